@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: MIT
+#
+# groupcache for Lua. One Makefile, no configure step; `make help` lists the targets.
+#
+# Everything made lands in $(BUILD), laid out like an installed tree:
+#   bin/groupcached  lib/lua/5.1/groupcache/core.so  share/lua/5.1/groupcache/*.lua
+# beside obj/ and test/libgroupcache.so (all engine symbols visible, for the unit specs).
+#
+# Variables: CC CFLAGS LDFLAGS BUILD WERROR=1 V=1 SAN=address|undefined|thread T=spec... PORT PREFIX DESTDIR
+
+VERSION = 0.1.0
+
+CC      ?= cc
+CFLAGS  ?= -O2 -g
+LIBFLAG ?= -shared
+LUAJIT  ?= luajit
+BUSTED  ?= $(firstword $(wildcard /usr/bin/busted) busted)
+PORT    ?= 8080
+PREFIX  ?= /usr/local
+SAN     ?=
+BUILD   ?= build$(SAN:%=-%)
+
+# LuaRocks sets the INST_ family; alone, they follow PREFIX.
+INST_PREFIX ?= $(PREFIX)
+INST_BINDIR ?= $(INST_PREFIX)/bin
+INST_LIBDIR ?= $(INST_PREFIX)/lib/lua/5.1
+INST_LUADIR ?= $(INST_PREFIX)/share/lua/5.1
+
+RUN_PACKAGES     = gcc libc6-dev make pkg-config libluajit-5.1-dev libmicrohttpd-dev \
+                   libcurl4-openssl-dev libprotobuf-c-dev curl
+TEST_PACKAGES    = luajit lua-busted lua-cjson lua-filesystem lua-posix lua-socket nginx-light
+LINT_PACKAGES    = lua-check clang clang-format cppcheck protobuf-c-compiler
+INTEROP_PACKAGES = golang-go golang-github-golang-groupcache-dev
+
+# ---- flags -------------------------------------------------------------------------------------
+
+# CFLAGS may come from the command line (LuaRocks does that), where += has no effect; what the
+# project itself needs therefore stands in ALL_CFLAGS.
+#
+# pkg-config is asked once, on first use: `make deps` must work before it is installed. LuaJIT's own
+# headers come first, since LuaRocks' LUA_INCDIR may name those of plain Lua 5.1, which lack half the API.
+once = $(eval $(1) := $$(shell $(2)))$($(1))
+LUAJIT_CFLAGS = $(call once,LUAJIT_CFLAGS,pkg-config --cflags luajit 2>/dev/null || echo $(LUA_INCDIR:%=-I%))
+LUAJIT_LIBS   = $(call once,LUAJIT_LIBS,pkg-config --libs luajit 2>/dev/null || echo -lluajit-5.1)
+DEP_CFLAGS    = $(call once,DEP_CFLAGS,pkg-config --cflags $(DEP_MODULES) 2>/dev/null)
+DEP_LIBS      = $(call once,DEP_LIBS,pkg-config --libs $(DEP_MODULES) 2>/dev/null \
+                  || echo -lmicrohttpd -lcurl -lprotobuf-c)
+DEP_MODULES   = libmicrohttpd libcurl libprotobuf-c
+
+ROCK_INCS = $(addprefix -I,$(CURL_INCDIR) $(MICROHTTPD_INCDIR) $(PROTOBUF_C_INCDIR))
+ROCK_LIBS = $(addprefix -L,$(CURL_LIBDIR) $(MICROHTTPD_LIBDIR) $(PROTOBUF_C_LIBDIR))
+
+SANFLAGS_address   = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+SANFLAGS_undefined = -fsanitize=undefined -fno-sanitize-recover=undefined
+SANFLAGS_thread    = -fsanitize=thread -fno-omit-frame-pointer
+ifneq ($(SAN),)
+ifeq ($(SANFLAGS_$(SAN)),)
+$(error SAN is one of: address undefined thread)
+endif
+endif
+SANFLAGS = $(SANFLAGS_$(SAN))
+
+STD        = -std=c11 -D_GNU_SOURCE
+WARN       = -Wall -Wextra -Wshadow -Wconversion $(if $(filter 1,$(WERROR)),-Werror)
+INCS       = -Isrc -Iproto $(LUAJIT_CFLAGS) $(ROCK_INCS) $(DEP_CFLAGS)
+ALL_CFLAGS = $(STD) $(WARN) -fPIC -pthread -DGROUPCACHE_VERSION='"$(VERSION)"' \
+             $(INCS) $(SANFLAGS) $(CFLAGS)
+ALL_LDFLAGS = -pthread $(SANFLAGS) $(ROCK_LIBS) $(LDFLAGS)
+LDLIBS      = $(DEP_LIBS) -lm
+
+Q = $(if $(filter 1,$(V)),,@)
+say = @$(if $(filter 1,$(V)),:,printf '  %-5s %s\n' $(1) $(2))
+
+# ---- what is made of what ----------------------------------------------------------------------
+
+SRCS      := $(sort $(wildcard src/*/*.c)) $(wildcard proto/*.c)
+LUA_FILES := $(shell find lua -name '*.lua' 2>/dev/null)
+
+OBJ        = $(BUILD)/obj
+LIB_OBJS   = $(SRCS:%.c=$(OBJ)/%.o)
+MAIN_OBJ   = $(OBJ)/src/main.o
+TEST_OBJS  = $(patsubst %.c,$(OBJ)/test/%.o,$(filter-out src/bind/%,$(SRCS)))
+
+BIN        = $(BUILD)/bin/groupcached
+CORE       = $(BUILD)/lib/lua/5.1/groupcache/core.so
+TESTLIB    = $(BUILD)/test/libgroupcache.so
+LUA_COPIES = $(LUA_FILES:lua/%=$(BUILD)/share/lua/5.1/%)
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.PHONY: all objects testlib deps run cluster test interop bench lint fmt proto rock install \
+        valgrind clean help FORCE
+
+all: $(BIN) $(CORE) $(LUA_COPIES) ## build everything into $(BUILD)
+
+objects: $(LIB_OBJS) $(MAIN_OBJ) $(TEST_OBJS)
+
+testlib: $(TESTLIB)
+
+$(BIN): $(MAIN_OBJ) $(LIB_OBJS)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) -Wl,-E $(ALL_LDFLAGS) -o $@ $^ $(LUAJIT_LIBS) $(LDLIBS)
+
+# The host of a Lua module has the Lua symbols: linking libluajit here would give it a second VM.
+$(CORE): $(LIB_OBJS)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LIBFLAG) $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(TESTLIB): $(TEST_OBJS)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LIBFLAG) $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(BUILD)/share/lua/5.1/%.lua: lua/%.lua
+	@mkdir -p $(@D)
+	@cp $< $@
+
+$(OBJ)/test/%.o: %.c $(OBJ)/flags
+	@mkdir -p $(@D)
+	$(call say,CC,'$< (test)')
+	$(Q)$(CC) $(ALL_CFLAGS) -DGROUPCACHE_TEST=1 $(GENERATED) -MMD -MP -c -o $@ $<
+
+$(OBJ)/%.o: %.c $(OBJ)/flags
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) -fvisibility=hidden $(GENERATED) -MMD -MP -c -o $@ $<
+
+# protoc-c's output is not ours to warn about.
+$(OBJ)/proto/%.o $(OBJ)/test/proto/%.o: GENERATED = -w
+
+# Changes only when the compiler or its flags do, and then everything is compiled again. It is also
+# where a missing package is noticed, once and by name. LuaRocks has looked for itself already.
+$(OBJ)/flags: FORCE
+	@$(if $(LUA_INCDIR),,$(call need,$(CC),gcc) $(call need,pkg-config,pkg-config) \
+	  $(call need_lib,luajit,libluajit-5.1-dev) $(call need_lib,libmicrohttpd,libmicrohttpd-dev) \
+	  $(call need_lib,libcurl,libcurl4-openssl-dev) $(call need_lib,libprotobuf-c,libprotobuf-c-dev) \
+	  if [ -n "$$missing" ]; then \
+	    echo "missing packages:$$missing (run: make deps)" >&2; exit 1; fi;) \
+	mkdir -p $(@D); \
+	printf '%s\n' '$(CC) $(subst ','\'',$(ALL_CFLAGS))' >$@.new; \
+	if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+need     = command -v $(firstword $(1)) >/dev/null || missing="$$missing $(2)";
+need_lib = pkg-config --exists $(1) 2>/dev/null || missing="$$missing $(2)";
+
+-include $(LIB_OBJS:.o=.d) $(MAIN_OBJ:.o=.d) $(TEST_OBJS:.o=.d)
+
+# ---- day to day --------------------------------------------------------------------------------
+
+# Recipes that install packages build in a second make, which then sees what was installed.
+J       = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc 2>/dev/null || echo 1))
+SUBMAKE = $(MAKE) --no-print-directory
+
+deps: ## install the Debian packages that are missing (through sudo when not root)
+	@.ci/deps $(RUN_PACKAGES) $(TEST_PACKAGES)
+
+run: ## build all, then serve examples/quickstart.lua on 127.0.0.1:PORT [8080]
+	@.ci/deps $(RUN_PACKAGES)
+	@$(SUBMAKE) $(J) all
+	@printf '\nTry, in another terminal:\n'
+	@printf '  curl -i http://127.0.0.1:$(PORT)/%s\n' $(TRY)
+	@printf 'Ctrl-C ends it.\n\n'
+	@exec $(BIN) examples/quickstart.lua --listen 127.0.0.1:$(PORT)
+
+cluster: ## the same as one ring of three nodes, on PORT and the two after it
+	@.ci/deps $(RUN_PACKAGES)
+	@$(SUBMAKE) $(J) all
+	@BUILD=$(BUILD) examples/cluster.sh examples/quickstart.lua 3 $(PORT)
+
+TRY = cache/hello/world stats healthz
+
+# T names spec files or folders; without it .busted lists all but the interop ones.
+test: ## build all and run the specs; one file: make test T=spec/unit/ring_spec.lua
+	@.ci/deps $(RUN_PACKAGES) $(TEST_PACKAGES)
+	@$(SUBMAKE) $(J) all testlib
+	@$(SPEC_ENV) $(LUAJIT) $(BUSTED) --ignore-lua $(T)
+
+# An uninstrumented luajit loads sanitized libraries when their runtime is there first. Children that
+# have nothing to do with it (nginx, gcc, go) are spared: the specs drop LD_PRELOAD as they start.
+PRELOAD_address = $(shell $(CC) -print-file-name=libasan.so)
+PRELOAD_thread  = $(shell $(CC) -print-file-name=libtsan.so)
+SETARCH         = $(if $(filter address thread,$(SAN)),$(shell setarch -R true 2>/dev/null && echo setarch -R))
+SPEC_ENV = env BUILD=$(BUILD) CC='$(CC)' $(if $(WRAP),GROUPCACHED_WRAP='$(WRAP)') $(if $(SAN),SAN=$(SAN) \
+  ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1:$$ASAN_OPTIONS \
+  LSAN_OPTIONS=suppressions=$(CURDIR)/spec/support/lsan.supp:print_suppressions=0:$$LSAN_OPTIONS \
+  TSAN_OPTIONS=halt_on_error=0:second_deadlock_stack=1:$$TSAN_OPTIONS \
+  UBSAN_OPTIONS=print_stacktrace=1:$$UBSAN_OPTIONS \
+  $(if $(PRELOAD_$(SAN)),LD_PRELOAD=$(PRELOAD_$(SAN))) $(SETARCH))
+
+valgrind: ## the specs that run nodes, each groupcached under valgrind (slow)
+	@.ci/deps $(RUN_PACKAGES) $(TEST_PACKAGES) valgrind
+	@$(SUBMAKE) test T="$(or $(T),$(wildcard spec/node spec/cli))" \
+	  WRAP="valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite"
+
+interop: ## the specs against real Go groupcache nodes
+	@.ci/deps $(RUN_PACKAGES) $(TEST_PACKAGES) $(INTEROP_PACKAGES)
+	@$(SUBMAKE) $(J) all testlib
+	@sh spec/interop/build.sh $(BUILD)/interop
+	@$(SPEC_ENV) $(LUAJIT) $(BUSTED) --ignore-lua $(or $(T),spec/interop)
+
+bench: ## not yet: the side-by-side benchmark
+	@echo 'not yet: bench' >&2; exit 1
+
+# ---- looks -------------------------------------------------------------------------------------
+
+C_FILES = $(wildcard src/*.[ch] src/*/*.[ch])
+
+lint: ## every static check; ends with "lint: clean"
+	@.ci/deps $(RUN_PACKAGES) $(TEST_PACKAGES) $(LINT_PACKAGES)
+	luacheck -q $(wildcard lua spec examples bench rockspec)
+	clang-format --dry-run --Werror $(C_FILES)
+	cppcheck -q --std=c11 --enable=warning,portability,performance --inline-suppr --error-exitcode=1 \
+	  --suppress=missingIncludeSystem -j $(shell nproc) -Isrc -Iproto src
+	@$(SUBMAKE) $(J) objects CC=gcc   WERROR=1 SAN= BUILD=$(BUILD)/lint-gcc
+	@$(SUBMAKE) $(J) objects CC=clang WERROR=1 SAN= BUILD=$(BUILD)/lint-clang
+	@$(SUBMAKE) proto PROTO_OUT=$(BUILD)/lint-proto
+	@for f in groupcache.pb-c.c groupcache.pb-c.h; do \
+	  for d in proto $(BUILD)/lint-proto; do grep -v MIN_COMPILER_VERSION $$d/$$f >$(BUILD)/lint-proto/$$(dirname $$d).$$f; done; \
+	  cmp $(BUILD)/lint-proto/..$$f $(BUILD)/lint-proto/$(BUILD).$$f || \
+	    { echo "proto/$$f is not what proto/groupcache.proto gives (run: make proto)" >&2; exit 1; }; done
+	@echo 'lint: clean'
+
+fmt: ## format the C sources in place
+	@.ci/deps $(LINT_PACKAGES)
+	clang-format -i $(C_FILES)
+
+PROTO_OUT = proto
+proto: ## generate the C pair from proto/groupcache.proto
+	@.ci/deps protobuf-c-compiler
+	@mkdir -p $(PROTO_OUT)
+	protoc-c --proto_path=proto --c_out=$(PROTO_OUT) groupcache.proto
+
+# ---- packaging ---------------------------------------------------------------------------------
+
+rock: ## not yet: build, install and try the LuaRocks package in a scratch tree
+	@echo 'not yet: rock' >&2; exit 1
+
+install: all ## install under PREFIX [/usr/local], or where LuaRocks says
+	install -d $(DESTDIR)$(INST_BINDIR) $(DESTDIR)$(INST_LIBDIR)/groupcache
+	install -m 755 $(BIN) $(DESTDIR)$(INST_BINDIR)/groupcached
+	install -m 755 $(CORE) $(DESTDIR)$(INST_LIBDIR)/groupcache/core.so
+	@for f in $(LUA_FILES:lua/%=%); do \
+	  install -D -m 644 lua/$$f $(DESTDIR)$(INST_LUADIR)/$$f || exit 1; done
+
+clean: ## remove everything made
+	rm -rf build build-address build-undefined build-thread $(filter-out build,$(BUILD))
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
