@@ -1,0 +1,32 @@
+-- SPDX-License-Identifier: MIT
+
+--- Runs once, before any spec (busted's `helper`).
+--
+-- Busted gives every spec file fresh modules, apart from those loaded before the first one. What
+-- must be one of a kind in the process (children, ports, temporary folders, C declarations) is
+-- therefore loaded here.
+
+local stdlib = require "posix.stdlib"
+
+-- A sanitizer's runtime is preloaded for this interpreter only. Children get nothing of it:
+-- groupcached has it linked in, and nginx or gcc want none.
+stdlib.setenv("LD_PRELOAD", nil)
+
+local busted = require "busted"
+
+require "support.unit"
+require "support.http"
+local tmp = require "support.tmp"
+require "support.ports"
+local process = require "support.process"
+local output = require "support.result"
+
+busted.subscribe({ "exit" }, function()
+  process.cleanup()
+  tmp.cleanup()
+  -- busted's own exit status is the number of failures, of which the system keeps eight bits.
+  if output.failed > 0 or output.passed == 0 then
+    os.exit(1, true)
+  end
+  return nil, true
+end)
