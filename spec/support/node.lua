@@ -1,0 +1,182 @@
+-- SPDX-License-Identifier: MIT
+
+--- Nodes in processes of their own.
+--
+--   node.start{ script=, args={}, env={}, port=, self=, peers=, ready=true, timeout=15 } -> n
+--   node.cluster(count, { script=, ..., each=function(i, opts) end }) -> { n1, n2, ... }
+--
+-- `script` is Lua source, or the path of a file. `peers` is a list of URLs, `self` one [the node's
+-- own URL, when there are peers]. `args` are more arguments for groupcached, `program` is another
+-- binary.
+-- With ready=true start() returns when /readyz says 200, and raises with the log's text when the
+-- process ends or takes too long.
+--
+--   n.port, n.host, n.url, n.process
+--   n:get(group, key, opts) -> res | nil, err   GET /cache/<group>/<key>, the key percent-encoded;
+--                                               opts as for http.request (method, headers, timeout)
+--   n:request(opts) -> res | nil, err           any request to this node
+--   n:stats() -> table                          /stats, decoded
+--   n:log() -> text                             what it wrote to stderr so far
+--   n:logged(pattern) -> first match | nil      in the log, as string.match
+--   n:stop(timeout) -> exit code | nil, "signal", number
+--                                               SIGTERM and wait; still there after timeout [10] s:
+--                                               killed, and nil, "timeout"
+--   n:kill9()                                   SIGKILL and reap
+--   n:signal("SIGHUP")
+--
+-- GROUPCACHED_WRAP, as set by `make valgrind`, is put before the command.
+
+local cjson = require "cjson.safe"
+local http = require "support.http"
+local lfs = require "lfs"
+local ports = require "support.ports"
+local process = require "support.process"
+local socket = require "socket"
+local tmp = require "support.tmp"
+
+local node = {}
+local methods = {}
+methods.__index = methods
+
+node.binary = (os.getenv "BUILD" or "build") .. "/bin/groupcached"
+
+local function spawn(opts)
+  local n = setmetatable({ host = "127.0.0.1", port = opts.port or ports.free() }, methods)
+  n.url = ("http://%s:%d"):format(n.host, n.port)
+  n.dir = tmp.dir()
+  n.log_path = n.dir .. "/stderr"
+
+  local script = assert(opts.script, "node.start needs a script")
+  if script:find "\n" or not lfs.attributes(script, "mode") then
+    n.script = n.dir .. "/node.lua"
+    tmp.write(n.script, script)
+  else
+    n.script = script
+  end
+
+  local argv = { env = opts.env, cwd = opts.cwd, stdout = n.dir .. "/stdout", stderr = n.log_path }
+  for word in (os.getenv "GROUPCACHED_WRAP" or ""):gmatch "%S+" do
+    argv[#argv + 1] = word
+  end
+  argv[#argv + 1] = opts.program or node.binary
+  argv[#argv + 1] = n.script
+  local function flag(name, value)
+    if value ~= nil and value ~= false then
+      argv[#argv + 1] = name
+      argv[#argv + 1] = tostring(value)
+    end
+  end
+  flag("--listen", ("%s:%d"):format(n.host, n.port))
+  flag("--self", opts.self or opts.peers and n.url)
+  flag("--peers", opts.peers and table.concat(opts.peers, ","))
+  for _, arg in ipairs(opts.args or {}) do
+    argv[#argv + 1] = tostring(arg)
+  end
+  n.process = process.spawn(argv)
+  return n
+end
+
+local function wait_ready(n, timeout)
+  timeout = timeout or (os.getenv "GROUPCACHED_WRAP" or os.getenv "SAN") and 60 or 15
+  local deadline = socket.gettime() + timeout
+  local last
+  repeat
+    local res, err = http.get(n.url .. "/readyz", { timeout = 2 })
+    if res and res.status == 200 then
+      return n
+    end
+    last = res and res.status or err
+    if not n.process:alive() then
+      local code, how, number = n.process:wait(0)
+      error(("groupcached ended (%s) before it was ready:\n%s"):format(
+        code or how .. " " .. number, n:log()), 3)
+    end
+    socket.sleep(0.01)
+  until socket.gettime() > deadline
+  n:kill9()
+  error(("groupcached not ready within %g s (/readyz: %s):\n%s"):format(timeout, last, n:log()), 3)
+end
+
+function node.start(opts)
+  local n = spawn(opts)
+  if opts.ready ~= false then
+    wait_ready(n, opts.timeout)
+  end
+  return n
+end
+
+function node.cluster(count, opts)
+  local chosen, peers, nodes = {}, {}, {}
+  for i = 1, count do
+    chosen[i] = ports.free()
+    peers[i] = "http://127.0.0.1:" .. chosen[i]
+  end
+  for i = 1, count do
+    local mine = {}
+    for k, v in pairs(opts) do
+      mine[k] = v
+    end
+    mine.port, mine.self, mine.peers = chosen[i], peers[i], peers
+    if opts.each then
+      opts.each(i, mine)
+    end
+    nodes[i] = spawn(mine)
+  end
+  if opts.ready ~= false then
+    for _, n in ipairs(nodes) do
+      wait_ready(n, opts.timeout)
+    end
+  end
+  return nodes
+end
+
+function methods:request(opts)
+  local r = { host = self.host, port = self.port }
+  for k, v in pairs(opts) do
+    r[k] = v
+  end
+  return http.request(r)
+end
+
+function methods:get(group, key, opts)
+  local r = { target = "/cache/" .. http.escape(group) .. "/" .. http.escape(key) }
+  for k, v in pairs(opts or {}) do
+    r[k] = v
+  end
+  return self:request(r)
+end
+
+function methods:stats()
+  local res, err = self:request { target = "/stats" }
+  assert(res, err)
+  assert(res.status == 200, "/stats: " .. res.status)
+  return assert(cjson.decode(res.body))
+end
+
+function methods:log()
+  return lfs.attributes(self.log_path, "mode") and tmp.read(self.log_path) or ""
+end
+
+function methods:logged(pattern)
+  return self:log():match(pattern)
+end
+
+function methods:signal(sig)
+  self.process:kill(sig)
+end
+
+function methods:kill9()
+  self.process:kill "SIGKILL"
+  self.process:wait(10)
+end
+
+function methods:stop(timeout)
+  self.process:kill "SIGTERM"
+  local code, how, number = self.process:wait(timeout or 10)
+  if how == "timeout" then
+    self:kill9()
+  end
+  return code, how, number
+end
+
+return node
