@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/clock.h"
+
+#include <stdatomic.h>
+#include <time.h>
+
+static atomic_uint_fast64_t offset_ns; /* atomic */
+
+uint64_t clock_ns(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec +
+           atomic_load_explicit(&offset_ns, memory_order_relaxed);
+}
+
+uint64_t clock_ms(void)
+{
+    return clock_ns() / 1000000u;
+}
+
+void clock_advance(uint64_t ms)
+{
+    atomic_fetch_add(&offset_ns, ms * 1000000u);
+}

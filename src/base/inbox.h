@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* inbox.h - how one thread hands work to another: a queue with an eventfd.
+ *
+ * Any thread posts; one thread, the owner, takes. The descriptor is readable while messages wait,
+ * so the owner may sleep in any event loop (poll, epoll, somebody else's). A message is embedded
+ * in what it carries and belongs to the inbox from post to take. Order of posting is kept.
+ *
+ * After inbox_close() a post is refused, so nothing can be left behind in a queue nobody reads. */
+#ifndef INBOX_H
+#define INBOX_H
+
+#include "base/err.h"
+
+struct inbox;
+
+struct msg {
+    struct msg *next;           /* the inbox's */
+    void (*run)(struct msg *m); /* called by the owner, no lock held; m may be freed in it */
+};
+
+/* Returns an inbox, or NULL and fills e (the process is out of descriptors). */
+struct inbox *inbox_new(struct error *e);
+
+/* The inbox must be closed and empty. NULL is fine. */
+void inbox_free(struct inbox *in);
+
+/* Readable while messages wait. Owned by the inbox. */
+int inbox_fd(const struct inbox *in);
+
+/* Any thread. 0 once the inbox is closed: the message is still the caller's. */
+int inbox_post(struct inbox *in, struct msg *m);
+
+/* Owner: runs every message that waits, oldest first; what they post meanwhile waits for the next
+ * call. Returns how many ran. */
+unsigned inbox_drain(struct inbox *in);
+
+/* Owner: from here on posts are refused. What waits is still there for a last inbox_drain(). */
+void inbox_close(struct inbox *in);
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/* mem.h - every allocation of the engine goes through here.
+ *
+ * What a user can size (keys, values, bodies) comes from mem_alloc(), which may fail. Small fixed
+ * control structs come from mem_zalloc(), which logs and aborts instead: a process without 200
+ * bytes has nothing left to say to its caller.
+ *
+ * Any thread. The caller owns what it gets and gives it back with mem_free(). */
+#ifndef MEM_H
+#define MEM_H
+
+#include <stddef.h>
+
+/* n bytes, or NULL. n == 0 gives a valid pointer. */
+void *mem_alloc(size_t n);
+
+/* Resizes p (which may be NULL) to n bytes; NULL leaves p as it was. */
+void *mem_realloc(void *p, size_t n);
+
+/* n zeroed bytes; aborts when there are none. */
+void *mem_zalloc(size_t n);
+
+/* A copy of n bytes with a NUL behind them; aborts when there is no memory. For names, URLs,
+ * settings: never for keys or values. */
+char *mem_strndup(const char *s, size_t n);
+char *mem_strdup(const char *s);
+
+/* p may be NULL. */
+void mem_free(void *p);
+
+/* What the allocator really spends on p, its own header included. */
+size_t mem_cost(const void *p);
+
+/* Specs only: lets the next n calls of mem_alloc/mem_realloc pass and fails the one after them,
+ * once. A negative n switches it off. Process-wide. */
+void mem_fail_after(long n);
+
+#endif

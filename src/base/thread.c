@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/thread.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+void thread_set_name(const char *name)
+{
+    char cut[16];
+
+    snprintf(cut, sizeof(cut), "%s", name);
+    pthread_setname_np(pthread_self(), cut);
+}
+
+enum err thread_start(pthread_t *out, const char *name, size_t stack_bytes, void *(*fn)(void *),
+                      void *arg, struct error *e)
+{
+    pthread_attr_t attr;
+    sigset_t all, old;
+    char cut[16];
+    int rc;
+
+    pthread_attr_init(&attr);
+    if (stack_bytes)
+        pthread_attr_setstacksize(&attr, stack_bytes);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old); /* the new thread inherits the mask */
+    rc = pthread_create(out, &attr, fn, arg);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    pthread_attr_destroy(&attr);
+    if (rc)
+        return error_set(e, ERR_NOMEM, "thread %s: %s", name, strerror(rc));
+    snprintf(cut, sizeof(cut), "%s", name);
+    pthread_setname_np(*out, cut);
+    return ERR_OK;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* thread.h - starts a named thread that takes no signals.
+ *
+ * Signals belong to the thread that runs the node (main.c); every other thread blocks them all.
+ * The name is what top, gdb and perf show: "http-1", "net", "lua-3". */
+#ifndef THREAD_H
+#define THREAD_H
+
+#include <pthread.h>
+
+#include "base/err.h"
+
+/* Runs fn(arg) on a new thread with `stack_bytes` of stack (0: the system's default). The name is
+ * cut to 15 bytes. The caller joins it. */
+enum err thread_start(pthread_t *out, const char *name, size_t stack_bytes, void *(*fn)(void *),
+                      void *arg, struct error *e);
+
+/* Names the calling thread, for threads that a library starts. */
+void thread_set_name(const char *name);
+
+#endif
