@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/* flight.c - the table of open flights.
+ *
+ * Not here: locking (the group's), starting and timing a load (group.c). */
+#include "cache/flight.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+enum { BUCKETS = 1024 }; /* some thousand flights at most, by the group's bounds */
+
+struct flights {
+    struct flight *buckets[BUCKETS];
+    struct list order; /* oldest first, so earliest deadline first */
+    size_t n;
+};
+
+const char *source_name(enum source s)
+{
+    static const char *const names[SOURCE_COUNT] = {"main", "hot", "peer", "local", "stale"};
+
+    return (unsigned)s < SOURCE_COUNT ? names[s] : "unknown";
+}
+
+struct flights *flights_new(void)
+{
+    struct flights *fs = mem_zalloc(sizeof(*fs));
+
+    list_init(&fs->order);
+    return fs;
+}
+
+void flights_free(struct flights *fs)
+{
+    mem_free(fs);
+}
+
+/* Where the pointer to that key's flight is, or to the NULL at the end of its chain. */
+static struct flight **find(const struct flights *fs, uint32_t hash, const void *key,
+                            size_t key_len)
+{
+    struct flight **at = (struct flight **)&fs->buckets[hash % BUCKETS];
+
+    while (*at && !((*at)->hash == hash && (*at)->key_len == key_len &&
+                    memcmp((*at)->key, key, key_len) == 0))
+        at = &(*at)->chain;
+    return at;
+}
+
+struct flight *flights_find(const struct flights *fs, uint32_t hash, const void *key,
+                            size_t key_len)
+{
+    return *find(fs, hash, key, key_len);
+}
+
+struct flight *flights_open(struct flights *fs, uint32_t hash, const void *key, size_t key_len,
+                            uint64_t deadline_ms)
+{
+    struct flight *f = mem_alloc(offsetof(struct flight, key) + key_len);
+
+    if (!f)
+        return NULL;
+    memset(f, 0, offsetof(struct flight, key));
+    list_init(&f->queued);
+    list_init(&f->waiters);
+    list_init(&f->fallback.link);
+    atomic_init(&f->refs, 2);
+    f->deadline_ms = deadline_ms;
+    f->hash = hash;
+    f->key_len = (uint32_t)key_len;
+    memcpy(f->key, key, key_len);
+    *find(fs, hash, key, key_len) = f;
+    list_push_back(&fs->order, &f->link);
+    fs->n++;
+    return f;
+}
+
+void flight_join(struct flight *f, struct waiter *w)
+{
+    w->flight = f;
+    list_push_back(&f->waiters, &w->link);
+    f->n_waiters++;
+}
+
+int flight_leave(struct waiter *w)
+{
+    struct flight *f = w->flight;
+
+    if (!f)
+        return 0;
+    list_del(&w->link);
+    w->flight = NULL;
+    f->n_waiters--;
+    return 1;
+}
+
+void flights_end(struct flights *fs, struct flight *f, struct list *woken)
+{
+    struct flight **at = find(fs, f->hash, f->key, f->key_len);
+    struct list *l;
+
+    *at = f->chain;
+    f->chain = NULL;
+    list_del(&f->link);
+    fs->n--;
+    f->state = FLIGHT_ENDED;
+    list_each(l, &f->waiters) {
+        list_entry(l, struct waiter, link)->flight = NULL;
+    }
+    f->n_waiters = 0;
+    list_splice_back(woken, &f->waiters);
+}
+
+struct flight *flights_oldest(const struct flights *fs)
+{
+    return list_empty(&fs->order) ? NULL : list_entry(fs->order.next, struct flight, link);
+}
+
+size_t flights_count(const struct flights *fs)
+{
+    return fs->n;
+}
+
+struct flight *flight_ref(struct flight *f)
+{
+    atomic_fetch_add_explicit(&f->refs, 1, memory_order_relaxed);
+    return f;
+}
+
+int flight_unref(struct flight *f)
+{
+    if (atomic_fetch_sub_explicit(&f->refs, 1, memory_order_acq_rel) != 1)
+        return 0;
+    mem_free(f);
+    return 1;
+}

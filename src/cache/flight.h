@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/* flight.h - loads in progress, one per key, and who waits for them.
+ *
+ * A flight is opened by the first miss and joined by the rest. It belongs to nobody and outlives
+ * its first waiter. It ends exactly once, in flights_end(), which unhooks the key and hands back
+ * the waiters; the caller wakes them after it has dropped the group's lock.
+ *
+ * Everything here is guarded by the group's mutex, but for a flight's references (atomic) and the
+ * fields that are set once. */
+#ifndef FLIGHT_H
+#define FLIGHT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/inbox.h"
+#include "base/list.h"
+
+struct flight;
+struct group;
+struct item;
+
+/* Where an answer came from; source_name() gives the public word. */
+enum source { SOURCE_MAIN, SOURCE_HOT, SOURCE_PEER, SOURCE_LOCAL, SOURCE_STALE, SOURCE_COUNT };
+
+const char *source_name(enum source s);
+
+/* How a get or a flight ends: an item (a reference) from a source, or an error. */
+struct result {
+    struct item *item;  /* NULL: err says why */
+    enum source source; /* when item is set */
+    struct error err;
+};
+
+/* Someone who waits for a flight, embedded in what waits. wake() is called exactly once, on any
+ * thread, with no lock held; it copies what it keeps and takes its own reference to the item. */
+struct waiter {
+    struct list link;      /* guarded by the group's mutex */
+    struct flight *flight; /* guarded by the group's mutex; NULL once it ended */
+    void (*wake)(struct waiter *w, const struct result *r);
+};
+
+/* A flight that may wait on a peer, and one that runs our getter. Peers' requests join only the
+ * second kind: so no two nodes can wait for each other, whatever their rings say. */
+enum flight_kind { FLIGHT_REMOTE, FLIGHT_LOCAL, FLIGHT_KINDS };
+
+enum flight_state { FLIGHT_NEW, FLIGHT_QUEUED, FLIGHT_RUNNING, FLIGHT_ENDED };
+
+struct flight {
+    struct list link;        /* in flights.order */
+    struct list queued;      /* in the group's queue while FLIGHT_QUEUED */
+    struct flight *chain;    /* next in the bucket */
+    struct list waiters;     /* struct waiter, first come first */
+    struct waiter fallback;  /* FLIGHT_REMOTE: waits for the local flight that took over */
+    struct msg msg;          /* the loader's, to carry the flight to its thread */
+    struct group *group;     /* set once; the flight holds a reference */
+    uint64_t deadline_ms;    /* set once: clock_ms() time at which it ends with TIMEOUT */
+    size_t n_waiters;        /* length of waiters */
+    enum flight_kind kind;   /* set once */
+    enum flight_state state; /* guarded */
+    _Atomic unsigned refs;   /* atomic */
+    int from_peer;           /* set once: opened by a peer's request */
+    uint32_t hash;           /* set once */
+    uint32_t key_len;        /* set once */
+    char key[];              /* set once */
+};
+
+struct flights;
+
+struct flights *flights_new(void);
+void flights_free(struct flights *fs); /* must be empty; NULL is fine */
+
+/* The open flight of that key, borrowed, or NULL. */
+struct flight *flights_find(const struct flights *fs, uint32_t hash, const void *key,
+                            size_t key_len);
+
+/* Opens a flight. The table holds one reference, the caller gets another. Deadlines must not
+ * decrease from call to call. NULL when there is no memory. */
+struct flight *flights_open(struct flights *fs, uint32_t hash, const void *key, size_t key_len,
+                            uint64_t deadline_ms);
+
+/* Adds w to an open flight. */
+void flight_join(struct flight *f, struct waiter *w);
+
+/* Takes w off the flight it waits for. 0 when its flight has ended: wake() has come or is coming. */
+int flight_leave(struct waiter *w);
+
+/* Ends an open flight: unhooks it and moves its waiters to `woken`. The table's reference becomes
+ * the caller's. */
+void flights_end(struct flights *fs, struct flight *f, struct list *woken);
+
+/* The open flight with the earliest deadline, borrowed, or NULL. */
+struct flight *flights_oldest(const struct flights *fs);
+size_t flights_count(const struct flights *fs);
+
+struct flight *flight_ref(struct flight *f);
+
+/* Drops a reference. 1 when it was the last: the flight is gone, and the caller drops the reference
+ * to the group that it held. */
+int flight_unref(struct flight *f);
+
+#endif

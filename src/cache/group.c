@@ -1,0 +1,592 @@
+/* SPDX-License-Identifier: MIT */
+/* group.c - lookup, load, end of a load.
+ *
+ * A miss on a key that another node owns opens a remote flight; any other miss a local one. When
+ * the owner cannot be used, its flight does not run the getter itself: it becomes one more waiter
+ * of the key's local flight. So the getter runs once per key and node even when a peer's request,
+ * which joins local flights only, comes in between.
+ *
+ * A flight is queued while max_loads getters run, and started by the one that ends. Every flight
+ * ends by its deadline, whatever its loader does: group_tick() sees to that. A loader that comes
+ * later finds the flight ended and only gives back its reference. */
+#include "cache/group.h"
+
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/mem.h"
+
+enum {
+    HOT_SHARE = 8,      /* Go: hot gives way first while it holds over an eighth of main */
+    ADMIT_SHARE = 8,    /* an item over an eighth of the cache is not stored */
+    SAMPLE_ONE_IN = 10, /* Go: rand.Intn(10) == 0 */
+    WAIT_MARGIN_MS = 1000 /* a flight ends itself a tick after its deadline */
+};
+
+struct group {
+    char *name, *content_type; /* set once */
+    struct group_opts opts;    /* set once */
+    struct loader loader;      /* set once */
+    _Atomic unsigned refs;     /* atomic */
+
+    pthread_mutex_t mu;
+    struct lru *main, *hot;               /* guarded by mu, like all that follows */
+    struct flights *flights[FLIGHT_KINDS]; /* [enum flight_kind] */
+    struct list queue;                    /* flight.queued: local flights that wait their turn */
+    uint64_t running;                     /* local flights handed to the loader, not yet ended */
+    uint64_t waiters;
+    uint64_t random;
+    int closed;
+    struct stats stats;
+};
+
+/* What is done once the mutex is dropped: nothing that calls out or frees runs under it. */
+struct after {
+    struct list woken;      /* waiters */
+    struct list start;      /* flight.queued: local flights to start */
+    struct item *dropped;   /* by item.chain */
+    struct flight *ended;   /* whose table reference is ours to drop */
+    int unstarted;          /* and the loader's, which it never got */
+    const struct result *r; /* what the woken are told */
+};
+
+void group_opts_init(struct group_opts *o)
+{
+#define X(type, name, def) o->name = (def);
+    GROUP_NUMBERS(X)
+#undef X
+}
+
+uint32_t group_hash(const void *key, size_t key_len)
+{
+    return (uint32_t)hash_table(key, key_len);
+}
+
+struct group *group_new(const char *name, const char *content_type, const struct group_opts *opts,
+                        const struct loader *loader)
+{
+    struct group *g = mem_zalloc(sizeof(*g));
+
+    g->name = mem_strdup(name);
+    g->content_type = mem_strdup(content_type);
+    g->opts = *opts;
+    g->loader = *loader;
+    atomic_init(&g->refs, 1);
+    pthread_mutex_init(&g->mu, NULL);
+    g->main = lru_new();
+    g->hot = lru_new();
+    g->flights[FLIGHT_REMOTE] = flights_new();
+    g->flights[FLIGHT_LOCAL] = flights_new();
+    list_init(&g->queue);
+    g->random = hash_table(name, strlen(name)) | 1;
+    return g;
+}
+
+struct group *group_ref(struct group *g)
+{
+    atomic_fetch_add_explicit(&g->refs, 1, memory_order_relaxed);
+    return g;
+}
+
+void group_unref(struct group *g)
+{
+    if (!g || atomic_fetch_sub_explicit(&g->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    lru_free(g->main);
+    lru_free(g->hot);
+    flights_free(g->flights[FLIGHT_REMOTE]);
+    flights_free(g->flights[FLIGHT_LOCAL]);
+    pthread_mutex_destroy(&g->mu);
+    mem_free(g->name);
+    mem_free(g->content_type);
+    mem_free(g);
+}
+
+const char *group_name(const struct group *g)
+{
+    return g->name;
+}
+
+const char *group_content_type(const struct group *g)
+{
+    return g->content_type;
+}
+
+const struct group_opts *group_opts(const struct group *g)
+{
+    return &g->opts;
+}
+
+static void drop_flight(struct flight *f)
+{
+    struct group *g = f->group;
+
+    if (flight_unref(f))
+        group_unref(g);
+}
+
+/* --- under the mutex --- */
+
+static void drop_item_locked(struct after *a, struct item *it)
+{
+    if (!it)
+        return;
+    it->chain = a->dropped;
+    a->dropped = it;
+}
+
+/* The live item of that key in l, borrowed. An expired one is taken out and is a miss. */
+static struct item *live_locked(struct lru *l, uint32_t hash, const void *key, size_t key_len,
+                                struct item **expired)
+{
+    struct item *it = lru_get(l, hash, key, key_len);
+
+    if (it && it->expires_ms && it->expires_ms <= clock_ms()) {
+        *expired = lru_del(l, hash, key, key_len);
+        return NULL;
+    }
+    return it;
+}
+
+/* Main, then hot; an item comes with a reference. At most one expired item of each is dropped. */
+static struct item *find_locked(struct group *g, uint32_t hash, const void *key, size_t key_len,
+                                enum source *source, struct item *expired[2])
+{
+    struct item *it = live_locked(g->main, hash, key, key_len, &expired[0]);
+
+    *source = SOURCE_MAIN;
+    if (!it) {
+        it = live_locked(g->hot, hash, key, key_len, &expired[1]);
+        *source = SOURCE_HOT;
+    }
+    return it ? item_ref(it) : NULL;
+}
+
+static void insert_locked(struct group *g, struct lru *l, struct item *it, struct after *a)
+{
+    uint64_t bound = g->opts.cache_bytes;
+
+    if (item_cost(it) > bound / ADMIT_SHARE)
+        return;
+    drop_item_locked(a, lru_put(l, item_ref(it)));
+    while (lru_bytes(g->main) + lru_bytes(g->hot) > bound) {
+        struct lru *victim = lru_bytes(g->hot) > lru_bytes(g->main) / HOT_SHARE ? g->hot : g->main;
+        struct item *oldest = lru_pop_oldest(victim);
+
+        if (!oldest)
+            oldest = lru_pop_oldest(victim == g->hot ? g->main : g->hot);
+        if (!oldest)
+            break;
+        drop_item_locked(a, oldest);
+    }
+}
+
+static int sample_locked(struct group *g)
+{
+    g->random ^= g->random << 13; /* Marsaglia's xorshift64 */
+    g->random ^= g->random >> 7;
+    g->random ^= g->random << 17;
+    return g->random % SAMPLE_ONE_IN == 0;
+}
+
+static void store_locked(struct group *g, const struct result *r, struct after *a)
+{
+    if (r->source == SOURCE_LOCAL) {
+        insert_locked(g, g->main, r->item, a);
+    } else if (g->opts.hot == HOT_ALWAYS || (g->opts.hot == HOT_SAMPLE && sample_locked(g))) {
+        insert_locked(g, g->hot, r->item, a);
+    }
+}
+
+/* Moves the flights that may start now from the queue to a->start. */
+static void start_queued_locked(struct group *g, struct after *a)
+{
+    while (g->running < g->opts.max_loads && !list_empty(&g->queue)) {
+        struct flight *f = list_entry(list_pop_front(&g->queue), struct flight, queued);
+
+        f->state = FLIGHT_RUNNING;
+        g->running++;
+        list_push_back(&a->start, &f->queued);
+    }
+}
+
+static void end_locked(struct flight *f, struct after *a)
+{
+    struct group *g = f->group;
+    enum flight_state was = f->state;
+
+    g->waiters -= f->n_waiters;
+    if (f->kind == FLIGHT_LOCAL && was == FLIGHT_RUNNING)
+        g->running--;
+    if (was == FLIGHT_QUEUED) {
+        list_del(&f->queued);
+        a->unstarted = 1;
+    }
+    flights_end(g->flights[f->kind], f, &a->woken);
+    a->ended = f;
+    start_queued_locked(g, a);
+}
+
+/* --- after the mutex --- */
+
+static void after_init(struct after *a, const struct result *r)
+{
+    memset(a, 0, sizeof(*a));
+    list_init(&a->woken);
+    list_init(&a->start);
+    a->r = r;
+}
+
+static void after_run(struct group *g, struct after *a)
+{
+    struct list *l;
+
+    while (a->dropped) {
+        struct item *it = a->dropped;
+
+        a->dropped = it->chain;
+        item_unref(it);
+    }
+    while ((l = list_pop_front(&a->woken))) {
+        struct waiter *w = list_entry(l, struct waiter, link);
+
+        w->wake(w, a->r);
+    }
+    while ((l = list_pop_front(&a->start)))
+        g->loader.local(g->loader.ctx, list_entry(l, struct flight, queued));
+    if (a->unstarted)
+        drop_flight(a->ended);
+    if (a->ended)
+        drop_flight(a->ended);
+}
+
+/* --- the public face --- */
+
+struct item *group_lookup(struct group *g, uint32_t hash, const void *key, size_t key_len,
+                          int from_peer, enum source *source)
+{
+    struct item *expired[2] = {NULL, NULL}, *it;
+
+    pthread_mutex_lock(&g->mu);
+    g->stats.gets++;
+    g->stats.server_requests += from_peer ? 1 : 0;
+    it = find_locked(g, hash, key, key_len, source, expired);
+    g->stats.cache_hits += it ? 1 : 0;
+    pthread_mutex_unlock(&g->mu);
+    item_unref(expired[0]);
+    item_unref(expired[1]);
+    return it;
+}
+
+static enum err refuse(struct result *now, enum err code, const char *why, struct group *g)
+{
+    now->item = NULL;
+    return error_set(&now->err, code, "group %s: %s", g->name, why);
+}
+
+/* Joins the key's flight or opens one. *open is the new flight, with a reference for its loader,
+ * or NULL. ERR_OK: w waits. */
+static enum err join_or_open_locked(struct group *g, enum flight_kind kind, uint32_t hash,
+                                    const void *key, size_t key_len, int from_peer,
+                                    struct waiter *w, struct flight **open, struct result *now)
+{
+    struct flights *fs = g->flights[kind];
+    struct flight *f = flights_find(fs, hash, key, key_len);
+
+    *open = NULL;
+    if (g->closed)
+        return refuse(now, ERR_CLOSED, "the node is stopping", g);
+    if (f && f->n_waiters >= GROUP_MAX_WAITERS)
+        return refuse(now, ERR_BUSY, "too many callers wait for this key", g);
+    if (!f) {
+        if (flights_count(fs) >= GROUP_MAX_FLIGHTS)
+            return refuse(now, ERR_BUSY, "too many loads are under way", g);
+        f = flights_open(fs, hash, key, key_len, clock_ms() + g->opts.timeout_ms);
+        if (!f)
+            return refuse(now, ERR_NOMEM, "no memory for a load", g);
+        f->group = group_ref(g);
+        f->kind = kind;
+        f->from_peer = from_peer;
+        g->stats.loads_deduped++;
+        *open = f;
+    }
+    flight_join(f, w);
+    g->waiters++;
+    return ERR_OK;
+}
+
+/* Starts a new local flight now, or leaves it in the queue. */
+static void enqueue_locked(struct group *g, struct flight *f, struct after *a)
+{
+    f->state = FLIGHT_QUEUED;
+    list_push_back(&g->queue, &f->queued);
+    start_queued_locked(g, a);
+}
+
+int group_load(struct group *g, uint32_t hash, const void *key, size_t key_len, int from_peer,
+               struct waiter *w, struct result *now)
+{
+    struct item *expired[2] = {NULL, NULL};
+    struct result end = {.item = NULL}; /* not *now: once w waits, that is the waker's to write */
+    struct peer *owner = NULL;
+    struct flight *open = NULL;
+    enum flight_kind kind;
+    struct after a;
+    enum err err = ERR_OK;
+
+    if (!from_peer && !g->opts.local_only)
+        owner = g->loader.owner(g->loader.ctx, key, key_len);
+    kind = owner ? FLIGHT_REMOTE : FLIGHT_LOCAL;
+    after_init(&a, NULL);
+
+    pthread_mutex_lock(&g->mu);
+    g->stats.loads++;
+    end.item = find_locked(g, hash, key, key_len, &end.source, expired);
+    if (end.item) { /* a flight ended between the caller's lookup and now, as in Go's load() */
+        g->stats.cache_hits++;
+    } else {
+        err = join_or_open_locked(g, kind, hash, key, key_len, from_peer, w, &open, &end);
+        if (open && kind == FLIGHT_LOCAL)
+            enqueue_locked(g, open, &a);
+        else if (open)
+            open->state = FLIGHT_RUNNING;
+    }
+    pthread_mutex_unlock(&g->mu);
+
+    item_unref(expired[0]);
+    item_unref(expired[1]);
+    after_run(g, &a);
+    if (open && kind == FLIGHT_REMOTE)
+        g->loader.remote(g->loader.ctx, open, owner);
+    else if (owner)
+        g->loader.disown(g->loader.ctx, owner);
+    if (!end.item && !err)
+        return 0;
+    *now = end;
+    return 1;
+}
+
+int group_cancel(struct group *g, struct waiter *w)
+{
+    int left;
+
+    pthread_mutex_lock(&g->mu);
+    left = flight_leave(w);
+    g->waiters -= left ? 1 : 0;
+    pthread_mutex_unlock(&g->mu);
+    return left;
+}
+
+/* Counts how a load ended, by Go's meaning. */
+static void count_end_locked(struct group *g, const struct flight *f, const struct result *r)
+{
+    if (f->kind == FLIGHT_LOCAL && r->item)
+        g->stats.local_loads++;
+    else if (f->kind == FLIGHT_LOCAL)
+        g->stats.local_load_errs++;
+    else if (r->item && r->source == SOURCE_PEER)
+        g->stats.peer_loads++;
+}
+
+void group_finish(struct flight *f, const struct result *r)
+{
+    struct group *g = f->group;
+    struct after a;
+
+    after_init(&a, r);
+    pthread_mutex_lock(&g->mu);
+    if (f->state != FLIGHT_ENDED) {
+        count_end_locked(g, f, r);
+        if (r->item && (f->kind == FLIGHT_LOCAL || r->source == SOURCE_PEER))
+            store_locked(g, r, &a);
+        end_locked(f, &a);
+    }
+    pthread_mutex_unlock(&g->mu);
+    after_run(g, &a);
+    drop_flight(f);
+}
+
+void group_finish_error(struct flight *f, enum err code, const char *fmt, ...)
+{
+    struct result r = {.item = NULL};
+    va_list ap;
+
+    r.err.code = code;
+    va_start(ap, fmt);
+    vsnprintf(r.err.msg, sizeof(r.err.msg), fmt, ap);
+    va_end(ap);
+    group_finish(f, &r);
+}
+
+/* The local flight that took over has ended: so does the remote one that waited for it. */
+static void fallback_wake(struct waiter *w, const struct result *r)
+{
+    group_finish(list_entry(w, struct flight, fallback), r);
+}
+
+void group_fallback(struct flight *f)
+{
+    struct group *g = f->group;
+    struct flight *open = NULL;
+    struct result now = {.item = NULL};
+    struct after a;
+    enum err err = ERR_OK;
+    int ended;
+
+    after_init(&a, NULL);
+    f->fallback.wake = fallback_wake;
+    pthread_mutex_lock(&g->mu);
+    g->stats.peer_errors++;
+    ended = f->state == FLIGHT_ENDED;
+    if (!ended) {
+        err = join_or_open_locked(g, FLIGHT_LOCAL, f->hash, f->key, f->key_len, 0, &f->fallback,
+                                  &open, &now);
+        if (open) {
+            g->stats.loads_deduped--; /* one load, in two flights */
+            enqueue_locked(g, open, &a);
+        }
+    }
+    pthread_mutex_unlock(&g->mu);
+    after_run(g, &a);
+    if (ended)
+        drop_flight(f);
+    else if (err)
+        group_finish(f, &now);
+}
+
+/* Ends every flight whose deadline is not after until_ms, one critical section each. */
+static void end_until(struct group *g, uint64_t until_ms, const struct result *r)
+{
+    struct flight *f;
+    struct after a;
+    int kind;
+
+    for (kind = 0; kind < FLIGHT_KINDS; kind++) {
+        do {
+            after_init(&a, r);
+            pthread_mutex_lock(&g->mu);
+            f = flights_oldest(g->flights[kind]);
+            if (f && f->deadline_ms <= until_ms) {
+                count_end_locked(g, f, r);
+                end_locked(f, &a);
+            } else {
+                f = NULL;
+            }
+            pthread_mutex_unlock(&g->mu);
+            after_run(g, &a);
+        } while (f);
+    }
+}
+
+void group_tick(struct group *g, uint64_t now_ms)
+{
+    struct result late = {.item = NULL};
+
+    error_set(&late.err, ERR_TIMEOUT, "group %s: no value within %g s", g->name,
+              (double)g->opts.timeout_ms / 1000);
+    end_until(g, now_ms, &late);
+}
+
+void group_close(struct group *g)
+{
+    struct result closed = {.item = NULL};
+
+    refuse(&closed, ERR_CLOSED, "the node is stopping", g);
+    pthread_mutex_lock(&g->mu);
+    g->closed = 1;
+    pthread_mutex_unlock(&g->mu);
+    end_until(g, UINT64_MAX, &closed);
+}
+
+void group_stats(struct group *g, struct stats *out)
+{
+    pthread_mutex_lock(&g->mu);
+    *out = g->stats;
+    out->flights = flights_count(g->flights[FLIGHT_REMOTE]) + flights_count(g->flights[FLIGHT_LOCAL]);
+    out->waiters = g->waiters;
+    lru_stats(g->main, &out->main);
+    lru_stats(g->hot, &out->hot);
+    pthread_mutex_unlock(&g->mu);
+}
+
+/* --- a thread that waits --- */
+
+struct sleeper {
+    struct waiter waiter;
+    pthread_mutex_t mu;
+    pthread_cond_t cond;
+    int woken;           /* guarded by mu */
+    struct result result; /* guarded by mu; item is a reference */
+};
+
+static void sleeper_wake(struct waiter *w, const struct result *r)
+{
+    struct sleeper *s = list_entry(w, struct sleeper, waiter);
+
+    pthread_mutex_lock(&s->mu);
+    s->result = *r;
+    if (r->item)
+        item_ref(r->item);
+    s->woken = 1;
+    pthread_cond_signal(&s->cond); /* under mu: the sleeper frees it as soon as it may */
+    pthread_mutex_unlock(&s->mu);
+}
+
+/* Waits until woken, or until the time is over and the waiter could be taken off. */
+static void sleep_until_woken(struct group *g, struct sleeper *s, uint64_t timeout_ms)
+{
+    struct timespec until;
+    int late = 0;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += (time_t)(timeout_ms / 1000);
+    until.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    pthread_mutex_lock(&s->mu);
+    while (!s->woken && !late)
+        late = pthread_cond_timedwait(&s->cond, &s->mu, &until) != 0;
+    pthread_mutex_unlock(&s->mu);
+    if (late && group_cancel(g, &s->waiter)) {
+        error_set(&s->result.err, ERR_TIMEOUT, "group %s: no value within %g s", g->name,
+                  (double)timeout_ms / 1000);
+        return;
+    }
+    pthread_mutex_lock(&s->mu);
+    while (!s->woken)
+        pthread_cond_wait(&s->cond, &s->mu);
+    pthread_mutex_unlock(&s->mu);
+}
+
+enum err group_get(struct group *g, const void *key, size_t key_len, uint64_t timeout_ms,
+                   struct result *out)
+{
+    struct sleeper s = {.waiter.wake = sleeper_wake};
+    uint32_t hash = group_hash(key, key_len);
+    pthread_condattr_t attr;
+
+    memset(out, 0, sizeof(*out));
+    out->item = group_lookup(g, hash, key, key_len, 0, &out->source);
+    if (out->item)
+        return ERR_OK;
+    pthread_mutex_init(&s.mu, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&s.cond, &attr);
+    pthread_condattr_destroy(&attr);
+    if (!group_load(g, hash, key, key_len, 0, &s.waiter, out)) {
+        sleep_until_woken(g, &s, timeout_ms ? timeout_ms : g->opts.timeout_ms + WAIT_MARGIN_MS);
+        *out = s.result;
+    }
+    pthread_cond_destroy(&s.cond);
+    pthread_mutex_destroy(&s.mu);
+    return out->item ? ERR_OK : out->err.code;
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/* group.h - a named cache with one load per key: the engine that the rest is built around.
+ *
+ * A get is group_lookup() and, on a miss, group_load(): two calls, so that a server can answer a
+ * hit at once and park its connection only for a miss. A load runs through one of two loaders that
+ * the owner plugs in (a peer, or the local getter), which end it with group_finish().
+ *
+ * Any thread may call anything here. One mutex per group covers main, hot, counters and flights:
+ * "look up, join or open" is one critical section, "insert, end, detach" is another. Neither
+ * loaders nor waiters are called under it. Keys and values are byte strings. */
+#ifndef GROUP_H
+#define GROUP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "cache/flight.h"
+#include "cache/item.h"
+#include "cache/stats.h"
+
+struct group;
+struct peer;
+
+/* Which answers of peers are kept in the hot cache. */
+enum hot_policy { HOT_SAMPLE /* Go's one in ten */, HOT_ALWAYS, HOT_NEVER };
+
+/* X(type, name, default): the numbers of a group, all set once. Times in ms, sizes in bytes. */
+#define GROUP_NUMBERS(X)                                                                           \
+    X(uint64_t, cache_bytes, 64u << 20)     /* main and hot together; 0 keeps nothing */          \
+    X(uint64_t, ttl_ms, 0)                  /* age at which a value ends; 0 is never */           \
+    X(uint64_t, timeout_ms, 5000)           /* of a load, waiting included */                     \
+    X(uint64_t, max_value_bytes, 8u << 20)  /* a larger value is TOOBIG */                        \
+    X(uint64_t, max_loads, 256)             /* getters running at once; more wait their turn */   \
+    X(uint64_t, hot, HOT_SAMPLE)            /* enum hot_policy */                                 \
+    X(uint64_t, local_only, 0)              /* 1: every key is this node's own */
+
+struct group_opts {
+#define X(type, name, def) type name;
+    GROUP_NUMBERS(X)
+#undef X
+};
+
+/* Fills in the defaults. */
+void group_opts_init(struct group_opts *o);
+
+enum {
+    GROUP_MAX_WAITERS = 16384, /* callers of one flight; the next one is BUSY */
+    GROUP_MAX_FLIGHTS = 16384  /* open flights of a kind; the next key is BUSY */
+};
+
+/* How a group loads. No function is called with a lock held; ctx is the owner's. */
+struct loader {
+    void *ctx;
+
+    /* The peer that owns the key, a reference that remote() takes, or NULL when this node does. */
+    struct peer *(*owner)(void *ctx, const void *key, size_t key_len);
+
+    /* Gives back what owner() returned when no load came of it. */
+    void (*disown)(void *ctx, struct peer *owner);
+
+    /* Starts a load at a peer, or by our getter. Takes the caller's reference to f, and gives it
+     * back through group_finish() or group_fallback(), exactly once, on any thread, also at once. */
+    void (*remote)(void *ctx, struct flight *f, struct peer *owner);
+    void (*local)(void *ctx, struct flight *f);
+};
+
+/* Copies everything. Returns a reference. */
+struct group *group_new(const char *name, const char *content_type, const struct group_opts *opts,
+                        const struct loader *loader);
+struct group *group_ref(struct group *g);
+void group_unref(struct group *g); /* NULL is fine */
+
+const char *group_name(const struct group *g);
+const char *group_content_type(const struct group *g);
+const struct group_opts *group_opts(const struct group *g);
+
+/* Counts a get (and a server request when it is a peer's) and returns the item with a reference,
+ * its source in *source; NULL is a miss. `hash` is group_hash(key). */
+struct item *group_lookup(struct group *g, uint32_t hash, const void *key, size_t key_len,
+                          int from_peer, enum source *source);
+
+/* To be called after a miss. Returns 1 when the end is known at once: it is in *now, and w is not
+ * used. Returns 0 when w waits: w->wake() comes, perhaps before this returns. A load `from_peer`
+ * never goes to another node. */
+int group_load(struct group *g, uint32_t hash, const void *key, size_t key_len, int from_peer,
+               struct waiter *w, struct result *now);
+
+/* Both in one, for a thread that may block: at most timeout_ms, 0 for the group's own bound. The
+ * item in *out is the caller's reference. Returns out->err.code. */
+enum err group_get(struct group *g, const void *key, size_t key_len, uint64_t timeout_ms,
+                   struct result *out);
+
+/* Takes a waiter off. 1: it will not be woken. 0: wake() has come or is coming on another thread. */
+int group_cancel(struct group *g, struct waiter *w);
+
+/* Loaders: ends the flight with r and gives back the loader's reference. The flight takes its own
+ * reference to r->item. When the flight has ended before (its deadline passed), r is dropped. */
+void group_finish(struct flight *f, const struct result *r);
+void group_finish_error(struct flight *f, enum err code, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Loaders: the peer could not be used. Counts a peer error, gives back the reference and lets our
+ * getter load the key for everyone who waits. */
+void group_fallback(struct flight *f);
+
+/* Ends the flights whose deadline has passed. To be called a few times a second. */
+void group_tick(struct group *g, uint64_t now_ms);
+
+/* From here on every load ends with CLOSED; those under way are ended with it. Hits go on. */
+void group_close(struct group *g);
+
+void group_stats(struct group *g, struct stats *out);
+
+uint32_t group_hash(const void *key, size_t key_len);
+
+#endif

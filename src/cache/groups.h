@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* groups.h - a node's groups, by name.
+ *
+ * Any thread finds, one thread (the node's) changes. Groups are held by reference; a reader gets
+ * its own, so a group may be taken away while requests still use it. */
+#ifndef GROUPS_H
+#define GROUPS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct group;
+struct groups;
+
+struct groups *groups_new(void);
+void groups_free(struct groups *gs); /* drops its references; NULL is fine */
+
+/* Takes a reference to g. 0 when a group of that name is there already (g is untouched). */
+int groups_add(struct groups *gs, struct group *g);
+
+/* A reference to the group of that name, or NULL. */
+struct group *groups_find(struct groups *gs, const char *name, size_t name_len);
+
+/* Calls fn for each group, in the order they were added, with the set held: fn must not change
+ * it. */
+void groups_each(struct groups *gs, void (*fn)(void *arg, struct group *g), void *arg);
+
+#endif

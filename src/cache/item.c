@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+#include "cache/item.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+enum {
+    FIELD_VALUE = 1 << 3 | 2, /* protobuf tag: field 1, length-delimited */
+    PREFIX_MAX = 6            /* the tag and a length below 2^35 */
+};
+
+static size_t put_prefix(char *out, size_t value_len)
+{
+    size_t n = 0;
+
+    out[n++] = FIELD_VALUE;
+    for (; value_len >= 0x80; value_len >>= 7)
+        out[n++] = (char)(value_len | 0x80);
+    out[n++] = (char)value_len;
+    return n;
+}
+
+struct item *item_new(const void *key, size_t key_len, uint32_t hash, const void *value,
+                      size_t value_len, uint64_t expires_ms)
+{
+    char prefix[PREFIX_MAX];
+    size_t prefix_len = put_prefix(prefix, value_len);
+    struct item *it;
+
+    if (key_len > ITEM_MAX_BYTES || value_len > ITEM_MAX_BYTES)
+        return NULL;
+    it = mem_alloc(offsetof(struct item, bytes) + key_len + prefix_len + value_len);
+    if (!it)
+        return NULL;
+    it->chain = it->prev = it->next = NULL;
+    it->expires_ms = expires_ms;
+    atomic_init(&it->refs, 1);
+    it->hash = hash;
+    it->key_len = (uint32_t)key_len;
+    it->value_len = (uint32_t)value_len;
+    it->prefix_len = (uint8_t)prefix_len;
+    if (key_len)
+        memcpy(it->bytes, key, key_len);
+    memcpy(it->bytes + key_len, prefix, prefix_len);
+    if (value && value_len)
+        memcpy(item_value(it), value, value_len);
+    return it;
+}
+
+struct item *item_ref(struct item *it)
+{
+    atomic_fetch_add_explicit(&it->refs, 1, memory_order_relaxed);
+    return it;
+}
+
+void item_unref(struct item *it)
+{
+    if (it && atomic_fetch_sub_explicit(&it->refs, 1, memory_order_acq_rel) == 1)
+        mem_free(it);
+}
+
+const char *item_key(const struct item *it)
+{
+    return it->bytes;
+}
+
+char *item_value(struct item *it)
+{
+    return it->bytes + it->key_len + it->prefix_len;
+}
+
+const char *item_wire(const struct item *it, size_t *len)
+{
+    *len = (size_t)it->prefix_len + it->value_len;
+    return it->bytes + it->key_len;
+}
+
+int item_is(const struct item *it, uint32_t hash, const void *key, size_t key_len)
+{
+    return it->hash == hash && it->key_len == key_len && memcmp(it->bytes, key, key_len) == 0;
+}
+
+size_t item_cost(const struct item *it)
+{
+    return mem_cost(it);
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/* item.h - a key and its value: one allocation, immutable, reference-counted.
+ *
+ * The value's bytes are preceded by the protobuf prefix of a GetResponse that holds them (tag of
+ * field 1 and the length), so that a peer is answered with the item's own bytes, as they lie.
+ *
+ * Any thread may read an item it holds a reference to. The link fields belong to the one lru that
+ * holds the item and are guarded as that lru is. */
+#ifndef ITEM_H
+#define ITEM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct item {
+    struct item *chain;       /* the lru's: next in the bucket; after removal free for a list */
+    struct item *prev, *next; /* the lru's: order of use */
+    uint64_t expires_ms;      /* clock_ms() time from which it is stale, 0 for never; set once */
+    _Atomic unsigned refs;    /* atomic */
+    uint32_t hash;            /* hash_table() of the key, cut; set once, like all that follows */
+    uint32_t key_len, value_len;
+    uint8_t prefix_len;
+    char bytes[]; /* key, prefix, value */
+};
+
+enum { ITEM_MAX_BYTES = 1 << 30 }; /* of key and of value: protobuf and our lengths hold it */
+
+/* Copies key and value into a new item and returns a reference, or NULL when there is no memory
+ * or a part is over ITEM_MAX_BYTES. value may be NULL: then the caller fills item_value() before
+ * anyone else sees the item. */
+struct item *item_new(const void *key, size_t key_len, uint32_t hash, const void *value,
+                      size_t value_len, uint64_t expires_ms);
+
+struct item *item_ref(struct item *it); /* returns it */
+void item_unref(struct item *it);       /* NULL is fine */
+
+const char *item_key(const struct item *it);
+char *item_value(struct item *it);
+
+/* The value as a GetResponse: prefix and value. */
+const char *item_wire(const struct item *it, size_t *len);
+
+int item_is(const struct item *it, uint32_t hash, const void *key, size_t key_len);
+
+/* What the item costs the process, in bytes: what the allocator spends on it. */
+size_t item_cost(const struct item *it);
+
+#endif

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+#include "cache/lru.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+
+enum {
+    FIRST_BUCKETS = 64,
+    MOVE_STEP = 4 /* old buckets moved by a put while the table grows: more than a put adds */
+};
+
+struct table {
+    struct item **buckets; /* owned */
+    size_t mask;           /* number of buckets, less one */
+};
+
+struct lru {
+    struct table table;
+    struct table old; /* while growing: buckets from `moved` on are still here; else NULL */
+    size_t moved;
+    struct item newest_oldest; /* sentinel: next is the newest, prev the oldest */
+    struct lru_stats stats;
+};
+
+static size_t table_bytes(const struct table *t)
+{
+    return t->buckets ? mem_cost(t->buckets) : 0;
+}
+
+struct lru *lru_new(void)
+{
+    struct lru *l = mem_zalloc(sizeof(*l));
+
+    l->table.buckets = mem_zalloc(FIRST_BUCKETS * sizeof(struct item *));
+    l->table.mask = FIRST_BUCKETS - 1;
+    l->newest_oldest.next = l->newest_oldest.prev = &l->newest_oldest;
+    return l;
+}
+
+static void order_del(struct item *it)
+{
+    it->prev->next = it->next;
+    it->next->prev = it->prev;
+}
+
+static void order_push(struct lru *l, struct item *it)
+{
+    struct item *head = &l->newest_oldest;
+
+    it->prev = head;
+    it->next = head->next;
+    head->next->prev = it;
+    head->next = it;
+}
+
+void lru_free(struct lru *l)
+{
+    struct item *it, *next;
+
+    if (!l)
+        return;
+    for (it = l->newest_oldest.next; it != &l->newest_oldest; it = next) {
+        next = it->next;
+        item_unref(it);
+    }
+    mem_free(l->table.buckets);
+    mem_free(l->old.buckets);
+    mem_free(l);
+}
+
+/* The bucket in which a hash is, or would be put. */
+static struct item **bucket(const struct lru *l, uint32_t hash)
+{
+    if (l->old.buckets && (hash & l->old.mask) >= l->moved)
+        return &l->old.buckets[hash & l->old.mask];
+    return &l->table.buckets[hash & l->table.mask];
+}
+
+/* Where the pointer to the item of that key is, or to the NULL at the end of its chain. */
+static struct item **find(const struct lru *l, uint32_t hash, const void *key, size_t key_len)
+{
+    struct item **at = bucket(l, hash);
+
+    while (*at && !item_is(*at, hash, key, key_len))
+        at = &(*at)->chain;
+    return at;
+}
+
+static void move_some(struct lru *l)
+{
+    size_t i;
+
+    for (i = 0; i < MOVE_STEP && l->old.buckets; i++) {
+        struct item *it = l->old.buckets[l->moved], *next;
+
+        for (; it; it = next) {
+            struct item **at = &l->table.buckets[it->hash & l->table.mask];
+
+            next = it->chain;
+            it->chain = *at;
+            *at = it;
+        }
+        l->old.buckets[l->moved] = NULL;
+        if (l->moved++ == l->old.mask) {
+            mem_free(l->old.buckets);
+            l->old.buckets = NULL;
+        }
+    }
+}
+
+/* Without memory for a larger table the chains just become longer. */
+static void grow(struct lru *l)
+{
+    size_t n = (l->table.mask + 1) * 2;
+    struct item **buckets;
+
+    if (l->old.buckets || n > UINT32_MAX)
+        return;
+    buckets = mem_alloc(n * sizeof(struct item *));
+    if (!buckets)
+        return;
+    memset(buckets, 0, n * sizeof(struct item *));
+    l->old = l->table;
+    l->moved = 0;
+    l->table.buckets = buckets;
+    l->table.mask = n - 1;
+}
+
+struct item *lru_peek(const struct lru *l, uint32_t hash, const void *key, size_t key_len)
+{
+    return *find(l, hash, key, key_len);
+}
+
+struct item *lru_get(struct lru *l, uint32_t hash, const void *key, size_t key_len)
+{
+    struct item *it = lru_peek(l, hash, key, key_len);
+
+    l->stats.gets++;
+    if (!it)
+        return NULL;
+    l->stats.hits++;
+    if (it->prev != &l->newest_oldest) {
+        order_del(it);
+        order_push(l, it);
+    }
+    return it;
+}
+
+/* Unhooks what *at points to and returns it. */
+static struct item *take(struct lru *l, struct item **at)
+{
+    struct item *it = *at;
+
+    if (!it)
+        return NULL;
+    *at = it->chain;
+    it->chain = NULL;
+    order_del(it);
+    l->stats.items--;
+    l->stats.bytes -= item_cost(it);
+    return it;
+}
+
+struct item *lru_put(struct lru *l, struct item *it)
+{
+    struct item *displaced, **at;
+
+    move_some(l);
+    displaced = lru_del(l, it->hash, item_key(it), it->key_len);
+    if (l->stats.items > l->table.mask)
+        grow(l);
+    at = bucket(l, it->hash);
+    it->chain = *at;
+    *at = it;
+    order_push(l, it);
+    l->stats.items++;
+    l->stats.bytes += item_cost(it);
+    return displaced;
+}
+
+struct item *lru_del(struct lru *l, uint32_t hash, const void *key, size_t key_len)
+{
+    return take(l, find(l, hash, key, key_len));
+}
+
+struct item *lru_pop_oldest(struct lru *l)
+{
+    struct item *it = l->newest_oldest.prev;
+
+    if (it == &l->newest_oldest)
+        return NULL;
+    l->stats.evictions++;
+    return lru_del(l, it->hash, item_key(it), it->key_len);
+}
+
+uint64_t lru_bytes(const struct lru *l)
+{
+    return l->stats.bytes + table_bytes(&l->table) + table_bytes(&l->old);
+}
+
+void lru_stats(const struct lru *l, struct lru_stats *out)
+{
+    *out = l->stats;
+    out->bytes = lru_bytes(l);
+}

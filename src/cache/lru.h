@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/* lru.h - items by key, in order of use.
+ *
+ * A hash table whose chains run through the items, and a circular list with a sentinel. The table
+ * grows in small steps: while it does, each put moves a few buckets, so that no call under the
+ * group's lock ever pays for all of them. The lru has no bound of its own: its owner asks for
+ * `bytes` and takes the oldest off until it is content.
+ *
+ * No thread of its own and no lock: the caller's. Items are held by reference. */
+#ifndef LRU_H
+#define LRU_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cache/item.h"
+
+struct lru;
+
+/* Go's CacheStats, with bytes as the allocator counts them, index included. */
+struct lru_stats {
+    uint64_t bytes, items, gets, hits, evictions;
+};
+
+struct lru *lru_new(void);
+void lru_free(struct lru *l); /* gives up its items; NULL is fine */
+
+/* The item of that key, borrowed, moved to the front and counted as a hit; NULL counts a miss. */
+struct item *lru_get(struct lru *l, uint32_t hash, const void *key, size_t key_len);
+
+/* The same, but nothing is moved and nothing counted. */
+struct item *lru_peek(const struct lru *l, uint32_t hash, const void *key, size_t key_len);
+
+/* Puts the item in front and takes the caller's reference. Returns the item of the same key that
+ * it displaced (the caller's reference now), or NULL. */
+struct item *lru_put(struct lru *l, struct item *it);
+
+/* Takes an item out and returns its reference; NULL when there is none. lru_pop_oldest() counts
+ * an eviction. */
+struct item *lru_del(struct lru *l, uint32_t hash, const void *key, size_t key_len);
+struct item *lru_pop_oldest(struct lru *l);
+
+uint64_t lru_bytes(const struct lru *l);
+void lru_stats(const struct lru *l, struct lru_stats *out);
+
+#endif
