@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/* fetch.h - one HTTP exchange as a client, on the network thread.
+ *
+ * A fetch is started from any thread and ends exactly once, by its done function, which runs on
+ * the network thread with no lock held. A fetch follows no redirect, uses no proxy, sends nothing
+ * of its own accord but Host, and reads at most max_bytes of body. */
+#ifndef FETCH_H
+#define FETCH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+struct fetch;
+struct net;
+
+/* How far an exchange that failed had come: a caller may only try elsewhere, or blame the other
+ * side, when it knows this. */
+enum fetch_phase {
+    FETCH_ANSWERED,  /* an HTTP answer came whole: status is set */
+    FETCH_NOT_SENT,  /* no connection: refused, unknown host, connect timeout, our own limit */
+    FETCH_NO_ANSWER, /* connected, then the connection ended or the answer was broken or too big */
+    FETCH_TIMED_OUT  /* connected, and the time was over */
+};
+
+struct fetch_opts {
+    const char *method; /* NULL: "GET" */
+    const char *url;    /* http:// or https://, sent as it is: no path is tidied up */
+    const char *const *headers; /* "Name: value" lines; no CR, LF or NUL in them */
+    size_t n_headers;
+    const void *body; /* NULL: none */
+    size_t body_len;
+    uint64_t connect_timeout_ms; /* 0: 1000 */
+    uint64_t timeout_ms;         /* of all of it; 0: 5000 */
+    size_t max_bytes;            /* of the answer's body; 0: 8 MiB */
+    const char *ca_file;         /* NULL: the system's; PEM file for https */
+    int insecure;                /* 1: https without verifying the other side */
+
+    /* Called exactly once, on the network thread. f is borrowed: ask it what follows. */
+    void (*done)(void *ctx, struct fetch *f);
+    void *ctx;
+};
+
+/* Copies everything in o. Returns a reference, or NULL and fills e (INVAL: a URL of another scheme,
+ * a header with a line end; NOMEM; CLOSED when the network thread is stopping): then done is not
+ * called. done may be called before this returns. */
+struct fetch *fetch_start(struct net *n, const struct fetch_opts *o, struct error *e);
+
+/* Any thread: ends the exchange as soon as the network thread comes to it, with CLOSED. Nothing
+ * happens when it has ended. */
+void fetch_cancel(struct fetch *f);
+
+void fetch_unref(struct fetch *f); /* NULL is fine */
+
+/* --- in done(), on the network thread --- */
+
+/* ERR_OK when an answer came, whatever its status; else PEER, TIMEOUT, TOOBIG, NOMEM or CLOSED,
+ * with a message that names the URL's host, what happened and the limit. */
+const struct error *fetch_error(const struct fetch *f);
+enum fetch_phase fetch_phase(const struct fetch *f);
+int fetch_status(const struct fetch *f);
+
+/* The body, never NULL; the fetch's own buffer, which the caller may buf_take(). */
+struct buf *fetch_body(struct fetch *f);
+
+/* The value of the first header of that name (any case), borrowed until done returns, or NULL. */
+const char *fetch_header(struct fetch *f, const char *name);
+
+/* Calls fn for each header of the final answer, in order. */
+void fetch_each_header(struct fetch *f, void (*fn)(void *arg, const char *name, const char *value),
+                       void *arg);
+
+#endif

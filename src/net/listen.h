@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* listen.h - a listening TCP socket from a "host:port" text. */
+#ifndef LISTEN_H
+#define LISTEN_H
+
+#include <stddef.h>
+
+#include "base/err.h"
+
+/* Binds and listens on `address`: "127.0.0.1:8080", "[::1]:8080", ":8080" (every address), port 0
+ * for any free one. Writes where it really listens, in the same form, to bound. Returns the
+ * descriptor (the caller's to close) or -1 and fills e. Any thread. */
+int listen_on(const char *address, char *bound, size_t cap, struct error *e);
+
+/* Splits "host:port" without asking anybody. INVAL: no port, or one that is not 0 to 65535. host
+ * comes without brackets. Both outputs hold what fits. */
+enum err listen_split(const char *address, char *host, size_t host_cap, char *port,
+                      size_t port_cap, struct error *e);
+
+#endif

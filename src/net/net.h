@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* net.h - the network thread: one CURLM, one epoll set, timers. It runs no Lua.
+ *
+ * Every HTTP exchange of the node as a client runs here, to peers and for getters alike
+ * (fetch.h). Any thread may post work to it; everything else happens on the thread itself. */
+#ifndef NET_H
+#define NET_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/inbox.h"
+
+struct net;
+
+struct net_opts {
+    unsigned max_host_connections; /* to one host; 0: 64. More exchanges wait their turn */
+    unsigned max_connections;      /* in all; 0: 512 */
+    unsigned tick_ms;              /* how often tick runs; 0: 50 */
+    void (*tick)(void *ctx, uint64_t now_ms); /* on the thread, no lock held; NULL for none */
+    void *ctx;
+};
+
+/* Starts the thread. Copies the options. NULL and e: no descriptors, memory or thread. */
+struct net *net_start(const struct net_opts *opts, struct error *e);
+
+/* Ends every exchange under way with CLOSED (their done functions still run, on the thread), then
+ * ends the thread and frees all. Posts from other threads are refused from here on. Not from the
+ * thread itself. NULL is fine. */
+void net_stop(struct net *n);
+
+/* Any thread: m->run is called on the network thread. 0 when it is stopping: m is the caller's. */
+int net_post(struct net *n, struct msg *m);
+
+#endif

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/* server.h - the node's HTTP face: peers, clients and operators, on a libmicrohttpd pool.
+ *
+ * HTTP threads run no Lua and never block: a hit is answered from the item's own bytes, a miss
+ * parks its connection as a waiter of the key's flight.
+ *
+ * Start and stop belong to one thread (the node's). The order of stopping is the node's:
+ * server_quiesce(), let requests end, close the groups (so nothing stays parked), server_stop(). */
+#ifndef SERVER_H
+#define SERVER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "wire/dialect.h"
+
+struct buf;
+struct groups;
+struct server;
+
+/* Which paths a server has; /healthz and /readyz are on every one. */
+enum server_face {
+    SERVER_DATA = 1, /* base_path for peers, /cache/ for clients */
+    SERVER_ADMIN = 2 /* /stats */
+};
+
+struct server_opts {
+    unsigned faces;            /* enum server_face, or-ed */
+    const char *listen;        /* "host:port" */
+    unsigned threads;          /* of the pool, at least 1 */
+    unsigned max_connections;  /* beyond it a request gets 503 and its connection ends */
+    size_t max_key_bytes;      /* a longer key is 400 */
+    enum dialect dialect;
+    const char *base_path;     /* starts and ends with a slash */
+    struct groups *groups;     /* borrowed */
+
+    /* Both on HTTP threads. not_ready says why /readyz is 503, NULL while it is 200; stats writes
+     * /stats as JSON. */
+    const char *(*not_ready)(void *ctx);
+    void (*stats)(void *ctx, struct buf *out);
+    void *ctx;
+};
+
+/* Copies the options. Listens and serves when it returns; NULL and e: the address is taken or
+ * wrong, no threads. */
+struct server *server_start(const struct server_opts *o, struct error *e);
+
+/* Where it listens, as host:port. */
+const char *server_address(const struct server *s);
+
+/* New connections are refused from here on; every answer ends its connection. */
+void server_quiesce(struct server *s);
+
+/* Requests begun and not yet answered. Any thread. */
+unsigned server_active(const struct server *s);
+
+/* Ends all. Nothing may be parked any more: the groups are closed. NULL is fine. */
+void server_stop(struct server *s);
+
+#endif
