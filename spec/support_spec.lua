@@ -173,26 +173,21 @@ describe("support.nginx and support.tree", function()
   end)
 
   it("hold hundreds of connections at the same time", function()
-    local open, most = 0, 0
-    local fns = {}
+    local conns, opening, asking, answered = {}, {}, {}, 0
     for i = 1, 800 do
-      fns[i] = function()
-        local c = assert(http.connect("127.0.0.1", server.port))
-        open = open + 1
-        most = math.max(most, open)
-        local res = assert(c:request { target = target(files[3].path) })
+      opening[i] = function()
+        conns[i] = assert(http.connect("127.0.0.1", server.port))
+      end
+      asking[i] = function()
+        local res = assert(conns[i]:request { target = target(files[#files].path) })
         assert.equal(200, res.status)
-        -- Not closed before all are open.
-        while most < 800 do
-          assert(c:request { target = target(files[1].path) })
-        end
-        c:close()
-        open = open - 1
+        conns[i]:close()
+        answered = answered + 1
       end
     end
-    http.together(fns)
-    assert.equal(800, most)
-    assert.equal(0, open)
+    http.together(opening)
+    http.together(asking)
+    assert.equal(800, answered)
   end)
 
   it("make the same tree twice", function()
