@@ -161,17 +161,21 @@ deps: ## install the Debian packages that are missing (through sudo when not roo
 run: ## build all, then serve examples/quickstart.lua on 127.0.0.1:PORT [8080]
 	@.ci/deps $(RUN_PACKAGES)
 	@$(SUBMAKE) $(J) all
-	@printf '\nTry, in another terminal:\n'
-	@printf '  curl -i http://127.0.0.1:$(PORT)/%s\n' $(TRY)
-	@printf 'Ctrl-C ends it.\n\n'
+	@printf '\nTry, in another terminal (Ctrl-C here ends it):\n'
+	@$(TRY)
+	@printf '  curl http://127.0.0.1:$(PORT)/stats\n\n'
 	@exec $(BIN) examples/quickstart.lua --listen 127.0.0.1:$(PORT)
 
 cluster: ## the same as one ring of three nodes, on PORT and the two after it
 	@.ci/deps $(RUN_PACKAGES)
 	@$(SUBMAKE) $(J) all
+	@printf '\nTry, in another terminal, on each of the three ports:\n'
+	@$(TRY)
+	@echo
 	@BUILD=$(BUILD) examples/cluster.sh examples/quickstart.lua 3 $(PORT)
 
-TRY = cache/hello/world stats healthz
+# What to try stands in the example itself, as comment lines that begin with curl.
+TRY = sed -n 's/^-- *\(curl .*\)/  \1/p' examples/quickstart.lua | sed 's/:8080/:$(PORT)/g'
 
 # T names spec files or folders; without it .busted lists all but the interop ones.
 test: ## build all and run the specs; one file: make test T=spec/unit/ring_spec.lua
@@ -217,10 +221,9 @@ lint: ## every static check; ends with "lint: clean"
 	@$(SUBMAKE) $(J) objects CC=gcc   WERROR=1 SAN= BUILD=$(BUILD)/lint-gcc
 	@$(SUBMAKE) $(J) objects CC=clang WERROR=1 SAN= BUILD=$(BUILD)/lint-clang
 	@$(SUBMAKE) proto PROTO_OUT=$(BUILD)/lint-proto
-	@for f in groupcache.pb-c.c groupcache.pb-c.h; do \
-	  for d in proto $(BUILD)/lint-proto; do grep -v MIN_COMPILER_VERSION $$d/$$f >$(BUILD)/lint-proto/$$(dirname $$d).$$f; done; \
-	  cmp $(BUILD)/lint-proto/..$$f $(BUILD)/lint-proto/$(BUILD).$$f || \
-	    { echo "proto/$$f is not what proto/groupcache.proto gives (run: make proto)" >&2; exit 1; }; done
+	@cd $(BUILD)/lint-proto && for f in groupcache.pb-c.c groupcache.pb-c.h; do \
+	  sed /MIN_COMPILER_VERSION/d $$f >made; sed /MIN_COMPILER_VERSION/d $(CURDIR)/proto/$$f >kept; \
+	  cmp made kept || { echo "proto/$$f is not what the .proto gives (run: make proto)" >&2; exit 1; }; done
 	@echo 'lint: clean'
 
 fmt: ## format the C sources in place
