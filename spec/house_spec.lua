@@ -19,10 +19,11 @@ local ARROWS = {
   main = { "base", "node", "bind" },
 }
 
--- Third-party header -> Lua patterns of the sources that may include it.
+-- Third-party header, or one of ours that includes it -> Lua patterns of the sources that may include it.
 local ROOMS = {
   ["^microhttpd%.h$"] = { "^src/net/server[%w_]*%.c$" },
-  ["^curl/"] = { "^src/net/net%.c$", "^src/net/fetch%.c$" },
+  ["^curl/"] = { "^src/net/net%.c$", "^src/net/net_curl%.h$", "^src/net/fetch%.c$" },
+  ["^net/net_curl%.h$"] = { "^src/net/net%.c$", "^src/net/fetch%.c$" },
   ["^protobuf%-c/"] = { "^src/wire/[%w_]+%.c$", "^proto/" },
   ["%.pb%-c%.h$"] = { "^src/wire/[%w_]+%.c$", "^proto/" },
   ["^lua%.h$"] = { "^src/script/[%w_]+%.c$", "^src/bind/[%w_]+%.c$", "^src/main%.c$" },
