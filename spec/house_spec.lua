@@ -19,7 +19,7 @@ local ARROWS = {
   main = { "base", "node", "bind" },
 }
 
--- Third-party header, or one of ours that includes it -> Lua patterns of the sources that may include it.
+-- Third-party header, or one of ours that includes it -> patterns of the sources that may do so.
 local ROOMS = {
   ["^microhttpd%.h$"] = { "^src/net/server[%w_]*%.c$" },
   ["^curl/"] = { "^src/net/net%.c$", "^src/net/net_curl%.h$", "^src/net/fetch%.c$" },

@@ -25,7 +25,7 @@ busted.subscribe({ "exit" }, function()
   process.cleanup()
   tmp.cleanup()
   -- busted's own exit status is the number of failures, of which the system keeps eight bits.
-  if output.failed > 0 or output.passed == 0 then
+  if output.failed > 0 or output.passed + output.skipped == 0 then
     os.exit(1, true)
   end
   return nil, true
