@@ -28,7 +28,8 @@ void buf_reset(struct buf *b)
     b->failed = ERR_OK;
 }
 
-enum err buf_reserve(struct buf *b, size_t n)
+/* Makes room for n bytes, and for `spare` ones behind them that do not count against the bound. */
+static enum err reserve(struct buf *b, size_t n, size_t spare)
 {
     size_t cap;
     char *data;
@@ -37,19 +38,24 @@ enum err buf_reserve(struct buf *b, size_t n)
         return b->failed;
     if (n > (size_t)-1 / 4 - b->len || (b->max && b->len + n > b->max))
         return b->failed = ERR_TOOBIG;
-    if (b->len + n <= b->cap)
+    if (b->len + n + spare <= b->cap)
         return ERR_OK;
     cap = b->cap ? b->cap : FIRST_CAP;
-    while (cap < b->len + n)
+    while (cap < b->len + n + spare)
         cap *= 2;
-    if (b->max && cap > b->max)
-        cap = b->max;
+    if (b->max && cap > b->max + spare)
+        cap = b->max + spare;
     data = mem_realloc(b->data, cap);
     if (!data)
         return b->failed = ERR_NOMEM;
     b->data = data;
     b->cap = cap;
     return ERR_OK;
+}
+
+enum err buf_reserve(struct buf *b, size_t n)
+{
+    return reserve(b, n, 0);
 }
 
 enum err buf_put(struct buf *b, const void *bytes, size_t n)
@@ -80,7 +86,7 @@ enum err buf_putf(struct buf *b, const char *fmt, ...)
     va_end(ap);
     if (n < 0)
         return b->failed = ERR_INVAL;
-    err = buf_reserve(b, (size_t)n + 1); /* vsnprintf writes a NUL, which is not kept */
+    err = reserve(b, (size_t)n, 1); /* vsnprintf writes a NUL, which is not kept */
     if (err)
         return err;
     va_start(ap, fmt);
