@@ -1,0 +1,134 @@
+-- SPDX-License-Identifier: MIT
+
+-- When a Go node dies, and when Go nodes and ours disagree about the ring.
+
+local eventually = require "support.eventually"
+local golang = require "interop.golang"
+local http = require "support.http"
+local nodes = require "interop.nodes"
+local ports = require "support.ports"
+local socket = require "socket"
+
+local function expect_value(res, err, key)
+  assert(res, ("%s: %s"):format(key, tostring(err)))
+  assert(res.status == 200, ("%s: %d %s"):format(key, res.status, res.body))
+  assert.equal("v:" .. key, res.body)
+end
+
+describe("a Go node killed in mid-run", function()
+  local list, go, dying, c1, c2
+
+  before_each(function()
+    list = nodes.mixed(2, 2)
+    go, dying, c1, c2 = list[1], list[2], list[3], list[4]
+  end)
+
+  after_each(function()
+    nodes.stop(list)
+  end)
+
+  it("costs our nodes no answer", function()
+    local total, killed_at = 600, 200
+    local requests, key_of = {}, {}
+    for i = 1, total do
+      key_of[i] = ("run%d"):format(math.floor((i + 1) / 2)) -- each key through both of ours
+      requests[i] = (i % 2 == 0 and c1 or c2):asking(key_of[i])
+    end
+    local done, results = 0, {}
+    http.parallel(requests, 16, function(res, err, _, i)
+      results[i] = { res, err }
+      done = done + 1
+      if done == killed_at then
+        dying:kill9()
+      end
+    end)
+    local owned = 0
+    for i = 1, total do
+      expect_value(results[i][1], results[i][2], key_of[i])
+      if i > killed_at + 16 and go:owner(key_of[i]) == dying.url then
+        owned = owned + 1
+      end
+    end
+    assert(owned > 20, "hardly a key was the dead node's: " .. owned)
+  end)
+
+  it("is replaced by a load of our own for who already waits for its answer", function()
+    local key = go:key_owned_by(dying.url, "slow:60000:%d")
+    local answers = {}
+    local function ask(n)
+      return function()
+        local request = n:asking(key)
+        request.timeout = 20
+        answers[n.url] = { http.request(request) }
+      end
+    end
+    http.together { ask(c1), ask(c2), function()
+      eventually(function() return dying:loads()[key] end, 5, "the load at the Go node")
+      dying:kill9()
+    end }
+    expect_value(answers[c1.url][1], answers[c1.url][2], key)
+    expect_value(answers[c2.url][1], answers[c2.url][2], key)
+  end)
+end)
+
+describe("a Go node with another peer list", function()
+  local go, c
+
+  -- Ours believes in both nodes; the Go node knows ours only, so it sends every key to us, also
+  -- those that we believe to be its own.
+  before_each(function()
+    go = golang.start()
+    local port = ports.free()
+    c = nodes.start { port = port, peers = { go.url, "http://127.0.0.1:" .. port } }
+    go:set_peers { c.url }
+  end)
+
+  after_each(function()
+    nodes.stop { go, c }
+  end)
+
+  local function key_of_go(pattern)
+    local peers = { go.url, c.url }
+    local all = {}
+    for i = 1, 100 do
+      all[i] = pattern:format(i)
+    end
+    for i, owner in ipairs(golang.owners(peers, 50, { keys = all })) do
+      if owner == 1 then
+        return all[i]
+      end
+    end
+  end
+
+  it("may send a key back to us: the answer comes at once", function()
+    local key = key_of_go "back%d"
+    assert.equal(c.url, go:owner(key))
+    local from = socket.gettime()
+    local request = c:asking(key)
+    request.timeout = 5
+    local res, err = http.request(request)
+    expect_value(res, err, key)
+    assert(socket.gettime() - from < 1, "it took a second and more")
+  end)
+
+  it("asked for the key together with us does not lock up", function()
+    for round = 1, 20 do
+      local key = key_of_go("both" .. round .. ":%d")
+      local from = socket.gettime()
+      local answers = nodes.together({ c, go }, key)
+      assert(socket.gettime() - from < 1, "it took a second and more")
+      for _, res in ipairs(answers) do
+        expect_value(res, nil, key)
+      end
+    end
+  end)
+
+  it("alone asks us, and we load for it what we believe to be its own", function()
+    local key = key_of_go "alone%d"
+    local from = socket.gettime()
+    assert.equal("v:" .. key, (go:get(key, { timeout = 5 })))
+    assert(socket.gettime() - from < 1, "it took a second and more")
+    assert.equal(1, c:loads()[key])
+    assert.is_nil(go:loads()[key])
+  end)
+end)
