@@ -26,11 +26,12 @@ struct item *item_new(const void *key, size_t key_len, uint32_t hash, const void
                       size_t value_len, uint64_t expires_ms)
 {
     char prefix[PREFIX_MAX];
-    size_t prefix_len = put_prefix(prefix, value_len);
+    size_t prefix_len;
     struct item *it;
 
     if (key_len > ITEM_MAX_BYTES || value_len > ITEM_MAX_BYTES)
         return NULL;
+    prefix_len = put_prefix(prefix, value_len);
     it = mem_alloc(offsetof(struct item, bytes) + key_len + prefix_len + value_len);
     if (!it)
         return NULL;
