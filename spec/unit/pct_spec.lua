@@ -79,7 +79,8 @@ describe("pct", function()
   end)
 
   it("refuses a percent sign without two hex digits", function()
-    for _, text in ipairs { "%", "%4", "%zz", "%4z", "%z4", "a%", "a%4", "%%41", "%+1", "% 1", "%-1" } do
+    for _, text in ipairs { "%", "%4", "%zz", "%4z", "%z4", "a%", "a%4", "%%41", "%+1", "% 1",
+      "%-1" } do
       assert.is_nil(decode(text))
     end
     for byte = 0, 255 do

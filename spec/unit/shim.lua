@@ -21,8 +21,8 @@ return function(source, declarations)
   end
   local san = { address = "-fsanitize=address,undefined", undefined = "-fsanitize=undefined",
     thread = "-fsanitize=thread" }
-  local command = ("%s -std=c11 -D_GNU_SOURCE -g -O1 -Wall -Wextra -Werror %s -shared -fPIC -pthread "
-    .. "-Isrc -Iproto -o %s/shim.so %s/shim.c %s 2>&1")
+  local command = ("%s -std=c11 -D_GNU_SOURCE -g -O1 -Wall -Wextra -Werror %s -shared -fPIC "
+    .. "-pthread -Isrc -Iproto -o %s/shim.so %s/shim.c %s 2>&1")
     :format(os.getenv "CC" or "cc", san[os.getenv "SAN" or ""] or "", dir, dir, library)
   local p = io.popen(command)
   local said = p:read "*a"

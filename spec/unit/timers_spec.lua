@@ -53,7 +53,7 @@ describe("timers", function()
     assert.equal(95, C.timers_wait_ms(ts, 5))
     assert.equal(0, C.timers_wait_ms(ts, 100))
     assert.equal(0, C.timers_wait_ms(ts, 1000))
-    C.timers_set(ts, timers[0], ffi.cast("uint64_t", -1))
+    C.timers_set(ts, timers[0], 0xffffffffffffffffULL)
     assert.equal(2 ^ 31 - 1, C.timers_wait_ms(ts, 5)) -- the largest int, for poll(2)
   end)
 

@@ -1,0 +1,107 @@
+-- SPDX-License-Identifier: MIT
+
+local ffi = require "ffi"
+local C = require("support.unit").load("cache/item.h", "base/mem.h")
+
+local function new(key, value, hash, expires)
+  return C.item_new(key, #key, hash or 0, value, #value, expires or 0)
+end
+
+local function wire(it)
+  local len = ffi.new "size_t[1]"
+  local bytes = C.item_wire(it, len)
+  return ffi.string(bytes, len[0])
+end
+
+describe("item", function()
+  after_each(function()
+    C.mem_fail_after(-1)
+  end)
+
+  it("holds key and value, whatever the bytes are", function()
+    for _, pair in ipairs { { "key", "value" }, { "", "" }, { "k\0\255", "\0v\0" }, { "", "v" },
+      { "k", "" }, { ("k"):rep(5000), ("v"):rep(100000) } } do
+      local it = new(pair[1], pair[2], 77, 12345)
+      assert.equal(#pair[1], it.key_len)
+      assert.equal(#pair[2], it.value_len)
+      assert.equal(pair[1], ffi.string(C.item_key(it), it.key_len))
+      assert.equal(pair[2], ffi.string(C.item_value(it), it.value_len))
+      assert.equal(77, it.hash)
+      assert.equal(12345ULL, it.expires_ms)
+      C.item_unref(it)
+    end
+  end)
+
+  -- golang/groupcache answers {"v"} and {""} with exactly these bytes.
+  it("lies in memory as the bytes of a GetResponse", function()
+    local v, empty = new("k", "v"), new("k", "")
+    assert.equal("\x0a\x01v", wire(v))
+    assert.equal("\x0a\x00", wire(empty))
+    C.item_unref(v)
+    C.item_unref(empty)
+  end)
+
+  it("writes the length in as many bytes as protobuf does", function()
+    for n, prefix in pairs {
+      [127] = "\x0a\x7f", [128] = "\x0a\x80\x01", [300] = "\x0a\xac\x02",
+      [16383] = "\x0a\xff\x7f", [16384] = "\x0a\x80\x80\x01",
+      [2097151] = "\x0a\xff\xff\x7f", [2097152] = "\x0a\x80\x80\x80\x01",
+    } do
+      local value = ("v"):rep(n)
+      local it = new("key", value)
+      assert.is_true(wire(it) == prefix .. value)
+      C.item_unref(it)
+    end
+  end)
+
+  it("can be filled in after it is made", function()
+    local it = C.item_new("k", 1, 0, nil, 5, 0)
+    ffi.copy(C.item_value(it), "later", 5)
+    assert.equal("\x0a\x05later", wire(it))
+    C.item_unref(it)
+  end)
+
+  it("is told apart by hash, length and every byte of its key", function()
+    local it = new("k\0a", "v", 9)
+    assert.equal(1, C.item_is(it, 9, "k\0a", 3))
+    assert.equal(0, C.item_is(it, 8, "k\0a", 3))
+    assert.equal(0, C.item_is(it, 9, "k\0b", 3))
+    assert.equal(0, C.item_is(it, 9, "k\0", 2))
+    assert.equal(0, C.item_is(it, 9, "k\0ab", 4))
+    C.item_unref(it)
+  end)
+
+  it("lives as long as somebody holds it", function()
+    local it = new("k", "v")
+    assert.equal(1, it.refs)
+    assert.is_true(C.item_ref(it) == it)
+    assert.equal(2, it.refs)
+    C.item_unref(it)
+    assert.equal(1, it.refs)
+    assert.equal("v", ffi.string(C.item_value(it), 1))
+    C.item_unref(it)
+    C.item_unref(nil)
+  end)
+
+  it("is refused when a part is over the limit", function()
+    local over = ffi.cast("size_t", C.ITEM_MAX_BYTES) + 1
+    assert.is_true(C.item_new("k", over, 0, "v", 1, 0) == nil)
+    assert.is_true(C.item_new("k", 1, 0, nil, over, 0) == nil)
+    assert.is_true(C.item_new("k", 1, 0, nil, 0xffffffffffffffffULL, 0) == nil)
+  end)
+
+  it("is nothing when there is no memory", function()
+    C.mem_fail_after(0)
+    assert.is_true(new("k", "v") == nil)
+  end)
+
+  it("costs what the allocator spends on it, which is more than its bytes", function()
+    for _, n in ipairs { 0, 10, 100, 5000 } do
+      local it = new("key", ("v"):rep(n))
+      local cost = tonumber(C.item_cost(it))
+      assert.is_true(cost > 3 + n)
+      assert.equal(cost, tonumber(C.mem_cost(it)))
+      C.item_unref(it)
+    end
+  end)
+end)

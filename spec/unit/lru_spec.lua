@@ -1,0 +1,303 @@
+-- SPDX-License-Identifier: MIT
+
+local ffi = require "ffi"
+local C = require("support.unit").load("cache/lru.h", "base/hash.h", "base/mem.h")
+
+local function hash_of(key)
+  return C.hash_crc32(key, #key)
+end
+
+describe("lru", function()
+  local l, stats
+
+  local function new(key, value, hash)
+    return C.item_new(key, #key, hash or hash_of(key), value, #value, 0)
+  end
+
+  local function put(key, value)
+    local displaced = C.lru_put(l, new(key, value or key))
+    if displaced == nil then
+      return nil
+    end
+    local old = ffi.string(C.item_value(displaced), displaced.value_len)
+    assert.equal(1, displaced.refs) -- ours now
+    C.item_unref(displaced)
+    return old
+  end
+
+  local function value_of(it)
+    return it ~= nil and ffi.string(C.item_value(it), it.value_len) or nil
+  end
+
+  local function get(key)
+    return value_of(C.lru_get(l, hash_of(key), key, #key))
+  end
+
+  local function peek(key)
+    return value_of(C.lru_peek(l, hash_of(key), key, #key))
+  end
+
+  local function taken(it)
+    if it == nil then
+      return nil
+    end
+    local key = ffi.string(C.item_key(it), it.key_len)
+    assert(it.refs == 1 and it.chain == nil)
+    C.item_unref(it)
+    return key
+  end
+
+  local function del(key)
+    return taken(C.lru_del(l, hash_of(key), key, #key))
+  end
+
+  local function pop()
+    return taken(C.lru_pop_oldest(l))
+  end
+
+  local function count(name)
+    C.lru_stats(l, stats)
+    return tonumber(stats[name])
+  end
+
+  before_each(function()
+    l, stats = C.lru_new(), ffi.new "struct lru_stats"
+  end)
+
+  after_each(function()
+    C.mem_fail_after(-1)
+    C.lru_free(l)
+  end)
+
+  it("gives out the oldest first; a get makes an item the newest", function()
+    for _, key in ipairs { "a", "b", "c", "d" } do
+      put(key)
+    end
+    assert.equal("a", get "a")
+    assert.equal("d", get "d")
+    local order = { pop(), pop(), pop(), pop() }
+    assert.same({ "b", "c", "a", "d" }, order)
+    assert.is_nil(pop())
+  end)
+
+  it("does not move or count what is only looked at", function()
+    put "a"
+    put "b"
+    assert.equal("a", peek "a")
+    assert.is_nil(peek "x")
+    assert.equal(0, count "gets")
+    assert.equal("a", pop())
+  end)
+
+  it("counts gets, hits and evictions", function()
+    put "a"
+    put "b"
+    get "a"
+    get "x"
+    get "a"
+    pop()
+    del "a"
+    pop() -- there is nothing left to evict
+    assert.equal(3, count "gets")
+    assert.equal(2, count "hits")
+    assert.equal(1, count "evictions")
+    assert.equal(0, count "items")
+  end)
+
+  it("gives back what a put displaces, and counts its bytes once", function()
+    local empty = count "bytes"
+    put("k", ("a"):rep(1000))
+    local one = count "bytes"
+    for _ = 1, 50 do
+      assert.equal(("a"):rep(1000), put("k", ("a"):rep(1000)))
+    end
+    assert.equal(one, count "bytes")
+    assert.equal(1, count "items")
+    assert.equal(0, count "evictions")
+    assert.is_not_nil(put("k", ""))
+    assert.is_true(count "bytes" < one)
+    del "k"
+    assert.equal(empty, count "bytes")
+  end)
+
+  it("makes what is put again the newest", function()
+    put "a"
+    put "b"
+    put("a", "again")
+    assert.equal("b", pop())
+    assert.equal("again", get "a")
+  end)
+
+  it("tells keys apart that hash alike", function()
+    for i = 1, 500 do
+      assert.is_true(C.lru_put(l, new("k" .. i, "v" .. i, 42)) == nil)
+    end
+    for i = 1, 500 do
+      local key = "k" .. i
+      assert.equal("v" .. i, value_of(C.lru_get(l, 42, key, #key)))
+    end
+    assert.is_true(C.lru_get(l, 42, "k501", 4) == nil)
+    assert.equal("k1", taken(C.lru_del(l, 42, "k1", 2)))
+    assert.is_true(C.lru_peek(l, 42, "k1", 2) == nil)
+    assert.equal(499, count "items")
+  end)
+
+  it("keys may be empty or hold NUL bytes", function()
+    put("", "none")
+    put("\0", "one")
+    put("\0\0", "two")
+    assert.equal("none", get "")
+    assert.equal("one", get "\0")
+    assert.equal("two", get "\0\0")
+  end)
+
+  it("grows in steps: several puts, never one, move the whole table", function()
+    local items, steps, in_growth, longest = 0, 0, 0, 0
+    local index = count "bytes"
+    local first = index
+    for i = 1, 20000 do
+      local it = new("key" .. i, "v")
+      items = items + tonumber(C.item_cost(it))
+      C.lru_put(l, it)
+      local now = count "bytes" - items -- what is not items is the index
+      if now > index then -- a larger table stands beside the old one
+        assert.equal(0, in_growth)
+        steps, in_growth = steps + 1, 1
+      elseif now < index then -- the old one is gone
+        longest, in_growth = math.max(longest, in_growth), 0
+      elseif in_growth > 0 then
+        in_growth = in_growth + 1
+      end
+      index = now
+    end
+    assert.is_true(steps > 3)
+    assert.is_true(index > first)
+    assert.is_true(longest > 100)
+    for i = 1, 20000 do
+      assert(peek("key" .. i) == "v")
+    end
+  end)
+
+  it("finds every key at every moment of its growth", function()
+    for i = 1, 700 do
+      put("key" .. i)
+      for k = 1, i do
+        local key = "key" .. k
+        assert(peek(key) == key)
+      end
+    end
+  end)
+
+  it("works on with longer chains when there is no memory to grow", function()
+    local items = {}
+    for i = 1, 1000 do
+      items[i] = new("key" .. i, "v")
+    end
+    local index = count "bytes"
+    for i = 1, 1000 do
+      C.mem_fail_after(0)
+      C.lru_put(l, items[i])
+      index = index + tonumber(C.item_cost(items[i]))
+    end
+    C.mem_fail_after(-1)
+    assert.equal(index, count "bytes") -- the table is still the first
+    for i = 1, 1000 do
+      assert(get("key" .. i) == "v")
+    end
+    put "one more"
+    assert.is_true(count "bytes" > index + 64) -- and grows when it may again
+    for i = 1, 1000 do
+      assert(get("key" .. i) == "v")
+    end
+  end)
+
+  it("gives up its items when it ends", function()
+    local it = C.item_ref(new("k", "v"))
+    C.lru_put(l, it)
+    C.lru_free(l)
+    l = nil
+    assert.equal(1, it.refs)
+    C.item_unref(it)
+  end)
+
+  it("does what a plain list does, over 100000 random operations", function()
+    math.randomseed(41)
+    -- The model: a doubly linked list around a sentinel, and a table by key.
+    local head = {}
+    head.next, head.prev = head, head
+    local by_key, n, gets, hits, evictions, bytes = {}, 0, 0, 0, 0, 0
+    local index = count "bytes"
+
+    local function unlink(e)
+      e.prev.next, e.next.prev = e.next, e.prev
+    end
+
+    local function push(e)
+      e.prev, e.next = head, head.next
+      head.next.prev, head.next = e, e
+    end
+
+    local function forget(e)
+      unlink(e)
+      by_key[e.key], n, bytes = nil, n - 1, bytes - e.cost
+    end
+
+    local weights = { put = 40 } -- first more is put than taken, then the other way round
+    for i = 1, 100000 do
+      if i % 10000 == 0 then
+        weights.put = weights.put == 40 and 10 or 40
+      end
+      local key, what = "key" .. math.random(5000), math.random(100)
+      local e = by_key[key]
+      if what <= weights.put then
+        local value = ("v"):rep(math.random(0, 60)) .. i
+        local item = new(key, value)
+        local cost = tonumber(C.item_cost(item))
+        local displaced = C.lru_put(l, item)
+        assert(value_of(displaced) == (e and e.value))
+        C.item_unref(displaced)
+        if e then
+          forget(e)
+        end
+        by_key[key] = { key = key, value = value, cost = cost }
+        push(by_key[key])
+        n, bytes = n + 1, bytes + cost
+      elseif what <= 70 then
+        assert(get(key) == (e and e.value))
+        gets, hits = gets + 1, hits + (e and 1 or 0)
+        if e then
+          unlink(e)
+          push(e)
+        end
+      elseif what <= 80 then
+        assert(peek(key) == (e and e.value))
+      elseif what <= 90 then
+        assert(del(key) == (e and e.key))
+        if e then
+          forget(e)
+        end
+      else
+        local oldest = head.prev ~= head and head.prev or nil
+        assert(pop() == (oldest and oldest.key))
+        if oldest then
+          forget(oldest)
+          evictions = evictions + 1
+        end
+      end
+      if i % 100 == 0 then
+        C.lru_stats(l, stats)
+        assert(stats.items == n and stats.gets == gets and stats.hits == hits)
+        assert(stats.evictions == evictions)
+        assert(stats.bytes == C.lru_bytes(l))
+        assert(tonumber(stats.bytes) >= bytes + index) -- the index only grows
+      end
+    end
+    while head.prev ~= head do -- the order of the whole
+      local oldest = head.prev
+      assert(pop() == oldest.key)
+      forget(oldest)
+    end
+    assert.is_nil(pop())
+    assert.equal(0, count "items")
+  end)
+end)
