@@ -103,7 +103,7 @@ describe("a ring of two Go nodes and two of ours", function()
       kinds[entry.class .. owner[entry.key].kind] = true
     end
     for _, url in ipairs(peers) do
-      assert(owned[url] and owned[url] > 200, url .. " owns " .. tostring(owned[url]) .. " keys")
+      assert(owned[url] and owned[url] > 20, url .. " owns " .. tostring(owned[url]) .. " keys")
     end
     assert.equal(2000, #all)
     assert.is_true(kinds.spacego and kinds.spacec and kinds.longgo and kinds.longc)
