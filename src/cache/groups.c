@@ -9,8 +9,9 @@
 
 struct groups {
     pthread_rwlock_t lock;
-    struct group **list; /* guarded by lock; owned, with references */
-    size_t n;            /* guarded by lock */
+    struct group **list;    /* guarded by lock; owned, with references, in order of addition */
+    struct group **by_name; /* guarded by lock; owned, the same ones sorted */
+    size_t n, cap;          /* guarded by lock: how many, and room for how many in both */
 };
 
 struct groups *groups_new(void)
@@ -31,51 +32,82 @@ void groups_free(struct groups *gs)
         group_unref(gs->list[i]);
     pthread_rwlock_destroy(&gs->lock);
     mem_free(gs->list);
+    mem_free(gs->by_name);
     mem_free(gs);
 }
 
-static struct group *find_locked(const struct groups *gs, const char *name, size_t name_len)
+/* Order of names as byte strings. */
+static int compare(const struct group *g, const char *name, size_t name_len)
 {
-    size_t i;
+    const char *other = group_name(g);
+    size_t other_len = strlen(other);
+    int c = memcmp(other, name, other_len < name_len ? other_len : name_len);
 
-    for (i = 0; i < gs->n; i++) {
-        const char *other = group_name(gs->list[i]);
+    return c ? c : (other_len > name_len) - (other_len < name_len);
+}
 
-        if (strlen(other) == name_len && memcmp(other, name, name_len) == 0)
-            return gs->list[i];
+/* Where in by_name that name is, or would be put. *found says which. */
+static size_t place_locked(const struct groups *gs, const char *name, size_t name_len, int *found)
+{
+    size_t low = 0, high = gs->n;
+
+    *found = 0;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int c = compare(gs->by_name[middle], name, name_len);
+
+        if (c < 0) {
+            low = middle + 1;
+        } else {
+            *found |= c == 0;
+            high = middle;
+        }
     }
-    return NULL;
+    return low;
+}
+
+static struct group **widened(struct group **old, size_t n, size_t cap)
+{
+    struct group **list = mem_zalloc(cap * sizeof(struct group *));
+
+    if (n)
+        memcpy(list, old, n * sizeof(struct group *));
+    mem_free(old);
+    return list;
 }
 
 int groups_add(struct groups *gs, struct group *g)
 {
     const char *name = group_name(g);
-    struct group **list = mem_zalloc((gs->n + 1) * sizeof(struct group *));
-    int added;
+    size_t at;
+    int found;
 
     pthread_rwlock_wrlock(&gs->lock);
-    added = !find_locked(gs, name, strlen(name));
-    if (added) {
-        if (gs->n)
-            memcpy(list, gs->list, gs->n * sizeof(struct group *));
-        list[gs->n++] = group_ref(g);
-        mem_free(gs->list);
-        gs->list = list;
+    at = place_locked(gs, name, strlen(name), &found);
+    if (!found) {
+        if (gs->n == gs->cap) {
+            gs->cap = gs->cap ? gs->cap * 2 : 16;
+            gs->list = widened(gs->list, gs->n, gs->cap);
+            gs->by_name = widened(gs->by_name, gs->n, gs->cap);
+        }
+        memmove(gs->by_name + at + 1, gs->by_name + at, (gs->n - at) * sizeof(struct group *));
+        gs->by_name[at] = g;
+        gs->list[gs->n++] = group_ref(g);
     }
     pthread_rwlock_unlock(&gs->lock);
-    if (!added)
-        mem_free(list);
-    return added;
+    return !found;
 }
 
 struct group *groups_find(struct groups *gs, const char *name, size_t name_len)
 {
-    struct group *g;
+    struct group *g = NULL;
+    size_t at;
+    int found;
 
     pthread_rwlock_rdlock(&gs->lock);
-    g = find_locked(gs, name, name_len);
-    if (g)
-        group_ref(g);
+    at = place_locked(gs, name, name_len, &found);
+    if (found)
+        g = group_ref(gs->by_name[at]);
     pthread_rwlock_unlock(&gs->lock);
     return g;
 }
