@@ -54,6 +54,7 @@ struct flight {
     struct list waiters;     /* struct waiter, first come first */
     struct waiter fallback;  /* FLIGHT_REMOTE: waits for the local flight that took over */
     struct msg msg;          /* the loader's, to carry the flight to its thread */
+    void *carrier;           /* likewise: who took it on */
     struct group *group;     /* set once; the flight holds a reference */
     uint64_t deadline_ms;    /* set once: clock_ms() time at which it ends with TIMEOUT */
     size_t n_waiters;        /* length of waiters */

@@ -204,12 +204,16 @@ static void store_locked(struct group *g, const struct result *r, struct after *
     }
 }
 
-/* Moves the flights that may start now from the queue to a->start. */
+/* Moves the flights that may start now from the queue to a->start. A late one stops it: it has
+ * nothing left to wait for, group_tick() is about to end it and to come back here. */
 static void start_queued_locked(struct group *g, struct after *a)
 {
-    while (g->running < g->opts.max_loads && !list_empty(&g->queue)) {
-        struct flight *f = list_entry(list_pop_front(&g->queue), struct flight, queued);
+    while (!g->closed && g->running < g->opts.max_loads && !list_empty(&g->queue)) {
+        struct flight *f = list_entry(g->queue.next, struct flight, queued);
 
+        if (f->deadline_ms <= clock_ms())
+            break;
+        list_del(&f->queued);
         f->state = FLIGHT_RUNNING;
         g->running++;
         list_push_back(&a->start, &f->queued);
@@ -243,6 +247,29 @@ static void after_init(struct after *a, const struct result *r)
     a->r = r;
 }
 
+/* Hands flights to the local loader. A loader that ends one at once brings us back here for the
+ * next; that call leaves its flights to this one, or a long queue would fill the stack. */
+static void start_flights(struct group *g, struct list *start)
+{
+    static _Thread_local struct {
+        const struct group *group;
+        struct list *start;
+    } under_way;
+    struct list *l, *outer_start = under_way.start;
+    const struct group *outer = under_way.group;
+
+    if (outer == g) {
+        list_splice_back(outer_start, start);
+        return;
+    }
+    under_way.group = g;
+    under_way.start = start;
+    while ((l = list_pop_front(start)))
+        g->loader.local(g->loader.ctx, list_entry(l, struct flight, queued));
+    under_way.group = outer;
+    under_way.start = outer_start;
+}
+
 static void after_run(struct group *g, struct after *a)
 {
     struct list *l;
@@ -258,8 +285,8 @@ static void after_run(struct group *g, struct after *a)
 
         w->wake(w, a->r);
     }
-    while ((l = list_pop_front(&a->start)))
-        g->loader.local(g->loader.ctx, list_entry(l, struct flight, queued));
+    if (!list_empty(&a->start))
+        start_flights(g, &a->start);
     if (a->unstarted)
         drop_flight(a->ended);
     if (a->ended)

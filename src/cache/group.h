@@ -27,10 +27,10 @@ enum hot_policy { HOT_SAMPLE /* Go's one in ten */, HOT_ALWAYS, HOT_NEVER };
 
 /* X(type, name, default): the numbers of a group, all set once. Times in ms, sizes in bytes. */
 #define GROUP_NUMBERS(X)                                                                           \
-    X(uint64_t, cache_bytes, 64u << 20)     /* main and hot together; 0 keeps nothing */          \
+    X(uint64_t, cache_bytes, 64000000)      /* main and hot together; 0 keeps nothing */          \
     X(uint64_t, ttl_ms, 0)                  /* age at which a value ends; 0 is never */           \
     X(uint64_t, timeout_ms, 5000)           /* of a load, waiting included */                     \
-    X(uint64_t, max_value_bytes, 8u << 20)  /* a larger value is TOOBIG */                        \
+    X(uint64_t, max_value_bytes, 8000000)   /* a larger value is TOOBIG */                        \
     X(uint64_t, max_loads, 256)             /* getters running at once; more wait their turn */   \
     X(uint64_t, hot, HOT_SAMPLE)            /* enum hot_policy */                                 \
     X(uint64_t, local_only, 0)              /* 1: every key is this node's own */

@@ -35,7 +35,8 @@ struct item *item_new(const void *key, size_t key_len, uint32_t hash, const void
     it = mem_alloc(offsetof(struct item, bytes) + key_len + prefix_len + value_len);
     if (!it)
         return NULL;
-    it->chain = it->prev = it->next = NULL;
+    it->chain = NULL;
+    list_init(&it->order);
     it->expires_ms = expires_ms;
     atomic_init(&it->refs, 1);
     it->hash = hash;

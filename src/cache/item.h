@@ -12,12 +12,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/list.h"
+
 struct item {
-    struct item *chain;       /* the lru's: next in the bucket; after removal free for a list */
-    struct item *prev, *next; /* the lru's: order of use */
-    uint64_t expires_ms;      /* clock_ms() time from which it is stale, 0 for never; set once */
-    _Atomic unsigned refs;    /* atomic */
-    uint32_t hash;            /* hash_table() of the key, cut; set once, like all that follows */
+    struct item *chain;    /* the lru's: next in the bucket; after removal free for a list */
+    struct list order;     /* the lru's: order of use */
+    uint64_t expires_ms;   /* clock_ms() time from which it is stale, 0 for never; set once */
+    _Atomic unsigned refs; /* atomic */
+    uint32_t hash;         /* hash_table() of the key, cut; set once, like all that follows */
     uint32_t key_len, value_len;
     uint8_t prefix_len;
     char bytes[]; /* key, prefix, value */

@@ -19,7 +19,7 @@ struct lru {
     struct table table;
     struct table old; /* while growing: buckets from `moved` on are still here; else NULL */
     size_t moved;
-    struct item newest_oldest; /* sentinel: next is the newest, prev the oldest */
+    struct list order; /* newest first */
     struct lru_stats stats;
 };
 
@@ -34,36 +34,18 @@ struct lru *lru_new(void)
 
     l->table.buckets = mem_zalloc(FIRST_BUCKETS * sizeof(struct item *));
     l->table.mask = FIRST_BUCKETS - 1;
-    l->newest_oldest.next = l->newest_oldest.prev = &l->newest_oldest;
+    list_init(&l->order);
     return l;
-}
-
-static void order_del(struct item *it)
-{
-    it->prev->next = it->next;
-    it->next->prev = it->prev;
-}
-
-static void order_push(struct lru *l, struct item *it)
-{
-    struct item *head = &l->newest_oldest;
-
-    it->prev = head;
-    it->next = head->next;
-    head->next->prev = it;
-    head->next = it;
 }
 
 void lru_free(struct lru *l)
 {
-    struct item *it, *next;
+    struct list *order;
 
     if (!l)
         return;
-    for (it = l->newest_oldest.next; it != &l->newest_oldest; it = next) {
-        next = it->next;
-        item_unref(it);
-    }
+    while ((order = list_pop_front(&l->order)))
+        item_unref(list_entry(order, struct item, order));
     mem_free(l->table.buckets);
     mem_free(l->old.buckets);
     mem_free(l);
@@ -140,9 +122,9 @@ struct item *lru_get(struct lru *l, uint32_t hash, const void *key, size_t key_l
     if (!it)
         return NULL;
     l->stats.hits++;
-    if (it->prev != &l->newest_oldest) {
-        order_del(it);
-        order_push(l, it);
+    if (l->order.next != &it->order) {
+        list_del(&it->order);
+        list_push_front(&l->order, &it->order);
     }
     return it;
 }
@@ -156,7 +138,7 @@ static struct item *take(struct lru *l, struct item **at)
         return NULL;
     *at = it->chain;
     it->chain = NULL;
-    order_del(it);
+    list_del(&it->order);
     l->stats.items--;
     l->stats.bytes -= item_cost(it);
     return it;
@@ -173,7 +155,7 @@ struct item *lru_put(struct lru *l, struct item *it)
     at = bucket(l, it->hash);
     it->chain = *at;
     *at = it;
-    order_push(l, it);
+    list_push_front(&l->order, &it->order);
     l->stats.items++;
     l->stats.bytes += item_cost(it);
     return displaced;
@@ -186,10 +168,11 @@ struct item *lru_del(struct lru *l, uint32_t hash, const void *key, size_t key_l
 
 struct item *lru_pop_oldest(struct lru *l)
 {
-    struct item *it = l->newest_oldest.prev;
+    struct item *it;
 
-    if (it == &l->newest_oldest)
+    if (list_empty(&l->order))
         return NULL;
+    it = list_entry(l->order.prev, struct item, order);
     l->stats.evictions++;
     return lru_del(l, it->hash, item_key(it), it->key_len);
 }

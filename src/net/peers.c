@@ -22,6 +22,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "cache/group.h"
+#include "cache/ring.h"
 #include "net/fetch.h"
 #include "net/net.h"
 #include "wire/getresponse.h"
@@ -183,7 +184,7 @@ enum err peers_set(struct peers *p, const char *const *urls, size_t n, struct er
 
     if (check_list(p, urls, n, e))
         return e->code;
-    next.ring = ring_new(dialect_ring(p->opts.dialect), urls, n, p->opts.replicas, e);
+    next.ring = ring_new(RING_CRC32, urls, n, p->opts.replicas, e);
     if (!next.ring)
         return e->code;
     next.list = mem_zalloc((n + 1) * sizeof(struct peer *));

@@ -23,12 +23,6 @@ int dialect_from_name(const char *name)
     return -1;
 }
 
-enum ring_kind dialect_ring(enum dialect d)
-{
-    (void)d;
-    return RING_CRC32;
-}
-
 enum dialect_parse dialect_parse(enum dialect d, const char *path, size_t n, char *scratch,
                                  struct dialect_target *out)
 {

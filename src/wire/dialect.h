@@ -10,7 +10,6 @@
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "cache/ring.h"
 
 enum dialect {
     DIALECT_GOLANG, /* golang/groupcache, the original */
@@ -28,8 +27,6 @@ const char *dialect_name(enum dialect d);
 
 /* -1 for a name that is none. */
 int dialect_from_name(const char *name);
-
-enum ring_kind dialect_ring(enum dialect d);
 
 /* A group and a key, decoded. Both borrow the scratch memory they were decoded into. */
 struct dialect_target {

@@ -1,0 +1,186 @@
+-- SPDX-License-Identifier: MIT
+-- groupcached's command line.
+
+local config = require "groupcache.config"
+local core = require "groupcache.core"
+local options = require "groupcache.options"
+
+local cli = {}
+
+local OK, FAILURE, USAGE = 0, 1, 2
+
+local HEAD = [[
+groupcached - a cache node that fills itself: one load per key in the whole cluster
+
+  groupcached SCRIPT.lua [options]     serve the groups that the script defines
+  groupcached check SCRIPT.lua         say whether the script would start, and stop
+  groupcached --help | --version
+
+Options (each also as GROUPCACHE_NAME in the environment, or in the table that the script returns;
+a flag goes before the environment, that before the script):
+]]
+
+local TAIL = [[
+
+While it runs:
+  GET /cache/GROUP/KEY    a value           GET /healthz, /readyz    for load balancers
+  GET /stats              counters, JSON    SIGTERM, SIGINT          end, requests first
+
+Exit status: 0 fine, 1 the node could not start, 2 the command line is wrong.
+]]
+
+local function flag_of(name)
+  return "--" .. name:gsub("_", "-")
+end
+
+local function help()
+  local names, out = {}, { HEAD }
+  for name in pairs(config.SETTINGS) do
+    names[#names + 1] = name
+  end
+  table.sort(names)
+  for _, name in ipairs(names) do
+    local rule = config.SETTINGS[name]
+    local left = ("  %s %s"):format(flag_of(name), rule.arg)
+    local text = rule.help:gsub("\n", "\n" .. (" "):rep(34))
+    if rule.default ~= nil and type(rule.default) ~= "table" then
+      local default = rule.default == false and "no" or tostring(rule.default)
+      text = text .. " [" .. default .. "]"
+    end
+    out[#out + 1] = ("%-33s %s\n"):format(left, text)
+  end
+  out[#out + 1] = TAIL
+  return table.concat(out)
+end
+
+local function complain(message)
+  io.stderr:write("groupcached: ", message, "\n")
+end
+
+local function usage(message)
+  complain(message .. "; see groupcached --help")
+  return USAGE
+end
+
+-- The flags as { name = text }, the other words in order.
+local function split_words(words)
+  local flags, rest = {}, {}
+  local i = 1
+  while i <= #words do
+    local word = words[i]
+    local name, text = word:match("^%-%-([%w%-]+)=(.*)$")
+    name = name or word:match("^%-%-([%w%-]+)$")
+    if word == "-h" or name == "help" or name == "version" then
+      return { [name == "version" and "version" or "help"] = "" }, rest
+    elseif name then
+      local setting = name:gsub("-", "_")
+      if not config.SETTINGS[setting] then
+        return nil, ("unknown option %s, the nearest is %s"):format(
+          word, flag_of(options.nearest(config.SETTINGS, setting)))
+      end
+      if not text then
+        i = i + 1
+        text = words[i]
+      end
+      if not text then
+        return nil, ("%s needs %s"):format(word, config.SETTINGS[setting].arg)
+      end
+      flags[setting] = text
+    elseif word:sub(1, 1) == "-" and word ~= "-" then
+      return nil, ("unknown option %s"):format(word)
+    else
+      rest[#rest + 1] = word
+    end
+    i = i + 1
+  end
+  return flags, rest
+end
+
+local function parse_flags(texts)
+  local out = {}
+  for name, text in pairs(texts) do
+    local value, err = config.parse(name, text, flag_of(name))
+    if value == nil then
+      return nil, err
+    end
+    out[name] = value
+  end
+  return out
+end
+
+-- The script, run, and the settled settings; or nil, message.
+local function prepare(path, flags)
+  local script, err = core.script(path)
+  if not script then
+    return nil, err
+  end
+  local settings
+  settings, err = config.settle(script:settings(), flags, path)
+  if not settings then
+    return nil, err
+  end
+  if #script:groups() == 0 then
+    return nil, path .. ' defines no group: call groupcache.group("name", { getter = ... })'
+  end
+  return script, settings
+end
+
+local function check(path, flags)
+  local script, settings = prepare(path, flags)
+  if not script then
+    complain(settings)
+    return FAILURE
+  end
+  local names = {}
+  for i, group in ipairs(script:groups()) do
+    names[i] = group.name
+  end
+  print(("%s: fine, %d group%s: %s"):format(path, #names, #names == 1 and "" or "s",
+    table.concat(names, ", ")))
+  return OK
+end
+
+local function serve(path, flags)
+  local script, settings = prepare(path, flags)
+  if not script then
+    complain(settings)
+    return FAILURE
+  end
+  core.set_log_level(settings.log_level)
+  local node, err = core.node(script, settings)
+  if not node then
+    complain(err)
+    return FAILURE
+  end
+  script:close()
+  node:run()
+  return OK
+end
+
+--- Runs the command line.
+-- @return the exit status
+function cli.main(...)
+  local texts, rest = split_words({ ... })
+  if not texts then
+    return usage(rest)
+  end
+  if texts.help then
+    io.stdout:write(help())
+    return OK
+  end
+  if texts.version then
+    print("groupcached " .. core.version)
+    return OK
+  end
+  local flags, err = parse_flags(texts)
+  if not flags then
+    return usage(err)
+  end
+  local command = rest[1] == "check" and #rest > 1 and table.remove(rest, 1) or "serve"
+  if #rest ~= 1 then
+    return usage(#rest == 0 and "which script?" or "one script, please")
+  end
+  return (command == "check" and check or serve)(rest[1], flags)
+end
+
+return cli

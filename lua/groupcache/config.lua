@@ -1,0 +1,193 @@
+-- SPDX-License-Identifier: MIT
+-- A node's settings: their rules, and how flags, environment, script and defaults come together.
+
+local core = require "groupcache.core"
+local options = require "groupcache.options"
+
+local config = {}
+
+-- `help` is the line of --help; settings without one are for scripts only. `arg` names the value.
+config.SETTINGS = {
+  listen = { kind = "text", default = "127.0.0.1:8080", arg = "HOST:PORT",
+    help = "serve peers and clients here; port 0 is any free one" },
+  self = { kind = "text", arg = "URL",
+    help = "this node's own URL, byte for byte as in every node's peers" },
+  peers = { kind = "list", default = {}, arg = "URL,URL",
+    help = "every node of the cluster, this one too; none: alone" },
+  admin_listen = { kind = "text", arg = "HOST:PORT",
+    help = "serve /stats here; default: listen if that is loopback,\n"
+      .. "else 127.0.0.1 on the next port" },
+  workers = { kind = "integer", min = 1, max = 256, arg = "N",
+    help = "Lua VMs that run getters; default: one a core" },
+  http_threads = { kind = "integer", min = 1, max = 256, arg = "N",
+    help = "threads that serve HTTP; default: one a core" },
+  dialect = { kind = "enum", default = "golang", values = { "golang" }, arg = "NAME",
+    help = "what the cluster speaks: golang" },
+  log_level = { kind = "enum", default = "info", arg = "LEVEL",
+    values = { "debug", "info", "warn", "error", "off" },
+    help = "debug, info, warn, error or off" },
+  base_path = { kind = "text", default = "/_groupcache/", arg = "PATH",
+    help = "where peers ask, the same on every node" },
+  replicas = { kind = "integer", default = 50, min = 1, max = 10000, arg = "N",
+    help = "points of each peer on the ring, the same on every node" },
+  hash = { kind = "enum", values = { "crc32" }, arg = "NAME",
+    help = "hash of the ring: crc32" },
+  max_key_bytes = { kind = "integer", default = 4096, min = 1, max = 65536, arg = "N",
+    help = "a longer key is refused" },
+  max_connections = { kind = "integer", min = 1, max = 1000000, arg = "N",
+    help = "connections served at once; default: 4000, or what\n"
+      .. "the limit of descriptors allows" },
+  connect_timeout = { kind = "duration", default = 0.2, arg = "SECONDS",
+    help = "to connect to a peer" },
+  drain_timeout = { kind = "duration", default = 10, arg = "SECONDS",
+    help = "how long a stopping node lets requests end" },
+  vm_bytes = { kind = "size", default = "64MiB", arg = "SIZE",
+    help = "memory of each Lua VM" },
+  jit = { kind = "boolean", default = false, arg = "yes|no",
+    help = "compile getters; one that loops can then not be stopped" },
+}
+
+-- Descriptors that are neither a client's connection nor one to a peer or an origin.
+local OTHER_DESCRIPTORS = 64
+local CLIENT_DESCRIPTORS = 512
+local USUAL_CONNECTIONS = 4000
+
+-- Flags and the environment give text.
+local function from_text(rule, text)
+  if rule.kind == "list" then
+    local out = {}
+    for item in text:gmatch("[^,]+") do
+      out[#out + 1] = item:match("^%s*(.-)%s*$")
+    end
+    return out
+  elseif rule.kind == "boolean" then
+    local known = { yes = true, no = false, ["true"] = true, ["false"] = false, ["1"] = true,
+      ["0"] = false }
+    return known[text:lower()]
+  elseif rule.kind == "integer" or rule.kind == "duration" then
+    return tonumber(text) or text
+  end
+  return text
+end
+
+--- One setting from text. `what` names where it comes from.
+-- @return value; or nil, message
+function config.parse(name, text, what)
+  local rule = config.SETTINGS[name]
+  local value = from_text(rule, text)
+  local checked, expected
+  if value ~= nil then
+    checked, expected = options.value(rule, value)
+  end
+  if checked == nil then
+    return nil, ("%s is %q, and must be %s"):format(what, text, expected or rule.arg)
+  end
+  return value
+end
+
+-- GROUPCACHE_LISTEN and so on.
+local function from_environment()
+  local out = {}
+  for name in pairs(config.SETTINGS) do
+    local variable = "GROUPCACHE_" .. name:upper()
+    local text = os.getenv(variable)
+    if text and text ~= "" then
+      local value, err = config.parse(name, text, variable)
+      if value == nil then
+        return nil, err
+      end
+      out[name] = value
+    end
+  end
+  return out
+end
+
+local function split(address)
+  local host, port = address:match("^(.*):(%d+)$")
+  return host, tonumber(port)
+end
+
+local function is_loopback(host)
+  return host == "localhost" or host == "[::1]" or host:find("^127%.") ~= nil
+end
+
+local function admin_default(listen)
+  local host, port = split(listen)
+  if is_loopback(host) then
+    return listen
+  end
+  return "127.0.0.1:" .. (port == 0 and 0 or port + 1)
+end
+
+local function complete_connections(s)
+  local _, descriptors = core.limits()
+  local room = math.floor((descriptors - OTHER_DESCRIPTORS - CLIENT_DESCRIPTORS) / 1.1)
+  if s.max_connections and s.max_connections > room then
+    return nil, ("max_connections is %d, and the limit of %d open files allows %d: raise it with "
+      .. "ulimit -n"):format(s.max_connections, descriptors, math.max(room, 0))
+  end
+  s.max_connections = s.max_connections or math.min(USUAL_CONNECTIONS, room)
+  if s.max_connections < 1 then
+    return nil, ("the limit of %d open files is too low for a node: raise it with ulimit -n")
+      :format(descriptors)
+  end
+  return true
+end
+
+-- What follows from other settings.
+local function complete(s)
+  local cores = core.limits()
+  local host = split(s.listen)
+  if not host then
+    return nil, ("listen is %q, and must be HOST:PORT"):format(s.listen)
+  end
+  if not s.base_path:find("^/.*/$") then
+    return nil, ("base_path is %q, and must start and end with a slash"):format(s.base_path)
+  end
+  if s.base_path == "/" or s.base_path:find("^/cache/") then
+    return nil, ("base_path is %q, which is not the peers' own"):format(s.base_path)
+  end
+  if #s.peers > 0 and not s.self then
+    return nil, "peers are given, and self is not: a node must know which of them it is"
+  end
+  s.self = s.self or ("http://" .. s.listen)
+  s.admin_listen = s.admin_listen or admin_default(s.listen)
+  s.workers = s.workers or math.min(cores, 256)
+  s.http_threads = s.http_threads or math.min(cores, 256)
+  s.connect_timeout_ms, s.drain_timeout_ms = s.connect_timeout, s.drain_timeout
+  local ok, err = complete_connections(s)
+  if not ok then
+    return nil, err
+  end
+  return s
+end
+
+--- Settings of a node: flag > GROUPCACHE_* > script > default.
+-- @param script what the script returned, or nil
+-- @param flags values by name, already parsed
+-- @param path the script's, for messages
+-- @return complete settings; or nil, message
+function config.settle(script, flags, path)
+  local environment, err = from_environment()
+  if not environment then
+    return nil, err
+  end
+  local checked
+  checked, err = options.check(config.SETTINGS, script or {}, path)
+  if not checked then
+    return nil, err
+  end
+  local merged = {}
+  for _, source in ipairs({ script or {}, environment, flags }) do
+    for name, value in pairs(source) do
+      merged[name] = value
+    end
+  end
+  checked, err = options.check(config.SETTINGS, merged, "settings")
+  if not checked then
+    return nil, err
+  end
+  return complete(checked)
+end
+
+return config

@@ -1,0 +1,143 @@
+-- SPDX-License-Identifier: MIT
+-- groupcache: what a node script requires. The engine is groupcache.core; this is its Lua face.
+
+assert(type(rawget(_G, "jit")) == "table", "groupcache needs LuaJIT 2.1")
+
+local core = require "groupcache.core"
+local options = require "groupcache.options"
+
+local groupcache = { _VERSION = core.version }
+
+-- Options of a group. Where an option maps to a number of the engine, `as` is its name there.
+local GROUP = {
+  getter = { kind = "function", required = true },
+  cache_bytes = { kind = "size", default = "64MB" },
+  ttl = { kind = "duration", default = 0, as = "ttl_ms" },
+  timeout = { kind = "duration", default = 5, as = "timeout_ms" },
+  max_value_bytes = { kind = "size", default = "8MB" },
+  max_loads = { kind = "integer", default = 256, min = 1, max = 16384 },
+  hot = { kind = "enum", default = "sample", values = { "sample", "always", "never" } },
+  content_type = { kind = "text", default = "application/octet-stream" },
+  local_only = { kind = "boolean", default = false },
+}
+
+local HOT = { sample = 0, always = 1, never = 2 } -- enum hot_policy
+
+local MAX_NAME = 255
+local MAX_VALUE = 2 ^ 30 -- ITEM_MAX_BYTES
+
+local function engine_numbers(o)
+  return {
+    cache_bytes = o.cache_bytes,
+    ttl_ms = o.ttl,
+    timeout_ms = o.timeout,
+    max_value_bytes = o.max_value_bytes,
+    max_loads = o.max_loads,
+    hot = HOT[o.hot],
+    local_only = o.local_only and 1 or 0,
+  }
+end
+
+local Group = {}
+Group.__index = Group
+Group.__name = "groupcache.group"
+
+function Group:__tostring()
+  return ("groupcache.group(%q)"):format(self.name)
+end
+
+--- The value of a key, loaded if need be. Only inside a getter; waits.
+-- @return value, nil, source; or nil, message, code
+function Group:get(key)
+  if type(key) ~= "string" then
+    error(("group:get: the key is a %s, and must be a string"):format(type(key)), 2)
+  end
+  local op = core.get(self.name, key)
+  core.await(op, "group:get")
+  return core.get_result(op)
+end
+
+-- "node.lua:12", of the code that called the caller of this function.
+local function caller()
+  local info = debug.getinfo(3, "Sl")
+  return ("%s:%d"):format(info.short_src, info.currentline)
+end
+
+local function check_group(name, given)
+  if type(name) ~= "string" or name == "" or #name > MAX_NAME or name:find("%z") then
+    return nil, ("the name of a group is a string of 1 to %d bytes without NUL"):format(MAX_NAME)
+  end
+  if type(given) ~= "table" then
+    return nil, ("group %q: the options are a %s, and must be a table"):format(name, type(given))
+  end
+  local o, err = options.check(GROUP, given, ("group %q"):format(name))
+  if not o then
+    return nil, err
+  end
+  if o.max_value_bytes > MAX_VALUE then
+    return nil, ("group %q: max_value_bytes is %d, and at most %d"):format(
+      name, o.max_value_bytes, MAX_VALUE)
+  end
+  if o.timeout == 0 then
+    return nil, ("group %q: timeout is 0, and must be more"):format(name)
+  end
+  return o
+end
+
+--- Defines a group. The getter is called as getter(key, ctx) and returns
+-- value [, nil, ttl] | nil (not found) | nil, err (failed).
+-- @return the group
+function groupcache.group(name, given)
+  local o, err = check_group(name, given)
+  if not o then
+    error(err, 2)
+  end
+  local ok
+  ok, err = core.define(name, engine_numbers(o), o.content_type, o.getter, caller())
+  if not ok then
+    error(err, 2)
+  end
+  return setmetatable({ name = name }, Group)
+end
+
+--- Lets the other getters of this VM run for that long. Only inside a getter.
+function groupcache.sleep(seconds)
+  if type(seconds) ~= "number" then
+    error(("groupcache.sleep: seconds are a %s, and must be a number"):format(type(seconds)), 2)
+  end
+  core.await(core.sleep(seconds), "groupcache.sleep")
+end
+
+local function fields_text(fields)
+  local names, out = {}, {}
+  for name in pairs(fields) do
+    names[#names + 1] = name
+  end
+  table.sort(names)
+  for i, name in ipairs(names) do
+    local value = fields[name]
+    local plain = type(value) == "number" or type(value) == "boolean"
+    out[i] = name .. "=" .. (plain and tostring(value) or core.quote(tostring(value)))
+  end
+  return table.concat(out, " ")
+end
+
+local LEVELS = { debug = true, info = true, warn = true, error = true }
+
+--- Writes a line to the node's log.
+-- @param level "debug", "info", "warn" or "error"
+-- @param message text
+-- @param fields optional table of further key=value pairs
+function groupcache.log(level, message, fields)
+  if not LEVELS[level] then
+    error('groupcache.log: the level is "debug", "info", "warn" or "error"', 2)
+  end
+  for name in pairs(fields or {}) do
+    if type(name) ~= "string" or not name:find("^[%a_][%w_]*$") then
+      error(("groupcache.log: %q is no name for a field"):format(tostring(name)), 2)
+    end
+  end
+  core.log(level, tostring(message), fields and fields_text(fields) or "")
+end
+
+return groupcache

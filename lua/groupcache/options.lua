@@ -1,0 +1,169 @@
+-- SPDX-License-Identifier: MIT
+-- Checks a table of options against a schema: types, units, names.
+--
+-- A schema maps a name to a rule: { kind, default =, ... }. Every check returns the complete table,
+-- or nil and one line that names the option, the value and what it may be. Raising at the right
+-- line is the caller's business.
+
+local options = {}
+
+local UNITS = {
+  B = 1,
+  KB = 1e3, MB = 1e6, GB = 1e9,
+  KIB = 2 ^ 10, MIB = 2 ^ 20, GIB = 2 ^ 30,
+}
+
+-- A count of bytes: 1500, "1500", "64MB", "1.5 GiB".
+local function size(value)
+  if type(value) == "string" then
+    local number, unit = value:match("^%s*(%d+%.?%d*)%s*(%a*)%s*$")
+    local factor = number and (unit == "" and 1 or UNITS[unit:upper()])
+    if not factor then
+      return nil, 'a number of bytes, or a text such as "64MB" or "1GiB"'
+    end
+    value = math.floor(tonumber(number) * factor)
+  end
+  if type(value) ~= "number" or value < 0 or value > 2 ^ 50 or value % 1 ~= 0 then
+    return nil, 'a number of bytes, or a text such as "64MB" or "1GiB"'
+  end
+  return value
+end
+
+-- Seconds, fractions allowed; kept in milliseconds.
+local function duration(value)
+  if type(value) ~= "number" or not (value >= 0 and value <= 1e9) then
+    return nil, "a number of seconds, 0 or more"
+  end
+  return math.ceil(value * 1000)
+end
+
+local function integer(value, rule)
+  if type(value) ~= "number" or value % 1 ~= 0 or value < rule.min or value > rule.max then
+    return nil, ("a whole number from %d to %d"):format(rule.min, rule.max)
+  end
+  return value
+end
+
+local function of_type(name)
+  return function(value)
+    if type(value) ~= name then
+      return nil, "a " .. name
+    end
+    return value
+  end
+end
+
+-- A text without bytes that could not stand in a header or a URL.
+local function text(value)
+  if type(value) ~= "string" or value == "" or value:find("%c") then
+    return nil, "a string without control bytes, not empty"
+  end
+  return value
+end
+
+local function one_of(value, rule)
+  for _, allowed in ipairs(rule) do
+    if value == allowed then
+      return value
+    end
+  end
+  return nil, 'one of "' .. table.concat(rule, '", "') .. '"'
+end
+
+local function list(value)
+  local ok = type(value) == "table"
+  local n = 0
+  for _ in pairs(ok and value or {}) do
+    n = n + 1
+  end
+  for i = 1, n do
+    ok = ok and type(value[i]) == "string"
+  end
+  if not ok then
+    return nil, "a list of strings"
+  end
+  return value
+end
+
+local KINDS = {
+  size = size,
+  duration = duration,
+  integer = integer,
+  text = text,
+  list = list,
+  enum = function(value, rule) return one_of(value, rule.values) end,
+  boolean = of_type("boolean"),
+  ["function"] = of_type("function"),
+}
+
+local function show(value)
+  if type(value) == "string" then
+    return ("%q"):format(#value > 60 and value:sub(1, 60) .. "..." or value)
+  end
+  return type(value) == "table" and "a table" or tostring(value)
+end
+
+-- Edits between two names (Levenshtein), for "did you mean".
+local function distance(a, b)
+  local row = {}
+  for j = 0, #b do
+    row[j] = j
+  end
+  for i = 1, #a do
+    local diagonal = row[0]
+    row[0] = i
+    for j = 1, #b do
+      local cost = a:byte(i) == b:byte(j) and 0 or 1
+      local best = math.min(row[j] + 1, row[j - 1] + 1, diagonal + cost)
+      diagonal = row[j]
+      row[j] = best
+    end
+  end
+  return row[#b]
+end
+
+--- The name of the schema that is nearest to a wrong one.
+function options.nearest(schema, name)
+  local best, least
+  for known in pairs(schema) do
+    local d = distance(known, name)
+    if not least or d < least or (d == least and known < best) then
+      best, least = known, d
+    end
+  end
+  return best
+end
+
+--- Checks one value. Returns it in its base unit, or nil and what it may be.
+function options.value(rule, value)
+  return KINDS[rule.kind](value, rule)
+end
+
+--- Checks `given` against `schema` and fills in defaults.
+-- @return the complete table, times in ms and sizes in bytes; or nil, message
+function options.check(schema, given, what)
+  local out = {}
+  for name, value in pairs(given) do
+    local rule = schema[name]
+    if not rule then
+      return nil, ("%s: unknown option %s, the nearest is %q"):format(
+        what, show(name), options.nearest(schema, tostring(name)))
+    end
+    local checked, expected = options.value(rule, value)
+    if checked == nil then
+      return nil, ("%s: %s is %s, and must be %s"):format(what, name, show(value), expected)
+    end
+    out[name] = checked
+  end
+  for name, rule in pairs(schema) do
+    if out[name] == nil and rule.default ~= nil then
+      out[name] = options.value(rule, rule.default)
+    end
+    if out[name] == nil and rule.required then
+      return nil, ("%s: %s is missing"):format(what, name)
+    end
+  end
+  return out
+end
+
+return options

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+#include "bind/bind.h"
+
+#include <lauxlib.h>
+#include <lua.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "script/op.h"
+#include "script/task.h"
+#include "script/vm.h"
+
+#ifndef GROUPCACHE_VERSION
+#define GROUPCACHE_VERSION "unknown"
+#endif
+
+int l_error(lua_State *L, const struct error *e)
+{
+    lua_pushnil(L);
+    lua_pushstring(L, e->msg);
+    lua_pushstring(L, err_name(e->code));
+    return 3;
+}
+
+/* --- ops --- */
+
+struct op **l_new_op(lua_State *L)
+{
+    struct op **slot = lua_newuserdata(L, sizeof(struct op *));
+
+    *slot = NULL;
+    luaL_getmetatable(L, BIND_OP);
+    lua_setmetatable(L, -2);
+    return slot;
+}
+
+struct op *l_check_op(lua_State *L, int index)
+{
+    struct op **slot = luaL_checkudata(L, index, BIND_OP);
+
+    if (!*slot)
+        luaL_argerror(L, index, "this op was never begun");
+    return *slot;
+}
+
+static int l_op_gc(lua_State *L)
+{
+    struct op **slot = luaL_checkudata(L, 1, BIND_OP), *op = *slot;
+
+    *slot = NULL;
+    if (op) {
+        op_cancel(op);
+        op_unref(op);
+    }
+    return 0;
+}
+
+/* core.await(op, what): waits until the op has ended; "what" is the caller's name for messages. */
+static int l_await(lua_State *L)
+{
+    struct op *op = l_check_op(L, 1);
+
+    return task_wait(L, op, luaL_checkstring(L, 2));
+}
+
+/* --- log --- */
+
+/* core.log(level, message, fields): fields is a text of key=value pairs, already quoted. */
+static int l_log(lua_State *L)
+{
+    int level = log_level_from_name(luaL_checkstring(L, 1));
+    size_t n;
+    const char *message = luaL_checklstring(L, 2, &n), *fields = luaL_optstring(L, 3, "");
+    char quoted[2048];
+
+    luaL_argcheck(L, level >= 0 && level < LOG_OFF, 1, "level is debug, info, warn or error");
+    log_quote(quoted, sizeof(quoted), message, n);
+    log_write((enum log_level)level, "lua", "script", "text=%s%s%s", quoted, *fields ? " " : "",
+              fields);
+    return 0;
+}
+
+/* core.quote(bytes) -> the bytes as a quoted value of a log line */
+static int l_quote(lua_State *L)
+{
+    size_t n;
+    const char *bytes = luaL_checklstring(L, 1, &n);
+    char quoted[1024];
+
+    lua_pushstring(L, log_quote(quoted, sizeof(quoted), bytes, n));
+    return 1;
+}
+
+/* core.set_log_level(name) */
+static int l_set_log_level(lua_State *L)
+{
+    int level = log_level_from_name(luaL_checkstring(L, 1));
+
+    luaL_argcheck(L, level >= 0, 1, "level is debug, info, warn, error or off");
+    log_set_level((enum log_level)level);
+    return 0;
+}
+
+/* core.limits() -> cores, open files allowed */
+static int l_limits(lua_State *L)
+{
+    struct rlimit r = {.rlim_cur = 1024};
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+    getrlimit(RLIMIT_NOFILE, &r);
+    lua_pushinteger(L, cores > 0 ? cores : 1);
+    lua_pushnumber(L, (double)r.rlim_cur);
+    return 2;
+}
+
+static const luaL_Reg functions[] = {
+    {"await", l_await},
+    {"limits", l_limits},
+    {"log", l_log},
+    {"quote", l_quote},
+    {"set_log_level", l_set_log_level},
+    {NULL, NULL},
+};
+
+__attribute__((visibility("default"))) int luaopen_groupcache_core(lua_State *L)
+{
+    if (luaL_newmetatable(L, BIND_OP)) {
+        lua_pushcfunction(L, l_op_gc);
+        lua_setfield(L, -2, "__gc");
+    }
+    lua_pop(L, 1);
+    bind_node_open(L);
+    lua_newtable(L);
+    luaL_setfuncs(L, functions, 0);
+    luaL_setfuncs(L, bind_group, 0);
+    luaL_setfuncs(L, bind_io, 0);
+    luaL_setfuncs(L, bind_node, 0);
+    lua_pushliteral(L, GROUPCACHE_VERSION);
+    lua_setfield(L, -2, "version");
+    return 1;
+}

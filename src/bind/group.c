@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/* group.c - defining a group, and asking one from inside a getter. */
+#include "bind/bind.h"
+
+#include <lauxlib.h>
+#include <lua.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "base/list.h"
+#include "base/mem.h"
+#include "cache/group.h"
+#include "cache/groups.h"
+#include "script/defs.h"
+#include "script/op.h"
+#include "script/task.h"
+#include "script/vm.h"
+
+static struct vm *check_vm(lua_State *L, const char *what)
+{
+    struct vm *vm = vm_of(L);
+
+    if (!vm)
+        luaL_error(L, "%s belongs into a node script, which groupcached runs", what);
+    return vm;
+}
+
+/* core.define(name, numbers, content_type, getter, where): records a group. The options come
+ * checked and complete from groupcache/init.lua. -> true | nil, message, code */
+static int l_define(lua_State *L)
+{
+    struct vm *vm = check_vm(L, "groupcache.group");
+    struct def d = {
+        .name = (char *)(size_t)luaL_checkstring(L, 1), /* borrowed: defs_add() copies */
+        .content_type = (char *)(size_t)luaL_checkstring(L, 3),
+        .where = (char *)(size_t)luaL_checkstring(L, 5),
+    };
+    struct error e;
+
+    luaL_checktype(L, 2, LUA_TTABLE);
+    luaL_checktype(L, 4, LUA_TFUNCTION);
+    group_opts_init(&d.opts);
+#define X(type, field, initial)                                                                    \
+    lua_getfield(L, 2, #field);                                                                    \
+    if (!lua_isnil(L, -1))                                                                         \
+        d.opts.field = (type)luaL_checknumber(L, -1);                                              \
+    lua_pop(L, 1);
+    GROUP_NUMBERS(X)
+#undef X
+    lua_pushvalue(L, 4);
+    d.getter_ref = luaL_ref(L, LUA_REGISTRYINDEX); /* a def that is refused ends the script */
+    if (defs_add(vm_defs(vm), &d, &e))
+        return l_error(L, &e);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+/* --- group:get --- */
+
+struct get_op {
+    struct op op;
+    struct waiter waiter;
+    struct group *group; /* a reference */
+    struct result result;
+};
+
+static void get_free(struct op *op)
+{
+    struct get_op *g = (struct get_op *)(void *)op;
+
+    item_unref(g->result.item);
+    group_unref(g->group);
+    mem_free(g);
+}
+
+static void get_cancel(struct op *op)
+{
+    struct get_op *g = (struct get_op *)(void *)op;
+
+    if (group_cancel(g->group, &g->waiter))
+        op_unref(op); /* nobody will finish it */
+}
+
+static const struct op_kind get_kind = {get_cancel, get_free};
+
+static void get_wake(struct waiter *w, const struct result *r)
+{
+    struct get_op *g = list_entry(w, struct get_op, waiter);
+
+    g->result = *r;
+    if (r->item)
+        item_ref(r->item);
+    op_finish(&g->op);
+}
+
+static int push_result(lua_State *L, const struct result *r)
+{
+    if (!r->item)
+        return l_error(L, &r->err);
+    lua_pushlstring(L, item_value(r->item), r->item->value_len);
+    lua_pushnil(L);
+    lua_pushstring(L, source_name(r->source));
+    return 3;
+}
+
+/* core.get(group, key) -> op; then await it and take core.get_result(op). A hit is an op that has
+ * ended. */
+static int l_get(lua_State *L)
+{
+    size_t name_len, key_len;
+    const char *name = luaL_checklstring(L, 1, &name_len);
+    const char *key = luaL_checklstring(L, 2, &key_len);
+    struct vm *vm = check_vm(L, "group:get");
+    struct op **slot = l_new_op(L);
+    struct groups *groups = vm_groups(vm);
+    struct group *group;
+    struct get_op *g;
+    uint32_t hash;
+
+    task_check_can_wait(L, "group:get");
+    group = groups ? groups_find(groups, name, name_len) : NULL;
+    if (!group)
+        return luaL_error(L, "group \"%s\" is not part of the running node", name);
+    g = mem_zalloc(sizeof(*g));
+    op_init(&g->op, &get_kind, vm);
+    g->group = group;
+    g->waiter.wake = get_wake;
+    *slot = &g->op;
+    hash = group_hash(key, key_len);
+    g->result.item = group_lookup(group, hash, key, key_len, 0, &g->result.source);
+    if (g->result.item || group_load(group, hash, key, key_len, 0, &g->waiter, &g->result)) {
+        g->op.done = 1;
+        op_unref(&g->op);
+    }
+    return 1;
+}
+
+/* core.get_result(op) -> value, nil, source | nil, message, code */
+static int l_get_result(lua_State *L)
+{
+    struct op *op = l_check_op(L, 1);
+    struct get_op *g = (struct get_op *)(void *)op;
+
+    luaL_argcheck(L, op->kind == &get_kind && op->done, 1, "not a get that has ended");
+    if (g->result.item)
+        vm_make_room(vm_of(L), g->result.item->value_len);
+    return push_result(L, &g->result);
+}
+
+const luaL_Reg bind_group[] = {
+    {"define", l_define},
+    {"get", l_get},
+    {"get_result", l_get_result},
+    {NULL, NULL},
+};

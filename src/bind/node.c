@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: MIT */
+/* node.c - what starts and runs nodes: the script in its control VM, the node, signals.
+ *
+ * core.script(path) runs the script in a VM of its own, so that the caller's state stays clean and
+ * the settings can be merged with flags before anything starts. core.node(script, settings) starts
+ * the node with settings that groupcache/config.lua has completed and checked. */
+#include "bind/bind.h"
+
+#include <errno.h>
+#include <lauxlib.h>
+#include <lua.h>
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "node/node.h"
+#include "script/defs.h"
+#include "script/vm.h"
+
+#define BIND_BUF "groupcache.buf"
+
+enum { MAX_DEPTH = 8, MAX_PEERS = 10000 };
+
+/* --- script --- */
+
+struct script {
+    struct vm *vm; /* NULL once closed */
+    char path[1024];
+};
+
+static struct script *check_script(lua_State *L, int index)
+{
+    struct script *s = luaL_checkudata(L, index, BIND_SCRIPT);
+
+    luaL_argcheck(L, s->vm, index, "this script is closed");
+    return s;
+}
+
+static int l_script_gc(lua_State *L)
+{
+    struct script *s = luaL_checkudata(L, 1, BIND_SCRIPT);
+    struct vm *vm = s->vm;
+
+    s->vm = NULL;
+    vm_free(vm);
+    return 0;
+}
+
+/* A new VM finds modules where the caller's does. The strings stay on the caller's stack. */
+static void push_paths(lua_State *L, const char **path, const char **cpath)
+{
+    lua_getglobal(L, "package");
+    lua_getfield(L, -1, "path");
+    *path = luaL_checkstring(L, -1);
+    lua_getfield(L, -2, "cpath");
+    *cpath = luaL_checkstring(L, -1);
+}
+
+/* core.script(path, vm_bytes) -> script | nil, message, code */
+static int l_script(lua_State *L)
+{
+    const char *path = luaL_checkstring(L, 1);
+    size_t max_bytes = (size_t)luaL_optnumber(L, 2, 0);
+    struct vm_opts o = {.name = "control", .max_bytes = max_bytes, .open = luaopen_groupcache_core};
+    struct script *s;
+    struct error e;
+
+    push_paths(L, &o.path, &o.cpath);
+    s = lua_newuserdata(L, sizeof(*s));
+    memset(s, 0, sizeof(*s));
+    luaL_getmetatable(L, BIND_SCRIPT);
+    lua_setmetatable(L, -2);
+    if (strlen(path) >= sizeof(s->path))
+        return luaL_argerror(L, 1, "the path is too long");
+    strcpy(s->path, path);
+    s->vm = vm_new(&o, &e);
+    if (!s->vm || vm_run_script(s->vm, path, &e))
+        return l_error(L, &e);
+    return 1;
+}
+
+/* Copies the value at `index` of another state, which does not run, to the top of L. Raises in L
+ * only: nothing that is called on `from` allocates. */
+static void copy_value(lua_State *from, int index, lua_State *L, int depth)
+{
+    size_t n;
+    const char *s;
+
+    luaL_checkstack(L, 4, "settings are nested too deeply");
+    if (depth > MAX_DEPTH || !lua_checkstack(from, 4))
+        luaL_error(L, "settings are nested more than %d deep", MAX_DEPTH);
+    switch (lua_type(from, index)) {
+    case LUA_TNIL:
+        lua_pushnil(L);
+        break;
+    case LUA_TBOOLEAN:
+        lua_pushboolean(L, lua_toboolean(from, index));
+        break;
+    case LUA_TNUMBER:
+        lua_pushnumber(L, lua_tonumber(from, index));
+        break;
+    case LUA_TSTRING:
+        s = lua_tolstring(from, index, &n);
+        lua_pushlstring(L, s, n);
+        break;
+    case LUA_TTABLE:
+        lua_newtable(L);
+        lua_pushnil(from);
+        while (lua_next(from, index)) {
+            int top = lua_gettop(from);
+
+            copy_value(from, top - 1, L, depth + 1);
+            copy_value(from, top, L, depth + 1);
+            lua_rawset(L, -3);
+            lua_settop(from, top - 1);
+        }
+        break;
+    default:
+        luaL_error(L, "a setting is a %s: only strings, numbers, booleans and tables can be",
+                   luaL_typename(from, index));
+    }
+}
+
+/* script:settings() -> a copy of what the script returned, or nil */
+static int l_script_settings(lua_State *L)
+{
+    struct script *s = check_script(L, 1);
+    lua_State *from = vm_state(s->vm);
+
+    lua_settop(from, 0);
+    vm_push_settings(s->vm);
+    copy_value(from, 1, L, 0);
+    lua_settop(from, 0);
+    return 1;
+}
+
+/* script:groups() -> list of { name =, where = } */
+static int l_script_groups(lua_State *L)
+{
+    struct script *s = check_script(L, 1);
+    const struct defs *ds = vm_defs(s->vm);
+    size_t i;
+
+    lua_newtable(L);
+    for (i = 0; i < defs_count(ds); i++) {
+        lua_createtable(L, 0, 2);
+        lua_pushstring(L, defs_at(ds, i)->name);
+        lua_setfield(L, -2, "name");
+        lua_pushstring(L, defs_at(ds, i)->where);
+        lua_setfield(L, -2, "where");
+        lua_rawseti(L, -2, (int)i + 1);
+    }
+    return 1;
+}
+
+/* --- node --- */
+
+static struct node **check_node(lua_State *L)
+{
+    struct node **n = luaL_checkudata(L, 1, BIND_NODE);
+
+    luaL_argcheck(L, *n, 1, "this node is closed");
+    return n;
+}
+
+static int l_node_gc(lua_State *L)
+{
+    struct node **slot = luaL_checkudata(L, 1, BIND_NODE), *n = *slot;
+
+    *slot = NULL;
+    if (n)
+        node_stop(n, NULL, NULL);
+    return 0;
+}
+
+static const char *string_field(lua_State *L, const char *name)
+{
+    const char *s;
+
+    lua_getfield(L, 2, name);
+    s = luaL_optstring(L, -1, NULL); /* the table holds it */
+    lua_pop(L, 1);
+    return s;
+}
+
+static uint64_t number_field(lua_State *L, const char *name)
+{
+    double n;
+
+    lua_getfield(L, 2, name);
+    n = luaL_checknumber(L, -1);
+    lua_pop(L, 1);
+    return (uint64_t)n;
+}
+
+/* Fills o->peers with an array that a userdata on the stack owns. */
+static void check_peers(lua_State *L, struct node_opts *o)
+{
+    const char **urls;
+    size_t i, n;
+
+    lua_getfield(L, 2, "peers");
+    luaL_checktype(L, -1, LUA_TTABLE);
+    n = lua_objlen(L, -1);
+    if (n > MAX_PEERS)
+        luaL_error(L, "a node has at most %d peers, not %d", MAX_PEERS, (int)n);
+    urls = lua_newuserdata(L, (n + 1) * sizeof(*urls));
+    for (i = 0; i < n; i++) {
+        lua_rawgeti(L, -2, (int)i + 1);
+        urls[i] = luaL_checkstring(L, -1); /* the list holds it */
+        lua_pop(L, 1);
+    }
+    o->peers = urls;
+    o->n_peers = n;
+}
+
+static void check_settings(lua_State *L, struct node_opts *o)
+{
+    int dialect;
+
+    luaL_checktype(L, 2, LUA_TTABLE);
+    o->listen = string_field(L, "listen");
+    o->admin_listen = string_field(L, "admin_listen");
+    o->self = string_field(L, "self");
+    o->base_path = string_field(L, "base_path");
+    o->replicas = number_field(L, "replicas");
+    o->max_key_bytes = number_field(L, "max_key_bytes");
+    o->max_connections = number_field(L, "max_connections");
+    o->workers = number_field(L, "workers");
+    o->http_threads = number_field(L, "http_threads");
+    o->connect_timeout_ms = number_field(L, "connect_timeout_ms");
+    o->drain_timeout_ms = number_field(L, "drain_timeout_ms");
+    o->vm_bytes = number_field(L, "vm_bytes");
+    lua_getfield(L, 2, "jit");
+    o->jit = lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    lua_getfield(L, 2, "dialect");
+    dialect = dialect_from_name(luaL_checkstring(L, -1));
+    lua_pop(L, 1);
+    luaL_argcheck(L, dialect >= 0, 2, "unknown dialect");
+    o->dialect = (enum dialect)dialect;
+    check_peers(L, o);
+}
+
+/* core.node(script, settings) -> node | nil, message, code */
+static int l_node(lua_State *L)
+{
+    struct script *s = check_script(L, 1);
+    struct node_opts o = {.script = s->path, .open = luaopen_groupcache_core};
+    struct node **slot;
+    struct error e;
+
+    check_settings(L, &o);
+    push_paths(L, &o.path, &o.cpath);
+    slot = lua_newuserdata(L, sizeof(*slot));
+    *slot = NULL;
+    luaL_getmetatable(L, BIND_NODE);
+    lua_setmetatable(L, -2);
+    *slot = node_start(&o, s->vm, &e);
+    return *slot ? 1 : l_error(L, &e);
+}
+
+/* node:address() -> "host:port", "host:port" of the admin listener */
+static int l_node_address(lua_State *L)
+{
+    struct node *n = *check_node(L);
+
+    lua_pushstring(L, node_address(n));
+    lua_pushstring(L, node_admin_address(n));
+    return 2;
+}
+
+/* An owner for bytes while they are pushed, which may raise. */
+static int l_buf_gc(lua_State *L)
+{
+    buf_deinit(luaL_checkudata(L, 1, BIND_BUF));
+    return 0;
+}
+
+/* node:stats() -> JSON text */
+static int l_node_stats(lua_State *L)
+{
+    struct node *n = *check_node(L);
+    struct buf *out = lua_newuserdata(L, sizeof(*out));
+
+    buf_init(out, 0);
+    luaL_getmetatable(L, BIND_BUF);
+    lua_setmetatable(L, -2);
+    node_stats(n, out);
+    if (out->failed)
+        return luaL_error(L, "no memory for the statistics");
+    lua_pushlstring(L, out->data, out->len);
+    return 1;
+}
+
+/* --- signals --- */
+
+static void stop_signals(sigset_t *set)
+{
+    sigemptyset(set);
+    sigaddset(set, SIGTERM);
+    sigaddset(set, SIGINT);
+}
+
+/* A second signal while draining: the operator will not wait. */
+static int hurry(void *arg)
+{
+    const struct timespec now = {0, 0};
+    sigset_t set;
+
+    (void)arg;
+    stop_signals(&set);
+    return sigtimedwait(&set, NULL, &now) > 0;
+}
+
+/* node:run() serves until SIGTERM or SIGINT, drains, closes the node. The caller's thread has these
+ * signals blocked (main.c), as every other thread of ours has. */
+static int l_node_run(lua_State *L)
+{
+    struct node **slot = check_node(L);
+    sigset_t set;
+    int sig;
+
+    stop_signals(&set);
+    sigaddset(&set, SIGHUP);
+    while (sigwait(&set, &sig) == 0 && sig == SIGHUP)
+        log_warn("node", "SIGHUP: this version cannot reload, restart instead", "%s", "");
+    log_info("node", "signal", "name=%s", sig == SIGINT ? "SIGINT" : "SIGTERM");
+    node_stop(*slot, hurry, NULL);
+    *slot = NULL;
+    return 0;
+}
+
+/* --- open --- */
+
+static const luaL_Reg script_methods[] = {
+    {"settings", l_script_settings},
+    {"groups", l_script_groups},
+    {"close", l_script_gc},
+    {"__gc", l_script_gc},
+    {NULL, NULL},
+};
+
+static const luaL_Reg node_methods[] = {
+    {"address", l_node_address},
+    {"stats", l_node_stats},
+    {"run", l_node_run},
+    {"close", l_node_gc},
+    {"__gc", l_node_gc},
+    {NULL, NULL},
+};
+
+static const luaL_Reg buf_methods[] = {
+    {"__gc", l_buf_gc},
+    {NULL, NULL},
+};
+
+static void new_class(lua_State *L, const char *name, const luaL_Reg *methods)
+{
+    if (luaL_newmetatable(L, name)) {
+        luaL_setfuncs(L, methods, 0);
+        lua_pushvalue(L, -1);
+        lua_setfield(L, -2, "__index");
+    }
+    lua_pop(L, 1);
+}
+
+void bind_node_open(lua_State *L)
+{
+    new_class(L, BIND_SCRIPT, script_methods);
+    new_class(L, BIND_NODE, node_methods);
+    new_class(L, BIND_BUF, buf_methods);
+}
+
+const luaL_Reg bind_node[] = {
+    {"script", l_script},
+    {"node", l_node},
+    {NULL, NULL},
+};

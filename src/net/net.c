@@ -1,0 +1,604 @@
+/* SPDX-License-Identifier: MIT */
+/* net.c - the loop of the network thread.
+ *
+ * libcurl names the sockets it waits for and when it wants to be called; both meet the inbox's
+ * eventfd in one epoll set, so a turn costs what is ready, however many transfers wait. Handles
+ * are added, reaped and reported only between calls into libcurl: no done function ever runs
+ * inside one of its callbacks.
+ *
+ * A connection that libcurl no longer watches stays in the epoll set: most of them carry the next
+ * exchange soon, and two system calls are saved each time. That is safe because every connection
+ * is opened and closed through us. If one speaks while nobody listens (the other side hangs up),
+ * it leaves the set then. Descriptors libcurl makes for itself (its resolver's) get no such grace.
+ *
+ * A transfer's time is kept here and not by CURLOPT_TIMEOUT_MS, which sleeps while the transfer
+ * waits for a free connection (7.88: it ran out only when one came free).
+ *
+ * When libcurl reports that the CURLM itself has failed, its transfers are failed and a new one is
+ * built.
+ *
+ * Not here: what an exchange asks for and what its end means (fetch.c). */
+#include "net/net.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/thread.h"
+#include "net/net_curl.h"
+
+enum {
+    DEFAULT_HOST_CONNECTIONS = 64,
+    DEFAULT_CONNECTIONS = 512,
+    DEFAULT_TICK_MS = 50,
+    POOL_MAX = 64,  /* idle easy handles kept */
+    EVENTS_MAX = 64 /* taken from epoll in one turn */
+};
+
+static const uint64_t NEVER = UINT64_MAX;
+
+/* A descriptor libcurl has shown us, by its number. */
+struct watch {
+    unsigned char wanted;     /* EPOLLIN, EPOLLOUT: what libcurl waits for */
+    unsigned char registered; /* what the epoll set holds for it */
+    unsigned char connection; /* opened by net_open_socket() and not closed yet */
+};
+
+struct net {
+    atomic_uint refs;
+    struct inbox *inbox; /* set once */
+    struct net_opts opts;
+    pthread_t thread;
+    atomic_int stopping;
+    struct msg stop;
+
+    /* the thread's own from here on */
+    CURLM *multi; /* NULL when a new one could not be built */
+    CURLMcode broken;
+    int epoll;
+    uint64_t curl_due_ns; /* real time, which libcurl goes by, not clock_ms(); 0: at once */
+    uint64_t tick_due_ms; /* clock_ms() time */
+    struct timers timers; /* of the transfers, in milliseconds of real time */
+    struct list transfers;
+    struct list pool;
+    unsigned pooled;
+    struct watch *watches; /* by descriptor */
+    size_t n_watches;
+};
+
+/* --- the clock libcurl uses, which clock_advance() does not move --- */
+
+static uint64_t real_ns(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+static uint64_t real_ms(void)
+{
+    return real_ns() / 1000000u;
+}
+
+static int on_timer(CURLM *multi, long ms, void *arg)
+{
+    struct net *n = arg;
+
+    (void)multi;
+    if (ms < 0)
+        n->curl_due_ns = NEVER;
+    else
+        n->curl_due_ns = ms ? real_ns() + (uint64_t)ms * 1000000u : 0;
+    return 0;
+}
+
+/* --- descriptors --- */
+
+static struct watch *watch_of(struct net *n, int fd)
+{
+    size_t want = n->n_watches ? n->n_watches : 64;
+    struct watch *grown;
+
+    if (fd < 0)
+        return NULL;
+    if ((size_t)fd < n->n_watches)
+        return &n->watches[fd];
+    while (want <= (size_t)fd)
+        want *= 2;
+    grown = mem_realloc(n->watches, want * sizeof(*grown));
+    if (!grown)
+        return NULL;
+    memset(grown + n->n_watches, 0, (want - n->n_watches) * sizeof(*grown));
+    n->watches = grown;
+    n->n_watches = want;
+    return &n->watches[fd];
+}
+
+static void unregister(struct net *n, struct watch *w, int fd)
+{
+    struct epoll_event none = {0};
+
+    /* Fails when libcurl has closed the descriptor already, which did the same. */
+    epoll_ctl(n->epoll, EPOLL_CTL_DEL, fd, &none);
+    w->registered = 0;
+}
+
+static int register_as(struct net *n, struct watch *w, int fd, unsigned char events)
+{
+    struct epoll_event ev = {.events = events, .data = {.fd = fd}};
+    int op = w->registered ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+    int rc = epoll_ctl(n->epoll, op, fd, &ev);
+
+    /* A number that was closed and used again behind our back. */
+    if (rc && op == EPOLL_CTL_MOD && errno == ENOENT)
+        rc = epoll_ctl(n->epoll, EPOLL_CTL_ADD, fd, &ev);
+    else if (rc && op == EPOLL_CTL_ADD && errno == EEXIST)
+        rc = epoll_ctl(n->epoll, EPOLL_CTL_MOD, fd, &ev);
+    if (rc) {
+        log_warn("net", "cannot watch a connection", "fd=%d error=\"%s\"", fd, strerror(errno));
+        return -1;
+    }
+    w->registered = events;
+    return 0;
+}
+
+static int on_socket(CURL *curl, curl_socket_t fd, int what, void *arg, void *unused)
+{
+    struct net *n = arg;
+    struct watch *w = watch_of(n, fd);
+
+    (void)curl;
+    (void)unused;
+    if (!w)
+        return what == CURL_POLL_REMOVE ? 0 : -1;
+    w->wanted = 0;
+    if (what == CURL_POLL_IN || what == CURL_POLL_INOUT)
+        w->wanted |= EPOLLIN;
+    if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT)
+        w->wanted |= EPOLLOUT;
+    if (w->wanted) {
+        if (w->connection && w->wanted == w->registered)
+            return 0;
+        return register_as(n, w, fd, w->wanted);
+    }
+    if (!w->connection)
+        unregister(n, w, fd);
+    return 0;
+}
+
+curl_socket_t net_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *addr)
+{
+    struct net *n = arg;
+    int fd = socket(addr->family, addr->socktype | SOCK_CLOEXEC, addr->protocol);
+    struct watch *w;
+
+    (void)purpose;
+    if (fd < 0)
+        return CURL_SOCKET_BAD;
+    w = watch_of(n, fd);
+    if (!w) {
+        close(fd);
+        return CURL_SOCKET_BAD;
+    }
+    *w = (struct watch){.connection = 1};
+    return fd;
+}
+
+int net_close_socket(void *arg, curl_socket_t fd)
+{
+    struct net *n = arg;
+    struct watch *w = watch_of(n, fd);
+
+    if (w) {
+        if (w->registered)
+            unregister(n, w, fd);
+        *w = (struct watch){0};
+    }
+    return close(fd);
+}
+
+/* --- the CURLM --- */
+
+static CURLM *multi_new(struct net *n)
+{
+    CURLM *m = curl_multi_init();
+
+    if (!m)
+        return NULL;
+    curl_multi_setopt(m, CURLMOPT_SOCKETFUNCTION, on_socket);
+    curl_multi_setopt(m, CURLMOPT_SOCKETDATA, n);
+    curl_multi_setopt(m, CURLMOPT_TIMERFUNCTION, on_timer);
+    curl_multi_setopt(m, CURLMOPT_TIMERDATA, n);
+    curl_multi_setopt(m, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
+    curl_multi_setopt(m, CURLMOPT_MAXCONNECTS, (long)n->opts.max_connections);
+    curl_multi_setopt(m, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)n->opts.max_connections);
+    curl_multi_setopt(m, CURLMOPT_MAX_HOST_CONNECTIONS, (long)n->opts.max_host_connections);
+    return m;
+}
+
+static void act(struct net *n, curl_socket_t fd, int events)
+{
+    int running;
+
+    if (!n->multi || n->broken)
+        return;
+    n->broken = curl_multi_socket_action(n->multi, fd, events, &running);
+}
+
+static void on_time_over(struct timer *timer)
+{
+    struct transfer *t = list_entry(timer, struct transfer, timer);
+    struct error e;
+
+    net_remove(t->net, t);
+    error_set(&e, ERR_TIMEOUT, "the time is over");
+    t->ended(t, CURLE_OK, &e);
+}
+
+enum err net_add(struct net *n, struct transfer *t, uint64_t timeout_ms, struct error *e)
+{
+    CURLMcode rc;
+
+    if (!n->multi)
+        n->multi = multi_new(n);
+    t->net = n;
+    t->timer.run = on_time_over;
+    /* one more: real_ms() is rounded down, and no transfer may end early */
+    if (!n->multi || timers_set(&n->timers, &t->timer, real_ms() + timeout_ms + 1))
+        return error_set(e, ERR_NOMEM, "no memory for an exchange");
+    rc = curl_multi_add_handle(n->multi, t->easy->curl);
+    if (rc) {
+        timers_cancel(&n->timers, &t->timer);
+        return error_set(e, rc == CURLM_OUT_OF_MEMORY ? ERR_NOMEM : ERR_PEER,
+                         "the exchange could not start: %s", curl_multi_strerror(rc));
+    }
+    t->easy->transfer = t;
+    list_push_back(&n->transfers, &t->link);
+    return ERR_OK;
+}
+
+void net_remove(struct net *n, struct transfer *t)
+{
+    timers_cancel(&n->timers, &t->timer);
+    curl_multi_remove_handle(n->multi, t->easy->curl);
+    list_del(&t->link);
+}
+
+static void reap(struct net *n)
+{
+    struct transfer *t;
+    struct easy *ez;
+    CURLMsg *msg;
+    CURLcode code;
+    int left;
+
+    while (n->multi && (msg = curl_multi_info_read(n->multi, &left))) {
+        if (msg->msg != CURLMSG_DONE)
+            continue;
+        code = msg->data.result; /* msg is gone with the handle */
+        curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, (char **)&ez);
+        t = ez->transfer;
+        net_remove(n, t);
+        t->ended(t, code, NULL);
+    }
+}
+
+/* All transfers leave the CURLM, and it goes, before the first of them hears of it. */
+static void end_all(struct net *n, const struct error *why)
+{
+    struct list ended, *l;
+    struct transfer *t;
+
+    list_init(&ended);
+    while (!list_empty(&n->transfers)) {
+        t = list_entry(n->transfers.next, struct transfer, link);
+        net_remove(n, t);
+        list_push_back(&ended, &t->link);
+    }
+    if (n->multi)
+        curl_multi_cleanup(n->multi);
+    n->multi = NULL;
+    n->curl_due_ns = NEVER;
+    while ((l = list_pop_front(&ended))) {
+        t = list_entry(l, struct transfer, link);
+        t->ended(t, CURLE_OK, why);
+    }
+}
+
+static void rebuild(struct net *n)
+{
+    struct error e;
+
+    error_set(&e, ERR_PEER, "the HTTP client failed: %s", curl_multi_strerror(n->broken));
+    log_error("net", "starting the HTTP client anew", "error=\"%s\"",
+              curl_multi_strerror(n->broken));
+    n->broken = CURLM_OK;
+    end_all(n, &e); /* net_add() builds the next one */
+}
+
+/* --- the pool of easy handles --- */
+
+static void easy_free(struct easy *ez)
+{
+    curl_easy_cleanup(ez->curl);
+    mem_free(ez);
+}
+
+struct easy *net_easy_get(struct net *n)
+{
+    struct list *l = list_pop_front(&n->pool);
+    struct easy *ez;
+
+    if (l) {
+        n->pooled--;
+        return list_entry(l, struct easy, link);
+    }
+    ez = mem_zalloc(sizeof(*ez));
+    list_init(&ez->link);
+    ez->fresh = 1;
+    ez->curl = curl_easy_init();
+    if (ez->curl)
+        return ez;
+    mem_free(ez);
+    return NULL;
+}
+
+void net_easy_put(struct net *n, struct easy *ez, int plain)
+{
+    if (!ez)
+        return;
+    ez->transfer = NULL;
+    if (n->pooled >= POOL_MAX || net_stopping(n)) {
+        easy_free(ez);
+        return;
+    }
+    if (!plain) {
+        curl_easy_reset(ez->curl);
+        ez->fresh = 1;
+    }
+    list_push_front(&n->pool, &ez->link); /* the one used last is warm */
+    n->pooled++;
+}
+
+/* --- the loop --- */
+
+/* How long to wait in milliseconds when `due` comes at the latest; -1 is for ever. */
+static int sooner(int wait, uint64_t now, uint64_t due)
+{
+    uint64_t left = due > now ? due - now : 0;
+
+    if (wait >= 0 && (uint64_t)wait <= left)
+        return wait;
+    return left < INT_MAX ? (int)left : INT_MAX;
+}
+
+static int wait_ms(const struct net *n)
+{
+    uint64_t now = real_ns();
+    int wait;
+
+    if (!n->curl_due_ns)
+        return 0;
+    wait = timers_wait_ms(&n->timers, now / 1000000u);
+    if (n->curl_due_ns != NEVER) /* rounded up: woken early, libcurl would only ask for the rest */
+        wait = sooner(wait, now / 1000000u, (n->curl_due_ns + 999999u) / 1000000u);
+    if (n->opts.tick)
+        wait = sooner(wait, clock_ms(), n->tick_due_ms);
+    return wait;
+}
+
+static void on_event(struct net *n, const struct epoll_event *ev)
+{
+    int fd = ev->data.fd, events = 0;
+    struct watch *w = watch_of(n, fd);
+
+    if (!w || !w->wanted) { /* an idle connection: the other side hung up */
+        if (w)
+            unregister(n, w, fd);
+        return;
+    }
+    if (ev->events & (EPOLLIN | EPOLLHUP))
+        events |= CURL_CSELECT_IN;
+    if (ev->events & EPOLLOUT)
+        events |= CURL_CSELECT_OUT;
+    if (ev->events & EPOLLERR)
+        events |= CURL_CSELECT_ERR;
+    act(n, fd, events);
+}
+
+static void run_curl_timer(struct net *n)
+{
+    if (n->curl_due_ns == NEVER || (n->curl_due_ns && n->curl_due_ns > real_ns()))
+        return;
+    n->curl_due_ns = NEVER; /* libcurl sets it anew when it has more to wait for */
+    act(n, CURL_SOCKET_TIMEOUT, 0);
+}
+
+static void run_tick(struct net *n)
+{
+    uint64_t now;
+
+    if (!n->opts.tick)
+        return;
+    now = clock_ms();
+    if (now < n->tick_due_ms)
+        return;
+    n->tick_due_ms = now + n->opts.tick_ms;
+    n->opts.tick(n->opts.ctx, now);
+}
+
+static void turn(struct net *n)
+{
+    struct epoll_event events[EVENTS_MAX];
+    int inbox = inbox_fd(n->inbox), mail = 0;
+    int i, count = epoll_wait(n->epoll, events, EVENTS_MAX, wait_ms(n));
+
+    for (i = 0; i < count; i++) {
+        if (events[i].data.fd == inbox)
+            mail = 1;
+        else
+            on_event(n, &events[i]);
+    }
+    if (mail)
+        inbox_drain(n->inbox);
+    run_curl_timer(n);
+    reap(n);
+    timers_run(&n->timers, real_ms());
+    if (n->broken)
+        rebuild(n);
+    run_tick(n);
+}
+
+static void close_down(struct net *n)
+{
+    struct error e;
+    struct list *l;
+
+    error_set(&e, ERR_CLOSED, "the node is stopping");
+    inbox_close(n->inbox);
+    inbox_drain(n->inbox); /* exchanges that had not begun see net_stopping() and end */
+    end_all(n, &e);
+    while ((l = list_pop_front(&n->pool)))
+        easy_free(list_entry(l, struct easy, link));
+    timers_deinit(&n->timers);
+    mem_free(n->watches);
+    n->watches = NULL;
+    n->n_watches = 0;
+    close(n->epoll);
+}
+
+static void *net_main(void *arg)
+{
+    struct net *n = arg;
+
+    while (!net_stopping(n))
+        turn(n);
+    close_down(n);
+    return NULL;
+}
+
+/* --- start and stop --- */
+
+static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
+static CURLcode curl_ready;
+
+static void init_curl(void)
+{
+    curl_ready = curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
+/* Only wakes the thread, which looks at `stopping` itself: it must not first work off the queue. */
+static void on_stop(struct msg *m)
+{
+    (void)m;
+}
+
+static void set_opts(struct net *n, const struct net_opts *o)
+{
+    n->opts = *o;
+    if (!n->opts.max_host_connections)
+        n->opts.max_host_connections = DEFAULT_HOST_CONNECTIONS;
+    if (!n->opts.max_connections)
+        n->opts.max_connections = DEFAULT_CONNECTIONS;
+    if (!n->opts.tick_ms)
+        n->opts.tick_ms = DEFAULT_TICK_MS;
+}
+
+static int epoll_new(int inbox)
+{
+    struct epoll_event ev = {.events = EPOLLIN, .data = {.fd = inbox}};
+    int fd = epoll_create1(EPOLL_CLOEXEC);
+
+    if (fd < 0)
+        return -1;
+    if (!epoll_ctl(fd, EPOLL_CTL_ADD, inbox, &ev))
+        return fd;
+    close(fd);
+    return -1;
+}
+
+struct net *net_start(const struct net_opts *opts, struct error *e)
+{
+    struct net *n = mem_zalloc(sizeof(*n));
+
+    pthread_once(&curl_once, init_curl);
+    atomic_init(&n->refs, 1);
+    atomic_init(&n->stopping, 0);
+    timers_init(&n->timers);
+    list_init(&n->transfers);
+    list_init(&n->pool);
+    set_opts(n, opts);
+    n->curl_due_ns = NEVER;
+    n->tick_due_ms = clock_ms() + n->opts.tick_ms;
+    n->stop.run = on_stop;
+    n->inbox = inbox_new(e);
+    if (!n->inbox)
+        goto no_inbox;
+    n->epoll = epoll_new(inbox_fd(n->inbox));
+    if (n->epoll < 0) {
+        error_set(e, ERR_NOMEM, "epoll: %s", strerror(errno));
+        goto no_epoll;
+    }
+    n->multi = curl_ready ? NULL : multi_new(n);
+    if (!n->multi) {
+        error_set(e, ERR_NOMEM, "libcurl did not start");
+        goto no_multi;
+    }
+    if (thread_start(&n->thread, "net", 0, net_main, n, e))
+        goto no_thread;
+    return n;
+
+no_thread:
+    curl_multi_cleanup(n->multi);
+no_multi:
+    close(n->epoll);
+no_epoll:
+    inbox_close(n->inbox);
+    inbox_free(n->inbox);
+no_inbox:
+    mem_free(n);
+    return NULL;
+}
+
+void net_stop(struct net *n)
+{
+    if (!n)
+        return;
+    atomic_store(&n->stopping, 1);
+    inbox_post(n->inbox, &n->stop);
+    pthread_join(n->thread, NULL);
+    net_unref(n);
+}
+
+int net_post(struct net *n, struct msg *m)
+{
+    return !net_stopping(n) && inbox_post(n->inbox, m);
+}
+
+void net_ref(struct net *n)
+{
+    atomic_fetch_add_explicit(&n->refs, 1, memory_order_relaxed);
+}
+
+void net_unref(struct net *n)
+{
+    if (atomic_fetch_sub_explicit(&n->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    inbox_free(n->inbox);
+    mem_free(n);
+}
+
+int net_stopping(struct net *n)
+{
+    return atomic_load(&n->stopping);
+}

@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: MIT */
+/* node.c - start, stop, and the few lines that join the floors below.
+ *
+ * Start builds from the inside out: groups, network thread, peers, workers, servers. Stop goes the
+ * other way, and no step may come earlier:
+ *
+ *   1 not ready                    load balancers look elsewhere
+ *   2 refuse new connections       what is connected is still served
+ *   3 wait for requests to end     or for the drain time to be over
+ *   4 close the groups             ends all flights, so nothing stays parked
+ *   5 stop the servers             libmicrohttpd aborts while a connection is suspended
+ *   6 stop the workers             they start fetches
+ *   7 stop the network thread      its last answers find closed inboxes
+ *   8 free */
+#include "node/node.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "cache/group.h"
+#include "cache/groups.h"
+#include "net/net.h"
+#include "net/peers.h"
+#include "net/server.h"
+#include "node/node_stats.h"
+#include "script/defs.h"
+#include "script/vm.h"
+
+enum { DRAIN_POLL_MS = 5 };
+
+struct node {
+    struct node_opts opts; /* strings are borrowed: only for node_start() */
+    char *self;
+    uint64_t drain_timeout_ms;
+    uint64_t started_ms;
+    struct groups *groups;
+    struct net *net;
+    struct peers *peers;
+    struct vm **workers; /* set once, before any flight can start */
+    size_t n_workers;
+    struct server *data, *admin; /* admin is NULL when data has both faces */
+    atomic_int ready;            /* set by the last step of the start */
+    atomic_int stopping;
+};
+
+/* --- the loader: what a group asks for --- */
+
+static struct peer *load_owner(void *ctx, const void *key, size_t key_len)
+{
+    struct node *n = ctx;
+
+    return peers_owner(n->peers, key, key_len);
+}
+
+static void load_disown(void *ctx, struct peer *owner)
+{
+    struct node *n = ctx;
+
+    peers_disown(n->peers, owner);
+}
+
+static void load_remote(void *ctx, struct flight *f, struct peer *owner)
+{
+    struct node *n = ctx;
+
+    peers_load(n->peers, f, owner);
+}
+
+/* To the worker with the least to do. Reading the counts without a lock may choose the second
+ * best, which does no harm. */
+static void load_local(void *ctx, struct flight *f)
+{
+    struct node *n = ctx;
+    struct vm *best = n->workers[0];
+    size_t i;
+
+    for (i = 1; i < n->n_workers; i++) {
+        if (vm_busy(n->workers[i]) < vm_busy(best))
+            best = n->workers[i];
+    }
+    vm_load(best, f);
+}
+
+/* --- callbacks of the floors below --- */
+
+static void tick_group(void *arg, struct group *g)
+{
+    group_tick(g, *(uint64_t *)arg);
+}
+
+static void tick(void *ctx, uint64_t now_ms)
+{
+    struct node *n = ctx;
+
+    groups_each(n->groups, tick_group, &now_ms);
+}
+
+static const char *not_ready(void *ctx)
+{
+    struct node *n = ctx;
+
+    if (atomic_load(&n->stopping))
+        return "draining";
+    return atomic_load(&n->ready) ? NULL : "starting";
+}
+
+static void stats(void *ctx, struct buf *out)
+{
+    node_stats(ctx, out);
+}
+
+void node_stats(struct node *n, struct buf *out)
+{
+    const struct node_view view = {
+        .self = n->self,
+        .uptime_ms = clock_ms() - n->started_ms,
+        .workers = n->workers,
+        .n_workers = n->n_workers,
+        .groups = n->groups,
+        .peers = n->peers,
+    };
+
+    node_stats_put(&view, out);
+}
+
+/* --- start --- */
+
+static void add_groups(struct node *n, const struct defs *ds)
+{
+    const struct loader loader = {n, load_owner, load_disown, load_remote, load_local};
+    size_t i;
+
+    for (i = 0; i < defs_count(ds); i++) {
+        const struct def *d = defs_at(ds, i);
+        struct group *g = group_new(d->name, d->content_type, &d->opts, &loader);
+
+        groups_add(n->groups, g);
+        group_unref(g);
+    }
+}
+
+static enum err start_net(struct node *n, struct error *e)
+{
+    const struct net_opts o = {.tick = tick, .ctx = n};
+
+    n->net = net_start(&o, e);
+    return n->net ? ERR_OK : e->code;
+}
+
+static enum err start_peers(struct node *n, struct error *e)
+{
+    const struct peers_opts o = {
+        .dialect = n->opts.dialect,
+        .self = n->self,
+        .base_path = n->opts.base_path,
+        .replicas = (unsigned)n->opts.replicas,
+        .connect_timeout_ms = n->opts.connect_timeout_ms,
+    };
+
+    n->peers = peers_new(&o, n->net);
+    return peers_set(n->peers, n->opts.peers, n->opts.n_peers, e);
+}
+
+static enum err start_worker(struct node *n, struct vm *control, struct error *e)
+{
+    char name[32];
+    const struct vm_opts o = {
+        .name = name,
+        .path = n->opts.path,
+        .cpath = n->opts.cpath,
+        .max_bytes = n->opts.vm_bytes,
+        .jit = n->opts.jit,
+        .open = n->opts.open,
+        .net = n->net,
+        .groups = n->groups,
+    };
+    struct vm *vm;
+
+    snprintf(name, sizeof(name), "lua-%zu", n->n_workers + 1);
+    vm = vm_new(&o, e);
+    if (!vm)
+        return e->code;
+    n->workers[n->n_workers++] = vm;
+    if (vm_run_script(vm, n->opts.script, e))
+        return e->code;
+    return defs_compare(vm_defs(control), vm_defs(vm), e);
+}
+
+static enum err start_workers(struct node *n, struct vm *control, struct error *e)
+{
+    size_t i;
+
+    n->workers = mem_zalloc(n->opts.workers * sizeof(struct vm *));
+    while (n->n_workers < n->opts.workers) {
+        if (start_worker(n, control, e))
+            return e->code;
+    }
+    for (i = 0; i < n->n_workers; i++) {
+        if (vm_start(n->workers[i], e))
+            return e->code;
+    }
+    return ERR_OK;
+}
+
+static struct server *start_server(struct node *n, const char *listen, unsigned faces,
+                                   unsigned threads, struct error *e)
+{
+    const struct server_opts o = {
+        .faces = faces,
+        .listen = listen,
+        .threads = threads,
+        .max_connections = (unsigned)n->opts.max_connections,
+        .max_key_bytes = n->opts.max_key_bytes,
+        .dialect = n->opts.dialect,
+        .base_path = n->opts.base_path,
+        .groups = n->groups,
+        .not_ready = not_ready,
+        .stats = stats,
+        .ctx = n,
+    };
+
+    return server_start(&o, e);
+}
+
+static enum err start_servers(struct node *n, struct error *e)
+{
+    const struct node_opts *o = &n->opts;
+    int one = !o->admin_listen || strcmp(o->admin_listen, o->listen) == 0;
+
+    if (!one) {
+        n->admin = start_server(n, o->admin_listen, SERVER_ADMIN, 1, e);
+        if (!n->admin)
+            return e->code;
+    }
+    n->data = start_server(n, o->listen, one ? SERVER_DATA | SERVER_ADMIN : SERVER_DATA,
+                           (unsigned)o->http_threads, e);
+    return n->data ? ERR_OK : e->code;
+}
+
+static void log_started(const struct node *n, const struct defs *ds)
+{
+    if (n->admin)
+        log_info("node", "listening for operators", "addr=%s", server_address(n->admin));
+    log_info("node", "listening", "addr=%s", server_address(n->data));
+    log_info("node", "ready", "groups=%zu peers=%zu self=%s workers=%zu dialect=%s ms=%llu",
+             defs_count(ds), n->opts.n_peers, n->self, n->n_workers,
+             dialect_name(n->opts.dialect), (unsigned long long)(clock_ms() - n->started_ms));
+}
+
+static void node_free(struct node *n);
+
+struct node *node_start(const struct node_opts *o, struct vm *control, struct error *e)
+{
+    struct node *n = mem_zalloc(sizeof(*n));
+
+    n->opts = *o;
+    n->self = mem_strdup(o->self);
+    n->drain_timeout_ms = o->drain_timeout_ms;
+    n->started_ms = clock_ms();
+    n->groups = groups_new();
+    add_groups(n, vm_defs(control));
+    if (start_net(n, e) || start_peers(n, e) || start_workers(n, control, e) ||
+        start_servers(n, e)) {
+        node_free(n);
+        return NULL;
+    }
+    atomic_store(&n->ready, 1);
+    log_started(n, vm_defs(control));
+    return n;
+}
+
+const char *node_address(const struct node *n)
+{
+    return server_address(n->data);
+}
+
+const char *node_admin_address(const struct node *n)
+{
+    return server_address(n->admin ? n->admin : n->data);
+}
+
+/* --- stop --- */
+
+static unsigned active(const struct node *n)
+{
+    return (n->data ? server_active(n->data) : 0) + (n->admin ? server_active(n->admin) : 0);
+}
+
+static void drain(struct node *n, int (*hurry)(void *arg), void *arg)
+{
+    const struct timespec pause = {0, DRAIN_POLL_MS * 1000000};
+    uint64_t until = clock_ms() + n->drain_timeout_ms;
+
+    while (active(n) && clock_ms() < until && !(hurry && hurry(arg)))
+        nanosleep(&pause, NULL);
+    if (active(n))
+        log_warn("node", "requests were under way when the drain time was over", "requests=%u",
+                 active(n));
+}
+
+static void close_group(void *arg, struct group *g)
+{
+    (void)arg;
+    group_close(g);
+}
+
+/* Steps 4 to 8. */
+static void node_free(struct node *n)
+{
+    int ended = 1;
+    size_t i;
+
+    groups_each(n->groups, close_group, NULL);
+    server_stop(n->data);
+    server_stop(n->admin);
+    for (i = 0; i < n->n_workers; i++)
+        ended &= vm_stop(n->workers[i]);
+    if (!ended)
+        return; /* a stuck thread may still use what is left: it is the process's end or a leak */
+    net_stop(n->net);
+    for (i = 0; i < n->n_workers; i++)
+        vm_free(n->workers[i]);
+    mem_free(n->workers);
+    peers_free(n->peers);
+    groups_free(n->groups);
+    mem_free(n->self);
+    mem_free(n);
+}
+
+void node_stop(struct node *n, int (*hurry)(void *arg), void *arg)
+{
+    log_info("node", "stopping", "requests=%u", active(n));
+    atomic_store(&n->stopping, 1);
+    server_quiesce(n->data);
+    drain(n, hurry, arg);
+    node_free(n);
+    log_info("node", "stopped", "%s", "");
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/* node.h - owns everything that runs: groups, network thread, peers, worker VMs, servers.
+ *
+ * One thread, the one that calls node_start(), also calls the rest, but for node_stats(). Any
+ * number of nodes may live in a process; nothing here is global. */
+#ifndef NODE_H
+#define NODE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "wire/dialect.h"
+
+struct buf;
+struct lua_State;
+struct node;
+struct vm;
+
+/* Settings, complete and checked for type: lua/groupcache/config.lua has the defaults. */
+struct node_opts {
+    const char *listen;       /* "host:port" */
+    const char *admin_listen; /* "host:port"; NULL or the same text as listen: one server for all */
+    const char *self;         /* this node's URL, byte for byte as in every node's list */
+    const char *const *peers; /* URLs, self among them; n_peers == 0: alone */
+    size_t n_peers;
+    enum dialect dialect;
+    const char *base_path;
+    uint64_t replicas;
+    uint64_t max_key_bytes;
+    uint64_t max_connections;
+    uint64_t workers;      /* Lua VMs */
+    uint64_t http_threads;
+    uint64_t connect_timeout_ms;
+    uint64_t drain_timeout_ms; /* how long node_stop() lets requests end */
+    uint64_t vm_bytes;         /* of each VM's Lua heap */
+    int jit;
+
+    const char *script;      /* run once in every worker VM */
+    const char *path;        /* package.path and package.cpath of the worker VMs */
+    const char *cpath;
+    int (*open)(struct lua_State *L); /* what require "groupcache.core" calls in them */
+};
+
+/* Starts a node with the groups that `control`, a VM in which the script has run, has defined.
+ * Copies the options, borrows control for the call. Serves when it returns. NULL and e says which
+ * setting is wrong, what is taken, or where the VMs disagree. */
+struct node *node_start(const struct node_opts *o, struct vm *control, struct error *e);
+
+/* Where it listens, "host:port". */
+const char *node_address(const struct node *n);
+const char *node_admin_address(const struct node *n);
+
+/* Ends the node: readiness off, no new connections, requests under way may end for
+ * drain_timeout_ms or until hurry(arg) says 1 (asked some times a second; NULL: never), then those
+ * that still wait get CLOSED. Frees everything. */
+void node_stop(struct node *n, int (*hurry)(void *arg), void *arg);
+
+/* Any thread: appends /stats. */
+void node_stats(struct node *n, struct buf *out);
+
+#endif

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* node_stats.h - a node's counters as JSON. */
+#ifndef NODE_STATS_H
+#define NODE_STATS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct buf;
+struct groups;
+struct peers;
+struct vm;
+
+/* What is reported; all borrowed. */
+struct node_view {
+    const char *self;
+    uint64_t uptime_ms;
+    struct vm *const *workers;
+    size_t n_workers;
+    struct groups *groups;
+    struct peers *peers;
+};
+
+/* Appends one JSON object and a newline. Any thread. */
+void node_stats_put(const struct node_view *v, struct buf *out);
+
+#endif

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+#include "script/defs.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+
+struct defs {
+    struct def *list;
+    size_t n, cap;
+};
+
+struct defs *defs_new(void)
+{
+    return mem_zalloc(sizeof(struct defs));
+}
+
+void defs_free(struct defs *ds)
+{
+    size_t i;
+
+    if (!ds)
+        return;
+    for (i = 0; i < ds->n; i++) {
+        mem_free(ds->list[i].name);
+        mem_free(ds->list[i].where);
+        mem_free(ds->list[i].content_type);
+    }
+    mem_free(ds->list);
+    mem_free(ds);
+}
+
+const struct def *defs_find(const struct defs *ds, const char *name)
+{
+    size_t i;
+
+    for (i = 0; i < ds->n; i++) {
+        if (strcmp(ds->list[i].name, name) == 0)
+            return &ds->list[i];
+    }
+    return NULL;
+}
+
+enum err defs_add(struct defs *ds, const struct def *d, struct error *e)
+{
+    const struct def *same = defs_find(ds, d->name);
+    struct def *copy;
+
+    if (same)
+        return error_set(e, ERR_INVAL, "group \"%s\" is already defined at %s", d->name,
+                         same->where);
+    if (ds->n == ds->cap) {
+        size_t cap = ds->cap ? ds->cap * 2 : 8;
+        struct def *list = mem_realloc(ds->list, cap * sizeof(*list));
+
+        if (!list)
+            return error_set(e, ERR_NOMEM, "no memory for group \"%s\"", d->name);
+        ds->list = list;
+        ds->cap = cap;
+    }
+    copy = &ds->list[ds->n++];
+    *copy = *d;
+    copy->name = mem_strdup(d->name);
+    copy->where = mem_strdup(d->where);
+    copy->content_type = mem_strdup(d->content_type);
+    return ERR_OK;
+}
+
+size_t defs_count(const struct defs *ds)
+{
+    return ds->n;
+}
+
+const struct def *defs_at(const struct defs *ds, size_t i)
+{
+    return &ds->list[i];
+}
+
+static enum err compare_one(const struct def *a, const struct def *b, struct error *e)
+{
+#define X(type, field, initial)                                                                         \
+    if (a->opts.field != b->opts.field)                                                              \
+        return error_set(e, ERR_INVAL,                                                             \
+                         "group \"%s\" is not the same in every VM: " #field                        \
+                         " is %llu at %s, and %llu at %s",                                         \
+                         a->name, (unsigned long long)a->opts.field, a->where,                      \
+                         (unsigned long long)b->opts.field, b->where);
+    GROUP_NUMBERS(X)
+#undef X
+    if (strcmp(a->content_type, b->content_type) != 0)
+        return error_set(e, ERR_INVAL, "group \"%s\" is not the same in every VM: content_type is "
+                         "\"%s\" at %s, and \"%s\" at %s", a->name, a->content_type, a->where,
+                         b->content_type, b->where);
+    if (strcmp(a->where, b->where) != 0)
+        return error_set(e, ERR_INVAL, "group \"%s\" is not the same in every VM: it is defined "
+                         "at %s, and at %s", a->name, a->where, b->where);
+    return ERR_OK;
+}
+
+/* Every group of a is in b, and the same. */
+static enum err within(const struct defs *a, const struct defs *b, struct error *e)
+{
+    size_t i;
+
+    for (i = 0; i < a->n; i++) {
+        const struct def *d = &a->list[i], *other = defs_find(b, d->name);
+
+        if (!other)
+            return error_set(e, ERR_INVAL, "group \"%s\" is not the same in every VM: it is "
+                             "defined at %s in one, and not at all in another%s%s", d->name,
+                             d->where, b->n ? ", whose last group is defined at " : "",
+                             b->n ? b->list[b->n - 1].where : "");
+        if (compare_one(d, other, e))
+            return e->code;
+    }
+    return ERR_OK;
+}
+
+enum err defs_compare(const struct defs *a, const struct defs *b, struct error *e)
+{
+    return within(a, b, e) ? e->code : within(b, a, e);
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+#include "script/op.h"
+
+#include <stdatomic.h>
+#include <stddef.h>
+
+#include "script/task.h"
+#include "script/vm.h"
+
+void op_unref(struct op *op)
+{
+    if (op && atomic_fetch_sub_explicit(&op->refs, 1, memory_order_acq_rel) == 1)
+        op->kind->free(op);
+}
+
+/* VM's thread. */
+static void op_arrived(struct msg *m)
+{
+    struct op *op = (struct op *)(void *)((char *)m - offsetof(struct op, msg));
+    struct task *t = op->task;
+
+    op->done = 1;
+    op->task = NULL;
+    op_unref(op); /* the Lua value of a task that waits still holds one */
+    if (t)
+        task_resume(t);
+}
+
+void op_init(struct op *op, const struct op_kind *kind, struct vm *vm)
+{
+    op->msg.run = op_arrived;
+    op->kind = kind;
+    op->vm = vm;
+    op->task = NULL;
+    op->done = 0;
+    atomic_init(&op->refs, 2);
+}
+
+void op_finish(struct op *op)
+{
+    if (!inbox_post(vm_inbox(op->vm), &op->msg))
+        op_unref(op);
+}
+
+void op_cancel(struct op *op)
+{
+    op->task = NULL;
+    if (!op->done && op->kind->cancel)
+        op->kind->cancel(op);
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/* op.h - something a getter waits for: an HTTP exchange, a value of another group, a time.
+ *
+ * An op is begun on the VM's thread, ends on any thread, and is told of on the VM's thread again:
+ * whoever ends it calls op_finish(), which posts it to the VM's inbox, and the task that waits is
+ * resumed there. When the task is gone by then (its deadline passed), nothing happens.
+ *
+ * An op belongs to its references: the Lua value's and the one of whatever will end it. It holds
+ * no Lua value, so the last one may be dropped anywhere. */
+#ifndef OP_H
+#define OP_H
+
+#include "base/inbox.h"
+
+struct op;
+struct task;
+struct vm;
+
+struct op_kind {
+    /* VM's thread: nobody waits any more; let the work end soon. May be NULL. */
+    void (*cancel)(struct op *op);
+    /* Any thread: frees the op and what it holds. */
+    void (*free)(struct op *op);
+};
+
+/* Embedded at the start of a kind's own struct. */
+struct op {
+    struct msg msg;
+    const struct op_kind *kind; /* set once */
+    struct vm *vm;              /* set once */
+    struct task *task;          /* the VM's thread: who waits, or NULL */
+    int done;                   /* the VM's thread */
+    _Atomic unsigned refs;      /* atomic */
+};
+
+/* Two references: the caller's Lua value's and the work's. */
+void op_init(struct op *op, const struct op_kind *kind, struct vm *vm);
+void op_unref(struct op *op); /* NULL is fine */
+
+/* Any thread: the work is over. Takes the work's reference. */
+void op_finish(struct op *op);
+
+/* VM's thread: the Lua value is gone, or the task that waits is. */
+void op_cancel(struct op *op);
+
+#endif

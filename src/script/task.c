@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: MIT */
+/* task.c - runs getters as coroutines.
+ *
+ * resume() is the only place that runs a getter, and outcome is the closed set of what may come of
+ * it. What C hands to a getter is pushed by the binding inside the coroutine itself, so a failed
+ * push is the getter's error and not a panic; what is pushed before the first resume is pushed in
+ * protected mode.
+ *
+ * A getter that computes past its deadline is stopped from the VM's count hook. The hook yields
+ * rather than raises, because pcall would swallow an error: the yield reaches resume(), which finds
+ * the deadline passed and drops the coroutine. Inside a coroutine that the getter made, the yield
+ * goes to the getter, and the hook yields again there. LuaJIT runs no hooks in compiled code, which
+ * is why the JIT is off in a VM unless asked for. */
+#include "script/task.h"
+
+#include <lauxlib.h>
+#include <lua.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "cache/group.h"
+#include "script/defs.h"
+#include "script/op.h"
+#include "script/vm.h"
+
+enum {
+    HOOK_EVERY = 10000, /* instructions between two looks at the clock: some 0.1 ms */
+    LOG_AGAIN_MS = 10000
+};
+
+static const double max_ttl_s = 100.0 * 365 * 24 * 3600;
+
+struct task {
+    struct list link; /* in the VM's tasks */
+    struct timer deadline;
+    struct vm *vm;
+    struct flight *flight; /* the loader's reference */
+    const struct def *def;
+    lua_State *co;       /* kept alive by ref */
+    int ref;             /* in the registry */
+    struct op *waits_for; /* borrowed: the getter's Lua value holds it; NULL while it runs */
+};
+
+enum outcome { RETURNED, WAITS, STOPPED, THREW, NO_MEMORY };
+
+/* --- the end --- */
+
+static void task_end(struct task *t, const struct result *r)
+{
+    struct vm *vm = t->vm;
+    struct flight *f = t->flight;
+
+    if (t->waits_for)
+        op_cancel(t->waits_for);
+    timers_cancel(vm_timers(vm), &t->deadline);
+    list_del(&t->link);
+    luaL_unref(vm_state(vm), LUA_REGISTRYINDEX, t->ref);
+    mem_free(t);
+    group_finish(f, r);
+    vm_count_end(vm);
+}
+
+static void end_error(struct task *t, enum err code, const char *msg)
+{
+    struct result r = {.item = NULL};
+
+    error_set(&r.err, code, "%s", msg);
+    task_end(t, &r);
+}
+
+static void end_timeout(struct task *t)
+{
+    struct result r = {.item = NULL};
+
+    error_set(&r.err, ERR_TIMEOUT, "group %s: the getter took longer than %g s", t->def->name,
+              (double)t->def->opts.timeout_ms / 1000);
+    task_end(t, &r);
+}
+
+/* A failing getter fails as often as it is asked: the same text is logged again after a while. */
+static void log_getter_error(struct task *t, const char *text)
+{
+    static _Thread_local uint64_t last_hash, last_ms;
+    uint64_t hash = hash_table(text, strlen(text)), now = clock_ms() + 1;
+    char key[100], quoted[2000];
+
+    if (hash == last_hash && now < last_ms + LOG_AGAIN_MS)
+        return;
+    last_hash = hash;
+    last_ms = now;
+    log_error("script", "getter threw", "group=%s key=%s error=%s", t->def->name,
+              log_quote(key, sizeof(key), t->flight->key, t->flight->key_len),
+              log_quote(quoted, sizeof(quoted), text, strlen(text)));
+}
+
+struct traced {
+    lua_State *co;
+    struct task *task;
+};
+
+/* Protected: writes the traceback to the log. */
+static int trace_body(lua_State *L)
+{
+    struct traced *tr = lua_touserdata(L, 1);
+    const char *msg = lua_tostring(tr->co, -1);
+
+    luaL_traceback(L, tr->co, msg ? msg : luaL_typename(tr->co, -1), 0);
+    log_getter_error(tr->task, lua_tostring(L, -1));
+    return 0;
+}
+
+static void end_thrown(struct task *t)
+{
+    lua_State *L = vm_state(t->vm);
+    struct traced tr = {t->co, t};
+    char text[ERROR_TEXT];
+
+    if (lua_type(t->co, -1) == LUA_TSTRING)
+        snprintf(text, sizeof(text), "%s", lua_tostring(t->co, -1));
+    else
+        snprintf(text, sizeof(text), "the getter threw a %s", luaL_typename(t->co, -1));
+    if (lua_cpcall(L, trace_body, &tr))
+        lua_pop(L, 1);
+    end_error(t, ERR_GETTER, text);
+}
+
+static uint64_t expiry_ms(const struct task *t)
+{
+    uint64_t ttl_ms = t->def->opts.ttl_ms;
+
+    if (lua_type(t->co, 3) == LUA_TNUMBER) {
+        double s = lua_tonumber(t->co, 3);
+
+        if (!(s > 0))
+            return 1; /* over as soon as it is there: told to those who wait, kept for nobody */
+        ttl_ms = (uint64_t)((s < max_ttl_s ? s : max_ttl_s) * 1000);
+    }
+    return ttl_ms ? clock_ms() + ttl_ms : 0;
+}
+
+static void end_value(struct task *t)
+{
+    struct result r = {.item = NULL, .source = SOURCE_LOCAL};
+    size_t n;
+    const char *value = lua_tolstring(t->co, 1, &n);
+    const struct flight *f = t->flight;
+
+    if (n > t->def->opts.max_value_bytes) {
+        error_set(&r.err, ERR_TOOBIG, "group %s: the getter returned %zu bytes, max_value_bytes "
+                  "is %llu", t->def->name, n, (unsigned long long)t->def->opts.max_value_bytes);
+    } else {
+        r.item = item_new(f->key, f->key_len, f->hash, value, n, expiry_ms(t));
+        if (!r.item)
+            error_set(&r.err, ERR_NOMEM, "no memory for a value of %zu bytes", n);
+    }
+    task_end(t, &r);
+    item_unref(r.item);
+}
+
+/* The getter's results are on its stack: value | nil | nil, err; ttl. */
+static void end_returned(struct task *t)
+{
+    char text[ERROR_TEXT];
+
+    lua_settop(t->co, 3);
+    if (lua_type(t->co, 3) != LUA_TNUMBER && !lua_isnil(t->co, 3)) {
+        snprintf(text, sizeof(text), "group %s: the getter's third result, the ttl in seconds, is "
+                 "a %s", t->def->name, luaL_typename(t->co, 3));
+        end_error(t, ERR_GETTER, text);
+    } else if (lua_type(t->co, 1) == LUA_TSTRING) {
+        end_value(t);
+    } else if (!lua_isnil(t->co, 1)) {
+        snprintf(text, sizeof(text), "group %s: the getter returned a %s, not a string",
+                 t->def->name, luaL_typename(t->co, 1));
+        end_error(t, ERR_GETTER, text);
+    } else if (lua_type(t->co, 2) == LUA_TSTRING) {
+        snprintf(text, sizeof(text), "%s", lua_tostring(t->co, 2));
+        end_error(t, ERR_GETTER, text);
+    } else if (!lua_isnil(t->co, 2)) {
+        snprintf(text, sizeof(text), "group %s: the getter failed with a %s as its error",
+                 t->def->name, luaL_typename(t->co, 2));
+        end_error(t, ERR_GETTER, text);
+    } else {
+        snprintf(text, sizeof(text), "group %s: not found", t->def->name);
+        end_error(t, ERR_NOTFOUND, text);
+    }
+}
+
+/* --- running --- */
+
+static int overdue(const struct task *t)
+{
+    return clock_ms() >= t->flight->deadline_ms;
+}
+
+static enum outcome resume(struct task *t, int nargs)
+{
+    int status;
+
+    vm_set_current(t->vm, t);
+    status = lua_resume(t->co, nargs);
+    vm_set_current(t->vm, NULL);
+    if (status == 0)
+        return RETURNED;
+    if (status == LUA_YIELD)
+        return t->waits_for ? WAITS : STOPPED;
+    return status == LUA_ERRMEM ? NO_MEMORY : THREW;
+}
+
+static void run(struct task *t, int nargs)
+{
+    struct vm *vm = t->vm;
+
+    switch (resume(t, nargs)) {
+    case RETURNED:
+        end_returned(t);
+        break;
+    case WAITS:
+        break;
+    case STOPPED:
+        if (vm_quitting(vm))
+            end_error(t, ERR_CLOSED, "the node is stopping");
+        else if (overdue(t))
+            end_timeout(t);
+        else
+            end_error(t, ERR_GETTER, "the getter yielded: only what this API waits for may");
+        break;
+    case THREW:
+        end_thrown(t);
+        break;
+    case NO_MEMORY:
+        end_error(t, ERR_NOMEM, "the getter ran out of memory (vm_bytes)");
+        vm_collect(vm);
+        break;
+    }
+}
+
+static void deadline_passed(struct timer *timer)
+{
+    end_timeout(list_entry(timer, struct task, deadline));
+}
+
+/* Protected: makes the coroutine, with the getter and its arguments on its stack. */
+static int prepare_body(lua_State *L)
+{
+    struct task *t = lua_touserdata(L, 1);
+    const struct flight *f = t->flight;
+    lua_State *co = lua_newthread(L);
+
+    lua_rawgeti(L, LUA_REGISTRYINDEX, t->def->getter_ref);
+    lua_pushlstring(L, f->key, f->key_len);
+    lua_createtable(L, 0, 3);
+    lua_pushstring(L, t->def->name);
+    lua_setfield(L, -2, "group");
+    lua_pushvalue(L, -2);
+    lua_setfield(L, -2, "key");
+    lua_pushboolean(L, f->from_peer);
+    lua_setfield(L, -2, "from_peer");
+    lua_xmove(L, co, 3);
+    t->ref = luaL_ref(L, LUA_REGISTRYINDEX);
+    t->co = co;
+    return 0;
+}
+
+void task_start(struct vm *vm, struct flight *f)
+{
+    lua_State *L = vm_state(vm);
+    const struct def *def = defs_find(vm_defs(vm), group_name(f->group));
+    struct task *t = mem_zalloc(sizeof(*t));
+
+    list_push_back(vm_tasks(vm), &t->link);
+    t->vm = vm;
+    t->flight = f;
+    t->def = def;
+    t->ref = LUA_NOREF;
+    t->deadline.run = deadline_passed;
+    vm_make_room(vm, 0);
+    if (lua_cpcall(L, prepare_body, t)) {
+        lua_pop(L, 1);
+        vm_collect(vm);
+        end_error(t, ERR_NOMEM, "no memory in the VM to start the getter (vm_bytes)");
+    } else if (overdue(t)) {
+        end_timeout(t);
+    } else if (timers_set(vm_timers(vm), &t->deadline, f->deadline_ms)) {
+        end_error(t, ERR_NOMEM, "no memory for a timer");
+    } else {
+        run(t, 2);
+    }
+}
+
+void task_resume(struct task *t)
+{
+    t->waits_for = NULL;
+    run(t, 0);
+}
+
+void task_end_all(struct vm *vm)
+{
+    struct list *l;
+
+    while (!list_empty(vm_tasks(vm))) {
+        l = vm_tasks(vm)->next;
+        end_error(list_entry(l, struct task, link), ERR_CLOSED, "the node is stopping");
+    }
+}
+
+const struct def *task_def(const struct task *t)
+{
+    return t->def;
+}
+
+uint64_t task_deadline_ms(const struct task *t)
+{
+    return t->flight->deadline_ms;
+}
+
+/* --- waiting --- */
+
+void task_check_can_wait(lua_State *L, const char *what)
+{
+    struct task *t = vm_current(vm_of(L));
+
+    if (!t)
+        luaL_error(L, "%s waits, and only a getter can wait", what);
+    if (t->co != L)
+        luaL_error(L, "%s waits, and a coroutine that a getter made cannot", what);
+}
+
+int task_wait(lua_State *L, struct op *op, const char *what)
+{
+    struct task *t = vm_current(vm_of(L));
+
+    task_check_can_wait(L, what);
+    if (op->done)
+        return 0;
+    if (!lua_isyieldable(L))
+        return luaL_error(L, "%s waits, and cannot inside table.sort, string.gsub or another C "
+                          "function", what);
+    op->task = t;
+    t->waits_for = op;
+    return lua_yield(L, 0);
+}
+
+static void hook(lua_State *L, lua_Debug *ar)
+{
+    struct vm *vm = vm_of(L);
+    struct task *t = vm_current(vm);
+
+    (void)ar;
+    if (!t || !(vm_quitting(vm) || overdue(t)))
+        return;
+    if (lua_isyieldable(L))
+        lua_yield(L, 0);
+    else
+        luaL_error(L, "the getter took longer than its timeout");
+}
+
+void task_watch(struct vm *vm)
+{
+    lua_sethook(vm_state(vm), hook, LUA_MASKCOUNT, HOOK_EVERY);
+}

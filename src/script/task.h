@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/* task.h - a load that runs in a VM: one flight, one coroutine, one deadline.
+ *
+ * A task ends exactly once and always ends its flight: with the getter's value, with what went
+ * wrong, with TIMEOUT when its deadline passes while it waits or computes, with CLOSED when the VM
+ * stops. VM's thread only. */
+#ifndef TASK_H
+#define TASK_H
+
+#include <stdint.h>
+
+struct def;
+struct flight;
+struct lua_State;
+struct op;
+struct task;
+struct vm;
+
+/* Runs the flight's getter until it waits or ends. Takes the loader's reference to f. */
+void task_start(struct vm *vm, struct flight *f);
+
+/* Goes on with a task whose op has ended. */
+void task_resume(struct task *t);
+
+/* Ends every task of the VM with CLOSED. */
+void task_end_all(struct vm *vm);
+
+/* The group the task loads for, and the clock_ms() time at which it is over. */
+const struct def *task_def(const struct task *t);
+uint64_t task_deadline_ms(const struct task *t);
+
+/* To be returned by a lua_CFunction of a getter: waits until the op has ended. Raises where a
+ * getter cannot wait: outside of one, in a coroutine of its own, under a C function. `what` names
+ * the caller in the message. */
+int task_wait(struct lua_State *L, struct op *op, const char *what);
+
+/* Raises, in `what`'s name, unless the code that runs may wait. */
+void task_check_can_wait(struct lua_State *L, const char *what);
+
+/* Installs what stops getters that compute past their deadline. */
+void task_watch(struct vm *vm);
+
+#endif

@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: MIT */
+/* vm.c - the state, its allocator, the thread's loop.
+ *
+ * The loop is: run what came into the inbox, run what is due, sleep on the inbox's descriptor until
+ * the next timer. All else happens in the messages: a load starts a task, an op that ended resumes
+ * one. */
+#include "script/vm.h"
+
+#include <lauxlib.h>
+#include <lua.h>
+#include <luajit.h>
+#include <lualib.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/thread.h"
+#include "cache/group.h"
+#include "script/defs.h"
+#include "script/task.h"
+
+enum {
+    DEFAULT_BYTES = 64 << 20,
+    STACK_BYTES = 1 << 20, /* nested coroutines take C stack */
+    STOP_WAIT_S = 2,       /* for a thread whose Lua code is told to stop within a millisecond */
+    WAKE_MS = 1000         /* specs move the clock: look at it now and then even when idle */
+};
+
+struct vm {
+    struct vm_opts opts; /* set once; strings are ours */
+    lua_State *L;
+    size_t bytes;        /* of the Lua heap */
+    struct defs *defs;
+    int settings_ref;
+    struct inbox *inbox;
+    struct timers timers;
+    struct list tasks;
+    struct task *current;
+    pthread_t thread;
+    int started;         /* the node's thread */
+    int abandoned;       /* likewise: its thread is stuck in C and may use all of this */
+    int stopping;        /* the VM's thread: the stop message has come */
+    atomic_int quitting; /* stop was asked for: what computes must stop too */
+    struct msg stop;
+    atomic_uint busy;
+};
+
+static const char registry_key; /* its address finds the VM in a state's registry */
+
+/* --- the heap --- */
+
+static void *vm_alloc(void *arg, void *p, size_t old, size_t n)
+{
+    struct vm *vm = arg;
+    void *q;
+
+    if (!p)
+        old = 0; /* LuaJIT passes other things here */
+    if (n == 0) {
+        vm->bytes -= old;
+        free(p);
+        return NULL;
+    }
+    if (n > old && vm->bytes + (n - old) > vm->opts.max_bytes)
+        return NULL;
+    q = realloc(p, n);
+    if (q)
+        vm->bytes += n - old;
+    return q;
+}
+
+void vm_collect(struct vm *vm)
+{
+    lua_gc(vm->L, LUA_GCCOLLECT, 0);
+}
+
+void vm_make_room(struct vm *vm, size_t bytes)
+{
+    if (vm->bytes + bytes > vm->opts.max_bytes / 4 * 3)
+        vm_collect(vm);
+}
+
+/* --- life --- */
+
+struct vm *vm_of(lua_State *L)
+{
+    struct vm *vm;
+
+    lua_pushlightuserdata(L, (void *)(size_t)&registry_key);
+    lua_rawget(L, LUA_REGISTRYINDEX);
+    vm = lua_touserdata(L, -1);
+    lua_pop(L, 1);
+    return vm;
+}
+
+static void set_field(lua_State *L, const char *name, const char *value)
+{
+    if (!value)
+        return;
+    lua_pushstring(L, value);
+    lua_setfield(L, -2, name);
+}
+
+/* Protected. */
+static int open_body(lua_State *L)
+{
+    struct vm *vm = lua_touserdata(L, 1);
+
+    luaL_openlibs(L);
+    lua_pushlightuserdata(L, (void *)(size_t)&registry_key);
+    lua_pushlightuserdata(L, vm);
+    lua_rawset(L, LUA_REGISTRYINDEX);
+    lua_getglobal(L, "package");
+    set_field(L, "path", vm->opts.path);
+    set_field(L, "cpath", vm->opts.cpath);
+    lua_getfield(L, -1, "preload");
+    lua_pushcfunction(L, vm->opts.open);
+    lua_setfield(L, -2, "groupcache.core");
+    if (!vm->opts.jit)
+        luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
+    return 0;
+}
+
+struct vm *vm_new(const struct vm_opts *o, struct error *e)
+{
+    struct vm *vm = mem_zalloc(sizeof(*vm));
+
+    vm->opts = *o;
+    vm->opts.name = mem_strdup(o->name);
+    vm->opts.path = o->path ? mem_strdup(o->path) : NULL;
+    vm->opts.cpath = o->cpath ? mem_strdup(o->cpath) : NULL;
+    if (!o->max_bytes)
+        vm->opts.max_bytes = DEFAULT_BYTES;
+    vm->settings_ref = LUA_NOREF;
+    vm->defs = defs_new();
+    list_init(&vm->tasks);
+    timers_init(&vm->timers);
+    vm->inbox = inbox_new(e);
+    if (!vm->inbox)
+        goto failed;
+    vm->L = lua_newstate(vm_alloc, vm);
+    if (!vm->L || lua_cpcall(vm->L, open_body, vm)) {
+        error_set(e, ERR_NOMEM, "%s: no memory for a Lua VM of at most %zu bytes", o->name,
+                  vm->opts.max_bytes);
+        goto failed;
+    }
+    return vm;
+
+failed:
+    vm_free(vm);
+    return NULL;
+}
+
+void vm_free(struct vm *vm)
+{
+    if (!vm || vm->abandoned)
+        return;
+    if (vm->L)
+        lua_close(vm->L);
+    timers_deinit(&vm->timers);
+    inbox_free(vm->inbox);
+    defs_free(vm->defs);
+    mem_free((char *)(size_t)vm->opts.name);
+    mem_free((char *)(size_t)vm->opts.path);
+    mem_free((char *)(size_t)vm->opts.cpath);
+    mem_free(vm);
+}
+
+struct script_run {
+    struct vm *vm;
+    const char *path;
+};
+
+static int traceback(lua_State *L)
+{
+    if (lua_type(L, 1) != LUA_TSTRING)
+        lua_pushfstring(L, "the script threw a %s", luaL_typename(L, 1));
+    return 1;
+}
+
+/* Protected: runs the file, keeps the table it returns. */
+static int script_body(lua_State *L)
+{
+    struct script_run *run = lua_touserdata(L, 1);
+
+    lua_pushcfunction(L, traceback);
+    if (luaL_loadfilex(L, run->path, "t"))
+        return lua_error(L);
+    if (lua_pcall(L, 0, 1, 2))
+        return lua_error(L);
+    if (!lua_isnil(L, -1) && !lua_istable(L, -1))
+        return luaL_error(L, "%s must return a table of settings or nothing, and returned a %s",
+                          run->path, luaL_typename(L, -1));
+    run->vm->settings_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+    return 0;
+}
+
+enum err vm_run_script(struct vm *vm, const char *path, struct error *e)
+{
+    struct script_run run = {vm, path};
+    const char *msg;
+
+    if (lua_cpcall(vm->L, script_body, &run) == 0)
+        return ERR_OK;
+    msg = lua_type(vm->L, -1) == LUA_TSTRING ? lua_tostring(vm->L, -1) : "out of memory";
+    error_set(e, ERR_INVAL, "%s", msg);
+    lua_pop(vm->L, 1);
+    return e->code;
+}
+
+/* --- the thread --- */
+
+static void *vm_main(void *arg)
+{
+    struct vm *vm = arg;
+    struct pollfd p = {.fd = inbox_fd(vm->inbox), .events = POLLIN};
+
+    while (!vm->stopping) {
+        int wait_ms;
+
+        inbox_drain(vm->inbox);
+        timers_run(&vm->timers, clock_ms());
+        wait_ms = timers_wait_ms(&vm->timers, clock_ms());
+        if (!vm->stopping)
+            poll(&p, 1, wait_ms < 0 || wait_ms > WAKE_MS ? WAKE_MS : wait_ms);
+    }
+    inbox_close(vm->inbox);
+    inbox_drain(vm->inbox); /* loads that came meanwhile end with CLOSED too */
+    return NULL;
+}
+
+enum err vm_start(struct vm *vm, struct error *e)
+{
+    if (!vm->opts.jit)
+        task_watch(vm);
+    if (thread_start(&vm->thread, vm->opts.name, STACK_BYTES, vm_main, vm, e))
+        return e->code;
+    vm->started = 1;
+    return ERR_OK;
+}
+
+static void stop_arrived(struct msg *m)
+{
+    struct vm *vm = list_entry(m, struct vm, stop);
+
+    vm->stopping = 1;
+    task_end_all(vm);
+}
+
+int vm_stop(struct vm *vm)
+{
+    struct timespec until;
+
+    if (!vm || !vm->started)
+        return 1;
+    vm->started = 0;
+    vm->stop.run = stop_arrived;
+    atomic_store(&vm->quitting, 1);
+    inbox_post(vm->inbox, &vm->stop);
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += STOP_WAIT_S;
+    if (pthread_timedjoin_np(vm->thread, NULL, &until) == 0)
+        return 1;
+    log_warn("script", "a getter is stuck in a C function and was left behind", "vm=%s",
+             vm->opts.name);
+    vm->abandoned = 1;
+    return 0;
+}
+
+int vm_quitting(const struct vm *vm)
+{
+    return atomic_load_explicit(&vm->quitting, memory_order_relaxed);
+}
+
+/* --- loads --- */
+
+void vm_count_end(struct vm *vm)
+{
+    atomic_fetch_sub_explicit(&vm->busy, 1, memory_order_relaxed);
+}
+
+unsigned vm_busy(const struct vm *vm)
+{
+    return atomic_load_explicit(&vm->busy, memory_order_relaxed);
+}
+
+static void refuse(struct vm *vm, struct flight *f)
+{
+    group_finish_error(f, ERR_CLOSED, "the node is stopping");
+    vm_count_end(vm);
+}
+
+static void load_arrived(struct msg *m)
+{
+    struct flight *f = list_entry(m, struct flight, msg);
+    struct vm *vm = f->carrier;
+
+    if (vm->stopping)
+        refuse(vm, f);
+    else
+        task_start(vm, f);
+}
+
+void vm_load(struct vm *vm, struct flight *f)
+{
+    f->msg.run = load_arrived;
+    f->carrier = vm;
+    atomic_fetch_add_explicit(&vm->busy, 1, memory_order_relaxed);
+    if (!inbox_post(vm->inbox, &f->msg))
+        refuse(vm, f);
+}
+
+/* --- what a VM has --- */
+
+lua_State *vm_state(struct vm *vm)
+{
+    return vm->L;
+}
+
+struct defs *vm_defs(struct vm *vm)
+{
+    return vm->defs;
+}
+
+struct inbox *vm_inbox(struct vm *vm)
+{
+    return vm->inbox;
+}
+
+struct timers *vm_timers(struct vm *vm)
+{
+    return &vm->timers;
+}
+
+struct net *vm_net(struct vm *vm)
+{
+    return vm->opts.net;
+}
+
+struct groups *vm_groups(struct vm *vm)
+{
+    return vm->opts.groups;
+}
+
+const char *vm_name(const struct vm *vm)
+{
+    return vm->opts.name;
+}
+
+struct task *vm_current(struct vm *vm)
+{
+    return vm->current;
+}
+
+void vm_set_current(struct vm *vm, struct task *t)
+{
+    vm->current = t;
+}
+
+struct list *vm_tasks(struct vm *vm)
+{
+    return &vm->tasks;
+}
+
+void vm_push_settings(struct vm *vm)
+{
+    if (vm->settings_ref == LUA_NOREF)
+        lua_pushnil(vm->L);
+    else
+        lua_rawgeti(vm->L, LUA_REGISTRYINDEX, vm->settings_ref);
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/* vm.h - one Lua VM: a lua_State, its memory bound, and the thread that drives it.
+ *
+ * A VM is made and filled by the thread that calls vm_new() and vm_run_script(); from vm_start()
+ * on, only its own thread touches the lua_State. Others post to its inbox, whose descriptor wakes
+ * the thread. A load runs as a coroutine (task.h), so one that waits does not hold up the rest.
+ *
+ * Functions that take a lua_State may raise; the others always return. */
+#ifndef VM_H
+#define VM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/inbox.h"
+#include "base/list.h"
+#include "base/timers.h"
+
+struct defs;
+struct flight;
+struct groups;
+struct lua_State;
+struct net;
+struct op;
+struct task;
+struct vm;
+
+struct vm_opts {
+    const char *name;  /* of the thread, such as "lua-1" */
+    const char *path;  /* package.path and package.cpath; NULL: LuaJIT's own */
+    const char *cpath;
+    size_t max_bytes;  /* of the Lua heap; 0: 64 MiB */
+    int jit;           /* 1: compile; a getter that loops then cannot be stopped */
+    int (*open)(struct lua_State *L); /* what require "groupcache.core" calls */
+    struct net *net;       /* borrowed; NULL: getters cannot fetch */
+    struct groups *groups; /* borrowed; NULL: getters cannot ask other groups */
+};
+
+/* A VM with the standard libraries and the API, and no thread yet. NULL and e: no memory. */
+struct vm *vm_new(const struct vm_opts *o, struct error *e);
+
+/* After vm_stop(). NULL is fine. */
+void vm_free(struct vm *vm);
+
+/* Runs the file. What it defines is in vm_defs(); the table it returns, if any, is kept for
+ * vm_push_settings(). INVAL with the message and line of whatever went wrong. */
+enum err vm_run_script(struct vm *vm, const char *path, struct error *e);
+
+/* What the script defined. */
+struct defs *vm_defs(struct vm *vm);
+
+/* Starts the thread. */
+enum err vm_start(struct vm *vm, struct error *e);
+
+/* Ends every load under way with CLOSED and then the thread. Messages posted later are refused.
+ * 1 when the thread has ended, or there is none. 0 when a getter is stuck in a C function: the
+ * thread goes on by itself, vm_free() does nothing, and whatever the VM borrows must stay. */
+int vm_stop(struct vm *vm);
+
+/* Any thread: vm_stop() was called, and what computes must end. */
+int vm_quitting(const struct vm *vm);
+
+/* Any thread: runs the flight's getter. Takes the loader's reference to f. */
+void vm_load(struct vm *vm, struct flight *f);
+
+/* Any thread: loads handed to this VM and not yet ended. */
+unsigned vm_busy(const struct vm *vm);
+
+/* --- for what runs inside a VM --- */
+
+struct vm *vm_of(struct lua_State *L); /* never NULL in a state that vm_new() made */
+struct lua_State *vm_state(struct vm *vm);
+struct inbox *vm_inbox(struct vm *vm);
+struct timers *vm_timers(struct vm *vm);
+struct net *vm_net(struct vm *vm);
+struct groups *vm_groups(struct vm *vm);
+const char *vm_name(const struct vm *vm);
+
+/* The task whose coroutine is running, or NULL (the script itself, another VM's). */
+struct task *vm_current(struct vm *vm);
+void vm_set_current(struct vm *vm, struct task *t);
+
+/* The VM's tasks, those that wait included. */
+struct list *vm_tasks(struct vm *vm);
+void vm_count_end(struct vm *vm); /* a load has ended */
+
+/* Collects garbage when less than `bytes` and a quarter of the heap would be left. LuaJIT does not
+ * do so by itself when the allocator refuses. */
+void vm_make_room(struct vm *vm, size_t bytes);
+
+/* Collects everything that can be: after an allocation was refused. */
+void vm_collect(struct vm *vm);
+
+/* Pushes the table that the script returned, or nil, in the VM's own state. */
+void vm_push_settings(struct vm *vm);
+
+#endif
