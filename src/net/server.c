@@ -239,6 +239,17 @@ static int not_found(const struct answer_to *to)
     return answer_status(to, 404, &e);
 }
 
+/* The path of a target in absolute form (RFC 9112 3.2.2), or the target itself. */
+static const char *path_of(const char *target)
+{
+    const char *path;
+
+    if (strncasecmp(target, "http://", 7) != 0)
+        return target;
+    path = strchr(target + 7, '/');
+    return path ? path : "/";
+}
+
 static int serve(struct server *s, struct MHD_Connection *c, const char *url, const char *method,
                  void **con_cls)
 {
@@ -305,7 +316,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const cha
         return MHD_YES;
     }
     if (*con_cls == &seen)
-        return (enum MHD_Result)serve(s, c, url, method, con_cls);
+        return (enum MHD_Result)serve(s, c, path_of(url), method, con_cls);
     return (enum MHD_Result)answer_request(*con_cls);
 }
 
