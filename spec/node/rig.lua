@@ -1,0 +1,101 @@
+-- SPDX-License-Identifier: MIT
+
+--- What getters of a spec's nodes do besides their work: keep a record of their calls, and wait at
+-- a gate until the spec opens it. Both go through files, since getters live in other processes.
+--
+--   local r = rig.new()
+--   node.start { script = r:script [[ ... rig.record(key) ... rig.gate("name") ... ]] }
+--   r:open("name")                the getters at the gate go on, as those that come later
+--   r:calls() -> { key = times }  how often record() was called, over all nodes of this rig
+--   r:total() -> times
+--
+-- In scripts, `rig` is also a place for what a spec writes with r:file(name, bytes): rig.dir. The
+-- script's lines keep their numbers.
+--
+--   rig.owner(peers, key) -> url            who owns the key in that ring
+--   rig.owned_by(peers, url, name) -> key   a key of that owner: name-1, name-2, ...
+
+local ffi = require "ffi"
+local lfs = require "lfs"
+local tmp = require "support.tmp"
+local C = require("support.unit").load("cache/ring.h")
+
+local rig = {}
+rig.__index = rig
+
+-- Appending a short line to a file opened for it is one write(), so VMs do not mix theirs.
+local INSIDE = [[
+local groupcache = require "groupcache"
+local rig = { dir = "$DIR" }
+function rig.record(key)
+  local f = assert(io.open("$DIR/calls", "a"))
+  f:write((key:gsub(".", function(c) return ("%02x"):format(c:byte()) end)), "\n")
+  f:close()
+end
+function rig.gate(name)
+  while true do
+    local f = io.open("$DIR/open-" .. name)
+    if f then return f:close() end
+    groupcache.sleep(0.005)
+  end
+end
+return rig
+]]
+
+function rig.new()
+  local r = setmetatable({ dir = tmp.dir() }, rig)
+  tmp.write(r.dir .. "/rig.lua", (INSIDE:gsub("%$DIR", r.dir)))
+  return r
+end
+
+function rig:script(source)
+  return ("local rig = dofile(%q); "):format(self.dir .. "/rig.lua") .. source
+end
+
+function rig:file(name, bytes)
+  tmp.write(self.dir .. "/" .. name, bytes)
+  return self.dir .. "/" .. name
+end
+
+function rig:open(name)
+  self:file("open-" .. name, "")
+end
+
+function rig:calls()
+  local found = {}
+  if lfs.attributes(self.dir .. "/calls", "mode") then
+    for line in tmp.read(self.dir .. "/calls"):gmatch "(%x*)\n" do
+      local key = line:gsub("%x%x", function(h) return string.char(tonumber(h, 16)) end)
+      found[key] = (found[key] or 0) + 1
+    end
+  end
+  return found
+end
+
+function rig:total()
+  local n = 0
+  for _, times in pairs(self:calls()) do
+    n = n + times
+  end
+  return n
+end
+
+function rig.owner(peers, key)
+  local names = ffi.new("const char *[?]", #peers + 1, peers)
+  local ring = C.ring_new(C.RING_CRC32, names, #peers, 50, nil)
+  local i = tonumber(C.ring_owner(ring, key, #key))
+  C.ring_free(ring)
+  return peers[i + 1]
+end
+
+function rig.owned_by(peers, url, name)
+  for i = 1, 10000 do
+    local key = ("%s-%d"):format(name, i)
+    if rig.owner(peers, key) == url then
+      return key
+    end
+  end
+  error("no key of " .. url, 2)
+end
+
+return rig
