@@ -3,7 +3,7 @@
  *
  * A fetch is started from any thread and ends exactly once, by its done function, which runs on
  * the network thread with no lock held. A fetch follows no redirect, uses no proxy, sends nothing
- * of its own accord but Host, and reads at most max_bytes of body. */
+ * of its own accord but Host and the body's Content-Length, and reads at most max_bytes of body. */
 #ifndef FETCH_H
 #define FETCH_H
 
@@ -28,12 +28,13 @@ enum fetch_phase {
 struct fetch_opts {
     const char *method; /* NULL: "GET" */
     const char *url;    /* http:// or https://, sent as it is: no path is tidied up */
-    const char *const *headers; /* "Name: value" lines; no CR, LF or NUL in them */
+    const char *const *headers; /* "Name: value" lines without control bytes; not the two that
+                                 * say how long the body is, Content-Length and Transfer-Encoding */
     size_t n_headers;
-    const void *body; /* NULL: none */
+    const void *body; /* NULL: none. HEAD takes none */
     size_t body_len;
     uint64_t connect_timeout_ms; /* 0: 1000 */
-    uint64_t timeout_ms;         /* of all of it; 0: 5000 */
+    uint64_t timeout_ms;         /* of all of it, waiting for a turn included; 0: 5000 */
     size_t max_bytes;            /* of the answer's body; 0: 8 MiB */
     const char *ca_file;         /* NULL: the system's; PEM file for https */
     int insecure;                /* 1: https without verifying the other side */
@@ -56,13 +57,15 @@ void fetch_unref(struct fetch *f); /* NULL is fine */
 
 /* --- in done(), on the network thread --- */
 
-/* ERR_OK when an answer came, whatever its status; else PEER, TIMEOUT, TOOBIG, NOMEM or CLOSED,
- * with a message that names the URL's host, what happened and the limit. */
+/* ERR_OK when an answer came, whatever its status; else PEER, TIMEOUT, TOOBIG, NOMEM, CLOSED, or
+ * INVAL (the host or port in the URL makes no sense), with a message that names the URL's host,
+ * what happened and the limit. */
 const struct error *fetch_error(const struct fetch *f);
 enum fetch_phase fetch_phase(const struct fetch *f);
 int fetch_status(const struct fetch *f);
 
-/* The body, never NULL; the fetch's own buffer, which the caller may buf_take(). */
+/* The body, never NULL; the fetch's own buffer, which the caller may buf_take(). Empty, and
+ * without status and headers, when no answer came whole. */
 struct buf *fetch_body(struct fetch *f);
 
 /* The value of the first header of that name (any case), borrowed until done returns, or NULL. */
