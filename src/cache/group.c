@@ -148,7 +148,7 @@ static struct item *live_locked(struct lru *l, uint32_t hash, const void *key, s
     struct item *it = lru_get(l, hash, key, key_len);
 
     if (it && it->expires_ms && it->expires_ms <= clock_ms()) {
-        *expired = lru_del(l, hash, key, key_len);
+        *expired = lru_expire(l, hash, key, key_len);
         return NULL;
     }
     return it;

@@ -177,6 +177,12 @@ struct item *lru_pop_oldest(struct lru *l)
     return lru_del(l, it->hash, item_key(it), it->key_len);
 }
 
+struct item *lru_expire(struct lru *l, uint32_t hash, const void *key, size_t key_len)
+{
+    l->stats.hits--;
+    return lru_del(l, hash, key, key_len);
+}
+
 uint64_t lru_bytes(const struct lru *l)
 {
     return l->stats.bytes + table_bytes(&l->table) + table_bytes(&l->old);

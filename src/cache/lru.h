@@ -40,6 +40,9 @@ struct item *lru_put(struct lru *l, struct item *it);
 struct item *lru_del(struct lru *l, uint32_t hash, const void *key, size_t key_len);
 struct item *lru_pop_oldest(struct lru *l);
 
+/* The same for an item that lru_get() has just given and that is stale: the get was a miss. */
+struct item *lru_expire(struct lru *l, uint32_t hash, const void *key, size_t key_len);
+
 uint64_t lru_bytes(const struct lru *l);
 void lru_stats(const struct lru *l, struct lru_stats *out);
 
