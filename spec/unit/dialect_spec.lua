@@ -33,7 +33,6 @@ describe("dialect golang", function()
     assert.equal("golang", ffi.string(C.dialect_name(C.DIALECT_GOLANG)))
     assert.equal(-1, C.dialect_from_name "Golang")
     assert.equal(-1, C.dialect_from_name "")
-    assert.equal(tonumber(C.RING_CRC32), tonumber(C.dialect_ring(C.DIALECT_GOLANG)))
   end)
 
   it("tells a peer of a failed load with 500, of a malformed request with 400", function()

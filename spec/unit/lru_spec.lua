@@ -104,6 +104,17 @@ describe("lru", function()
     assert.equal(0, count "items")
   end)
 
+  it("counts a get of what turns out to be stale as a miss", function()
+    put "a"
+    get "a"
+    get "a"
+    assert.equal("a", taken(C.lru_expire(l, hash_of "a", "a", 1)))
+    assert.is_nil(get "a")
+    assert.equal(3, count "gets")
+    assert.equal(1, count "hits")
+    assert.equal(0, count "evictions")
+  end)
+
   it("gives back what a put displaces, and counts its bytes once", function()
     local empty = count "bytes"
     put("k", ("a"):rep(1000))

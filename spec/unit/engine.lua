@@ -1,0 +1,264 @@
+-- SPDX-License-Identifier: MIT
+
+--- A group whose loaders are this spec: it holds every load until it is told how it ends.
+--
+--   local engine = require "unit.engine"
+--   local g = engine.group { timeout_ms = 100, hot = engine.C.HOT_ALWAYS, owner = fn(key) -> bool }
+--   local t = g:get("key")            a client's request; g:get("key", true) a peer's
+--   g.loads                           what the loaders were handed and still hold, in order:
+--                                     { key=, kind="local"|"remote", flight=, from_peer= }
+--   g.started                         the same, everything ever handed over
+--   g:finish(load, "value", expires)  ends a load (or g:fail(load, "GETTER"), g:fallback(load))
+--   t.wakes, t.value, t.source, t.code, t.text
+--   g.on_load(load)                   if set: called instead of being held
+--   g:ended()                         gives up the group; raises when anything was left over
+--
+-- A ticket's `wakes` is how often it was answered: 0 while it waits, 1 ever after. Values are
+-- copied as they come. Everything runs on one thread, callbacks included, so the JIT is off.
+
+jit.off(true, true)
+
+local ffi = require "ffi"
+local unit = require "support.unit"
+
+local C = unit.load("cache/group.h", "cache/lru.h", "base/clock.h", "base/mem.h")
+
+local engine = { C = C }
+
+local groups, last_id = {}, 0 -- id -> group: the loader's ctx is the id
+local waiting = {} -- address of a waiter -> ticket
+local peers = 0 -- references to owners handed out and not taken back
+local troubles = {} -- errors in callbacks, which must not pass through C
+
+local function address(pointer)
+  return tonumber(ffi.cast("uintptr_t", pointer))
+end
+
+local function guarded(fn)
+  return function(...)
+    local results = { pcall(fn, ...) }
+    if not results[1] then
+      troubles[#troubles + 1] = tostring(results[2])
+    end
+    return results[2]
+  end
+end
+
+local function item_value(it)
+  return ffi.string(C.item_value(it), it.value_len)
+end
+
+local function answer(ticket, r)
+  ticket.wakes = ticket.wakes + 1
+  if r.item ~= nil then
+    ticket.value = item_value(r.item)
+    ticket.source = ffi.string(C.source_name(r.source))
+  else
+    ticket.code = ffi.string(C.err_name(r.err.code))
+    ticket.text = ffi.string(r.err.msg)
+  end
+end
+
+local on_wake = ffi.cast("void (*)(struct waiter *, const struct result *)",
+  guarded(function(w, r)
+    local ticket = waiting[address(w)]
+    answer(ticket, r)
+    if ticket.on_wake then
+      ticket:on_wake()
+    end
+  end))
+
+local function handed(ctx, flight, kind)
+  local g = groups[address(ctx)]
+  local load = { kind = kind, flight = flight, key = ffi.string(flight.key, flight.key_len),
+    from_peer = flight.from_peer ~= 0 }
+  g.started[#g.started + 1] = load
+  if g.on_load then
+    g.on_load(load)
+  else
+    g.loads[#g.loads + 1] = load
+  end
+end
+
+local template = ffi.new "struct loader"
+template.owner = ffi.cast("struct peer *(*)(void *, const void *, size_t)",
+  function(ctx, key, key_len)
+    local ok, remote = pcall(groups[address(ctx)].owner, ffi.string(key, key_len))
+    if not ok then
+      troubles[#troubles + 1] = tostring(remote)
+    elseif remote then
+      peers = peers + 1
+      return ffi.cast("struct peer *", 1)
+    end
+    return nil
+  end)
+template.disown = guarded(function()
+  peers = peers - 1
+end)
+template.remote = guarded(function(ctx, flight)
+  peers = peers - 1
+  handed(ctx, flight, "remote")
+end)
+template["local"] = guarded(function(ctx, flight)
+  handed(ctx, flight, "local")
+end)
+
+local methods = {}
+methods.__index = methods
+
+local OWN = { owner = true, name = true }
+
+function engine.group(opts)
+  opts = opts or {}
+  local o = ffi.new "struct group_opts"
+  C.group_opts_init(o)
+  for name, value in pairs(opts) do
+    if not OWN[name] then
+      o[name] = value
+    end
+  end
+  last_id = last_id + 1
+  local loader = ffi.new("struct loader", template)
+  loader.ctx = ffi.cast("void *", last_id)
+  local g = setmetatable({ id = last_id, loads = {}, started = {}, tickets = {} }, methods)
+  g.owner = opts.owner or function() return false end
+  g.c = C.group_new(opts.name or "spec", "text/plain", o, loader)
+  groups[last_id] = g
+  return g
+end
+
+function engine.hash(key)
+  return C.group_hash(key, #key)
+end
+
+local function ticket_for(g, key)
+  local t = { key = key, wakes = 0, waiter = ffi.new "struct waiter[1]" }
+  t.waiter[0].wake = on_wake
+  waiting[address(t.waiter)] = t
+  g.tickets[#g.tickets + 1] = t
+  return t
+end
+
+--- A get as the server makes it: look up, then load.
+function methods:get(key, from_peer)
+  local hash, source = engine.hash(key), ffi.new "enum source[1]"
+  local it = C.group_lookup(self.c, hash, key, #key, from_peer and 1 or 0, source)
+  if it ~= nil then
+    local t = { key = key, wakes = 1, hit = true, value = item_value(it) }
+    t.source = ffi.string(C.source_name(source[0]))
+    C.item_unref(it)
+    return t
+  end
+  return self:load(key, from_peer)
+end
+
+--- The second half alone, as for a caller whose lookup was a while ago.
+function methods:load(key, from_peer)
+  local t, now = ticket_for(self, key), ffi.new "struct result"
+  local hash = engine.hash(key)
+  if C.group_load(self.c, hash, key, #key, from_peer and 1 or 0, t.waiter, now) ~= 0 then
+    answer(t, now)
+    t.now = true
+    if now.item ~= nil then
+      C.item_unref(now.item)
+    end
+  end
+  return t
+end
+
+function methods:cancel(t)
+  return C.group_cancel(self.c, t.waiter) == 1
+end
+
+function methods:release(load)
+  for i, held in ipairs(self.loads) do
+    if held == load then
+      table.remove(self.loads, i)
+      return
+    end
+  end
+end
+
+--- Ends a load with a value, as its loader would; with no memory for the item, with NOMEM.
+function methods:finish(load, value, expires_ms)
+  self:release(load)
+  local it = C.item_new(load.key, #load.key, load.flight.hash, value, #value, expires_ms or 0)
+  if it == nil then
+    C.group_finish_error(load.flight, C.ERR_NOMEM, "no memory")
+    return
+  end
+  local r = ffi.new "struct result"
+  r.item = it
+  r.source = load.kind == "local" and C.SOURCE_LOCAL or C.SOURCE_PEER
+  C.group_finish(load.flight, r)
+  C.item_unref(it)
+end
+
+function methods:fail(load, code, text)
+  self:release(load)
+  C.group_finish_error(load.flight, C["ERR_" .. code], "%s", text or "")
+end
+
+function methods:fallback(load)
+  self:release(load)
+  C.group_fallback(load.flight)
+end
+
+--- Everything that happened, by name; `main` and `hot` are tables.
+function methods:stats()
+  local s = ffi.new "struct stats"
+  C.group_stats(self.c, s)
+  local out = { main = {}, hot = {} }
+  for _, name in ipairs { "gets", "cache_hits", "peer_loads", "peer_errors", "loads",
+    "loads_deduped", "local_loads", "local_load_errs", "server_requests", "flights", "waiters" } do
+    out[name] = tonumber(s[name])
+  end
+  for _, which in ipairs { "main", "hot" } do
+    for _, name in ipairs { "bytes", "items", "gets", "hits", "evictions" } do
+      out[which][name] = tonumber(s[which][name])
+    end
+  end
+  return out
+end
+
+function methods:tick()
+  C.group_tick(self.c, C.clock_ms())
+end
+
+function methods:close()
+  C.group_close(self.c)
+end
+
+--- Closes, lets the loaders give back what they hold, and checks that nothing is left: no flight,
+-- no waiter, no unanswered ticket, none answered twice, no owner's reference.
+function methods:ended()
+  self:close()
+  while self.loads[1] do
+    self:fail(self.loads[1], "CLOSED")
+  end
+  local s = self:stats()
+  C.group_unref(self.c)
+  groups[self.id] = nil
+  local wrong = {}
+  for _, t in ipairs(self.tickets) do
+    waiting[address(t.waiter)] = nil
+    if t.wakes ~= (t.cancelled and 0 or 1) then
+      wrong[#wrong + 1] = ("a get of %q was answered %d times"):format(t.key, t.wakes)
+    end
+  end
+  if s.flights ~= 0 or s.waiters ~= 0 then
+    wrong[#wrong + 1] = ("%d flights and %d waiters are left"):format(s.flights, s.waiters)
+  end
+  if peers ~= 0 then
+    wrong[#wrong + 1] = ("%d references to owners are left"):format(peers)
+  end
+  for _, text in ipairs(troubles) do
+    wrong[#wrong + 1] = "in a callback: " .. text
+  end
+  peers, troubles = 0, {}
+  if wrong[1] then
+    error(table.concat(wrong, "; "), 2)
+  end
+end
+
+return engine
