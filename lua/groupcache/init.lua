@@ -5,21 +5,9 @@ assert(type(rawget(_G, "jit")) == "table", "groupcache needs LuaJIT 2.1")
 
 local core = require "groupcache.core"
 local options = require "groupcache.options"
+local schema = require "groupcache.schema"
 
 local groupcache = { _VERSION = core.version }
-
--- Options of a group. Where an option maps to a number of the engine, `as` is its name there.
-local GROUP = {
-  getter = { kind = "function", required = true },
-  cache_bytes = { kind = "size", default = "64MB" },
-  ttl = { kind = "duration", default = 0, as = "ttl_ms" },
-  timeout = { kind = "duration", default = 5, as = "timeout_ms" },
-  max_value_bytes = { kind = "size", default = "8MB" },
-  max_loads = { kind = "integer", default = 256, min = 1, max = 16384 },
-  hot = { kind = "enum", default = "sample", values = { "sample", "always", "never" } },
-  content_type = { kind = "text", default = "application/octet-stream" },
-  local_only = { kind = "boolean", default = false },
-}
 
 local HOT = { sample = 0, always = 1, never = 2 } -- enum hot_policy
 
@@ -70,7 +58,7 @@ local function check_group(name, given)
   if type(given) ~= "table" then
     return nil, ("group %q: the options are a %s, and must be a table"):format(name, type(given))
   end
-  local o, err = options.check(GROUP, given, ("group %q"):format(name))
+  local o, err = options.check(schema, given, ("group %q"):format(name))
   if not o then
     return nil, err
   end

@@ -1,0 +1,140 @@
+---@meta
+-- SPDX-License-Identifier: MIT
+-- Types for editors (LuaCATS, as lua-language-server reads it). Nothing requires this file.
+
+--- Why something failed at run time. docs/api.md has the table.
+---@alias groupcache.Code
+---| "INVAL"    # an argument or a request is malformed
+---| "NOMEM"    # memory ran out, the node's or the VM's
+---| "NOTFOUND" # the getter says that there is no such value
+---| "GETTER"   # the getter failed
+---| "PEER"     # another node or server could not be used
+---| "TIMEOUT"  # a deadline passed
+---| "TOOBIG"   # a value is over its limit
+---| "CYCLE"    # kept for a getter that waits on its own result; not reported yet
+---| "BUSY"     # a limit on work in progress is reached
+---| "CLOSED"   # the node is stopping
+
+--- Where a value came from: this node's main or hot cache, another node, this node's getter.
+---@alias groupcache.Source "main"|"hot"|"peer"|"local"
+
+--- Bytes: 1500, or a text such as "64MB" (10^6) or "1GiB" (2^30).
+---@alias groupcache.Size integer|string
+
+--- Seconds; fractions count to the millisecond.
+---@alias groupcache.Seconds number
+
+--- What a getter is told besides the key.
+---@class groupcache.Context
+---@field group string the name of the group
+---@field key string the key again
+---@field from_peer boolean another node asked first: the load was opened by its request
+
+--- Makes the value of a key. A value may come with a ttl in seconds; nil alone is "not found"; nil and
+--- a text is a failure, as is a throw.
+---@alias groupcache.Getter fun(key: string, ctx: groupcache.Context): value: string?, err: string?, ttl: groupcache.Seconds?
+
+---@class groupcache.GroupOptions
+---@field getter groupcache.Getter
+---@field cache_bytes? groupcache.Size main and hot cache together, all overhead included; default "64MB"
+---@field ttl? groupcache.Seconds age at which a value ends; default 0, never
+---@field timeout? groupcache.Seconds of a load, waiting for its turn included; above 0, default 5
+---@field max_value_bytes? groupcache.Size a larger value is TOOBIG; default "8MB", at most "1GiB"
+---@field max_loads? integer getters running at once, 1 to 16384; more wait their turn; default 256
+---@field hot? "sample"|"always"|"never" which values of other nodes are kept; default "sample", one in ten
+---@field content_type? string of answers on /cache/; default "application/octet-stream"
+---@field local_only? boolean every key is this node's own: no other node is asked; default false
+
+--- What a node script may return. A flag or GROUPCACHE_NAME in the environment goes before it.
+---@class groupcache.Settings
+---@field listen? string "host:port" for peers and clients; port 0 is any free one; default "127.0.0.1:8080"
+---@field self? string this node's own URL, byte for byte as in every node's peers
+---@field peers? string[] the URL of every node of the cluster, this one too; default none: alone
+---@field admin_listen? string "host:port" for /stats; default: listen if loopback, else 127.0.0.1 on the next port
+---@field workers? integer Lua VMs that run getters, 1 to 256; default: one a core
+---@field http_threads? integer threads that serve HTTP, 1 to 256; default: one a core
+---@field dialect? "golang" what the cluster speaks
+---@field log_level? "debug"|"info"|"warn"|"error"|"off" default "info"
+---@field base_path? string where peers ask, the same on every node; default "/_groupcache/"
+---@field replicas? integer points of each peer on the ring, the same on every node, 1 to 10000; default 50
+---@field hash? "crc32" hash of the ring
+---@field max_key_bytes? integer a longer key is refused, 1 to 65536; default 4096
+---@field max_connections? integer connections served at once; default 4000, or what the limit of open files allows
+---@field connect_timeout? groupcache.Seconds to connect to a peer; default 0.2
+---@field drain_timeout? groupcache.Seconds how long a stopping node lets requests end; default 10
+---@field vm_bytes? groupcache.Size of each Lua VM's heap; default "64MiB"
+---@field jit? boolean compile getters; one that loops can then not be stopped; default false
+
+---@class groupcache.Group
+---@field name string
+local Group = {}
+
+--- The value of a key, loaded if need be. Only inside a getter; waits.
+---@param key string
+---@return string? value
+---@return string? message nil with a value
+---@return groupcache.Source|groupcache.Code source of the value; without one the code of the failure
+function Group:get(key) end
+
+---@class groupcache
+---@field _VERSION string
+local groupcache = {}
+
+--- Defines a group. Raises when the options are wrong or the name is taken.
+---@param name string 1 to 255 bytes without NUL
+---@param options groupcache.GroupOptions
+---@return groupcache.Group
+function groupcache.group(name, options) end
+
+--- Lets the other getters of this VM run for that long. Only inside a getter.
+---@param seconds groupcache.Seconds 0 to 1000000
+function groupcache.sleep(seconds) end
+
+--- Writes a line to the node's log.
+---@param level "debug"|"info"|"warn"|"error"
+---@param message any its tostring() is written
+---@param fields? table<string, any> further key=value pairs; names are letters, digits and _
+function groupcache.log(level, message, fields) end
+
+---@class groupcache.http.Options
+---@field method? string default "GET"
+---@field headers? table<string, string|number>
+---@field body? string
+---@field timeout? groupcache.Seconds of all of it; default, and at most, what is left of the getter's own
+---@field connect_timeout? groupcache.Seconds default 1
+---@field max_bytes? integer of the answer's body; default: the group's max_value_bytes
+---@field ca_file? string PEM file of the authorities to trust for https; default: the system's
+---@field insecure? boolean https without verifying the other side; default false
+
+---@class groupcache.http.Request: groupcache.http.Options
+---@field url string http:// or https://
+
+---@class groupcache.http.Response
+---@field status integer
+---@field headers table<string, string> by lower-case name; a repeated header's values joined with ", "
+---@field body string
+
+---@class groupcache.http
+local http = {}
+
+--- One HTTP exchange. Only inside a getter; waits. Any status is an answer; no redirect is followed.
+---@param request groupcache.http.Request
+---@return groupcache.http.Response? response
+---@return string? message
+---@return groupcache.Code? code
+function http.request(request) end
+
+--- A GET, or what options.method says.
+---@param url string
+---@param options? groupcache.http.Options
+---@return groupcache.http.Response? response
+---@return string? message
+---@return groupcache.Code? code
+function http.get(url, options) end
+
+--- Percent-encodes bytes as one path segment: everything but A-Z a-z 0-9 - . _ ~.
+---@param bytes string at most 1 MiB
+---@return string
+function http.escape(bytes) end
+
+return { groupcache = groupcache, http = http, Group = Group }

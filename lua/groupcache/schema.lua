@@ -1,0 +1,14 @@
+-- SPDX-License-Identifier: MIT
+-- The options of a group, as rules for groupcache.options. docs/api.md says what each is for.
+
+return {
+  getter = { kind = "function", required = true },
+  cache_bytes = { kind = "size", default = "64MB" },
+  ttl = { kind = "duration", default = 0 },
+  timeout = { kind = "duration", default = 5 },
+  max_value_bytes = { kind = "size", default = "8MB" },
+  max_loads = { kind = "integer", default = 256, min = 1, max = 16384 },
+  hot = { kind = "enum", default = "sample", values = { "sample", "always", "never" } },
+  content_type = { kind = "text", default = "application/octet-stream" },
+  local_only = { kind = "boolean", default = false },
+}
