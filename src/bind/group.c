@@ -21,7 +21,7 @@ static struct vm *check_vm(lua_State *L, const char *what)
     struct vm *vm = vm_of(L);
 
     if (!vm)
-        luaL_error(L, "%s belongs into a node script, which groupcached runs", what);
+        task_raise(L, "%s belongs into a node script, which groupcached runs", what);
     return vm;
 }
 
@@ -120,7 +120,7 @@ static int l_get(lua_State *L)
     task_check_can_wait(L, "group:get");
     group = groups ? groups_find(groups, name, name_len) : NULL;
     if (!group)
-        return luaL_error(L, "group \"%s\" is not part of the running node", name);
+        return task_raise(L, "group \"%s\" is not part of the running node", name);
     g = mem_zalloc(sizeof(*g));
     op_init(&g->op, &get_kind, vm);
     g->group = group;

@@ -18,7 +18,7 @@
 #include "script/task.h"
 #include "script/vm.h"
 
-enum { MAX_HEADERS = 100, MAX_ESCAPE = 1 << 20 };
+enum { MAX_HEADERS = 100, MAX_ESCAPE = 1 << 20, MAX_ANSWER = 1 << 30 };
 
 /* --- groupcache.sleep --- */
 
@@ -57,10 +57,9 @@ static int l_sleep(lua_State *L)
     struct vm *vm = vm_of(L);
     struct sleep_op *s;
 
-    if (!vm)
-        return luaL_error(L, "groupcache.sleep waits, and only a getter can wait");
     task_check_can_wait(L, "groupcache.sleep");
-    luaL_argcheck(L, seconds >= 0 && seconds <= 1e6, 1, "seconds are 0 to 1000000");
+    if (!(seconds >= 0 && seconds <= 1e6))
+        return task_raise(L, "groupcache.sleep: seconds are %f, and must be 0 to 1000000", seconds);
     s = mem_zalloc(sizeof(*s));
     op_init(&s->op, &sleep_kind, vm);
     s->timer.run = sleep_over;
@@ -137,7 +136,8 @@ static const char *opt_string(lua_State *L, const char *field, size_t *len)
     lua_getfield(L, 1, field);
     if (!lua_isnil(L, -1)) {
         if (lua_type(L, -1) != LUA_TSTRING)
-            luaL_error(L, "%s must be a string, not a %s", field, luaL_typename(L, -1));
+            task_raise(L, "http.request: %s must be a string, not a %s", field,
+                       luaL_typename(L, -1));
         s = lua_tolstring(L, -1, len); /* the table holds it */
     }
     lua_pop(L, 1);
@@ -153,7 +153,8 @@ static uint64_t opt_ms(lua_State *L, const char *field, uint64_t def)
         double s = luaL_checknumber(L, -1);
 
         if (!(s > 0 && s <= 1e6))
-            luaL_error(L, "%s is %f: seconds are above 0 and at most 1000000", field, s);
+            task_raise(L, "http.request: %s is %f, and must be above 0 and at most 1000000", field,
+                       s);
         ms = s < 0.001 ? 1 : (uint64_t)(s * 1000);
     }
     lua_pop(L, 1);
@@ -169,14 +170,15 @@ static void check_headers(lua_State *L, struct request *r)
     if (lua_istable(L, -1)) {
         n = lua_objlen(L, -1);
         if (n > MAX_HEADERS)
-            luaL_error(L, "a request has at most %d headers, not %d", MAX_HEADERS, (int)n);
+            task_raise(L, "http.request: a request has at most %d headers, not %d", MAX_HEADERS,
+                       (int)n);
         for (i = 0; i < n; i++) {
             size_t len;
 
             lua_rawgeti(L, -1, (int)i + 1);
             r->headers[i] = luaL_checklstring(L, -1, &len); /* the list holds it */
             if (strlen(r->headers[i]) != len)
-                luaL_error(L, "a header holds a NUL");
+                task_raise(L, "http.request: a header holds a NUL");
             lua_pop(L, 1);
         }
         r->opts.headers = r->headers;
@@ -191,12 +193,13 @@ static void check_request(lua_State *L, struct request *r)
     uint64_t now = clock_ms(), until = task_deadline_ms(t);
     uint64_t left = until > now ? until - now : 1;
     size_t url_len = 0;
+    double max_bytes;
 
     memset(&r->opts, 0, sizeof(r->opts));
     luaL_checktype(L, 1, LUA_TTABLE);
     r->opts.url = opt_string(L, "url", &url_len);
     if (!r->opts.url || strlen(r->opts.url) != url_len)
-        luaL_error(L, "url must be a string without NUL");
+        task_raise(L, "http.request: url must be a string without NUL");
     r->opts.method = opt_string(L, "method", NULL);
     r->opts.ca_file = opt_string(L, "ca_file", NULL);
     r->opts.body = opt_string(L, "body", &r->opts.body_len);
@@ -205,7 +208,10 @@ static void check_request(lua_State *L, struct request *r)
         r->opts.timeout_ms = left;
     r->opts.connect_timeout_ms = opt_ms(L, "connect_timeout", 0);
     lua_getfield(L, 1, "max_bytes");
-    r->opts.max_bytes = (size_t)luaL_optnumber(L, -1, (double)task_def(t)->opts.max_value_bytes);
+    max_bytes = luaL_optnumber(L, -1, (double)task_def(t)->opts.max_value_bytes);
+    if (!(max_bytes >= 0 && max_bytes <= MAX_ANSWER))
+        task_raise(L, "http.request: max_bytes is %f, and must be 0 to %d", max_bytes, MAX_ANSWER);
+    r->opts.max_bytes = (size_t)max_bytes;
     lua_getfield(L, 1, "insecure");
     r->opts.insecure = lua_toboolean(L, -1);
     lua_pop(L, 2);
@@ -221,8 +227,6 @@ static int l_fetch(lua_State *L)
     struct fetch_op *f;
     struct error e;
 
-    if (!vm)
-        return luaL_error(L, "http.request waits, and only a getter can wait");
     task_check_can_wait(L, "http.request");
     check_request(L, &r);
     f = mem_zalloc(sizeof(*f));

@@ -15,6 +15,7 @@
 
 #include <lauxlib.h>
 #include <lua.h>
+#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -322,14 +323,27 @@ uint64_t task_deadline_ms(const struct task *t)
 
 /* --- waiting --- */
 
+int task_raise(lua_State *L, const char *fmt, ...)
+{
+    va_list ap;
+
+    luaL_where(L, 2); /* 1 is the API's own Lua function */
+    va_start(ap, fmt);
+    lua_pushvfstring(L, fmt, ap);
+    va_end(ap);
+    lua_concat(L, 2);
+    return lua_error(L);
+}
+
 void task_check_can_wait(lua_State *L, const char *what)
 {
-    struct task *t = vm_current(vm_of(L));
+    struct vm *vm = vm_of(L);
+    struct task *t = vm ? vm_current(vm) : NULL;
 
     if (!t)
-        luaL_error(L, "%s waits, and only a getter can wait", what);
-    if (t->co != L)
-        luaL_error(L, "%s waits, and a coroutine that a getter made cannot", what);
+        task_raise(L, "%s waits, and only a getter can wait", what);
+    else if (t->co != L)
+        task_raise(L, "%s waits, and a coroutine that a getter made cannot", what);
 }
 
 int task_wait(lua_State *L, struct op *op, const char *what)
@@ -340,11 +354,12 @@ int task_wait(lua_State *L, struct op *op, const char *what)
     if (op->done)
         return 0;
     if (!lua_isyieldable(L))
-        return luaL_error(L, "%s waits, and cannot inside table.sort, string.gsub or another C "
+        return task_raise(L, "%s waits, and cannot inside table.sort, string.gsub or another C "
                           "function", what);
     op->task = t;
     t->waits_for = op;
-    return lua_yield(L, 0);
+    lua_settop(L, 1);
+    return lua_yield(L, 1); /* the op's Lua value: what is not yielded may be collected */
 }
 
 static void hook(lua_State *L, lua_Debug *ar)

@@ -29,13 +29,16 @@ void task_end_all(struct vm *vm);
 const struct def *task_def(const struct task *t);
 uint64_t task_deadline_ms(const struct task *t);
 
-/* To be returned by a lua_CFunction of a getter: waits until the op has ended. Raises where a
- * getter cannot wait: outside of one, in a coroutine of its own, under a C function. `what` names
- * the caller in the message. */
+/* To be returned by a lua_CFunction of a getter, whose first argument holds the op: waits until it
+ * has ended. Raises where a getter cannot wait: outside of one, in a coroutine of its own, under a
+ * C function. `what` names the caller in the message. */
 int task_wait(struct lua_State *L, struct op *op, const char *what);
 
 /* Raises, in `what`'s name, unless the code that runs may wait. */
 void task_check_can_wait(struct lua_State *L, const char *what);
+
+/* luaL_error() for C functions that the API's Lua functions call: the line is of those' caller. */
+int task_raise(struct lua_State *L, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* Installs what stops getters that compute past their deadline. */
 void task_watch(struct vm *vm);
