@@ -8,6 +8,8 @@
 --   r:open("name")                the getters at the gate go on, as those that come later
 --   r:calls() -> { key = times }  how often record() was called, over all nodes of this rig
 --   r:total() -> times
+--   rig.wait(n, fn, timeout, what)   eventually() for inside of http.together: it asks the node for
+--                                    its health between two looks, which lets the others go on
 --
 -- In scripts, `rig` is also a place for what a spec writes with r:file(name, bytes): rig.dir. The
 -- script's lines keep their numbers.
@@ -15,6 +17,7 @@
 --   rig.owner(peers, key) -> url            who owns the key in that ring
 --   rig.owned_by(peers, url, name) -> key   a key of that owner: name-1, name-2, ...
 
+local eventually = require "support.eventually"
 local ffi = require "ffi"
 local lfs = require "lfs"
 local tmp = require "support.tmp"
@@ -78,6 +81,13 @@ function rig:total()
     n = n + times
   end
   return n
+end
+
+function rig.wait(n, fn, timeout, what)
+  return eventually(function()
+    n:request { target = "/healthz" }
+    return fn()
+  end, timeout, what)
 end
 
 function rig.owner(peers, key)
