@@ -1,0 +1,271 @@
+-- SPDX-License-Identifier: MIT
+
+-- docs/api.md and lua/groupcache/_meta.lua against the sources: what is public is described, what
+-- is described is there, and the tables say what the code does.
+
+local tmp = require "support.tmp"
+
+local C = require("support.unit").load "wire/dialect.h"
+
+local api = tmp.read "docs/api.md"
+local meta = tmp.read "lua/groupcache/_meta.lua"
+
+-- Lua sources say `require "groupcache.core"`: a stub is enough to load them.
+local function load_modules()
+  local stub = {
+    version = "0",
+    define = function() return true end,
+    limits = function() return 1, 1024 end,
+  }
+  local kept = {}
+  for _, name in ipairs { "", ".core", ".config", ".http", ".options", ".schema" } do
+    kept["groupcache" .. name] = package.loaded["groupcache" .. name] or false
+    package.loaded["groupcache" .. name] = nil
+  end
+  package.loaded["groupcache.core"] = stub
+  local modules = {
+    groupcache = require "groupcache",
+    http = require "groupcache.http",
+    config = require "groupcache.config",
+    schema = require "groupcache.schema",
+  }
+  for name, module in pairs(kept) do
+    package.loaded[name] = module or nil
+  end
+  return modules
+end
+
+local modules = load_modules()
+local group = modules.groupcache.group("any", { getter = function() end })
+
+local function keys(t, keep)
+  local list = {}
+  for name, value in pairs(t) do
+    if not keep or keep(name, value) then
+      list[#list + 1] = name
+    end
+  end
+  table.sort(list)
+  return list
+end
+
+local function is_function(_, value)
+  return type(value) == "function"
+end
+
+local function is_method(name, value)
+  return type(value) == "function" and name:sub(1, 2) ~= "__"
+end
+
+-- Every match of a pattern with one capture.
+local function all(text, pattern)
+  local set = {}
+  for name in text:gmatch(pattern) do
+    set[name] = true
+  end
+  return keys(set)
+end
+
+-- The macro X-list of that name, up to the first line that does not go on.
+local function macro(path, name)
+  local text = tmp.read(path)
+  local from = assert(text:find("#define " .. name .. "%("), path .. " has no " .. name)
+  local lines = {}
+  for line in text:sub(from):gmatch "[^\n]*" do
+    lines[#lines + 1] = line
+    if line ~= "" and line:sub(-1) ~= "\\" then
+      break
+    end
+  end
+  return table.concat(lines, "\n")
+end
+
+-- The text of a chapter of api.md: from its heading to the next of the same or a higher level.
+local function chapter(heading)
+  local level = #heading:match "^#+"
+  local from, to = ("\n" .. api):find("\n" .. heading .. "\n", 1, true)
+  assert(from, "docs/api.md has no chapter " .. heading)
+  local rest = api:sub(to)
+  for i = 1, level do
+    local next_one = rest:find("\n" .. ("#"):rep(i) .. " ")
+    rest = next_one and rest:sub(1, next_one) or rest
+  end
+  return rest
+end
+
+-- The tables of a text as { { cell, ... }, ... }, without their headings.
+local function rows(text)
+  local list = {}
+  for line in text:gmatch "[^\n]+" do
+    if line:find "^|%-" then
+      table.remove(list) -- what came before it was the heading
+    elseif line:find "^|" then
+      local cells = {}
+      for cell in line:sub(2):gmatch "([^|]*)|" do
+        cells[#cells + 1] = cell:match "^%s*(.-)%s*$"
+      end
+      list[#list + 1] = cells
+    end
+  end
+  return list
+end
+
+-- First cells such as "`main`, `hot`" -> every name in them.
+local function named(list)
+  local set = {}
+  for _, cells in ipairs(list) do
+    for name in cells[1]:gmatch "`([^`]+)`" do
+      set[name] = true
+    end
+  end
+  return keys(set)
+end
+
+-- The names of a class's fields in _meta.lua.
+local function fields(class)
+  local at = meta:find("---@class " .. class .. "[\n:]")
+  assert(at, "_meta.lua has no class " .. class)
+  local set = {}
+  for line in meta:sub(at):match "\n(.*)":gmatch "[^\n]+" do
+    local name = line:match "^%-%-%-@field ([%w_]+)"
+    if not name then
+      break
+    end
+    set[name] = true
+  end
+  return keys(set)
+end
+
+local function show(value)
+  return type(value) == "string" and ('"%s"'):format(value) or tostring(value)
+end
+
+local FUNCTIONS = {}
+for _, name in ipairs(keys(modules.groupcache, is_function)) do
+  FUNCTIONS["groupcache." .. name] = "groupcache." .. name
+end
+for _, name in ipairs(keys(modules.http, is_function)) do
+  FUNCTIONS["http." .. name] = "http." .. name
+end
+for _, name in ipairs(keys(getmetatable(group).__index, is_method)) do
+  FUNCTIONS["group:" .. name] = "Group:" .. name
+end
+
+local request_fields = all(tmp.read("lua/groupcache/http.lua"):match "local FIELDS = (%b{})",
+  "([%w_]+) =")
+local codes = all(tmp.read("src/base/err.h"):match "enum err (%b{})", "ERR_(%u+)[ ,]")
+for i = #codes, 1, -1 do
+  if codes[i] == "OK" or codes[i] == "COUNT" then
+    table.remove(codes, i)
+  end
+end
+
+describe("docs/api.md", function()
+  it("has a chapter with a syntax line for every public function, and no other", function()
+    for name in pairs(FUNCTIONS) do
+      assert.truthy(chapter("### " .. name):find("**syntax:** *", 1, true), name)
+    end
+    assert.same(keys(FUNCTIONS), all(chapter "## Lua API", "\n### ([^\n]+)"))
+  end)
+
+  it("has the options of a group", function()
+    local list = rows(chapter "## Group options")
+    assert.same(keys(modules.schema), named(list))
+    for _, cells in ipairs(list) do
+      local rule = modules.schema[cells[1]:match "`(.-)`"]
+      assert.equal(rule.required and "required" or "`" .. show(rule.default) .. "`", cells[3],
+        "default of " .. cells[1])
+    end
+  end)
+
+  it("has the settings", function()
+    local list = rows(chapter "## Settings")
+    assert.same(keys(modules.config.SETTINGS), named(list))
+    for _, cells in ipairs(list) do
+      local default = modules.config.SETTINGS[cells[1]:match "`(.-)`"].default
+      if default ~= nil and type(default) ~= "table" then
+        assert.equal("`" .. show(default) .. "`", cells[3], "default of " .. cells[1])
+      end
+    end
+  end)
+
+  it("has the fields of a request and of ctx", function()
+    assert.same(request_fields, named(rows(chapter "### http.request")))
+    local ctx = all(tmp.read "src/script/task.c", 'lua_setfield%(L, %-2, "([%w_]+)"%)')
+    local described = {}
+    for _, cells in ipairs(rows(chapter "## Getter")) do
+      if #cells == 3 and (cells[2] == "string" or cells[2] == "boolean") then
+        described[cells[1]:match "`(.-)`"] = true
+      end
+    end
+    assert.same(ctx, keys(described))
+  end)
+
+  it("has the error codes, with the statuses that the code gives", function()
+    local list = rows(chapter "## Errors")
+    assert.same(codes, named(list))
+    local statuses = tmp.read("src/net/server_answer.c"):match "client_status%b[] = (%b{})"
+    for _, cells in ipairs(list) do
+      local name = cells[1]:match "`(.-)`"
+      local client = statuses:match("%[ERR_" .. name .. "%] = (%d+)")
+      assert.equal(client, cells[3], name .. " to clients")
+      local peer = C.dialect_status(C.DIALECT_GOLANG, C["ERR_" .. name])
+      assert.equal(tostring(peer), cells[4], name .. " to peers")
+    end
+  end)
+
+  it("has the counters and all else in /stats", function()
+    local wanted, put = {}, tmp.read "src/node/node_stats.c"
+    for _, name in ipairs(all(macro("src/cache/stats.h", "STATS_COUNTERS"), "X%(([%w_]+), ")) do
+      wanted[name] = true
+    end
+    for _, pattern in ipairs { 'put_number%(&%w+, "([%w_]+)"', 'put_name%(&%w+, "([%w_]+)"',
+      'put_lru%(&%w+, "([%w_]+)"' } do
+      for _, name in ipairs(all(put, pattern)) do
+        wanted[name] = true
+      end
+    end
+    local text, bad = chapter "## Statistics", {}
+    for name in pairs(wanted) do
+      if not text:find("`" .. name .. "`", 1, true) then
+        bad[#bad + 1] = name
+      end
+    end
+    assert.same({}, bad)
+    for _, name in ipairs(named(rows(text))) do
+      assert.truthy(wanted[name], name .. " is described and not there")
+    end
+  end)
+
+  it("has the words that X-Cache may say", function()
+    local names = tmp.read("src/cache/flight.c"):match "SOURCE_COUNT%] = (%b{})"
+    local described = chapter("### For clients: /cache/GROUP/KEY"):match "X%-Cache: ([%l|]+)`"
+    for name in described:gmatch "%l+" do
+      assert.truthy(names:find('"' .. name .. '"', 1, true), name)
+    end
+  end)
+end)
+
+describe("_meta.lua", function()
+  it("defines every public function, and no other", function()
+    local wanted = {}
+    for _, name in pairs(FUNCTIONS) do
+      wanted[name] = true
+    end
+    assert.same(keys(wanted), all(meta, "\nfunction ([%w_.:]+)%("))
+  end)
+
+  it("has the options, settings, fields and codes", function()
+    assert.same(keys(modules.schema), fields "groupcache%.GroupOptions")
+    assert.same(keys(modules.config.SETTINGS), fields "groupcache%.Settings")
+    local request = fields "groupcache%.http%.Options"
+    request[#request + 1] = fields "groupcache%.http%.Request"[1]
+    table.sort(request)
+    assert.same(request_fields, request)
+    assert.same(codes, all(meta:match "@alias groupcache.Code\n(.-)\n\n", '"(%u+)"'))
+  end)
+
+  it("can be loaded", function()
+    assert.truthy(loadfile "lua/groupcache/_meta.lua")
+  end)
+end)
