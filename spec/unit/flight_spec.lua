@@ -47,6 +47,8 @@ describe("flights", function()
     assert.is_true(find "k\0a" == a)
     assert.is_true(find "k\0b" == b) -- of the same hash
     assert.is_true(find "k\0" == nil)
+    assert.is_true(find("k\0", 3) == nil) -- of the same hash, but shorter
+    assert.is_true(find("k\0ab", 3) == nil)
     assert.is_true(find("k\0a", 4) == nil)
     assert.equal(2, tonumber(C.flights_count(fs)))
     end_all(a)

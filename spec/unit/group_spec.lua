@@ -206,17 +206,17 @@ describe("group", function()
 
     it("is kept in hot about once in ten times by default", function()
       begin { owner = everything_remote }
-      local n = 20000
+      local n = 60000
       g.on_load = function(load)
         g:finish(load, "v")
       end
       for i = 1, n do
         g:get("k" .. i)
       end
-      -- Ten standard deviations of a fair draw: no run of a correct sampler leaves them.
+      -- Seven standard deviations of a fair draw: a correct sampler leaves them once in 10^11 runs.
       local sigma = math.sqrt(n * 0.1 * 0.9)
       local kept = g:stats().hot.items
-      assert.is_true(math.abs(kept - n / 10) < 10 * sigma)
+      assert.is_true(math.abs(kept - n / 10) < 7 * sigma)
       counters { peer_loads = n }
     end)
 
@@ -868,21 +868,55 @@ describe("group", function()
     end)
   end)
 
-  it("holds items only as long as it must", function()
-    begin { cache_bytes = 1000000 }
-    g:get "k"
+  -- Ends the first load with an item of which we keep a reference.
+  local function finish_and_keep(expires)
     local load = g.loads[1]
-    local it = C.item_new("k", 1, load.flight.hash, "v", 1, 0)
+    local it = C.item_new(load.key, #load.key, load.flight.hash, "v", 1, expires or 0)
     local r = ffi.new "struct result"
-    r.item, r.source = it, C.SOURCE_LOCAL
+    r.item, r.source = it, load.kind == "local" and C.SOURCE_LOCAL or C.SOURCE_PEER
     g:release(load)
     C.group_finish(load.flight, r)
+    return it
+  end
+
+  it("holds items only as long as it must", function()
+    begin()
+    g:get "k"
+    local it = finish_and_keep()
     assert.equal(2, it.refs) -- ours and main's
     local last = g
     g = nil
     last:ended()
     assert.equal(1, it.refs)
     C.item_unref(it)
+  end)
+
+  it("lets go of expired items where it finds them", function()
+    begin { owner = function(key) return key == "theirs" end, hot = C.HOT_ALWAYS }
+    for _, find in ipairs { g.get, g.load } do
+      for _, key in ipairs { "mine", "theirs" } do
+        g:get(key)
+        local it = finish_and_keep(C.clock_ms() + 60000)
+        assert.equal(2, it.refs)
+        C.clock_advance(60001)
+        find(g, key)
+        assert.equal(1, it.refs)
+        C.item_unref(it)
+        g:fail(g.loads[1], "NOTFOUND")
+      end
+    end
+  end)
+
+  it("holds a flight that never started only as long as it must", function()
+    begin { max_loads = 1, timeout_ms = 1000 }
+    g:get "running"
+    local queued = C.flight_ref(g:get("queued").waiter[0].flight)
+    assert.equal(3, queued.refs) -- ours, the table's, and the loader's, which it never gets
+    C.clock_advance(1001)
+    g:tick()
+    assert.equal(1, queued.refs)
+    C.flight_unref(queued)
+    C.group_unref(g.c) -- the group's reference that the flight held
   end)
 
   it("holds flights only as long as it must", function()
