@@ -8,9 +8,10 @@
  *
  * A getter that computes past its deadline is stopped from the VM's count hook. The hook yields
  * rather than raises, because pcall would swallow an error: the yield reaches resume(), which finds
- * the deadline passed and drops the coroutine. Inside a coroutine that the getter made, the yield
- * goes to the getter, and the hook yields again there. LuaJIT runs no hooks in compiled code, which
- * is why the JIT is off in a VM unless asked for. */
+ * the task stopped and drops the coroutine. Inside a coroutine that the getter made, the yield goes
+ * to who resumed it; under a C function nothing can yield, and the hook does raise. From then on it
+ * stops every instruction, until the getter's own coroutine has yielded or ended. LuaJIT runs no
+ * hooks in compiled code, which is why the JIT is off in a VM unless asked for. */
 #include "script/task.h"
 
 #include <lauxlib.h>
@@ -45,10 +46,11 @@ struct task {
     const struct def *def;
     lua_State *co;       /* kept alive by ref */
     int ref;             /* in the registry */
+    int stopped;         /* by the hook: it computed for too long */
     struct op *waits_for; /* borrowed: the getter's Lua value holds it; NULL while it runs */
 };
 
-enum outcome { RETURNED, WAITS, STOPPED, THREW, NO_MEMORY };
+enum outcome { RETURNED, WAITS, YIELDED, THREW, NO_MEMORY };
 
 /* --- the end --- */
 
@@ -210,27 +212,38 @@ static enum outcome resume(struct task *t, int nargs)
     if (status == 0)
         return RETURNED;
     if (status == LUA_YIELD)
-        return t->waits_for ? WAITS : STOPPED;
+        return t->waits_for ? WAITS : YIELDED;
     return status == LUA_ERRMEM ? NO_MEMORY : THREW;
+}
+
+/* The hook stopped it. What came of that, an error that the getter caught or a yield that it took
+ * for its own, is no answer. */
+static void end_stopped(struct task *t)
+{
+    task_watch(t->vm);
+    if (overdue(t))
+        end_timeout(t);
+    else
+        end_error(t, ERR_CLOSED, "the node is stopping");
 }
 
 static void run(struct task *t, int nargs)
 {
     struct vm *vm = t->vm;
+    enum outcome outcome = resume(t, nargs);
 
-    switch (resume(t, nargs)) {
+    if (t->stopped) {
+        end_stopped(t);
+        return;
+    }
+    switch (outcome) {
     case RETURNED:
         end_returned(t);
         break;
     case WAITS:
         break;
-    case STOPPED:
-        if (vm_quitting(vm))
-            end_error(t, ERR_CLOSED, "the node is stopping");
-        else if (overdue(t))
-            end_timeout(t);
-        else
-            end_error(t, ERR_GETTER, "the getter yielded: only what this API waits for may");
+    case YIELDED:
+        end_error(t, ERR_GETTER, "the getter yielded: only what this API waits for may");
         break;
     case THREW:
         end_thrown(t);
@@ -370,6 +383,8 @@ static void hook(lua_State *L, lua_Debug *ar)
     (void)ar;
     if (!t || !(vm_quitting(vm) || overdue(t)))
         return;
+    t->stopped = 1;
+    lua_sethook(L, hook, LUA_MASKCOUNT, 1); /* no further instruction, at whatever level */
     if (lua_isyieldable(L))
         lua_yield(L, 0);
     else
