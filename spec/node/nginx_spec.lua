@@ -85,7 +85,8 @@ describe("three nodes before nginx", function()
   end
 
   local function request(n, group, path)
-    return { port = n.port, target = ("/cache/%s/%s"):format(group, http.escape(path)), timeout = 30 }
+    local target = ("/cache/%s/%s"):format(group, http.escape(path))
+    return { port = n.port, target = target, timeout = 30 }
   end
 
   -- Asks for every file once, in random order, each through one of `through`, and wants it
@@ -103,7 +104,7 @@ describe("three nodes before nginx", function()
       elseif res.status ~= 200 then
         wrong[#wrong + 1] = ("%s: %d %s"):format(req.target, res.status, res.body:sub(1, 200))
       elseif res.body ~= tree.content(file.path, file.size) then
-        wrong[#wrong + 1] = ("%s: %d other bytes, not its %d"):format(req.target, #res.body, file.size)
+        wrong[#wrong + 1] = ("%s: %d bytes, not its %d"):format(req.target, #res.body, file.size)
       end
       done = done + 1
       if on_count then
