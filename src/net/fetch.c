@@ -677,6 +677,12 @@ struct buf *fetch_body(struct fetch *f)
     return &f->body;
 }
 
+/* libcurl takes the line's end for the value of an empty header. */
+static const char *value_of(const struct curl_header *h)
+{
+    return h->value + strspn(h->value, "\r\n");
+}
+
 /* CURLH_HEADER of the last answer: neither a 1xx before it nor trailers. */
 const char *fetch_header(struct fetch *f, const char *name)
 {
@@ -686,7 +692,7 @@ const char *fetch_header(struct fetch *f, const char *name)
         return NULL;
     if (curl_easy_header(f->transfer.easy->curl, name, 0, CURLH_HEADER, -1, &h))
         return NULL;
-    return h->value;
+    return value_of(h);
 }
 
 void fetch_each_header(struct fetch *f, void (*fn)(void *arg, const char *name, const char *value),
@@ -697,5 +703,5 @@ void fetch_each_header(struct fetch *f, void (*fn)(void *arg, const char *name, 
     if (!f->transfer.easy || f->phase != FETCH_ANSWERED)
         return;
     while ((h = curl_easy_nextheader(f->transfer.easy->curl, CURLH_HEADER, -1, h)))
-        fn(arg, h->name, h->value);
+        fn(arg, h->name, value_of(h));
 }
