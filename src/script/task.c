@@ -227,6 +227,14 @@ static void end_stopped(struct task *t)
         end_error(t, ERR_CLOSED, "the node is stopping");
 }
 
+/* A getter that fails at its deadline fails because of it: http.request() gives up then too. */
+static int too_late(const struct task *t, enum outcome outcome)
+{
+    int value = outcome == RETURNED && lua_type(t->co, 1) == LUA_TSTRING;
+
+    return outcome != WAITS && !value && overdue(t);
+}
+
 static void run(struct task *t, int nargs)
 {
     struct vm *vm = t->vm;
@@ -234,6 +242,10 @@ static void run(struct task *t, int nargs)
 
     if (t->stopped) {
         end_stopped(t);
+        return;
+    }
+    if (too_late(t, outcome)) {
+        end_timeout(t);
         return;
     }
     switch (outcome) {
