@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
--- A loop in a coroutine of the getter's own was stopped at the deadline, but by a yield that went to
--- the getter. That one took it for the coroutine's: it answered as if nothing had happened, or
+-- A loop in a coroutine of the getter's own was stopped at the deadline, but by a yield that went
+-- to the getter. That one took it for the coroutine's: it answered as if nothing had happened, or
 -- resumed the loop for ever.
 
 local cjson = require "cjson"
