@@ -3,11 +3,13 @@
 -- docs/api.md and lua/groupcache/_meta.lua against the sources: what is public is described, what
 -- is described is there, and the tables say what the code does.
 
+local process = require "support.process"
 local tmp = require "support.tmp"
 
 local C = require("support.unit").load "wire/dialect.h"
 
 local api = tmp.read "docs/api.md"
+local readme = tmp.read "README.md"
 local meta = tmp.read "lua/groupcache/_meta.lua"
 
 -- Lua sources say `require "groupcache.core"`: a stub is enough to load them.
@@ -80,12 +82,13 @@ local function macro(path, name)
   return table.concat(lines, "\n")
 end
 
--- The text of a chapter of api.md: from its heading to the next of the same or a higher level.
-local function chapter(heading)
+-- The text of a chapter (of api.md): from its heading to the next of the same or a higher level.
+local function chapter(heading, page)
   local level = #heading:match "^#+"
-  local from, to = ("\n" .. api):find("\n" .. heading .. "\n", 1, true)
-  assert(from, "docs/api.md has no chapter " .. heading)
-  local rest = api:sub(to)
+  page = page or api
+  local from, to = ("\n" .. page):find("\n" .. heading .. "\n", 1, true)
+  assert(from, "there is no chapter " .. heading)
+  local rest = page:sub(to)
   for i = 1, level do
     local next_one = rest:find("\n" .. ("#"):rep(i) .. " ")
     rest = next_one and rest:sub(1, next_one) or rest
@@ -136,6 +139,11 @@ local function fields(class)
   return keys(set)
 end
 
+-- "`name`" -> name
+local function bare(cell)
+  return cell:match "`(.-)`"
+end
+
 local function show(value)
   return type(value) == "string" and ('"%s"'):format(value) or tostring(value)
 end
@@ -160,6 +168,12 @@ for i = #codes, 1, -1 do
   end
 end
 
+local statuses = tmp.read("src/net/server_answer.c"):match "client_status%b[] = (%b{})"
+
+local function client_status(name)
+  return statuses:match("%[ERR_" .. name .. "%] = (%d+)")
+end
+
 describe("docs/api.md", function()
   it("has a chapter with a syntax line for every public function, and no other", function()
     for name in pairs(FUNCTIONS) do
@@ -172,7 +186,7 @@ describe("docs/api.md", function()
     local list = rows(chapter "## Group options")
     assert.same(keys(modules.schema), named(list))
     for _, cells in ipairs(list) do
-      local rule = modules.schema[cells[1]:match "`(.-)`"]
+      local rule = modules.schema[bare(cells[1])]
       assert.equal(rule.required and "required" or "`" .. show(rule.default) .. "`", cells[3],
         "default of " .. cells[1])
     end
@@ -182,7 +196,7 @@ describe("docs/api.md", function()
     local list = rows(chapter "## Settings")
     assert.same(keys(modules.config.SETTINGS), named(list))
     for _, cells in ipairs(list) do
-      local default = modules.config.SETTINGS[cells[1]:match "`(.-)`"].default
+      local default = modules.config.SETTINGS[bare(cells[1])].default
       if default ~= nil and type(default) ~= "table" then
         assert.equal("`" .. show(default) .. "`", cells[3], "default of " .. cells[1])
       end
@@ -195,7 +209,7 @@ describe("docs/api.md", function()
     local described = {}
     for _, cells in ipairs(rows(chapter "## Getter")) do
       if #cells == 3 and (cells[2] == "string" or cells[2] == "boolean") then
-        described[cells[1]:match "`(.-)`"] = true
+        described[bare(cells[1])] = true
       end
     end
     assert.same(ctx, keys(described))
@@ -204,11 +218,9 @@ describe("docs/api.md", function()
   it("has the error codes, with the statuses that the code gives", function()
     local list = rows(chapter "## Errors")
     assert.same(codes, named(list))
-    local statuses = tmp.read("src/net/server_answer.c"):match "client_status%b[] = (%b{})"
     for _, cells in ipairs(list) do
-      local name = cells[1]:match "`(.-)`"
-      local client = statuses:match("%[ERR_" .. name .. "%] = (%d+)")
-      assert.equal(client, cells[3], name .. " to clients")
+      local name = bare(cells[1])
+      assert.equal(client_status(name), cells[3], name .. " to clients")
       local peer = C.dialect_status(C.DIALECT_GOLANG, C["ERR_" .. name])
       assert.equal(tostring(peer), cells[4], name .. " to peers")
     end
@@ -267,5 +279,41 @@ describe("_meta.lua", function()
 
   it("can be loaded", function()
     assert.truthy(loadfile "lua/groupcache/_meta.lua")
+  end)
+end)
+
+describe("README.md", function()
+  it("has the options of a group, and settings that there are", function()
+    local list = rows(chapter("## Options", readme))
+    local options, settings = {}, {}
+    for _, name in ipairs(named(list)) do
+      local of = modules.schema[name] and options or settings
+      of[#of + 1] = name
+    end
+    assert.same(keys(modules.schema), options)
+    for _, name in ipairs(settings) do
+      assert.truthy(modules.config.SETTINGS[name], name)
+    end
+    for _, cells in ipairs(list) do
+      local name = bare(cells[1])
+      local rule = modules.schema[name] or modules.config.SETTINGS[name]
+      if rule.default ~= nil and type(rule.default) ~= "table" then
+        assert.equal(show(rule.default), bare(cells[2]), "default of " .. name)
+      end
+    end
+  end)
+
+  it("has the statuses of errors", function()
+    for _, cells in ipairs(rows(chapter("## Errors", readme))) do
+      assert.equal(client_status(bare(cells[1])), cells[2], cells[1])
+    end
+  end)
+
+  it("shows a script that a node would run", function()
+    local script = tmp.dir() .. "/readme.lua"
+    tmp.write(script, readme:match "```lua\n(.-)```")
+    local build = os.getenv "BUILD" or "build"
+    local r = process.run { build .. "/bin/groupcached", "check", script }
+    assert.equal(0, r.code, r.stderr)
   end)
 end)
