@@ -25,6 +25,7 @@ local TAIL = [[
 While it runs:
   GET /cache/GROUP/KEY    a value           GET /healthz, /readyz    for load balancers
   GET /stats              counters, JSON    SIGTERM, SIGINT          end, requests first
+                                            SIGHUP                   read the script again
 
 Exit status: 0 fine, 1 the node could not start, 2 the command line is wrong.
 ]]
@@ -140,6 +141,33 @@ local function check(path, flags)
   return OK
 end
 
+-- A script that would not start changes nothing.
+local function reload(node, path, flags)
+  local script, settings = prepare(path, flags)
+  local ok, err = script ~= nil, settings
+  if ok then
+    ok, err = node:reload(script, settings)
+    script:close()
+  end
+  if ok then
+    core.set_log_level(settings.log_level)
+  else
+    core.log("error", "not reloaded: the node goes on as it was", "error=" .. core.quote(err), "node")
+  end
+end
+
+-- Serves until a signal ends it.
+local function run(node, path, flags)
+  repeat
+    local signal = node:wait()
+    core.log("info", "signal", "name=SIG" .. signal, "node")
+    if signal == "HUP" then
+      reload(node, path, flags)
+    end
+  until signal ~= "HUP"
+  node:stop()
+end
+
 local function serve(path, flags)
   local script, settings = prepare(path, flags)
   if not script then
@@ -153,7 +181,7 @@ local function serve(path, flags)
     return FAILURE
   end
   script:close()
-  node:run()
+  run(node, path, flags)
   return OK
 end
 

@@ -67,18 +67,20 @@ static int l_await(lua_State *L)
 
 /* --- log --- */
 
-/* core.log(level, message, fields): fields is a text of key=value pairs, already quoted. */
+/* core.log(level, message, fields, mod): fields is a text of key=value pairs, already quoted; mod is
+ * who speaks, "script" when it is nil. */
 static int l_log(lua_State *L)
 {
     int level = log_level_from_name(luaL_checkstring(L, 1));
     size_t n;
     const char *message = luaL_checklstring(L, 2, &n), *fields = luaL_optstring(L, 3, "");
+    const char *mod = luaL_optstring(L, 4, "script");
     char quoted[2048];
 
     luaL_argcheck(L, level >= 0 && level < LOG_OFF, 1, "level is debug, info, warn or error");
     log_quote(quoted, sizeof(quoted), message, n);
-    log_write((enum log_level)level, "lua", "script", "text=%s%s%s", quoted, *fields ? " " : "",
-              fields);
+    quoted[strlen(quoted) - 1] = '\0'; /* log_write() has quotes of its own */
+    log_write((enum log_level)level, mod, quoted + 1, "%s", fields);
     return 0;
 }
 

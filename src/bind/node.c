@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* node.c - what starts and runs nodes: the script in its control VM, the node, signals.
+/* node.c - what starts, reloads and stops nodes: the script in its control VM, the node, signals.
  *
  * core.script(path) runs the script in a VM of its own, so that the caller's state stays clean and
  * the settings can be merged with flags before anything starts. core.node(script, settings) starts
@@ -17,22 +17,25 @@
 #include "base/log.h"
 #include "node/node.h"
 #include "script/defs.h"
+#include "script/script.h"
 #include "script/vm.h"
 
 #define BIND_BUF "groupcache.buf"
+#define PRELUDE "groupcache.guard" /* what getters may not do */
 
 enum { MAX_DEPTH = 8, MAX_PEERS = 10000 };
 
 /* --- script --- */
 
-struct script {
+/* A script and the VM it has run in. */
+struct ran {
     struct vm *vm; /* NULL once closed */
-    char path[1024];
+    struct script *script;
 };
 
-static struct script *check_script(lua_State *L, int index)
+static struct ran *check_ran(lua_State *L, int index)
 {
-    struct script *s = luaL_checkudata(L, index, BIND_SCRIPT);
+    struct ran *s = luaL_checkudata(L, index, BIND_SCRIPT);
 
     luaL_argcheck(L, s->vm, index, "this script is closed");
     return s;
@@ -40,11 +43,11 @@ static struct script *check_script(lua_State *L, int index)
 
 static int l_script_gc(lua_State *L)
 {
-    struct script *s = luaL_checkudata(L, 1, BIND_SCRIPT);
-    struct vm *vm = s->vm;
+    struct ran *s = luaL_checkudata(L, 1, BIND_SCRIPT);
 
-    s->vm = NULL;
-    vm_free(vm);
+    vm_free(s->vm);
+    script_free(s->script);
+    memset(s, 0, sizeof(*s));
     return 0;
 }
 
@@ -63,8 +66,11 @@ static int l_script(lua_State *L)
 {
     const char *path = luaL_checkstring(L, 1);
     size_t max_bytes = (size_t)luaL_optnumber(L, 2, 0);
-    struct vm_opts o = {.name = "control", .max_bytes = max_bytes, .open = luaopen_groupcache_core};
-    struct script *s;
+    struct vm_opts o = {.name = "control",
+                        .max_bytes = max_bytes,
+                        .open = luaopen_groupcache_core,
+                        .prelude = PRELUDE};
+    struct ran *s;
     struct error e;
 
     push_paths(L, &o.path, &o.cpath);
@@ -72,11 +78,9 @@ static int l_script(lua_State *L)
     memset(s, 0, sizeof(*s));
     luaL_getmetatable(L, BIND_SCRIPT);
     lua_setmetatable(L, -2);
-    if (strlen(path) >= sizeof(s->path))
-        return luaL_argerror(L, 1, "the path is too long");
-    strcpy(s->path, path);
-    s->vm = vm_new(&o, &e);
-    if (!s->vm || vm_run_script(s->vm, path, &e))
+    s->script = script_read(path, &e);
+    s->vm = s->script ? vm_new(&o, &e) : NULL;
+    if (!s->vm || vm_run_script(s->vm, path, s->script->text, s->script->len, &e))
         return l_error(L, &e);
     return 1;
 }
@@ -126,7 +130,7 @@ static void copy_value(lua_State *from, int index, lua_State *L, int depth)
 /* script:settings() -> a copy of what the script returned, or nil */
 static int l_script_settings(lua_State *L)
 {
-    struct script *s = check_script(L, 1);
+    struct ran *s = check_ran(L, 1);
     lua_State *from = vm_state(s->vm);
 
     lua_settop(from, 0);
@@ -139,7 +143,7 @@ static int l_script_settings(lua_State *L)
 /* script:groups() -> list of { name =, where = } */
 static int l_script_groups(lua_State *L)
 {
-    struct script *s = check_script(L, 1);
+    struct ran *s = check_ran(L, 1);
     const struct defs *ds = vm_defs(s->vm);
     size_t i;
 
@@ -195,13 +199,13 @@ static uint64_t number_field(lua_State *L, const char *name)
     return (uint64_t)n;
 }
 
-/* Fills o->peers with an array that a userdata on the stack owns. */
-static void check_peers(lua_State *L, struct node_opts *o)
+/* The peers of the settings at `index`, as an array that a userdata on the stack owns. */
+static const char **check_peers(lua_State *L, int index, size_t *count)
 {
     const char **urls;
     size_t i, n;
 
-    lua_getfield(L, 2, "peers");
+    lua_getfield(L, index, "peers");
     luaL_checktype(L, -1, LUA_TTABLE);
     n = lua_objlen(L, -1);
     if (n > MAX_PEERS)
@@ -212,8 +216,8 @@ static void check_peers(lua_State *L, struct node_opts *o)
         urls[i] = luaL_checkstring(L, -1); /* the list holds it */
         lua_pop(L, 1);
     }
-    o->peers = urls;
-    o->n_peers = n;
+    *count = n;
+    return urls;
 }
 
 static void check_settings(lua_State *L, struct node_opts *o)
@@ -241,14 +245,14 @@ static void check_settings(lua_State *L, struct node_opts *o)
     lua_pop(L, 1);
     luaL_argcheck(L, dialect >= 0, 2, "unknown dialect");
     o->dialect = (enum dialect)dialect;
-    check_peers(L, o);
+    o->peers = check_peers(L, 2, &o->n_peers);
 }
 
 /* core.node(script, settings) -> node | nil, message, code */
 static int l_node(lua_State *L)
 {
-    struct script *s = check_script(L, 1);
-    struct node_opts o = {.script = s->path, .open = luaopen_groupcache_core};
+    struct ran *s = check_ran(L, 1);
+    struct node_opts o = {.script = s->script, .open = luaopen_groupcache_core, .prelude = PRELUDE};
     struct node **slot;
     struct error e;
 
@@ -315,21 +319,45 @@ static int hurry(void *arg)
     return sigtimedwait(&set, NULL, &now) > 0;
 }
 
-/* node:run() serves until SIGTERM or SIGINT, drains, closes the node. The caller's thread has these
- * signals blocked (main.c), as every other thread of ours has. */
-static int l_node_run(lua_State *L)
+/* node:wait() -> "TERM", "INT" or "HUP": the next signal. The caller's thread has these blocked
+ * (main.c), as every other thread of ours has. */
+static int l_node_wait(lua_State *L)
 {
-    struct node **slot = check_node(L);
     sigset_t set;
-    int sig;
+    int sig = SIGTERM;
 
+    check_node(L);
     stop_signals(&set);
     sigaddset(&set, SIGHUP);
-    while (sigwait(&set, &sig) == 0 && sig == SIGHUP)
-        log_warn("node", "SIGHUP: this version cannot reload, restart instead", "%s", "");
-    log_info("node", "signal", "name=%s", sig == SIGINT ? "SIGINT" : "SIGTERM");
-    node_stop(*slot, hurry, NULL);
+    sigwait(&set, &sig);
+    lua_pushstring(L, sig == SIGHUP ? "HUP" : sig == SIGINT ? "INT" : "TERM");
+    return 1;
+}
+
+/* node:reload(script, settings) -> true | nil, message, code */
+static int l_node_reload(lua_State *L)
+{
+    struct node *n = *check_node(L);
+    struct ran *s = check_ran(L, 2);
+    struct error e;
+    size_t count;
+    const char **peers;
+
+    luaL_checktype(L, 3, LUA_TTABLE);
+    peers = check_peers(L, 3, &count);
+    if (node_reload(n, s->script, s->vm, peers, count, &e))
+        return l_error(L, &e);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+/* node:stop(): ends the node; a second signal while requests are still under way ends it at once */
+static int l_node_stop(lua_State *L)
+{
+    struct node **slot = check_node(L), *n = *slot;
+
     *slot = NULL;
+    node_stop(n, hurry, NULL);
     return 0;
 }
 
@@ -346,7 +374,9 @@ static const luaL_Reg script_methods[] = {
 static const luaL_Reg node_methods[] = {
     {"address", l_node_address},
     {"stats", l_node_stats},
-    {"run", l_node_run},
+    {"reload", l_node_reload},
+    {"stop", l_node_stop},
+    {"wait", l_node_wait},
     {"close", l_node_gc},
     {"__gc", l_node_gc},
     {NULL, NULL},

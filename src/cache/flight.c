@@ -13,7 +13,7 @@ enum { BUCKETS = 1024 }; /* some thousand flights at most, by the group's bounds
 
 struct flights {
     struct flight *buckets[BUCKETS];
-    struct list order; /* oldest first, so earliest deadline first */
+    struct list order; /* earliest deadline first */
     size_t n;
 };
 
@@ -55,6 +55,17 @@ struct flight *flights_find(const struct flights *fs, uint32_t hash, const void 
     return *find(fs, hash, key, key_len);
 }
 
+/* From the end: only after a group's timeout was lowered is there anything to pass by. */
+static void put_in_order(struct flights *fs, struct flight *f)
+{
+    struct list *before = fs->order.prev;
+
+    while (before != &fs->order && list_entry(before, struct flight, link)->deadline_ms >
+                                       f->deadline_ms)
+        before = before->prev;
+    list_push_front(before, &f->link);
+}
+
 struct flight *flights_open(struct flights *fs, uint32_t hash, const void *key, size_t key_len,
                             uint64_t deadline_ms)
 {
@@ -72,7 +83,7 @@ struct flight *flights_open(struct flights *fs, uint32_t hash, const void *key, 
     f->key_len = (uint32_t)key_len;
     memcpy(f->key, key, key_len);
     *find(fs, hash, key, key_len) = f;
-    list_push_back(&fs->order, &f->link);
+    put_in_order(fs, f);
     fs->n++;
     return f;
 }

@@ -76,8 +76,8 @@ void flights_free(struct flights *fs); /* must be empty; NULL is fine */
 struct flight *flights_find(const struct flights *fs, uint32_t hash, const void *key,
                             size_t key_len);
 
-/* Opens a flight. The table holds one reference, the caller gets another. Deadlines must not
- * decrease from call to call. NULL when there is no memory. */
+/* Opens a flight. The table holds one reference, the caller gets another. Cheap while deadlines do
+ * not decrease from call to call. NULL when there is no memory. */
 struct flight *flights_open(struct flights *fs, uint32_t hash, const void *key, size_t key_len,
                             uint64_t deadline_ms);
 

@@ -29,14 +29,24 @@ enum {
     WAIT_MARGIN_MS = 1000 /* a flight ends itself a tick after its deadline */
 };
 
+/* A content type, and those the group had before: a reader may still hold one, so all of them live
+ * as long as the group, each text once. */
+struct content_type {
+    struct content_type *older;
+    char text[];
+};
+
 struct group {
-    char *name, *content_type; /* set once */
-    struct group_opts opts;    /* set once */
-    struct loader loader;      /* set once */
-    _Atomic unsigned refs;     /* atomic */
+    char *name;                         /* set once */
+    _Atomic(struct content_type *) type; /* atomic; changed by one thread, the node's */
+    struct content_type *types;         /* that thread's: all of them, newest first */
+    atomic_int local_only;              /* atomic: opts.local_only, to be seen without the mutex */
+    struct loader loader;               /* set once */
+    _Atomic unsigned refs;              /* atomic */
 
     pthread_mutex_t mu;
-    struct lru *main, *hot;               /* guarded by mu, like all that follows */
+    struct group_opts opts;               /* guarded by mu, like all that follows */
+    struct lru *main, *hot;               /* two caches, one bound */
     struct flights *flights[FLIGHT_KINDS]; /* [enum flight_kind] */
     struct list queue;                    /* flight.queued: local flights that wait their turn */
     uint64_t running;                     /* local flights handed to the loader, not yet ended */
@@ -68,14 +78,31 @@ uint32_t group_hash(const void *key, size_t key_len)
     return (uint32_t)hash_table(key, key_len);
 }
 
+static void set_type(struct group *g, const char *text)
+{
+    struct content_type *t;
+    size_t n = strlen(text) + 1;
+
+    for (t = g->types; t && strcmp(t->text, text) != 0; t = t->older)
+        ;
+    if (!t) {
+        t = mem_zalloc(sizeof(*t) + n);
+        memcpy(t->text, text, n);
+        t->older = g->types;
+        g->types = t;
+    }
+    atomic_store(&g->type, t);
+}
+
 struct group *group_new(const char *name, const char *content_type, const struct group_opts *opts,
                         const struct loader *loader)
 {
     struct group *g = mem_zalloc(sizeof(*g));
 
     g->name = mem_strdup(name);
-    g->content_type = mem_strdup(content_type);
+    set_type(g, content_type);
     g->opts = *opts;
+    atomic_init(&g->local_only, opts->local_only != 0);
     g->loader = *loader;
     atomic_init(&g->refs, 1);
     pthread_mutex_init(&g->mu, NULL);
@@ -96,6 +123,8 @@ struct group *group_ref(struct group *g)
 
 void group_unref(struct group *g)
 {
+    struct content_type *t;
+
     if (!g || atomic_fetch_sub_explicit(&g->refs, 1, memory_order_acq_rel) != 1)
         return;
     lru_free(g->main);
@@ -104,7 +133,10 @@ void group_unref(struct group *g)
     flights_free(g->flights[FLIGHT_LOCAL]);
     pthread_mutex_destroy(&g->mu);
     mem_free(g->name);
-    mem_free(g->content_type);
+    while ((t = g->types)) {
+        g->types = t->older;
+        mem_free(t);
+    }
     mem_free(g);
 }
 
@@ -115,12 +147,17 @@ const char *group_name(const struct group *g)
 
 const char *group_content_type(const struct group *g)
 {
-    return g->content_type;
+    return atomic_load_explicit(&g->type, memory_order_acquire)->text;
 }
 
-const struct group_opts *group_opts(const struct group *g)
+struct group_opts group_opts(struct group *g)
 {
-    return &g->opts;
+    struct group_opts o;
+
+    pthread_mutex_lock(&g->mu);
+    o = g->opts;
+    pthread_mutex_unlock(&g->mu);
+    return o;
 }
 
 static void drop_flight(struct flight *f)
@@ -168,13 +205,11 @@ static struct item *find_locked(struct group *g, uint32_t hash, const void *key,
     return it ? item_ref(it) : NULL;
 }
 
-static void insert_locked(struct group *g, struct lru *l, struct item *it, struct after *a)
+/* Go's rule: hot gives way first while it holds over an eighth of what main does. */
+static void evict_locked(struct group *g, struct after *a)
 {
     uint64_t bound = g->opts.cache_bytes;
 
-    if (item_cost(it) > bound / ADMIT_SHARE)
-        return;
-    drop_item_locked(a, lru_put(l, item_ref(it)));
     while (lru_bytes(g->main) + lru_bytes(g->hot) > bound) {
         struct lru *victim = lru_bytes(g->hot) > lru_bytes(g->main) / HOT_SHARE ? g->hot : g->main;
         struct item *oldest = lru_pop_oldest(victim);
@@ -185,6 +220,14 @@ static void insert_locked(struct group *g, struct lru *l, struct item *it, struc
             break;
         drop_item_locked(a, oldest);
     }
+}
+
+static void insert_locked(struct group *g, struct lru *l, struct item *it, struct after *a)
+{
+    if (item_cost(it) > g->opts.cache_bytes / ADMIT_SHARE)
+        return;
+    drop_item_locked(a, lru_put(l, item_ref(it)));
+    evict_locked(g, a);
 }
 
 static int sample_locked(struct group *g)
@@ -295,6 +338,21 @@ static void after_run(struct group *g, struct after *a)
 
 /* --- the public face --- */
 
+void group_configure(struct group *g, const char *content_type, const struct group_opts *opts)
+{
+    struct after a;
+
+    set_type(g, content_type);
+    atomic_store(&g->local_only, opts->local_only != 0);
+    after_init(&a, NULL);
+    pthread_mutex_lock(&g->mu);
+    g->opts = *opts;
+    evict_locked(g, &a);
+    start_queued_locked(g, &a); /* max_loads may have grown */
+    pthread_mutex_unlock(&g->mu);
+    after_run(g, &a);
+}
+
 struct item *group_lookup(struct group *g, uint32_t hash, const void *key, size_t key_len,
                           int from_peer, enum source *source)
 {
@@ -367,7 +425,7 @@ int group_load(struct group *g, uint32_t hash, const void *key, size_t key_len, 
     struct after a;
     enum err err = ERR_OK;
 
-    if (!from_peer && !g->opts.local_only)
+    if (!from_peer && !atomic_load_explicit(&g->local_only, memory_order_relaxed))
         owner = g->loader.owner(g->loader.ctx, key, key_len);
     kind = owner ? FLIGHT_REMOTE : FLIGHT_LOCAL;
     after_init(&a, NULL);
@@ -437,6 +495,39 @@ void group_finish(struct flight *f, const struct result *r)
     pthread_mutex_unlock(&g->mu);
     after_run(g, &a);
     drop_flight(f);
+}
+
+static uint64_t expiry_ms(double ttl_ms)
+{
+    static const double longest = 100.0 * 365 * 24 * 3600 * 1000;
+
+    if (!(ttl_ms > 0))
+        return 1; /* over as soon as it is there: told to those who wait, kept for nobody */
+    return clock_ms() + (uint64_t)(ttl_ms < longest ? ttl_ms : longest);
+}
+
+enum err group_finish_value(struct flight *f, const void *value, size_t n, const double *ttl_ms,
+                            struct error *e)
+{
+    struct group_opts o = group_opts(f->group);
+    struct result r = {.source = SOURCE_LOCAL};
+    uint64_t expires_ms = ttl_ms     ? expiry_ms(*ttl_ms)
+                          : o.ttl_ms ? clock_ms() + o.ttl_ms
+                                     : 0;
+
+    if (n > o.max_value_bytes) {
+        error_set(&r.err, ERR_TOOBIG, "group %s: the getter returned %zu bytes, max_value_bytes "
+                  "is %llu", f->group->name, n, (unsigned long long)o.max_value_bytes);
+    } else {
+        r.item = item_new(f->key, f->key_len, f->hash, value, n, expires_ms);
+        if (!r.item)
+            error_set(&r.err, ERR_NOMEM, "no memory for a value of %zu bytes", n);
+    }
+    if (e)
+        *e = r.err;
+    group_finish(f, &r);
+    item_unref(r.item);
+    return r.err.code;
 }
 
 void group_finish_error(struct flight *f, enum err code, const char *fmt, ...)
@@ -511,12 +602,28 @@ static void end_until(struct group *g, uint64_t until_ms, const struct result *r
     }
 }
 
+static int is_overdue(struct group *g, uint64_t now_ms)
+{
+    int kind, overdue = 0;
+
+    pthread_mutex_lock(&g->mu);
+    for (kind = 0; kind < FLIGHT_KINDS; kind++) {
+        const struct flight *f = flights_oldest(g->flights[kind]);
+
+        overdue |= f && f->deadline_ms <= now_ms;
+    }
+    pthread_mutex_unlock(&g->mu);
+    return overdue;
+}
+
 void group_tick(struct group *g, uint64_t now_ms)
 {
     struct result late = {.item = NULL};
 
+    if (!is_overdue(g, now_ms))
+        return;
     error_set(&late.err, ERR_TIMEOUT, "group %s: no value within %g s", g->name,
-              (double)g->opts.timeout_ms / 1000);
+              (double)group_opts(g).timeout_ms / 1000);
     end_until(g, now_ms, &late);
 }
 
@@ -593,27 +700,32 @@ static void sleep_until_woken(struct group *g, struct sleeper *s, uint64_t timeo
     pthread_mutex_unlock(&s->mu);
 }
 
-enum err group_get(struct group *g, const void *key, size_t key_len, uint64_t timeout_ms,
-                   struct result *out)
+enum err group_wait(struct group *g, const void *key, size_t key_len, uint64_t timeout_ms,
+                    struct result *out)
 {
     struct sleeper s = {.waiter.wake = sleeper_wake};
-    uint32_t hash = group_hash(key, key_len);
     pthread_condattr_t attr;
 
     memset(out, 0, sizeof(*out));
-    out->item = group_lookup(g, hash, key, key_len, 0, &out->source);
-    if (out->item)
-        return ERR_OK;
     pthread_mutex_init(&s.mu, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&s.cond, &attr);
     pthread_condattr_destroy(&attr);
-    if (!group_load(g, hash, key, key_len, 0, &s.waiter, out)) {
-        sleep_until_woken(g, &s, timeout_ms ? timeout_ms : g->opts.timeout_ms + WAIT_MARGIN_MS);
+    if (!group_load(g, group_hash(key, key_len), key, key_len, 0, &s.waiter, out)) {
+        sleep_until_woken(g, &s,
+                          timeout_ms ? timeout_ms : group_opts(g).timeout_ms + WAIT_MARGIN_MS);
         *out = s.result;
     }
     pthread_cond_destroy(&s.cond);
     pthread_mutex_destroy(&s.mu);
     return out->item ? ERR_OK : out->err.code;
+}
+
+enum err group_get(struct group *g, const void *key, size_t key_len, uint64_t timeout_ms,
+                   struct result *out)
+{
+    memset(out, 0, sizeof(*out));
+    out->item = group_lookup(g, group_hash(key, key_len), key, key_len, 0, &out->source);
+    return out->item ? ERR_OK : group_wait(g, key, key_len, timeout_ms, out);
 }

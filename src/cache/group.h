@@ -25,7 +25,7 @@ struct peer;
 /* Which answers of peers are kept in the hot cache. */
 enum hot_policy { HOT_SAMPLE /* Go's one in ten */, HOT_ALWAYS, HOT_NEVER };
 
-/* X(type, name, default): the numbers of a group, all set once. Times in ms, sizes in bytes. */
+/* X(type, name, default): the numbers of a group. Times in ms, sizes in bytes. */
 #define GROUP_NUMBERS(X)                                                                           \
     X(uint64_t, cache_bytes, 64000000)      /* main and hot together; 0 keeps nothing */          \
     X(uint64_t, ttl_ms, 0)                  /* age at which a value ends; 0 is never */           \
@@ -72,8 +72,12 @@ struct group *group_ref(struct group *g);
 void group_unref(struct group *g); /* NULL is fine */
 
 const char *group_name(const struct group *g);
-const char *group_content_type(const struct group *g);
-const struct group_opts *group_opts(const struct group *g);
+const char *group_content_type(const struct group *g); /* valid as long as the group */
+struct group_opts group_opts(struct group *g);
+
+/* Changes what the group is made of; what it holds stays. A smaller cache_bytes evicts at once, a
+ * load under way keeps its deadline, a value its expiry. */
+void group_configure(struct group *g, const char *content_type, const struct group_opts *opts);
 
 /* Counts a get (and a server request when it is a peer's) and returns the item with a reference,
  * its source in *source; NULL is a miss. `hash` is group_hash(key). */
@@ -91,12 +95,20 @@ int group_load(struct group *g, uint32_t hash, const void *key, size_t key_len, 
 enum err group_get(struct group *g, const void *key, size_t key_len, uint64_t timeout_ms,
                    struct result *out);
 
+/* Its second half, after a miss that was counted. */
+enum err group_wait(struct group *g, const void *key, size_t key_len, uint64_t timeout_ms,
+                    struct result *out);
+
 /* Takes a waiter off. 1: it will not be woken. 0: wake() has come or is coming on another thread. */
 int group_cancel(struct group *g, struct waiter *w);
 
 /* Loaders: ends the flight with r and gives back the loader's reference. The flight takes its own
  * reference to r->item. When the flight has ended before (its deadline passed), r is dropped. */
 void group_finish(struct flight *f, const struct result *r);
+/* What a getter gave: copies the value, bounds it by max_value_bytes (TOOBIG). ttl_ms is the time it
+ * is good for, NULL for the group's own. Returns how the flight ended, and why in e. */
+enum err group_finish_value(struct flight *f, const void *value, size_t n, const double *ttl_ms,
+                            struct error *e);
 void group_finish_error(struct flight *f, enum err code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
@@ -107,7 +119,8 @@ void group_fallback(struct flight *f);
 /* Ends the flights whose deadline has passed. To be called a few times a second. */
 void group_tick(struct group *g, uint64_t now_ms);
 
-/* From here on every load ends with CLOSED; those under way are ended with it. Hits go on. */
+/* From here on every load ends with CLOSED; those under way are ended with it. Hits go on. The node
+ * is stopping, or the group was taken away. */
 void group_close(struct group *g);
 
 void group_stats(struct group *g, struct stats *out);

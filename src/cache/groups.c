@@ -98,6 +98,26 @@ int groups_add(struct groups *gs, struct group *g)
     return !found;
 }
 
+struct group *groups_remove(struct groups *gs, const char *name)
+{
+    struct group *g = NULL;
+    size_t at, i;
+    int found;
+
+    pthread_rwlock_wrlock(&gs->lock);
+    at = place_locked(gs, name, strlen(name), &found);
+    if (found) {
+        g = gs->by_name[at];
+        gs->n--;
+        memmove(gs->by_name + at, gs->by_name + at + 1, (gs->n - at) * sizeof(struct group *));
+        for (i = 0; gs->list[i] != g; i++)
+            ;
+        memmove(gs->list + i, gs->list + i + 1, (gs->n - i) * sizeof(struct group *));
+    }
+    pthread_rwlock_unlock(&gs->lock);
+    return g;
+}
+
 struct group *groups_find(struct groups *gs, const char *name, size_t name_len)
 {
     struct group *g = NULL;

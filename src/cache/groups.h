@@ -18,6 +18,9 @@ void groups_free(struct groups *gs); /* drops its references; NULL is fine */
 /* Takes a reference to g. 0 when a group of that name is there already (g is untouched). */
 int groups_add(struct groups *gs, struct group *g);
 
+/* Takes the group of that name out and returns its reference, or NULL. */
+struct group *groups_remove(struct groups *gs, const char *name);
+
 /* A reference to the group of that name, or NULL. */
 struct group *groups_find(struct groups *gs, const char *name, size_t name_len);
 

@@ -138,8 +138,7 @@ static enum err check_url(const char *url, struct error *e)
     return ERR_OK;
 }
 
-static enum err check_list(const struct peers *p, const char *const *urls, size_t n,
-                           struct error *e)
+enum err peers_check(const struct peers *p, const char *const *urls, size_t n, struct error *e)
 {
     size_t i, j, self = n;
 
@@ -182,7 +181,7 @@ enum err peers_set(struct peers *p, const char *const *urls, size_t n, struct er
     struct view next = {.n = n}, old;
     size_t i;
 
-    if (check_list(p, urls, n, e))
+    if (peers_check(p, urls, n, e))
         return e->code;
     next.ring = ring_new(RING_CRC32, urls, n, p->opts.replicas, e);
     if (!next.ring)
@@ -300,7 +299,7 @@ static void take_value(struct exchange *x, struct fetch *f)
         unusable(x, "the answer is no " DIALECT_CONTENT_TYPE);
     } else if (getresponse_decode(body->data, body->len, &answer, &e)) {
         unusable(x, e.msg);
-    } else if (answer.value_len > group_opts(flight->group)->max_value_bytes) {
+    } else if (answer.value_len > group_opts(flight->group).max_value_bytes) {
         unusable(x, "the value is over max_value_bytes");
     } else if (!(r.item = item_new(flight->key, flight->key_len, flight->hash, answer.value,
                                    answer.value_len, expiry(f)))) {
@@ -380,7 +379,7 @@ void peers_load(void *ctx, struct flight *f, struct peer *owner)
         o.url = url.data;
         o.connect_timeout_ms = p->opts.connect_timeout_ms;
         o.timeout_ms = left;
-        o.max_bytes = (size_t)group_opts(f->group)->max_value_bytes + ENVELOPE_BYTES;
+        o.max_bytes = (size_t)group_opts(f->group).max_value_bytes + ENVELOPE_BYTES;
         fetch = fetch_start(p->net, &o, &e);
     }
     buf_deinit(&url);

@@ -42,6 +42,9 @@ void peers_free(struct peers *p); /* no load may be under way; NULL is fine */
  * of the form http://host[:port]. */
 enum err peers_set(struct peers *p, const char *const *urls, size_t n, struct error *e);
 
+/* Says what peers_set() would, and changes nothing. */
+enum err peers_check(const struct peers *p, const char *const *urls, size_t n, struct error *e);
+
 /* The three functions of a struct loader; ctx is the peers. */
 struct peer *peers_owner(void *ctx, const void *key, size_t key_len);
 void peers_disown(void *ctx, struct peer *owner);

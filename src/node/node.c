@@ -23,16 +23,18 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/thread.h"
 #include "cache/group.h"
 #include "cache/groups.h"
 #include "net/net.h"
 #include "net/peers.h"
 #include "net/server.h"
 #include "node/node_stats.h"
+#include "node/workers.h"
 #include "script/defs.h"
 #include "script/vm.h"
 
-enum { DRAIN_POLL_MS = 5 };
+enum { DRAIN_POLL_MS = 5, WATCH_MS = 100 };
 
 struct node {
     struct node_opts opts; /* strings are borrowed: only for node_start() */
@@ -42,8 +44,9 @@ struct node {
     struct groups *groups;
     struct net *net;
     struct peers *peers;
-    struct vm **workers; /* set once, before any flight can start */
-    size_t n_workers;
+    struct workers *workers; /* set once, before any flight can start */
+    pthread_t watch;
+    int watching;
     struct server *data, *admin; /* admin is NULL when data has both faces */
     atomic_int ready;            /* set by the last step of the start */
     atomic_int stopping;
@@ -72,19 +75,11 @@ static void load_remote(void *ctx, struct flight *f, struct peer *owner)
     peers_load(n->peers, f, owner);
 }
 
-/* To the worker with the least to do. Reading the counts without a lock may choose the second
- * best, which does no harm. */
 static void load_local(void *ctx, struct flight *f)
 {
     struct node *n = ctx;
-    struct vm *best = n->workers[0];
-    size_t i;
 
-    for (i = 1; i < n->n_workers; i++) {
-        if (vm_busy(n->workers[i]) < vm_busy(best))
-            best = n->workers[i];
-    }
-    vm_load(best, f);
+    workers_load(n->workers, f);
 }
 
 /* --- callbacks of the floors below --- */
@@ -121,7 +116,6 @@ void node_stats(struct node *n, struct buf *out)
         .self = n->self,
         .uptime_ms = clock_ms() - n->started_ms,
         .workers = n->workers,
-        .n_workers = n->n_workers,
         .groups = n->groups,
         .peers = n->peers,
     };
@@ -131,16 +125,22 @@ void node_stats(struct node *n, struct buf *out)
 
 /* --- start --- */
 
-static void add_groups(struct node *n, const struct defs *ds)
+/* Adds the groups that are new, and changes those that are there. */
+static void set_groups(struct node *n, const struct defs *ds)
 {
     const struct loader loader = {n, load_owner, load_disown, load_remote, load_local};
     size_t i;
 
     for (i = 0; i < defs_count(ds); i++) {
         const struct def *d = defs_at(ds, i);
-        struct group *g = group_new(d->name, d->content_type, &d->opts, &loader);
+        struct group *g = groups_find(n->groups, d->name, strlen(d->name));
 
-        groups_add(n->groups, g);
+        if (g) {
+            group_configure(g, d->content_type, &d->opts);
+        } else {
+            g = group_new(d->name, d->content_type, &d->opts, &loader);
+            groups_add(n->groups, g);
+        }
         group_unref(g);
     }
 }
@@ -167,44 +167,41 @@ static enum err start_peers(struct node *n, struct error *e)
     return peers_set(n->peers, n->opts.peers, n->opts.n_peers, e);
 }
 
-static enum err start_worker(struct node *n, struct vm *control, struct error *e)
+static enum err start_workers(struct node *n, struct vm *control, struct error *e)
 {
-    char name[32];
-    const struct vm_opts o = {
-        .name = name,
+    const struct workers_opts o = {
+        .n = n->opts.workers,
         .path = n->opts.path,
         .cpath = n->opts.cpath,
-        .max_bytes = n->opts.vm_bytes,
+        .vm_bytes = n->opts.vm_bytes,
         .jit = n->opts.jit,
         .open = n->opts.open,
+        .prelude = n->opts.prelude,
         .net = n->net,
         .groups = n->groups,
     };
-    struct vm *vm;
 
-    snprintf(name, sizeof(name), "lua-%zu", n->n_workers + 1);
-    vm = vm_new(&o, e);
-    if (!vm)
-        return e->code;
-    n->workers[n->n_workers++] = vm;
-    if (vm_run_script(vm, n->opts.script, e))
-        return e->code;
-    return defs_compare(vm_defs(control), vm_defs(vm), e);
+    n->workers = workers_start(&o, control, n->opts.script, e);
+    return n->workers ? ERR_OK : e->code;
 }
 
-static enum err start_workers(struct node *n, struct vm *control, struct error *e)
+static void *watch_main(void *arg)
 {
-    size_t i;
+    const struct timespec pause = {0, WATCH_MS * 1000000};
+    struct node *n = arg;
 
-    n->workers = mem_zalloc(n->opts.workers * sizeof(struct vm *));
-    while (n->n_workers < n->opts.workers) {
-        if (start_worker(n, control, e))
-            return e->code;
+    while (!atomic_load(&n->stopping)) {
+        workers_watch(n->workers, clock_ms());
+        nanosleep(&pause, NULL);
     }
-    for (i = 0; i < n->n_workers; i++) {
-        if (vm_start(n->workers[i], e))
-            return e->code;
-    }
+    return NULL;
+}
+
+static enum err start_watch(struct node *n, struct error *e)
+{
+    if (thread_start(&n->watch, "watch", 0, watch_main, n, e))
+        return e->code;
+    n->watching = 1;
     return ERR_OK;
 }
 
@@ -248,8 +245,8 @@ static void log_started(const struct node *n, const struct defs *ds)
     if (n->admin)
         log_info("node", "listening for operators", "addr=%s", server_address(n->admin));
     log_info("node", "listening", "addr=%s", server_address(n->data));
-    log_info("node", "ready", "groups=%zu peers=%zu self=%s workers=%zu dialect=%s ms=%llu",
-             defs_count(ds), n->opts.n_peers, n->self, n->n_workers,
+    log_info("node", "ready", "groups=%zu peers=%zu self=%s workers=%llu dialect=%s ms=%llu",
+             defs_count(ds), n->opts.n_peers, n->self, (unsigned long long)n->opts.workers,
              dialect_name(n->opts.dialect), (unsigned long long)(clock_ms() - n->started_ms));
 }
 
@@ -264,9 +261,9 @@ struct node *node_start(const struct node_opts *o, struct vm *control, struct er
     n->drain_timeout_ms = o->drain_timeout_ms;
     n->started_ms = clock_ms();
     n->groups = groups_new();
-    add_groups(n, vm_defs(control));
+    set_groups(n, vm_defs(control));
     if (start_net(n, e) || start_peers(n, e) || start_workers(n, control, e) ||
-        start_servers(n, e)) {
+        start_watch(n, e) || start_servers(n, e)) {
         node_free(n);
         return NULL;
     }
@@ -283,6 +280,63 @@ const char *node_address(const struct node *n)
 const char *node_admin_address(const struct node *n)
 {
     return server_address(n->admin ? n->admin : n->data);
+}
+
+/* --- reload --- */
+
+/* Names of groups, collected while the set is held and used after it. */
+struct names {
+    const struct defs *defs;
+    char **list; /* owned, like the names */
+    size_t n;
+};
+
+static void collect_gone(void *arg, struct group *g)
+{
+    struct names *gone = arg;
+    const char *name = group_name(g);
+
+    if (defs_find(gone->defs, name))
+        return;
+    gone->list = mem_realloc(gone->list, (gone->n + 1) * sizeof(char *));
+    gone->list[gone->n++] = mem_strdup(name);
+}
+
+static size_t remove_groups(struct node *n, const struct defs *ds)
+{
+    struct names gone = {ds, NULL, 0};
+    size_t i;
+
+    groups_each(n->groups, collect_gone, &gone);
+    for (i = 0; i < gone.n; i++) {
+        struct group *g = groups_remove(n->groups, gone.list[i]);
+
+        group_close(g);
+        group_unref(g);
+        mem_free(gone.list[i]);
+    }
+    mem_free(gone.list);
+    return gone.n;
+}
+
+/* The new VMs take over before their groups can be asked for, so that a load never comes to a VM
+ * that does not know its group; a group that goes is out of reach before its last VM is. */
+enum err node_reload(struct node *n, const struct script *script, struct vm *control,
+                     const char *const *peers, size_t n_peers, struct error *e)
+{
+    uint64_t began_ms = clock_ms();
+    size_t gone;
+
+    if (peers_check(n->peers, peers, n_peers, e) || workers_reload(n->workers, control, script, e))
+        return e->code;
+    gone = remove_groups(n, vm_defs(control));
+    set_groups(n, vm_defs(control));
+    if (peers_set(n->peers, peers, n_peers, e))
+        return e->code;
+    log_info("node", "reloaded", "groups=%zu removed=%zu peers=%zu ms=%llu",
+             defs_count(vm_defs(control)), gone, n_peers,
+             (unsigned long long)(clock_ms() - began_ms));
+    return ERR_OK;
 }
 
 /* --- stop --- */
@@ -313,20 +367,16 @@ static void close_group(void *arg, struct group *g)
 /* Steps 4 to 8. */
 static void node_free(struct node *n)
 {
-    int ended = 1;
-    size_t i;
-
+    atomic_store(&n->stopping, 1);
+    if (n->watching)
+        pthread_join(n->watch, NULL);
     groups_each(n->groups, close_group, NULL);
     server_stop(n->data);
     server_stop(n->admin);
-    for (i = 0; i < n->n_workers; i++)
-        ended &= vm_stop(n->workers[i]);
-    if (!ended)
+    if (n->workers && !workers_stop(n->workers))
         return; /* a stuck thread may still use what is left: it is the process's end or a leak */
     net_stop(n->net);
-    for (i = 0; i < n->n_workers; i++)
-        vm_free(n->workers[i]);
-    mem_free(n->workers);
+    workers_free(n->workers);
     peers_free(n->peers);
     groups_free(n->groups);
     mem_free(n->self);

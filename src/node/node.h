@@ -15,6 +15,7 @@
 struct buf;
 struct lua_State;
 struct node;
+struct script;
 struct vm;
 
 /* Settings, complete and checked for type: lua/groupcache/config.lua has the defaults. */
@@ -36,10 +37,11 @@ struct node_opts {
     uint64_t vm_bytes;         /* of each VM's Lua heap */
     int jit;
 
-    const char *script;      /* run once in every worker VM */
+    const struct script *script; /* run once in every worker VM */
     const char *path;        /* package.path and package.cpath of the worker VMs */
     const char *cpath;
     int (*open)(struct lua_State *L); /* what require "groupcache.core" calls in them */
+    const char *prelude;      /* a module that is required before the script */
 };
 
 /* Starts a node with the groups that `control`, a VM in which the script has run, has defined.
@@ -50,6 +52,12 @@ struct node *node_start(const struct node_opts *o, struct vm *control, struct er
 /* Where it listens, "host:port". */
 const char *node_address(const struct node *n);
 const char *node_admin_address(const struct node *n);
+
+/* Takes the groups and getters of another script, which has run in `control`, and the peer list.
+ * Groups whose name stays keep what they hold; loads under way end on the old VMs. On an error
+ * nothing has changed. */
+enum err node_reload(struct node *n, const struct script *script, struct vm *control,
+                     const char *const *peers, size_t n_peers, struct error *e);
 
 /* Ends the node: readiness off, no new connections, requests under way may end for
  * drain_timeout_ms or until hurry(arg) says 1 (asked some times a second; NULL: never), then those

@@ -9,7 +9,7 @@
 #include "cache/group.h"
 #include "cache/groups.h"
 #include "net/peers.h"
-#include "script/vm.h"
+#include "node/workers.h"
 
 #ifndef GROUPCACHE_VERSION
 #define GROUPCACHE_VERSION "unknown"
@@ -62,7 +62,7 @@ static void put_group(void *arg, struct group *g)
 #undef X
     put_number(&in, "flights", s.flights);
     put_number(&in, "waiters", s.waiters);
-    put_number(&in, "cache_bytes", group_opts(g)->cache_bytes);
+    put_number(&in, "cache_bytes", group_opts(g).cache_bytes);
     put_lru(&in, "main", &s.main);
     put_lru(&in, "hot", &s.hot);
     buf_puts(o->out, "}");
@@ -84,10 +84,25 @@ static void put_peer(void *arg, const struct peer_stats *s)
     buf_puts(list->out, "}");
 }
 
+static void put_workers(struct object *o, struct workers *w)
+{
+    struct object in = {o->out, 0};
+    struct workers_stats s;
+
+    workers_stats(w, &s);
+    put_name(o, "workers");
+    buf_puts(o->out, "{");
+    put_number(&in, "vms", s.n);
+    put_number(&in, "loads", s.loads);
+    put_number(&in, "retiring", s.retiring);
+    put_number(&in, "stuck", s.stuck);
+    put_number(&in, "replaced", s.replaced);
+    buf_puts(o->out, "}");
+}
+
 void node_stats_put(const struct node_view *v, struct buf *out)
 {
     struct object o = {out, 0}, groups = {out, 0}, peers = {out, 0};
-    size_t i;
 
     buf_puts(out, "{");
     put_name(&o, "version");
@@ -96,11 +111,7 @@ void node_stats_put(const struct node_view *v, struct buf *out)
     put_number(&o, "uptime_ms", v->uptime_ms);
     put_name(&o, "self");
     buf_put_json(out, v->self, strlen(v->self));
-    put_name(&o, "workers");
-    buf_puts(out, "[");
-    for (i = 0; i < v->n_workers; i++)
-        buf_putf(out, "%s{\"loads\":%u}", i ? "," : "", vm_busy(v->workers[i]));
-    buf_puts(out, "]");
+    put_workers(&o, v->workers);
     put_name(&o, "peers");
     buf_puts(out, "[");
     peers_each(v->peers, put_peer, &peers);

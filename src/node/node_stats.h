@@ -9,14 +9,13 @@
 struct buf;
 struct groups;
 struct peers;
-struct vm;
+struct workers;
 
 /* What is reported; all borrowed. */
 struct node_view {
     const char *self;
     uint64_t uptime_ms;
-    struct vm *const *workers;
-    size_t n_workers;
+    struct workers *workers;
     struct groups *groups;
     struct peers *peers;
 };

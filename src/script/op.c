@@ -13,12 +13,17 @@ void op_unref(struct op *op)
         op->kind->free(op);
 }
 
-/* VM's thread. */
+/* On the VM's thread; when the VM is being abandoned, also on that of whoever does so. */
 static void op_arrived(struct msg *m)
 {
     struct op *op = (struct op *)(void *)((char *)m - offsetof(struct op, msg));
-    struct task *t = op->task;
+    struct task *t;
 
+    if (vm_quitting(op->vm)) { /* its tasks are not resumed any more */
+        op_unref(op);
+        return;
+    }
+    t = op->task;
     op->done = 1;
     op->task = NULL;
     op_unref(op); /* the Lua value of a task that waits still holds one */

@@ -36,8 +36,6 @@ enum {
     LOG_AGAIN_MS = 10000
 };
 
-static const double max_ttl_s = 100.0 * 365 * 24 * 3600;
-
 struct task {
     struct list link; /* in the VM's tasks */
     struct timer deadline;
@@ -54,36 +52,33 @@ enum outcome { RETURNED, WAITS, YIELDED, THREW, NO_MEMORY };
 
 /* --- the end --- */
 
-static void task_end(struct task *t, const struct result *r)
+/* Lets go of everything but the flight, which the caller ends. What is on the coroutine's stack is
+ * there until the next collection at least, and nothing runs before that. */
+static struct flight *task_leave(struct task *t)
 {
-    struct vm *vm = t->vm;
     struct flight *f = t->flight;
 
     if (t->waits_for)
         op_cancel(t->waits_for);
-    timers_cancel(vm_timers(vm), &t->deadline);
+    timers_cancel(vm_timers(t->vm), &t->deadline);
     list_del(&t->link);
-    luaL_unref(vm_state(vm), LUA_REGISTRYINDEX, t->ref);
+    luaL_unref(vm_state(t->vm), LUA_REGISTRYINDEX, t->ref);
+    vm_count_end(t->vm);
     mem_free(t);
-    group_finish(f, r);
-    vm_count_end(vm);
+    return f;
 }
 
 static void end_error(struct task *t, enum err code, const char *msg)
 {
-    struct result r = {.item = NULL};
-
-    error_set(&r.err, code, "%s", msg);
-    task_end(t, &r);
+    group_finish_error(task_leave(t), code, "%s", msg);
 }
 
 static void end_timeout(struct task *t)
 {
-    struct result r = {.item = NULL};
+    const struct def *def = t->def;
 
-    error_set(&r.err, ERR_TIMEOUT, "group %s: the getter took longer than %g s", t->def->name,
-              (double)t->def->opts.timeout_ms / 1000);
-    task_end(t, &r);
+    group_finish_error(task_leave(t), ERR_TIMEOUT, "group %s: the getter took longer than %g s",
+                       def->name, (double)def->opts.timeout_ms / 1000);
 }
 
 /* A failing getter fails as often as it is asked: the same text is logged again after a while. */
@@ -133,37 +128,14 @@ static void end_thrown(struct task *t)
     end_error(t, ERR_GETTER, text);
 }
 
-static uint64_t expiry_ms(const struct task *t)
-{
-    uint64_t ttl_ms = t->def->opts.ttl_ms;
-
-    if (lua_type(t->co, 3) == LUA_TNUMBER) {
-        double s = lua_tonumber(t->co, 3);
-
-        if (!(s > 0))
-            return 1; /* over as soon as it is there: told to those who wait, kept for nobody */
-        ttl_ms = (uint64_t)((s < max_ttl_s ? s : max_ttl_s) * 1000);
-    }
-    return ttl_ms ? clock_ms() + ttl_ms : 0;
-}
-
 static void end_value(struct task *t)
 {
-    struct result r = {.item = NULL, .source = SOURCE_LOCAL};
+    int has_ttl = lua_type(t->co, 3) == LUA_TNUMBER;
+    double ttl_ms = has_ttl ? lua_tonumber(t->co, 3) * 1000 : 0;
     size_t n;
     const char *value = lua_tolstring(t->co, 1, &n);
-    const struct flight *f = t->flight;
 
-    if (n > t->def->opts.max_value_bytes) {
-        error_set(&r.err, ERR_TOOBIG, "group %s: the getter returned %zu bytes, max_value_bytes "
-                  "is %llu", t->def->name, n, (unsigned long long)t->def->opts.max_value_bytes);
-    } else {
-        r.item = item_new(f->key, f->key_len, f->hash, value, n, expiry_ms(t));
-        if (!r.item)
-            error_set(&r.err, ERR_NOMEM, "no memory for a value of %zu bytes", n);
-    }
-    task_end(t, &r);
-    item_unref(r.item);
+    group_finish_value(task_leave(t), value, n, has_ttl ? &ttl_ms : NULL, NULL);
 }
 
 /* The getter's results are on its stack: value | nil | nil, err; ttl. */
@@ -206,9 +178,9 @@ static enum outcome resume(struct task *t, int nargs)
 {
     int status;
 
-    vm_set_current(t->vm, t);
+    vm_set_current(t->vm, t, t->flight->deadline_ms);
     status = lua_resume(t->co, nargs);
-    vm_set_current(t->vm, NULL);
+    vm_set_current(t->vm, NULL, 0);
     if (status == 0)
         return RETURNED;
     if (status == LUA_YIELD)
@@ -298,8 +270,14 @@ void task_start(struct vm *vm, struct flight *f)
 {
     lua_State *L = vm_state(vm);
     const struct def *def = defs_find(vm_defs(vm), group_name(f->group));
-    struct task *t = mem_zalloc(sizeof(*t));
+    struct task *t;
 
+    if (!def) {
+        group_finish_error(f, ERR_CLOSED, "group %s is no longer defined", group_name(f->group));
+        vm_count_end(vm);
+        return;
+    }
+    t = mem_zalloc(sizeof(*t));
     list_push_back(vm_tasks(vm), &t->link);
     t->vm = vm;
     t->flight = f;

@@ -44,12 +44,12 @@ struct vm {
     struct list tasks;
     struct task *current;
     pthread_t thread;
-    int started;         /* the node's thread */
-    int abandoned;       /* likewise: its thread is stuck in C and may use all of this */
-    int stopping;        /* the VM's thread: the stop message has come */
-    atomic_int quitting; /* stop was asked for: what computes must stop too */
-    struct msg stop;
-    atomic_uint busy;
+    int started;              /* its maker's: there is a thread to join */
+    struct msg wake;          /* of whoever changes `end` */
+    atomic_int end;           /* enum vm_end */
+    atomic_int ended;         /* the thread is past its last touch of all this */
+    atomic_uint busy;         /* loads */
+    atomic_ullong overdue_ms; /* deadline of the task that runs; 0: none runs */
 };
 
 static const char registry_key; /* its address finds the VM in a state's registry */
@@ -136,6 +136,7 @@ struct vm *vm_new(const struct vm_opts *o, struct error *e)
     vm->opts.name = mem_strdup(o->name);
     vm->opts.path = o->path ? mem_strdup(o->path) : NULL;
     vm->opts.cpath = o->cpath ? mem_strdup(o->cpath) : NULL;
+    vm->opts.prelude = o->prelude ? mem_strdup(o->prelude) : NULL;
     if (!o->max_bytes)
         vm->opts.max_bytes = DEFAULT_BYTES;
     vm->settings_ref = LUA_NOREF;
@@ -160,7 +161,7 @@ failed:
 
 void vm_free(struct vm *vm)
 {
-    if (!vm || vm->abandoned)
+    if (!vm)
         return;
     if (vm->L)
         lua_close(vm->L);
@@ -170,28 +171,37 @@ void vm_free(struct vm *vm)
     mem_free((char *)(size_t)vm->opts.name);
     mem_free((char *)(size_t)vm->opts.path);
     mem_free((char *)(size_t)vm->opts.cpath);
+    mem_free((char *)(size_t)vm->opts.prelude);
     mem_free(vm);
 }
 
 struct script_run {
     struct vm *vm;
-    const char *path;
+    const char *path, *text;
+    size_t n;
 };
 
-static int traceback(lua_State *L)
+static int to_text(lua_State *L)
 {
     if (lua_type(L, 1) != LUA_TSTRING)
         lua_pushfstring(L, "the script threw a %s", luaL_typename(L, 1));
     return 1;
 }
 
-/* Protected: runs the file, keeps the table it returns. */
+/* Protected: runs the prelude and the script, keeps the table it returns. */
 static int script_body(lua_State *L)
 {
     struct script_run *run = lua_touserdata(L, 1);
 
-    lua_pushcfunction(L, traceback);
-    if (luaL_loadfilex(L, run->path, "t"))
+    lua_pushcfunction(L, to_text);
+    if (run->vm->opts.prelude) {
+        lua_getglobal(L, "require");
+        lua_pushstring(L, run->vm->opts.prelude);
+        if (lua_pcall(L, 1, 0, 2))
+            return lua_error(L);
+    }
+    lua_pushfstring(L, "@%s", run->path);
+    if (luaL_loadbufferx(L, run->text, run->n, lua_tostring(L, -1), "t"))
         return lua_error(L);
     if (lua_pcall(L, 0, 1, 2))
         return lua_error(L);
@@ -202,9 +212,10 @@ static int script_body(lua_State *L)
     return 0;
 }
 
-enum err vm_run_script(struct vm *vm, const char *path, struct error *e)
+enum err vm_run_script(struct vm *vm, const char *path, const char *text, size_t n,
+                       struct error *e)
 {
-    struct script_run run = {vm, path};
+    struct script_run run = {vm, path, text, n};
     const char *msg;
 
     if (lua_cpcall(vm->L, script_body, &run) == 0)
@@ -217,22 +228,35 @@ enum err vm_run_script(struct vm *vm, const char *path, struct error *e)
 
 /* --- the thread --- */
 
+static enum vm_end end_of(const struct vm *vm)
+{
+    return (enum vm_end)atomic_load_explicit(&vm->end, memory_order_relaxed);
+}
+
+static int is_over(const struct vm *vm)
+{
+    return end_of(vm) >= VM_QUITS || (end_of(vm) == VM_RETIRES && list_empty(&vm->tasks));
+}
+
 static void *vm_main(void *arg)
 {
     struct vm *vm = arg;
     struct pollfd p = {.fd = inbox_fd(vm->inbox), .events = POLLIN};
 
-    while (!vm->stopping) {
+    for (;;) {
         int wait_ms;
 
         inbox_drain(vm->inbox);
         timers_run(&vm->timers, clock_ms());
+        if (is_over(vm))
+            break;
         wait_ms = timers_wait_ms(&vm->timers, clock_ms());
-        if (!vm->stopping)
-            poll(&p, 1, wait_ms < 0 || wait_ms > WAKE_MS ? WAKE_MS : wait_ms);
+        poll(&p, 1, wait_ms < 0 || wait_ms > WAKE_MS ? WAKE_MS : wait_ms);
     }
     inbox_close(vm->inbox);
-    inbox_drain(vm->inbox); /* loads that came meanwhile end with CLOSED too */
+    inbox_drain(vm->inbox);
+    task_end_all(vm);
+    atomic_store(&vm->ended, 1);
     return NULL;
 }
 
@@ -246,37 +270,72 @@ enum err vm_start(struct vm *vm, struct error *e)
     return ERR_OK;
 }
 
-static void stop_arrived(struct msg *m)
+static void woken(struct msg *m)
 {
-    struct vm *vm = list_entry(m, struct vm, stop);
+    (void)m; /* the loop looks at `end` by itself */
+}
 
-    vm->stopping = 1;
-    task_end_all(vm);
+/* The wake message is posted once at most: when the first end is chosen. */
+static void set_end(struct vm *vm, enum vm_end end)
+{
+    if (atomic_exchange(&vm->end, (int)end) == VM_GOES_ON) {
+        vm->wake.run = woken;
+        inbox_post(vm->inbox, &vm->wake);
+    }
 }
 
 int vm_stop(struct vm *vm)
 {
     struct timespec until;
 
-    if (!vm || !vm->started)
+    if (!vm->started)
         return 1;
-    vm->started = 0;
-    vm->stop.run = stop_arrived;
-    atomic_store(&vm->quitting, 1);
-    inbox_post(vm->inbox, &vm->stop);
     clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += STOP_WAIT_S;
-    if (pthread_timedjoin_np(vm->thread, NULL, &until) == 0)
-        return 1;
-    log_warn("script", "a getter is stuck in a C function and was left behind", "vm=%s",
-             vm->opts.name);
-    vm->abandoned = 1;
-    return 0;
+    if (end_of(vm) != VM_ABANDONED) { /* that one has had its time */
+        set_end(vm, VM_QUITS);
+        until.tv_sec += STOP_WAIT_S;
+    }
+    if (pthread_timedjoin_np(vm->thread, NULL, &until) != 0) {
+        log_warn("script", "a getter is stuck in a C function and was left behind", "vm=%s",
+                 vm->opts.name);
+        return 0;
+    }
+    vm->started = 0;
+    return 1;
+}
+
+void vm_retire(struct vm *vm)
+{
+    set_end(vm, VM_RETIRES);
+}
+
+void vm_abandon(struct vm *vm)
+{
+    set_end(vm, VM_ABANDONED);
+    inbox_close(vm->inbox);
+    inbox_drain(vm->inbox); /* here, since its owner does not: load_arrived() and ops know */
+}
+
+int vm_join(struct vm *vm)
+{
+    if (vm->started && !atomic_load(&vm->ended))
+        return 0;
+    if (vm->started)
+        pthread_join(vm->thread, NULL);
+    vm->started = 0;
+    return 1;
+}
+
+int vm_stuck(const struct vm *vm, uint64_t now_ms, uint64_t grace_ms)
+{
+    uint64_t overdue = atomic_load_explicit(&vm->overdue_ms, memory_order_relaxed);
+
+    return overdue && now_ms > overdue + grace_ms;
 }
 
 int vm_quitting(const struct vm *vm)
 {
-    return atomic_load_explicit(&vm->quitting, memory_order_relaxed);
+    return end_of(vm) >= VM_QUITS;
 }
 
 /* --- loads --- */
@@ -297,15 +356,20 @@ static void refuse(struct vm *vm, struct flight *f)
     vm_count_end(vm);
 }
 
+/* On the VM's thread, or on that of whoever abandons it. */
 static void load_arrived(struct msg *m)
 {
     struct flight *f = list_entry(m, struct flight, msg);
     struct vm *vm = f->carrier;
 
-    if (vm->stopping)
+    if (end_of(vm) == VM_ABANDONED) {
+        vm_count_end(vm);
+        vm->opts.redirect(vm->opts.ctx, f);
+    } else if (vm_quitting(vm)) {
         refuse(vm, f);
-    else
+    } else {
         task_start(vm, f);
+    }
 }
 
 void vm_load(struct vm *vm, struct flight *f)
@@ -359,9 +423,10 @@ struct task *vm_current(struct vm *vm)
     return vm->current;
 }
 
-void vm_set_current(struct vm *vm, struct task *t)
+void vm_set_current(struct vm *vm, struct task *t, uint64_t deadline_ms)
 {
     vm->current = t;
+    atomic_store_explicit(&vm->overdue_ms, deadline_ms, memory_order_relaxed);
 }
 
 struct list *vm_tasks(struct vm *vm)

@@ -2,7 +2,7 @@
 /* vm.h - one Lua VM: a lua_State, its memory bound, and the thread that drives it.
  *
  * A VM is made and filled by the thread that calls vm_new() and vm_run_script(); from vm_start()
- * on, only its own thread touches the lua_State. Others post to its inbox, whose descriptor wakes
+ * until its thread has ended, only that thread touches the lua_State. Others post to its inbox, whose descriptor wakes
  * the thread. A load runs as a coroutine (task.h), so one that waits does not hold up the rest.
  *
  * Functions that take a lua_State may raise; the others always return. */
@@ -26,6 +26,14 @@ struct op;
 struct task;
 struct vm;
 
+/* What a VM that is no longer wanted does. */
+enum vm_end {
+    VM_GOES_ON,
+    VM_RETIRES,  /* ends what it has, then its thread */
+    VM_QUITS,    /* ends its loads with CLOSED, then its thread */
+    VM_ABANDONED /* was stuck in C: the same, as soon as it comes out */
+};
+
 struct vm_opts {
     const char *name;  /* of the thread, such as "lua-1" */
     const char *path;  /* package.path and package.cpath; NULL: LuaJIT's own */
@@ -33,19 +41,27 @@ struct vm_opts {
     size_t max_bytes;  /* of the Lua heap; 0: 64 MiB */
     int jit;           /* 1: compile; a getter that loops then cannot be stopped */
     int (*open)(struct lua_State *L); /* what require "groupcache.core" calls */
+    const char *prelude;   /* a module that is required before the script; NULL: none */
     struct net *net;       /* borrowed; NULL: getters cannot fetch */
     struct groups *groups; /* borrowed; NULL: getters cannot ask other groups */
+
+    /* Any thread: finds another VM for a load that an abandoned one had not begun. Takes the
+     * loader's reference. */
+    void (*redirect)(void *ctx, struct flight *f);
+    void *ctx;
 };
 
 /* A VM with the standard libraries and the API, and no thread yet. NULL and e: no memory. */
 struct vm *vm_new(const struct vm_opts *o, struct error *e);
 
-/* After vm_stop(). NULL is fine. */
+/* The thread has ended (vm_stop() or vm_join() said 1) or was never started. NULL is fine. */
 void vm_free(struct vm *vm);
 
-/* Runs the file. What it defines is in vm_defs(); the table it returns, if any, is kept for
- * vm_push_settings(). INVAL with the message and line of whatever went wrong. */
-enum err vm_run_script(struct vm *vm, const char *path, struct error *e);
+/* Runs the n bytes of a script; `path` is its name in messages. What it defines is in vm_defs();
+ * the table it returns, if any, is kept for vm_push_settings(). INVAL with the message and line of
+ * whatever went wrong. */
+enum err vm_run_script(struct vm *vm, const char *path, const char *text, size_t n,
+                       struct error *e);
 
 /* What the script defined. */
 struct defs *vm_defs(struct vm *vm);
@@ -53,12 +69,25 @@ struct defs *vm_defs(struct vm *vm);
 /* Starts the thread. */
 enum err vm_start(struct vm *vm, struct error *e);
 
-/* Ends every load under way with CLOSED and then the thread. Messages posted later are refused.
- * 1 when the thread has ended, or there is none. 0 when a getter is stuck in a C function: the
- * thread goes on by itself, vm_free() does nothing, and whatever the VM borrows must stay. */
+/* Ends every load under way with CLOSED and then the thread. 1 when the thread has ended, or there
+ * is none. 0 when a getter is stuck in a C function for longer than we wait: the VM must not be
+ * freed, and whatever it borrows must stay. */
 int vm_stop(struct vm *vm);
 
-/* Any thread: vm_stop() was called, and what computes must end. */
+/* Ends the thread once the loads it has have ended; no new one may come. Returns at once. */
+void vm_retire(struct vm *vm);
+
+/* The VM is stuck in C: hands the loads it has not begun to `redirect` and lets the thread end when
+ * it comes out. Returns at once; no new load may come. */
+void vm_abandon(struct vm *vm);
+
+/* 1 when the thread of a retired or abandoned VM has ended, so that it may be freed. */
+int vm_join(struct vm *vm);
+
+/* Any thread: the getter that runs is `grace_ms` past its deadline, and no hook has stopped it. */
+int vm_stuck(const struct vm *vm, uint64_t now_ms, uint64_t grace_ms);
+
+/* Any thread: what computes in the VM must end. */
 int vm_quitting(const struct vm *vm);
 
 /* Any thread: runs the flight's getter. Takes the loader's reference to f. */
@@ -79,7 +108,7 @@ const char *vm_name(const struct vm *vm);
 
 /* The task whose coroutine is running, or NULL (the script itself, another VM's). */
 struct task *vm_current(struct vm *vm);
-void vm_set_current(struct vm *vm, struct task *t);
+void vm_set_current(struct vm *vm, struct task *t, uint64_t deadline_ms);
 
 /* The VM's tasks, those that wait included. */
 struct list *vm_tasks(struct vm *vm);

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/* workers.h - the worker VMs of a node: who gets a load, who is stuck, who is replaced.
+ *
+ * The script's text is read once and kept, so that a VM that is made later is made of the same.
+ * Loads come from any thread; start, reload and stop belong to the node's thread, watching to the
+ * node's watch thread, and the two are kept apart here. */
+#ifndef WORKERS_H
+#define WORKERS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct buf;
+struct flight;
+struct groups;
+struct lua_State;
+struct net;
+struct script;
+struct vm;
+struct workers;
+
+struct workers_opts {
+    size_t n;          /* VMs */
+    const char *path;  /* package.path and package.cpath of the VMs */
+    const char *cpath;
+    size_t vm_bytes;
+    int jit;
+    int (*open)(struct lua_State *L);
+    const char *prelude;
+    struct net *net;       /* borrowed, like groups */
+    struct groups *groups;
+};
+
+/* What /stats says. */
+struct workers_stats {
+    size_t n;          /* VMs that take loads */
+    unsigned loads;    /* that they have */
+    unsigned retiring; /* VMs of an earlier script that still have loads */
+    unsigned stuck;    /* VMs that were abandoned and have not come out */
+    unsigned replaced; /* VMs that were abandoned, ever */
+};
+
+/* Makes and starts the VMs. Each runs the script and must define what `control` did. */
+struct workers *workers_start(const struct workers_opts *o, struct vm *control,
+                              const struct script *script, struct error *e);
+
+/* Makes a new set of VMs from a script and lets it take over; the old ones end what they have.
+ * On an error nothing has changed. */
+enum err workers_reload(struct workers *w, struct vm *control, const struct script *script,
+                        struct error *e);
+
+/* Any thread: gives a load to the VM that has the fewest. Takes the loader's reference. */
+void workers_load(struct workers *w, struct flight *f);
+
+/* Replaces VMs that are stuck, frees those that have ended. Some times a second. */
+void workers_watch(struct workers *w, uint64_t now_ms);
+
+/* Any thread. */
+void workers_stats(struct workers *w, struct workers_stats *out);
+
+/* Ends all VMs. 1 when all threads have ended; 0 when one is stuck in C: then nothing that they
+ * borrow may be freed. */
+int workers_stop(struct workers *w);
+
+/* After workers_stop() said 1. NULL is fine. */
+void workers_free(struct workers *w);
+
+#endif
