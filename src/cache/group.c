@@ -41,7 +41,8 @@ struct group {
     _Atomic(struct content_type *) type; /* atomic; changed by one thread, the node's */
     struct content_type *types;         /* that thread's: all of them, newest first */
     atomic_int local_only;              /* atomic: opts.local_only, to be seen without the mutex */
-    struct loader loader;               /* set once */
+    struct loader loader;               /* set once; not called once closed is 1 */
+    atomic_int closed;                  /* atomic; set under mu */
     _Atomic unsigned refs;              /* atomic */
 
     pthread_mutex_t mu;
@@ -52,7 +53,6 @@ struct group {
     uint64_t running;                     /* local flights handed to the loader, not yet ended */
     uint64_t waiters;
     uint64_t random;
-    int closed;
     struct stats stats;
 };
 
@@ -369,6 +369,56 @@ struct item *group_lookup(struct group *g, uint32_t hash, const void *key, size_
     return it;
 }
 
+/* Puts `it` (a reference, or NULL) into the slot and returns what was there. */
+static struct item *exchange_locked(struct group *g, struct item **slot, struct item *it)
+{
+    struct item *was = *slot;
+
+    if (was) {
+        g->stats.remembered_items--;
+        g->stats.remembered_bytes -= item_cost(was);
+    }
+    if (it) {
+        g->stats.remembered_items++;
+        g->stats.remembered_bytes += item_cost(it);
+    }
+    *slot = it;
+    return was;
+}
+
+enum hit group_recall(struct group *g, const void *key, size_t key_len, struct item **slot,
+                      enum source *source)
+{
+    struct item *expired[2] = {NULL, NULL}, *was = NULL, *it;
+    uint32_t hash = group_hash(key, key_len);
+
+    pthread_mutex_lock(&g->mu);
+    g->stats.gets++;
+    it = find_locked(g, hash, key, key_len, source, expired);
+    g->stats.cache_hits += it ? 1 : 0;
+    if (it && it == *slot) {
+        pthread_mutex_unlock(&g->mu);
+        item_unref(it); /* the slot holds one already */
+        return HIT_SAME;
+    }
+    was = exchange_locked(g, slot, it);
+    pthread_mutex_unlock(&g->mu);
+    item_unref(was);
+    item_unref(expired[0]);
+    item_unref(expired[1]);
+    return it ? HIT_OTHER : HIT_NONE;
+}
+
+void group_forget(struct group *g, struct item **slot)
+{
+    struct item *was;
+
+    pthread_mutex_lock(&g->mu);
+    was = exchange_locked(g, slot, NULL);
+    pthread_mutex_unlock(&g->mu);
+    item_unref(was);
+}
+
 static enum err refuse(struct result *now, enum err code, const char *why, struct group *g)
 {
     now->item = NULL;
@@ -425,7 +475,8 @@ int group_load(struct group *g, uint32_t hash, const void *key, size_t key_len, 
     struct after a;
     enum err err = ERR_OK;
 
-    if (!from_peer && !atomic_load_explicit(&g->local_only, memory_order_relaxed))
+    if (!from_peer && !atomic_load_explicit(&g->local_only, memory_order_relaxed) &&
+        !atomic_load(&g->closed))
         owner = g->loader.owner(g->loader.ctx, key, key_len);
     kind = owner ? FLIGHT_REMOTE : FLIGHT_LOCAL;
     after_init(&a, NULL);
@@ -633,7 +684,7 @@ void group_close(struct group *g)
 
     refuse(&closed, ERR_CLOSED, "the node is stopping", g);
     pthread_mutex_lock(&g->mu);
-    g->closed = 1;
+    atomic_store(&g->closed, 1);
     pthread_mutex_unlock(&g->mu);
     end_until(g, UINT64_MAX, &closed);
 }

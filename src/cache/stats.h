@@ -26,6 +26,7 @@ struct stats {
 #undef X
     uint64_t flights; /* loads under way now, waiting ones included */
     uint64_t waiters; /* callers that wait for them */
+    uint64_t remembered_items, remembered_bytes; /* items that Lua programs hold on to */
     struct lru_stats main, hot;
 };
 

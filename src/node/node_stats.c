@@ -62,6 +62,8 @@ static void put_group(void *arg, struct group *g)
 #undef X
     put_number(&in, "flights", s.flights);
     put_number(&in, "waiters", s.waiters);
+    put_number(&in, "remembered_items", s.remembered_items);
+    put_number(&in, "remembered_bytes", s.remembered_bytes);
     put_number(&in, "cache_bytes", group_opts(g).cache_bytes);
     put_lru(&in, "main", &s.main);
     put_lru(&in, "hot", &s.hot);

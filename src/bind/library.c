@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: MIT */
+/* library.c - groups in a program of their own: as part of a node in the same process, or alone.
+ *
+ * A handle is what a program gets at a group through. For the fast path it has slots in which the
+ * engine remembers items: the Lua side (groupcache/handle.lua) keeps the string it made of each,
+ * and recall(), called through the FFI while the JIT is on, says whether that string still is the
+ * value. Every hit goes through the engine, so order of use, counters, expiry and removal are
+ * exact.
+ *
+ * A group without a node runs its getter in the calling VM: its loader only notes the flight, and
+ * the Lua side ends it. */
+#include "bind/bind.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "cache/group.h"
+#include "script/defs.h"
+
+#define BIND_HANDLE "groupcache.handle"
+#define BIND_LOAD "groupcache.load"
+
+enum { SLOTS = 1024 }; /* handle.lua asks for the number */
+
+/* The first three fields are read by handle.lua through the FFI. */
+struct handle {
+    const char *value; /* of the last recall(), borrowed from its slot */
+    size_t value_len;
+    int source;
+    struct group *group;   /* a reference */
+    struct flight *begun;  /* a group alone: what its loader has just been given */
+    struct item *held;     /* while its value is pushed, which may raise */
+    struct item *slots[SLOTS];
+};
+
+/* A load under way in a group alone, until the Lua side ends it. */
+struct load {
+    struct waiter waiter;
+    struct flight *flight; /* the loader's reference; NULL once ended */
+    struct result result;
+    int ended;
+};
+
+static struct handle *check_handle(lua_State *L, int index)
+{
+    return luaL_checkudata(L, index, BIND_HANDLE);
+}
+
+/* An empty handle on the stack, whose __gc copes with whatever is set later. */
+static struct handle *new_handle(lua_State *L)
+{
+    struct handle *h = lua_newuserdata(L, sizeof(*h));
+
+    memset(h, 0, sizeof(*h));
+    luaL_getmetatable(L, BIND_HANDLE);
+    lua_setmetatable(L, -2);
+    return h;
+}
+
+static void forget(struct handle *h)
+{
+    int i;
+
+    for (i = 0; i < SLOTS; i++) {
+        if (h->slots[i])
+            group_forget(h->group, &h->slots[i]);
+    }
+}
+
+static int l_handle_gc(lua_State *L)
+{
+    struct handle *h = check_handle(L, 1);
+
+    if (h->group)
+        forget(h);
+    item_unref(h->held);
+    group_unref(h->group);
+    memset(h, 0, sizeof(*h));
+    return 0;
+}
+
+/* Pushes value, nil, source. Takes the item. */
+static int push_item(lua_State *L, struct handle *h, struct item *it, enum source source)
+{
+    item_unref(h->held);
+    h->held = it;
+    lua_pushlstring(L, item_value(it), it->value_len);
+    h->held = NULL;
+    item_unref(it);
+    lua_pushnil(L);
+    lua_pushstring(L, source_name(source));
+    return 3;
+}
+
+/* --- hits --- */
+
+/* Called through the FFI: no lua_State, never raises. -> enum hit, and the first fields of h */
+static int recall(void *handle, const char *key, size_t key_len, int slot)
+{
+    struct handle *h = handle;
+    enum source source = SOURCE_MAIN;
+    enum hit hit = group_recall(h->group, key, key_len, &h->slots[slot], &source);
+
+    h->source = (int)source;
+    if (hit == HIT_OTHER) {
+        h->value = item_value(h->slots[slot]);
+        h->value_len = h->slots[slot]->value_len;
+    }
+    return (int)hit;
+}
+
+/* core.recall() -> address of recall(), number of slots */
+static int l_recall(lua_State *L)
+{
+    int (*function)(void *, const char *, size_t, int) = recall;
+    void *address;
+
+    memcpy(&address, &function, sizeof(address));
+    lua_pushlightuserdata(L, address);
+    lua_pushinteger(L, SLOTS);
+    return 2;
+}
+
+/* core.handle_address(handle) -> what recall() takes */
+static int l_handle_address(lua_State *L)
+{
+    lua_pushlightuserdata(L, check_handle(L, 1));
+    return 1;
+}
+
+/* core.forget(handle): empties all slots */
+static int l_forget(lua_State *L)
+{
+    forget(check_handle(L, 1));
+    return 0;
+}
+
+/* core.hit(handle, key) -> value, nil, source | nil on a miss */
+static int l_hit(lua_State *L)
+{
+    struct handle *h = check_handle(L, 1);
+    size_t n;
+    const char *key = luaL_checklstring(L, 2, &n);
+    enum source source;
+    struct item *it = group_lookup(h->group, group_hash(key, n), key, n, 0, &source);
+
+    return it ? push_item(L, h, it, source) : 0;
+}
+
+/* core.wait(handle, key, timeout_ms) -> value, nil, source | nil, message, code: blocks the thread.
+ * To be called after a miss, which it does not count again. */
+static int l_wait(lua_State *L)
+{
+    struct handle *h = check_handle(L, 1);
+    size_t n;
+    const char *key = luaL_checklstring(L, 2, &n);
+    double timeout_ms = luaL_optnumber(L, 3, 0);
+    struct result r;
+
+    if (group_wait(h->group, key, n, (uint64_t)timeout_ms, &r))
+        return l_error(L, &r.err);
+    return push_item(L, h, r.item, r.source);
+}
+
+/* --- a group alone --- */
+
+static struct peer *no_owner(void *ctx, const void *key, size_t key_len)
+{
+    (void)ctx;
+    (void)key;
+    (void)key_len;
+    return NULL;
+}
+
+static void note_flight(void *ctx, struct flight *f)
+{
+    struct handle *h = ctx;
+
+    h->begun = f;
+}
+
+/* core.group_alone(name, numbers, content_type) -> handle */
+static int l_group_alone(lua_State *L)
+{
+    const char *name = luaL_checkstring(L, 1), *type = luaL_checkstring(L, 3);
+    struct group_opts opts;
+    struct handle *h;
+    struct loader loader;
+
+    l_check_numbers(L, 2, &opts);
+    h = new_handle(L);
+    loader = (struct loader){h, no_owner, NULL, NULL, note_flight};
+    h->group = group_new(name, type, &opts, &loader);
+    return 1;
+}
+
+static void load_wake(struct waiter *w, const struct result *r)
+{
+    struct load *l = list_entry(w, struct load, waiter);
+
+    l->result = *r;
+    if (r->item)
+        item_ref(r->item);
+    l->ended = 1;
+}
+
+static void load_drop(struct load *l)
+{
+    struct flight *f = l->flight;
+
+    l->flight = NULL;
+    if (f)
+        group_finish_error(f, ERR_CLOSED, "the load was given up");
+    item_unref(l->result.item);
+    l->result.item = NULL;
+}
+
+static int l_load_gc(lua_State *L)
+{
+    load_drop(luaL_checkudata(L, 1, BIND_LOAD));
+    return 0;
+}
+
+/* core.load_begin(handle, key) -> load, to be ended | nil, message, code | nil, nil, value, source */
+static int l_load_begin(lua_State *L)
+{
+    struct handle *h = check_handle(L, 1);
+    size_t n;
+    const char *key = luaL_checklstring(L, 2, &n);
+    struct load *l = lua_newuserdata(L, sizeof(*l));
+    struct error e;
+
+    memset(l, 0, sizeof(*l));
+    luaL_getmetatable(L, BIND_LOAD);
+    lua_setmetatable(L, -2);
+    l->waiter.wake = load_wake;
+    h->begun = NULL;
+    if (group_load(h->group, group_hash(key, n), key, n, 0, &l->waiter, &l->result))
+        return l_error(L, &l->result.err);
+    l->flight = h->begun;
+    h->begun = NULL;
+    if (l->flight)
+        return 1;
+    group_cancel(h->group, &l->waiter);
+    error_set(&e, ERR_CYCLE, "group %s: the getter asks for a key that it is loading",
+              group_name(h->group));
+    return l_error(L, &e);
+}
+
+static struct load *check_load(lua_State *L)
+{
+    struct load *l = luaL_checkudata(L, 1, BIND_LOAD);
+
+    luaL_argcheck(L, l->flight, 1, "this load has ended");
+    return l;
+}
+
+/* core.load_value(load, value, expires_in_ms or nil for the group's ttl) -> true | nil, message, code
+ */
+static int l_load_value(lua_State *L)
+{
+    struct load *l = check_load(L);
+    size_t n;
+    const char *value = luaL_checklstring(L, 2, &n);
+    struct flight *f = l->flight;
+    struct group_opts opts = group_opts(f->group);
+    double ttl_ms = luaL_optnumber(L, 3, (double)opts.ttl_ms);
+    struct error e;
+
+    l->flight = NULL;
+    if (group_finish_value(f, value, n, lua_isnoneornil(L, 3) && !opts.ttl_ms ? -1 : ttl_ms, &e))
+        return l_error(L, &e);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+/* core.load_error(load, message, code) -> nil, message, code */
+static int l_load_error(lua_State *L)
+{
+    struct load *l = check_load(L);
+    enum err code = err_from_name(luaL_checkstring(L, 3));
+    struct flight *f = l->flight;
+    struct error e;
+
+    error_set(&e, code, "%s", luaL_checkstring(L, 2));
+    l->flight = NULL;
+    group_finish_error(f, code, "%s", e.msg);
+    return l_error(L, &e);
+}
