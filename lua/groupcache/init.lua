@@ -72,13 +72,24 @@ local function check_group(name, given)
   return o
 end
 
---- Defines a group. The getter is called as getter(key, ctx) and returns
+--- Starts a node in this process.
+-- @param given { script = path of a node script, and any setting of groupcached }
+-- @return the node; or nil, message, code
+function groupcache.start(given)
+  return require("groupcache.node").start(given)
+end
+
+--- Defines a group: in a node script, of the node; in a program of its own, of that program alone.
+-- The getter is called as getter(key, ctx) and returns
 -- value [, nil, ttl] | nil (not found) | nil, err (failed).
 -- @return the group
 function groupcache.group(name, given)
   local o, err = check_group(name, given)
   if not o then
     error(err, 2)
+  end
+  if not core.in_node() then
+    return require "groupcache.alone"(name, engine_numbers(o), o.content_type, o.getter)
   end
   local ok
   ok, err = core.define(name, engine_numbers(o), o.content_type, o.getter, caller())

@@ -6,7 +6,7 @@
  * userdata owns it. A failure at run time is nil, message, code; misuse raises.
  *
  * One file a subject: core.c opens and holds what all share, group.c defines and asks groups, io.c
- * waits for HTTP and time, node.c runs nodes. */
+ * waits for HTTP and time, library.c asks groups from a program of its own, node.c runs nodes. */
 #ifndef BIND_H
 #define BIND_H
 
@@ -16,13 +16,15 @@
 
 #include "base/err.h"
 
+struct group_opts;
+struct node;
 struct op;
 
 /* Opens the module in any state: the main program's or a VM's. Leaves its table on the stack. */
 int luaopen_groupcache_core(lua_State *L);
 
 /* The functions of each file, ended by NULL. */
-extern const luaL_Reg bind_group[], bind_io[], bind_node[];
+extern const luaL_Reg bind_group[], bind_io[], bind_library[], bind_node[];
 
 /* Metatables: made once per state by luaopen_groupcache_core(). */
 #define BIND_OP "groupcache.op"
@@ -39,7 +41,20 @@ struct op **l_new_op(lua_State *L);
 /* The op at that index, which is of that kind. Raises. */
 struct op *l_check_op(lua_State *L, int index);
 
-/* Sets the metatables of node.c's userdata. */
+/* The node at that index, not closed. Raises. */
+struct node *l_check_node(lua_State *L, int index);
+
+/* The numbers of a group from the table at that index; absent ones have their defaults. Raises. */
+void l_check_numbers(lua_State *L, int index, struct group_opts *out);
+
+/* Makes the metatable of a userdata, with its methods as __index. */
+void l_new_class(lua_State *L, const char *name, const luaL_Reg *methods);
+
+/* A method of node.c's that library.c has. */
+int l_node_handle(lua_State *L);
+
+/* Make the metatables of each file's userdata. */
 void bind_node_open(lua_State *L);
+void bind_library_open(lua_State *L);
 
 #endif

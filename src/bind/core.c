@@ -105,6 +105,13 @@ static int l_set_log_level(lua_State *L)
     return 0;
 }
 
+/* core.in_node() -> whether this state is a VM of a node, where a script defines groups */
+static int l_in_node(lua_State *L)
+{
+    lua_pushboolean(L, vm_of(L) != NULL);
+    return 1;
+}
+
 /* core.limits() -> cores, open files allowed */
 static int l_limits(lua_State *L)
 {
@@ -117,8 +124,28 @@ static int l_limits(lua_State *L)
     return 2;
 }
 
+/* --- the module --- */
+
+void l_new_class(lua_State *L, const char *name, const luaL_Reg *methods)
+{
+    if (luaL_newmetatable(L, name)) {
+        luaL_setfuncs(L, methods, 0);
+        lua_pushvalue(L, -1);
+        lua_setfield(L, -2, "__index");
+        lua_pushstring(L, name);
+        lua_setfield(L, -2, "__name");
+    }
+    lua_pop(L, 1);
+}
+
+static const luaL_Reg op_methods[] = {
+    {"__gc", l_op_gc},
+    {NULL, NULL},
+};
+
 static const luaL_Reg functions[] = {
     {"await", l_await},
+    {"in_node", l_in_node},
     {"limits", l_limits},
     {"log", l_log},
     {"quote", l_quote},
@@ -128,16 +155,14 @@ static const luaL_Reg functions[] = {
 
 __attribute__((visibility("default"))) int luaopen_groupcache_core(lua_State *L)
 {
-    if (luaL_newmetatable(L, BIND_OP)) {
-        lua_pushcfunction(L, l_op_gc);
-        lua_setfield(L, -2, "__gc");
-    }
-    lua_pop(L, 1);
+    l_new_class(L, BIND_OP, op_methods);
+    bind_library_open(L);
     bind_node_open(L);
     lua_newtable(L);
     luaL_setfuncs(L, functions, 0);
     luaL_setfuncs(L, bind_group, 0);
     luaL_setfuncs(L, bind_io, 0);
+    luaL_setfuncs(L, bind_library, 0);
     luaL_setfuncs(L, bind_node, 0);
     lua_pushliteral(L, GROUPCACHE_VERSION);
     lua_setfield(L, -2, "version");

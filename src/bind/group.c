@@ -25,6 +25,19 @@ static struct vm *check_vm(lua_State *L, const char *what)
     return vm;
 }
 
+void l_check_numbers(lua_State *L, int index, struct group_opts *out)
+{
+    luaL_checktype(L, index, LUA_TTABLE);
+    group_opts_init(out);
+#define X(type, field, initial)                                                                    \
+    lua_getfield(L, index, #field);                                                                \
+    if (!lua_isnil(L, -1))                                                                         \
+        out->field = (type)luaL_checknumber(L, -1);                                                \
+    lua_pop(L, 1);
+    GROUP_NUMBERS(X)
+#undef X
+}
+
 /* core.define(name, numbers, content_type, getter, where): records a group. The options come
  * checked and complete from groupcache/init.lua. -> true | nil, message, code */
 static int l_define(lua_State *L)
@@ -37,16 +50,8 @@ static int l_define(lua_State *L)
     };
     struct error e;
 
-    luaL_checktype(L, 2, LUA_TTABLE);
+    l_check_numbers(L, 2, &d.opts);
     luaL_checktype(L, 4, LUA_TFUNCTION);
-    group_opts_init(&d.opts);
-#define X(type, field, initial)                                                                    \
-    lua_getfield(L, 2, #field);                                                                    \
-    if (!lua_isnil(L, -1))                                                                         \
-        d.opts.field = (type)luaL_checknumber(L, -1);                                              \
-    lua_pop(L, 1);
-    GROUP_NUMBERS(X)
-#undef X
     lua_pushvalue(L, 4);
     d.getter_ref = luaL_ref(L, LUA_REGISTRYINDEX); /* a def that is refused ends the script */
     if (defs_add(vm_defs(vm), &d, &e))

@@ -13,9 +13,9 @@
 
 #include <string.h>
 
-#include "base/mem.h"
+#include "base/list.h"
 #include "cache/group.h"
-#include "script/defs.h"
+#include "node/node.h"
 
 #define BIND_HANDLE "groupcache.handle"
 #define BIND_LOAD "groupcache.load"
@@ -38,7 +38,6 @@ struct load {
     struct waiter waiter;
     struct flight *flight; /* the loader's reference; NULL once ended */
     struct result result;
-    int ended;
 };
 
 static struct handle *check_handle(lua_State *L, int index)
@@ -201,7 +200,6 @@ static void load_wake(struct waiter *w, const struct result *r)
     l->result = *r;
     if (r->item)
         item_ref(r->item);
-    l->ended = 1;
 }
 
 static void load_drop(struct load *l)
@@ -221,7 +219,16 @@ static int l_load_gc(lua_State *L)
     return 0;
 }
 
-/* core.load_begin(handle, key) -> load, to be ended | nil, message, code | nil, nil, value, source */
+static struct item *take_item(struct load *l)
+{
+    struct item *it = l->result.item;
+
+    l->result.item = NULL;
+    return it;
+}
+
+/* core.load_begin(handle, key) -> load, to be ended by one of the two below | value, nil, source
+ * when it is there after all | nil, message, code */
 static int l_load_begin(lua_State *L)
 {
     struct handle *h = check_handle(L, 1);
@@ -236,7 +243,8 @@ static int l_load_begin(lua_State *L)
     l->waiter.wake = load_wake;
     h->begun = NULL;
     if (group_load(h->group, group_hash(key, n), key, n, 0, &l->waiter, &l->result))
-        return l_error(L, &l->result.err);
+        return l->result.item ? push_item(L, h, take_item(l), l->result.source)
+                              : l_error(L, &l->result.err);
     l->flight = h->begun;
     h->begun = NULL;
     if (l->flight)
@@ -255,20 +263,18 @@ static struct load *check_load(lua_State *L)
     return l;
 }
 
-/* core.load_value(load, value, expires_in_ms or nil for the group's ttl) -> true | nil, message, code
- */
+/* core.load_value(load, value, ttl_ms or nil for the group's own) -> true | nil, message, code */
 static int l_load_value(lua_State *L)
 {
     struct load *l = check_load(L);
     size_t n;
     const char *value = luaL_checklstring(L, 2, &n);
+    double ttl_ms = luaL_optnumber(L, 3, 0);
     struct flight *f = l->flight;
-    struct group_opts opts = group_opts(f->group);
-    double ttl_ms = luaL_optnumber(L, 3, (double)opts.ttl_ms);
     struct error e;
 
     l->flight = NULL;
-    if (group_finish_value(f, value, n, lua_isnoneornil(L, 3) && !opts.ttl_ms ? -1 : ttl_ms, &e))
+    if (group_finish_value(f, value, n, lua_isnoneornil(L, 3) ? NULL : &ttl_ms, &e))
         return l_error(L, &e);
     lua_pushboolean(L, 1);
     return 1;
@@ -278,12 +284,57 @@ static int l_load_value(lua_State *L)
 static int l_load_error(lua_State *L)
 {
     struct load *l = check_load(L);
+    const char *message = luaL_checkstring(L, 2);
     enum err code = err_from_name(luaL_checkstring(L, 3));
     struct flight *f = l->flight;
     struct error e;
 
-    error_set(&e, code, "%s", luaL_checkstring(L, 2));
+    luaL_argcheck(L, code > ERR_OK && code < ERR_COUNT, 3, "no error code");
+    error_set(&e, code, "%s", message);
     l->flight = NULL;
     group_finish_error(f, code, "%s", e.msg);
     return l_error(L, &e);
 }
+
+/* --- a group of a node in this process --- */
+
+/* node:handle(name) -> handle | nil */
+int l_node_handle(lua_State *L)
+{
+    struct node *n = l_check_node(L, 1);
+    size_t len;
+    const char *name = luaL_checklstring(L, 2, &len);
+    struct handle *h = new_handle(L);
+
+    h->group = node_group(n, name, len);
+    return h->group ? 1 : 0;
+}
+
+static const luaL_Reg handle_methods[] = {
+    {"__gc", l_handle_gc},
+    {NULL, NULL},
+};
+
+static const luaL_Reg load_methods[] = {
+    {"__gc", l_load_gc},
+    {NULL, NULL},
+};
+
+void bind_library_open(lua_State *L)
+{
+    l_new_class(L, BIND_HANDLE, handle_methods);
+    l_new_class(L, BIND_LOAD, load_methods);
+}
+
+const luaL_Reg bind_library[] = {
+    {"forget", l_forget},
+    {"group_alone", l_group_alone},
+    {"handle_address", l_handle_address},
+    {"hit", l_hit},
+    {"load_begin", l_load_begin},
+    {"load_error", l_load_error},
+    {"load_value", l_load_value},
+    {"recall", l_recall},
+    {"wait", l_wait},
+    {NULL, NULL},
+};

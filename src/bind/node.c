@@ -161,12 +161,12 @@ static int l_script_groups(lua_State *L)
 
 /* --- node --- */
 
-static struct node **check_node(lua_State *L)
+struct node *l_check_node(lua_State *L, int index)
 {
-    struct node **n = luaL_checkudata(L, 1, BIND_NODE);
+    struct node **n = luaL_checkudata(L, index, BIND_NODE);
 
-    luaL_argcheck(L, *n, 1, "this node is closed");
-    return n;
+    luaL_argcheck(L, *n, index, "this node is closed");
+    return *n;
 }
 
 static int l_node_gc(lua_State *L)
@@ -199,25 +199,31 @@ static uint64_t number_field(lua_State *L, const char *name)
     return (uint64_t)n;
 }
 
-/* The peers of the settings at `index`, as an array that a userdata on the stack owns. */
-static const char **check_peers(lua_State *L, int index, size_t *count)
+/* The list of URLs at `index`, as an array that a userdata on the stack owns. */
+static const char **check_list(lua_State *L, int index, size_t *count)
 {
     const char **urls;
     size_t i, n;
 
-    lua_getfield(L, index, "peers");
-    luaL_checktype(L, -1, LUA_TTABLE);
-    n = lua_objlen(L, -1);
+    luaL_checktype(L, index, LUA_TTABLE);
+    n = lua_objlen(L, index);
     if (n > MAX_PEERS)
         luaL_error(L, "a node has at most %d peers, not %d", MAX_PEERS, (int)n);
     urls = lua_newuserdata(L, (n + 1) * sizeof(*urls));
     for (i = 0; i < n; i++) {
-        lua_rawgeti(L, -2, (int)i + 1);
+        lua_rawgeti(L, index, (int)i + 1);
         urls[i] = luaL_checkstring(L, -1); /* the list holds it */
         lua_pop(L, 1);
     }
     *count = n;
     return urls;
+}
+
+/* The peers of the settings at `index`. */
+static const char **check_peers(lua_State *L, int index, size_t *count)
+{
+    lua_getfield(L, index, "peers");
+    return check_list(L, lua_gettop(L), count);
 }
 
 static void check_settings(lua_State *L, struct node_opts *o)
@@ -269,7 +275,7 @@ static int l_node(lua_State *L)
 /* node:address() -> "host:port", "host:port" of the admin listener */
 static int l_node_address(lua_State *L)
 {
-    struct node *n = *check_node(L);
+    struct node *n = l_check_node(L, 1);
 
     lua_pushstring(L, node_address(n));
     lua_pushstring(L, node_admin_address(n));
@@ -286,7 +292,7 @@ static int l_buf_gc(lua_State *L)
 /* node:stats() -> JSON text */
 static int l_node_stats(lua_State *L)
 {
-    struct node *n = *check_node(L);
+    struct node *n = l_check_node(L, 1);
     struct buf *out = lua_newuserdata(L, sizeof(*out));
 
     buf_init(out, 0);
@@ -326,7 +332,7 @@ static int l_node_wait(lua_State *L)
     sigset_t set;
     int sig = SIGTERM;
 
-    check_node(L);
+    l_check_node(L, 1);
     stop_signals(&set);
     sigaddset(&set, SIGHUP);
     sigwait(&set, &sig);
@@ -337,7 +343,7 @@ static int l_node_wait(lua_State *L)
 /* node:reload(script, settings) -> true | nil, message, code */
 static int l_node_reload(lua_State *L)
 {
-    struct node *n = *check_node(L);
+    struct node *n = l_check_node(L, 1);
     struct ran *s = check_ran(L, 2);
     struct error e;
     size_t count;
@@ -351,12 +357,28 @@ static int l_node_reload(lua_State *L)
     return 1;
 }
 
+/* node:set_peers(list) -> true | nil, message, code */
+static int l_node_set_peers(lua_State *L)
+{
+    struct node *n = l_check_node(L, 1);
+    struct error e;
+    const char **peers;
+    size_t count;
+
+    lua_settop(L, 2);
+    peers = check_list(L, 2, &count);
+    if (node_set_peers(n, peers, count, &e))
+        return l_error(L, &e);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
 /* node:stop(): ends the node; a second signal while requests are still under way ends it at once */
 static int l_node_stop(lua_State *L)
 {
-    struct node **slot = check_node(L), *n = *slot;
+    struct node *n = l_check_node(L, 1);
 
-    *slot = NULL;
+    *(struct node **)lua_touserdata(L, 1) = NULL;
     node_stop(n, hurry, NULL);
     return 0;
 }
@@ -373,8 +395,10 @@ static const luaL_Reg script_methods[] = {
 
 static const luaL_Reg node_methods[] = {
     {"address", l_node_address},
+    {"handle", l_node_handle},
     {"stats", l_node_stats},
     {"reload", l_node_reload},
+    {"set_peers", l_node_set_peers},
     {"stop", l_node_stop},
     {"wait", l_node_wait},
     {"close", l_node_gc},
@@ -387,21 +411,11 @@ static const luaL_Reg buf_methods[] = {
     {NULL, NULL},
 };
 
-static void new_class(lua_State *L, const char *name, const luaL_Reg *methods)
-{
-    if (luaL_newmetatable(L, name)) {
-        luaL_setfuncs(L, methods, 0);
-        lua_pushvalue(L, -1);
-        lua_setfield(L, -2, "__index");
-    }
-    lua_pop(L, 1);
-}
-
 void bind_node_open(lua_State *L)
 {
-    new_class(L, BIND_SCRIPT, script_methods);
-    new_class(L, BIND_NODE, node_methods);
-    new_class(L, BIND_BUF, buf_methods);
+    l_new_class(L, BIND_SCRIPT, script_methods);
+    l_new_class(L, BIND_NODE, node_methods);
+    l_new_class(L, BIND_BUF, buf_methods);
 }
 
 const luaL_Reg bind_node[] = {

@@ -339,6 +339,16 @@ enum err node_reload(struct node *n, const struct script *script, struct vm *con
     return ERR_OK;
 }
 
+enum err node_set_peers(struct node *n, const char *const *peers, size_t n_peers, struct error *e)
+{
+    return peers_set(n->peers, peers, n_peers, e);
+}
+
+struct group *node_group(struct node *n, const char *name, size_t name_len)
+{
+    return groups_find(n->groups, name, name_len);
+}
+
 /* --- stop --- */
 
 static unsigned active(const struct node *n)

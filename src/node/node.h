@@ -13,6 +13,7 @@
 #include "wire/dialect.h"
 
 struct buf;
+struct group;
 struct lua_State;
 struct node;
 struct script;
@@ -58,6 +59,12 @@ const char *node_admin_address(const struct node *n);
  * nothing has changed. */
 enum err node_reload(struct node *n, const struct script *script, struct vm *control,
                      const char *const *peers, size_t n_peers, struct error *e);
+
+/* Replaces the peer list, as peers_set() says. */
+enum err node_set_peers(struct node *n, const char *const *peers, size_t n_peers, struct error *e);
+
+/* A reference to the group of that name, or NULL. */
+struct group *node_group(struct node *n, const char *name, size_t name_len);
 
 /* Ends the node: readiness off, no new connections, requests under way may end for
  * drain_timeout_ms or until hurry(arg) says 1 (asked some times a second; NULL: never), then those

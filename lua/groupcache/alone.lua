@@ -1,0 +1,63 @@
+-- SPDX-License-Identifier: MIT
+-- groupcache.alone: a group in a program that runs no node. Its getter runs in the calling VM, in
+-- the call that needs it; nothing bounds its time.
+
+local core = require "groupcache.core"
+local handle = require "groupcache.handle"
+
+local Alone = {}
+Alone.__index = Alone
+Alone.__name = "groupcache.group"
+
+function Alone:__tostring()
+  return ("groupcache.group(%q)"):format(self.name)
+end
+
+-- What the getter did, as a result of its own contract.
+local function finish(self, load, ok, value, err, ttl)
+  if not ok then
+    return core.load_error(load, tostring(value), "GETTER")
+  elseif ttl ~= nil and type(ttl) ~= "number" then
+    return core.load_error(load, ("group %s: the getter's third result, the ttl in seconds, is a %s")
+      :format(self.name, type(ttl)), "GETTER")
+  elseif type(value) == "string" then
+    local kept, message, code = core.load_value(load, value, ttl and ttl * 1000)
+    if not kept then
+      return nil, message, code
+    end
+    return value, nil, "local"
+  elseif value ~= nil then
+    return core.load_error(load, ("group %s: the getter returned a %s, not a string")
+      :format(self.name, type(value)), "GETTER")
+  elseif err ~= nil then
+    return core.load_error(load, tostring(err), "GETTER")
+  end
+  return core.load_error(load, ("group %s: not found"):format(self.name), "NOTFOUND")
+end
+
+--- The value of a key, loaded if need be.
+-- @return value, nil, source; or nil, message, code
+function Alone:get(key)
+  if type(key) ~= "string" then
+    error(("group:get: the key is a %s, and must be a string"):format(type(key)), 2)
+  end
+  local value, _, source = self.handle:hit(key)
+  if value then
+    return value, nil, source
+  end
+  local load, message, code = core.load_begin(self.handle.raw, key)
+  if type(load) ~= "userdata" then
+    return load, message, code
+  end
+  local ctx = { group = self.name, key = key, from_peer = false }
+  return finish(self, load, pcall(self.getter, key, ctx))
+end
+
+--- @return the group
+return function(name, numbers, content_type, getter)
+  return setmetatable({
+    name = name,
+    getter = getter,
+    handle = handle.new(core.group_alone(name, numbers, content_type)),
+  }, Alone)
+end

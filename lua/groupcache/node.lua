@@ -1,0 +1,128 @@
+-- SPDX-License-Identifier: MIT
+-- groupcache.node: a node inside a program of your own. Its getters run in worker VMs, on threads
+-- of their own, made from a script; the program asks its groups.
+
+local config = require "groupcache.config"
+local core = require "groupcache.core"
+local handle = require "groupcache.handle"
+local options = require "groupcache.options"
+
+local Group = {}
+Group.__index = Group
+Group.__name = "groupcache.group"
+
+function Group:__tostring()
+  return ("groupcache.group(%q)"):format(self.name)
+end
+
+--- The value of a key, loaded if need be. Blocks the calling thread.
+-- @param timeout seconds, at most; default: the group's own
+-- @return value, nil, source; or nil, message, code
+function Group:get(key, timeout)
+  if type(key) ~= "string" then
+    error(("group:get: the key is a %s, and must be a string"):format(type(key)), 2)
+  end
+  if timeout ~= nil and (type(timeout) ~= "number" or timeout <= 0) then
+    error("group:get: the timeout is a number of seconds above 0", 2)
+  end
+  local value, _, source = self.handle:hit(key)
+  if value then
+    return value, nil, source
+  end
+  return core.wait(self.handle.raw, key, timeout and math.ceil(timeout * 1000))
+end
+
+local Node = {}
+Node.__index = Node
+Node.__name = "groupcache.node"
+
+function Node:__tostring()
+  return ("groupcache.node(%s)"):format(self.raw and self.address or "closed")
+end
+
+local function check_open(self, what)
+  if not self.raw then
+    error(what .. ": this node is closed", 3)
+  end
+end
+
+--- A group of the node, by name; nil when it has none of that name.
+function Node:group(name)
+  check_open(self, "node:group")
+  if type(name) ~= "string" then
+    error(("node:group: the name is a %s, and must be a string"):format(type(name)), 2)
+  end
+  local raw = self.raw:handle(name)
+  if not raw then
+    return nil, ("this node has no group %q"):format(name), "NOTFOUND"
+  end
+  return setmetatable({ name = name, handle = handle.new(raw) }, Group)
+end
+
+--- Replaces the list of peers; {} for none.
+-- @return true; or nil, message, code
+function Node:set_peers(peers)
+  check_open(self, "node:set_peers")
+  local checked, expected = options.value(config.SETTINGS.peers, peers)
+  if checked == nil then
+    error("node:set_peers: the peers must be " .. expected, 2)
+  end
+  return self.raw:set_peers(checked)
+end
+
+--- What /stats says, as a table.
+function Node:stats()
+  check_open(self, "node:stats")
+  return require("cjson.safe").decode(self.raw:stats())
+end
+
+--- Ends the node: requests under way may end first. A second call does nothing.
+function Node:close()
+  local raw = self.raw
+  self.raw = nil
+  if raw then
+    raw:close()
+  end
+end
+
+local node = {}
+
+--- Starts a node in this process. Raises for an option that is none or has the wrong type.
+-- @param given { script = path, and any setting of groupcached }
+-- @return the node; or nil, message, code
+function node.start(given)
+  if type(given) ~= "table" or type(given.script) ~= "string" then
+    error("groupcache.start: the options are a table with script = the path of a node script", 3)
+  end
+  local flags = {}
+  for name, value in pairs(given) do
+    if name ~= "script" then
+      flags[name] = value
+    end
+  end
+  local fine, wrong = options.check(config.SETTINGS, flags, "groupcache.start")
+  if not fine then
+    error(wrong, 3)
+  end
+  local script, err, code = core.script(given.script)
+  if not script then
+    return nil, err, code
+  end
+  local settings
+  settings, err = config.settle(script:settings(), flags, given.script)
+  if not settings then
+    return nil, err, "INVAL"
+  end
+  core.set_log_level(settings.log_level)
+  local raw
+  raw, err, code = core.node(script, settings)
+  script:close()
+  if not raw then
+    return nil, err, code
+  end
+  local address, admin = raw:address()
+  return setmetatable({ raw = raw, address = address, admin_address = admin,
+    url = settings.self }, Node)
+end
+
+return node
