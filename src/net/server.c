@@ -290,10 +290,20 @@ static int refuse(struct server *s, struct MHD_Connection *c, int status, enum e
     return answer_status(&to, status, &e);
 }
 
-static int first_call(struct server *s, struct MHD_Connection *c, void **con_cls)
+/* libmicrohttpd takes any bytes for a method: also those of a TLS client that came here by mistake,
+ * and what follows them is no request. */
+static int bad_method(const char *method)
+{
+    return method[strspn(method, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_")] != '\0';
+}
+
+static int first_call(struct server *s, struct MHD_Connection *c, const char *method,
+                      void **con_cls)
 {
     *con_cls = &seen;
     atomic_fetch_add_explicit(&s->active, 1, memory_order_relaxed);
+    if (bad_method(method))
+        return refuse(s, c, 400, ERR_INVAL, "the method is not one of HTTP");
     if (bad_framing(c))
         return refuse(s, c, 400, ERR_INVAL, "a request here has no body, one Host and clean headers");
     if (atomic_load_explicit(&s->connections, memory_order_relaxed) > s->opts.max_connections)
@@ -310,7 +320,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const cha
     (void)version;
     (void)upload;
     if (*con_cls == NULL)
-        return (enum MHD_Result)first_call(s, c, con_cls);
+        return (enum MHD_Result)first_call(s, c, method, con_cls);
     if (*upload_size) { /* cannot be: bodies were refused */
         *upload_size = 0;
         return MHD_YES;
