@@ -31,24 +31,27 @@ RUN_PACKAGES     = gcc libc6-dev make pkg-config libluajit-5.1-dev libmicrohttpd
 TEST_PACKAGES    = luajit lua-busted lua-cjson lua-filesystem lua-posix lua-socket nginx-light
 LINT_PACKAGES    = lua-check clang clang-format cppcheck protobuf-c-compiler
 INTEROP_PACKAGES = golang-go golang-github-golang-groupcache-dev
+ROCK_PACKAGES    = luajit luarocks lua-cjson
 
 # ---- flags -------------------------------------------------------------------------------------
 
 # CFLAGS may come from the command line (LuaRocks does that), where += has no effect; what the
 # project itself needs therefore stands in ALL_CFLAGS.
 #
-# pkg-config is asked once, on first use: `make deps` must work before it is installed. LuaJIT's own
-# headers come first, since LuaRocks' LUA_INCDIR may name those of plain Lua 5.1, which lack half the API.
+# pkg-config is asked once, on first use: `make deps` must work before it is installed.
 once = $(eval $(1) := $$(shell $(2)))$($(1))
-LUAJIT_CFLAGS = $(call once,LUAJIT_CFLAGS,pkg-config --cflags luajit 2>/dev/null || echo $(LUA_INCDIR:%=-I%))
+LUAJIT_CFLAGS = $(call once,LUAJIT_CFLAGS,pkg-config --cflags luajit 2>/dev/null)
 LUAJIT_LIBS   = $(call once,LUAJIT_LIBS,pkg-config --libs luajit 2>/dev/null || echo -lluajit-5.1)
 DEP_CFLAGS    = $(call once,DEP_CFLAGS,pkg-config --cflags $(DEP_MODULES) 2>/dev/null)
 DEP_LIBS      = $(call once,DEP_LIBS,pkg-config --libs $(DEP_MODULES) 2>/dev/null \
                   || echo -lmicrohttpd -lcurl -lprotobuf-c)
 DEP_MODULES   = libmicrohttpd libcurl libprotobuf-c
 
-ROCK_INCS = $(addprefix -I,$(CURL_INCDIR) $(MICROHTTPD_INCDIR) $(PROTOBUF_C_INCDIR))
-ROCK_LIBS = $(addprefix -L,$(CURL_LIBDIR) $(MICROHTTPD_LIBDIR) $(PROTOBUF_C_LIBDIR))
+# What LuaRocks found, or was told, goes before that. Its LUA_INCDIR is of no use: it may lead to plain
+# Lua 5.1, whose headers lack half of LuaJIT's API.
+ROCK_INCS = $(addprefix -I,$(LUAJIT_INCDIR:%=%/luajit-2.1) $(CURL_INCDIR) $(MICROHTTPD_INCDIR) \
+  $(PROTOBUF_C_INCDIR))
+ROCK_LIBS = $(addprefix -L,$(LUAJIT_LIBDIR) $(CURL_LIBDIR) $(MICROHTTPD_LIBDIR) $(PROTOBUF_C_LIBDIR))
 
 SANFLAGS_address   = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 SANFLAGS_undefined = -fsanitize=undefined -fno-sanitize-recover=undefined
@@ -62,7 +65,7 @@ SANFLAGS = $(SANFLAGS_$(SAN))
 
 STD        = -std=c11 -D_GNU_SOURCE
 WARN       = -Wall -Wextra -Wshadow -Wconversion $(if $(filter 1,$(WERROR)),-Werror)
-INCS       = -Isrc -Iproto $(LUAJIT_CFLAGS) $(ROCK_INCS) $(DEP_CFLAGS)
+INCS       = -Isrc -Iproto $(ROCK_INCS) $(LUAJIT_CFLAGS) $(DEP_CFLAGS)
 ALL_CFLAGS = $(STD) $(WARN) -fPIC -pthread -DGROUPCACHE_VERSION='"$(VERSION)"' \
              $(INCS) $(SANFLAGS) $(CFLAGS)
 ALL_LDFLAGS = -pthread $(SANFLAGS) $(ROCK_LIBS) $(LDFLAGS)
@@ -136,7 +139,7 @@ $(OBJ)/proto/%.o $(OBJ)/test/proto/%.o: GENERATED = -w
 # Changes only when the compiler or its flags do, and then everything is compiled again. It is also
 # where a missing package is noticed, once and by name. LuaRocks has looked for itself already.
 $(OBJ)/flags: FORCE
-	@$(if $(LUA_INCDIR),,$(call need,$(CC),gcc) $(call need,pkg-config,pkg-config) \
+	@$(if $(LUAJIT_INCDIR),,$(call need,$(CC),gcc) $(call need,pkg-config,pkg-config) \
 	  $(call need_lib,luajit,libluajit-5.1-dev) $(call need_lib,libmicrohttpd,libmicrohttpd-dev) \
 	  $(call need_lib,libcurl,libcurl4-openssl-dev) $(call need_lib,libprotobuf-c,libprotobuf-c-dev) \
 	  if [ -n "$$missing" ]; then \
@@ -238,15 +241,16 @@ proto: ## generate the C pair from proto/groupcache.proto
 
 # ---- packaging ---------------------------------------------------------------------------------
 
-rock: ## not yet: build, install and try the LuaRocks package in a scratch tree
-	@echo 'not yet: rock' >&2; exit 1
+rock: ## install, try and remove the LuaRocks package in a scratch tree; ends with "rock: fine"
+	@.ci/deps $(RUN_PACKAGES) $(ROCK_PACKAGES)
+	@sh spec/rock/try.sh $(BUILD)/rock $(VERSION)
 
 install: all ## install under PREFIX [/usr/local], or where LuaRocks says
-	install -d $(DESTDIR)$(INST_BINDIR) $(DESTDIR)$(INST_LIBDIR)/groupcache
-	install -m 755 $(BIN) $(DESTDIR)$(INST_BINDIR)/groupcached
-	install -m 755 $(CORE) $(DESTDIR)$(INST_LIBDIR)/groupcache/core.so
+	install -d '$(DESTDIR)$(INST_BINDIR)' '$(DESTDIR)$(INST_LIBDIR)/groupcache'
+	install -m 755 $(BIN) '$(DESTDIR)$(INST_BINDIR)/groupcached'
+	install -m 755 $(CORE) '$(DESTDIR)$(INST_LIBDIR)/groupcache/core.so'
 	@for f in $(LUA_FILES:lua/%=%); do \
-	  install -D -m 644 lua/$$f $(DESTDIR)$(INST_LUADIR)/$$f || exit 1; done
+	  install -D -m 644 lua/$$f '$(DESTDIR)$(INST_LUADIR)'/$$f || exit 1; done
 
 clean: ## remove everything made
 	rm -rf build build-address build-undefined build-thread $(filter-out build,$(BUILD))

@@ -1,0 +1,295 @@
+-- SPDX-License-Identifier: MIT
+
+-- What is packed: the rockspec, and what `make install` puts where. That LuaRocks agrees is shown
+-- by `make rock`; nothing here needs LuaRocks or a network.
+
+local lfs = require "lfs"
+local node = require "support.node"
+local process = require "support.process"
+local tmp = require "support.tmp"
+
+local BUILD = os.getenv "BUILD" or "build"
+local ROOT = lfs.currentdir()
+
+local makefile = tmp.read "Makefile"
+local VERSION = makefile:match "\nVERSION = (%S+)\n"
+
+-- path -> its size, for every file below a folder, relative to it.
+local function files(folder)
+  local found = {}
+  local function walk(path, prefix)
+    for name in lfs.dir(path) do
+      local full = path .. "/" .. name
+      if name ~= "." and name ~= ".." then
+        if lfs.symlinkattributes(full, "mode") == "directory" then
+          walk(full, prefix .. name .. "/")
+        else
+          found[prefix .. name] = lfs.symlinkattributes(full, "size")
+        end
+      end
+    end
+  end
+  walk(folder, "")
+  return found
+end
+
+local function sorted(set)
+  local list = {}
+  for name in pairs(set) do
+    list[#list + 1] = name
+  end
+  table.sort(list)
+  return list
+end
+
+local function make(...)
+  local argv = { "make", "--no-print-directory", "BUILD=" .. BUILD, ... }
+  -- The variables on the command line of an outer make come along: other flags would mean
+  -- another build. Its job slots do not.
+  local flags = os.getenv "MAKEFLAGS" or ""
+  argv.env = { MAKEFLAGS = flags:match "%-%- .*$" or false, MFLAGS = false, MAKELEVEL = false,
+    INST_PREFIX = false, INST_BINDIR = false, INST_LIBDIR = false, INST_LUADIR = false,
+    PREFIX = false, DESTDIR = false }
+  argv.timeout = 300
+  local r = process.run(argv)
+  assert(r.code == 0, r.stdout .. r.stderr)
+  return r.stdout
+end
+
+-- What an installation holds, below the three folders.
+local function wanted(bin, lib, share)
+  local list = { bin .. "/groupcached", lib .. "/groupcache/core.so" }
+  for name in pairs(files "lua") do
+    if name:match "%.lua$" then
+      list[#list + 1] = share .. "/" .. name
+    end
+  end
+  table.sort(list)
+  return list
+end
+
+-- A rockspec is a Lua file that sets globals.
+local function load_rockspec(path)
+  local chunk = assert(loadfile(path))
+  local fields = {}
+  setfenv(chunk, fields)()
+  return fields
+end
+
+describe("the rockspec", function()
+  local scm = "rockspec/groupcache-scm-1.rockspec"
+  local spec
+
+  setup(function()
+    spec = load_rockspec(scm)
+  end)
+
+  it("is what its file name says, as are those of releases", function()
+    local count = 0
+    for name in lfs.dir "rockspec" do
+      if name:match "%.rockspec$" then
+        count = count + 1
+        local r = load_rockspec("rockspec/" .. name)
+        assert.equal(r.package .. "-" .. r.version .. ".rockspec", name)
+        assert.equal("groupcache", r.package)
+        local release = r.version:match "^(%d+%.%d+%.%d+)%-%d+$"
+        if release then
+          assert.equal("v" .. release, r.source.tag)
+        else
+          assert.equal("scm-1", r.version)
+          assert.equal("main", r.source.branch)
+        end
+      end
+    end
+    assert.is_true(count >= 1)
+  end)
+
+  it("says what LuaRocks wants to know", function()
+    assert.equal("3.0", spec.rockspec_format)
+    assert.equal("MIT", spec.description.license)
+    assert.equal("make", spec.build.type)
+  end)
+
+  it("has no dependency that the Lua part does not require, and all that it does", function()
+    local ours, foreign = files "lua", {}
+    local known = { jit = true, ffi = true, bit = true, string = true, table = true }
+    for name in pairs(ours) do
+      local source = tmp.read("lua/" .. name)
+      for module in source:gmatch "[^%w_.]require%s*%(?%s*[\"']([%w_.%-]+)[\"']" do
+        local path = module:gsub("%.", "/")
+        if module ~= "groupcache.core" and not known[module:match "^[^.]+"]
+          and not ours[path .. ".lua"] and not ours[path .. "/init.lua"] then
+          foreign[module] = true
+        end
+      end
+    end
+    -- A module that is foreign belongs to a rock, which belongs into the list.
+    local rocks = { cjson = "lua-cjson" }
+    local list = { lua = true }
+    for module in pairs(foreign) do
+      list[assert(rocks[module:match "^[^.]+"], "which rock has " .. module .. "?")] = true
+    end
+    local named = {}
+    for _, dependency in ipairs(spec.dependencies) do
+      named[dependency:match "^%S+"] = true
+    end
+    assert.same(sorted(list), sorted(named))
+    assert.equal("lua == 5.1", spec.dependencies[1])
+  end)
+
+  it("asks for every library that is linked", function()
+    local libraries = {}
+    for _, dependency in pairs(spec.external_dependencies) do
+      libraries["lib" .. dependency.library .. ".so"] = true
+    end
+    local linked = {}
+    local r = process.run { "readelf", "-d", BUILD .. "/bin/groupcached", env = { LC_ALL = "C" } }
+    for name in r.stdout:gmatch "NEEDED[^\n]*%[(lib[^%]]-%.so)[%d.]*%]" do
+      if not name:match "^libc%.so" and not name:match "^libm%.so" and not name:match "^libgcc_s"
+        and not name:match "^lib%a*san%.so" then
+        linked[name] = true
+      end
+    end
+    assert.same(sorted(libraries), sorted(linked))
+  end)
+
+  it("passes variables that the Makefile knows", function()
+    local unknown = {}
+    for _, set in ipairs { spec.build.variables, spec.build.install_variables } do
+      for name in pairs(set) do
+        if not makefile:find("$(" .. name, 1, true) then
+          unknown[#unknown + 1] = name
+        end
+      end
+    end
+    assert.same({}, unknown)
+  end)
+
+  it("copies folders that exist", function()
+    for _, name in ipairs(spec.build.copy_directories) do
+      assert.equal("directory", lfs.attributes(name, "mode"))
+    end
+  end)
+end)
+
+describe("make install", function()
+  local prefix
+
+  setup(function()
+    prefix = tmp.dir() .. "/a prefix"
+    make("install", "PREFIX=" .. prefix)
+  end)
+
+  it("installs the command, the C module and every Lua module, and nothing else", function()
+    assert.same(wanted("bin", "lib/lua/5.1", "share/lua/5.1"), sorted(files(prefix)))
+  end)
+
+  it("copies the Lua modules as they are", function()
+    for name, size in pairs(files "lua") do
+      local copy = prefix .. "/share/lua/5.1/" .. name
+      assert.equal(size, lfs.attributes(copy, "size"))
+      assert.is_true(tmp.read("lua/" .. name) == tmp.read(copy), name)
+      assert.equal("rw-r--r--", lfs.attributes(copy, "permissions"))
+    end
+    assert.equal("rwxr-xr-x", lfs.attributes(prefix .. "/bin/groupcached", "permissions"))
+  end)
+
+  it("puts DESTDIR before PREFIX", function()
+    local dest = tmp.dir()
+    make("install", "DESTDIR=" .. dest, "PREFIX=/opt/x")
+    assert.same(wanted("opt/x/bin", "opt/x/lib/lua/5.1", "opt/x/share/lua/5.1"),
+      sorted(files(dest)))
+  end)
+
+  it("goes where LuaRocks says, without PREFIX", function()
+    local dest = tmp.dir()
+    make("install", "PREFIX=/nowhere", "INST_BINDIR=" .. dest .. "/b",
+      "INST_LIBDIR=" .. dest .. "/l", "INST_LUADIR=" .. dest .. "/s/lua")
+    assert.same(wanted("b", "l", "s/lua"), sorted(files(dest)))
+  end)
+
+  it("compiles nothing that is compiled already", function()
+    local said = make("install", "PREFIX=" .. tmp.dir())
+    assert.is_nil(said:match "\n? +CC +[^\n]+")
+    assert.is_nil(said:match "\n? +LINK +[^\n]+")
+  end)
+
+  it("gives a groupcached that runs from its own place", function()
+    local r = process.run { prefix .. "/bin/groupcached", "--version", cwd = "/",
+      env = { LUA_PATH = false, LUA_CPATH = false } }
+    assert.equal("groupcached " .. VERSION .. "\n", r.stdout)
+    assert.equal(0, r.code)
+
+    local n = node.start { program = prefix .. "/bin/groupcached", cwd = "/",
+      env = { LUA_PATH = false, LUA_CPATH = false }, script = [[
+        local groupcache = require "groupcache"
+        groupcache.group("where", { getter = function(module)
+          return package.loaded[module] and package.searchpath(module, package.path)
+        end })
+        return {}
+      ]] }
+    finally(function() n:kill9() end)
+    assert.equal(prefix .. "/share/lua/5.1/groupcache/init.lua", n:get("where", "groupcache").body)
+    assert.equal(0, n:stop())
+  end)
+
+  it("gives a groupcached that serves the quick start", function()
+    local folder = tmp.dir()
+    tmp.write(folder .. "/some file", "its bytes")
+    local n = node.start { program = prefix .. "/bin/groupcached", cwd = "/",
+      env = { LUA_PATH = false, LUA_CPATH = false, QUICKSTART_ROOT = folder .. "/" },
+      script = ROOT .. "/examples/quickstart.lua" }
+    finally(function() n:kill9() end)
+    local res = n:get("files", "some file")
+    assert.equal(200, res.status)
+    assert.equal("its bytes", res.body)
+    assert.equal(0, n:stop())
+  end)
+
+  it("gives a module that LuaJIT loads, and that tells others why not", function()
+    local share = prefix .. "/share/lua/5.1/"
+    local env = { LUA_PATH = share .. "?.lua;" .. share .. "?/init.lua",
+      LUA_CPATH = prefix .. "/lib/lua/5.1/?.so" }
+    local ask = "io.write(require('groupcache')._VERSION)"
+    if not os.getenv "SAN" then -- their runtimes would have to be in luajit
+      local r = process.run { "luajit", "-e", ask, cwd = "/", env = env }
+      assert.equal(VERSION, r.stdout, r.stderr)
+      assert.equal(0, r.code)
+    end
+    local r = process.run { "luajit", "-e", "jit = nil " .. ask, cwd = "/", env = env }
+    assert.equal(1, r.code)
+    assert.matches("groupcache needs LuaJIT 2%.1", r.stderr)
+  end)
+
+  it("gives a C module with one symbol, for a host that has Lua's", function()
+    local core = prefix .. "/lib/lua/5.1/groupcache/core.so"
+    local r = process.run { "readelf", "-d", core, env = { LC_ALL = "C" } }
+    assert.equal(0, r.code)
+    assert.is_nil(r.stdout:find("luajit", 1, true))
+    assert.is_nil(r.stdout:find "R[UN]*PATH")
+    r = process.run { "nm", "-D", "--defined-only", core }
+    local exported = {}
+    for name in r.stdout:gmatch " T ([%w_]+)" do
+      if not name:match "^_" then
+        exported[#exported + 1] = name
+      end
+    end
+    assert.same({ "luaopen_groupcache_core" }, exported)
+  end)
+end)
+
+describe("the Makefile", function()
+  it("keeps its own flags when LuaRocks gives some on the command line", function()
+    local said = make("-n", "V=1", "all", "BUILD=" .. tmp.dir(), "CFLAGS=-O1 -DHERE",
+      "LIBFLAG=-shared -DLIB", "LUAJIT_INCDIR=/where/include", "LUAJIT_LIBDIR=/where/lib")
+    local compile = assert(said:match "\n([^\n]*/obj/src/main%.o [^\n]*)\n")
+    for _, flag in ipairs { "-std=c11", "-Wall", "-fPIC", "-pthread", "-fvisibility=hidden",
+      "-DGROUPCACHE_VERSION='\"" .. VERSION .. "\"'", "-O1 -DHERE",
+      "-I/where/include/luajit-2.1" } do
+      assert(compile:find(" " .. flag .. " ", 1, true), flag .. " is not in " .. compile)
+    end
+    local link = assert(said:match "\n([^\n]*/groupcache/core%.so [^\n]*)\n")
+    assert(link:find(" -shared -DLIB ", 1, true), link)
+    assert(link:find(" -L/where/lib ", 1, true), link)
+  end)
+end)
