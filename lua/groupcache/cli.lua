@@ -116,7 +116,10 @@ local function prepare(path, flags)
     return nil, err
   end
   local settings
-  settings, err = config.settle(script:settings(), flags, path)
+  settings, err = script:settings()
+  if settings then
+    settings, err = config.settle(settings, flags, path)
+  end
   if not settings then
     return nil, err
   end

@@ -109,7 +109,10 @@ function node.start(given)
     return nil, err, code
   end
   local settings
-  settings, err = config.settle(script:settings(), flags, given.script)
+  settings, err = script:settings()
+  if settings then
+    settings, err = config.settle(settings, flags, given.script)
+  end
   if not settings then
     return nil, err, "INVAL"
   end

@@ -85,16 +85,23 @@ static int l_script(lua_State *L)
     return 1;
 }
 
+/* Raises without a line: the script's is not known any more, and ours says nothing to its author. */
+static void refuse_setting(lua_State *L, const char *name, const char *why)
+{
+    lua_pushfstring(L, "setting \"%s\" is %s", name, why);
+    lua_error(L);
+}
+
 /* Copies the value at `index` of another state, which does not run, to the top of L. Raises in L
- * only: nothing that is called on `from` allocates. */
-static void copy_value(lua_State *from, int index, lua_State *L, int depth)
+ * only: nothing that is called on `from` allocates. `name` is the setting's, for messages. */
+static void copy_value(lua_State *from, int index, lua_State *L, int depth, const char *name)
 {
     size_t n;
     const char *s;
 
     luaL_checkstack(L, 4, "settings are nested too deeply");
     if (depth > MAX_DEPTH || !lua_checkstack(from, 4))
-        luaL_error(L, "settings are nested more than %d deep", MAX_DEPTH);
+        refuse_setting(L, name, "nested too deeply");
     switch (lua_type(from, index)) {
     case LUA_TNIL:
         lua_pushnil(L);
@@ -114,29 +121,47 @@ static void copy_value(lua_State *from, int index, lua_State *L, int depth)
         lua_pushnil(from);
         while (lua_next(from, index)) {
             int top = lua_gettop(from);
+            int named = depth == 0 && lua_type(from, top - 1) == LUA_TSTRING;
 
-            copy_value(from, top - 1, L, depth + 1);
-            copy_value(from, top, L, depth + 1);
+            copy_value(from, top - 1, L, depth + 1, name);
+            copy_value(from, top, L, depth + 1, named ? lua_tostring(from, top - 1) : name);
             lua_rawset(L, -3);
             lua_settop(from, top - 1);
         }
         break;
     default:
-        luaL_error(L, "a setting is a %s: only strings, numbers, booleans and tables can be",
-                   luaL_typename(from, index));
+        lua_pushfstring(L, "a %s: only strings, numbers, booleans and tables can be",
+                        luaL_typename(from, index));
+        refuse_setting(L, name, lua_tostring(L, -1));
     }
 }
 
-/* script:settings() -> a copy of what the script returned, or nil */
+/* Protected. */
+static int settings_body(lua_State *L)
+{
+    copy_value(lua_touserdata(L, 1), 1, L, 0, "?");
+    return 1;
+}
+
+/* script:settings() -> a copy of the table that the script returned, an empty one if it returned
+ * nothing | nil, message, code */
 static int l_script_settings(lua_State *L)
 {
     struct ran *s = check_ran(L, 1);
     lua_State *from = vm_state(s->vm);
+    struct error e = {.code = ERR_OK};
 
     lua_settop(from, 0);
     vm_push_settings(s->vm);
-    copy_value(from, 1, L, 0);
+    lua_pushcfunction(L, settings_body);
+    lua_pushlightuserdata(L, from);
+    if (lua_pcall(L, 1, 1, 0))
+        error_set(&e, ERR_INVAL, "%s: %s", s->script->path, lua_tostring(L, -1));
     lua_settop(from, 0);
+    if (e.code)
+        return l_error(L, &e);
+    if (lua_isnil(L, -1))
+        lua_newtable(L);
     return 1;
 }
 
