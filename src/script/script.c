@@ -23,6 +23,14 @@ static enum err read_all(FILE *f, const char *path, struct buf *text, struct err
     return ERR_OK;
 }
 
+/* luaL_loadbuffer() is told so too, but it does not name the file. */
+static enum err check_text(const struct buf *text, const char *path, struct error *e)
+{
+    if (text->len && text->data[0] == '\x1b')
+        return error_set(e, ERR_INVAL, "%s is bytecode: only Lua source is run", path);
+    return ERR_OK;
+}
+
 struct script *script_read(const char *path, struct error *e)
 {
     struct script *s = NULL;
@@ -34,7 +42,7 @@ struct script *script_read(const char *path, struct error *e)
         return NULL;
     }
     buf_init(&text, SCRIPT_MAX_BYTES);
-    if (read_all(f, path, &text, e) == ERR_OK) {
+    if (!read_all(f, path, &text, e) && !check_text(&text, path, e)) {
         s = mem_zalloc(sizeof(*s));
         s->path = mem_strdup(path);
         s->text = mem_strndup(text.len ? text.data : "", text.len);
