@@ -26,8 +26,8 @@ local ROOMS = {
   ["^net/net_curl%.h$"] = { "^src/net/net%.c$", "^src/net/fetch%.c$" },
   ["^protobuf%-c/"] = { "^src/wire/[%w_]+%.c$", "^proto/" },
   ["%.pb%-c%.h$"] = { "^src/wire/[%w_]+%.c$", "^proto/" },
-  ["^lua%.h$"] = { "^src/script/[%w_]+%.c$", "^src/bind/[%w_]+%.c$", "^src/main%.c$" },
-  ["^lauxlib%.h$"] = { "^src/script/[%w_]+%.c$", "^src/bind/[%w_]+%.c$", "^src/main%.c$" },
+  ["^lua%.h$"] = { "^src/script/[%w_]+%.c$", "^src/bind/[%w_]+%.[ch]$", "^src/main%.c$" },
+  ["^lauxlib%.h$"] = { "^src/script/[%w_]+%.c$", "^src/bind/[%w_]+%.[ch]$", "^src/main%.c$" },
   ["^lualib%.h$"] = { "^src/script/[%w_]+%.c$", "^src/bind/[%w_]+%.c$", "^src/main%.c$" },
   ["^luajit%.h$"] = { "^src/script/[%w_]+%.c$", "^src/bind/[%w_]+%.c$", "^src/main%.c$" },
 }
@@ -174,10 +174,11 @@ describe("the house", function()
 
   it("has headers that compile alone", function()
     local bad = {}
+    local luajit = process.run({ "pkg-config", "--cflags-only-I", "luajit" }).stdout:match("%S+")
     for _, path in ipairs(headers) do
       local r = process.run { os.getenv "CC" or "cc", "-std=c11", "-D_GNU_SOURCE", "-Wall",
         "-Wextra", "-Werror", "-Wno-unused-function", "-Wno-unused-const-variable", "-Isrc",
-        "-Iproto", "-fsyntax-only", "-x", "c", "-include", path, "/dev/null" }
+        "-Iproto", luajit or "-Isrc", "-fsyntax-only", "-x", "c", "-include", path, "/dev/null" }
       if r.code ~= 0 then
         bad[#bad + 1] = path .. ":\n" .. r.stderr
       end

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* main.c - groupcached: sets up the process, then hands over to groupcache/cli.lua.
  *
- * Signals are blocked here, before there is any other thread: they are waited for in one place
- * (node:run()). Lua modules are looked for beside the binary first, so that a build tree, a rock
+ * Lua modules are looked for beside the binary first, so that a build tree, a rock
  * and an installed package all work without any environment. */
 #include <errno.h>
 #include <lauxlib.h>
@@ -18,20 +17,6 @@
 #include <unistd.h>
 
 #include "bind/bind.h"
-
-
-
-static void setup_signals(void)
-{
-    sigset_t set;
-
-    signal(SIGPIPE, SIG_IGN);
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGHUP);
-    sigprocmask(SIG_BLOCK, &set, NULL);
-}
 
 /* Every connection, in and out, is a descriptor: use all that the operator allows. */
 static void raise_descriptor_limit(void)
@@ -115,7 +100,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "groupcached: no memory for Lua\n");
         return EXIT_FAILURE;
     }
-    setup_signals();
+    signal(SIGPIPE, SIG_IGN);
     raise_descriptor_limit();
     if (lua_cpcall(L, run, &a)) {
         fprintf(stderr, "groupcached: %s\n", lua_tostring(L, -1));

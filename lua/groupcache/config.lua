@@ -6,7 +6,7 @@ local options = require "groupcache.options"
 
 local config = {}
 
--- `help` is the line of --help; settings without one are for scripts only. `arg` names the value.
+-- `help` is the line of --help, `arg` names the value there.
 config.SETTINGS = {
   listen = { kind = "text", default = "127.0.0.1:8080", arg = "HOST:PORT",
     help = "serve peers and clients here; port 0 is any free one" },
@@ -37,7 +37,7 @@ config.SETTINGS = {
   max_connections = { kind = "integer", min = 1, max = 1000000, arg = "N",
     help = "connections served at once; default: 4000, or what\n"
       .. "the limit of descriptors allows" },
-  connect_timeout = { kind = "duration", default = 0.2, arg = "SECONDS",
+  connect_timeout = { kind = "duration", default = 0.2, above_zero = true, arg = "SECONDS",
     help = "to connect to a peer" },
   drain_timeout = { kind = "duration", default = 10, arg = "SECONDS",
     help = "how long a stopping node lets requests end" },
@@ -116,7 +116,25 @@ local function admin_default(listen)
   if is_loopback(host) then
     return listen
   end
-  return "127.0.0.1:" .. (port == 0 and 0 or port + 1)
+  return port < 65535 and "127.0.0.1:" .. (port == 0 and 0 or port + 1) or nil
+end
+
+-- The engine says the same of a list that changes later.
+local function complete_self(s)
+  if #s.peers == 0 then
+    s.self = s.self or ("http://" .. s.listen)
+    return true
+  end
+  if not s.self then
+    return nil, "peers are given, and self is not: a node must know which of them it is"
+  end
+  for _, url in ipairs(s.peers) do
+    if url == s.self then
+      return true
+    end
+  end
+  return nil, ("self %q is not in the peer list (%d peers, the first is %q): every node must list "
+    .. "itself, byte for byte"):format(s.self, #s.peers, s.peers[1])
 end
 
 local function complete_connections(s)
@@ -141,21 +159,26 @@ local function complete(s)
   if not host then
     return nil, ("listen is %q, and must be HOST:PORT"):format(s.listen)
   end
-  if not s.base_path:find("^/.*/$") then
-    return nil, ("base_path is %q, and must start and end with a slash"):format(s.base_path)
+  if not s.base_path:find("^/[%w%-._~/]*[%w%-._~]/$") or s.base_path:find("//", 1, true) then
+    return nil, ("base_path is %q, and must be a path such as /_groupcache/, of letters, digits "
+      .. "and - . _ ~ only, with a slash at both ends"):format(s.base_path)
   end
-  if s.base_path == "/" or s.base_path:find("^/cache/") then
-    return nil, ("base_path is %q, which is not the peers' own"):format(s.base_path)
+  if s.base_path:find("^/cache/") then
+    return nil, ("base_path is %q, which is where clients ask"):format(s.base_path)
   end
-  if #s.peers > 0 and not s.self then
-    return nil, "peers are given, and self is not: a node must know which of them it is"
-  end
-  s.self = s.self or ("http://" .. s.listen)
   s.admin_listen = s.admin_listen or admin_default(s.listen)
+  if not s.admin_listen then
+    return nil, ("admin_listen is missing: listen is %q, and there is no next port")
+      :format(s.listen)
+  end
+  local ok, err = complete_self(s)
+  if not ok then
+    return nil, err
+  end
   s.workers = s.workers or math.min(cores, 256)
   s.http_threads = s.http_threads or math.min(cores, 256)
   s.connect_timeout_ms, s.drain_timeout_ms = s.connect_timeout, s.drain_timeout
-  local ok, err = complete_connections(s)
+  ok, err = complete_connections(s)
   if not ok then
     return nil, err
   end

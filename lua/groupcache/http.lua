@@ -73,6 +73,9 @@ function http.get(url, options)
   if type(url) ~= "string" then
     error(("http.get: the url is a %s, and must be a string"):format(type(url)), 2)
   end
+  if options ~= nil and type(options) ~= "table" then
+    error(("http.get: the options are a %s, and must be a table"):format(type(options)), 2)
+  end
   local request = {}
   for name, value in pairs(options or {}) do
     request[name] = value

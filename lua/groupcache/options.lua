@@ -30,9 +30,12 @@ local function size(value)
 end
 
 -- Seconds, fractions allowed; kept in milliseconds.
-local function duration(value)
+local function duration(value, rule)
   if type(value) ~= "number" or not (value >= 0 and value <= 1e9) then
     return nil, "a number of seconds, 0 or more"
+  end
+  if rule.above_zero and value == 0 then
+    return nil, "a number of seconds above 0"
   end
   return math.ceil(value * 1000)
 end

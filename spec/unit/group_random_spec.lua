@@ -92,6 +92,8 @@ local function new_model(remote)
       count(result.value and "local_loads" or "local_load_errs")
     elseif result.source == "peer" then
       count "peer_loads"
+    elseif result.code == "TIMEOUT" and not f.fell_back then
+      count "peer_errors"
     end
   end
 
@@ -157,10 +159,11 @@ local function new_model(remote)
   end
 
   function m.fallback(f)
-    count "peer_errors"
     if f.state == "ended" then
       return
     end
+    count "peer_errors"
+    f.fell_back = true
     if m.closed then
       return finish(f, { code = "CLOSED" })
     end

@@ -18,7 +18,7 @@ enum err {
     ERR_GETTER,   /* the getter failed */
     ERR_PEER,     /* another node could not be used */
     ERR_TIMEOUT,  /* a deadline passed */
-    ERR_TOOBIG,   /* a value or a key is over its limit */
+    ERR_TOOBIG,   /* a value or an answer is over its limit */
     ERR_CYCLE,    /* a getter waits on its own result */
     ERR_BUSY,     /* a limit on work in progress is reached; try again */
     ERR_CLOSED,   /* the node is stopping */

@@ -59,6 +59,7 @@ void log_write(enum log_level level, const char *mod, const char *msg, const cha
         w = vsnprintf(line + n, cap - n, fmt, ap);
         va_end(ap);
         n += w > 0 ? (size_t)w : 0;
+        n -= w == 0; /* no pairs after all: nor the space before them */
     }
     if (n > cap - 1)
         n = cap - 1;

@@ -50,6 +50,11 @@ static int l_define(lua_State *L)
     };
     struct error e;
 
+    if (!vm_defining(vm)) {
+        error_set(&e, ERR_INVAL, "group \"%s\": groups are defined while the script runs, not later",
+                  d.name);
+        return l_error(L, &e);
+    }
     l_check_numbers(L, 2, &d.opts);
     luaL_checktype(L, 4, LUA_TFUNCTION);
     lua_pushvalue(L, 4);

@@ -129,16 +129,22 @@ struct request {
     const char *headers[MAX_HEADERS];
 };
 
+/* A string field. Without `len` it may hold no NUL. */
 static const char *opt_string(lua_State *L, const char *field, size_t *len)
 {
     const char *s = NULL;
+    size_t n;
 
     lua_getfield(L, 1, field);
     if (!lua_isnil(L, -1)) {
         if (lua_type(L, -1) != LUA_TSTRING)
             task_raise(L, "http.request: %s must be a string, not a %s", field,
                        luaL_typename(L, -1));
-        s = lua_tolstring(L, -1, len); /* the table holds it */
+        s = lua_tolstring(L, -1, &n); /* the table holds it */
+        if (len)
+            *len = n;
+        else if (strlen(s) != n)
+            task_raise(L, "http.request: %s holds a NUL", field);
     }
     lua_pop(L, 1);
     return s;
@@ -209,8 +215,8 @@ static void check_request(lua_State *L, struct request *r)
     r->opts.connect_timeout_ms = opt_ms(L, "connect_timeout", 0);
     lua_getfield(L, 1, "max_bytes");
     max_bytes = luaL_optnumber(L, -1, (double)task_def(t)->opts.max_value_bytes);
-    if (!(max_bytes >= 0 && max_bytes <= MAX_ANSWER))
-        task_raise(L, "http.request: max_bytes is %f, and must be 0 to %d", max_bytes, MAX_ANSWER);
+    if (!(max_bytes >= 1 && max_bytes <= MAX_ANSWER))
+        task_raise(L, "http.request: max_bytes is %f, and must be 1 to %d", max_bytes, MAX_ANSWER);
     r->opts.max_bytes = (size_t)max_bytes;
     lua_getfield(L, 1, "insecure");
     r->opts.insecure = lua_toboolean(L, -1);

@@ -61,13 +61,11 @@ static void push_paths(lua_State *L, const char **path, const char **cpath)
     *cpath = luaL_checkstring(L, -1);
 }
 
-/* core.script(path, vm_bytes) -> script | nil, message, code */
+/* core.script(path) -> script | nil, message, code */
 static int l_script(lua_State *L)
 {
     const char *path = luaL_checkstring(L, 1);
-    size_t max_bytes = (size_t)luaL_optnumber(L, 2, 0);
     struct vm_opts o = {.name = "control",
-                        .max_bytes = max_bytes,
                         .open = luaopen_groupcache_core,
                         .prelude = PRELUDE};
     struct ran *s;
@@ -350,16 +348,32 @@ static int hurry(void *arg)
     return sigtimedwait(&set, NULL, &now) > 0;
 }
 
-/* node:wait() -> "TERM", "INT" or "HUP": the next signal. The caller's thread has these blocked
- * (main.c), as every other thread of ours has. */
+static void node_signals(sigset_t *set)
+{
+    stop_signals(set);
+    sigaddset(set, SIGHUP);
+}
+
+/* core.block_signals(): from here on the signals of a node wait for node:wait(). To be called
+ * before there is any thread but the caller's; the threads of a node take no signals. */
+static int l_block_signals(lua_State *L)
+{
+    sigset_t set;
+
+    (void)L;
+    node_signals(&set);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    return 0;
+}
+
+/* node:wait() -> "TERM", "INT" or "HUP": the next signal. */
 static int l_node_wait(lua_State *L)
 {
     sigset_t set;
     int sig = SIGTERM;
 
     l_check_node(L, 1);
-    stop_signals(&set);
-    sigaddset(&set, SIGHUP);
+    node_signals(&set);
     sigwait(&set, &sig);
     lua_pushstring(L, sig == SIGHUP ? "HUP" : sig == SIGINT ? "INT" : "TERM");
     return 1;
@@ -444,6 +458,7 @@ void bind_node_open(lua_State *L)
 }
 
 const luaL_Reg bind_node[] = {
+    {"block_signals", l_block_signals},
     {"script", l_script},
     {"node", l_node},
     {NULL, NULL},

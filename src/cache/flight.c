@@ -9,7 +9,7 @@
 
 #include "base/mem.h"
 
-enum { BUCKETS = 1024 }; /* some thousand flights at most, by the group's bounds */
+enum { BUCKETS = 256 }; /* a group has two tables, and a node perhaps many groups */
 
 struct flights {
     struct flight *buckets[BUCKETS];

@@ -61,6 +61,7 @@ struct flight {
     enum flight_kind kind;   /* set once */
     enum flight_state state; /* guarded */
     _Atomic unsigned refs;   /* atomic */
+    int fell_back;           /* guarded: the peer could not be used */
     int from_peer;           /* set once: opened by a peer's request */
     uint32_t hash;           /* set once */
     uint32_t key_len;        /* set once */

@@ -240,6 +240,8 @@ static int sample_locked(struct group *g)
 
 static void store_locked(struct group *g, const struct result *r, struct after *a)
 {
+    if (r->item->expires_ms && r->item->expires_ms <= clock_ms())
+        return; /* told to those who wait, kept for nobody */
     if (r->source == SOURCE_LOCAL) {
         insert_locked(g, g->main, r->item, a);
     } else if (g->opts.hot == HOT_ALWAYS || (g->opts.hot == HOT_SAMPLE && sample_locked(g))) {
@@ -528,6 +530,8 @@ static void count_end_locked(struct group *g, const struct flight *f, const stru
         g->stats.local_load_errs++;
     else if (r->item && r->source == SOURCE_PEER)
         g->stats.peer_loads++;
+    else if (r->err.code == ERR_TIMEOUT && !f->fell_back)
+        g->stats.peer_errors++;
 }
 
 void group_finish(struct flight *f, const struct result *r)
@@ -553,8 +557,8 @@ static uint64_t expiry_ms(double ttl_ms)
     static const double longest = 100.0 * 365 * 24 * 3600 * 1000;
 
     if (!(ttl_ms > 0))
-        return 1; /* over as soon as it is there: told to those who wait, kept for nobody */
-    return clock_ms() + (uint64_t)(ttl_ms < longest ? ttl_ms : longest);
+        return 1; /* over as soon as it is there */
+    return clock_ms() + (uint64_t)(ttl_ms < longest ? ttl_ms : longest) + 1; /* never 0: for good */
 }
 
 enum err group_finish_value(struct flight *f, const void *value, size_t n, const double *ttl_ms,
@@ -611,9 +615,10 @@ void group_fallback(struct flight *f)
     after_init(&a, NULL);
     f->fallback.wake = fallback_wake;
     pthread_mutex_lock(&g->mu);
-    g->stats.peer_errors++;
-    ended = f->state == FLIGHT_ENDED;
+    ended = f->state == FLIGHT_ENDED; /* with TIMEOUT, which was counted then, or CLOSED */
     if (!ended) {
+        g->stats.peer_errors++;
+        f->fell_back = 1;
         err = join_or_open_locked(g, FLIGHT_LOCAL, f->hash, f->key, f->key_len, 0, &f->fallback,
                                   &open, &now);
         if (open) {

@@ -134,10 +134,18 @@ struct group *groups_find(struct groups *gs, const char *name, size_t name_len)
 
 void groups_each(struct groups *gs, void (*fn)(void *arg, struct group *g), void *arg)
 {
-    size_t i;
+    struct group **list;
+    size_t i, n;
 
     pthread_rwlock_rdlock(&gs->lock);
-    for (i = 0; i < gs->n; i++)
-        fn(arg, gs->list[i]);
+    n = gs->n;
+    list = mem_zalloc((n + 1) * sizeof(struct group *));
+    for (i = 0; i < n; i++)
+        list[i] = group_ref(gs->list[i]);
     pthread_rwlock_unlock(&gs->lock);
+    for (i = 0; i < n; i++) {
+        fn(arg, list[i]);
+        group_unref(list[i]);
+    }
+    mem_free(list);
 }

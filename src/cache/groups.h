@@ -24,8 +24,7 @@ struct group *groups_remove(struct groups *gs, const char *name);
 /* A reference to the group of that name, or NULL. */
 struct group *groups_find(struct groups *gs, const char *name, size_t name_len);
 
-/* Calls fn for each group, in the order they were added, with the set held: fn must not change
- * it. */
+/* Calls fn for each group that is there now, in the order they were added, with no lock held. */
 void groups_each(struct groups *gs, void (*fn)(void *arg, struct group *g), void *arg);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* stats.h - the counters of a group: Go's nine, by Go's meaning.
  *
- * X(name, meaning). The list is written once; /stats, Lua's stats() and the specs read it. */
+ * X(name, meaning). The list is written once; /stats, docs/api.md and the specs follow it. */
 #ifndef STATS_H
 #define STATS_H
 
@@ -13,9 +13,9 @@
     X(gets, "gets, from peers too")                                                                \
     X(cache_hits, "gets answered from main or hot")                                                \
     X(peer_loads, "values that another node gave")                                                 \
-    X(peer_errors, "loads that another node failed")                                               \
+    X(peer_errors, "loads for which another node could not be used, or took too long")                                               \
     X(loads, "gets less cache hits at the first look")                                             \
-    X(loads_deduped, "loads after those that joined one under way")                                \
+    X(loads_deduped, "loads that were begun, not joined")                                \
     X(local_loads, "values that our getter gave")                                                  \
     X(local_load_errs, "loads that our getter failed, not found included")                         \
     X(server_requests, "gets that came from peers")
@@ -25,7 +25,7 @@ struct stats {
     STATS_COUNTERS(X)
 #undef X
     uint64_t flights; /* loads under way now, waiting ones included */
-    uint64_t waiters; /* callers that wait for them */
+    uint64_t waiters; /* those who wait for them; a load at a peer may wait for one of ours */
     uint64_t remembered_items, remembered_bytes; /* items that Lua programs hold on to */
     struct lru_stats main, hot;
 };

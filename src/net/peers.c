@@ -33,6 +33,8 @@ enum {
     MESSAGE_BYTES = 200    /* of a peer's error text that we pass on */
 };
 
+static const uint64_t MAX_TTL_MS = UINT32_MAX; /* no more is believed of a peer: 49 days */
+
 struct peer {
     _Atomic unsigned refs;
     char *url;                 /* set once */
@@ -225,16 +227,6 @@ void peers_disown(void *ctx, struct peer *owner)
     peer_unref(owner);
 }
 
-void peers_owner_url(struct peers *p, const void *key, size_t key_len, char *out, size_t cap)
-{
-    struct peer *peer;
-
-    pthread_rwlock_rdlock(&p->lock);
-    peer = owner_locked(p, key, key_len);
-    snprintf(out, cap, "%s", peer ? peer->url : "");
-    pthread_rwlock_unlock(&p->lock);
-}
-
 void peers_each(struct peers *p, void (*fn)(void *arg, const struct peer_stats *s), void *arg)
 {
     size_t i;
@@ -272,18 +264,22 @@ static void unusable(struct exchange *x, const char *why)
     group_fallback(x->flight);
 }
 
-/* Errors that are the owner's last word: it spent the load's time, or its getter has spoken. */
+/* Errors that are the owner's last word: its getter has spoken, it spent the load's time, or it has
+ * more to do than it can: then the others must not do it instead. */
 static int is_final(enum err code)
 {
-    return code == ERR_NOTFOUND || code == ERR_GETTER || code == ERR_TOOBIG || code == ERR_TIMEOUT;
+    return code == ERR_NOTFOUND || code == ERR_GETTER || code == ERR_TOOBIG ||
+           code == ERR_TIMEOUT || code == ERR_BUSY;
 }
 
-static uint64_t expiry(struct fetch *f)
+/* When the value ends here: as long from now as at the owner. One who does not say (a Go node, or a
+ * value that is good for good) leaves it to the group's own ttl. */
+static uint64_t expiry(struct fetch *f, uint64_t group_ttl_ms)
 {
     const char *ttl = fetch_header(f, HEADER_TTL);
-    uint64_t ms = ttl ? strtoull(ttl, NULL, 10) : 0;
+    uint64_t ms = ttl ? strtoull(ttl, NULL, 10) : group_ttl_ms;
 
-    return ttl ? clock_ms() + (ms < UINT32_MAX ? ms : UINT32_MAX) : 0;
+    return ttl || group_ttl_ms ? clock_ms() + (ms < MAX_TTL_MS ? ms : MAX_TTL_MS) : 0;
 }
 
 static void take_value(struct exchange *x, struct fetch *f)
@@ -291,6 +287,7 @@ static void take_value(struct exchange *x, struct fetch *f)
     struct buf *body = fetch_body(f);
     const char *type = fetch_header(f, "Content-Type");
     struct flight *flight = x->flight;
+    struct group_opts opts = group_opts(flight->group);
     struct result r = {.source = SOURCE_PEER};
     struct getresponse answer;
     struct error e;
@@ -299,10 +296,10 @@ static void take_value(struct exchange *x, struct fetch *f)
         unusable(x, "the answer is no " DIALECT_CONTENT_TYPE);
     } else if (getresponse_decode(body->data, body->len, &answer, &e)) {
         unusable(x, e.msg);
-    } else if (answer.value_len > group_opts(flight->group).max_value_bytes) {
+    } else if (answer.value_len > opts.max_value_bytes) {
         unusable(x, "the value is over max_value_bytes");
     } else if (!(r.item = item_new(flight->key, flight->key_len, flight->hash, answer.value,
-                                   answer.value_len, expiry(f)))) {
+                                   answer.value_len, expiry(f, opts.ttl_ms)))) {
         group_finish_error(flight, ERR_NOMEM, "no memory for a value of %zu bytes",
                            answer.value_len);
     } else {

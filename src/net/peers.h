@@ -50,9 +50,6 @@ struct peer *peers_owner(void *ctx, const void *key, size_t key_len);
 void peers_disown(void *ctx, struct peer *owner);
 void peers_load(void *ctx, struct flight *f, struct peer *owner);
 
-/* The owner's URL: borrowed until the next peers_set() ends; NULL when the ring is empty. */
-void peers_owner_url(struct peers *p, const void *key, size_t key_len, char *out, size_t cap);
-
 /* Calls fn for each peer in list order, with the list held: fn must not call peers_set(). */
 void peers_each(struct peers *p, void (*fn)(void *arg, const struct peer_stats *s), void *arg);
 

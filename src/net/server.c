@@ -15,6 +15,8 @@
 #include "net/server.h"
 
 #include <microhttpd.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -124,12 +126,14 @@ static void answer_to_init(struct answer_to *to, struct server *s, struct MHD_Co
 /* The connection was resumed: its load has ended. */
 static int answer_request(struct request *q)
 {
+    struct result r = q->result;
     struct answer_to to;
 
     answer_to_init(&to, q->server, q->connection, q->peer);
-    if (!q->result.item)
-        return answer_error(&to, &q->result.err);
-    return answer_value(&to, q->group, &q->result); /* takes the item */
+    if (!r.item)
+        return answer_error(&to, &r.err);
+    q->result.item = NULL; /* answer_value() takes it */
+    return answer_value(&to, q->group, &r);
 }
 
 /* Parks the connection until the key is loaded. Takes the reference to g. */
@@ -160,7 +164,9 @@ static int serve_target(struct server *s, const struct answer_to *to,
     int ok;
 
     if (!g) {
-        error_set(&e, ERR_NOTFOUND, "no such group: %.*s", (int)t->group_len, t->group);
+        /* To a peer this is no answer about the key: it may know the group and load it itself. */
+        error_set(&e, to->peer ? ERR_INVAL : ERR_NOTFOUND, "no such group: %.*s",
+                  (int)t->group_len, t->group);
         return answer_status(to, 404, &e);
     }
     hash = group_hash(t->key, t->key_len);
@@ -343,6 +349,7 @@ static void on_completed(void *arg, struct MHD_Connection *c, void **con_cls,
     *con_cls = NULL;
     if (!q)
         return;
+    item_unref(q->result.item); /* woken, and then the connection ended before the answer */
     group_unref(q->group);
     mem_free(q);
 }
@@ -363,7 +370,8 @@ static void on_connection(void *arg, struct MHD_Connection *c, void **socket_ctx
     atomic_fetch_add_explicit(&s->connections, 1, memory_order_relaxed);
     if (!named) {
         named = 1;
-        snprintf(name, sizeof(name), "http-%u", atomic_fetch_add(&s->threads_named, 1) + 1);
+        snprintf(name, sizeof(name), "%s-%u", s->opts.faces & SERVER_DATA ? "http" : "admin",
+                 atomic_fetch_add(&s->threads_named, 1) + 1);
         thread_set_name(name);
     }
 }
@@ -405,6 +413,7 @@ struct server *server_start(const struct server_opts *o, struct error *e)
     const unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME |
                            MHD_USE_ERROR_LOG;
     struct server *s = mem_zalloc(sizeof(*s));
+    sigset_t all, old;
     unsigned limit = o->max_connections + o->max_connections / SPARE_CONNECTIONS_IN + o->threads;
 
     s->opts = *o;
@@ -416,6 +425,8 @@ struct server *server_start(const struct server_opts *o, struct error *e)
         return NULL;
     }
     /* A pool of one is no pool to libmicrohttpd, but one internal thread: the same to us. */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old); /* its threads inherit the mask */
     s->daemon = MHD_start_daemon(
         flags, 0, NULL, NULL, on_request, s, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
         MHD_OPTION_LISTEN_SOCKET, s->fd, MHD_OPTION_CONNECTION_LIMIT, limit,
@@ -424,6 +435,7 @@ struct server *server_start(const struct server_opts *o, struct error *e)
         MHD_OPTION_UNESCAPE_CALLBACK, keep_raw, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, s,
         MHD_OPTION_NOTIFY_CONNECTION, on_connection, s,
         o->threads > 1 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END, o->threads, MHD_OPTION_END);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
     if (!s->daemon) {
         error_set(e, ERR_NOMEM, "no HTTP threads for %s (%u threads, %u connections)", s->address,
                   o->threads, limit);

@@ -39,6 +39,7 @@ struct vm {
     size_t bytes;        /* of the Lua heap */
     struct defs *defs;
     int settings_ref;
+    int defining; /* the script is being run */
     struct inbox *inbox;
     struct timers timers;
     struct list tasks;
@@ -217,8 +218,12 @@ enum err vm_run_script(struct vm *vm, const char *path, const char *text, size_t
 {
     struct script_run run = {vm, path, text, n};
     const char *msg;
+    int failed;
 
-    if (lua_cpcall(vm->L, script_body, &run) == 0)
+    vm->defining = 1;
+    failed = lua_cpcall(vm->L, script_body, &run);
+    vm->defining = 0;
+    if (!failed)
         return ERR_OK;
     msg = lua_type(vm->L, -1) == LUA_TSTRING ? lua_tostring(vm->L, -1) : "out of memory";
     error_set(e, ERR_INVAL, "%s", msg);
@@ -386,6 +391,11 @@ void vm_load(struct vm *vm, struct flight *f)
 lua_State *vm_state(struct vm *vm)
 {
     return vm->L;
+}
+
+int vm_defining(const struct vm *vm)
+{
+    return vm->defining;
 }
 
 struct defs *vm_defs(struct vm *vm)

@@ -63,6 +63,9 @@ void vm_free(struct vm *vm);
 enum err vm_run_script(struct vm *vm, const char *path, const char *text, size_t n,
                        struct error *e);
 
+/* 1 while vm_run_script() runs: only then may groups be defined. */
+int vm_defining(const struct vm *vm);
+
 /* What the script defined. */
 struct defs *vm_defs(struct vm *vm);
 

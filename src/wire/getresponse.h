@@ -4,7 +4,8 @@
  * protobuf-c's unpack keeps every unknown field in an allocation of its own, so that a megabyte of
  * two-byte fields costs forty-four; and it refuses the message when one fork gives a field number
  * another wire type. Here unknown fields and unexpected wire types are stepped over, as Go does,
- * and the value is a pointer into the bytes that came. */
+ * and the value is a pointer into the bytes that came. Groups, which no message of the family has,
+ * are refused. */
 #ifndef GETRESPONSE_H
 #define GETRESPONSE_H
 
