@@ -8,10 +8,11 @@
  *   2 refuse new connections       what is connected is still served
  *   3 wait for requests to end     or for the drain time to be over
  *   4 close the groups             ends all flights, so nothing stays parked
- *   5 stop the servers             libmicrohttpd aborts while a connection is suspended
- *   6 stop the workers             they start fetches
- *   7 stop the network thread      its last answers find closed inboxes
- *   8 free */
+ *   5 let them say so              what was parked gets its 503, if its client reads it
+ *   6 stop the servers             libmicrohttpd aborts while a connection is suspended
+ *   7 stop the workers             they start fetches
+ *   8 stop the network thread      its last answers find closed inboxes
+ *   9 free */
 #include "node/node.h"
 
 #include <pthread.h>
@@ -34,7 +35,7 @@
 #include "script/defs.h"
 #include "script/vm.h"
 
-enum { DRAIN_POLL_MS = 5, WATCH_MS = 100 };
+enum { DRAIN_POLL_MS = 5, LAST_WORDS_MS = 500, WATCH_MS = 100 };
 
 struct node {
     struct node_opts opts; /* strings are borrowed: only for node_start() */
@@ -356,13 +357,19 @@ static unsigned active(const struct node *n)
     return (n->data ? server_active(n->data) : 0) + (n->admin ? server_active(n->admin) : 0);
 }
 
-static void drain(struct node *n, int (*hurry)(void *arg), void *arg)
+/* Waits until no request is under way, for so long or until hurry() says no more. */
+static void wait_for_requests(const struct node *n, uint64_t ms, int (*hurry)(void *arg), void *arg)
 {
     const struct timespec pause = {0, DRAIN_POLL_MS * 1000000};
-    uint64_t until = clock_ms() + n->drain_timeout_ms;
+    uint64_t until = clock_ms() + ms;
 
     while (active(n) && clock_ms() < until && !(hurry && hurry(arg)))
         nanosleep(&pause, NULL);
+}
+
+static void drain(struct node *n, int (*hurry)(void *arg), void *arg)
+{
+    wait_for_requests(n, n->drain_timeout_ms, hurry, arg);
     if (active(n))
         log_warn("node", "requests were under way when the drain time was over", "requests=%u",
                  active(n));
@@ -374,13 +381,14 @@ static void close_group(void *arg, struct group *g)
     group_close(g);
 }
 
-/* Steps 4 to 8. */
+/* Steps 4 to 9. */
 static void node_free(struct node *n)
 {
     atomic_store(&n->stopping, 1);
     if (n->watching)
         pthread_join(n->watch, NULL);
     groups_each(n->groups, close_group, NULL);
+    wait_for_requests(n, LAST_WORDS_MS, NULL, NULL);
     server_stop(n->data);
     server_stop(n->admin);
     if (n->workers && !workers_stop(n->workers))
