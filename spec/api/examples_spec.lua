@@ -1,0 +1,194 @@
+-- SPDX-License-Identifier: MIT
+
+-- Every script in examples/ runs and does what it says of itself.
+
+local cjson = require "cjson"
+local eventually = require "support.eventually"
+local http = require "support.http"
+local lfs = require "lfs"
+local node = require "support.node"
+local ports = require "support.ports"
+local process = require "support.process"
+local socket = require "socket"
+local tmp = require "support.tmp"
+
+-- The lines that a head tells its reader to try.
+local function to_try(path)
+  local list = {}
+  for line in io.lines(path) do
+    local command, says = line:match "^%-%- +(curl [^#]*)(.*)$"
+    if command then
+      list[#list + 1] = { command = command:gsub(" +$", ""), says = says }
+    end
+  end
+  return list
+end
+
+-- Runs one of them against another port.
+local function try(command, port)
+  local words = { "env", "--unset=http_proxy" }
+  for word in command:gsub("127%.0%.0%.1:8080", "127.0.0.1:" .. port):gmatch "%S+" do
+    words[#words + 1] = word
+  end
+  table.insert(words, 4, "-s")
+  local out = process.run(words)
+  assert.equal(0, out.code, command)
+  return out.stdout
+end
+
+local checks = {}
+
+checks["quickstart.lua"] = function(path)
+  local root = tmp.dir() .. "/"
+  tmp.write(root .. "GPL-3", "GNU GENERAL PUBLIC LICENSE\n")
+  tmp.write(root .. "a b/c", "in a folder\0with NUL")
+  local n = node.start { script = path, env = { QUICKSTART_ROOT = root } }
+
+  local tries = to_try(path)
+  assert.equal(4, #tries)
+  local first = try(tries[1].command, n.port)
+  assert.matches("^HTTP/1.1 200 OK\r\n", first)
+  assert.matches("\r\nX%-Cache: local\r\n", first)
+  assert.matches("\r\n\r\nGNU GENERAL PUBLIC LICENSE\n$", first)
+  assert.matches("X-Cache says main", tries[2].says, 1, true)
+  assert.matches("\r\nX%-Cache: main\r\n", try(tries[2].command, n.port))
+  assert.matches("^HTTP/1.1 404 Not Found\r\n", try(tries[3].command, n.port))
+  assert.is_truthy(cjson.decode(try(tries[4].command, n.port)).groups.files)
+
+  assert.equal("in a folder\0with NUL", assert(n:get("files", "a b/c")).body)
+  assert.equal(404, assert(n:get("files", "a b")).status) -- a folder
+  for _, key in ipairs { "../etc/passwd", "a/../../x", "..", "GPL-3\0.txt" } do
+    local res = assert(n:get("files", key))
+    assert.equal(502, res.status)
+    assert.matches("a path without .. and NUL", cjson.decode(res.body).error, 1, true)
+  end
+  assert.equal("text/plain; charset=utf-8",
+    assert(n:get("files", "GPL-3")).headers["content-type"])
+  assert.equal(0, (n:stop()))
+end
+
+-- It prints what its comments say.
+checks["library.lua"] = function(path)
+  local root = tmp.dir() .. "/"
+  tmp.write(root .. "GPL-3", ("x"):rep(35149))
+  local tree = (os.getenv "BUILD" or "build")
+  tree = tree:sub(1, 1) == "/" and tree or lfs.currentdir() .. "/" .. tree
+  local sanitizer = ({ address = "libasan.so", thread = "libtsan.so" })[os.getenv "SAN"]
+  local out = process.run { "luajit", path, timeout = 60, env = { QUICKSTART_ROOT = root,
+    LUA_PATH = tree .. "/share/lua/5.1/?.lua;" .. tree .. "/share/lua/5.1/?/init.lua;;",
+    LUA_CPATH = tree .. "/lib/lua/5.1/?.so;;",
+    LD_PRELOAD = sanitizer and process.run { os.getenv "CC" or "cc",
+      "-print-file-name=" .. sanitizer }.stdout:match "%S+" } }
+  assert.equal(0, out.code, out.stderr)
+  local expected, printed = {}, {}
+  for line in io.lines(path) do
+    expected[#expected + 1] = line:match "%-%-> (.*)$"
+  end
+  for line in out.stdout:gmatch "[^\n]+" do
+    printed[#printed + 1] = line:gsub("\t", "  ")
+  end
+  assert.equal(4, #expected)
+  assert.same(expected, printed)
+end
+
+describe("examples/", function()
+  it("holds nothing that is not tried here", function()
+    for name in lfs.dir "examples" do
+      if name:match "%.lua$" then
+        assert(checks[name], "examples/" .. name .. " has no check in this spec")
+      end
+    end
+  end)
+
+  for name, check in pairs(checks) do
+    it(name .. " does what it says", function()
+      check("examples/" .. name)
+    end)
+  end
+
+  describe("cluster.sh", function()
+    local function three_ports()
+      for _ = 1, 200 do
+        local first, free = ports.free(), true
+        for port = first + 1, first + 2 do
+          local s = socket.tcp4()
+          free = free and s:bind("127.0.0.1", port) and s:listen(1)
+          s:close()
+        end
+        if free then
+          return first
+        end
+      end
+      error "no three free ports in a row"
+    end
+
+    local function start(...)
+      local dir = tmp.dir()
+      local p = process.spawn { "sh", "examples/cluster.sh", stdout = dir .. "/out",
+        stderr = dir .. "/err", env = { BUILD = os.getenv "BUILD" or "build" }, ... }
+      p.log = function()
+        return tmp.read(dir .. "/err")
+      end
+      p.out = function()
+        return tmp.read(dir .. "/out")
+      end
+      return p
+    end
+
+    local function ready(first)
+      for port = first, first + 2 do
+        eventually(function()
+          local url = ("http://127.0.0.1:%d/readyz"):format(port)
+          return http.get(url, { timeout = 2 }).status == 200
+        end, 20, "node " .. port)
+      end
+    end
+
+    local function all_gone(first)
+      eventually(function()
+        for port = first, first + 2 do
+          local c = http.connect("127.0.0.1", port, 1)
+          if c then
+            c:close()
+            return false
+          end
+        end
+        return true
+      end, 10, "all three have ended")
+    end
+
+    local SCRIPT = [[
+      require("groupcache").group("g", { getter = function(key) return "v:" .. key end })
+    ]]
+
+    for _, signal in ipairs { "SIGINT", "SIGTERM" } do
+      it(("runs three nodes as one ring, until %s"):format(signal), function()
+        local first = three_ports()
+        local p = start(tmp.file(SCRIPT, "node.lua"), "3", tostring(first))
+        ready(first)
+        assert.matches("a ring of 3 nodes: ", p.out(), 1, true)
+        local sources = {}
+        for i = 1, 60 do
+          local res = assert(http.get(("http://127.0.0.1:%d/cache/g/k%d"):format(first, i)))
+          assert.equal("v:k" .. i, res.body)
+          sources[res.headers["x-cache"]] = true
+        end
+        assert.same({ ["local"] = true, peer = true }, sources)
+        p:kill(signal)
+        assert.equal(0, p:wait(15))
+        all_gone(first)
+      end)
+    end
+
+    it("ends them all when one ends", function()
+      local first = three_ports()
+      local p = start(tmp.file(SCRIPT, "node.lua"), "3", tostring(first))
+      ready(first)
+      local stats = assert(http.get(("http://127.0.0.1:%d/stats"):format(first + 1))).body
+      require("posix.signal").kill(cjson.decode(stats).pid, 9)
+      assert.equal(1, p:wait(15))
+      assert.matches("a node ended; stopping the others", p.log(), 1, true)
+      all_gone(first)
+    end)
+  end)
+end)
