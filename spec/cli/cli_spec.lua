@@ -310,7 +310,7 @@ describe("a setting is taken from", function()
       local at_most = assert(n:get("g", ("k"):rep(max))).status
       local over = assert(n:get("g", ("k"):rep(max + 1))).status
       local stats = n:stats()
-      assert.equal(0, (n:stop()))
+      rig.stop(n)
       assert.same({ 200, 400 }, { at_most, over })
       assert.equal(workers or stats.workers.vms, stats.workers.vms)
       assert.matches("addr=127.0.0.1:" .. n.port .. "\n", n:log(), 1, true) -- a flag, as well
@@ -377,7 +377,7 @@ describe("a node that runs", function()
     require "support.eventually" (function()
       return count "fd" <= before[1] and count "task" <= before[2]
     end, 5, "descriptors and threads as before")
-    assert.equal(0, (n:stop()))
+    rig.stop(n)
     for name in lfs.dir(dir) do
       assert(name == "." or name == "..", "left behind: " .. name)
     end

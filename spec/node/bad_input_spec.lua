@@ -31,9 +31,7 @@ describe("a node", function()
   end)
 
   teardown(function()
-    if n then
-      assert.equal(0, (n:stop()))
-    end
+    rig.stop(n)
   end)
 
   local BOTH = { clients = "/cache/", peers = "/_groupcache/" }
@@ -270,8 +268,8 @@ local answers = {
   ["a plain 500"] = reply("EVIL\n", "500 Internal Server Error", "text/plain"),
   ["a plain 404"] = reply("EVIL\n", "404 Not Found", "text/plain"),
   ["a code of its own"] = reply("EVIL\n", "500 Oh", "text/plain", "X-Groupcache-Code: EVIL\r\n"),
-  ["a code that is not final"] = reply("EVIL\n", "503 Busy", "text/plain",
-    "X-Groupcache-Code: BUSY\r\n"),
+  ["a code that is not final"] = reply("EVIL\n", "503 Closed", "text/plain",
+    "X-Groupcache-Code: CLOSED\r\n"),
 }
 
 return function(request, c)
@@ -330,9 +328,7 @@ end
   end)
 
   teardown(function()
-    if n then
-      assert.equal(0, (n:stop()))
-    end
+    rig.stop(n)
     if peer then
       peer:stop()
     end

@@ -139,9 +139,7 @@ describe("a getter that ends badly", function()
   end)
 
   teardown(function()
-    if n then
-      assert.equal(0, (n:stop()))
-    end
+    rig.stop(n)
   end)
 
   local function error_of(res)

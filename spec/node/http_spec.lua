@@ -10,6 +10,7 @@ local nginx = require "support.nginx"
 local node = require "support.node"
 local ports = require "support.ports"
 local process = require "support.process"
+local rig = require "node.rig"
 local socket = require "socket"
 local tmp = require "support.tmp"
 
@@ -100,9 +101,7 @@ describe("http in a getter", function()
   end)
 
   teardown(function()
-    if n then
-      assert.equal(0, (n:stop()))
-    end
+    rig.stop(n)
     if origin then
       origin:stop()
     end

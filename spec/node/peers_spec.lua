@@ -58,7 +58,7 @@ end
 local function stop(nodes)
   for _, n in ipairs(nodes or {}) do
     if n.process:alive() then
-      assert.equal(0, (n:stop()))
+      rig.stop(n)
     end
   end
 end
@@ -195,7 +195,7 @@ describe("a cluster that loses a node", function()
     for _, n in ipairs(nodes or {}) do
       if n.process:alive() then
         n:signal "SIGCONT"
-        assert.equal(0, (n:stop()))
+        rig.stop(n)
       end
     end
   end)
@@ -352,7 +352,7 @@ describe("what a node says to a peer", function()
     ]] }
     local key = rig.owned_by(peers, peer.url, "k +%/\0\255")
     local res = assert(n:get("g +%/\233", key))
-    assert.equal(0, (n:stop()))
+    rig.stop(n)
     peer:stop()
     assert.equal(("GET /_groupcache/g%%20%%2B%%25%%2F%%E9/%s\nhost: 127.0.0.1:%d\n"
       .. "x-groupcache-from: %s"):format(http.escape(key), peer.port, n.url), res.body)

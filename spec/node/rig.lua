@@ -14,6 +14,7 @@
 -- In scripts, `rig` is also a place for what a spec writes with r:file(name, bytes): rig.dir. The
 -- script's lines keep their numbers.
 --
+--   rig.stop(n)                             ends a node, and insists that it ends well
 --   rig.owner(peers, key) -> url            who owns the key in that ring
 --   rig.owned_by(peers, url, name) -> key   a key of that owner: name-1, name-2, ...
 
@@ -88,6 +89,17 @@ function rig.wait(n, fn, timeout, what)
     n:request { target = "/healthz" }
     return fn()
   end, timeout, what)
+end
+
+function rig.stop(n)
+  if n then
+    local alive = n.process:alive()
+    local code, how, number = n:stop()
+    if not alive or code ~= 0 then
+      error(("the node ended%s with %s %s:\n%s"):format(alive and "" or " by itself", code or how,
+        number or "", n:log()), 2)
+    end
+  end
 end
 
 function rig.owner(peers, key)

@@ -47,9 +47,7 @@ describe("a node", function()
   end)
 
   teardown(function()
-    if n then
-      assert.equal(0, (n:stop()))
-    end
+    rig.stop(n)
   end)
 
   describe("at /stats", function()
@@ -285,7 +283,7 @@ describe("a node with two connections at most", function()
     assert.is_truthy(tonumber(last.headers["retry-after"]))
     assert.is_false(last.keep_alive)
     eventually(function() return assert(n:get("g", "k")).status == 200 end)
-    assert.equal(0, (n:stop()))
+    rig.stop(n)
   end)
 end)
 
@@ -325,7 +323,7 @@ describe("admin_listen", function()
     ]] }
     local on_data = assert(http.request { port = port, target = "/stats" }).status
     local on_admin = assert(http.request { port = port + 1, target = "/stats" }).status
-    assert.equal(0, (n:stop()))
+    rig.stop(n)
     assert.same({ 404, 200 }, { on_data, on_admin })
   end)
 end)
