@@ -91,7 +91,7 @@ LUA_COPIES = $(LUA_FILES:lua/%=$(BUILD)/share/lua/5.1/%)
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all objects testlib deps run cluster test interop bench lint fmt proto rock install \
+.PHONY: all objects testlib deps run cluster test specs interop bench lint fmt proto rock install \
         valgrind clean help FORCE
 
 all: $(BIN) $(CORE) $(LUA_COPIES) ## build everything into $(BUILD)
@@ -154,7 +154,9 @@ need_lib = pkg-config --exists $(1) 2>/dev/null || missing="$$missing $(2)";
 
 # ---- day to day --------------------------------------------------------------------------------
 
-# Recipes that install packages build in a second make, which then sees what was installed.
+# Recipes that install packages do the rest in a second make: all lines of a recipe are expanded before
+# the first one runs, so only that one sees what was installed. The + at their lines lets it have the
+# job slots of the first.
 J       = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc 2>/dev/null || echo 1))
 SUBMAKE = $(MAKE) --no-print-directory
 
@@ -163,19 +165,19 @@ deps: ## install the Debian packages that are missing (through sudo when not roo
 
 run: ## build all, then serve examples/quickstart.lua on 127.0.0.1:PORT [8080]
 	@.ci/deps $(RUN_PACKAGES)
-	@$(SUBMAKE) $(J) all
+	+@$(SUBMAKE) $(J) all
 	@printf '\nTry, in another terminal (Ctrl-C here ends it):\n'
 	@$(TRY)
-	@printf '  curl http://127.0.0.1:$(PORT)/stats\n\n'
+	@echo
 	@exec $(BIN) examples/quickstart.lua --listen 127.0.0.1:$(PORT)
 
 cluster: ## the same as one ring of three nodes, on PORT and the two after it
 	@.ci/deps $(RUN_PACKAGES)
-	@$(SUBMAKE) $(J) all
+	+@$(SUBMAKE) $(J) all
 	@printf '\nTry, in another terminal, on each of the three ports:\n'
 	@$(TRY)
 	@echo
-	@BUILD=$(BUILD) examples/cluster.sh examples/quickstart.lua 3 $(PORT)
+	@exec env BUILD=$(BUILD) examples/cluster.sh examples/quickstart.lua 3 $(PORT)
 
 # What to try stands in the example itself, as comment lines that begin with curl.
 TRY = sed -n 's/^-- *\(curl .*\)/  \1/p' examples/quickstart.lua | sed 's/:8080/:$(PORT)/g'
@@ -183,7 +185,10 @@ TRY = sed -n 's/^-- *\(curl .*\)/  \1/p' examples/quickstart.lua | sed 's/:8080/
 # T names spec files or folders; without it .busted lists all but the interop ones.
 test: ## build all and run the specs; one file: make test T=spec/unit/ring_spec.lua
 	@.ci/deps $(RUN_PACKAGES) $(TEST_PACKAGES)
-	@$(SUBMAKE) $(J) all testlib
+	+@$(SUBMAKE) $(J) all testlib
+	+@$(SUBMAKE) specs
+
+specs:
 	@$(SPEC_ENV) $(LUAJIT) $(BUSTED) --ignore-lua $(T)
 
 # An uninstrumented luajit loads sanitized libraries when their runtime is there first. Children that
@@ -199,31 +204,34 @@ SPEC_ENV = env BUILD=$(BUILD) CC='$(CC)' $(if $(WRAP),GROUPCACHED_WRAP='$(WRAP)'
 
 valgrind: ## the specs that run nodes, each groupcached under valgrind (slow)
 	@.ci/deps $(RUN_PACKAGES) $(TEST_PACKAGES) valgrind
-	@$(SUBMAKE) test T="$(or $(T),$(wildcard spec/node spec/cli))" \
+	+@$(SUBMAKE) test T="$(or $(T),$(wildcard spec/node spec/cli))" \
 	  WRAP="valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite"
 
 interop: ## the specs against real Go groupcache nodes
 	@.ci/deps $(RUN_PACKAGES) $(TEST_PACKAGES) $(INTEROP_PACKAGES)
-	@$(SUBMAKE) $(J) all testlib
+	+@$(SUBMAKE) $(J) all testlib
 	@sh spec/interop/build.sh $(BUILD)/interop
-	@$(SPEC_ENV) $(LUAJIT) $(BUSTED) --ignore-lua $(or $(T),spec/interop)
+	+@$(SUBMAKE) specs T="$(or $(T),spec/interop)"
 
 bench: ## not yet: the side-by-side benchmark
 	@echo 'not yet: bench' >&2; exit 1
 
 # ---- looks -------------------------------------------------------------------------------------
 
-C_FILES = $(wildcard src/*.[ch] src/*/*.[ch])
+C_FILES  = $(wildcard src/*.[ch] src/*/*.[ch])
+NO_COLOR = $(if $(MAKE_TERMOUT),,--no-color)
 
 lint: ## every static check; ends with "lint: clean"
 	@.ci/deps $(RUN_PACKAGES) $(TEST_PACKAGES) $(LINT_PACKAGES)
-	luacheck -q $(wildcard lua spec examples bench rockspec)
+	luacheck -q $(NO_COLOR) $(wildcard lua spec examples bench)
+	@for f in $(wildcard rockspec/*.rockspec); do \
+	  luacheck -q $(NO_COLOR) --std rockspec --filename $$f - <$$f || exit 1; done
 	clang-format --dry-run --Werror $(C_FILES)
 	cppcheck -q --std=c11 --enable=warning,portability,performance --inline-suppr --error-exitcode=1 \
 	  --suppress=missingIncludeSystem -j $(shell nproc) -Isrc -Iproto src
-	@$(SUBMAKE) $(J) objects CC=gcc   WERROR=1 SAN= BUILD=$(BUILD)/lint-gcc
-	@$(SUBMAKE) $(J) objects CC=clang WERROR=1 SAN= BUILD=$(BUILD)/lint-clang
-	@$(SUBMAKE) proto PROTO_OUT=$(BUILD)/lint-proto
+	+@$(SUBMAKE) $(J) objects CC=gcc   WERROR=1 SAN= BUILD=$(BUILD)/lint-gcc
+	+@$(SUBMAKE) $(J) objects CC=clang WERROR=1 SAN= BUILD=$(BUILD)/lint-clang
+	+@$(SUBMAKE) proto PROTO_OUT=$(BUILD)/lint-proto
 	@cd $(BUILD)/lint-proto && for f in groupcache.pb-c.c groupcache.pb-c.h; do \
 	  sed /MIN_COMPILER_VERSION/d $$f >made; sed /MIN_COMPILER_VERSION/d $(CURDIR)/proto/$$f >kept; \
 	  cmp made kept || { echo "proto/$$f is not what the .proto gives (run: make proto)" >&2; exit 1; }; done
