@@ -238,7 +238,7 @@ lint: ## every static check; ends with "lint: clean"
 	@echo 'lint: clean'
 
 fmt: ## format the C sources in place
-	@.ci/deps $(LINT_PACKAGES)
+	@.ci/deps clang-format
 	clang-format -i $(C_FILES)
 
 PROTO_OUT = proto
