@@ -14,7 +14,7 @@ describe("a getter whose origin does not answer", function()
     local n = node.start { script = [[
       local http = require "groupcache.http"
       require("groupcache").group("late", {
-        timeout = 0.3,
+        timeout = 0.1,
         getter = function(url)
           if url:find "throw" then return assert(http.get(url)).body end
           return http.get(url)
@@ -22,11 +22,11 @@ describe("a getter whose origin does not answer", function()
       })
     ]] }
     local requests = {}
-    for i = 1, 20 do
+    for i = 1, 400 do
       local url = ("%s/%s/%d"):format(origin.url, i % 2 == 0 and "throw" or "return", i)
       requests[i] = { port = n.port, target = "/cache/late/" .. http.escape(url) }
     end
-    local results = http.parallel(requests, 10)
+    local results = http.parallel(requests, 40)
     n:stop()
     origin:stop()
     for _, res in ipairs(results) do

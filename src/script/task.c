@@ -138,13 +138,15 @@ static void end_value(struct task *t)
     group_finish_value(task_leave(t), value, n, has_ttl ? &ttl_ms : NULL, NULL);
 }
 
-/* The getter's results are on its stack: value | nil | nil, err; ttl. */
+/* The getter's results are on its stack: value, nil, ttl | nil | nil, err. What stands third behind
+ * an error is no ttl, but most often the code that came with it: return http.get(url). */
 static void end_returned(struct task *t)
 {
     char text[ERROR_TEXT];
 
     lua_settop(t->co, 3);
-    if (lua_type(t->co, 3) != LUA_TNUMBER && !lua_isnil(t->co, 3)) {
+    if (lua_type(t->co, 1) == LUA_TSTRING && lua_type(t->co, 3) != LUA_TNUMBER &&
+        !lua_isnil(t->co, 3)) {
         snprintf(text, sizeof(text), "group %s: the getter's third result, the ttl in seconds, is "
                  "a %s", t->def->name, luaL_typename(t->co, 3));
         end_error(t, ERR_GETTER, text);
