@@ -6,14 +6,14 @@
 ---@alias groupcache.Code
 ---| "INVAL"    # an argument or a request is malformed
 ---| "NOMEM"    # memory ran out, the node's or the VM's
----| "NOTFOUND" # the getter says that there is no such value
+---| "NOTFOUND" # the getter says that there is no such value; there is no such group
 ---| "GETTER"   # the getter failed
 ---| "PEER"     # another node or server could not be used
 ---| "TIMEOUT"  # a deadline passed
 ---| "TOOBIG"   # a value is over its limit
----| "CYCLE"    # kept for a getter that waits on its own result; not reported yet
+---| "CYCLE"    # a getter waits on its own result; told by a group that is part of no node
 ---| "BUSY"     # a limit on work in progress is reached
----| "CLOSED"   # the node is stopping
+---| "CLOSED"   # the node is stopping, or a reload took the group away
 
 --- Where a value came from: this node's main or hot cache, another node, this node's getter.
 ---@alias groupcache.Source "main"|"hot"|"peer"|"local"
@@ -37,7 +37,7 @@
 ---@class groupcache.GroupOptions
 ---@field getter groupcache.Getter
 ---@field cache_bytes? groupcache.Size main and hot cache together, all overhead included; default "64MB"
----@field ttl? groupcache.Seconds age at which a value ends; default 0, never
+---@field ttl? groupcache.Seconds age at which a value ends, when it does not say itself; default 0, never
 ---@field timeout? groupcache.Seconds of a load, waiting for its turn included; above 0, default 5
 ---@field max_value_bytes? groupcache.Size a larger value is TOOBIG; default "8MB", at most "1GiB"
 ---@field max_loads? integer getters running at once, 1 to 16384; more wait their turn; default 256
@@ -55,38 +55,80 @@
 ---@field http_threads? integer threads that serve HTTP, 1 to 256; default: one a core
 ---@field dialect? "golang" what the cluster speaks
 ---@field log_level? "debug"|"info"|"warn"|"error"|"off" default "info"
----@field base_path? string where peers ask, the same on every node; default "/_groupcache/"
+---@field base_path? string where peers ask, the same on every node, with a slash at both ends; default "/_groupcache/"
 ---@field replicas? integer points of each peer on the ring, the same on every node, 1 to 10000; default 50
 ---@field hash? "crc32" hash of the ring
 ---@field max_key_bytes? integer a longer key is refused, 1 to 65536; default 4096
 ---@field max_connections? integer connections served at once; default 4000, or what the limit of open files allows
----@field connect_timeout? groupcache.Seconds to connect to a peer; default 0.2
+---@field connect_timeout? groupcache.Seconds to connect to a peer, above 0; default 0.2
 ---@field drain_timeout? groupcache.Seconds how long a stopping node lets requests end; default 10
 ---@field vm_bytes? groupcache.Size of each Lua VM's heap; default "64MiB"
 ---@field jit? boolean compile getters; one that loops can then not be stopped; default false
+
+--- What groupcache.start() takes: the node script, and settings that go before the script's own.
+---@class groupcache.StartOptions: groupcache.Settings
+---@field script string path of a node script
 
 ---@class groupcache.Group
 ---@field name string
 local Group = {}
 
---- The value of a key, loaded if need be. Only inside a getter; waits.
+--- The value of a key, loaded if need be. In a getter it waits and others run; in a program it blocks the thread
+--- when the group is a node's, and runs the getter when it is a group alone.
 ---@param key string
+---@param timeout? groupcache.Seconds above 0; only for a group got from node:group(): TIMEOUT after it
 ---@return string? value
 ---@return string? message nil with a value
 ---@return groupcache.Source|groupcache.Code source of the value; without one the code of the failure
-function Group:get(key) end
+function Group:get(key, timeout) end
+
+--- A node in this program, from groupcache.start().
+---@class groupcache.Node
+---@field address string where it listens, "host:port"
+---@field admin_address string where /stats is
+---@field url string its `self` setting
+local Node = {}
+
+--- A group of the node. Keep what it returns: it remembers hits.
+---@param name string
+---@return groupcache.Group? group
+---@return string? message
+---@return groupcache.Code? code NOTFOUND
+function Node:group(name) end
+
+--- Replaces the list of peers; {} for none. This node's own URL must be in a list that is not empty.
+---@param urls string[] each http://host:port
+---@return true? ok
+---@return string? message
+---@return groupcache.Code? code
+function Node:set_peers(urls) end
+
+--- What /stats says. Needs lua-cjson.
+---@return table
+function Node:stats() end
+
+--- Ends the node, requests under way first, for up to drain_timeout; blocks meanwhile.
+function Node:close() end
 
 ---@class groupcache
 ---@field _VERSION string
 local groupcache = {}
 
---- Defines a group. Raises when the options are wrong or the name is taken.
+--- Starts a node in this program. Raises for an unknown option or a wrong type.
+---@param options groupcache.StartOptions
+---@return groupcache.Node? node
+---@return string? message
+---@return groupcache.Code? code
+function groupcache.start(options) end
+
+--- Defines a group: in a node script, of the node; in a program, one that is part of no node, whose getter runs
+--- in the calls that need it. Raises when the options are wrong or the name is taken.
 ---@param name string 1 to 255 bytes without NUL
 ---@param options groupcache.GroupOptions
 ---@return groupcache.Group
 function groupcache.group(name, options) end
 
---- Lets the other getters of this VM run for that long. Only inside a getter.
+--- Lets the other getters of this VM run for that long. Only inside a getter of a node.
 ---@param seconds groupcache.Seconds 0 to 1000000
 function groupcache.sleep(seconds) end
 
@@ -117,7 +159,7 @@ function groupcache.log(level, message, fields) end
 ---@class groupcache.http
 local http = {}
 
---- One HTTP exchange. Only inside a getter; waits. Any status is an answer; no redirect is followed.
+--- One HTTP exchange. Only inside a getter of a node; waits. Any status is an answer; no redirect is followed.
 ---@param request groupcache.http.Request
 ---@return groupcache.http.Response? response
 ---@return string? message
@@ -137,4 +179,4 @@ function http.get(url, options) end
 ---@return string
 function http.escape(bytes) end
 
-return { groupcache = groupcache, http = http, Group = Group }
+return { groupcache = groupcache, http = http, Group = Group, Node = Node }

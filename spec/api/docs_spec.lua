@@ -1,8 +1,9 @@
 -- SPDX-License-Identifier: MIT
 
 -- docs/api.md and lua/groupcache/_meta.lua against the sources: what is public is described, what
--- is described is there, and the tables say what the code does.
+-- is described is there, and the tables say what the code does. The Lua of the other pages runs.
 
+local lfs = require "lfs"
 local process = require "support.process"
 local tmp = require "support.tmp"
 
@@ -10,24 +11,54 @@ local C = require("support.unit").load "wire/dialect.h"
 
 local api = tmp.read "docs/api.md"
 local readme = tmp.read "README.md"
+local guide = tmp.read "docs/getters.md"
 local meta = tmp.read "lua/groupcache/_meta.lua"
 
--- Lua sources say `require "groupcache.core"`: a stub is enough to load them.
+-- Lua sources say `require "groupcache.core"`: a stub is enough to load them, and to come by one of
+-- each kind of object that they make.
 local function load_modules()
+  local in_node = true
+  local raw_node = {
+    address = function() return "127.0.0.1:1", "127.0.0.1:1" end,
+    handle = function() return "handle" end,
+  }
   local stub = {
     version = "0",
     define = function() return true end,
-    in_node = function() return true end,
+    forget = function() end,
+    group_alone = function() return "handle" end,
+    handle_address = function() return nil end,
+    in_node = function() return in_node end,
     limits = function() return 1, 1024 end,
+    node = function() return raw_node end,
+    recall = function() return nil, 1024 end,
+    script = function()
+      return { settings = function() return {} end, groups = function() return { {} } end,
+        close = function() end }
+    end,
+    set_log_level = function() end,
   }
   local kept = {}
-  for _, name in ipairs { "", ".core", ".config", ".http", ".options", ".schema" } do
-    kept["groupcache" .. name] = package.loaded["groupcache" .. name] or false
-    package.loaded["groupcache" .. name] = nil
+  for name in lfs.dir "lua/groupcache" do
+    local module = name:match "^([%w_]+)%.lua$"
+    module = module and (module == "init" and "groupcache" or "groupcache." .. module)
+    if module then
+      kept[module] = package.loaded[module] or false
+      package.loaded[module] = nil
+    end
   end
+  kept["groupcache.core"] = package.loaded["groupcache.core"] or false
   package.loaded["groupcache.core"] = stub
+  local groupcache = require "groupcache"
+  local node = assert(groupcache.start { script = "any.lua", listen = "127.0.0.1:1" })
+  local objects = {
+    node = { node },
+    group = { groupcache.group("any", { getter = function() end }), node:group "any" },
+  }
+  in_node = false
+  table.insert(objects.group, groupcache.group("any", { getter = function() end }))
   local modules = {
-    groupcache = require "groupcache",
+    groupcache = groupcache,
     http = require "groupcache.http",
     config = require "groupcache.config",
     schema = require "groupcache.schema",
@@ -35,11 +66,10 @@ local function load_modules()
   for name, module in pairs(kept) do
     package.loaded[name] = module or nil
   end
-  return modules
+  return modules, objects
 end
 
-local modules = load_modules()
-local group = modules.groupcache.group("any", { getter = function() end })
+local modules, objects = load_modules()
 
 local function keys(t, keep)
   local list = {}
@@ -156,9 +186,16 @@ end
 for _, name in ipairs(keys(modules.http, is_function)) do
   FUNCTIONS["http." .. name] = "http." .. name
 end
-for _, name in ipairs(keys(getmetatable(group).__index, is_method)) do
-  FUNCTIONS["group:" .. name] = "Group:" .. name
+for class, list in pairs(objects) do
+  for _, object in ipairs(list) do
+    for _, name in ipairs(keys(getmetatable(object).__index, is_method)) do
+      FUNCTIONS[class .. ":" .. name] = class:gsub("^%l", string.upper) .. ":" .. name
+    end
+  end
 end
+
+-- What a program may read of a node.
+local node_fields = keys(objects.node[1], function(name) return name ~= "raw" end)
 
 local request_fields = all(tmp.read("lua/groupcache/http.lua"):match "local FIELDS = (%b{})",
   "([%w_]+) =")
@@ -175,12 +212,50 @@ local function client_status(name)
   return statuses:match("%[ERR_" .. name .. "%] = (%d+)")
 end
 
+-- Writes the Lua blocks of a page into a folder, each under the name in its first line; one
+-- without a name is node.lua.
+local function blocks_of(page)
+  local dir, names = tmp.dir(), {}
+  for block in page:gmatch "\n```lua\n(.-)```" do
+    local name = block:match "^%-%- ([%w_/]+%.lua)\n" or "node.lua"
+    assert(not lfs.attributes(dir .. "/" .. name), name .. " is there twice")
+    names[#names + 1] = name
+    tmp.write(dir .. "/" .. name, block)
+  end
+  return dir, names
+end
+
+local build = os.getenv "BUILD" or "build"
+build = build:sub(1, 1) == "/" and build or lfs.currentdir() .. "/" .. build
+
+local function check_script(path)
+  local r = process.run { build .. "/bin/groupcached", "check", path }
+  assert.equal(0, r.code, r.stderr)
+end
+
+-- Runs a program in its folder, with luajit. -> what it wrote
+local function run_program(dir, name)
+  local sanitizer = ({ address = "libasan.so", thread = "libtsan.so" })[os.getenv "SAN"]
+  local r = process.run { "luajit", name, cwd = dir, timeout = 60, env = {
+    LUA_PATH = build .. "/share/lua/5.1/?.lua;" .. build .. "/share/lua/5.1/?/init.lua;;",
+    LUA_CPATH = build .. "/lib/lua/5.1/?.so;;",
+    GROUPCACHE_LISTEN = "127.0.0.1:0",
+    LD_PRELOAD = sanitizer and process.run { os.getenv "CC" or "cc",
+      "-print-file-name=" .. sanitizer }.stdout:match "%S+" } }
+  assert.equal(0, r.code, r.stderr)
+  return r.stdout
+end
+
 describe("docs/api.md", function()
   it("has a chapter with a syntax line for every public function, and no other", function()
     for name in pairs(FUNCTIONS) do
       assert.truthy(chapter("### " .. name):find("**syntax:** *", 1, true), name)
     end
     assert.same(keys(FUNCTIONS), all(chapter "## Lua API", "\n### ([^\n]+)"))
+  end)
+
+  it("has the fields of a node", function()
+    assert.same(node_fields, named(rows(chapter "### groupcache.start")))
   end)
 
   it("has the options of a group", function()
@@ -232,7 +307,7 @@ describe("docs/api.md", function()
     for _, name in ipairs(all(macro("src/cache/stats.h", "STATS_COUNTERS"), "X%(([%w_]+), ")) do
       wanted[name] = true
     end
-    for _, pattern in ipairs { 'put_number%(&%w+, "([%w_]+)"', 'put_name%(&%w+, "([%w_]+)"',
+    for _, pattern in ipairs { 'put_number%(&%w+, "([%w_]+)"', 'put_name%(&?%w+, "([%w_]+)"',
       'put_lru%(&%w+, "([%w_]+)"' } do
       for _, name in ipairs(all(put, pattern)) do
         wanted[name] = true
@@ -276,6 +351,7 @@ describe("_meta.lua", function()
     table.sort(request)
     assert.same(request_fields, request)
     assert.same(codes, all(meta:match "@alias groupcache.Code\n(.-)\n\n", '"(%u+)"'))
+    assert.same(node_fields, fields "groupcache%.Node")
   end)
 
   it("can be loaded", function()
@@ -310,11 +386,26 @@ describe("README.md", function()
     end
   end)
 
-  it("shows a script that a node would run", function()
-    local script = tmp.dir() .. "/readme.lua"
-    tmp.write(script, readme:match "```lua\n(.-)```")
-    local build = os.getenv "BUILD" or "build"
-    local r = process.run { build .. "/bin/groupcached", "check", script }
-    assert.equal(0, r.code, r.stderr)
+  it("shows a script that a node would run, and a program that asks one", function()
+    local dir = blocks_of(readme)
+    check_script(dir .. "/node.lua")
+    -- The program asks pages that an origin far away has: here its script is one that needs none.
+    tmp.write(dir .. "/node.lua", [[
+      require("groupcache").group("pages", { getter = function(key) return "page " .. key end })
+    ]])
+    assert.equal("local\tpage index.html\nmain\n", run_program(dir, "app.lua"))
+  end)
+end)
+
+describe("docs/getters.md", function()
+  it("has examples that run", function()
+    local dir, names = blocks_of(guide)
+    for _, name in ipairs(names) do
+      if name:find "^try" then
+        assert.truthy(run_program(dir, name):find "fine\n$", name)
+      elseif not name:find "/" then
+        check_script(dir .. "/" .. name)
+      end
+    end
   end)
 end)
