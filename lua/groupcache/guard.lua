@@ -3,6 +3,8 @@
 -- computes too long is stopped by a hook, and these functions could keep the hook from working,
 -- overflow the C stack, or end the process. Protection against mistakes, not against intent.
 
+local core = require "groupcache.core"
+
 -- LuaJIT takes C stack for every coroutine that resumes another: some 700 crash a 64 KiB stack.
 local MAX_NESTED = 64
 
@@ -50,6 +52,44 @@ end
 
 function xpcall(f, handler, ...) -- luacheck: ignore 121
   return handled(handler, pcall(f, ...))
+end
+
+-- string.gsub takes 9 KB of C stack: calls that call themselves through it would overflow that
+-- before Lua's own stack, which is an error, and crash the node.
+local MAX_STACK = 0.4
+
+local native_gsub = string.gsub
+
+function string.gsub(s, pattern, with, n) -- luacheck: ignore 122
+  if type(with) ~= "string" and core.stack_used() > MAX_STACK then
+    error("stack overflow (string.gsub inside string.gsub, too deep)", 2)
+  end
+  return native_gsub(s, pattern, with, n)
+end
+
+-- An error of the hook inside load's reader would leave all hooks off. So the reader is called here.
+local native_load = load
+
+function load(source, ...) -- luacheck: ignore 121
+  if type(source) ~= "function" then
+    return native_load(source, ...)
+  end
+  local parts = {}
+  local ok, err = pcall(function()
+    local part = source()
+    while part ~= nil and part ~= "" do
+      if type(part) ~= "string" then
+        error("reader function must return a string", 0)
+      end
+      parts[#parts + 1] = part
+      part = source()
+    end
+  end)
+  if not ok then
+    return nil, err
+  end
+  local name = ...
+  return native_load(table.concat(parts), name == nil and "=(load)" or name, select(2, ...))
 end
 
 local function refuse(what, instead)

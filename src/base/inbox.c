@@ -13,6 +13,7 @@
 struct inbox {
     pthread_mutex_t mu;
     struct msg *head, **tail; /* guarded by mu */
+    unsigned waiting;         /* guarded by mu: length of the list */
     int signalled;            /* guarded by mu: the eventfd holds a count */
     int closed;               /* guarded by mu */
     int fd;                   /* set once */
@@ -60,6 +61,7 @@ int inbox_post(struct inbox *in, struct msg *m)
     }
     *in->tail = m;
     in->tail = &m->next;
+    in->waiting++;
     wake = !in->signalled;
     in->signalled = 1;
     /* Under the lock: once it is dropped the owner may take the message, close and free us. */
@@ -70,26 +72,38 @@ int inbox_post(struct inbox *in, struct msg *m)
     return 1;
 }
 
-unsigned inbox_drain(struct inbox *in)
+static struct msg *pop(struct inbox *in)
 {
-    struct msg *m, *next;
-    unsigned ran = 0;
-    uint64_t count;
+    struct msg *m;
 
     pthread_mutex_lock(&in->mu);
     m = in->head;
-    in->head = NULL;
-    in->tail = &in->head;
+    if (m) {
+        in->head = m->next;
+        in->waiting--;
+    }
+    if (!in->head)
+        in->tail = &in->head;
+    pthread_mutex_unlock(&in->mu);
+    return m;
+}
+
+/* One at a time: should a message never return, another thread can still take what is behind it. */
+unsigned inbox_drain(struct inbox *in)
+{
+    struct msg *m;
+    unsigned n, ran;
+    uint64_t count;
+
+    pthread_mutex_lock(&in->mu);
+    n = in->waiting;
     if (in->signalled && read(in->fd, &count, sizeof(count)) < 0) {
         /* signalled says that a count is there */
     }
     in->signalled = 0;
     pthread_mutex_unlock(&in->mu);
-    for (; m; m = next) {
-        next = m->next;
+    for (ran = 0; ran < n && (m = pop(in)); ran++)
         m->run(m);
-        ran++;
-    }
     return ran;
 }
 

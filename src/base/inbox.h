@@ -31,7 +31,8 @@ int inbox_fd(const struct inbox *in);
 int inbox_post(struct inbox *in, struct msg *m);
 
 /* Owner: runs every message that waits, oldest first; what they post meanwhile waits for the next
- * call. Returns how many ran. */
+ * call. Returns how many ran. When the owner is stuck in a message, another thread may close the
+ * inbox and drain it. */
 unsigned inbox_drain(struct inbox *in);
 
 /* Owner: from here on posts are refused. What waits is still there for a last inbox_drain(). */

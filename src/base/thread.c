@@ -35,3 +35,21 @@ enum err thread_start(pthread_t *out, const char *name, size_t stack_bytes, void
     pthread_setname_np(*out, cut);
     return ERR_OK;
 }
+
+double thread_stack_used(void)
+{
+    static _Thread_local char *bottom;
+    static _Thread_local size_t size;
+    const char *here = __builtin_frame_address(0);
+    pthread_attr_t attr;
+    void *address = NULL;
+
+    if (!bottom && pthread_getattr_np(pthread_self(), &attr) == 0) {
+        pthread_attr_getstack(&attr, &address, &size);
+        pthread_attr_destroy(&attr);
+        bottom = address;
+    }
+    if (!bottom || !size)
+        return 0;
+    return 1 - (double)(here - bottom) / (double)size;
+}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* thread.h - starts a named thread that takes no signals.
+/* thread.h - starts a named thread that takes no signals; how much stack is left.
  *
  * Signals belong to the thread that runs the node (main.c); every other thread blocks them all.
  * The name is what top, gdb and perf show: "http-1", "net", "lua-3". */
@@ -17,5 +17,8 @@ enum err thread_start(pthread_t *out, const char *name, size_t stack_bytes, void
 
 /* Names the calling thread, for threads that a library starts. */
 void thread_set_name(const char *name);
+
+/* How much of its stack the calling thread has used, from 0 to 1. */
+double thread_stack_used(void);
 
 #endif

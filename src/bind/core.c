@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/thread.h"
 #include "script/op.h"
 #include "script/task.h"
 #include "script/vm.h"
@@ -112,6 +113,13 @@ static int l_in_node(lua_State *L)
     return 1;
 }
 
+/* core.stack_used() -> how much of the thread's C stack is in use, 0 to 1 */
+static int l_stack_used(lua_State *L)
+{
+    lua_pushnumber(L, thread_stack_used());
+    return 1;
+}
+
 /* core.limits() -> cores, open files allowed */
 static int l_limits(lua_State *L)
 {
@@ -150,6 +158,7 @@ static const luaL_Reg functions[] = {
     {"log", l_log},
     {"quote", l_quote},
     {"set_log_level", l_set_log_level},
+    {"stack_used", l_stack_used},
     {NULL, NULL},
 };
 

@@ -209,11 +209,8 @@ static int too_late(const struct task *t, enum outcome outcome)
     return outcome != WAITS && !value && overdue(t);
 }
 
-static void run(struct task *t, int nargs)
+static void conclude(struct task *t, enum outcome outcome)
 {
-    struct vm *vm = t->vm;
-    enum outcome outcome = resume(t, nargs);
-
     if (t->stopped) {
         end_stopped(t);
         return;
@@ -236,9 +233,16 @@ static void run(struct task *t, int nargs)
         break;
     case NO_MEMORY:
         end_error(t, ERR_NOMEM, "the getter ran out of memory (vm_bytes)");
-        vm_collect(vm);
         break;
     }
+}
+
+static void run(struct task *t, int nargs)
+{
+    struct vm *vm = t->vm;
+
+    conclude(t, resume(t, nargs));
+    vm_recover(vm); /* what a getter had is garbage, and must not make the next one fail */
 }
 
 static void deadline_passed(struct timer *timer)
@@ -273,6 +277,7 @@ void task_start(struct vm *vm, struct flight *f)
     lua_State *L = vm_state(vm);
     const struct def *def = defs_find(vm_defs(vm), group_name(f->group));
     struct task *t;
+    int failed;
 
     if (!def) {
         group_finish_error(f, ERR_CLOSED, "group %s is no longer defined", group_name(f->group));
@@ -286,10 +291,13 @@ void task_start(struct vm *vm, struct flight *f)
     t->def = def;
     t->ref = LUA_NOREF;
     t->deadline.run = deadline_passed;
+    vm_watch_until(vm, f->deadline_ms); /* what allocates may run finalizers */
     vm_make_room(vm, 0);
-    if (lua_cpcall(L, prepare_body, t)) {
+    failed = lua_cpcall(L, prepare_body, t);
+    vm_watch_until(vm, 0);
+    if (failed) {
         lua_pop(L, 1);
-        vm_collect(vm);
+        vm_recover(vm);
         end_error(t, ERR_NOMEM, "no memory in the VM to start the getter (vm_bytes)");
     } else if (overdue(t)) {
         end_timeout(t);

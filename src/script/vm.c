@@ -28,8 +28,10 @@
 
 enum {
     DEFAULT_BYTES = 64 << 20,
-    STACK_BYTES = 1 << 20, /* nested coroutines take C stack */
+    STACK_BYTES = 8 << 20, /* recursion through C functions takes 4 MiB before Lua's own bound ends
+                            * it; guard.lua looks after those that would take more */
     STOP_WAIT_S = 2,       /* for a thread whose Lua code is told to stop within a millisecond */
+    COLLECT_MS = 1000,
     WAKE_MS = 1000         /* specs move the clock: look at it now and then even when idle */
 };
 
@@ -37,6 +39,7 @@ struct vm {
     struct vm_opts opts; /* set once; strings are ours */
     lua_State *L;
     size_t bytes;        /* of the Lua heap */
+    int refused;         /* more was asked for than it may have, since the last collection */
     struct defs *defs;
     int settings_ref;
     int defining; /* the script is being run */
@@ -50,7 +53,7 @@ struct vm {
     atomic_int end;           /* enum vm_end */
     atomic_int ended;         /* the thread is past its last touch of all this */
     atomic_uint busy;         /* loads */
-    atomic_ullong overdue_ms; /* deadline of the task that runs; 0: none runs */
+    atomic_ullong overdue_ms; /* until when the code that runs may; 0: none runs */
 };
 
 static const char registry_key; /* its address finds the VM in a state's registry */
@@ -69,23 +72,41 @@ static void *vm_alloc(void *arg, void *p, size_t old, size_t n)
         free(p);
         return NULL;
     }
-    if (n > old && vm->bytes + (n - old) > vm->opts.max_bytes)
+    if (n > old && vm->bytes + (n - old) > vm->opts.max_bytes) {
+        vm->refused = 1;
         return NULL;
+    }
     q = realloc(p, n);
     if (q)
         vm->bytes += n - old;
+    else
+        vm->refused = 1;
     return q;
 }
 
-void vm_collect(struct vm *vm)
+/* Finalizers are a script's code, which no hook stops: outside of a task they have this long. */
+static void collect(struct vm *vm)
 {
+    int watched = atomic_load_explicit(&vm->overdue_ms, memory_order_relaxed) != 0;
+
+    vm->refused = 0;
+    if (!watched)
+        vm_watch_until(vm, clock_ms() + COLLECT_MS);
     lua_gc(vm->L, LUA_GCCOLLECT, 0);
+    if (!watched)
+        vm_watch_until(vm, 0);
 }
 
 void vm_make_room(struct vm *vm, size_t bytes)
 {
     if (vm->bytes + bytes > vm->opts.max_bytes / 4 * 3)
-        vm_collect(vm);
+        collect(vm);
+}
+
+void vm_recover(struct vm *vm)
+{
+    if (vm->refused)
+        collect(vm);
 }
 
 /* --- life --- */
@@ -433,10 +454,15 @@ struct task *vm_current(struct vm *vm)
     return vm->current;
 }
 
+void vm_watch_until(struct vm *vm, uint64_t deadline_ms)
+{
+    atomic_store_explicit(&vm->overdue_ms, deadline_ms, memory_order_relaxed);
+}
+
 void vm_set_current(struct vm *vm, struct task *t, uint64_t deadline_ms)
 {
     vm->current = t;
-    atomic_store_explicit(&vm->overdue_ms, deadline_ms, memory_order_relaxed);
+    vm_watch_until(vm, deadline_ms);
 }
 
 struct list *vm_tasks(struct vm *vm)

@@ -87,7 +87,7 @@ void vm_abandon(struct vm *vm);
 /* 1 when the thread of a retired or abandoned VM has ended, so that it may be freed. */
 int vm_join(struct vm *vm);
 
-/* Any thread: the getter that runs is `grace_ms` past its deadline, and no hook has stopped it. */
+/* Any thread: what runs is `grace_ms` past its deadline, and no hook has stopped it. */
 int vm_stuck(const struct vm *vm, uint64_t now_ms, uint64_t grace_ms);
 
 /* Any thread: what computes in the VM must end. */
@@ -113,6 +113,9 @@ const char *vm_name(const struct vm *vm);
 struct task *vm_current(struct vm *vm);
 void vm_set_current(struct vm *vm, struct task *t, uint64_t deadline_ms);
 
+/* From now on code of the script may run until then, outside of any task: a finalizer; 0: no more. */
+void vm_watch_until(struct vm *vm, uint64_t deadline_ms);
+
 /* The VM's tasks, those that wait included. */
 struct list *vm_tasks(struct vm *vm);
 void vm_count_end(struct vm *vm); /* a load has ended */
@@ -121,8 +124,8 @@ void vm_count_end(struct vm *vm); /* a load has ended */
  * do so by itself when the allocator refuses. */
 void vm_make_room(struct vm *vm, size_t bytes);
 
-/* Collects everything that can be: after an allocation was refused. */
-void vm_collect(struct vm *vm);
+/* Collects everything that can be if an allocation was refused, even if the script caught that. */
+void vm_recover(struct vm *vm);
 
 /* Pushes the table that the script returned, or nil, in the VM's own state. */
 void vm_push_settings(struct vm *vm);

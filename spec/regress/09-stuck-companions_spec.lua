@@ -1,0 +1,51 @@
+-- SPDX-License-Identifier: MIT
+
+-- Loads that a VM had taken out of its inbox together with one that then got stuck in a C function
+-- were out of reach: the VM was replaced, and they waited for the stuck one until their deadlines.
+
+local http = require "support.http"
+local node = require "support.node"
+local rig = require "node.rig"
+
+describe("loads that came together with one that got stuck", function()
+  it("are answered by the VM that takes over", function()
+    local r = rig.new()
+    local n = node.start { args = { "--workers", "1" }, script = r:script [[
+      local groupcache = require "groupcache"
+      groupcache.group("g", {
+        timeout = 0.5,
+        getter = function(key)
+          rig.record(key)
+          os.execute("until [ -e " .. rig.dir .. "/open-" .. key .. " ]; do sleep 0.01; done")
+          return key
+        end,
+      })
+      groupcache.group("quick", { timeout = 20, getter = function(key) return "q:" .. key end })
+    ]] }
+    local stuck
+    local answers, fns = {}, {
+      function() assert(n:get("g", "first")) end, -- while it blocks, the others gather
+      function()
+        rig.wait(n, function() return r:calls().first end)
+        stuck = assert(n:get("g", "stuck"))
+      end,
+      function()
+        rig.wait(n, function() return n:stats().workers.loads == 12 end)
+        r:open "first"
+      end,
+    }
+    for i = 1, 10 do
+      fns[#fns + 1] = function()
+        rig.wait(n, function() return n:stats().groups.g.flights == 2 end)
+        answers[i] = assert(n:get("quick", "k" .. i, { timeout = 30 })).body
+      end
+    end
+    http.together(fns)
+    assert.equal(504, stuck.status)
+    for i = 1, 10 do
+      assert.equal("q:k" .. i, answers[i])
+    end
+    r:open "stuck"
+    assert.equal(0, (n:stop()))
+  end)
+end)
