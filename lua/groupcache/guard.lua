@@ -14,7 +14,7 @@ local native_resume, native_create, running = coroutine.resume, coroutine.create
 -- counted back when a getter is stopped half-way.
 local depth = setmetatable({}, { __mode = "k" })
 
-function coroutine.resume(co, ...)
+function coroutine.resume(co, ...) -- luacheck: ignore 122
   local own = depth[running() or false] or 0
   if own >= MAX_NESTED then
     return false, ("coroutines that resume each other are nested more than %d deep")
@@ -33,7 +33,7 @@ local function unwrap(ok, ...)
   return ...
 end
 
-function coroutine.wrap(f)
+function coroutine.wrap(f) -- luacheck: ignore 122
   local co = native_create(f)
   return function(...)
     return unwrap(coroutine.resume(co, ...))
@@ -67,7 +67,7 @@ function string.gsub(s, pattern, with, n) -- luacheck: ignore 122
   return native_gsub(s, pattern, with, n)
 end
 
--- An error of the hook inside load's reader would leave all hooks off. So the reader is called here.
+-- An error of the hook inside load's reader would leave all hooks off: the reader is called here.
 local native_load = load
 
 function load(source, ...) -- luacheck: ignore 121
@@ -99,7 +99,8 @@ local function refuse(what, instead)
 end
 
 os.exit = refuse("os.exit", "it would end the node") -- luacheck: ignore 122
-debug.sethook = refuse("debug.sethook", "the hook stops getters at their deadline") -- luacheck: ignore 122
+debug.sethook = refuse("debug.sethook", -- luacheck: ignore 122
+  "the hook stops getters at their deadline")
 
 if not jit.status() then
   local setting = "set jit = true in the node's settings"

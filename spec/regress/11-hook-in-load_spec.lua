@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
--- A getter that was stopped inside the reader of load() left its VM with no hooks: the next one that
--- computed too long was not stopped, and the VM had to be replaced.
+-- A getter that was stopped inside the reader of load() left its VM with no hooks: the next one
+-- that computed too long was not stopped, and the VM had to be replaced.
 
 local node = require "support.node"
 

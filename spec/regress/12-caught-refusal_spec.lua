@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
 -- What a getter filled its VM with, until it caught "not enough memory", stayed there as garbage:
--- LuaJIT does not collect when it is refused memory. So the next getter of the VM failed in its turn.
+-- LuaJIT does not collect when it is refused memory. So the next getter of the VM failed as well.
 
 local http = require "support.http"
 local node = require "support.node"
@@ -28,10 +28,7 @@ describe("a getter that fills its VM and catches the error", function()
       function() slept = assert(n:get("g", "sleeps", { timeout = 30 })) end,
       function()
         rig.wait(n, function() return r:calls().sleeps end)
-        for i = 1, 3 do
-          local res = assert(n:get("g", "fills", { timeout = 30, headers = { ["X-No"] = tostring(i) } }))
-          assert.equal("false", res.body)
-        end
+        assert.equal("false", assert(n:get("g", "fills", { timeout = 30 })).body)
         r:open "filled"
       end,
     }

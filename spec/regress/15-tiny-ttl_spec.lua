@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
--- A ttl below a millisecond was rounded to 0, which is for ever; and values with a ttl of 0 or less,
--- which nobody may see again, were stored at the expense of those that live.
+-- A ttl below a millisecond could be rounded to 0, which is for ever. And values with a ttl of 0 or
+-- less, which nobody may see again, were stored at the expense of those that live.
 
 local node = require "support.node"
 
