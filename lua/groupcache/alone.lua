@@ -2,6 +2,7 @@
 -- groupcache.alone: a group in a program that runs no node. Its getter runs in the calling VM, in
 -- the call that needs it; nothing bounds its time.
 
+local codec = require "groupcache.codec"
 local core = require "groupcache.core"
 local handle = require "groupcache.handle"
 
@@ -17,11 +18,11 @@ end
 local function finish(self, load, ok, value, err, ttl)
   if not ok then
     return core.load_error(load, tostring(value), "GETTER")
-  elseif type(value) == "string" and ttl ~= nil and type(ttl) ~= "number" then
+  elseif ttl ~= nil and type(ttl) ~= "number" and type(ttl) ~= "string" then
     return core.load_error(load, ("group %s: the getter's third result, the ttl in seconds, is a %s")
       :format(self.name, type(ttl)), "GETTER")
   elseif type(value) == "string" then
-    local kept, message, code = core.load_value(load, value, ttl and ttl * 1000)
+    local kept, message, code = core.load_value(load, value, type(ttl) == "number" and ttl * 1000 or nil)
     if not kept then
       return nil, message, code
     end
@@ -30,7 +31,7 @@ local function finish(self, load, ok, value, err, ttl)
     return core.load_error(load, ("group %s: the getter returned a %s, not a string")
       :format(self.name, type(value)), "GETTER")
   elseif err ~= nil then
-    return core.load_error(load, tostring(err), "GETTER")
+    return core.load_error(load, tostring(err), core.is_code(ttl) and ttl or "GETTER")
   end
   return core.load_error(load, ("group %s: not found"):format(self.name), "NOTFOUND")
 end
@@ -43,21 +44,22 @@ function Alone:get(key)
   end
   local value, _, source = self.handle:hit(key)
   if value then
-    return value, nil, source
+    return codec.unwrap(self.name, self.codec, value, nil, source)
   end
   local load, message, code = core.load_begin(self.handle.raw, key)
   if type(load) ~= "userdata" then
     return load, message, code
   end
   local ctx = { group = self.name, key = key, from_peer = false }
-  return finish(self, load, pcall(self.getter, key, ctx))
+  return codec.unwrap(self.name, self.codec, finish(self, load, pcall(self.getter, key, ctx)))
 end
 
 --- @return the group
-return function(name, numbers, content_type, getter)
+return function(name, numbers, options)
   return setmetatable({
     name = name,
-    getter = getter,
-    handle = handle.new(core.group_alone(name, numbers, content_type)),
+    getter = options.getter,
+    codec = options.codec,
+    handle = handle.new(core.group_alone(name, numbers, options.content_type)),
   }, Alone)
 end

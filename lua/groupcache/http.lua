@@ -3,6 +3,7 @@
 -- and the other getters of its VM go on.
 
 local core = require "groupcache.core"
+local wait = require "groupcache.wait"
 
 local http = {}
 
@@ -62,7 +63,7 @@ function http.request(request)
   if not op then
     return nil, err, code
   end
-  core.await(op, "http.request")
+  wait.await(op, "http.request")
   return core.fetch_result(op)
 end
 

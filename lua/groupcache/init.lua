@@ -3,9 +3,11 @@
 
 assert(type(rawget(_G, "jit")) == "table", "groupcache needs LuaJIT 2.1")
 
+local codec = require "groupcache.codec"
 local core = require "groupcache.core"
 local options = require "groupcache.options"
 local schema = require "groupcache.schema"
+local wait = require "groupcache.wait"
 
 local groupcache = { _VERSION = core.version }
 
@@ -41,14 +43,26 @@ function Group:get(key)
     error(("group:get: the key is a %s, and must be a string"):format(type(key)), 2)
   end
   local op = core.get(self.name, key)
-  core.await(op, "group:get")
-  return core.get_result(op)
+  wait.await(op, "group:get")
+  return codec.unwrap(self.name, self.codec, core.get_result(op))
 end
 
 -- "node.lua:12", of the code that called the caller of this function.
 local function caller()
   local info = debug.getinfo(3, "Sl")
   return ("%s:%d"):format(info.short_src, info.currentline)
+end
+
+-- The names of headers, as the engine takes them: lower-case, each ended by a line end.
+local function header_list(names)
+  local out = {}
+  for i, name in ipairs(names) do
+    if not name:find("^[%w!#$%%&'*+%-.^_`|~]+$") then
+      return nil, ("pass_headers: %q is no name of a header"):format(name)
+    end
+    out[i] = name:lower() .. "\n"
+  end
+  return table.concat(out)
 end
 
 local function check_group(name, given)
@@ -65,6 +79,19 @@ local function check_group(name, given)
   if o.max_value_bytes > MAX_VALUE then
     return nil, ("group %q: max_value_bytes is %d, and at most %d"):format(
       name, o.max_value_bytes, MAX_VALUE)
+  end
+  if o.codec ~= nil then
+    o.codec, err = codec.find(o.codec)
+    if not o.codec then
+      return nil, ("group %q: %s"):format(name, err)
+    end
+    o.getter = codec.wrap(name, o.codec, o.getter)
+  end
+  o.content_type = o.content_type or (o.codec and o.codec.content_type)
+    or "application/octet-stream"
+  o.pass_headers, err = header_list(o.pass_headers)
+  if not o.pass_headers then
+    return nil, ("group %q: %s"):format(name, err)
   end
   if o.timeout == 0 then
     return nil, ("group %q: timeout is 0, and must be more"):format(name)
@@ -89,14 +116,15 @@ function groupcache.group(name, given)
     error(err, 2)
   end
   if not core.in_node() then
-    return require "groupcache.alone"(name, engine_numbers(o), o.content_type, o.getter)
+    return require "groupcache.alone"(name, engine_numbers(o), o)
   end
   local ok
-  ok, err = core.define(name, engine_numbers(o), o.content_type, o.getter, caller())
+  ok, err = core.define(name, engine_numbers(o), o.content_type, o.getter, caller(),
+    o.pass_headers)
   if not ok then
     error(err, 2)
   end
-  return setmetatable({ name = name }, Group)
+  return setmetatable({ name = name, codec = o.codec }, Group)
 end
 
 --- Lets the other getters of this VM run for that long. Only inside a getter.
@@ -104,8 +132,36 @@ function groupcache.sleep(seconds)
   if type(seconds) ~= "number" then
     error(("groupcache.sleep: seconds are a %s, and must be a number"):format(type(seconds)), 2)
   end
-  core.await(core.sleep(seconds), "groupcache.sleep")
+  wait.await(core.sleep(seconds), "groupcache.sleep")
 end
+
+--- Runs fn(...) beside the code that follows: both wait at the same time. Only inside a getter.
+-- @return the task; task:wait() gives what fn returned
+function groupcache.spawn(fn, ...)
+  if type(fn) ~= "function" then
+    error(("groupcache.spawn: a %s, and must be a function"):format(type(fn)), 2)
+  end
+  core.check_can_wait("groupcache.spawn")
+  return wait.spawn(fn, ...)
+end
+
+--- Runs functions at the same time and waits for all. Only inside a getter.
+-- @return list of their first results, list of their second
+function groupcache.all(functions)
+  if type(functions) ~= "table" then
+    error(("groupcache.all: a %s, and must be a list of functions"):format(type(functions)), 2)
+  end
+  for i, fn in ipairs(functions) do
+    if type(fn) ~= "function" then
+      error(("groupcache.all: item %d is a %s, and must be a function"):format(i, type(fn)), 2)
+    end
+  end
+  core.check_can_wait("groupcache.all")
+  return wait.all(functions)
+end
+
+--- Seconds on the clock that ctx.deadline is on; its zero means nothing.
+groupcache.now = core.now
 
 local function fields_text(fields)
   local names, out = {}, {}

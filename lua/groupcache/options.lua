@@ -88,7 +88,13 @@ local function list(value)
   return value
 end
 
+-- Anything; whoever reads it knows what it may be.
+local function any(value)
+  return value
+end
+
 local KINDS = {
+  any = any,
   size = size,
   duration = duration,
   integer = integer,

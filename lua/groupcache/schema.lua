@@ -9,6 +9,8 @@ return {
   max_value_bytes = { kind = "size", default = "8MB" },
   max_loads = { kind = "integer", default = 256, min = 1, max = 16384 },
   hot = { kind = "enum", default = "sample", values = { "sample", "always", "never" } },
-  content_type = { kind = "text", default = "application/octet-stream" },
+  content_type = { kind = "text" }, -- default: the codec's, or application/octet-stream
+  codec = { kind = "any" },
+  pass_headers = { kind = "list", default = {} },
   local_only = { kind = "boolean", default = false },
 }

@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/thread.h"
 #include "script/op.h"
@@ -58,12 +59,66 @@ static int l_op_gc(lua_State *L)
     return 0;
 }
 
-/* core.await(op, what): waits until the op has ended; "what" is the caller's name for messages. */
+/* Calls fn for the op at index 1, or for each op of the list there, until it returns not 0. */
+static int each_op(lua_State *L, int (*fn)(void *arg, struct op *op), void *arg)
+{
+    int i, n, found = 0;
+
+    if (!lua_istable(L, 1))
+        return fn(arg, l_check_op(L, 1));
+    n = (int)lua_objlen(L, 1);
+    for (i = 1; i <= n && !found; i++) {
+        lua_rawgeti(L, 1, i);
+        found = fn(arg, l_check_op(L, lua_gettop(L)));
+        lua_pop(L, 1);
+    }
+    return found;
+}
+
+static int is_done(void *arg, struct op *op)
+{
+    (void)arg;
+    return op->done;
+}
+
+static int wait_for(void *arg, struct op *op)
+{
+    task_wait_for(arg, op);
+    return 0;
+}
+
+/* core.any_done(op or list of ops) -> whether one has ended */
+static int l_any_done(lua_State *L)
+{
+    lua_pushboolean(L, each_op(L, is_done, NULL));
+    return 1;
+}
+
+/* core.await(op or list of ops, what): waits until one has ended; "what" is the caller's name for
+ * messages. */
 static int l_await(lua_State *L)
 {
-    struct op *op = l_check_op(L, 1);
+    struct task *t = task_to_wait(L, luaL_checkstring(L, 2));
 
-    return task_wait(L, op, luaL_checkstring(L, 2));
+    if (each_op(L, is_done, NULL))
+        return 0;
+    each_op(L, wait_for, t);
+    lua_settop(L, 1);
+    return lua_yield(L, 1); /* the ops' Lua values: what is not yielded may be collected */
+}
+
+/* core.check_can_wait(what): raises unless a getter runs */
+static int l_check_can_wait(lua_State *L)
+{
+    task_check_can_wait(L, luaL_checkstring(L, 1));
+    return 0;
+}
+
+/* core.now() -> seconds on the clock of deadlines */
+static int l_now(lua_State *L)
+{
+    lua_pushnumber(L, (double)clock_ns() / 1e9);
+    return 1;
 }
 
 /* --- log --- */
@@ -104,6 +159,15 @@ static int l_set_log_level(lua_State *L)
     luaL_argcheck(L, level >= 0, 1, "level is debug, info, warn, error or off");
     log_set_level((enum log_level)level);
     return 0;
+}
+
+/* core.is_code(any) -> whether it names an error */
+static int l_is_code(lua_State *L)
+{
+    enum err code = lua_type(L, 1) == LUA_TSTRING ? err_from_name(lua_tostring(L, 1)) : ERR_COUNT;
+
+    lua_pushboolean(L, code != ERR_OK && code != ERR_COUNT);
+    return 1;
 }
 
 /* core.in_node() -> whether this state is a VM of a node, where a script defines groups */
@@ -152,10 +216,14 @@ static const luaL_Reg op_methods[] = {
 };
 
 static const luaL_Reg functions[] = {
+    {"any_done", l_any_done},
     {"await", l_await},
+    {"check_can_wait", l_check_can_wait},
     {"in_node", l_in_node},
+    {"is_code", l_is_code},
     {"limits", l_limits},
     {"log", l_log},
+    {"now", l_now},
     {"quote", l_quote},
     {"set_log_level", l_set_log_level},
     {"stack_used", l_stack_used},

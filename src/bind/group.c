@@ -38,7 +38,7 @@ void l_check_numbers(lua_State *L, int index, struct group_opts *out)
 #undef X
 }
 
-/* core.define(name, numbers, content_type, getter, where): records a group. The options come
+/* core.define(name, numbers, content_type, getter, where, pass_headers): records a group. The options come
  * checked and complete from groupcache/init.lua. -> true | nil, message, code */
 static int l_define(lua_State *L)
 {
@@ -47,6 +47,7 @@ static int l_define(lua_State *L)
         .name = (char *)(size_t)luaL_checkstring(L, 1), /* borrowed: defs_add() copies */
         .content_type = (char *)(size_t)luaL_checkstring(L, 3),
         .where = (char *)(size_t)luaL_checkstring(L, 5),
+        .pass_headers = (char *)(size_t)luaL_checkstring(L, 6),
     };
     struct error e;
 
@@ -135,6 +136,7 @@ static int l_get(lua_State *L)
     op_init(&g->op, &get_kind, vm);
     g->group = group;
     g->waiter.wake = get_wake;
+    g->waiter.from = task_flight(vm_current(vm));
     *slot = &g->op;
     hash = group_hash(key, key_len);
     g->result.item = group_lookup(group, hash, key, key_len, 0, &g->result.source);

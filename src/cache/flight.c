@@ -77,6 +77,7 @@ struct flight *flights_open(struct flights *fs, uint32_t hash, const void *key, 
     list_init(&f->queued);
     list_init(&f->waiters);
     list_init(&f->fallback.link);
+    list_init(&f->waits);
     atomic_init(&f->refs, 2);
     f->deadline_ms = deadline_ms;
     f->hash = hash;
@@ -101,6 +102,8 @@ int flight_leave(struct waiter *w)
 
     if (!f)
         return 0;
+    if (w->from)
+        waits_del(&w->edge);
     list_del(&w->link);
     w->flight = NULL;
     f->n_waiters--;
@@ -118,7 +121,11 @@ void flights_end(struct flights *fs, struct flight *f, struct list *woken)
     fs->n--;
     f->state = FLIGHT_ENDED;
     list_each(l, &f->waiters) {
-        list_entry(l, struct waiter, link)->flight = NULL;
+        struct waiter *w = list_entry(l, struct waiter, link);
+
+        w->flight = NULL;
+        if (w->from)
+            waits_del(&w->edge);
     }
     f->n_waiters = 0;
     list_splice_back(woken, &f->waiters);
@@ -144,6 +151,7 @@ int flight_unref(struct flight *f)
 {
     if (atomic_fetch_sub_explicit(&f->refs, 1, memory_order_acq_rel) != 1)
         return 0;
+    mem_free(f->info);
     mem_free(f);
     return 1;
 }

@@ -16,6 +16,7 @@
 #include "base/err.h"
 #include "base/inbox.h"
 #include "base/list.h"
+#include "cache/waits.h"
 
 struct flight;
 struct group;
@@ -39,6 +40,13 @@ struct waiter {
     struct list link;      /* guarded by the group's mutex */
     struct flight *flight; /* guarded by the group's mutex; NULL once it ended */
     void (*wake)(struct waiter *w, const struct result *r);
+
+    /* Set before group_load(), or zero. */
+    struct flight *from; /* borrowed: the load that waits, a getter's or one at a peer */
+    const char *info;    /* borrowed for the call: what flight.info is to be if this opens one */
+    size_t info_len;
+
+    struct wait_edge edge; /* the engine's; used when `from` is set */
 };
 
 /* A flight that may wait on a peer, and one that runs our getter. Peers' requests join only the
@@ -56,6 +64,12 @@ struct flight {
     struct msg msg;          /* the loader's, to carry the flight to its thread */
     void *carrier;           /* likewise: who took it on */
     struct group *group;     /* set once; the flight holds a reference */
+    struct list waits;       /* waits.c's: whom it waits for */
+    uint64_t searched;       /* waits.c's */
+    char *info;              /* set once, owned, or NULL: what the getter may know of the request
+                              * that opened it, as name, NUL, value, NUL, ...; the name of the
+                              * asking peer's URL is empty */
+    size_t info_len;         /* set once */
     uint64_t deadline_ms;    /* set once: clock_ms() time at which it ends with TIMEOUT */
     size_t n_waiters;        /* length of waiters */
     enum flight_kind kind;   /* set once */

@@ -29,17 +29,17 @@ enum {
     WAIT_MARGIN_MS = 1000 /* a flight ends itself a tick after its deadline */
 };
 
-/* A content type, and those the group had before: a reader may still hold one, so all of them live
- * as long as the group, each text once. */
-struct content_type {
-    struct content_type *older;
-    char text[];
+/* A text of the group's, and those it had before: a reader may still hold one, so all of them live
+ * as long as the group, each once. */
+struct text {
+    struct text *older;
+    char bytes[];
 };
 
 struct group {
     char *name;                         /* set once */
-    _Atomic(struct content_type *) type; /* atomic; changed by one thread, the node's */
-    struct content_type *types;         /* that thread's: all of them, newest first */
+    _Atomic(struct text *) content_type, pass_headers; /* atomic; one thread, the node's, changes them */
+    struct text *texts;                                /* that thread's: all of them, newest first */
     atomic_int local_only;              /* atomic: opts.local_only, to be seen without the mutex */
     struct loader loader;               /* set once; not called once closed is 1 */
     atomic_int closed;                  /* atomic; set under mu */
@@ -78,20 +78,20 @@ uint32_t group_hash(const void *key, size_t key_len)
     return (uint32_t)hash_table(key, key_len);
 }
 
-static void set_type(struct group *g, const char *text)
+static struct text *keep_text(struct group *g, const char *bytes)
 {
-    struct content_type *t;
-    size_t n = strlen(text) + 1;
+    struct text *t;
+    size_t n = strlen(bytes) + 1;
 
-    for (t = g->types; t && strcmp(t->text, text) != 0; t = t->older)
+    for (t = g->texts; t && strcmp(t->bytes, bytes) != 0; t = t->older)
         ;
     if (!t) {
         t = mem_zalloc(sizeof(*t) + n);
-        memcpy(t->text, text, n);
-        t->older = g->types;
-        g->types = t;
+        memcpy(t->bytes, bytes, n);
+        t->older = g->texts;
+        g->texts = t;
     }
-    atomic_store(&g->type, t);
+    return t;
 }
 
 struct group *group_new(const char *name, const char *content_type, const struct group_opts *opts,
@@ -100,7 +100,8 @@ struct group *group_new(const char *name, const char *content_type, const struct
     struct group *g = mem_zalloc(sizeof(*g));
 
     g->name = mem_strdup(name);
-    set_type(g, content_type);
+    atomic_init(&g->content_type, keep_text(g, content_type));
+    atomic_init(&g->pass_headers, keep_text(g, ""));
     g->opts = *opts;
     atomic_init(&g->local_only, opts->local_only != 0);
     g->loader = *loader;
@@ -123,7 +124,7 @@ struct group *group_ref(struct group *g)
 
 void group_unref(struct group *g)
 {
-    struct content_type *t;
+    struct text *t;
 
     if (!g || atomic_fetch_sub_explicit(&g->refs, 1, memory_order_acq_rel) != 1)
         return;
@@ -133,8 +134,8 @@ void group_unref(struct group *g)
     flights_free(g->flights[FLIGHT_LOCAL]);
     pthread_mutex_destroy(&g->mu);
     mem_free(g->name);
-    while ((t = g->types)) {
-        g->types = t->older;
+    while ((t = g->texts)) {
+        g->texts = t->older;
         mem_free(t);
     }
     mem_free(g);
@@ -147,7 +148,12 @@ const char *group_name(const struct group *g)
 
 const char *group_content_type(const struct group *g)
 {
-    return atomic_load_explicit(&g->type, memory_order_acquire)->text;
+    return atomic_load_explicit(&g->content_type, memory_order_acquire)->bytes;
+}
+
+const char *group_pass_headers(const struct group *g)
+{
+    return atomic_load_explicit(&g->pass_headers, memory_order_acquire)->bytes;
 }
 
 struct group_opts group_opts(struct group *g)
@@ -340,11 +346,13 @@ static void after_run(struct group *g, struct after *a)
 
 /* --- the public face --- */
 
-void group_configure(struct group *g, const char *content_type, const struct group_opts *opts)
+void group_configure(struct group *g, const char *content_type, const char *pass_headers,
+                     const struct group_opts *opts)
 {
     struct after a;
 
-    set_type(g, content_type);
+    atomic_store(&g->content_type, keep_text(g, content_type));
+    atomic_store(&g->pass_headers, keep_text(g, pass_headers));
     atomic_store(&g->local_only, opts->local_only != 0);
     after_init(&a, NULL);
     pthread_mutex_lock(&g->mu);
@@ -427,6 +435,16 @@ static enum err refuse(struct result *now, enum err code, const char *why, struc
     return error_set(&now->err, code, "group %s: %s", g->name, why);
 }
 
+/* Without memory for it the getter just knows less. */
+static void keep_info(struct flight *f, const struct waiter *w)
+{
+    f->info = w->info_len ? mem_alloc(w->info_len) : NULL;
+    if (!f->info)
+        return;
+    memcpy(f->info, w->info, w->info_len);
+    f->info_len = w->info_len;
+}
+
 /* Joins the key's flight or opens one. *open is the new flight, with a reference for its loader,
  * or NULL. ERR_OK: w waits. */
 static enum err join_or_open_locked(struct group *g, enum flight_kind kind, uint32_t hash,
@@ -441,12 +459,17 @@ static enum err join_or_open_locked(struct group *g, enum flight_kind kind, uint
         return refuse(now, ERR_CLOSED, "the node is stopping", g);
     if (f && f->n_waiters >= GROUP_MAX_WAITERS)
         return refuse(now, ERR_BUSY, "too many callers wait for this key", g);
+    if (f && w->from && !waits_add(&w->edge, w->from, f))
+        return refuse(now, ERR_CYCLE, "the load of this key waits for the one that asks for it", g);
     if (!f) {
         if (flights_count(fs) >= GROUP_MAX_FLIGHTS)
             return refuse(now, ERR_BUSY, "too many loads are under way", g);
         f = flights_open(fs, hash, key, key_len, clock_ms() + g->opts.timeout_ms);
         if (!f)
             return refuse(now, ERR_NOMEM, "no memory for a load", g);
+        if (w->from)
+            waits_add(&w->edge, w->from, f); /* a new flight waits for nobody yet */
+        keep_info(f, w);
         f->group = group_ref(g);
         f->kind = kind;
         f->from_peer = from_peer;
@@ -614,6 +637,9 @@ void group_fallback(struct flight *f)
 
     after_init(&a, NULL);
     f->fallback.wake = fallback_wake;
+    f->fallback.from = f;
+    f->fallback.info = f->info;
+    f->fallback.info_len = f->info_len;
     pthread_mutex_lock(&g->mu);
     ended = f->state == FLIGHT_ENDED; /* with TIMEOUT, which was counted then, or CLOSED */
     if (!ended) {

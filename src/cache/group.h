@@ -73,11 +73,16 @@ void group_unref(struct group *g); /* NULL is fine */
 
 const char *group_name(const struct group *g);
 const char *group_content_type(const struct group *g); /* valid as long as the group */
+
+/* Headers of a request that its getter may see: lower-case names, each ended by a line end. Empty
+ * until group_configure() sets it. Valid as long as the group. */
+const char *group_pass_headers(const struct group *g);
 struct group_opts group_opts(struct group *g);
 
 /* Changes what the group is made of; what it holds stays. A smaller cache_bytes evicts at once, a
  * load under way keeps its deadline, a value its expiry. */
-void group_configure(struct group *g, const char *content_type, const struct group_opts *opts);
+void group_configure(struct group *g, const char *content_type, const char *pass_headers,
+                     const struct group_opts *opts);
 
 /* Counts a get (and a server request when it is a peer's) and returns the item with a reference,
  * its source in *source; NULL is a miss. `hash` is group_hash(key). */

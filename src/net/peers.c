@@ -30,7 +30,8 @@
 enum {
     ENVELOPE_BYTES = 64,   /* of a GetResponse around its value, with room for unknown fields */
     LOG_EVERY_MS = 1000,   /* at most one line per peer in that time */
-    MESSAGE_BYTES = 200    /* of a peer's error text that we pass on */
+    MESSAGE_BYTES = 200,   /* of a peer's error text that we pass on */
+    MAX_PASSED = 32        /* headers of a request that are passed on to the owner */
 };
 
 static const uint64_t MAX_TTL_MS = UINT32_MAX; /* no more is believed of a peer: 49 days */
@@ -357,19 +358,44 @@ static enum err put_url(struct buf *url, const struct peers *p, const struct exc
     return buf_put(url, "", 1);
 }
 
+/* The request's headers that the owner's getter may want, as header lines. Returns how many. */
+static size_t put_passed(struct buf *out, const struct flight *f, const char **lines)
+{
+    const char *at = f->info, *end = f->info + f->info_len;
+    size_t n = 0, i, offsets[MAX_PASSED];
+
+    while (at < end && n < MAX_PASSED) {
+        const char *value = at + strlen(at) + 1;
+
+        if (*at) { /* the name of who asks us is not passed on */
+            offsets[n++] = out->len;
+            buf_putf(out, "%s: %s", at, value);
+            buf_put(out, "", 1);
+        }
+        at = value + strlen(value) + 1;
+    }
+    if (out->failed)
+        return 0;
+    for (i = 0; i < n; i++)
+        lines[i] = out->data + offsets[i];
+    return n;
+}
+
 void peers_load(void *ctx, struct flight *f, struct peer *owner)
 {
     struct peers *p = ctx;
-    const char *const headers[] = {p->from};
+    const char *headers[MAX_PASSED + 1] = {p->from};
     uint64_t now = clock_ms(), left = f->deadline_ms > now ? f->deadline_ms - now : 1;
     struct exchange *x = mem_zalloc(sizeof(*x));
-    struct fetch_opts o = {.headers = headers, .n_headers = 1, .done = exchange_done, .ctx = x};
+    struct fetch_opts o = {.headers = headers, .done = exchange_done, .ctx = x};
     struct fetch *fetch = NULL;
     struct error e;
-    struct buf url;
+    struct buf url, passed;
 
     *x = (struct exchange){p, owner, f};
     buf_init(&url, 0);
+    buf_init(&passed, 0);
+    o.n_headers = 1 + put_passed(&passed, f, headers + 1);
     if (put_url(&url, p, x)) {
         error_set(&e, ERR_NOMEM, "no memory for a URL");
     } else {
@@ -380,6 +406,7 @@ void peers_load(void *ctx, struct flight *f, struct peer *owner)
         fetch = fetch_start(p->net, &o, &e);
     }
     buf_deinit(&url);
+    buf_deinit(&passed);
     fetch_unref(fetch);
     if (fetch)
         return;

@@ -136,11 +136,38 @@ static int answer_request(struct request *q)
     return answer_value(&to, q->group, &r);
 }
 
+static void put_pair(struct buf *out, const char *name, size_t name_len, const char *value)
+{
+    buf_put(out, name, name_len);
+    buf_put(out, "", 1);
+    buf_put(out, value, strlen(value) + 1);
+}
+
+/* What the getter may know of this request: flight.info has the form. */
+static void put_info(struct buf *out, struct MHD_Connection *c, const struct group *g, int peer)
+{
+    const char *value = peer ? MHD_lookup_connection_value(c, MHD_HEADER_KIND, HEADER_FROM) : NULL;
+    const char *name = group_pass_headers(g), *end;
+    char one[128];
+
+    if (value)
+        put_pair(out, "", 0, value);
+    for (; (end = strchr(name, '\n')); name = end + 1) {
+        if ((size_t)(end - name) >= sizeof(one))
+            continue;
+        snprintf(one, sizeof(one), "%.*s", (int)(end - name), name);
+        value = MHD_lookup_connection_value(c, MHD_HEADER_KIND, one);
+        if (value)
+            put_pair(out, one, strlen(one), value);
+    }
+}
+
 /* Parks the connection until the key is loaded. Takes the reference to g. */
 static int park(struct server *s, struct MHD_Connection *c, struct group *g,
                 const struct dialect_target *t, uint32_t hash, int peer, void **con_cls)
 {
     struct request *q = mem_zalloc(sizeof(*q));
+    struct buf info;
 
     q->waiter.wake = request_wake;
     q->server = s;
@@ -148,9 +175,14 @@ static int park(struct server *s, struct MHD_Connection *c, struct group *g,
     q->group = g;
     q->peer = peer;
     *con_cls = q;
+    buf_init(&info, 0);
+    put_info(&info, c, g, peer);
+    q->waiter.info = info.data;
+    q->waiter.info_len = info.failed ? 0 : info.len;
     MHD_suspend_connection(c);
     if (group_load(g, hash, t->key, t->key_len, peer, &q->waiter, &q->result))
         MHD_resume_connection(c);
+    buf_deinit(&info);
     return MHD_YES;
 }
 

@@ -136,12 +136,11 @@ static void set_groups(struct node *n, const struct defs *ds)
         const struct def *d = defs_at(ds, i);
         struct group *g = groups_find(n->groups, d->name, strlen(d->name));
 
-        if (g) {
-            group_configure(g, d->content_type, &d->opts);
-        } else {
+        if (!g) {
             g = group_new(d->name, d->content_type, &d->opts, &loader);
             groups_add(n->groups, g);
         }
+        group_configure(g, d->content_type, d->pass_headers, &d->opts);
         group_unref(g);
     }
 }

@@ -25,6 +25,7 @@ void defs_free(struct defs *ds)
         mem_free(ds->list[i].name);
         mem_free(ds->list[i].where);
         mem_free(ds->list[i].content_type);
+        mem_free(ds->list[i].pass_headers);
     }
     mem_free(ds->list);
     mem_free(ds);
@@ -63,6 +64,7 @@ enum err defs_add(struct defs *ds, const struct def *d, struct error *e)
     copy->name = mem_strdup(d->name);
     copy->where = mem_strdup(d->where);
     copy->content_type = mem_strdup(d->content_type);
+    copy->pass_headers = mem_strdup(d->pass_headers);
     return ERR_OK;
 }
 
@@ -91,6 +93,9 @@ static enum err compare_one(const struct def *a, const struct def *b, struct err
         return error_set(e, ERR_INVAL, "group \"%s\" is not the same in every VM: content_type is "
                          "\"%s\" at %s, and \"%s\" at %s", a->name, a->content_type, a->where,
                          b->content_type, b->where);
+    if (strcmp(a->pass_headers, b->pass_headers) != 0)
+        return error_set(e, ERR_INVAL, "group \"%s\" is not the same in every VM: pass_headers at "
+                         "%s are others than at %s", a->name, a->where, b->where);
     if (strcmp(a->where, b->where) != 0)
         return error_set(e, ERR_INVAL, "group \"%s\" is not the same in every VM: it is defined "
                          "at %s, and at %s", a->name, a->where, b->where);

@@ -15,6 +15,7 @@ struct def {
     char *name;         /* owned, like all strings here */
     char *where;        /* "node.lua:12" */
     char *content_type;
+    char *pass_headers; /* as group_pass_headers() says */
     struct group_opts opts;
     int getter_ref; /* the getter, in the registry of the VM */
 };

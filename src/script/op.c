@@ -25,7 +25,6 @@ static void op_arrived(struct msg *m)
     }
     t = op->task;
     op->done = 1;
-    op->task = NULL;
     op_unref(op); /* the Lua value of a task that waits still holds one */
     if (t)
         task_resume(t);
@@ -37,6 +36,7 @@ void op_init(struct op *op, const struct op_kind *kind, struct vm *vm)
     op->kind = kind;
     op->vm = vm;
     op->task = NULL;
+    list_init(&op->wait);
     op->done = 0;
     atomic_init(&op->refs, 2);
 }
@@ -47,9 +47,15 @@ void op_finish(struct op *op)
         op_unref(op);
 }
 
-void op_cancel(struct op *op)
+void op_leave(struct op *op)
 {
     op->task = NULL;
+    list_del(&op->wait);
+}
+
+void op_cancel(struct op *op)
+{
+    op_leave(op);
     if (!op->done && op->kind->cancel)
         op->kind->cancel(op);
 }

@@ -11,6 +11,7 @@
 #define OP_H
 
 #include "base/inbox.h"
+#include "base/list.h"
 
 struct op;
 struct task;
@@ -29,6 +30,7 @@ struct op {
     const struct op_kind *kind; /* set once */
     struct vm *vm;              /* set once */
     struct task *task;          /* the VM's thread: who waits, or NULL */
+    struct list wait;           /* the VM's thread: in that task's ops */
     int done;                   /* the VM's thread */
     _Atomic unsigned refs;      /* atomic */
 };
@@ -39,6 +41,9 @@ void op_unref(struct op *op); /* NULL is fine */
 
 /* Any thread: the work is over. Takes the work's reference. */
 void op_finish(struct op *op);
+
+/* VM's thread: its task does not wait for it any more. */
+void op_leave(struct op *op);
 
 /* VM's thread: the Lua value is gone, or the task that waits is. */
 void op_cancel(struct op *op);

@@ -45,7 +45,7 @@ struct task {
     lua_State *co;       /* kept alive by ref */
     int ref;             /* in the registry */
     int stopped;         /* by the hook: it computed for too long */
-    struct op *waits_for; /* borrowed: the getter's Lua value holds it; NULL while it runs */
+    struct list ops;     /* op.wait: what it waits for, one or several; empty while it runs */
 };
 
 enum outcome { RETURNED, WAITS, YIELDED, THREW, NO_MEMORY };
@@ -58,8 +58,8 @@ static struct flight *task_leave(struct task *t)
 {
     struct flight *f = t->flight;
 
-    if (t->waits_for)
-        op_cancel(t->waits_for);
+    while (!list_empty(&t->ops)) /* the getter's Lua values hold them, and go with it */
+        op_cancel(list_entry(t->ops.next, struct op, wait));
     timers_cancel(vm_timers(t->vm), &t->deadline);
     list_del(&t->link);
     luaL_unref(vm_state(t->vm), LUA_REGISTRYINDEX, t->ref);
@@ -138,15 +138,33 @@ static void end_value(struct task *t)
     group_finish_value(task_leave(t), value, n, has_ttl ? &ttl_ms : NULL, NULL);
 }
 
-/* The getter's results are on its stack: value, nil, ttl | nil | nil, err. What stands third behind
- * an error is no ttl, but most often the code that came with it: return http.get(url). */
+static void end_failed(struct task *t)
+{
+    char text[ERROR_TEXT];
+    enum err code = ERR_GETTER;
+
+    if (lua_type(t->co, 3) == LUA_TSTRING)
+        code = err_from_name(lua_tostring(t->co, 3));
+    if (code == ERR_OK || code == ERR_COUNT)
+        code = ERR_GETTER;
+    if (lua_type(t->co, 2) == LUA_TSTRING)
+        snprintf(text, sizeof(text), "%s", lua_tostring(t->co, 2));
+    else
+        snprintf(text, sizeof(text), "group %s: the getter failed with a %s as its error",
+                 t->def->name, luaL_typename(t->co, 2));
+    end_error(t, code, text);
+}
+
+/* The getter's results are on its stack: value [, nil, ttl] | nil | nil, err [, code]. So a getter
+ * may end with `return other:get(key)`, whose third result is a word. */
 static void end_returned(struct task *t)
 {
     char text[ERROR_TEXT];
+    int third;
 
     lua_settop(t->co, 3);
-    if (lua_type(t->co, 1) == LUA_TSTRING && lua_type(t->co, 3) != LUA_TNUMBER &&
-        !lua_isnil(t->co, 3)) {
+    third = lua_type(t->co, 3);
+    if (third != LUA_TNUMBER && third != LUA_TSTRING && third != LUA_TNIL) {
         snprintf(text, sizeof(text), "group %s: the getter's third result, the ttl in seconds, is "
                  "a %s", t->def->name, luaL_typename(t->co, 3));
         end_error(t, ERR_GETTER, text);
@@ -156,13 +174,8 @@ static void end_returned(struct task *t)
         snprintf(text, sizeof(text), "group %s: the getter returned a %s, not a string",
                  t->def->name, luaL_typename(t->co, 1));
         end_error(t, ERR_GETTER, text);
-    } else if (lua_type(t->co, 2) == LUA_TSTRING) {
-        snprintf(text, sizeof(text), "%s", lua_tostring(t->co, 2));
-        end_error(t, ERR_GETTER, text);
     } else if (!lua_isnil(t->co, 2)) {
-        snprintf(text, sizeof(text), "group %s: the getter failed with a %s as its error",
-                 t->def->name, luaL_typename(t->co, 2));
-        end_error(t, ERR_GETTER, text);
+        end_failed(t);
     } else {
         snprintf(text, sizeof(text), "group %s: not found", t->def->name);
         end_error(t, ERR_NOTFOUND, text);
@@ -186,7 +199,7 @@ static enum outcome resume(struct task *t, int nargs)
     if (status == 0)
         return RETURNED;
     if (status == LUA_YIELD)
-        return t->waits_for ? WAITS : YIELDED;
+        return list_empty(&t->ops) ? YIELDED : WAITS;
     return status == LUA_ERRMEM ? NO_MEMORY : THREW;
 }
 
@@ -250,6 +263,43 @@ static void deadline_passed(struct timer *timer)
     end_timeout(list_entry(timer, struct task, deadline));
 }
 
+/* Puts what the flight knows of its request into the ctx on the stack. */
+static void set_info(lua_State *L, const struct flight *f)
+{
+    const char *at = f->info, *end = f->info + f->info_len;
+
+    lua_newtable(L);
+    while (at < end) {
+        const char *value = at + strlen(at) + 1;
+
+        lua_pushstring(L, value);
+        if (*at)
+            lua_setfield(L, -2, at);
+        else
+            lua_setfield(L, -3, "peer");
+        at = value + strlen(value) + 1;
+    }
+    lua_setfield(L, -2, "headers");
+}
+
+/* The getter's second argument. The key is on top of the stack. */
+static void push_ctx(lua_State *L, const struct task *t)
+{
+    const struct flight *f = t->flight;
+
+    lua_createtable(L, 0, 6);
+    lua_pushstring(L, t->def->name);
+    lua_setfield(L, -2, "group");
+    lua_pushvalue(L, -2);
+    lua_setfield(L, -2, "key");
+    lua_pushnumber(L, (double)f->deadline_ms / 1000);
+    lua_setfield(L, -2, "deadline");
+    lua_pushboolean(L, f->from_peer);
+    lua_setfield(L, -2, "from_peer");
+    if (f->info)
+        set_info(L, f);
+}
+
 /* Protected: makes the coroutine, with the getter and its arguments on its stack. */
 static int prepare_body(lua_State *L)
 {
@@ -259,13 +309,7 @@ static int prepare_body(lua_State *L)
 
     lua_rawgeti(L, LUA_REGISTRYINDEX, t->def->getter_ref);
     lua_pushlstring(L, f->key, f->key_len);
-    lua_createtable(L, 0, 3);
-    lua_pushstring(L, t->def->name);
-    lua_setfield(L, -2, "group");
-    lua_pushvalue(L, -2);
-    lua_setfield(L, -2, "key");
-    lua_pushboolean(L, f->from_peer);
-    lua_setfield(L, -2, "from_peer");
+    push_ctx(L, t);
     lua_xmove(L, co, 3);
     t->ref = luaL_ref(L, LUA_REGISTRYINDEX);
     t->co = co;
@@ -286,6 +330,7 @@ void task_start(struct vm *vm, struct flight *f)
     }
     t = mem_zalloc(sizeof(*t));
     list_push_back(vm_tasks(vm), &t->link);
+    list_init(&t->ops);
     t->vm = vm;
     t->flight = f;
     t->def = def;
@@ -310,7 +355,8 @@ void task_start(struct vm *vm, struct flight *f)
 
 void task_resume(struct task *t)
 {
-    t->waits_for = NULL;
+    while (!list_empty(&t->ops))
+        op_leave(list_entry(t->ops.next, struct op, wait));
     run(t, 0);
 }
 
@@ -334,6 +380,11 @@ uint64_t task_deadline_ms(const struct task *t)
     return t->flight->deadline_ms;
 }
 
+struct flight *task_flight(const struct task *t)
+{
+    return t->flight;
+}
+
 /* --- waiting --- */
 
 int task_raise(lua_State *L, const char *fmt, ...)
@@ -351,28 +402,31 @@ int task_raise(lua_State *L, const char *fmt, ...)
 void task_check_can_wait(lua_State *L, const char *what)
 {
     struct vm *vm = vm_of(L);
-    struct task *t = vm ? vm_current(vm) : NULL;
 
-    if (!t)
+    if (!vm || !vm_current(vm))
         task_raise(L, "%s waits, and only a getter can wait", what);
-    else if (t->co != L)
-        task_raise(L, "%s waits, and a coroutine that a getter made cannot", what);
 }
 
-int task_wait(lua_State *L, struct op *op, const char *what)
+void task_wait_for(struct task *t, struct op *op)
 {
-    struct task *t = vm_current(vm_of(L));
+    if (list_linked(&op->wait))
+        return;
+    op->task = t;
+    list_push_back(&t->ops, &op->wait);
+}
+
+struct task *task_to_wait(lua_State *L, const char *what)
+{
+    struct task *t;
 
     task_check_can_wait(L, what);
-    if (op->done)
-        return 0;
+    t = vm_current(vm_of(L));
+    if (t->co != L)
+        task_raise(L, "%s waits, and a coroutine that a getter made cannot", what);
     if (!lua_isyieldable(L))
-        return task_raise(L, "%s waits, and cannot inside table.sort, string.gsub or another C "
-                          "function", what);
-    op->task = t;
-    t->waits_for = op;
-    lua_settop(L, 1);
-    return lua_yield(L, 1); /* the op's Lua value: what is not yielded may be collected */
+        task_raise(L, "%s waits, and cannot inside table.sort, string.gsub or another C function",
+                   what);
+    return t;
 }
 
 static void hook(lua_State *L, lua_Debug *ar)

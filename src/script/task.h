@@ -28,11 +28,15 @@ void task_end_all(struct vm *vm);
 /* The group the task loads for, and the clock_ms() time at which it is over. */
 const struct def *task_def(const struct task *t);
 uint64_t task_deadline_ms(const struct task *t);
+struct flight *task_flight(const struct task *t); /* borrowed */
 
-/* To be returned by a lua_CFunction of a getter, whose first argument holds the op: waits until it
- * has ended. Raises where a getter cannot wait: outside of one, in a coroutine of its own, under a
- * C function. `what` names the caller in the message. */
-int task_wait(struct lua_State *L, struct op *op, const char *what);
+/* The task whose getter runs and may wait here. Raises, in the name of `what`, outside of a getter,
+ * in a coroutine of its own, under a C function. */
+struct task *task_to_wait(struct lua_State *L, const char *what);
+
+/* The task waits for one more op, which has not ended. The caller yields next, and keeps the ops'
+ * Lua values on the coroutine's stack meanwhile: what is not there may be collected. */
+void task_wait_for(struct task *t, struct op *op);
 
 /* Raises, in `what`'s name, unless the code that runs may wait. */
 void task_check_can_wait(struct lua_State *L, const char *what);

@@ -1,0 +1,87 @@
+-- SPDX-License-Identifier: MIT
+-- groupcache.codec: between the tables of Lua and the bytes that are cached and travel.
+--
+-- A codec is { encode = function(value) -> bytes | nil, err; decode = function(bytes) -> value |
+-- nil, err }. The named ones load their library when a group first asks for them.
+
+local codec = {}
+
+local NAMED = {}
+
+function NAMED.json()
+  local cjson = require("cjson.safe").new()
+  cjson.encode_sparse_array(true)
+  return { encode = cjson.encode, decode = cjson.decode, content_type = "application/json" }
+end
+
+function NAMED.msgpack()
+  local messagepack = require "MessagePack"
+  local function protected(f)
+    return function(value)
+      local ok, result = pcall(f, value)
+      if ok then
+        return result
+      end
+      return nil, result
+    end
+  end
+  return { encode = protected(messagepack.pack), decode = protected(messagepack.unpack),
+    content_type = "application/msgpack" }
+end
+
+--- The codec of a group's option.
+-- @param option "json", "msgpack" or a table with encode and decode
+-- @return codec; or nil, message
+function codec.find(option)
+  if type(option) == "table" then
+    if type(option.encode) ~= "function" or type(option.decode) ~= "function" then
+      return nil, "codec is a table without the functions encode and decode"
+    end
+    return option
+  end
+  local make = NAMED[option]
+  if not make then
+    return nil, ('codec is %q, and must be "json", "msgpack" or a table with encode and decode')
+      :format(tostring(option))
+  end
+  local ok, found = pcall(make)
+  if not ok then
+    return nil, ("codec %q needs a library that is not installed: %s"):format(
+      option, (tostring(found):match("^[^\n]*")))
+  end
+  return found
+end
+
+local function encoded(name, c, value, err, ttl)
+  if value == nil then
+    return value, err, ttl
+  end
+  local bytes, why = c.encode(value)
+  if type(bytes) ~= "string" then
+    return nil, ("group %s: the codec cannot encode the getter's value: %s"):format(
+      name, tostring(why or "it gave a " .. type(bytes)))
+  end
+  return bytes, err, ttl
+end
+
+--- A getter that gives bytes, made of one that gives values.
+function codec.wrap(name, c, getter)
+  return function(key, ctx)
+    return encoded(name, c, getter(key, ctx))
+  end
+end
+
+--- The three results of a get, with the bytes decoded.
+function codec.unwrap(name, c, value, err, third)
+  if value == nil or not c then
+    return value, err, third
+  end
+  local decoded, why = c.decode(value)
+  if decoded == nil then
+    return nil, ("group %s: the codec cannot decode the value: %s"):format(
+      name, tostring(why)), "GETTER"
+  end
+  return decoded, err, third
+end
+
+return codec

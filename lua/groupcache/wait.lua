@@ -1,0 +1,136 @@
+-- SPDX-License-Identifier: MIT
+-- groupcache.wait: several waits at once inside one getter.
+--
+-- A getter may spawn functions; each runs as a coroutine of its own, its child. Whenever a coroutine
+-- with children waits, it waits for its own op and for theirs, and runs the children whose op has
+-- ended. A child that waits hands what it waits for to its parent by yielding it; so at the top one
+-- C call waits for all, and a getter that is stopped takes its children with it.
+
+local core = require "groupcache.core"
+
+local wait = {}
+
+-- Of a coroutine: the list of its children; whether it is one.
+local children_of = setmetatable({}, { __mode = "k" })
+local is_child = setmetatable({}, { __mode = "k" })
+
+local Task = {}
+Task.__index = Task
+Task.__name = "groupcache.task"
+
+local function settle(child, ok, first, ...)
+  if coroutine.status(child.co) ~= "dead" then
+    child.wish = first
+    if type(first) ~= "table" or not first.ready then
+      child.done, child.ok = true, false
+      child.n, child.results = 1, { "a spawned function yielded: only what this API waits for may" }
+    end
+    return
+  end
+  child.done, child.ok, child.wish = true, ok, nil
+  child.n, child.results = select("#", ...) + 1, { first, ... }
+end
+
+local function step(child, ...)
+  settle(child, coroutine.resume(child.co, ...))
+end
+
+-- Runs children until none can go on. What one has done may let another go on.
+local function step_all(children)
+  local went_on
+  repeat
+    went_on = false
+    for _, child in ipairs(children) do
+      if not child.done and child.wish.ready() then
+        step(child)
+        went_on = true
+      end
+    end
+  until not went_on
+end
+
+local function add_ops(list, ops)
+  for _, op in ipairs(ops) do
+    list[#list + 1] = op
+  end
+end
+
+-- Waits until ready() says so, which it does not yet. `ops` are those it may depend on.
+local function wait_until(ready, ops, what)
+  local me = coroutine.running()
+  local children = children_of[me] or {}
+  step_all(children)
+  while not ready() do
+    local all = {}
+    add_ops(all, ops)
+    for _, child in ipairs(children) do
+      if not child.done then
+        add_ops(all, child.wish.ops)
+      end
+    end
+    if is_child[me] then
+      coroutine.yield { ops = all, ready = function()
+        return ready() or core.any_done(all)
+      end }
+    elseif #all == 0 then
+      error(what .. ": waits for a task that waits for it", 0)
+    else
+      core.await(all, what)
+    end
+    step_all(children)
+  end
+end
+
+--- Waits until an op has ended. `what` is the caller's name, for messages.
+function wait.await(op, what)
+  local me = coroutine.running()
+  if not is_child[me] and not children_of[me] then
+    return core.await(op, what)
+  end
+  wait_until(function() return core.any_done(op) end, { op }, what)
+end
+
+--- Runs fn(...) as a child of the getter that runs, until it waits.
+-- @return the task
+function wait.spawn(fn, ...)
+  local me = coroutine.running()
+  local child = setmetatable({ co = coroutine.create(fn), parent = me }, Task)
+  is_child[child.co] = true
+  children_of[me] = children_of[me] or {}
+  table.insert(children_of[me], child)
+  step(child, ...)
+  return child
+end
+
+--- Waits until the task has ended.
+-- @return what its function returned; raises what it threw
+function Task:wait()
+  if not self.done then
+    wait_until(function() return self.done end, {}, "task:wait")
+  end
+  if not self.ok then
+    error(self.results[1], 0)
+  end
+  return unpack(self.results, 1, self.n)
+end
+
+function Task:__tostring()
+  return ("groupcache.task(%s)"):format(self.done and "ended" or "running")
+end
+
+--- Runs functions at the same time, waits for all.
+-- @return list of their first results, list of their second
+function wait.all(functions)
+  local tasks, values, errors = {}, {}, {}
+  for i, fn in ipairs(functions) do
+    tasks[i] = wait.spawn(fn)
+  end
+  for i, task in ipairs(tasks) do
+    values[i], errors[i] = task:wait()
+  end
+  return values, errors
+end
+
+wait.Task = Task
+
+return wait

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+#include "cache/waits.h"
+
+#include <pthread.h>
+#include <stdint.h>
+
+#include "cache/flight.h"
+
+enum { DEEPEST = 1000 /* a chain of loads longer than that is taken for a circle */ };
+
+static pthread_mutex_t mu = PTHREAD_MUTEX_INITIALIZER;
+static uint64_t search; /* guarded by mu: number of the search, to visit a flight once in each */
+
+static int reaches_locked(struct flight *at, const struct flight *goal, int depth)
+{
+    struct list *l;
+
+    if (at == goal || depth > DEEPEST)
+        return 1;
+    if (at->searched == search)
+        return 0;
+    at->searched = search;
+    list_each(l, &at->waits) {
+        if (reaches_locked(list_entry(l, struct wait_edge, link)->to, goal, depth + 1))
+            return 1;
+    }
+    return 0;
+}
+
+int waits_add(struct wait_edge *edge, struct flight *from, struct flight *to)
+{
+    int circle;
+
+    pthread_mutex_lock(&mu);
+    search++;
+    circle = reaches_locked(to, from, 0);
+    if (!circle) {
+        edge->to = to;
+        list_push_back(&from->waits, &edge->link);
+    }
+    pthread_mutex_unlock(&mu);
+    return !circle;
+}
+
+void waits_del(struct wait_edge *edge)
+{
+    pthread_mutex_lock(&mu);
+    list_del(&edge->link);
+    edge->to = NULL;
+    pthread_mutex_unlock(&mu);
+}
