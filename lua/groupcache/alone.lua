@@ -18,7 +18,7 @@ end
 local function finish(self, load, ok, value, err, ttl)
   if not ok then
     return core.load_error(load, tostring(value), "GETTER")
-  elseif ttl ~= nil and type(ttl) ~= "number" and type(ttl) ~= "string" then
+  elseif value ~= nil and ttl ~= nil and type(ttl) ~= "number" and not core.is_source(ttl) then
     return core.load_error(load, ("group %s: the getter's third result, the ttl in seconds, is a %s")
       :format(self.name, type(ttl)), "GETTER")
   elseif type(value) == "string" then

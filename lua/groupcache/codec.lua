@@ -15,7 +15,7 @@ function NAMED.json()
 end
 
 function NAMED.msgpack()
-  local messagepack = require "MessagePack"
+  local mpack = require "mpack"
   local function protected(f)
     return function(value)
       local ok, result = pcall(f, value)
@@ -25,7 +25,7 @@ function NAMED.msgpack()
       return nil, result
     end
   end
-  return { encode = protected(messagepack.pack), decode = protected(messagepack.unpack),
+  return { encode = protected(mpack.pack), decode = protected(mpack.unpack),
     content_type = "application/msgpack" }
 end
 

@@ -124,7 +124,7 @@ describe("the rockspec", function()
       end
     end
     -- A module that is foreign belongs to a rock, which belongs into the list.
-    local rocks = { cjson = "lua-cjson" }
+    local rocks = { cjson = "lua-cjson", mpack = "mpack" }
     local list = { lua = true }
     for module in pairs(foreign) do
       list[assert(rocks[module:match "^[^.]+"], "which rock has " .. module .. "?")] = true

@@ -17,10 +17,19 @@ struct flights {
     size_t n;
 };
 
+static const char *const names[SOURCE_COUNT] = {"main", "hot", "peer", "local", "stale"};
+
+int source_is_name(const char *word)
+{
+    int s;
+
+    for (s = 0; s < SOURCE_COUNT && strcmp(names[s], word) != 0; s++)
+        ;
+    return s < SOURCE_COUNT;
+}
+
 const char *source_name(enum source s)
 {
-    static const char *const names[SOURCE_COUNT] = {"main", "hot", "peer", "local", "stale"};
-
     return (unsigned)s < SOURCE_COUNT ? names[s] : "unknown";
 }
 

@@ -27,6 +27,9 @@ enum source { SOURCE_MAIN, SOURCE_HOT, SOURCE_PEER, SOURCE_LOCAL, SOURCE_STALE, 
 
 const char *source_name(enum source s);
 
+/* Whether that is the public word of a source. */
+int source_is_name(const char *word);
+
 /* How a get or a flight ends: an item (a reference) from a source, or an error. */
 struct result {
     struct item *item;  /* NULL: err says why */

@@ -578,10 +578,12 @@ void group_finish(struct flight *f, const struct result *r)
 static uint64_t expiry_ms(double ttl_ms)
 {
     static const double longest = 100.0 * 365 * 24 * 3600 * 1000;
+    double ms = ttl_ms < longest ? ttl_ms : longest;
+    uint64_t whole = (uint64_t)ms;
 
     if (!(ttl_ms > 0))
         return 1; /* over as soon as it is there */
-    return clock_ms() + (uint64_t)(ttl_ms < longest ? ttl_ms : longest) + 1; /* never 0: for good */
+    return clock_ms() + whole + ((double)whole < ms); /* rounded up: never none at all */
 }
 
 enum err group_finish_value(struct flight *f, const void *value, size_t n, const double *ttl_ms,

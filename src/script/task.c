@@ -155,16 +155,23 @@ static void end_failed(struct task *t)
     end_error(t, code, text);
 }
 
-/* The getter's results are on its stack: value [, nil, ttl] | nil | nil, err [, code]. So a getter
- * may end with `return other:get(key)`, whose third result is a word. */
+/* Whether the third result may stand beside a value: a ttl, or the source that comes with a value of
+ * another group, so that a getter may end with `return other:get(key)`. */
+static int third_is_fine(const struct task *t)
+{
+    int type = lua_type(t->co, 3);
+
+    return type == LUA_TNUMBER || type == LUA_TNIL ||
+           (type == LUA_TSTRING && source_is_name(lua_tostring(t->co, 3)));
+}
+
+/* The getter's results are on its stack: value [, nil, ttl] | nil | nil, err [, code]. */
 static void end_returned(struct task *t)
 {
     char text[ERROR_TEXT];
-    int third;
 
     lua_settop(t->co, 3);
-    third = lua_type(t->co, 3);
-    if (third != LUA_TNUMBER && third != LUA_TSTRING && third != LUA_TNIL) {
+    if (!lua_isnil(t->co, 1) && !third_is_fine(t)) {
         snprintf(text, sizeof(text), "group %s: the getter's third result, the ttl in seconds, is "
                  "a %s", t->def->name, luaL_typename(t->co, 3));
         end_error(t, ERR_GETTER, text);
