@@ -36,9 +36,7 @@ describe("a getter", function()
   end
 
   after_each(function()
-    if n and n.process:alive() then
-      assert.equal(0, (n:stop()))
-    end
+    rig.stop(n)
     n = nil
   end)
 
@@ -148,8 +146,8 @@ describe("a getter", function()
       end
     end
     assert.equal(1, #lines)
-    assert.matches("level=info mod=script ", lines[1])
-    assert.matches([[msg="first\x0atime=now level=error mod=node msg=\x22forged\x22" count=3 ]],
+    assert.matches("level=info mod=script ", lines[1], 1, true)
+    assert.matches([[ msg="first\x0atime=now level=error mod=node msg=\x22forged\x22" count=3 ]],
       lines[1], 1, true)
     assert.matches([[ field="x\x22\x0d\x0alevel=error forged=yes" ]], lines[1], 1, true)
     assert.matches([[ key="k\x22\x0a\x00 forged=key" yes=true]], lines[1], 1, true)
@@ -412,7 +410,7 @@ describe("two nodes", function()
 
   teardown(function()
     for _, n in ipairs { a, b } do
-      assert.equal(0, (n:stop()))
+      rig.stop(n)
     end
   end)
 
@@ -499,7 +497,7 @@ describe("two nodes", function()
       return tonumber(res.headers["x-groupcache-ttl"])
     end
     local first = left()
-    assert.is_true(first > 0 and first <= 60000)
+    assert.is_true(first > 0 and first <= 60001)
     eventually(function() return left() < first end, 5, "the time left gets less")
     assert.equal(value, assert(asker:get("expiring", "60")).body)
     assert.equal("hot", assert(asker:get("expiring", "60")).headers["x-cache"])
