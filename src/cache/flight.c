@@ -160,6 +160,8 @@ int flight_unref(struct flight *f)
 {
     if (atomic_fetch_sub_explicit(&f->refs, 1, memory_order_acq_rel) != 1)
         return 0;
+    if (f->waited)
+        waits_clear(f);
     mem_free(f->info);
     mem_free(f);
     return 1;

@@ -68,6 +68,7 @@ struct flight {
     void *carrier;           /* likewise: who took it on */
     struct group *group;     /* set once; the flight holds a reference */
     struct list waits;       /* waits.c's: whom it waits for */
+    int waited;              /* waits.c's: there was an edge in it; by a holder of a reference */
     uint64_t searched;       /* waits.c's */
     char *info;              /* set once, owned, or NULL: what the getter may know of the request
                               * that opened it, as name, NUL, value, NUL, ...; the name of the

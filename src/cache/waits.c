@@ -36,10 +36,19 @@ int waits_add(struct wait_edge *edge, struct flight *from, struct flight *to)
     circle = reaches_locked(to, from, 0);
     if (!circle) {
         edge->to = to;
+        from->waited = 1;
         list_push_back(&from->waits, &edge->link);
     }
     pthread_mutex_unlock(&mu);
     return !circle;
+}
+
+void waits_clear(struct flight *from)
+{
+    pthread_mutex_lock(&mu);
+    while (list_pop_front(&from->waits))
+        ;
+    pthread_mutex_unlock(&mu);
 }
 
 void waits_del(struct wait_edge *edge)
