@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
 -- "return http.get(url)" gives nil, message and code when it fails. The code was taken for a ttl,
--- and the getter's error said that instead of what had gone wrong.
+-- and the getter's error said that instead of what had gone wrong. The code is passed on too.
 
 local cjson = require "cjson"
 local node = require "support.node"
@@ -27,10 +27,10 @@ describe("a getter that passes on what http.get or group:get returned", function
     rig.stop(n)
   end)
 
-  it("fails with their message", function()
+  it("fails with their message and code", function()
     local url = "http://127.0.0.1:" .. ports.free() .. "/"
     local body = cjson.decode(assert(n:get("http", url)).body)
-    assert.equal("GETTER", body.code)
+    assert.equal("PEER", body.code)
     assert.matches("Failed to connect", body.error, 1, true)
 
     body = cjson.decode(assert(n:get("group", "key")).body)
@@ -43,6 +43,6 @@ describe("a getter that passes on what http.get or group:get returned", function
     })
     local value, message, code = group:get "key"
     assert.is_nil(value)
-    assert.same({ "no luck", "GETTER" }, { message, code })
+    assert.same({ "no luck", "PEER" }, { message, code })
   end)
 end)

@@ -27,6 +27,12 @@ enum err err_from_name(const char *name)
     return (enum err)i;
 }
 
+int err_is_final(enum err code)
+{
+    return code == ERR_NOTFOUND || code == ERR_GETTER || code == ERR_PEER || code == ERR_TIMEOUT ||
+           code == ERR_TOOBIG || code == ERR_CYCLE || code == ERR_BUSY;
+}
+
 enum err error_set(struct error *e, enum err code, const char *fmt, ...)
 {
     va_list ap;

@@ -38,6 +38,10 @@ const char *err_name(enum err code);
 /* The code of that name, ERR_COUNT when there is none. */
 enum err err_from_name(const char *name);
 
+/* 1 for the codes with which a getter may fail, and which are then the last word on a load: asking
+ * another node, or loading once more, would not help. */
+int err_is_final(enum err code);
+
 /* Fills e (which may be NULL) with the code and a printf text, cut to fit. Returns the code. */
 enum err error_set(struct error *e, enum err code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));

@@ -162,12 +162,12 @@ static int l_set_log_level(lua_State *L)
     return 0;
 }
 
-/* core.is_code(any) -> whether it names an error */
+/* core.is_code(any) -> whether it names an error that a getter may fail with */
 static int l_is_code(lua_State *L)
 {
     enum err code = lua_type(L, 1) == LUA_TSTRING ? err_from_name(lua_tostring(L, 1)) : ERR_COUNT;
 
-    lua_pushboolean(L, code != ERR_OK && code != ERR_COUNT);
+    lua_pushboolean(L, err_is_final(code));
     return 1;
 }
 

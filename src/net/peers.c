@@ -265,14 +265,6 @@ static void unusable(struct exchange *x, const char *why)
     group_fallback(x->flight);
 }
 
-/* Errors that are the owner's last word: its getter has spoken, it spent the load's time, or it has
- * more to do than it can: then the others must not do it instead. */
-static int is_final(enum err code)
-{
-    return code == ERR_NOTFOUND || code == ERR_GETTER || code == ERR_TOOBIG ||
-           code == ERR_TIMEOUT || code == ERR_BUSY;
-}
-
 /* When the value ends here: as long from now as at the owner. One who does not say (a Go node, or a
  * value that is good for good) leaves it to the group's own ttl. */
 static uint64_t expiry(struct fetch *f, uint64_t group_ttl_ms)
@@ -338,7 +330,7 @@ static void exchange_done(void *ctx, struct fetch *f)
         unusable(x, e->msg);
     } else if (fetch_status(f) == 200) {
         take_value(x, f);
-    } else if (is_final(code)) {
+    } else if (err_is_final(code)) {
         take_error(x, f, code);
     } else {
         snprintf(why, sizeof(why), "status %d", fetch_status(f));

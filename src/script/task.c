@@ -145,7 +145,7 @@ static void end_failed(struct task *t)
 
     if (lua_type(t->co, 3) == LUA_TSTRING)
         code = err_from_name(lua_tostring(t->co, 3));
-    if (code == ERR_OK || code == ERR_COUNT)
+    if (!err_is_final(code))
         code = ERR_GETTER;
     if (lua_type(t->co, 2) == LUA_TSTRING)
         snprintf(text, sizeof(text), "%s", lua_tostring(t->co, 2));
