@@ -11,7 +11,7 @@
 ---| "PEER"     # another node or server could not be used
 ---| "TIMEOUT"  # a deadline passed
 ---| "TOOBIG"   # a value is over its limit
----| "CYCLE"    # a getter waits on its own result; told by a group that is part of no node
+---| "CYCLE"    # a getter would wait for its own result
 ---| "BUSY"     # a limit on work in progress is reached
 ---| "CLOSED"   # the node is stopping, or a reload took the group away
 
@@ -29,10 +29,18 @@
 ---@field group string the name of the group
 ---@field key string the key again
 ---@field from_peer boolean another node asked first: the load was opened by its request
+---@field deadline groupcache.Seconds when the load's time is over, on the clock of groupcache.now()
+---@field peer? string the URL of the node that asked, if it is one of ours
+---@field headers? table<string, string> what came of the group's pass_headers, names in lower case
+
+--- Stands between Lua values and the bytes that are cached.
+---@class groupcache.Codec
+---@field encode fun(value: any): bytes: string?, err: string?
+---@field decode fun(bytes: string): value: any, err: string?
 
 --- Makes the value of a key. A value may come with a ttl in seconds; nil alone is "not found"; nil and
 --- a text is a failure, as is a throw.
----@alias groupcache.Getter fun(key: string, ctx: groupcache.Context): value: string?, err: string?, ttl: groupcache.Seconds?
+---@alias groupcache.Getter fun(key: string, ctx: groupcache.Context): value: any, err: string?, ttl: (groupcache.Seconds|string)?
 
 ---@class groupcache.GroupOptions
 ---@field getter groupcache.Getter
@@ -42,7 +50,9 @@
 ---@field max_value_bytes? groupcache.Size a larger value is TOOBIG; default "8MB", at most "1GiB"
 ---@field max_loads? integer getters running at once, 1 to 16384; more wait their turn; default 256
 ---@field hot? "sample"|"always"|"never" which values of other nodes are kept; default "sample", one in ten
----@field content_type? string of answers on /cache/; default "application/octet-stream"
+---@field content_type? string of answers on /cache/; default the codec's, else "application/octet-stream"
+---@field codec? "json"|"msgpack"|groupcache.Codec between Lua values and bytes; default none
+---@field pass_headers? string[] request headers that the getter may see; default none
 ---@field local_only? boolean every key is this node's own: no other node is asked; default false
 
 --- What a node script may return. A flag or GROUPCACHE_NAME in the environment goes before it.
@@ -131,6 +141,32 @@ function groupcache.group(name, options) end
 --- Lets the other getters of this VM run for that long. Only inside a getter of a node.
 ---@param seconds groupcache.Seconds 0 to 1000000
 function groupcache.sleep(seconds) end
+
+--- A function that runs beside its getter.
+---@class groupcache.Task
+local Task = {}
+
+--- Waits until its function has ended. Raises what it threw.
+---@async
+---@return any ... what it returned
+function Task:wait() end
+
+--- Runs fn(...) as a child of the getter, until it waits. Only inside a getter of a node.
+---@param fn function
+---@param ... any
+---@return groupcache.Task
+function groupcache.spawn(fn, ...) end
+
+--- Runs functions at the same time and waits for all. Only inside a getter of a node.
+---@async
+---@param functions function[]
+---@return any[] values their first results
+---@return any[] errors their second results
+function groupcache.all(functions) end
+
+--- Seconds on the node's monotonic clock.
+---@return groupcache.Seconds
+function groupcache.now() end
 
 --- Writes a line to the node's log.
 ---@param level "debug"|"info"|"warn"|"error"
