@@ -109,28 +109,8 @@ local function parse_flags(texts)
   return out
 end
 
--- The script, run, and the settled settings; or nil, message.
-local function prepare(path, flags)
-  local script, err = core.script(path)
-  if not script then
-    return nil, err
-  end
-  local settings
-  settings, err = script:settings()
-  if settings then
-    settings, err = config.settle(settings, flags, path)
-  end
-  if not settings then
-    return nil, err
-  end
-  if #script:groups() == 0 then
-    return nil, path .. ' defines no group: call groupcache.group("name", { getter = ... })'
-  end
-  return script, settings
-end
-
 local function check(path, flags)
-  local script, settings = prepare(path, flags)
+  local script, settings = config.prepare(path, flags)
   if not script then
     complain(settings)
     return FAILURE
@@ -144,9 +124,20 @@ local function check(path, flags)
   return OK
 end
 
+-- What a reload takes over; other settings hold from the start.
+local RELOADED = { log_level = true, peers = true }
+
+local function warn_of_changes(old, new)
+  for name in pairs(config.SETTINGS) do
+    if old[name] ~= new[name] and not RELOADED[name] then
+      core.log("warn", "a changed setting takes a restart", "setting=" .. name, "node")
+    end
+  end
+end
+
 -- A script that would not start changes nothing.
-local function reload(node, path, flags)
-  local script, settings = prepare(path, flags)
+local function reload(node, path, flags, old)
+  local script, settings = config.prepare(path, flags)
   local ok, err = script ~= nil, settings
   if ok then
     ok, err = node:reload(script, settings)
@@ -154,25 +145,27 @@ local function reload(node, path, flags)
   end
   if ok then
     core.set_log_level(settings.log_level)
+    warn_of_changes(old, settings)
   else
-    core.log("error", "not reloaded: the node goes on as it was", "error=" .. core.quote(err), "node")
+    core.log("error", "not reloaded: the node goes on as it was", "error=" .. core.quote(err),
+      "node")
   end
 end
 
 -- Serves until a signal ends it.
-local function run(node, path, flags)
+local function run(node, path, flags, settings)
   repeat
     local signal = node:wait()
     core.log("info", "signal", "name=SIG" .. signal, "node")
     if signal == "HUP" then
-      reload(node, path, flags)
+      reload(node, path, flags, settings)
     end
   until signal ~= "HUP"
   node:stop()
 end
 
 local function serve(path, flags)
-  local script, settings = prepare(path, flags)
+  local script, settings = config.prepare(path, flags)
   if not script then
     complain(settings)
     return FAILURE
@@ -185,7 +178,7 @@ local function serve(path, flags)
     return FAILURE
   end
   script:close()
-  run(node, path, flags)
+  run(node, path, flags, settings)
   return OK
 end
 

@@ -122,8 +122,7 @@ end
 -- The engine says the same of a list that changes later.
 local function complete_self(s)
   if #s.peers == 0 then
-    s.self = s.self or ("http://" .. s.listen)
-    return true
+    return true -- without self it is http:// and where the node listens
   end
   if not s.self then
     return nil, "peers are given, and self is not: a node must know which of them it is"
@@ -211,6 +210,38 @@ function config.settle(script, flags, path)
     return nil, err
   end
   return complete(checked)
+end
+
+-- The settled settings of a script that has run; or nil, message.
+local function settle(script, path, flags)
+  local settings, err = script:settings()
+  if not settings then
+    return nil, err
+  end
+  settings, err = config.settle(settings, flags, path)
+  if not settings then
+    return nil, err
+  end
+  if #script:groups() == 0 then
+    return nil, path .. ' defines no group: call groupcache.group("name", { getter = ... })'
+  end
+  return settings
+end
+
+--- Runs the script in a VM of its own and settles the settings of a node made from it.
+-- @return the script, complete settings; or nil, message, code
+function config.prepare(path, flags)
+  local script, err = core.script(path)
+  if not script then
+    return nil, err
+  end
+  local settings
+  settings, err = settle(script, path, flags)
+  if not settings then
+    script:close() -- a whole VM, which the collector takes for a few bytes
+    return nil, err
+  end
+  return script, settings
 end
 
 return config

@@ -9,7 +9,7 @@ local core = require "groupcache.core"
 
 local has_ffi, ffi = pcall(require, "ffi")
 
-local SAME, OTHER = 1, 2 -- enum hit
+local MISS, SAME = 0, 1 -- enum hit
 local SOURCES = { [0] = "main", "hot", "peer", "local", "stale" } -- enum source
 
 local MAX_VALUE = 64 * 1024 -- a larger value is not remembered
@@ -51,7 +51,7 @@ local function first_hit(self, key)
     self:forget()
   end
   local slot, state = self.used + 1, self.state
-  if recall(state, key, #key, slot) == 0 then
+  if recall(state, key, #key, slot) == MISS then
     return nil
   end
   local value = ffi.string(state.value, state.value_len)
@@ -77,12 +77,18 @@ function Handle:hit(key)
   local hit = recall(state, key, #key, slot)
   if hit == SAME then
     return self.strings[slot], nil, SOURCES[state.source]
-  elseif hit == OTHER then
-    local value = ffi.string(state.value, state.value_len)
-    self.strings[slot] = value
-    return value, nil, SOURCES[state.source]
   end
-  return nil
+  if hit == MISS then
+    return nil
+  end
+  local value = ffi.string(state.value, state.value_len)
+  self.bytes = self.bytes + #value - #self.strings[slot]
+  if #value > MAX_VALUE or self.bytes > MAX_BYTES then
+    self:forget()
+  else
+    self.strings[slot] = value
+  end
+  return value, nil, SOURCES[state.source]
 end
 
 return { new = new }

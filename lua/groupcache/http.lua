@@ -49,10 +49,12 @@ function http.request(request)
   if type(request) ~= "table" then
     error(("http.request: the request is a %s, and must be a table"):format(type(request)), 2)
   end
-  local wrong = check(request)
-  local lines, bad = header_lines(request.headers)
-  if wrong or bad then
-    error("http.request: " .. (wrong or bad), 2)
+  local wrong, lines = check(request), nil
+  if not wrong then
+    lines, wrong = header_lines(request.headers)
+  end
+  if wrong then
+    error("http.request: " .. wrong, 2)
   end
   local copy = {}
   for name, value in pairs(request) do

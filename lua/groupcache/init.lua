@@ -103,7 +103,8 @@ end
 -- @param given { script = path of a node script, and any setting of groupcached }
 -- @return the node; or nil, message, code
 function groupcache.start(given)
-  return require("groupcache.node").start(given)
+  local node, err, code = require("groupcache.node").start(given) -- no tail call: its errors count
+  return node, err, code -- the lines between it and the caller
 end
 
 --- Defines a group: in a node script, of the node; in a program of its own, of that program alone.

@@ -22,8 +22,8 @@ function Group:get(key, timeout)
   if type(key) ~= "string" then
     error(("group:get: the key is a %s, and must be a string"):format(type(key)), 2)
   end
-  if timeout ~= nil and (type(timeout) ~= "number" or timeout <= 0) then
-    error("group:get: the timeout is a number of seconds above 0", 2)
+  if timeout ~= nil and not (type(timeout) == "number" and timeout > 0 and timeout <= 1e6) then
+    error("group:get: the timeout is a number of seconds above 0, at most 1000000", 2)
   end
   local value, _, source = self.handle:hit(key)
   if value then
@@ -91,6 +91,9 @@ local node = {}
 -- @param given { script = path, and any setting of groupcached }
 -- @return the node; or nil, message, code
 function node.start(given)
+  if core.in_node() then
+    error("groupcache.start: a node script does not start nodes", 3)
+  end
   if type(given) ~= "table" or type(given.script) ~= "string" then
     error("groupcache.start: the options are a table with script = the path of a node script", 3)
   end
@@ -104,28 +107,19 @@ function node.start(given)
   if not fine then
     error(wrong, 3)
   end
-  local script, err, code = core.script(given.script)
+  local script, settings = config.prepare(given.script, flags)
   if not script then
-    return nil, err, code
-  end
-  local settings
-  settings, err = script:settings()
-  if settings then
-    settings, err = config.settle(settings, flags, given.script)
-  end
-  if not settings then
-    return nil, err, "INVAL"
+    return nil, settings, "INVAL"
   end
   core.set_log_level(settings.log_level)
-  local raw
-  raw, err, code = core.node(script, settings)
+  local raw, err, code = core.node(script, settings)
   script:close()
   if not raw then
     return nil, err, code
   end
   local address, admin = raw:address()
   return setmetatable({ raw = raw, address = address, admin_address = admin,
-    url = settings.self }, Node)
+    url = settings.self or "http://" .. address }, Node)
 end
 
 return node

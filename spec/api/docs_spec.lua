@@ -17,7 +17,7 @@ local meta = tmp.read "lua/groupcache/_meta.lua"
 -- Lua sources say `require "groupcache.core"`: a stub is enough to load them, and to come by one of
 -- each kind of object that they make.
 local function load_modules()
-  local in_node = true
+  local in_node = false
   local raw_node = {
     address = function() return "127.0.0.1:1", "127.0.0.1:1" end,
     handle = function() return "handle" end,
@@ -53,6 +53,7 @@ local function load_modules()
   package.loaded["groupcache.core"] = stub
   local groupcache = require "groupcache"
   local node = assert(groupcache.start { script = "any.lua", listen = "127.0.0.1:1" })
+  in_node = true
   local objects = {
     node = { node },
     group = { groupcache.group("any", { getter = function() end }), node:group "any" },

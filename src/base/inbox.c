@@ -48,11 +48,26 @@ int inbox_fd(const struct inbox *in)
     return in->fd;
 }
 
-int inbox_post(struct inbox *in, struct msg *m)
+/* Under the lock: once it is dropped the owner may take a message, close and free us. */
+static void signal_locked(struct inbox *in)
 {
     const uint64_t one = 1;
-    int wake;
 
+    if (!in->signalled && write(in->fd, &one, sizeof(one)) < 0) {
+        /* a count of 1 always fits */
+    }
+    in->signalled = 1;
+}
+
+void inbox_wake(struct inbox *in)
+{
+    pthread_mutex_lock(&in->mu);
+    signal_locked(in);
+    pthread_mutex_unlock(&in->mu);
+}
+
+int inbox_post(struct inbox *in, struct msg *m)
+{
     m->next = NULL;
     pthread_mutex_lock(&in->mu);
     if (in->closed) {
@@ -62,12 +77,7 @@ int inbox_post(struct inbox *in, struct msg *m)
     *in->tail = m;
     in->tail = &m->next;
     in->waiting++;
-    wake = !in->signalled;
-    in->signalled = 1;
-    /* Under the lock: once it is dropped the owner may take the message, close and free us. */
-    if (wake && write(in->fd, &one, sizeof(one)) < 0) {
-        /* a count of 1 always fits */
-    }
+    signal_locked(in);
     pthread_mutex_unlock(&in->mu);
     return 1;
 }

@@ -35,6 +35,9 @@ int inbox_post(struct inbox *in, struct msg *m);
  * inbox and drain it. */
 unsigned inbox_drain(struct inbox *in);
 
+/* Any thread: wakes the owner from its sleep on the descriptor, without a message. */
+void inbox_wake(struct inbox *in);
+
 /* Owner: from here on posts are refused. What waits is still there for a last inbox_drain(). */
 void inbox_close(struct inbox *in);
 

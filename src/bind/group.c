@@ -89,7 +89,7 @@ static void get_cancel(struct op *op)
     struct get_op *g = (struct get_op *)(void *)op;
 
     if (group_cancel(g->group, &g->waiter))
-        op_unref(op); /* nobody will finish it */
+        op_drop(op); /* nobody will finish it */
 }
 
 static const struct op_kind get_kind = {get_cancel, get_free};
@@ -142,7 +142,7 @@ static int l_get(lua_State *L)
     g->result.item = group_lookup(group, hash, key, key_len, 0, &g->result.source);
     if (g->result.item || group_load(group, hash, key, key_len, 0, &g->waiter, &g->result)) {
         g->op.done = 1;
-        op_unref(&g->op);
+        op_drop(&g->op);
     }
     return 1;
 }

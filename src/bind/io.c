@@ -39,7 +39,7 @@ static void sleep_cancel(struct op *op)
     if (!s->timer.slot)
         return; /* it has run: the message is on its way */
     timers_cancel(vm_timers(op->vm), &s->timer);
-    op_unref(op);
+    op_drop(op);
 }
 
 static const struct op_kind sleep_kind = {sleep_cancel, sleep_free};
@@ -244,7 +244,7 @@ static int l_fetch(lua_State *L)
     r.opts.ctx = f;
     f->fetch = fetch_start(vm_net(vm), &r.opts, &e);
     if (!f->fetch) {
-        op_unref(&f->op); /* the work's; the userdata keeps its own */
+        op_drop(&f->op); /* the userdata keeps its own reference */
         return l_error(L, &e);
     }
     return 1;

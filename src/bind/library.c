@@ -153,7 +153,7 @@ static int l_wait(lua_State *L)
     struct handle *h = check_handle(L, 1);
     size_t n;
     const char *key = luaL_checklstring(L, 2, &n);
-    double timeout_ms = luaL_optnumber(L, 3, 0);
+    double timeout_ms = luaL_optnumber(L, 3, 0); /* node.lua has checked it */
     struct result r;
 
     if (group_wait(h->group, key, n, (uint64_t)timeout_ms, &r))
@@ -187,6 +187,7 @@ static int l_group_alone(lua_State *L)
     struct loader loader;
 
     l_check_numbers(L, 2, &opts);
+    opts.max_loads = UINT64_MAX; /* a load that waits its turn would wait for its own caller */
     h = new_handle(L);
     loader = (struct loader){h, no_owner, NULL, NULL, note_flight};
     h->group = group_new(name, type, &opts, &loader);

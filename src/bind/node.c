@@ -41,13 +41,17 @@ static struct ran *check_ran(lua_State *L, int index)
     return s;
 }
 
-static int l_script_gc(lua_State *L)
+/* As soon as it can be: to the collector a VM is a few bytes. */
+static void drop_ran(struct ran *s)
 {
-    struct ran *s = luaL_checkudata(L, 1, BIND_SCRIPT);
-
     vm_free(s->vm);
     script_free(s->script);
     memset(s, 0, sizeof(*s));
+}
+
+static int l_script_gc(lua_State *L)
+{
+    drop_ran(luaL_checkudata(L, 1, BIND_SCRIPT));
     return 0;
 }
 
@@ -78,9 +82,10 @@ static int l_script(lua_State *L)
     lua_setmetatable(L, -2);
     s->script = script_read(path, &e);
     s->vm = s->script ? vm_new(&o, &e) : NULL;
-    if (!s->vm || vm_run_script(s->vm, path, s->script->text, s->script->len, &e))
-        return l_error(L, &e);
-    return 1;
+    if (s->vm && !vm_run_script(s->vm, path, s->script->text, s->script->len, &e))
+        return 1;
+    drop_ran(s);
+    return l_error(L, &e);
 }
 
 /* Raises without a line: the script's is not known any more, and ours says nothing to its author. */

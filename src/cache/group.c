@@ -456,7 +456,7 @@ static enum err join_or_open_locked(struct group *g, enum flight_kind kind, uint
 
     *open = NULL;
     if (g->closed)
-        return refuse(now, ERR_CLOSED, "the node is stopping", g);
+        return refuse(now, ERR_CLOSED, "closed, since the node is stopping or a reload took the group away", g);
     if (f && f->n_waiters >= GROUP_MAX_WAITERS)
         return refuse(now, ERR_BUSY, "too many callers wait for this key", g);
     if (f && w->from && !waits_add(&w->edge, w->from, f))
@@ -715,7 +715,7 @@ void group_close(struct group *g)
 {
     struct result closed = {.item = NULL};
 
-    refuse(&closed, ERR_CLOSED, "the node is stopping", g);
+    refuse(&closed, ERR_CLOSED, "closed, since the node is stopping or a reload took the group away", g);
     pthread_mutex_lock(&g->mu);
     atomic_store(&g->closed, 1);
     pthread_mutex_unlock(&g->mu);

@@ -31,7 +31,6 @@
 #include "base/thread.h"
 #include "cache/group.h"
 #include "cache/groups.h"
-#include "net/listen.h"
 #include "net/server_answer.h"
 
 enum {
@@ -47,8 +46,6 @@ enum {
 struct server {
     struct server_opts opts; /* strings are ours */
     struct MHD_Daemon *daemon;
-    int fd;
-    char address[300];
     atomic_uint connections, active, threads_named;
     atomic_int closing; /* 1: every answer ends its connection */
     int quiesced;       /* the node's thread only */
@@ -434,8 +431,7 @@ static void __attribute__((format(printf, 2, 0))) on_log(void *arg, const char *
 
 static void server_free(struct server *s)
 {
-    if (s->fd >= 0)
-        close(s->fd);
+    close(s->opts.fd);
     mem_free((char *)(size_t)s->opts.base_path);
     mem_free(s);
 }
@@ -450,18 +446,13 @@ struct server *server_start(const struct server_opts *o, struct error *e)
 
     s->opts = *o;
     s->opts.base_path = mem_strdup(o->base_path);
-    s->opts.listen = NULL;
-    s->fd = listen_on(o->listen, s->address, sizeof(s->address), e);
-    if (s->fd < 0) {
-        server_free(s);
-        return NULL;
-    }
+    s->opts.address = NULL; /* only for the message below */
     /* A pool of one is no pool to libmicrohttpd, but one internal thread: the same to us. */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old); /* its threads inherit the mask */
     s->daemon = MHD_start_daemon(
         flags, 0, NULL, NULL, on_request, s, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
-        MHD_OPTION_LISTEN_SOCKET, s->fd, MHD_OPTION_CONNECTION_LIMIT, limit,
+        MHD_OPTION_LISTEN_SOCKET, o->fd, MHD_OPTION_CONNECTION_LIMIT, limit,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, 2 * (3 * o->max_key_bytes + HEADER_ROOM),
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS, MHD_OPTION_STRICT_FOR_CLIENT, 1,
         MHD_OPTION_UNESCAPE_CALLBACK, keep_raw, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, s,
@@ -469,17 +460,12 @@ struct server *server_start(const struct server_opts *o, struct error *e)
         o->threads > 1 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END, o->threads, MHD_OPTION_END);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     if (!s->daemon) {
-        error_set(e, ERR_NOMEM, "no HTTP threads for %s (%u threads, %u connections)", s->address,
+        error_set(e, ERR_NOMEM, "no HTTP threads for %s (%u threads, %u connections)", o->address,
                   o->threads, limit);
         server_free(s);
         return NULL;
     }
     return s;
-}
-
-const char *server_address(const struct server *s)
-{
-    return s->address;
 }
 
 void server_quiesce(struct server *s)
@@ -489,7 +475,7 @@ void server_quiesce(struct server *s)
     s->quiesced = 1;
     atomic_store(&s->closing, 1);
     MHD_quiesce_daemon(s->daemon);
-    shutdown(s->fd, SHUT_RDWR); /* or new clients would hang in the backlog */
+    shutdown(s->opts.fd, SHUT_RDWR); /* or new clients would hang in the backlog */
 }
 
 unsigned server_active(const struct server *s)

@@ -27,7 +27,8 @@ enum server_face {
 
 struct server_opts {
     unsigned faces;            /* enum server_face, or-ed */
-    const char *listen;        /* "host:port" */
+    int fd;                    /* a listening socket (listen.h), which the server takes */
+    const char *address;       /* where that is, for messages */
     unsigned threads;          /* of the pool, at least 1 */
     unsigned max_connections;  /* beyond it a request gets 503 and its connection ends */
     size_t max_key_bytes;      /* a longer key is 400 */
@@ -42,12 +43,8 @@ struct server_opts {
     void *ctx;
 };
 
-/* Copies the options. Listens and serves when it returns; NULL and e: the address is taken or
- * wrong, no threads. */
+/* Copies the options. Serves when it returns; NULL and e: no threads. The socket is closed then. */
 struct server *server_start(const struct server_opts *o, struct error *e);
-
-/* Where it listens, as host:port. */
-const char *server_address(const struct server *s);
 
 /* New connections are refused from here on; every answer ends its connection. */
 void server_quiesce(struct server *s);

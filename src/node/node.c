@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -27,6 +28,7 @@
 #include "base/thread.h"
 #include "cache/group.h"
 #include "cache/groups.h"
+#include "net/listen.h"
 #include "net/net.h"
 #include "net/peers.h"
 #include "net/server.h"
@@ -35,7 +37,7 @@
 #include "script/defs.h"
 #include "script/vm.h"
 
-enum { DRAIN_POLL_MS = 5, LAST_WORDS_MS = 500, WATCH_MS = 100 };
+enum { ADDRESS_BYTES = 300, DRAIN_POLL_MS = 5, LAST_WORDS_MS = 500, WATCH_MS = 100 };
 
 struct node {
     struct node_opts opts; /* strings are borrowed: only for node_start() */
@@ -48,6 +50,8 @@ struct node {
     struct workers *workers; /* set once, before any flight can start */
     pthread_t watch;
     int watching;
+    int data_fd, admin_fd;       /* until a server takes it; -1: none */
+    char address[ADDRESS_BYTES], admin_address[ADDRESS_BYTES];
     struct server *data, *admin; /* admin is NULL when data has both faces */
     atomic_int ready;            /* set by the last step of the start */
     atomic_int stopping;
@@ -205,12 +209,13 @@ static enum err start_watch(struct node *n, struct error *e)
     return ERR_OK;
 }
 
-static struct server *start_server(struct node *n, const char *listen, unsigned faces,
+static struct server *start_server(struct node *n, int *fd, const char *address, unsigned faces,
                                    unsigned threads, struct error *e)
 {
     const struct server_opts o = {
         .faces = faces,
-        .listen = listen,
+        .fd = *fd,
+        .address = address,
         .threads = threads,
         .max_connections = (unsigned)n->opts.max_connections,
         .max_key_bytes = n->opts.max_key_bytes,
@@ -222,29 +227,50 @@ static struct server *start_server(struct node *n, const char *listen, unsigned 
         .ctx = n,
     };
 
+    *fd = -1;
     return server_start(&o, e);
+}
+
+/* First of all, so that an address that is taken is the first thing to be said, and this node's own
+ * URL is known. Who connects meanwhile is served when the rest stands. */
+static enum err listen_first(struct node *n, struct error *e)
+{
+    const struct node_opts *o = &n->opts;
+    char self[ADDRESS_BYTES + 8];
+
+    n->data_fd = listen_on(o->listen, n->address, sizeof(n->address), e);
+    if (n->data_fd < 0)
+        return e->code;
+    if (o->admin_listen && strcmp(o->admin_listen, o->listen) != 0) {
+        n->admin_fd = listen_on(o->admin_listen, n->admin_address, sizeof(n->admin_address), e);
+        if (n->admin_fd < 0)
+            return e->code;
+    }
+    snprintf(self, sizeof(self), "http://%s", n->address);
+    n->self = mem_strdup(o->self ? o->self : self);
+    return ERR_OK;
 }
 
 static enum err start_servers(struct node *n, struct error *e)
 {
-    const struct node_opts *o = &n->opts;
-    int one = !o->admin_listen || strcmp(o->admin_listen, o->listen) == 0;
+    int one = n->admin_fd < 0;
 
     if (!one) {
-        n->admin = start_server(n, o->admin_listen, SERVER_ADMIN, 1, e);
+        n->admin = start_server(n, &n->admin_fd, n->admin_address, SERVER_ADMIN, 1, e);
         if (!n->admin)
             return e->code;
     }
-    n->data = start_server(n, o->listen, one ? SERVER_DATA | SERVER_ADMIN : SERVER_DATA,
-                           (unsigned)o->http_threads, e);
+    n->data = start_server(n, &n->data_fd, n->address,
+                           one ? SERVER_DATA | SERVER_ADMIN : SERVER_DATA,
+                           (unsigned)n->opts.http_threads, e);
     return n->data ? ERR_OK : e->code;
 }
 
 static void log_started(const struct node *n, const struct defs *ds)
 {
     if (n->admin)
-        log_info("node", "listening for operators", "addr=%s", server_address(n->admin));
-    log_info("node", "listening", "addr=%s", server_address(n->data));
+        log_info("node", "listening for operators", "addr=%s", n->admin_address);
+    log_info("node", "listening", "addr=%s", n->address);
     log_info("node", "ready", "groups=%zu peers=%zu self=%s workers=%llu dialect=%s ms=%llu",
              defs_count(ds), n->opts.n_peers, n->self, (unsigned long long)n->opts.workers,
              dialect_name(n->opts.dialect), (unsigned long long)(clock_ms() - n->started_ms));
@@ -257,12 +283,12 @@ struct node *node_start(const struct node_opts *o, struct vm *control, struct er
     struct node *n = mem_zalloc(sizeof(*n));
 
     n->opts = *o;
-    n->self = mem_strdup(o->self);
+    n->data_fd = n->admin_fd = -1;
     n->drain_timeout_ms = o->drain_timeout_ms;
     n->started_ms = clock_ms();
     n->groups = groups_new();
     set_groups(n, vm_defs(control));
-    if (start_net(n, e) || start_peers(n, e) || start_workers(n, control, e) ||
+    if (listen_first(n, e) || start_net(n, e) || start_peers(n, e) || start_workers(n, control, e) ||
         start_watch(n, e) || start_servers(n, e)) {
         node_free(n);
         return NULL;
@@ -274,12 +300,12 @@ struct node *node_start(const struct node_opts *o, struct vm *control, struct er
 
 const char *node_address(const struct node *n)
 {
-    return server_address(n->data);
+    return n->address;
 }
 
 const char *node_admin_address(const struct node *n)
 {
-    return server_address(n->admin ? n->admin : n->data);
+    return n->admin ? n->admin_address : n->address;
 }
 
 /* --- reload --- */

@@ -23,7 +23,8 @@ struct vm;
 struct node_opts {
     const char *listen;       /* "host:port" */
     const char *admin_listen; /* "host:port"; NULL or the same text as listen: one server for all */
-    const char *self;         /* this node's URL, byte for byte as in every node's list */
+    const char *self;         /* this node's URL, byte for byte as in every node's list; NULL, when
+                               * there are no peers: http:// and where it listens */
     const char *const *peers; /* URLs, self among them; n_peers == 0: alone */
     size_t n_peers;
     enum dialect dialect;
@@ -56,7 +57,7 @@ const char *node_admin_address(const struct node *n);
 
 /* Takes the groups and getters of another script, which has run in `control`, and the peer list.
  * Groups whose name stays keep what they hold; loads under way end on the old VMs. On an error
- * nothing has changed. */
+ * nothing has changed, but for NOMEM. */
 enum err node_reload(struct node *n, const struct script *script, struct vm *control,
                      const char *const *peers, size_t n_peers, struct error *e);
 

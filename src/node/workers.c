@@ -12,6 +12,7 @@
 #include "node/workers.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -19,11 +20,16 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "cache/group.h"
 #include "script/defs.h"
 #include "script/script.h"
 #include "script/vm.h"
 
-enum { STUCK_AFTER_MS = 1000 /* past the deadline: by then a hook would have stopped it */ };
+enum {
+    STUCK_AFTER_MS = 1000, /* past the deadline: by then a hook would have stopped it */
+    RETRY_MS = 5000,       /* after a VM could not be replaced */
+    STOP_MS = 2000         /* for threads whose Lua code is told to stop within a millisecond */
+};
 
 struct crew {
     struct vm **list; /* owned */
@@ -45,7 +51,8 @@ struct workers {
     struct script *script;  /* guarded by mu, like what follows */
     struct list leaving;
     unsigned made;          /* VMs, for their names */
-    unsigned stuck, replaced;
+    uint64_t retry_ms;      /* no replacement is tried before: the last one failed */
+    atomic_uint retiring, stuck, replaced; /* atomic: read for the statistics */
 };
 
 /* --- making VMs --- */
@@ -116,7 +123,7 @@ static void drop_crew(struct crew *c)
     size_t i;
 
     for (i = 0; i < c->n; i++) {
-        if (vm_stop(c->list[i]))
+        if (vm_stop(c->list[i], clock_ms() + STOP_MS))
             vm_free(c->list[i]);
     }
     mem_free(c->list);
@@ -129,6 +136,7 @@ void workers_load(struct workers *w, struct flight *f)
 {
     struct vm *best;
     size_t i;
+    int taken;
 
     /* Reading the counts without a lock may choose the second best, which does no harm. */
     pthread_rwlock_rdlock(&w->crew_lock);
@@ -137,8 +145,10 @@ void workers_load(struct workers *w, struct flight *f)
         if (vm_busy(w->crew.list[i]) < vm_busy(best))
             best = w->crew.list[i];
     }
-    vm_load(best, f);
+    taken = vm_load(best, f);
     pthread_rwlock_unlock(&w->crew_lock);
+    if (!taken)
+        group_finish_error(f, ERR_CLOSED, "the node is stopping");
 }
 
 static void add_leaver_locked(struct workers *w, struct vm *vm, int stuck)
@@ -147,7 +157,7 @@ static void add_leaver_locked(struct workers *w, struct vm *vm, int stuck)
 
     l->vm = vm;
     l->stuck = stuck;
-    w->stuck += stuck ? 1 : 0;
+    atomic_fetch_add(stuck ? &w->stuck : &w->retiring, 1);
     list_push_back(&w->leaving, &l->link);
 }
 
@@ -209,39 +219,63 @@ enum err workers_reload(struct workers *w, struct vm *control, const struct scri
 
 /* --- watching --- */
 
-static void replace_locked(struct workers *w, size_t i)
+static void replace_locked(struct workers *w, size_t i, uint64_t now_ms)
 {
     struct vm *stuck = w->crew.list[i], *vm;
     struct error e;
 
     vm = make_vm(w, w->script, vm_defs(stuck), &e);
     if (!vm || vm_start(vm, &e)) {
-        log_error("node", "a stuck VM cannot be replaced", "vm=%s error=\"%s\"", vm_name(stuck),
-                  e.msg);
-        vm_free(vm);
+        char quoted[2 * ERROR_TEXT];
+
+        log_error("node", "a stuck VM cannot be replaced", "vm=%s error=%s", vm_name(stuck),
+                  log_quote(quoted, sizeof(quoted), e.msg, strlen(e.msg)));
+        if (vm)
+            vm_free(vm);
+        w->retry_ms = now_ms + RETRY_MS;
         return;
     }
     pthread_rwlock_wrlock(&w->crew_lock);
     w->crew.list[i] = vm;
     pthread_rwlock_unlock(&w->crew_lock);
     add_leaver_locked(w, stuck, 1);
-    w->replaced++;
+    atomic_fetch_add(&w->replaced, 1);
     log_error("node", "a getter is stuck in a C function: its VM is abandoned and replaced",
-              "vm=%s by=%s stuck=%u", vm_name(stuck), vm_name(vm), w->stuck);
+              "vm=%s by=%s stuck=%u", vm_name(stuck), vm_name(vm), atomic_load(&w->stuck));
     vm_abandon(stuck);
 }
 
-static void reap_locked(struct workers *w)
+/* Moves those that have ended to `ended`; a retired VM that is stuck is abandoned like any other. */
+static void look_at_leavers_locked(struct workers *w, uint64_t now_ms, struct list *ended)
 {
     struct list *l, *tmp;
 
     list_each_safe(l, tmp, &w->leaving) {
         struct leaver *leaver = list_entry(l, struct leaver, link);
 
-        if (!vm_join(leaver->vm))
-            continue;
-        list_del(l);
-        w->stuck -= leaver->stuck ? 1 : 0;
+        if (vm_join(leaver->vm)) {
+            list_del(l);
+            list_push_back(ended, l);
+            atomic_fetch_sub(leaver->stuck ? &w->stuck : &w->retiring, 1);
+        } else if (!leaver->stuck && vm_stuck(leaver->vm, now_ms, STUCK_AFTER_MS)) {
+            leaver->stuck = 1;
+            atomic_fetch_sub(&w->retiring, 1);
+            atomic_fetch_add(&w->stuck, 1);
+            log_error("node", "a getter of an earlier script is stuck in a C function", "vm=%s",
+                      vm_name(leaver->vm));
+            vm_abandon(leaver->vm);
+        }
+    }
+}
+
+/* Closing a VM runs its finalizers, which are a script's: not under a lock. */
+static void free_leavers(struct list *ended)
+{
+    struct list *l;
+
+    while ((l = list_pop_front(ended))) {
+        struct leaver *leaver = list_entry(l, struct leaver, link);
+
         vm_free(leaver->vm);
         mem_free(leaver);
     }
@@ -249,54 +283,59 @@ static void reap_locked(struct workers *w)
 
 void workers_watch(struct workers *w, uint64_t now_ms)
 {
+    struct list ended;
     size_t i;
 
+    list_init(&ended);
     pthread_mutex_lock(&w->mu);
-    reap_locked(w);
-    for (i = 0; i < w->crew.n && w->stuck < w->crew.n; i++) {
-        if (vm_stuck(w->crew.list[i], now_ms, STUCK_AFTER_MS))
-            replace_locked(w, i);
+    look_at_leavers_locked(w, now_ms, &ended);
+    for (i = 0; i < w->crew.n && atomic_load(&w->stuck) < w->crew.n; i++) {
+        if (now_ms >= w->retry_ms && vm_stuck(w->crew.list[i], now_ms, STUCK_AFTER_MS))
+            replace_locked(w, i, now_ms);
     }
     pthread_mutex_unlock(&w->mu);
+    free_leavers(&ended);
 }
 
 void workers_stats(struct workers *w, struct workers_stats *out)
 {
-    struct list *l;
     size_t i;
 
     memset(out, 0, sizeof(*out));
-    pthread_mutex_lock(&w->mu);
+    pthread_rwlock_rdlock(&w->crew_lock);
     out->n = w->crew.n;
     for (i = 0; i < w->crew.n; i++)
         out->loads += vm_busy(w->crew.list[i]);
-    list_each(l, &w->leaving) {
-        out->retiring += !list_entry(l, struct leaver, link)->stuck;
-    }
-    out->stuck = w->stuck;
-    out->replaced = w->replaced;
-    pthread_mutex_unlock(&w->mu);
+    pthread_rwlock_unlock(&w->crew_lock);
+    out->retiring = atomic_load(&w->retiring);
+    out->stuck = atomic_load(&w->stuck);
+    out->replaced = atomic_load(&w->replaced);
 }
 
 /* --- the end --- */
 
 int workers_stop(struct workers *w)
 {
+    uint64_t until_ms = clock_ms() + STOP_MS;
     struct list *l;
     int ended = 1;
     size_t i;
 
     for (i = 0; i < w->crew.n; i++)
-        ended &= vm_stop(w->crew.list[i]);
+        vm_quit(w->crew.list[i]);
     list_each(l, &w->leaving) {
-        ended &= vm_stop(list_entry(l, struct leaver, link)->vm);
+        vm_quit(list_entry(l, struct leaver, link)->vm);
+    }
+    for (i = 0; i < w->crew.n; i++)
+        ended &= vm_stop(w->crew.list[i], until_ms);
+    list_each(l, &w->leaving) {
+        ended &= vm_stop(list_entry(l, struct leaver, link)->vm, until_ms);
     }
     return ended;
 }
 
 void workers_free(struct workers *w)
 {
-    struct list *l;
     size_t i;
 
     if (!w)
@@ -304,12 +343,7 @@ void workers_free(struct workers *w)
     for (i = 0; i < w->crew.n; i++)
         vm_free(w->crew.list[i]);
     mem_free(w->crew.list);
-    while ((l = list_pop_front(&w->leaving))) {
-        struct leaver *leaver = list_entry(l, struct leaver, link);
-
-        vm_free(leaver->vm);
-        mem_free(leaver);
-    }
+    free_leavers(&w->leaving);
     script_free(w->script);
     pthread_mutex_destroy(&w->mu);
     pthread_rwlock_destroy(&w->crew_lock);

@@ -39,12 +39,24 @@ void op_init(struct op *op, const struct op_kind *kind, struct vm *vm)
     list_init(&op->wait);
     op->done = 0;
     atomic_init(&op->refs, 2);
+    vm_op_begins(vm);
 }
 
 void op_finish(struct op *op)
 {
-    if (!inbox_post(vm_inbox(op->vm), &op->msg))
+    struct vm *vm = op->vm;
+
+    if (!inbox_post(vm_inbox(vm), &op->msg))
         op_unref(op);
+    vm_op_ends(vm);
+}
+
+void op_drop(struct op *op)
+{
+    struct vm *vm = op->vm;
+
+    op_unref(op);
+    vm_op_ends(vm);
 }
 
 void op_leave(struct op *op)

@@ -12,6 +12,7 @@
 #include <lualib.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,8 +31,8 @@ enum {
     DEFAULT_BYTES = 64 << 20,
     STACK_BYTES = 8 << 20, /* recursion through C functions takes 4 MiB before Lua's own bound ends
                             * it; guard.lua looks after those that would take more */
-    STOP_WAIT_S = 2,       /* for a thread whose Lua code is told to stop within a millisecond */
     COLLECT_MS = 1000,
+    LOOK_EVERY = 1000000,  /* instructions of a script that is being loaded: some 10 ms */
     WAKE_MS = 1000         /* specs move the clock: look at it now and then even when idle */
 };
 
@@ -49,10 +50,10 @@ struct vm {
     struct task *current;
     pthread_t thread;
     int started;              /* its maker's: there is a thread to join */
-    struct msg wake;          /* of whoever changes `end` */
     atomic_int end;           /* enum vm_end */
     atomic_int ended;         /* the thread is past its last touch of all this */
     atomic_uint busy;         /* loads */
+    atomic_uint ops;          /* under way elsewhere */
     atomic_ullong overdue_ms; /* until when the code that runs may; 0: none runs */
 };
 
@@ -203,6 +204,18 @@ struct script_run {
     size_t n;
 };
 
+/* While a script is loaded: an operator who wants the node to end need not wait for it. The signals
+ * of a node are blocked then (a program's own are not, and do what it wants). */
+static void script_hook(lua_State *L, lua_Debug *ar)
+{
+    sigset_t pending;
+
+    (void)ar;
+    if (sigpending(&pending) == 0 &&
+        (sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1))
+        luaL_error(L, "the script was interrupted by a signal");
+}
+
 static int to_text(lua_State *L)
 {
     if (lua_type(L, 1) != LUA_TSTRING)
@@ -242,8 +255,10 @@ enum err vm_run_script(struct vm *vm, const char *path, const char *text, size_t
     int failed;
 
     vm->defining = 1;
+    lua_sethook(vm->L, script_hook, LUA_MASKCOUNT, LOOK_EVERY);
     failed = lua_cpcall(vm->L, script_body, &run);
     vm->defining = 0;
+    lua_sethook(vm->L, NULL, 0, 0);
     if (!failed)
         return ERR_OK;
     msg = lua_type(vm->L, -1) == LUA_TSTRING ? lua_tostring(vm->L, -1) : "out of memory";
@@ -259,10 +274,6 @@ static enum vm_end end_of(const struct vm *vm)
     return (enum vm_end)atomic_load_explicit(&vm->end, memory_order_relaxed);
 }
 
-static int is_over(const struct vm *vm)
-{
-    return end_of(vm) >= VM_QUITS || (end_of(vm) == VM_RETIRES && list_empty(&vm->tasks));
-}
 
 static void *vm_main(void *arg)
 {
@@ -270,11 +281,12 @@ static void *vm_main(void *arg)
     struct pollfd p = {.fd = inbox_fd(vm->inbox), .events = POLLIN};
 
     for (;;) {
+        enum vm_end end = end_of(vm); /* before: what came until a VM retires is drained then */
         int wait_ms;
 
         inbox_drain(vm->inbox);
         timers_run(&vm->timers, clock_ms());
-        if (is_over(vm))
+        if (end >= VM_QUITS || (end == VM_RETIRES && list_empty(&vm->tasks)))
             break;
         wait_ms = timers_wait_ms(&vm->timers, clock_ms());
         poll(&p, 1, wait_ms < 0 || wait_ms > WAKE_MS ? WAKE_MS : wait_ms);
@@ -296,36 +308,36 @@ enum err vm_start(struct vm *vm, struct error *e)
     return ERR_OK;
 }
 
-static void woken(struct msg *m)
-{
-    (void)m; /* the loop looks at `end` by itself */
-}
-
-/* The wake message is posted once at most: when the first end is chosen. */
 static void set_end(struct vm *vm, enum vm_end end)
 {
-    if (atomic_exchange(&vm->end, (int)end) == VM_GOES_ON) {
-        vm->wake.run = woken;
-        inbox_post(vm->inbox, &vm->wake);
-    }
+    atomic_store(&vm->end, (int)end);
+    inbox_wake(vm->inbox);
 }
 
-int vm_stop(struct vm *vm)
+void vm_quit(struct vm *vm)
 {
-    struct timespec until;
+    if (end_of(vm) != VM_ABANDONED)
+        set_end(vm, VM_QUITS);
+}
+
+/* Not pthread_clockjoin_np(), which ThreadSanitizer does not know. */
+int vm_stop(struct vm *vm, uint64_t until_ms)
+{
+    static const struct timespec pause = {0, 1000000};
 
     if (!vm->started)
         return 1;
-    clock_gettime(CLOCK_REALTIME, &until);
-    if (end_of(vm) != VM_ABANDONED) { /* that one has had its time */
-        set_end(vm, VM_QUITS);
-        until.tv_sec += STOP_WAIT_S;
-    }
-    if (pthread_timedjoin_np(vm->thread, NULL, &until) != 0) {
+    vm_quit(vm);
+    if (end_of(vm) == VM_ABANDONED) /* that one has had its time */
+        until_ms = 0;
+    while (!atomic_load(&vm->ended) && clock_ms() < until_ms)
+        nanosleep(&pause, NULL);
+    if (!atomic_load(&vm->ended)) {
         log_warn("script", "a getter is stuck in a C function and was left behind", "vm=%s",
                  vm->opts.name);
         return 0;
     }
+    pthread_join(vm->thread, NULL);
     vm->started = 0;
     return 1;
 }
@@ -344,7 +356,7 @@ void vm_abandon(struct vm *vm)
 
 int vm_join(struct vm *vm)
 {
-    if (vm->started && !atomic_load(&vm->ended))
+    if (vm->started && (!atomic_load(&vm->ended) || atomic_load(&vm->ops)))
         return 0;
     if (vm->started)
         pthread_join(vm->thread, NULL);
@@ -398,13 +410,15 @@ static void load_arrived(struct msg *m)
     }
 }
 
-void vm_load(struct vm *vm, struct flight *f)
+int vm_load(struct vm *vm, struct flight *f)
 {
     f->msg.run = load_arrived;
     f->carrier = vm;
     atomic_fetch_add_explicit(&vm->busy, 1, memory_order_relaxed);
-    if (!inbox_post(vm->inbox, &f->msg))
-        refuse(vm, f);
+    if (inbox_post(vm->inbox, &f->msg))
+        return 1;
+    vm_count_end(vm);
+    return 0;
 }
 
 /* --- what a VM has --- */
@@ -463,6 +477,16 @@ void vm_set_current(struct vm *vm, struct task *t, uint64_t deadline_ms)
 {
     vm->current = t;
     vm_watch_until(vm, deadline_ms);
+}
+
+void vm_op_begins(struct vm *vm)
+{
+    atomic_fetch_add_explicit(&vm->ops, 1, memory_order_relaxed);
+}
+
+void vm_op_ends(struct vm *vm)
+{
+    atomic_fetch_sub_explicit(&vm->ops, 1, memory_order_release);
 }
 
 struct list *vm_tasks(struct vm *vm)

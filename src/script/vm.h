@@ -73,9 +73,12 @@ struct defs *vm_defs(struct vm *vm);
 enum err vm_start(struct vm *vm, struct error *e);
 
 /* Ends every load under way with CLOSED and then the thread. 1 when the thread has ended, or there
- * is none. 0 when a getter is stuck in a C function for longer than we wait: the VM must not be
- * freed, and whatever it borrows must stay. */
-int vm_stop(struct vm *vm);
+ * is none. 0 when a getter is stuck in a C function and does not come out by until_ms (clock_ms()
+ * time): the VM must not be freed, and whatever it borrows must stay. */
+int vm_stop(struct vm *vm, uint64_t until_ms);
+
+/* The first half of vm_stop(): tells it to end, and returns at once. */
+void vm_quit(struct vm *vm);
 
 /* Ends the thread once the loads it has have ended; no new one may come. Returns at once. */
 void vm_retire(struct vm *vm);
@@ -84,7 +87,8 @@ void vm_retire(struct vm *vm);
  * it comes out. Returns at once; no new load may come. */
 void vm_abandon(struct vm *vm);
 
-/* 1 when the thread of a retired or abandoned VM has ended, so that it may be freed. */
+/* 1 when the thread of a retired or abandoned VM has ended, and all that it began elsewhere, so that
+ * it may be freed. */
 int vm_join(struct vm *vm);
 
 /* Any thread: what runs is `grace_ms` past its deadline, and no hook has stopped it. */
@@ -93,8 +97,9 @@ int vm_stuck(const struct vm *vm, uint64_t now_ms, uint64_t grace_ms);
 /* Any thread: what computes in the VM must end. */
 int vm_quitting(const struct vm *vm);
 
-/* Any thread: runs the flight's getter. Takes the loader's reference to f. */
-void vm_load(struct vm *vm, struct flight *f);
+/* Any thread: runs the flight's getter. Takes the loader's reference to f, unless the VM has ended:
+ * then it returns 0. */
+int vm_load(struct vm *vm, struct flight *f);
 
 /* Any thread: loads handed to this VM and not yet ended. */
 unsigned vm_busy(const struct vm *vm);
@@ -115,6 +120,10 @@ void vm_set_current(struct vm *vm, struct task *t, uint64_t deadline_ms);
 
 /* From now on code of the script may run until then, outside of any task: a finalizer; 0: no more. */
 void vm_watch_until(struct vm *vm, uint64_t deadline_ms);
+
+/* Ops whose work is under way somewhere: the VM is not freed before they end. Any thread. */
+void vm_op_begins(struct vm *vm);
+void vm_op_ends(struct vm *vm);
 
 /* The VM's tasks, those that wait included. */
 struct list *vm_tasks(struct vm *vm);

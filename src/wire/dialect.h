@@ -19,7 +19,7 @@ enum dialect {
 /* Headers with which our own nodes say more than the dialect can; Go nodes ignore them. */
 #define HEADER_FROM "X-Groupcache-From" /* request: the asking node's own URL */
 #define HEADER_CODE "X-Groupcache-Code" /* error answer: the code's name */
-#define HEADER_TTL "X-Groupcache-Ttl"   /* answer: milliseconds the value has left; none: for good */
+#define HEADER_TTL "X-Groupcache-Ttl"   /* answer: milliseconds the value has left */
 
 #define DIALECT_CONTENT_TYPE "application/x-protobuf"
 
