@@ -5,10 +5,12 @@
 #include <string.h>
 
 static const char *const names[ERR_COUNT] = {
-    [ERR_OK] = "OK",           [ERR_INVAL] = "INVAL",   [ERR_NOMEM] = "NOMEM",
-    [ERR_NOTFOUND] = "NOTFOUND", [ERR_GETTER] = "GETTER", [ERR_PEER] = "PEER",
-    [ERR_TIMEOUT] = "TIMEOUT", [ERR_TOOBIG] = "TOOBIG", [ERR_CYCLE] = "CYCLE",
-    [ERR_BUSY] = "BUSY",       [ERR_CLOSED] = "CLOSED",
+    [ERR_OK] = "OK",           [ERR_INVAL] = "INVAL",
+    [ERR_NOMEM] = "NOMEM",     [ERR_NOTFOUND] = "NOTFOUND",
+    [ERR_GETTER] = "GETTER",   [ERR_PEER] = "PEER",
+    [ERR_TIMEOUT] = "TIMEOUT", [ERR_TOOBIG] = "TOOBIG",
+    [ERR_CYCLE] = "CYCLE",     [ERR_BUSY] = "BUSY",
+    [ERR_CLOSED] = "CLOSED",
 };
 
 const char *err_name(enum err code)

@@ -7,8 +7,8 @@
 
 #include "base/clock.h"
 
-static uint64_t secret[2];                             /* set once before the first use */
-static uint32_t crc_table[8][256];                     /* likewise */
+static uint64_t secret[2];         /* set once before the first use */
+static uint32_t crc_table[8][256]; /* likewise */
 
 /* Before main, so that the hot path needs no check. */
 static void __attribute__((constructor)) hash_setup(void)

@@ -124,8 +124,8 @@ static int l_now(lua_State *L)
 
 /* --- log --- */
 
-/* core.log(level, message, fields, mod): fields is a text of key=value pairs, already quoted; mod is
- * who speaks, "script" when it is nil. */
+/* core.log(level, message, fields, mod): fields is a text of key=value pairs, already quoted; mod
+ * is who speaks, "script" when it is nil. */
 static int l_log(lua_State *L)
 {
     int level = log_level_from_name(luaL_checkstring(L, 1));

@@ -38,8 +38,8 @@ void l_check_numbers(lua_State *L, int index, struct group_opts *out)
 #undef X
 }
 
-/* core.define(name, numbers, content_type, getter, where, pass_headers): records a group. The options come
- * checked and complete from groupcache/init.lua. -> true | nil, message, code */
+/* core.define(name, numbers, content_type, getter, where, pass_headers): records a group. The
+ * options come checked and complete from groupcache/init.lua. -> true | nil, message, code */
 static int l_define(lua_State *L)
 {
     struct vm *vm = check_vm(L, "groupcache.group");
@@ -52,8 +52,8 @@ static int l_define(lua_State *L)
     struct error e;
 
     if (!vm_defining(vm)) {
-        error_set(&e, ERR_INVAL, "group \"%s\": groups are defined while the script runs, not later",
-                  d.name);
+        error_set(&e, ERR_INVAL,
+                  "group \"%s\": groups are defined while the script runs, not later", d.name);
         return l_error(L, &e);
     }
     l_check_numbers(L, 2, &d.opts);

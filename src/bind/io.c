@@ -321,9 +321,6 @@ static int l_escape(lua_State *L)
 }
 
 const luaL_Reg bind_io[] = {
-    {"sleep", l_sleep},
-    {"fetch", l_fetch},
-    {"fetch_result", l_fetch_result},
-    {"escape", l_escape},
-    {NULL, NULL},
+    {"sleep", l_sleep},   {"fetch", l_fetch}, {"fetch_result", l_fetch_result},
+    {"escape", l_escape}, {NULL, NULL},
 };

@@ -27,9 +27,9 @@ struct handle {
     const char *value; /* of the last recall(), borrowed from its slot */
     size_t value_len;
     int source;
-    struct group *group;   /* a reference */
-    struct flight *begun;  /* a group alone: what its loader has just been given */
-    struct item *held;     /* while its value is pushed, which may raise */
+    struct group *group;  /* a reference */
+    struct flight *begun; /* a group alone: what its loader has just been given */
+    struct item *held;    /* while its value is pushed, which may raise */
     struct item *slots[SLOTS];
 };
 

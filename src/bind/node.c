@@ -69,9 +69,7 @@ static void push_paths(lua_State *L, const char **path, const char **cpath)
 static int l_script(lua_State *L)
 {
     const char *path = luaL_checkstring(L, 1);
-    struct vm_opts o = {.name = "control",
-                        .open = luaopen_groupcache_core,
-                        .prelude = PRELUDE};
+    struct vm_opts o = {.name = "control", .open = luaopen_groupcache_core, .prelude = PRELUDE};
     struct ran *s;
     struct error e;
 
@@ -88,7 +86,8 @@ static int l_script(lua_State *L)
     return l_error(L, &e);
 }
 
-/* Raises without a line: the script's is not known any more, and ours says nothing to its author. */
+/* Raises without a line: the script's is not known any more, and ours says nothing to its author.
+ */
 static void refuse_setting(lua_State *L, const char *name, const char *why)
 {
     lua_pushfstring(L, "setting \"%s\" is %s", name, why);

@@ -69,8 +69,8 @@ static void put_in_order(struct flights *fs, struct flight *f)
 {
     struct list *before = fs->order.prev;
 
-    while (before != &fs->order && list_entry(before, struct flight, link)->deadline_ms >
-                                       f->deadline_ms)
+    while (before != &fs->order &&
+           list_entry(before, struct flight, link)->deadline_ms > f->deadline_ms)
         before = before->prev;
     list_push_front(before, &f->link);
 }
@@ -129,7 +129,7 @@ void flights_end(struct flights *fs, struct flight *f, struct list *woken)
     list_del(&f->link);
     fs->n--;
     f->state = FLIGHT_ENDED;
-    list_each(l, &f->waiters) {
+    list_each (l, &f->waiters) {
         struct waiter *w = list_entry(l, struct waiter, link);
 
         w->flight = NULL;

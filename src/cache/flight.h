@@ -103,7 +103,8 @@ struct flight *flights_open(struct flights *fs, uint32_t hash, const void *key, 
 /* Adds w to an open flight. */
 void flight_join(struct flight *f, struct waiter *w);
 
-/* Takes w off the flight it waits for. 0 when its flight has ended: wake() has come or is coming. */
+/* Takes w off the flight it waits for. 0 when its flight has ended: wake() has come or is coming.
+ */
 int flight_leave(struct waiter *w);
 
 /* Ends an open flight: unhooks it and moves its waiters to `woken`. The table's reference becomes

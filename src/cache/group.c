@@ -23,9 +23,9 @@
 #include "base/mem.h"
 
 enum {
-    HOT_SHARE = 8,      /* Go: hot gives way first while it holds over an eighth of main */
-    ADMIT_SHARE = 8,    /* an item over an eighth of the cache is not stored */
-    SAMPLE_ONE_IN = 10, /* Go: rand.Intn(10) == 0 */
+    HOT_SHARE = 8,        /* Go: hot gives way first while it holds over an eighth of main */
+    ADMIT_SHARE = 8,      /* an item over an eighth of the cache is not stored */
+    SAMPLE_ONE_IN = 10,   /* Go: rand.Intn(10) == 0 */
     WAIT_MARGIN_MS = 1000 /* a flight ends itself a tick after its deadline */
 };
 
@@ -37,20 +37,21 @@ struct text {
 };
 
 struct group {
-    char *name;                         /* set once */
-    _Atomic(struct text *) content_type, pass_headers; /* atomic; one thread, the node's, changes them */
-    struct text *texts;                                /* that thread's: all of them, newest first */
-    atomic_int local_only;              /* atomic: opts.local_only, to be seen without the mutex */
-    struct loader loader;               /* set once; not called once closed is 1 */
-    atomic_int closed;                  /* atomic; set under mu */
-    _Atomic unsigned refs;              /* atomic */
+    char *name; /* set once */
+    _Atomic(struct text *) content_type,
+        pass_headers;      /* atomic; one thread, the node's, changes them */
+    struct text *texts;    /* that thread's: all of them, newest first */
+    atomic_int local_only; /* atomic: opts.local_only, to be seen without the mutex */
+    struct loader loader;  /* set once; not called once closed is 1 */
+    atomic_int closed;     /* atomic; set under mu */
+    _Atomic unsigned refs; /* atomic */
 
     pthread_mutex_t mu;
-    struct group_opts opts;               /* guarded by mu, like all that follows */
-    struct lru *main, *hot;               /* two caches, one bound */
+    struct group_opts opts;                /* guarded by mu, like all that follows */
+    struct lru *main, *hot;                /* two caches, one bound */
     struct flights *flights[FLIGHT_KINDS]; /* [enum flight_kind] */
-    struct list queue;                    /* flight.queued: local flights that wait their turn */
-    uint64_t running;                     /* local flights handed to the loader, not yet ended */
+    struct list queue;                     /* flight.queued: local flights that wait their turn */
+    uint64_t running;                      /* local flights handed to the loader, not yet ended */
     uint64_t waiters;
     uint64_t random;
     struct stats stats;
@@ -456,7 +457,8 @@ static enum err join_or_open_locked(struct group *g, enum flight_kind kind, uint
 
     *open = NULL;
     if (g->closed)
-        return refuse(now, ERR_CLOSED, "closed, since the node is stopping or a reload took the group away", g);
+        return refuse(now, ERR_CLOSED,
+                      "closed, since the node is stopping or a reload took the group away", g);
     if (f && f->n_waiters >= GROUP_MAX_WAITERS)
         return refuse(now, ERR_BUSY, "too many callers wait for this key", g);
     if (f && w->from && !waits_add(&w->edge, w->from, f))
@@ -582,7 +584,7 @@ static uint64_t expiry_ms(double ttl_ms)
     uint64_t whole = (uint64_t)ms;
 
     if (!(ttl_ms > 0))
-        return 1; /* over as soon as it is there */
+        return 1;                                     /* over as soon as it is there */
     return clock_ms() + whole + ((double)whole < ms); /* rounded up: never none at all */
 }
 
@@ -591,13 +593,13 @@ enum err group_finish_value(struct flight *f, const void *value, size_t n, const
 {
     struct group_opts o = group_opts(f->group);
     struct result r = {.source = SOURCE_LOCAL};
-    uint64_t expires_ms = ttl_ms     ? expiry_ms(*ttl_ms)
-                          : o.ttl_ms ? clock_ms() + o.ttl_ms
-                                     : 0;
+    uint64_t expires_ms = ttl_ms ? expiry_ms(*ttl_ms) : o.ttl_ms ? clock_ms() + o.ttl_ms : 0;
 
     if (n > o.max_value_bytes) {
-        error_set(&r.err, ERR_TOOBIG, "group %s: the getter returned %zu bytes, max_value_bytes "
-                  "is %llu", f->group->name, n, (unsigned long long)o.max_value_bytes);
+        error_set(&r.err, ERR_TOOBIG,
+                  "group %s: the getter returned %zu bytes, max_value_bytes "
+                  "is %llu",
+                  f->group->name, n, (unsigned long long)o.max_value_bytes);
     } else {
         r.item = item_new(f->key, f->key_len, f->hash, value, n, expires_ms);
         if (!r.item)
@@ -715,7 +717,8 @@ void group_close(struct group *g)
 {
     struct result closed = {.item = NULL};
 
-    refuse(&closed, ERR_CLOSED, "closed, since the node is stopping or a reload took the group away", g);
+    refuse(&closed, ERR_CLOSED,
+           "closed, since the node is stopping or a reload took the group away", g);
     pthread_mutex_lock(&g->mu);
     atomic_store(&g->closed, 1);
     pthread_mutex_unlock(&g->mu);
@@ -726,7 +729,8 @@ void group_stats(struct group *g, struct stats *out)
 {
     pthread_mutex_lock(&g->mu);
     *out = g->stats;
-    out->flights = flights_count(g->flights[FLIGHT_REMOTE]) + flights_count(g->flights[FLIGHT_LOCAL]);
+    out->flights =
+        flights_count(g->flights[FLIGHT_REMOTE]) + flights_count(g->flights[FLIGHT_LOCAL]);
     out->waiters = g->waiters;
     lru_stats(g->main, &out->main);
     lru_stats(g->hot, &out->hot);
@@ -739,7 +743,7 @@ struct sleeper {
     struct waiter waiter;
     pthread_mutex_t mu;
     pthread_cond_t cond;
-    int woken;           /* guarded by mu */
+    int woken;            /* guarded by mu */
     struct result result; /* guarded by mu; item is a reference */
 };
 

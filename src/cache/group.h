@@ -27,13 +27,13 @@ enum hot_policy { HOT_SAMPLE /* Go's one in ten */, HOT_ALWAYS, HOT_NEVER };
 
 /* X(type, name, default): the numbers of a group. Times in ms, sizes in bytes. */
 #define GROUP_NUMBERS(X)                                                                           \
-    X(uint64_t, cache_bytes, 64000000)      /* main and hot together; 0 keeps nothing */          \
-    X(uint64_t, ttl_ms, 0)                  /* age at which a value ends; 0 is never */           \
-    X(uint64_t, timeout_ms, 5000)           /* of a load, waiting included */                     \
-    X(uint64_t, max_value_bytes, 8000000)   /* a larger value is TOOBIG */                        \
-    X(uint64_t, max_loads, 256)             /* getters running at once; more wait their turn */   \
-    X(uint64_t, hot, HOT_SAMPLE)            /* enum hot_policy */                                 \
-    X(uint64_t, local_only, 0)              /* 1: every key is this node's own */
+    X(uint64_t, cache_bytes, 64000000)    /* main and hot together; 0 keeps nothing */             \
+    X(uint64_t, ttl_ms, 0)                /* age at which a value ends; 0 is never */              \
+    X(uint64_t, timeout_ms, 5000)         /* of a load, waiting included */                        \
+    X(uint64_t, max_value_bytes, 8000000) /* a larger value is TOOBIG */                           \
+    X(uint64_t, max_loads, 256)           /* getters running at once; more wait their turn */      \
+    X(uint64_t, hot, HOT_SAMPLE)          /* enum hot_policy */                                    \
+    X(uint64_t, local_only, 0)            /* 1: every key is this node's own */
 
 struct group_opts {
 #define X(type, name, def) type name;
@@ -60,7 +60,8 @@ struct loader {
     void (*disown)(void *ctx, struct peer *owner);
 
     /* Starts a load at a peer, or by our getter. Takes the caller's reference to f, and gives it
-     * back through group_finish() or group_fallback(), exactly once, on any thread, also at once. */
+     * back through group_finish() or group_fallback(), exactly once, on any thread, also at once.
+     */
     void (*remote)(void *ctx, struct flight *f, struct peer *owner);
     void (*local)(void *ctx, struct flight *f);
 };
@@ -90,8 +91,8 @@ struct item *group_lookup(struct group *g, uint32_t hash, const void *key, size_
                           int from_peer, enum source *source);
 
 /* group_lookup() for a caller that keeps what it made of an item and its reference in *slot: tells
- * whether that is still the current item, so that nothing need be copied. HIT_OTHER puts the current
- * one there; a miss leaves NULL. What slots hold is counted in the group's stats. */
+ * whether that is still the current item, so that nothing need be copied. HIT_OTHER puts the
+ * current one there; a miss leaves NULL. What slots hold is counted in the group's stats. */
 enum hit { HIT_NONE, HIT_SAME, HIT_OTHER };
 enum hit group_recall(struct group *g, const void *key, size_t key_len, struct item **slot,
                       enum source *source);
@@ -114,14 +115,15 @@ enum err group_get(struct group *g, const void *key, size_t key_len, uint64_t ti
 enum err group_wait(struct group *g, const void *key, size_t key_len, uint64_t timeout_ms,
                     struct result *out);
 
-/* Takes a waiter off. 1: it will not be woken. 0: wake() has come or is coming on another thread. */
+/* Takes a waiter off. 1: it will not be woken. 0: wake() has come or is coming on another thread.
+ */
 int group_cancel(struct group *g, struct waiter *w);
 
 /* Loaders: ends the flight with r and gives back the loader's reference. The flight takes its own
  * reference to r->item. When the flight has ended before (its deadline passed), r is dropped. */
 void group_finish(struct flight *f, const struct result *r);
-/* What a getter gave: copies the value, bounds it by max_value_bytes (TOOBIG). ttl_ms is the time it
- * is good for, NULL for the group's own. Returns how the flight ended, and why in e. */
+/* What a getter gave: copies the value, bounds it by max_value_bytes (TOOBIG). ttl_ms is the time
+ * it is good for, NULL for the group's own. Returns how the flight ended, and why in e. */
 enum err group_finish_value(struct flight *f, const void *value, size_t n, const double *ttl_ms,
                             struct error *e);
 void group_finish_error(struct flight *f, enum err code, const char *fmt, ...)

@@ -99,8 +99,10 @@ struct ring *ring_new(enum ring_kind kind, const char *const *peers, size_t n, u
 
     (void)kind; /* one kind so far */
     if (replicas < 1 || replicas > RING_MAX_REPLICAS || n > RING_MAX_POINTS / replicas) {
-        error_set(e, ERR_INVAL, "a ring of %zu peers with %u replicas each: replicas are 1 to %d, "
-                  "points at most %d", n, replicas, RING_MAX_REPLICAS, RING_MAX_POINTS);
+        error_set(e, ERR_INVAL,
+                  "a ring of %zu peers with %u replicas each: replicas are 1 to %d, "
+                  "points at most %d",
+                  n, replicas, RING_MAX_REPLICAS, RING_MAX_POINTS);
         return NULL;
     }
     r = mem_zalloc(sizeof(*r));

@@ -13,9 +13,9 @@
     X(gets, "gets, from peers too")                                                                \
     X(cache_hits, "gets answered from main or hot")                                                \
     X(peer_loads, "values that another node gave")                                                 \
-    X(peer_errors, "loads for which another node could not be used, or took too long")                                               \
+    X(peer_errors, "loads for which another node could not be used, or took too long")             \
     X(loads, "gets less cache hits at the first look")                                             \
-    X(loads_deduped, "loads that were begun, not joined")                                \
+    X(loads_deduped, "loads that were begun, not joined")                                          \
     X(local_loads, "values that our getter gave")                                                  \
     X(local_load_errs, "loads that our getter failed, not found included")                         \
     X(server_requests, "gets that came from peers")

@@ -20,7 +20,7 @@ static int reaches_locked(struct flight *at, const struct flight *goal, int dept
     if (at->searched == search)
         return 0;
     at->searched = search;
-    list_each(l, &at->waits) {
+    list_each (l, &at->waits) {
         if (reaches_locked(list_entry(l, struct wait_edge, link)->to, goal, depth + 1))
             return 1;
     }

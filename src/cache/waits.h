@@ -24,8 +24,8 @@ struct wait_edge {
  * through however many others, or is the same. */
 int waits_add(struct wait_edge *edge, struct flight *from, struct flight *to);
 
-/* `from` is about to be freed: takes away the edges that begin at it. A getter may have begun to wait
- * and failed, so that its waits outlive it until they are collected. */
+/* `from` is about to be freed: takes away the edges that begin at it. A getter may have begun to
+ * wait and failed, so that its waits outlive it until they are collected. */
 void waits_clear(struct flight *from);
 
 /* No longer. Fine for an edge that was never added, if its link was initialised. */

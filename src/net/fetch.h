@@ -26,8 +26,8 @@ enum fetch_phase {
 };
 
 struct fetch_opts {
-    const char *method; /* NULL: "GET" */
-    const char *url;    /* http:// or https://, sent as it is: no path is tidied up */
+    const char *method;         /* NULL: "GET" */
+    const char *url;            /* http:// or https://, sent as it is: no path is tidied up */
     const char *const *headers; /* "Name: value" lines without control bytes; not the two that
                                  * say how long the body is, Content-Length and Transfer-Encoding */
     size_t n_headers;

@@ -16,8 +16,8 @@ static int is_port(const char *s)
     return *s && strlen(s) <= 5 && strspn(s, "0123456789") == strlen(s) && atoi(s) <= 65535;
 }
 
-enum err listen_split(const char *address, char *host, size_t host_cap, char *port,
-                      size_t port_cap, struct error *e)
+enum err listen_split(const char *address, char *host, size_t host_cap, char *port, size_t port_cap,
+                      struct error *e)
 {
     const char *colon = strrchr(address, ':'), *from = address;
     size_t n = colon ? (size_t)(colon - address) : 0;
@@ -29,8 +29,10 @@ enum err listen_split(const char *address, char *host, size_t host_cap, char *po
     }
     if (!colon || !is_port(colon + 1) || n >= host_cap ||
         (!bracketed && memchr(address, ':', n) != NULL))
-        return error_set(e, ERR_INVAL, "\"%s\" is not an address of the form host:port, such as "
-                         "127.0.0.1:8080 or [::1]:8080", address);
+        return error_set(e, ERR_INVAL,
+                         "\"%s\" is not an address of the form host:port, such as "
+                         "127.0.0.1:8080 or [::1]:8080",
+                         address);
     memcpy(host, from, n);
     host[n] = '\0';
     snprintf(port, port_cap, "%s", colon + 1);
@@ -54,8 +56,8 @@ static void write_bound(int fd, char *bound, size_t cap)
 static int open_one(const struct addrinfo *ai)
 {
     const int on = 1;
-    int saved, fd = socket(ai->ai_family, ai->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK,
-                           ai->ai_protocol);
+    int saved,
+        fd = socket(ai->ai_family, ai->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, ai->ai_protocol);
 
     if (fd < 0)
         return -1;

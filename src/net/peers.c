@@ -8,7 +8,8 @@
  *   any status, HEADER_CODE final      the owner's own error, told to every waiter: the getter must
  *                                      not run a second time here
  *   anything else, or no answer        the peer could not be used: our getter loads the key
- *   the load's time is over            TIMEOUT: a slow getter at the owner is no reason to run ours */
+ *   the load's time is over            TIMEOUT: a slow getter at the owner is no reason to run ours
+ */
 #include "net/peers.h"
 
 #include <pthread.h>
@@ -28,18 +29,18 @@
 #include "wire/getresponse.h"
 
 enum {
-    ENVELOPE_BYTES = 64,   /* of a GetResponse around its value, with room for unknown fields */
-    LOG_EVERY_MS = 1000,   /* at most one line per peer in that time */
-    MESSAGE_BYTES = 200,   /* of a peer's error text that we pass on */
-    MAX_PASSED = 32        /* headers of a request that are passed on to the owner */
+    ENVELOPE_BYTES = 64, /* of a GetResponse around its value, with room for unknown fields */
+    LOG_EVERY_MS = 1000, /* at most one line per peer in that time */
+    MESSAGE_BYTES = 200, /* of a peer's error text that we pass on */
+    MAX_PASSED = 32      /* headers of a request that are passed on to the owner */
 };
 
 static const uint64_t MAX_TTL_MS = UINT32_MAX; /* no more is believed of a peer: 49 days */
 
 struct peer {
     _Atomic unsigned refs;
-    char *url;                 /* set once */
-    int self;                  /* set once */
+    char *url; /* set once */
+    int self;  /* set once */
     atomic_uint_fast64_t loads, errors, logged_ms;
 };
 
@@ -50,17 +51,17 @@ struct view {
 };
 
 struct peers {
-    struct peers_opts opts;  /* set once; strings are ours */
-    struct net *net;         /* set once */
-    char *from;              /* set once: the request header that tells who asks */
+    struct peers_opts opts; /* set once; strings are ours */
+    struct net *net;        /* set once */
+    char *from;             /* set once: the request header that tells who asks */
     pthread_rwlock_t lock;
-    struct view view;        /* guarded by lock */
+    struct view view; /* guarded by lock */
 };
 
 /* A load under way at a peer. */
 struct exchange {
     struct peers *peers;
-    struct peer *peer;    /* a reference */
+    struct peer *peer;     /* a reference */
     struct flight *flight; /* the loader's reference */
 };
 
@@ -127,17 +128,21 @@ static enum err check_url(const char *url, struct error *e)
     const char *host = strstr(url, "://"), *c;
 
     if (!host || (strncasecmp(url, "http://", 7) != 0 && strncasecmp(url, "https://", 8) != 0))
-        return error_set(e, ERR_INVAL, "peer \"%s\" is not a URL of the form http://host:port", url);
+        return error_set(e, ERR_INVAL, "peer \"%s\" is not a URL of the form http://host:port",
+                         url);
     host += 3;
     for (c = host; *c; c++) {
         if (*c == '/' || *c == '?' || *c == '#' || *c == '@' || *c <= ' ' || *c == 0x7f)
             break;
     }
     if (*c == '/')
-        return error_set(e, ERR_INVAL, "peer \"%s\" must end after host and port, without a slash "
-                         "or a path: base_path is added to it", url);
+        return error_set(e, ERR_INVAL,
+                         "peer \"%s\" must end after host and port, without a slash "
+                         "or a path: base_path is added to it",
+                         url);
     if (*c || c == host)
-        return error_set(e, ERR_INVAL, "peer \"%s\" is not a URL of the form http://host:port", url);
+        return error_set(e, ERR_INVAL, "peer \"%s\" is not a URL of the form http://host:port",
+                         url);
     return ERR_OK;
 }
 
@@ -156,9 +161,10 @@ enum err peers_check(const struct peers *p, const char *const *urls, size_t n, s
             self = i;
     }
     if (n && self == n)
-        return error_set(e, ERR_INVAL, "self \"%s\" is not in the peer list (%zu peers, the first "
-                         "is \"%s\"): every node must list itself, byte for byte", p->opts.self, n,
-                         urls[0]);
+        return error_set(e, ERR_INVAL,
+                         "self \"%s\" is not in the peer list (%zu peers, the first "
+                         "is \"%s\"): every node must list itself, byte for byte",
+                         p->opts.self, n, urls[0]);
     return ERR_OK;
 }
 
@@ -255,7 +261,8 @@ static void log_failure(struct peer *peer, const struct flight *f, const char *w
         return;
     if (atomic_compare_exchange_strong(&peer->logged_ms, &last, now))
         log_warn("peers", "peer could not be used, loading here", "peer=%s group=%s error=%s",
-                 peer->url, group_name(f->group), log_quote(quoted, sizeof(quoted), why, strlen(why)));
+                 peer->url, group_name(f->group),
+                 log_quote(quoted, sizeof(quoted), why, strlen(why)));
 }
 
 static void unusable(struct exchange *x, const char *why)

@@ -34,11 +34,11 @@
 #include "net/server_answer.h"
 
 enum {
-    IDLE_SECONDS = 60,         /* a kept-alive connection without a request */
-    SHORT_TARGET = 1024,       /* decoded on the stack */
-    HEADER_ROOM = 8 * 1024,    /* beside the longest key in a connection's read buffer */
-    SPARE_CONNECTIONS_IN = 10  /* libmicrohttpd's limit is that share above ours: it would let
-                                * clients hang where we answer 503 */
+    IDLE_SECONDS = 60,        /* a kept-alive connection without a request */
+    SHORT_TARGET = 1024,      /* decoded on the stack */
+    HEADER_ROOM = 8 * 1024,   /* beside the longest key in a connection's read buffer */
+    SPARE_CONNECTIONS_IN = 10 /* libmicrohttpd's limit is that share above ours: it would let
+                               * clients hang where we answer 503 */
 };
 
 #define CLIENT_PATH "/cache/"
@@ -194,8 +194,8 @@ static int serve_target(struct server *s, const struct answer_to *to,
 
     if (!g) {
         /* To a peer this is no answer about the key: it may know the group and load it itself. */
-        error_set(&e, to->peer ? ERR_INVAL : ERR_NOTFOUND, "no such group: %.*s",
-                  (int)t->group_len, t->group);
+        error_set(&e, to->peer ? ERR_INVAL : ERR_NOTFOUND, "no such group: %.*s", (int)t->group_len,
+                  t->group);
         return answer_status(to, 404, &e);
     }
     hash = group_hash(t->key, t->key_len);
@@ -340,7 +340,8 @@ static int first_call(struct server *s, struct MHD_Connection *c, const char *me
     if (bad_method(method))
         return refuse(s, c, 400, ERR_INVAL, "the method is not one of HTTP");
     if (bad_framing(c))
-        return refuse(s, c, 400, ERR_INVAL, "a request here has no body, one Host and clean headers");
+        return refuse(s, c, 400, ERR_INVAL,
+                      "a request here has no body, one Host and clean headers");
     if (atomic_load_explicit(&s->connections, memory_order_relaxed) > s->opts.max_connections)
         return refuse(s, c, 503, ERR_BUSY, "too many connections");
     return MHD_YES;
@@ -438,8 +439,8 @@ static void server_free(struct server *s)
 
 struct server *server_start(const struct server_opts *o, struct error *e)
 {
-    const unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME |
-                           MHD_USE_ERROR_LOG;
+    const unsigned flags =
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
     struct server *s = mem_zalloc(sizeof(*s));
     sigset_t all, old;
     unsigned limit = o->max_connections + o->max_connections / SPARE_CONNECTIONS_IN + o->threads;

@@ -26,15 +26,15 @@ enum server_face {
 };
 
 struct server_opts {
-    unsigned faces;            /* enum server_face, or-ed */
-    int fd;                    /* a listening socket (listen.h), which the server takes */
-    const char *address;       /* where that is, for messages */
-    unsigned threads;          /* of the pool, at least 1 */
-    unsigned max_connections;  /* beyond it a request gets 503 and its connection ends */
-    size_t max_key_bytes;      /* a longer key is 400 */
+    unsigned faces;           /* enum server_face, or-ed */
+    int fd;                   /* a listening socket (listen.h), which the server takes */
+    const char *address;      /* where that is, for messages */
+    unsigned threads;         /* of the pool, at least 1 */
+    unsigned max_connections; /* beyond it a request gets 503 and its connection ends */
+    size_t max_key_bytes;     /* a longer key is 400 */
     enum dialect dialect;
-    const char *base_path;     /* starts and ends with a slash */
-    struct groups *groups;     /* borrowed */
+    const char *base_path; /* starts and ends with a slash */
+    struct groups *groups; /* borrowed */
 
     /* Both on HTTP threads. not_ready says why /readyz is 503, NULL while it is 200; stats writes
      * /stats as JSON. */

@@ -14,9 +14,9 @@
 
 /* docs/api.md has the same table. */
 static const int client_status[ERR_COUNT] = {
-    [ERR_OK] = 200,     [ERR_INVAL] = 400,  [ERR_NOMEM] = 503,  [ERR_NOTFOUND] = 404,
-    [ERR_GETTER] = 502, [ERR_PEER] = 502,   [ERR_TIMEOUT] = 504, [ERR_TOOBIG] = 413,
-    [ERR_CYCLE] = 508,  [ERR_BUSY] = 503,   [ERR_CLOSED] = 503,
+    [ERR_OK] = 200,     [ERR_INVAL] = 400, [ERR_NOMEM] = 503,   [ERR_NOTFOUND] = 404,
+    [ERR_GETTER] = 502, [ERR_PEER] = 502,  [ERR_TIMEOUT] = 504, [ERR_TOOBIG] = 413,
+    [ERR_CYCLE] = 508,  [ERR_BUSY] = 503,  [ERR_CLOSED] = 503,
 };
 
 static void drop_item(void *item)
@@ -61,7 +61,7 @@ int answer_value(const struct answer_to *to, const struct group *g, const struct
     if (to->peer)
         bytes = item_wire(it, &n);
     r = MHD_create_response_from_buffer_with_free_callback_cls(n, (void *)(size_t)bytes, drop_item,
-                                                                it);
+                                                               it);
     if (!r) {
         item_unref(it);
         return MHD_NO;
@@ -79,8 +79,8 @@ int answer_value(const struct answer_to *to, const struct group *g, const struct
 int answer_bytes(const struct answer_to *to, int status, const char *type, const void *bytes,
                  size_t n)
 {
-    struct MHD_Response *r = MHD_create_response_from_buffer(n, (void *)(size_t)bytes,
-                                                             MHD_RESPMEM_MUST_COPY);
+    struct MHD_Response *r =
+        MHD_create_response_from_buffer(n, (void *)(size_t)bytes, MHD_RESPMEM_MUST_COPY);
 
     if (r)
         MHD_add_response_header(r, "Content-Type", type);

@@ -50,7 +50,7 @@ struct node {
     struct workers *workers; /* set once, before any flight can start */
     pthread_t watch;
     int watching;
-    int data_fd, admin_fd;       /* until a server takes it; -1: none */
+    int data_fd, admin_fd; /* until a server takes it; -1: none */
     char address[ADDRESS_BYTES], admin_address[ADDRESS_BYTES];
     struct server *data, *admin; /* admin is NULL when data has both faces */
     atomic_int ready;            /* set by the last step of the start */
@@ -260,9 +260,9 @@ static enum err start_servers(struct node *n, struct error *e)
         if (!n->admin)
             return e->code;
     }
-    n->data = start_server(n, &n->data_fd, n->address,
-                           one ? SERVER_DATA | SERVER_ADMIN : SERVER_DATA,
-                           (unsigned)n->opts.http_threads, e);
+    n->data =
+        start_server(n, &n->data_fd, n->address, one ? SERVER_DATA | SERVER_ADMIN : SERVER_DATA,
+                     (unsigned)n->opts.http_threads, e);
     return n->data ? ERR_OK : e->code;
 }
 
@@ -288,8 +288,8 @@ struct node *node_start(const struct node_opts *o, struct vm *control, struct er
     n->started_ms = clock_ms();
     n->groups = groups_new();
     set_groups(n, vm_defs(control));
-    if (listen_first(n, e) || start_net(n, e) || start_peers(n, e) || start_workers(n, control, e) ||
-        start_watch(n, e) || start_servers(n, e)) {
+    if (listen_first(n, e) || start_net(n, e) || start_peers(n, e) ||
+        start_workers(n, control, e) || start_watch(n, e) || start_servers(n, e)) {
         node_free(n);
         return NULL;
     }

@@ -32,7 +32,7 @@ struct node_opts {
     uint64_t replicas;
     uint64_t max_key_bytes;
     uint64_t max_connections;
-    uint64_t workers;      /* Lua VMs */
+    uint64_t workers; /* Lua VMs */
     uint64_t http_threads;
     uint64_t connect_timeout_ms;
     uint64_t drain_timeout_ms; /* how long node_stop() lets requests end */
@@ -40,10 +40,10 @@ struct node_opts {
     int jit;
 
     const struct script *script; /* run once in every worker VM */
-    const char *path;        /* package.path and package.cpath of the worker VMs */
+    const char *path;            /* package.path and package.cpath of the worker VMs */
     const char *cpath;
     int (*open)(struct lua_State *L); /* what require "groupcache.core" calls in them */
-    const char *prelude;      /* a module that is required before the script */
+    const char *prelude;              /* a module that is required before the script */
 };
 
 /* Starts a node with the groups that `control`, a VM in which the script has run, has defined.

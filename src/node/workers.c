@@ -48,10 +48,10 @@ struct workers {
     pthread_rwlock_t crew_lock;
     struct crew crew; /* guarded by crew_lock */
     pthread_mutex_t mu;
-    struct script *script;  /* guarded by mu, like what follows */
+    struct script *script; /* guarded by mu, like what follows */
     struct list leaving;
-    unsigned made;          /* VMs, for their names */
-    uint64_t retry_ms;      /* no replacement is tried before: the last one failed */
+    unsigned made;                         /* VMs, for their names */
+    uint64_t retry_ms;                     /* no replacement is tried before: the last one failed */
     atomic_uint retiring, stuck, replaced; /* atomic: read for the statistics */
 };
 
@@ -245,12 +245,13 @@ static void replace_locked(struct workers *w, size_t i, uint64_t now_ms)
     vm_abandon(stuck);
 }
 
-/* Moves those that have ended to `ended`; a retired VM that is stuck is abandoned like any other. */
+/* Moves those that have ended to `ended`; a retired VM that is stuck is abandoned like any other.
+ */
 static void look_at_leavers_locked(struct workers *w, uint64_t now_ms, struct list *ended)
 {
     struct list *l, *tmp;
 
-    list_each_safe(l, tmp, &w->leaving) {
+    list_each_safe (l, tmp, &w->leaving) {
         struct leaver *leaver = list_entry(l, struct leaver, link);
 
         if (vm_join(leaver->vm)) {
@@ -323,12 +324,12 @@ int workers_stop(struct workers *w)
 
     for (i = 0; i < w->crew.n; i++)
         vm_quit(w->crew.list[i]);
-    list_each(l, &w->leaving) {
+    list_each (l, &w->leaving) {
         vm_quit(list_entry(l, struct leaver, link)->vm);
     }
     for (i = 0; i < w->crew.n; i++)
         ended &= vm_stop(w->crew.list[i], until_ms);
-    list_each(l, &w->leaving) {
+    list_each (l, &w->leaving) {
         ended &= vm_stop(list_entry(l, struct leaver, link)->vm, until_ms);
     }
     return ended;

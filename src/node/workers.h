@@ -22,14 +22,14 @@ struct vm;
 struct workers;
 
 struct workers_opts {
-    size_t n;          /* VMs */
-    const char *path;  /* package.path and package.cpath of the VMs */
+    size_t n;         /* VMs */
+    const char *path; /* package.path and package.cpath of the VMs */
     const char *cpath;
     size_t vm_bytes;
     int jit;
     int (*open)(struct lua_State *L);
     const char *prelude;
-    struct net *net;       /* borrowed, like groups */
+    struct net *net; /* borrowed, like groups */
     struct groups *groups;
 };
 

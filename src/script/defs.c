@@ -80,25 +80,30 @@ const struct def *defs_at(const struct defs *ds, size_t i)
 
 static enum err compare_one(const struct def *a, const struct def *b, struct error *e)
 {
-#define X(type, field, initial)                                                                         \
-    if (a->opts.field != b->opts.field)                                                              \
+#define X(type, field, initial)                                                                    \
+    if (a->opts.field != b->opts.field)                                                            \
         return error_set(e, ERR_INVAL,                                                             \
-                         "group \"%s\" is not the same in every VM: " #field                        \
+                         "group \"%s\" is not the same in every VM: " #field                       \
                          " is %llu at %s, and %llu at %s",                                         \
-                         a->name, (unsigned long long)a->opts.field, a->where,                      \
+                         a->name, (unsigned long long)a->opts.field, a->where,                     \
                          (unsigned long long)b->opts.field, b->where);
     GROUP_NUMBERS(X)
 #undef X
     if (strcmp(a->content_type, b->content_type) != 0)
-        return error_set(e, ERR_INVAL, "group \"%s\" is not the same in every VM: content_type is "
-                         "\"%s\" at %s, and \"%s\" at %s", a->name, a->content_type, a->where,
-                         b->content_type, b->where);
+        return error_set(e, ERR_INVAL,
+                         "group \"%s\" is not the same in every VM: content_type is "
+                         "\"%s\" at %s, and \"%s\" at %s",
+                         a->name, a->content_type, a->where, b->content_type, b->where);
     if (strcmp(a->pass_headers, b->pass_headers) != 0)
-        return error_set(e, ERR_INVAL, "group \"%s\" is not the same in every VM: pass_headers at "
-                         "%s are others than at %s", a->name, a->where, b->where);
+        return error_set(e, ERR_INVAL,
+                         "group \"%s\" is not the same in every VM: pass_headers at "
+                         "%s are others than at %s",
+                         a->name, a->where, b->where);
     if (strcmp(a->where, b->where) != 0)
-        return error_set(e, ERR_INVAL, "group \"%s\" is not the same in every VM: it is defined "
-                         "at %s, and at %s", a->name, a->where, b->where);
+        return error_set(e, ERR_INVAL,
+                         "group \"%s\" is not the same in every VM: it is defined "
+                         "at %s, and at %s",
+                         a->name, a->where, b->where);
     return ERR_OK;
 }
 
@@ -111,9 +116,10 @@ static enum err within(const struct defs *a, const struct defs *b, struct error 
         const struct def *d = &a->list[i], *other = defs_find(b, d->name);
 
         if (!other)
-            return error_set(e, ERR_INVAL, "group \"%s\" is not the same in every VM: it is "
-                             "defined at %s in one, and not at all in another%s%s", d->name,
-                             d->where, b->n ? ", whose last group is defined at " : "",
+            return error_set(e, ERR_INVAL,
+                             "group \"%s\" is not the same in every VM: it is "
+                             "defined at %s in one, and not at all in another%s%s",
+                             d->name, d->where, b->n ? ", whose last group is defined at " : "",
                              b->n ? b->list[b->n - 1].where : "");
         if (compare_one(d, other, e))
             return e->code;

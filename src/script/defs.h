@@ -12,8 +12,8 @@
 #include "cache/group.h"
 
 struct def {
-    char *name;         /* owned, like all strings here */
-    char *where;        /* "node.lua:12" */
+    char *name;  /* owned, like all strings here */
+    char *where; /* "node.lua:12" */
     char *content_type;
     char *pass_headers; /* as group_pass_headers() says */
     struct group_opts opts;
@@ -29,7 +29,7 @@ void defs_free(struct defs *ds); /* NULL is fine */
 enum err defs_add(struct defs *ds, const struct def *d, struct error *e);
 
 size_t defs_count(const struct defs *ds);
-const struct def *defs_at(const struct defs *ds, size_t i); /* in order of definition */
+const struct def *defs_at(const struct defs *ds, size_t i);           /* in order of definition */
 const struct def *defs_find(const struct defs *ds, const char *name); /* NULL: none */
 
 /* INVAL when b does not define just what a does: the message names the group, both places and the

@@ -39,11 +39,12 @@ struct op {
 void op_init(struct op *op, const struct op_kind *kind, struct vm *vm);
 void op_unref(struct op *op); /* NULL is fine */
 
-/* Any thread: the work is over. Takes the work's reference. Until this or op_drop() has returned, the
- * op keeps its VM from being freed. */
+/* Any thread: the work is over. Takes the work's reference. Until this or op_drop() has returned,
+ * the op keeps its VM from being freed. */
 void op_finish(struct op *op);
 
-/* VM's thread: the work was never begun, is over already, or was called off. Takes its reference. */
+/* VM's thread: the work was never begun, is over already, or was called off. Takes its reference.
+ */
 void op_drop(struct op *op);
 
 /* VM's thread: its task does not wait for it any more. */

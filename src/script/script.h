@@ -2,7 +2,8 @@
 /* script.h - the text of a node script, read once and run in every VM.
  *
  * Every VM of one generation runs the same bytes, also one that replaces another long after the
- * file was changed; what the script requires is read again then. Immutable; whoever made it frees it. */
+ * file was changed; what the script requires is read again then. Immutable; whoever made it frees
+ * it. */
 #ifndef SCRIPT_H
 #define SCRIPT_H
 

@@ -42,10 +42,10 @@ struct task {
     struct vm *vm;
     struct flight *flight; /* the loader's reference */
     const struct def *def;
-    lua_State *co;       /* kept alive by ref */
-    int ref;             /* in the registry */
-    int stopped;         /* by the hook: it computed for too long */
-    struct list ops;     /* op.wait: what it waits for, one or several; empty while it runs */
+    lua_State *co;   /* kept alive by ref */
+    int ref;         /* in the registry */
+    int stopped;     /* by the hook: it computed for too long */
+    struct list ops; /* op.wait: what it waits for, one or several; empty while it runs */
 };
 
 enum outcome { RETURNED, WAITS, YIELDED, THREW, NO_MEMORY };
@@ -155,8 +155,8 @@ static void end_failed(struct task *t)
     end_error(t, code, text);
 }
 
-/* Whether the third result may stand beside a value: a ttl, or the source that comes with a value of
- * another group, so that a getter may end with `return other:get(key)`. */
+/* Whether the third result may stand beside a value: a ttl, or the source that comes with a value
+ * of another group, so that a getter may end with `return other:get(key)`. */
 static int third_is_fine(const struct task *t)
 {
     int type = lua_type(t->co, 3);
@@ -172,8 +172,10 @@ static void end_returned(struct task *t)
 
     lua_settop(t->co, 3);
     if (!lua_isnil(t->co, 1) && !third_is_fine(t)) {
-        snprintf(text, sizeof(text), "group %s: the getter's third result, the ttl in seconds, is "
-                 "a %s", t->def->name, luaL_typename(t->co, 3));
+        snprintf(text, sizeof(text),
+                 "group %s: the getter's third result, the ttl in seconds, is "
+                 "a %s",
+                 t->def->name, luaL_typename(t->co, 3));
         end_error(t, ERR_GETTER, text);
     } else if (lua_type(t->co, 1) == LUA_TSTRING) {
         end_value(t);

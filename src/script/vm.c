@@ -32,15 +32,15 @@ enum {
     STACK_BYTES = 8 << 20, /* recursion through C functions takes 4 MiB before Lua's own bound ends
                             * it; guard.lua looks after those that would take more */
     COLLECT_MS = 1000,
-    LOOK_EVERY = 1000000,  /* instructions of a script that is being loaded: some 10 ms */
-    WAKE_MS = 1000         /* specs move the clock: look at it now and then even when idle */
+    LOOK_EVERY = 1000000, /* instructions of a script that is being loaded: some 10 ms */
+    WAKE_MS = 1000        /* specs move the clock: look at it now and then even when idle */
 };
 
 struct vm {
     struct vm_opts opts; /* set once; strings are ours */
     lua_State *L;
-    size_t bytes;        /* of the Lua heap */
-    int refused;         /* more was asked for than it may have, since the last collection */
+    size_t bytes; /* of the Lua heap */
+    int refused;  /* more was asked for than it may have, since the last collection */
     struct defs *defs;
     int settings_ref;
     int defining; /* the script is being run */
@@ -247,8 +247,7 @@ static int script_body(lua_State *L)
     return 0;
 }
 
-enum err vm_run_script(struct vm *vm, const char *path, const char *text, size_t n,
-                       struct error *e)
+enum err vm_run_script(struct vm *vm, const char *path, const char *text, size_t n, struct error *e)
 {
     struct script_run run = {vm, path, text, n};
     const char *msg;
@@ -273,7 +272,6 @@ static enum vm_end end_of(const struct vm *vm)
 {
     return (enum vm_end)atomic_load_explicit(&vm->end, memory_order_relaxed);
 }
-
 
 static void *vm_main(void *arg)
 {

@@ -2,8 +2,9 @@
 /* vm.h - one Lua VM: a lua_State, its memory bound, and the thread that drives it.
  *
  * A VM is made and filled by the thread that calls vm_new() and vm_run_script(); from vm_start()
- * until its thread has ended, only that thread touches the lua_State. Others post to its inbox, whose descriptor wakes
- * the thread. A load runs as a coroutine (task.h), so one that waits does not hold up the rest.
+ * until its thread has ended, only that thread touches the lua_State. Others post to its inbox,
+ * whose descriptor wakes the thread. A load runs as a coroutine (task.h), so one that waits does
+ * not hold up the rest.
  *
  * Functions that take a lua_State may raise; the others always return. */
 #ifndef VM_H
@@ -35,15 +36,15 @@ enum vm_end {
 };
 
 struct vm_opts {
-    const char *name;  /* of the thread, such as "lua-1" */
-    const char *path;  /* package.path and package.cpath; NULL: LuaJIT's own */
+    const char *name; /* of the thread, such as "lua-1" */
+    const char *path; /* package.path and package.cpath; NULL: LuaJIT's own */
     const char *cpath;
-    size_t max_bytes;  /* of the Lua heap; 0: 64 MiB */
-    int jit;           /* 1: compile; a getter that loops then cannot be stopped */
+    size_t max_bytes;                 /* of the Lua heap; 0: 64 MiB */
+    int jit;                          /* 1: compile; a getter that loops then cannot be stopped */
     int (*open)(struct lua_State *L); /* what require "groupcache.core" calls */
-    const char *prelude;   /* a module that is required before the script; NULL: none */
-    struct net *net;       /* borrowed; NULL: getters cannot fetch */
-    struct groups *groups; /* borrowed; NULL: getters cannot ask other groups */
+    const char *prelude;              /* a module that is required before the script; NULL: none */
+    struct net *net;                  /* borrowed; NULL: getters cannot fetch */
+    struct groups *groups;            /* borrowed; NULL: getters cannot ask other groups */
 
     /* Any thread: finds another VM for a load that an abandoned one had not begun. Takes the
      * loader's reference. */
@@ -87,8 +88,8 @@ void vm_retire(struct vm *vm);
  * it comes out. Returns at once; no new load may come. */
 void vm_abandon(struct vm *vm);
 
-/* 1 when the thread of a retired or abandoned VM has ended, and all that it began elsewhere, so that
- * it may be freed. */
+/* 1 when the thread of a retired or abandoned VM has ended, and all that it began elsewhere, so
+ * that it may be freed. */
 int vm_join(struct vm *vm);
 
 /* Any thread: what runs is `grace_ms` past its deadline, and no hook has stopped it. */
@@ -118,7 +119,8 @@ const char *vm_name(const struct vm *vm);
 struct task *vm_current(struct vm *vm);
 void vm_set_current(struct vm *vm, struct task *t, uint64_t deadline_ms);
 
-/* From now on code of the script may run until then, outside of any task: a finalizer; 0: no more. */
+/* From now on code of the script may run until then, outside of any task: a finalizer; 0: no more.
+ */
 void vm_watch_until(struct vm *vm, uint64_t deadline_ms);
 
 /* Ops whose work is under way somewhere: the VM is not freed before they end. Any thread. */
