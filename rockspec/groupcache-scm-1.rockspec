@@ -23,8 +23,8 @@ supported_platforms = { "linux" }
 dependencies = { "lua == 5.1", "lua-cjson >= 2.1", "mpack >= 1.0" }
 
 -- CURL goes without a header on purpose: Debian keeps it in a multiarch folder, where LuaRocks
--- looks for libraries only, and the compiler finds it anyway. LUAJIT stands here because groupcached
--- links it, and because LuaRocks' own LUA_INCDIR may lead to the headers of plain Lua 5.1.
+-- looks for libraries only, and the compiler finds it anyway. LUAJIT stands here because
+-- groupcached links it, and because LuaRocks' own LUA_INCDIR may lead to the headers of Lua 5.1.
 external_dependencies = {
   LUAJIT = { header = "luajit-2.1/luajit.h", library = "luajit-5.1" },
   CURL = { library = "curl" },

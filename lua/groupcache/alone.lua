@@ -19,10 +19,11 @@ local function finish(self, load, ok, value, err, ttl)
   if not ok then
     return core.load_error(load, tostring(value), "GETTER")
   elseif value ~= nil and ttl ~= nil and type(ttl) ~= "number" and not core.is_source(ttl) then
-    return core.load_error(load, ("group %s: the getter's third result, the ttl in seconds, is a %s")
-      :format(self.name, type(ttl)), "GETTER")
+    local text = "group %s: the getter's third result, the ttl in seconds, is a %s"
+    return core.load_error(load, text:format(self.name, type(ttl)), "GETTER")
   elseif type(value) == "string" then
-    local kept, message, code = core.load_value(load, value, type(ttl) == "number" and ttl * 1000 or nil)
+    local ttl_ms = type(ttl) == "number" and ttl * 1000 or nil
+    local kept, message, code = core.load_value(load, value, ttl_ms)
     if not kept then
       return nil, message, code
     end

@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: MIT
 -- groupcache.wait: several waits at once inside one getter.
 --
--- A getter may spawn functions; each runs as a coroutine of its own, its child. Whenever a coroutine
--- with children waits, it waits for its own op and for theirs, and runs the children whose op has
+-- A getter may spawn functions; each runs as a coroutine of its own, its child. A coroutine with
+-- children that waits waits for their ops too, and runs those whose op has
 -- ended. A child that waits hands what it waits for to its parent by yielding it; so at the top one
 -- C call waits for all, and a getter that is stopped takes its children with it.
 

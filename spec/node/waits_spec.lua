@@ -234,7 +234,8 @@ describe("a getter", function()
 
     it("what the group passes on, and no more", function()
       start(SCRIPT)
-      local res = assert(n:get("ctx", "k", { headers = { ["x-tenant"] = "acme", ["X-Other"] = "o" } }))
+      local headers = { ["x-tenant"] = "acme", ["X-Other"] = "o" }
+      local res = assert(n:get("ctx", "k", { headers = headers }))
       local seen = cjson.decode(res.body)
       assert.equal("application/json", res.headers["content-type"])
       assert.is_true(seen.left > 2 and seen.left <= 3, seen.left)

@@ -260,7 +260,7 @@ static void push_headers(lua_State *L, const struct buf *b)
         char name[128];
         size_t i;
 
-        for (i = 0; at[i] && i < sizeof(name) - 1; i++)
+        for (i = 0; i < sizeof(name) - 1 && at[i]; i++)
             name[i] = at[i] >= 'A' && at[i] <= 'Z' ? (char)(at[i] | 0x20) : at[i];
         lua_pushlstring(L, name, i);
         lua_pushvalue(L, -1);
