@@ -238,8 +238,15 @@ describe("three nodes before nginx", function()
         end
       end
       fns[#fns + 1] = function()
-        eventually(function() return three[3]:stats().groups.held.flights == #mine end, 10,
-          "the loads at the owner")
+        rig.wait(three[3], function() -- begun, not only waiting for their turn in the VM
+          local begun = r:calls()
+          for _, file in ipairs(mine) do
+            if not begun[file.path] then
+              return false
+            end
+          end
+          return true
+        end, 10, "the loads at the owner")
         three[3]:kill9()
       end
       http.together(fns)
