@@ -188,7 +188,7 @@ describe("examples/postgres.lua", function()
   end)
 
   only_with_server("has the server end a query before the deadline does", function()
-    start " options='-c statement_timeout=100'"
+    start " options='-c statement_timeout=1000'"
     server:hold()
     local res = assert(n:get("pages", "held-1"))
     server:let_go()
