@@ -1,0 +1,35 @@
+-- SPDX-License-Identifier: MIT
+
+-- A node that ended while several VMs were stuck in C waited two seconds for each, one by one.
+
+local http = require "support.http"
+local node = require "support.node"
+local rig = require "node.rig"
+
+describe("a node that ends while eight VMs are stuck in C", function()
+  it("waits for all of them at a time", function()
+    local n = node.start { args = { "--workers", "8", "--drain-timeout", "0.1" }, script = [[
+      local ffi = require "ffi"
+      ffi.cdef "unsigned sleep(unsigned seconds);"
+      require("groupcache").group("g", { timeout = 60, getter = function()
+        ffi.C.sleep(60)
+        return "late"
+      end })
+    ]] }
+    local fns = {}
+    for i = 1, 8 do
+      fns[i] = function()
+        assert.equal(503, assert(n:get("g", "k" .. i)).status)
+      end
+    end
+    fns[9] = function()
+      rig.wait(n, function()
+        return n:stats().groups.g.flights == 8
+      end, 5, "eight loads")
+      n:signal "SIGTERM"
+    end
+    http.together(fns)
+    assert.equal(0, (n:stop(10)), n:log()) -- they were 16 seconds
+    assert.equal(8, select(2, n:log():gsub("left behind", "")))
+  end)
+end)
