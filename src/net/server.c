@@ -31,6 +31,7 @@
 #include "base/thread.h"
 #include "cache/group.h"
 #include "cache/groups.h"
+#include "net/acceptor.h"
 #include "net/server_answer.h"
 
 enum {
@@ -46,9 +47,9 @@ enum {
 struct server {
     struct server_opts opts; /* strings are ours */
     struct MHD_Daemon *daemon;
+    struct acceptor *acceptor; /* the node's thread; NULL once it takes no more */
     atomic_uint connections, active, threads_named;
     atomic_int closing; /* 1: every answer ends its connection */
-    int quiesced;       /* the node's thread only */
 };
 
 /* A request that waits, or waited, for a load. */
@@ -430,17 +431,24 @@ static void __attribute__((format(printf, 2, 0))) on_log(void *arg, const char *
 
 /* --- life --- */
 
+/* The acceptor's thread. When it cannot be served libmicrohttpd closes it. */
+static void on_accept(void *arg, int fd, const struct sockaddr *addr, socklen_t len)
+{
+    struct server *s = arg;
+
+    MHD_add_connection(s->daemon, fd, addr, len);
+}
+
 static void server_free(struct server *s)
 {
-    close(s->opts.fd);
     mem_free((char *)(size_t)s->opts.base_path);
     mem_free(s);
 }
 
 struct server *server_start(const struct server_opts *o, struct error *e)
 {
-    const unsigned flags =
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+    const unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME |
+                           MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG;
     struct server *s = mem_zalloc(sizeof(*s));
     sigset_t all, old;
     unsigned limit = o->max_connections + o->max_connections / SPARE_CONNECTIONS_IN + o->threads;
@@ -453,16 +461,23 @@ struct server *server_start(const struct server_opts *o, struct error *e)
     pthread_sigmask(SIG_SETMASK, &all, &old); /* its threads inherit the mask */
     s->daemon = MHD_start_daemon(
         flags, 0, NULL, NULL, on_request, s, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
-        MHD_OPTION_LISTEN_SOCKET, o->fd, MHD_OPTION_CONNECTION_LIMIT, limit,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, 2 * (3 * o->max_key_bytes + HEADER_ROOM),
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-        MHD_OPTION_UNESCAPE_CALLBACK, keep_raw, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, s,
-        MHD_OPTION_NOTIFY_CONNECTION, on_connection, s,
-        o->threads > 1 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END, o->threads, MHD_OPTION_END);
+        MHD_OPTION_CONNECTION_LIMIT, limit, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        2 * (3 * o->max_key_bytes + HEADER_ROOM), MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)IDLE_SECONDS, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_UNESCAPE_CALLBACK,
+        keep_raw, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, s, MHD_OPTION_NOTIFY_CONNECTION,
+        on_connection, s, o->threads > 1 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END, o->threads,
+        MHD_OPTION_END);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     if (!s->daemon) {
         error_set(e, ERR_NOMEM, "no HTTP threads for %s (%u threads, %u connections)", o->address,
                   o->threads, limit);
+        close(o->fd);
+        server_free(s);
+        return NULL;
+    }
+    s->acceptor = acceptor_start("accept", o->fd, on_accept, s, e);
+    if (!s->acceptor) {
+        MHD_stop_daemon(s->daemon);
         server_free(s);
         return NULL;
     }
@@ -471,12 +486,9 @@ struct server *server_start(const struct server_opts *o, struct error *e)
 
 void server_quiesce(struct server *s)
 {
-    if (s->quiesced)
-        return;
-    s->quiesced = 1;
     atomic_store(&s->closing, 1);
-    MHD_quiesce_daemon(s->daemon);
-    shutdown(s->opts.fd, SHUT_RDWR); /* or new clients would hang in the backlog */
+    acceptor_stop(s->acceptor);
+    s->acceptor = NULL;
 }
 
 unsigned server_active(const struct server *s)
@@ -488,7 +500,7 @@ void server_stop(struct server *s)
 {
     if (!s)
         return;
-    server_quiesce(s); /* which also makes the descriptor ours to close */
+    server_quiesce(s);
     MHD_stop_daemon(s->daemon);
     server_free(s);
 }

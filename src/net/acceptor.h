@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* acceptor.h - takes connections from a listening socket, on a thread of its own.
+ *
+ * The server's pool does not listen itself: libmicrohttpd's way to stop listening while connections
+ * go on (0.9.75, MHD_quiesce_daemon) can end the process when a thread of the pool is just awake,
+ * and a thread that has no connection spins while the process is out of descriptors. */
+#ifndef ACCEPTOR_H
+#define ACCEPTOR_H
+
+#include <sys/socket.h>
+
+#include "base/err.h"
+
+struct acceptor;
+
+/* Starts the thread. `taken` is called on it for each connection: the descriptor (non-blocking,
+ * close-on-exec) is its own then. Takes `fd`, the listening socket, also on failure. */
+struct acceptor *acceptor_start(const char *name, int fd,
+                                void (*taken)(void *ctx, int fd, const struct sockaddr *addr,
+                                              socklen_t len),
+                                void *ctx, struct error *e);
+
+/* Takes what has come so far, then closes the socket: who connects later is refused. NULL is fine.
+ */
+void acceptor_stop(struct acceptor *a);
+
+#endif
