@@ -109,11 +109,12 @@ $(BIN): $(MAIN_OBJ) $(LIB_OBJS)
 	$(call say,LINK,$@)
 	$(Q)$(CC) -Wl,-E $(ALL_LDFLAGS) -o $@ $^ $(LUAJIT_LIBS) $(LDLIBS)
 
-# The host of a Lua module has the Lua symbols: linking libluajit here would give it a second VM.
+# The host of a Lua module has the Lua symbols: linking libluajit here would give it a second VM. It is
+# never unloaded: a thread that is stuck in a getter's C function may outlive the program's state.
 $(CORE): $(LIB_OBJS)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(LIBFLAG) $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(Q)$(CC) $(LIBFLAG) -Wl,-z,nodelete $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $(TESTLIB): $(TEST_OBJS)
 	@mkdir -p $(@D)

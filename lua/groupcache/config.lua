@@ -47,8 +47,10 @@ config.SETTINGS = {
     help = "compile getters; one that loops can then not be stopped" },
 }
 
--- Descriptors that are neither a client's connection nor one to a peer or an origin.
+-- Descriptors that are neither a client's connection nor one to a peer or an origin: a few, and some
+-- for each thread. A reload has two sets of VMs for a while.
 local OTHER_DESCRIPTORS = 64
+local PER_WORKER, PER_HTTP_THREAD = 2, 3
 local CLIENT_DESCRIPTORS = 512
 local USUAL_CONNECTIONS = 4000
 
@@ -138,7 +140,8 @@ end
 
 local function complete_connections(s)
   local _, descriptors = core.limits()
-  local room = math.floor((descriptors - OTHER_DESCRIPTORS - CLIENT_DESCRIPTORS) / 1.1)
+  local others = OTHER_DESCRIPTORS + PER_WORKER * s.workers + PER_HTTP_THREAD * s.http_threads
+  local room = math.floor((descriptors - others - CLIENT_DESCRIPTORS) / 1.1)
   if s.max_connections and s.max_connections > room then
     return nil, ("max_connections is %d, and the limit of %d open files allows %d: raise it with "
       .. "ulimit -n"):format(s.max_connections, descriptors, math.max(room, 0))

@@ -53,12 +53,17 @@ local function caller()
   return ("%s:%d"):format(info.short_src, info.currentline)
 end
 
+local FRAMING = { ["content-length"] = true, ["transfer-encoding"] = true, connection = true }
+
 -- The names of headers, as the engine takes them: lower-case, each ended by a line end.
 local function header_list(names)
   local out = {}
   for i, name in ipairs(names) do
     if not name:find("^[%w!#$%%&'*+%-.^_`|~]+$") then
       return nil, ("pass_headers: %q is no name of a header"):format(name)
+    end
+    if FRAMING[name:lower()] then
+      return nil, ("pass_headers: %q says where a request ends, and is not passed on"):format(name)
     end
     out[i] = name:lower() .. "\n"
   end

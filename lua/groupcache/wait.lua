@@ -19,7 +19,7 @@ Task.__index = Task
 Task.__name = "groupcache.task"
 
 local function settle(child, ok, first, ...)
-  if coroutine.status(child.co) ~= "dead" then
+  if ok and coroutine.status(child.co) ~= "dead" then
     child.wish = first
     if type(first) ~= "table" or not first.ready then
       child.done, child.ok = true, false
@@ -35,15 +35,23 @@ local function step(child, ...)
   settle(child, coroutine.resume(child.co, ...))
 end
 
--- Runs children until none can go on. What one has done may let another go on.
+-- Runs children until none can go on, and forgets those that have ended. What one has done may let
+-- another go on.
 local function step_all(children)
   local went_on
   repeat
     went_on = false
-    for _, child in ipairs(children) do
+    local kept = 0
+    for i = 1, #children do
+      local child = children[i]
       if not child.done and child.wish.ready() then
         step(child)
         went_on = true
+      end
+      children[i] = nil
+      if not child.done then
+        kept = kept + 1
+        children[kept] = child
       end
     end
   until not went_on
@@ -64,9 +72,7 @@ local function wait_until(ready, ops, what)
     local all = {}
     add_ops(all, ops)
     for _, child in ipairs(children) do
-      if not child.done then
-        add_ops(all, child.wish.ops)
-      end
+      add_ops(all, child.wish.ops)
     end
     if is_child[me] then
       coroutine.yield { ops = all, ready = function()
@@ -94,11 +100,13 @@ end
 -- @return the task
 function wait.spawn(fn, ...)
   local me = coroutine.running()
-  local child = setmetatable({ co = coroutine.create(fn), parent = me }, Task)
+  local child = setmetatable({ co = coroutine.create(fn) }, Task)
   is_child[child.co] = true
-  children_of[me] = children_of[me] or {}
-  table.insert(children_of[me], child)
   step(child, ...)
+  if not child.done then
+    children_of[me] = children_of[me] or {}
+    table.insert(children_of[me], child)
+  end
   return child
 end
 

@@ -22,6 +22,8 @@
 
 enum { SLOTS = 1024 }; /* handle.lua asks for the number */
 
+static const uint64_t NO_DEADLINE_MS = (uint64_t)100 * 365 * 24 * 3600 * 1000;
+
 /* The first three fields are read by handle.lua through the FFI. */
 struct handle {
     const char *value; /* of the last recall(), borrowed from its slot */
@@ -187,7 +189,10 @@ static int l_group_alone(lua_State *L)
     struct loader loader;
 
     l_check_numbers(L, 2, &opts);
-    opts.max_loads = UINT64_MAX; /* a load that waits its turn would wait for its own caller */
+    /* A load that waits its turn would wait for its own caller, and nobody ends one by a deadline.
+     */
+    opts.max_loads = UINT64_MAX;
+    opts.timeout_ms = NO_DEADLINE_MS;
     h = new_handle(L);
     loader = (struct loader){h, no_owner, NULL, NULL, note_flight};
     h->group = group_new(name, type, &opts, &loader);

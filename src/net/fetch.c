@@ -34,6 +34,7 @@ enum {
     DEFAULT_CONNECT_MS = 1000,
     DEFAULT_TIMEOUT_MS = 5000,
     DEFAULT_MAX_BYTES = 8 << 20,
+    MAX_HEAD_BYTES = 256 << 10,
     RESERVE_MAX = 1 << 20, /* memory given to an announced length before its bytes come */
     IDLE_S = 45,           /* a connection unused for longer is not used again */
     LIFETIME_S = 300       /* nor one that is older */
@@ -65,10 +66,11 @@ struct fetch {
 
     /* the network thread's */
     struct transfer transfer;
-    int headed;       /* the answer's header block has come to its end */
-    int lengths;      /* Content-Length lines of the answer so far */
-    uint64_t length;  /* the first one's value */
-    const char *flaw; /* why we gave the answer up, NULL when we did not */
+    int headed;        /* the answer's header block has come to its end */
+    int lengths;       /* Content-Length lines of the answer so far */
+    uint64_t length;   /* the first one's value */
+    const char *flaw;  /* why we gave the answer up, NULL when we did not */
+    size_t head_bytes; /* of headers and trailers; libcurl bounds only the former */
     struct buf body;
     enum fetch_phase phase;
     int status;
@@ -437,7 +439,10 @@ static size_t on_header(char *line, size_t one, size_t n, void *arg)
     struct fetch *f = fetch_of(arg);
 
     (void)one;
-    if (n > name_len && (line[0] | 0x20) == 'c' && !strncasecmp(line, name, name_len))
+    f->head_bytes += n;
+    if (f->head_bytes > MAX_HEAD_BYTES)
+        f->flaw = "its headers or trailers have no end";
+    else if (n > name_len && (line[0] | 0x20) == 'c' && !strncasecmp(line, name, name_len))
         f->flaw = check_length(f, line + name_len, line + n);
     else if (n > 5 && !memcmp(line, "HTTP/", 5))
         f->headed = f->lengths = 0; /* an answer after a 1xx counts for itself */

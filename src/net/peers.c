@@ -330,8 +330,13 @@ static void exchange_done(void *ctx, struct fetch *f)
     const char *code_name = e->code ? NULL : fetch_header(f, HEADER_CODE);
     enum err code = code_name ? err_from_name(code_name) : ERR_OK;
     char why[80];
+    int late;
 
-    if (e->code == ERR_CLOSED || (e->code == ERR_TIMEOUT && fetch_phase(f) == FETCH_TIMED_OUT)) {
+    /* Also a load whose time went by while it waited for a connection has no time for our getter.
+     */
+    late = e->code == ERR_TIMEOUT &&
+           (fetch_phase(f) == FETCH_TIMED_OUT || clock_ms() >= x->flight->deadline_ms);
+    if (e->code == ERR_CLOSED || late) {
         group_finish_error(x->flight, e->code, "%s", e->msg);
     } else if (e->code) {
         unusable(x, e->msg);
@@ -357,6 +362,15 @@ static enum err put_url(struct buf *url, const struct peers *p, const struct exc
     return buf_put(url, "", 1);
 }
 
+static int has_control(const char *value)
+{
+    for (; *value; value++) {
+        if (((unsigned char)*value < ' ' && *value != '\t') || *value == 0x7f)
+            return 1;
+    }
+    return 0;
+}
+
 /* The request's headers that the owner's getter may want, as header lines. Returns how many. */
 static size_t put_passed(struct buf *out, const struct flight *f, const char **lines)
 {
@@ -366,7 +380,8 @@ static size_t put_passed(struct buf *out, const struct flight *f, const char **l
     while (at < end && n < MAX_PASSED) {
         const char *value = at + strlen(at) + 1;
 
-        if (*at) { /* the name of who asks us is not passed on */
+        /* The name of who asks us is not passed on, nor what no request could hold. */
+        if (*at && !has_control(value)) {
             offsets[n++] = out->len;
             buf_putf(out, "%s: %s", at, value);
             buf_put(out, "", 1);

@@ -3,11 +3,14 @@
 
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/mem.h"
 
 struct defs {
     struct def *list;
     size_t n, cap;
+    size_t *slots; /* open addressing by hash of the name: place in list + 1, 0 for none; owned */
+    size_t mask;   /* number of slots, less one; slots is NULL while there are none */
 };
 
 struct defs *defs_new(void)
@@ -28,18 +31,37 @@ void defs_free(struct defs *ds)
         mem_free(ds->list[i].pass_headers);
     }
     mem_free(ds->list);
+    mem_free(ds->slots);
     mem_free(ds);
+}
+
+/* The slot that has the name, or the empty one where it would go. */
+static size_t *slot_of(const struct defs *ds, const char *name)
+{
+    size_t i = hash_table(name, strlen(name)) & ds->mask;
+
+    while (ds->slots[i] && strcmp(ds->list[ds->slots[i] - 1].name, name) != 0)
+        i = (i + 1) & ds->mask;
+    return &ds->slots[i];
 }
 
 const struct def *defs_find(const struct defs *ds, const char *name)
 {
+    size_t at = ds->slots ? *slot_of(ds, name) : 0;
+
+    return at ? &ds->list[at - 1] : NULL;
+}
+
+/* Twice as many slots as there is room in the list, so that most names are found at once. */
+static void index_again(struct defs *ds)
+{
     size_t i;
 
-    for (i = 0; i < ds->n; i++) {
-        if (strcmp(ds->list[i].name, name) == 0)
-            return &ds->list[i];
-    }
-    return NULL;
+    mem_free(ds->slots);
+    ds->mask = 2 * ds->cap - 1;
+    ds->slots = mem_zalloc((ds->mask + 1) * sizeof(*ds->slots));
+    for (i = 0; i < ds->n; i++)
+        *slot_of(ds, ds->list[i].name) = i + 1;
 }
 
 enum err defs_add(struct defs *ds, const struct def *d, struct error *e)
@@ -58,6 +80,7 @@ enum err defs_add(struct defs *ds, const struct def *d, struct error *e)
             return error_set(e, ERR_NOMEM, "no memory for group \"%s\"", d->name);
         ds->list = list;
         ds->cap = cap;
+        index_again(ds);
     }
     copy = &ds->list[ds->n++];
     *copy = *d;
@@ -65,6 +88,7 @@ enum err defs_add(struct defs *ds, const struct def *d, struct error *e)
     copy->where = mem_strdup(d->where);
     copy->content_type = mem_strdup(d->content_type);
     copy->pass_headers = mem_strdup(d->pass_headers);
+    *slot_of(ds, copy->name) = ds->n;
     return ERR_OK;
 }
 
