@@ -47,8 +47,8 @@ config.SETTINGS = {
     help = "compile getters; one that loops can then not be stopped" },
 }
 
--- Descriptors that are neither a client's connection nor one to a peer or an origin: a few, and some
--- for each thread. A reload has two sets of VMs for a while.
+-- Descriptors that are neither a client's connection nor one to a peer or an origin: a few, and
+-- some for each thread. A reload has two sets of VMs for a while.
 local OTHER_DESCRIPTORS = 64
 local PER_WORKER, PER_HTTP_THREAD = 2, 3
 local CLIENT_DESCRIPTORS = 512
