@@ -71,6 +71,7 @@
 ---@field max_key_bytes? integer a longer key is refused, 1 to 65536; default 4096
 ---@field max_connections? integer connections served at once; default 4000, or what the limit of open files allows
 ---@field connect_timeout? groupcache.Seconds to connect to a peer, above 0; default 0.2
+---@field drain_delay? groupcache.Seconds how long a stopping node is not ready before it refuses connections; default 0
 ---@field drain_timeout? groupcache.Seconds how long a stopping node lets requests end; default 10
 ---@field vm_bytes? groupcache.Size of each Lua VM's heap; default "64MiB"
 ---@field jit? boolean compile getters; one that loops can then not be stopped; default false

@@ -39,6 +39,9 @@ config.SETTINGS = {
       .. "the limit of descriptors allows" },
   connect_timeout = { kind = "duration", default = 0.2, above_zero = true, arg = "SECONDS",
     help = "to connect to a peer" },
+  drain_delay = { kind = "duration", default = 0, arg = "SECONDS",
+    help = "how long a stopping node answers 503 on /readyz, and\n"
+      .. "all else as ever, before it refuses connections" },
   drain_timeout = { kind = "duration", default = 10, arg = "SECONDS",
     help = "how long a stopping node lets requests end" },
   vm_bytes = { kind = "size", default = "64MiB", arg = "SIZE",
@@ -179,7 +182,8 @@ local function complete(s)
   end
   s.workers = s.workers or math.min(cores, 256)
   s.http_threads = s.http_threads or math.min(cores, 256)
-  s.connect_timeout_ms, s.drain_timeout_ms = s.connect_timeout, s.drain_timeout
+  s.connect_timeout_ms = s.connect_timeout
+  s.drain_delay_ms, s.drain_timeout_ms = s.drain_delay, s.drain_timeout
   ok, err = complete_connections(s)
   if not ok then
     return nil, err

@@ -93,6 +93,16 @@ describe("a node that is told to stop", function()
       end)
   end
 
+  it("is not ready for a while before it refuses, when it is told to", function()
+    start("--drain-delay", "60")
+    n:signal "SIGTERM"
+    eventually(function() return n:request { target = "/readyz" }.status == 503 end, 5, "readyz")
+    assert.equal("draining\n", assert(n:request { target = "/readyz" }).body)
+    assert.equal("v:new", assert(n:get("g", "new")).body) -- on a new connection
+    n:signal "SIGTERM" -- will not wait any longer
+    assert.equal(0, n.process:wait(10))
+  end)
+
   it("hurries at a second signal: who waits gets 503, and it ends with 0", function()
     start("--drain-timeout", "60")
     local began

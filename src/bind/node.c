@@ -268,6 +268,7 @@ static void check_settings(lua_State *L, struct node_opts *o)
     o->workers = number_field(L, "workers");
     o->http_threads = number_field(L, "http_threads");
     o->connect_timeout_ms = number_field(L, "connect_timeout_ms");
+    o->drain_delay_ms = number_field(L, "drain_delay_ms");
     o->drain_timeout_ms = number_field(L, "drain_timeout_ms");
     o->vm_bytes = number_field(L, "vm_bytes");
     lua_getfield(L, 2, "jit");

@@ -42,7 +42,7 @@ enum { ADDRESS_BYTES = 300, DRAIN_POLL_MS = 5, LAST_WORDS_MS = 500, WATCH_MS = 1
 struct node {
     struct node_opts opts; /* strings are borrowed: only for node_start() */
     char *self;
-    uint64_t drain_timeout_ms;
+    uint64_t drain_delay_ms, drain_timeout_ms;
     uint64_t started_ms;
     struct groups *groups;
     struct net *net;
@@ -284,6 +284,7 @@ struct node *node_start(const struct node_opts *o, struct vm *control, struct er
 
     n->opts = *o;
     n->data_fd = n->admin_fd = -1;
+    n->drain_delay_ms = o->drain_delay_ms;
     n->drain_timeout_ms = o->drain_timeout_ms;
     n->started_ms = clock_ms();
     n->groups = groups_new();
@@ -392,6 +393,21 @@ static void wait_for_requests(const struct node *n, uint64_t ms, int (*hurry)(vo
         nanosleep(&pause, NULL);
 }
 
+/* Load balancers may take a while to see that /readyz says 503. 1 when there was no time for that.
+ */
+static int be_not_ready(const struct node *n, int (*hurry)(void *arg), void *arg)
+{
+    const struct timespec pause = {0, DRAIN_POLL_MS * 1000000};
+    uint64_t until = clock_ms() + n->drain_delay_ms;
+
+    while (clock_ms() < until) {
+        if (hurry && hurry(arg))
+            return 1;
+        nanosleep(&pause, NULL);
+    }
+    return 0;
+}
+
 static void drain(struct node *n, int (*hurry)(void *arg), void *arg)
 {
     wait_for_requests(n, n->drain_timeout_ms, hurry, arg);
@@ -430,6 +446,8 @@ void node_stop(struct node *n, int (*hurry)(void *arg), void *arg)
 {
     log_info("node", "stopping", "requests=%u", active(n));
     atomic_store(&n->stopping, 1);
+    if (be_not_ready(n, hurry, arg))
+        n->drain_timeout_ms = 0;
     server_quiesce(n->data);
     drain(n, hurry, arg);
     node_free(n);

@@ -35,7 +35,8 @@ struct node_opts {
     uint64_t workers; /* Lua VMs */
     uint64_t http_threads;
     uint64_t connect_timeout_ms;
-    uint64_t drain_timeout_ms; /* how long node_stop() lets requests end */
+    uint64_t drain_delay_ms;   /* how long node_stop() is not ready before it refuses connections */
+    uint64_t drain_timeout_ms; /* how long it then lets requests end */
     uint64_t vm_bytes;         /* of each VM's Lua heap */
     int jit;
 
@@ -67,9 +68,9 @@ enum err node_set_peers(struct node *n, const char *const *peers, size_t n_peers
 /* A reference to the group of that name, or NULL. */
 struct group *node_group(struct node *n, const char *name, size_t name_len);
 
-/* Ends the node: readiness off, no new connections, requests under way may end for
- * drain_timeout_ms or until hurry(arg) says 1 (asked some times a second; NULL: never), then those
- * that still wait get CLOSED. Frees everything. */
+/* Ends the node: readiness off for drain_delay_ms, then no new connections, requests under way may
+ * end for drain_timeout_ms or until hurry(arg) says 1 (asked some times a second; NULL: never),
+ * then those that still wait get CLOSED. Frees everything. */
 void node_stop(struct node *n, int (*hurry)(void *arg), void *arg);
 
 /* Any thread: appends /stats. */
