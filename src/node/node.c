@@ -383,24 +383,15 @@ static unsigned active(const struct node *n)
     return (n->data ? server_active(n->data) : 0) + (n->admin ? server_active(n->admin) : 0);
 }
 
-/* Waits until no request is under way, for so long or until hurry() says no more. */
-static void wait_for_requests(const struct node *n, uint64_t ms, int (*hurry)(void *arg), void *arg)
+/* Waits for ms; when it is `for_requests`, only while some are under way. 1 when hurry() said to
+ * wait no longer. */
+static int wait_a_while(const struct node *n, int for_requests, uint64_t ms,
+                        int (*hurry)(void *arg), void *arg)
 {
     const struct timespec pause = {0, DRAIN_POLL_MS * 1000000};
     uint64_t until = clock_ms() + ms;
 
-    while (active(n) && clock_ms() < until && !(hurry && hurry(arg)))
-        nanosleep(&pause, NULL);
-}
-
-/* Load balancers may take a while to see that /readyz says 503. 1 when there was no time for that.
- */
-static int be_not_ready(const struct node *n, int (*hurry)(void *arg), void *arg)
-{
-    const struct timespec pause = {0, DRAIN_POLL_MS * 1000000};
-    uint64_t until = clock_ms() + n->drain_delay_ms;
-
-    while (clock_ms() < until) {
+    while ((!for_requests || active(n)) && clock_ms() < until) {
         if (hurry && hurry(arg))
             return 1;
         nanosleep(&pause, NULL);
@@ -410,7 +401,7 @@ static int be_not_ready(const struct node *n, int (*hurry)(void *arg), void *arg
 
 static void drain(struct node *n, int (*hurry)(void *arg), void *arg)
 {
-    wait_for_requests(n, n->drain_timeout_ms, hurry, arg);
+    wait_a_while(n, 1, n->drain_timeout_ms, hurry, arg);
     if (active(n))
         log_warn("node", "requests were under way when the drain time was over", "requests=%u",
                  active(n));
@@ -429,7 +420,7 @@ static void node_free(struct node *n)
     if (n->watching)
         pthread_join(n->watch, NULL);
     groups_each(n->groups, close_group, NULL);
-    wait_for_requests(n, LAST_WORDS_MS, NULL, NULL);
+    wait_a_while(n, 1, LAST_WORDS_MS, NULL, NULL);
     server_stop(n->data);
     server_stop(n->admin);
     if (n->workers && !workers_stop(n->workers))
@@ -446,7 +437,7 @@ void node_stop(struct node *n, int (*hurry)(void *arg), void *arg)
 {
     log_info("node", "stopping", "requests=%u", active(n));
     atomic_store(&n->stopping, 1);
-    if (be_not_ready(n, hurry, arg))
+    if (wait_a_while(n, 0, n->drain_delay_ms, hurry, arg)) /* load balancers look elsewhere */
         n->drain_timeout_ms = 0;
     server_quiesce(n->data);
     drain(n, hurry, arg);
