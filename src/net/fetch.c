@@ -145,6 +145,11 @@ static enum err check_header(const char *line, size_t at, struct error *e)
     return ERR_OK;
 }
 
+int fetch_takes_header(const char *line)
+{
+    return check_header(line, 0, NULL) == ERR_OK;
+}
+
 static enum err check(const struct fetch_opts *o, struct error *e)
 {
     enum err err = check_url(o->url, e);

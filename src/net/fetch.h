@@ -44,6 +44,9 @@ struct fetch_opts {
     void *ctx;
 };
 
+/* Whether fetch_start() takes that header line. Any thread. */
+int fetch_takes_header(const char *line);
+
 /* Copies everything in o. Returns a reference, or NULL and fills e (INVAL: a URL of another scheme,
  * a header with a line end; NOMEM; CLOSED when the network thread is stopping): then done is not
  * called. done may be called before this returns. */

@@ -362,15 +362,6 @@ static enum err put_url(struct buf *url, const struct peers *p, const struct exc
     return buf_put(url, "", 1);
 }
 
-static int has_control(const char *value)
-{
-    for (; *value; value++) {
-        if (((unsigned char)*value < ' ' && *value != '\t') || *value == 0x7f)
-            return 1;
-    }
-    return 0;
-}
-
 /* The request's headers that the owner's getter may want, as header lines. Returns how many. */
 static size_t put_passed(struct buf *out, const struct flight *f, const char **lines)
 {
@@ -380,11 +371,15 @@ static size_t put_passed(struct buf *out, const struct flight *f, const char **l
     while (at < end && n < MAX_PASSED) {
         const char *value = at + strlen(at) + 1;
 
-        /* The name of who asks us is not passed on, nor what no request could hold. */
-        if (*at && !has_control(value)) {
-            offsets[n++] = out->len;
+        if (*at) { /* the name of who asks us is not passed on */
+            size_t from = out->len;
+
             buf_putf(out, "%s: %s", at, value);
             buf_put(out, "", 1);
+            if (!out->failed && fetch_takes_header(out->data + from))
+                offsets[n++] = from;
+            else
+                out->len = from; /* no request of ours could hold it */
         }
         at = value + strlen(value) + 1;
     }
