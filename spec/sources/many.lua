@@ -8,6 +8,8 @@
 --     answered; after(count) is called when so many were
 --   many.right(answers, value) -> { source = number }   e.g. { main = 2, ["local"] = 7 }; insists
 --     on value(key) [many.value] for each
+--   many.failed(answers, said) -> list of keys   takes those without a value out of the
+--     answers, and insists that each of them said just that
 --   many.said(response) -> "502 BODY"
 --   many.promised(path, word, by) -> the same, of the error that an example's head tells of; `by`
 --     takes the place of `word` in it
@@ -54,6 +56,18 @@ function many.right(answers, value)
     sources[source] = (sources[source] or 0) + 1
   end
   return sources
+end
+
+function many.failed(answers, said)
+  local failed = {}
+  for key, res in pairs(answers) do
+    if res.status ~= 200 then
+      assert(many.said(res) == said, ("%s said %s, not %s"):format(key, many.said(res), said))
+      failed[#failed + 1] = key
+      answers[key] = nil
+    end
+  end
+  return failed
 end
 
 function many.promised(path, word, by)

@@ -134,7 +134,7 @@ describe("examples/postgres.lua", function()
 
   only_with_server("says that the database does not answer while it is restarted", function()
     start()
-    local keys, failed = many.keys(1000), {}
+    local keys = many.keys(1000)
     local answers = many.ask(n, "pages", keys, function(count)
       if count == 300 then
         assert.equal(0, server:stop())
@@ -142,13 +142,7 @@ describe("examples/postgres.lua", function()
         server:start()
       end
     end)
-    for key, res in pairs(answers) do
-      if res.status ~= 200 then
-        assert.equal(many.promised(EXAMPLE), many.said(res))
-        failed[#failed + 1] = key
-        answers[key] = nil
-      end
-    end
+    local failed = many.failed(answers, many.promised(EXAMPLE))
     many.right(answers)
     -- But for what was under way when the server stopped and started.
     assert(#failed >= 290 and #failed <= 310, #failed .. " failed")

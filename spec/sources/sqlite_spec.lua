@@ -89,7 +89,7 @@ describe("examples/sqlite.lua", function()
 
   -- The writer has the file for itself in the middle of a thousand loads.
   only_with_library("says that the database is locked while it is", function()
-    local keys, failed, writer = many.keys(1000), {}, nil
+    local keys, writer = many.keys(1000), nil
     local answers = many.ask(n, "pages", keys, function(count)
       if count == 300 then
         writer = run(path, { "BEGIN EXCLUSIVE" })
@@ -98,13 +98,7 @@ describe("examples/sqlite.lua", function()
         writer:close()
       end
     end)
-    for key, res in pairs(answers) do
-      if res.status ~= 200 then
-        assert.equal(many.promised(EXAMPLE), many.said(res))
-        failed[#failed + 1] = key
-        answers[key] = nil
-      end
-    end
+    local failed = many.failed(answers, many.promised(EXAMPLE))
     many.right(answers)
     assert(#failed > 0, "none failed")
     assert.same({ ["local"] = #failed }, many.right(many.ask(n, "pages", failed)))
