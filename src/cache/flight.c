@@ -15,6 +15,7 @@ struct flights {
     struct flight *buckets[BUCKETS];
     struct list order; /* earliest deadline first */
     size_t n;
+    uint64_t generation; /* above 0 */
 };
 
 static const char *const names[SOURCE_COUNT] = {"main", "hot", "peer", "local", "stale"};
@@ -38,6 +39,7 @@ struct flights *flights_new(void)
     struct flights *fs = mem_zalloc(sizeof(*fs));
 
     list_init(&fs->order);
+    fs->generation = 1;
     return fs;
 }
 
@@ -46,22 +48,35 @@ void flights_free(struct flights *fs)
     mem_free(fs);
 }
 
-/* Where the pointer to that key's flight is, or to the NULL at the end of its chain. */
-static struct flight **find(const struct flights *fs, uint32_t hash, const void *key,
-                            size_t key_len)
+static struct flight **bucket(const struct flights *fs, uint32_t hash)
 {
-    struct flight **at = (struct flight **)&fs->buckets[hash % BUCKETS];
-
-    while (*at && !((*at)->hash == hash && (*at)->key_len == key_len &&
-                    memcmp((*at)->key, key, key_len) == 0))
-        at = &(*at)->chain;
-    return at;
+    return (struct flight **)&fs->buckets[hash % BUCKETS];
 }
 
 struct flight *flights_find(const struct flights *fs, uint32_t hash, const void *key,
                             size_t key_len)
 {
-    return *find(fs, hash, key, key_len);
+    struct flight *f = *bucket(fs, hash);
+
+    while (f && !(f->hash == hash && f->key_len == key_len && f->generation == fs->generation &&
+                  memcmp(f->key, key, key_len) == 0))
+        f = f->chain;
+    return f;
+}
+
+void flight_outdate(struct flight *f)
+{
+    f->generation = 0;
+}
+
+void flights_outdate_all(struct flights *fs)
+{
+    fs->generation++;
+}
+
+int flights_outdated(const struct flights *fs, const struct flight *f)
+{
+    return f->generation != fs->generation;
 }
 
 /* From the end: only after a group's timeout was lowered is there anything to pass by. */
@@ -79,6 +94,7 @@ struct flight *flights_open(struct flights *fs, uint32_t hash, const void *key, 
                             uint64_t deadline_ms)
 {
     struct flight *f = mem_alloc(offsetof(struct flight, key) + key_len);
+    struct flight **at = bucket(fs, hash);
 
     if (!f)
         return NULL;
@@ -92,7 +108,9 @@ struct flight *flights_open(struct flights *fs, uint32_t hash, const void *key, 
     f->hash = hash;
     f->key_len = (uint32_t)key_len;
     memcpy(f->key, key, key_len);
-    *find(fs, hash, key, key_len) = f;
+    f->generation = fs->generation;
+    f->chain = *at;
+    *at = f;
     put_in_order(fs, f);
     fs->n++;
     return f;
@@ -121,9 +139,11 @@ int flight_leave(struct waiter *w)
 
 void flights_end(struct flights *fs, struct flight *f, struct list *woken)
 {
-    struct flight **at = find(fs, f->hash, f->key, f->key_len);
+    struct flight **at = bucket(fs, f->hash);
     struct list *l;
 
+    while (*at != f)
+        at = &(*at)->chain;
     *at = f->chain;
     f->chain = NULL;
     list_del(&f->link);

@@ -5,6 +5,9 @@
  * its first waiter. It ends exactly once, in flights_end(), which unhooks the key and hands back
  * the waiters; the caller wakes them after it has dropped the group's lock.
  *
+ * When its key is set or removed a flight is outdated: whoever waits gets what it brings, since
+ * they asked before the change, but nobody joins it any more and what it brings is not kept.
+ *
  * Everything here is guarded by the group's mutex, but for a flight's references (atomic) and the
  * fields that are set once. */
 #ifndef FLIGHT_H
@@ -34,6 +37,8 @@ int source_is_name(const char *word);
 struct result {
     struct item *item;  /* NULL: err says why */
     enum source source; /* when item is set */
+    uint64_t
+        expires_ms; /* of NOTFOUND: clock_ms() time until which that may be kept; 0: it may not */
     struct error err;
 };
 
@@ -59,23 +64,24 @@ enum flight_kind { FLIGHT_REMOTE, FLIGHT_LOCAL, FLIGHT_KINDS };
 enum flight_state { FLIGHT_NEW, FLIGHT_QUEUED, FLIGHT_RUNNING, FLIGHT_ENDED };
 
 struct flight {
-    struct list link;        /* in flights.order */
-    struct list queued;      /* in the group's queue while FLIGHT_QUEUED */
-    struct flight *chain;    /* next in the bucket */
-    struct list waiters;     /* struct waiter, first come first */
-    struct waiter fallback;  /* FLIGHT_REMOTE: waits for the local flight that took over */
-    struct msg msg;          /* the loader's, to carry the flight to its thread */
-    void *carrier;           /* likewise: who took it on */
-    struct group *group;     /* set once; the flight holds a reference */
-    struct list waits;       /* waits.c's: whom it waits for */
-    int waited;              /* waits.c's: there was an edge in it; by a holder of a reference */
-    uint64_t searched;       /* waits.c's */
-    char *info;              /* set once, owned, or NULL: what the getter may know of the request
-                              * that opened it, as name, NUL, value, NUL, ...; the name of the
-                              * asking peer's URL is empty */
-    size_t info_len;         /* set once */
-    uint64_t deadline_ms;    /* set once: clock_ms() time at which it ends with TIMEOUT */
-    size_t n_waiters;        /* length of waiters */
+    struct list link;       /* in flights.order */
+    struct list queued;     /* in the group's queue while FLIGHT_QUEUED */
+    struct flight *chain;   /* next in the bucket */
+    struct list waiters;    /* struct waiter, first come first */
+    struct waiter fallback; /* FLIGHT_REMOTE: waits for the local flight that took over */
+    struct msg msg;         /* the loader's, to carry the flight to its thread */
+    void *carrier;          /* likewise: who took it on */
+    struct group *group;    /* set once; the flight holds a reference */
+    struct list waits;      /* waits.c's: whom it waits for */
+    int waited;             /* waits.c's: there was an edge in it; by a holder of a reference */
+    uint64_t searched;      /* waits.c's */
+    char *info;             /* set once, owned, or NULL: what the getter may know of the request
+                             * that opened it, as name, NUL, value, NUL, ...; the name of the
+                             * asking peer's URL is empty */
+    size_t info_len;        /* set once */
+    uint64_t deadline_ms;   /* set once: clock_ms() time at which it ends with TIMEOUT */
+    uint64_t generation; /* guarded: the table's when it was opened; 0: its key has changed since */
+    size_t n_waiters;    /* length of waiters */
     enum flight_kind kind;   /* set once */
     enum flight_state state; /* guarded */
     _Atomic unsigned refs;   /* atomic */
@@ -91,7 +97,7 @@ struct flights;
 struct flights *flights_new(void);
 void flights_free(struct flights *fs); /* must be empty; NULL is fine */
 
-/* The open flight of that key, borrowed, or NULL. */
+/* The open flight of that key that is not outdated, borrowed, or NULL. */
 struct flight *flights_find(const struct flights *fs, uint32_t hash, const void *key,
                             size_t key_len);
 
@@ -110,6 +116,11 @@ int flight_leave(struct waiter *w);
 /* Ends an open flight: unhooks it and moves its waiters to `woken`. The table's reference becomes
  * the caller's. */
 void flights_end(struct flights *fs, struct flight *f, struct list *woken);
+
+/* The key of an open flight, or every key, has changed. */
+void flight_outdate(struct flight *f);
+void flights_outdate_all(struct flights *fs); /* O(1) */
+int flights_outdated(const struct flights *fs, const struct flight *f);
 
 /* The open flight with the earliest deadline, borrowed, or NULL. */
 struct flight *flights_oldest(const struct flights *fs);

@@ -27,13 +27,18 @@ enum hot_policy { HOT_SAMPLE /* Go's one in ten */, HOT_ALWAYS, HOT_NEVER };
 
 /* X(type, name, default): the numbers of a group. Times in ms, sizes in bytes. */
 #define GROUP_NUMBERS(X)                                                                           \
-    X(uint64_t, cache_bytes, 64000000)    /* main and hot together; 0 keeps nothing */             \
-    X(uint64_t, ttl_ms, 0)                /* age at which a value ends; 0 is never */              \
-    X(uint64_t, timeout_ms, 5000)         /* of a load, waiting included */                        \
-    X(uint64_t, max_value_bytes, 8000000) /* a larger value is TOOBIG */                           \
-    X(uint64_t, max_loads, 256)           /* getters running at once; more wait their turn */      \
-    X(uint64_t, hot, HOT_SAMPLE)          /* enum hot_policy */                                    \
-    X(uint64_t, local_only, 0)            /* 1: every key is this node's own */
+    X(uint64_t, cache_bytes, 64000000) /* main and hot together; 0 keeps nothing */                \
+    X(uint64_t, ttl_ms, 0)             /* age at which a value ends; 0 is never */                 \
+    X(uint64_t, ttl_jitter, 100)       /* thousandths of ttl_ms by which it may be shorter */      \
+    X(uint64_t, negative_ttl_ms, 0)    /* how long NOTFOUND is kept; 0 is not at all */            \
+    X(uint64_t, stale_while_revalidate_ms, 0) /* after its ttl a value is still given away */      \
+    X(uint64_t, stale_if_error_ms, 0)         /* after its ttl a value stands in for an error */   \
+    X(uint64_t, timeout_ms, 5000)             /* of a load, waiting included */                    \
+    X(uint64_t, max_value_bytes, 8000000)     /* a larger value is TOOBIG */                       \
+    X(uint64_t, max_loads, 256)               /* getters running at once; more wait their turn */  \
+    X(uint64_t, hot, HOT_SAMPLE)              /* enum hot_policy */                                \
+    X(uint64_t, local_only, 0)                /* 1: every key is this node's own */                \
+    X(uint64_t, writable, 0)                  /* 1: clients may set and remove over HTTP */
 
 struct group_opts {
 #define X(type, name, def) type name;
@@ -90,6 +95,11 @@ void group_configure(struct group *g, const char *content_type, const char *pass
 struct item *group_lookup(struct group *g, uint32_t hash, const void *key, size_t key_len,
                           int from_peer, enum source *source);
 
+/* What this node holds, with a reference, from main, hot or stale; NULL when it is nothing. Neither
+ * counted nor moved to the front, and nothing is loaded. */
+struct item *group_peek(struct group *g, uint32_t hash, const void *key, size_t key_len,
+                        enum source *source);
+
 /* group_lookup() for a caller that keeps what it made of an item and its reference in *slot: tells
  * whether that is still the current item, so that nothing need be copied. HIT_OTHER puts the
  * current one there; a miss leaves NULL. What slots hold is counted in the group's stats. */
@@ -133,7 +143,29 @@ void group_finish_error(struct flight *f, enum err code, const char *fmt, ...)
  * getter load the key for everyone who waits. */
 void group_fallback(struct flight *f);
 
-/* Ends the flights whose deadline has passed. To be called a few times a second. */
+/* --- change, at this node alone --- */
+
+/* Puts a value in place of whatever there is. ttl_ms as in group_finish_value(). TOOBIG when it is
+ * over max_value_bytes or an eighth of cache_bytes, NOMEM: then the key is removed all the same. */
+enum err group_set(struct group *g, uint32_t hash, const void *key, size_t key_len,
+                   const void *value, size_t n, const double *ttl_ms, struct error *e);
+
+/* Removes the key. A load that was under way does not bring it back. 1 when it was held. */
+int group_remove(struct group *g, uint32_t hash, const void *key, size_t key_len);
+
+/* Removes every key, in O(1); the memory is freed bit by bit and counts until then. */
+void group_flush(struct group *g);
+
+/* A value as a getter or a set gives it, with its bounds and its expiry: a reference. NULL and e:
+ * TOOBIG or NOMEM. */
+struct item *group_item(struct group *g, uint32_t hash, const void *key, size_t key_len,
+                        const void *value, size_t n, const double *ttl_ms, struct error *e);
+
+/* When a value ends that has no ttl of its own, as an item's expires_ms. */
+uint64_t group_expiry_ms(struct group *g);
+
+/* Ends the flights whose deadline has passed, and what is over in the caches leaves. To be called a
+ * few times a second. */
 void group_tick(struct group *g, uint64_t now_ms);
 
 /* From here on every load ends with CLOSED; those under way are ended with it. Hits go on. The node

@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 
 enum {
@@ -42,13 +43,34 @@ struct item *item_new(const void *key, size_t key_len, uint32_t hash, const void
     it->hash = hash;
     it->key_len = (uint32_t)key_len;
     it->value_len = (uint32_t)value_len;
+    it->made_s = (uint32_t)(clock_ms() / 1000);
     it->prefix_len = (uint8_t)prefix_len;
+    it->negative = 0;
     if (key_len)
         memcpy(it->bytes, key, key_len);
     memcpy(it->bytes + key_len, prefix, prefix_len);
     if (value && value_len)
         memcpy(item_value(it), value, value_len);
     return it;
+}
+
+struct item *item_new_negative(const void *key, size_t key_len, uint32_t hash, uint64_t expires_ms)
+{
+    struct item *it = item_new(key, key_len, hash, NULL, 0, expires_ms);
+
+    if (it)
+        it->negative = 1;
+    return it;
+}
+
+void item_set_age(struct item *it, uint64_t age_s)
+{
+    it->made_s -= (uint32_t)(age_s < it->made_s ? age_s : it->made_s);
+}
+
+uint64_t item_age_s(const struct item *it, uint64_t now_ms)
+{
+    return now_ms / 1000 - it->made_s;
 }
 
 struct item *item_ref(struct item *it)

@@ -21,17 +21,26 @@ struct item {
     _Atomic unsigned refs; /* atomic */
     uint32_t hash;         /* hash_table() of the key, cut; set once, like all that follows */
     uint32_t key_len, value_len;
+    uint32_t made_s; /* clock_ms() time in seconds at which the value was loaded */
     uint8_t prefix_len;
-    char bytes[]; /* key, prefix, value */
+    uint8_t negative; /* 1: there is no such value; value_len is 0 */
+    char bytes[];     /* key, prefix, value */
 };
 
 enum { ITEM_MAX_BYTES = 1 << 30 }; /* of key and of value: protobuf and our lengths hold it */
 
-/* Copies key and value into a new item and returns a reference, or NULL when there is no memory
- * or a part is over ITEM_MAX_BYTES. value may be NULL: then the caller fills item_value() before
- * anyone else sees the item. */
+/* Copies key and value into a new item, made now, and returns a reference, or NULL when there is no
+ * memory or a part is over ITEM_MAX_BYTES. value may be NULL: then the caller fills item_value()
+ * before anyone else sees the item. */
 struct item *item_new(const void *key, size_t key_len, uint32_t hash, const void *value,
                       size_t value_len, uint64_t expires_ms);
+
+/* An item that says that there is no value. NULL: no memory. */
+struct item *item_new_negative(const void *key, size_t key_len, uint32_t hash, uint64_t expires_ms);
+
+/* Before anyone else sees the item: it was made that many seconds ago, elsewhere. */
+void item_set_age(struct item *it, uint64_t age_s);
+uint64_t item_age_s(const struct item *it, uint64_t now_ms);
 
 struct item *item_ref(struct item *it); /* returns it */
 void item_unref(struct item *it);       /* NULL is fine */

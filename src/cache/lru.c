@@ -20,6 +20,8 @@ struct lru {
     struct table old; /* while growing: buckets from `moved` on are still here; else NULL */
     size_t moved;
     struct list order; /* newest first */
+    size_t swept;      /* bucket at which lru_sweep() goes on */
+    uint64_t mortals;  /* items with an expiry */
     struct lru_stats stats;
 };
 
@@ -141,6 +143,7 @@ static struct item *take(struct lru *l, struct item **at)
     list_del(&it->order);
     l->stats.items--;
     l->stats.bytes -= item_cost(it);
+    l->mortals -= it->expires_ms ? 1 : 0;
     return it;
 }
 
@@ -158,6 +161,7 @@ struct item *lru_put(struct lru *l, struct item *it)
     list_push_front(&l->order, &it->order);
     l->stats.items++;
     l->stats.bytes += item_cost(it);
+    l->mortals += it->expires_ms ? 1 : 0;
     return displaced;
 }
 
@@ -177,10 +181,54 @@ struct item *lru_pop_oldest(struct lru *l)
     return lru_del(l, it->hash, item_key(it), it->key_len);
 }
 
-struct item *lru_expire(struct lru *l, uint32_t hash, const void *key, size_t key_len)
+void lru_get_missed(struct lru *l)
 {
     l->stats.hits--;
-    return lru_del(l, hash, key, key_len);
+}
+
+size_t lru_buckets(const struct lru *l)
+{
+    return l->table.mask + 1;
+}
+
+uint64_t lru_mortals(const struct lru *l)
+{
+    return l->mortals;
+}
+
+/* While the table grows an old bucket stands for two new ones, and is looked at twice. */
+size_t lru_sweep(struct lru *l, size_t n, int (*over)(void *arg, const struct item *it), void *arg,
+                 struct list *out)
+{
+    size_t i;
+
+    for (i = 0; i < n && i <= l->table.mask; i++) {
+        struct item **at = bucket(l, (uint32_t)(l->swept++ & l->table.mask));
+
+        while (*at) {
+            if (over(arg, *at))
+                list_push_back(out, &take(l, at)->order);
+            else
+                at = &(*at)->chain;
+        }
+    }
+    return i;
+}
+
+uint64_t lru_clear(struct lru *l, struct lru *spare, struct list *out)
+{
+    struct table empty = spare->table;
+    uint64_t bytes = l->stats.bytes;
+
+    spare->table = l->table;
+    spare->old = l->old;
+    l->table = empty;
+    l->old.buckets = NULL;
+    l->stats.items = 0;
+    l->stats.bytes = 0;
+    l->mortals = 0;
+    list_splice_back(out, &l->order);
+    return bytes;
 }
 
 uint64_t lru_bytes(const struct lru *l)

@@ -40,8 +40,23 @@ struct item *lru_put(struct lru *l, struct item *it);
 struct item *lru_del(struct lru *l, uint32_t hash, const void *key, size_t key_len);
 struct item *lru_pop_oldest(struct lru *l);
 
-/* The same for an item that lru_get() has just given and that is stale: the get was a miss. */
-struct item *lru_expire(struct lru *l, uint32_t hash, const void *key, size_t key_len);
+/* The item that lru_get() has just given is of no use: the get was a miss. */
+void lru_get_missed(struct lru *l);
+
+/* Looks at all items of the next n buckets, in a round that never ends, and moves those of which
+ * over(arg, item) says 1 to `out`, by item.order. Returns how many buckets were looked at, fewer
+ * than n when the table has fewer. */
+size_t lru_sweep(struct lru *l, size_t n, int (*over)(void *arg, const struct item *it), void *arg,
+                 struct list *out);
+size_t lru_buckets(const struct lru *l);
+
+/* Items in it that have an expiry. */
+uint64_t lru_mortals(const struct lru *l);
+
+/* Moves every item to the end of `out`, by item.order, and starts anew with the tables of `spare`,
+ * an lru without items that gets those of l, for its owner to free. Takes the same time whatever l
+ * holds; its counters go on. Returns the items' bytes. */
+uint64_t lru_clear(struct lru *l, struct lru *spare, struct list *out);
 
 uint64_t lru_bytes(const struct lru *l);
 void lru_stats(const struct lru *l, struct lru_stats *out);

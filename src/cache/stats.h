@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* stats.h - the counters of a group: Go's nine, by Go's meaning.
+/* stats.h - the counters of a group: Go's nine, by Go's meaning, and ours.
  *
  * X(name, meaning). The list is written once; /stats, docs/api.md and the specs follow it. */
 #ifndef STATS_H
@@ -18,7 +18,13 @@
     X(loads_deduped, "loads that were begun, not joined")                                          \
     X(local_loads, "values that our getter gave")                                                  \
     X(local_load_errs, "loads that our getter failed, not found included")                         \
-    X(server_requests, "gets that came from peers")
+    X(server_requests, "gets that came from peers")                                                \
+    X(negative_hits, "gets answered with a NOTFOUND that was kept")                                \
+    X(stale_hits, "gets answered with a value past its ttl")                                       \
+    X(expired, "items that left because their time was over")                                      \
+    X(sets, "values put here by a set")                                                            \
+    X(removes, "keys removed here, present or not")                                                \
+    X(flushes, "times that everything was removed")
 
 struct stats {
 #define X(name, meaning) uint64_t name;
@@ -27,6 +33,7 @@ struct stats {
     uint64_t flights; /* loads under way now, waiting ones included */
     uint64_t waiters; /* those who wait for them; a load at a peer may wait for one of ours */
     uint64_t remembered_items, remembered_bytes; /* items that Lua programs hold on to */
+    uint64_t flushed_bytes;                      /* removed by a flush and not yet freed */
     struct lru_stats main, hot;
 };
 

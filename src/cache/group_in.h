@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/* group_in.h - what the files of a group share; for cache/group*.c only.
+ *
+ * group.c has its life, its lookups and its counters, group_keep.c what it holds, group_load.c the
+ * loads, group_change.c set, remove and flush. A function whose name ends in _locked is called with
+ * the group's mutex held; it neither calls out nor frees, but notes in a struct after what is to be
+ * done once the mutex is dropped. */
+#ifndef GROUP_IN_H
+#define GROUP_IN_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "base/list.h"
+#include "cache/flight.h"
+#include "cache/group.h"
+#include "cache/lru.h"
+#include "cache/stats.h"
+
+struct text;
+
+struct group {
+    char *name; /* set once */
+    _Atomic(struct text *) content_type,
+        pass_headers;      /* atomic; one thread, the node's, changes them */
+    struct text *texts;    /* that thread's: all of them, newest first */
+    atomic_int local_only; /* atomic: opts.local_only, to be seen without the mutex */
+    struct loader loader;  /* set once; not called once closed is 1 */
+    atomic_int closed;     /* atomic; set under mu */
+    _Atomic unsigned refs; /* atomic */
+
+    pthread_mutex_t mu;
+    struct group_opts opts;                /* guarded by mu, like all that follows */
+    struct lru *main, *hot;                /* two caches, one bound */
+    struct list flushed;                   /* items by item.order, to be freed bit by bit */
+    struct flights *flights[FLIGHT_KINDS]; /* [enum flight_kind] */
+    struct list queue;                     /* flight.queued: local flights that wait their turn */
+    uint64_t running;                      /* local flights handed to the loader, not yet ended */
+    uint64_t waiters;
+    uint64_t random;
+    uint64_t swept_ms; /* until when the sweep for items whose time is over has come */
+    struct stats stats;
+};
+
+/* What is done once the mutex is dropped. */
+struct after {
+    struct list woken;    /* waiters */
+    struct list start;    /* flight.queued: local flights to start */
+    struct item *dropped; /* by item.chain */
+    struct flight *ended; /* whose table reference is ours to drop */
+    int unstarted;        /* and the loader's, which it never got */
+    struct result result; /* what the woken are told; its item is a reference */
+};
+
+void after_init(struct after *a);
+void after_run(struct group *g, struct after *a);
+
+/* A flight's reference, and the group's with the last of them. */
+void drop_flight(struct flight *f);
+
+/* --- group_keep.c --- */
+
+/* What a group has of a key; all borrowed. */
+struct found {
+    struct item *live;     /* a value within its time */
+    enum source source;    /* of live */
+    struct item *negative; /* within its time: there is no such value */
+    struct item *stale;    /* a value past its time that may still be of use */
+};
+
+/* Looks into main, then hot; counts in their counters and moves what is found to the front. Items
+ * that are of no more use are taken out. */
+void find_locked(struct group *g, uint32_t hash, const void *key, size_t key_len, struct found *out,
+                 struct after *a);
+
+/* The same without a trace. */
+void peek_locked(struct group *g, uint32_t hash, const void *key, size_t key_len,
+                 struct found *out);
+
+/* Whether a stale item may be given away while it is loaded anew, or instead of an error. */
+int may_revalidate_locked(const struct group *g, const struct item *stale);
+int may_replace_error_locked(const struct group *g, const struct item *stale, enum err code);
+
+/* Keeps what a flight brought, if it is to be kept. Of NOTFOUND it sets r->expires_ms. */
+void keep_locked(struct group *g, const struct flight *f, struct result *r, struct after *a);
+
+/* 1: the item is in main now (a reference of its own); 0: it is too large for this cache. */
+int put_main_locked(struct group *g, struct item *it, struct after *a);
+
+/* Takes the key out of both caches. 1 when it was in one. */
+int take_out_locked(struct group *g, uint32_t hash, const void *key, size_t key_len,
+                    struct after *a);
+
+/* Items go until the caches are within their bound. */
+void evict_locked(struct group *g, struct after *a);
+
+void drop_item_locked(struct after *a, struct item *it);
+
+/* Takes out some of the items whose time is over, so that it has been round once in a while, and
+ * frees some that a flush left. */
+void keep_tick(struct group *g, uint64_t now_ms);
+
+/* --- group_load.c --- */
+
+/* Moves the flights that may start now from the queue to a->start. */
+void start_queued_locked(struct group *g, struct after *a);
+
+/* Hands flights to the local loader. */
+void start_flights(struct group *g, struct list *start);
+
+#endif

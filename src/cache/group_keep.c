@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: MIT */
+/* group_keep.c - what a group holds: two caches under one bound, and the time of an item.
+ *
+ * An item is live until its expires_ms. Then it is stale, and kept for as long as the group's
+ * stale_while_revalidate or stale_if_error says; then it is over. Those that are over leave when
+ * they are looked up, and otherwise by a sweep that looks at a part of the table in every tick:
+ * that costs no memory, where a heap or a wheel of timers would cost 8 to 16 bytes an item. */
+#include <string.h>
+
+#include "base/clock.h"
+#include "cache/group_in.h"
+
+enum {
+    HOT_SHARE = 8,      /* Go: hot gives way first while it holds over an eighth of main */
+    ADMIT_SHARE = 8,    /* an item over an eighth of the cache is not stored */
+    SAMPLE_ONE_IN = 10, /* Go: rand.Intn(10) == 0 */
+    SWEEP_MS = 10000,   /* the sweep comes round once in that time */
+    SWEEP_SLICE = 512,  /* buckets looked at in one critical section: some 20 us */
+    FREE_SLICE = 512,   /* items a flush left, freed in one critical section */
+    FREE_A_TICK = 50000 /* of those, at most */
+};
+
+/* --- time --- */
+
+static uint64_t stale_ms(const struct group *g)
+{
+    uint64_t a = g->opts.stale_while_revalidate_ms, b = g->opts.stale_if_error_ms;
+
+    return a > b ? a : b;
+}
+
+static int is_over(const struct group *g, const struct item *it, uint64_t now)
+{
+    return it->expires_ms && it->expires_ms + (it->negative ? 0 : stale_ms(g)) <= now;
+}
+
+int may_revalidate_locked(const struct group *g, const struct item *stale)
+{
+    return stale && clock_ms() < stale->expires_ms + g->opts.stale_while_revalidate_ms;
+}
+
+int may_replace_error_locked(const struct group *g, const struct item *stale, enum err code)
+{
+    if (!stale || clock_ms() >= stale->expires_ms + g->opts.stale_if_error_ms)
+        return 0;
+    return code == ERR_GETTER || code == ERR_PEER || code == ERR_TIMEOUT || code == ERR_TOOBIG ||
+           code == ERR_BUSY || code == ERR_NOMEM;
+}
+
+/* --- looking --- */
+
+void drop_item_locked(struct after *a, struct item *it)
+{
+    if (!it)
+        return;
+    it->chain = a->dropped;
+    a->dropped = it;
+}
+
+static void sort_out(const struct item *it, enum source source, uint64_t now, struct found *out)
+{
+    if (it->expires_ms && it->expires_ms <= now) {
+        if (!it->negative && (!out->stale || out->stale->expires_ms < it->expires_ms))
+            out->stale = (struct item *)(size_t)it;
+    } else if (it->negative) {
+        out->negative = (struct item *)(size_t)it;
+    } else {
+        out->live = (struct item *)(size_t)it;
+        out->source = source;
+    }
+}
+
+static int found_locked(struct group *g, struct lru *l, enum source source, uint32_t hash,
+                        const void *key, size_t key_len, struct found *out, struct after *a)
+{
+    struct item *it = lru_get(l, hash, key, key_len);
+    uint64_t now;
+
+    if (!it)
+        return 0;
+    now = it->expires_ms ? clock_ms() : 0;
+    if (it->expires_ms && it->expires_ms <= now) {
+        lru_get_missed(l);
+        if (is_over(g, it, now)) {
+            g->stats.expired++;
+            drop_item_locked(a, lru_del(l, hash, key, key_len));
+            return 0;
+        }
+    }
+    sort_out(it, source, now, out);
+    return out->live || out->negative;
+}
+
+void find_locked(struct group *g, uint32_t hash, const void *key, size_t key_len, struct found *out,
+                 struct after *a)
+{
+    memset(out, 0, sizeof(*out));
+    if (!found_locked(g, g->main, SOURCE_MAIN, hash, key, key_len, out, a))
+        found_locked(g, g->hot, SOURCE_HOT, hash, key, key_len, out, a);
+}
+
+void peek_locked(struct group *g, uint32_t hash, const void *key, size_t key_len, struct found *out)
+{
+    const struct item *it = lru_peek(g->main, hash, key, key_len);
+    uint64_t now = clock_ms();
+
+    memset(out, 0, sizeof(*out));
+    if (it && !is_over(g, it, now))
+        sort_out(it, SOURCE_MAIN, now, out);
+    if (out->live || out->negative)
+        return;
+    it = lru_peek(g->hot, hash, key, key_len);
+    if (it && !is_over(g, it, now))
+        sort_out(it, SOURCE_HOT, now, out);
+}
+
+/* --- putting in and taking out --- */
+
+static struct item *pop_flushed(struct group *g)
+{
+    struct list *l = list_pop_front(&g->flushed);
+    struct item *it = l ? list_entry(l, struct item, order) : NULL;
+
+    if (it)
+        g->stats.flushed_bytes -= item_cost(it);
+    return it;
+}
+
+/* Go's rule: hot gives way first while it holds over an eighth of what main does. */
+static struct item *pop_victim(struct group *g)
+{
+    struct lru *first = lru_bytes(g->hot) > lru_bytes(g->main) / HOT_SHARE ? g->hot : g->main;
+    struct item *it = pop_flushed(g);
+
+    if (!it)
+        it = lru_pop_oldest(first);
+    return it ? it : lru_pop_oldest(first == g->hot ? g->main : g->hot);
+}
+
+void evict_locked(struct group *g, struct after *a)
+{
+    while (lru_bytes(g->main) + lru_bytes(g->hot) + g->stats.flushed_bytes > g->opts.cache_bytes) {
+        struct item *victim = pop_victim(g);
+
+        if (!victim)
+            break;
+        drop_item_locked(a, victim);
+    }
+}
+
+static int insert_locked(struct group *g, struct lru *l, struct item *it, struct after *a)
+{
+    if (item_cost(it) > g->opts.cache_bytes / ADMIT_SHARE)
+        return 0;
+    drop_item_locked(a, lru_put(l, item_ref(it)));
+    evict_locked(g, a);
+    return 1;
+}
+
+int put_main_locked(struct group *g, struct item *it, struct after *a)
+{
+    return insert_locked(g, g->main, it, a);
+}
+
+int take_out_locked(struct group *g, uint32_t hash, const void *key, size_t key_len,
+                    struct after *a)
+{
+    struct item *main = lru_del(g->main, hash, key, key_len);
+    struct item *hot = lru_del(g->hot, hash, key, key_len);
+
+    drop_item_locked(a, main);
+    drop_item_locked(a, hot);
+    return main || hot;
+}
+
+static uint64_t random_locked(struct group *g)
+{
+    g->random ^= g->random << 13; /* Marsaglia's xorshift64 */
+    g->random ^= g->random >> 7;
+    g->random ^= g->random << 17;
+    return g->random;
+}
+
+static int sample_locked(struct group *g)
+{
+    return random_locked(g) % SAMPLE_ONE_IN == 0;
+}
+
+uint64_t group_expiry_ms(struct group *g)
+{
+    uint64_t ttl, less;
+
+    pthread_mutex_lock(&g->mu);
+    ttl = g->opts.ttl_ms;
+    less = ttl * g->opts.ttl_jitter / 1000;
+    ttl -= less ? random_locked(g) % (less + 1) : 0;
+    pthread_mutex_unlock(&g->mu);
+    return ttl ? clock_ms() + ttl : 0;
+}
+
+static void keep_item_locked(struct group *g, int ours, struct item *it, struct after *a)
+{
+    if (it->expires_ms && it->expires_ms <= clock_ms())
+        return; /* told to those who wait, kept for nobody */
+    if (ours)
+        insert_locked(g, g->main, it, a);
+    else if (g->opts.hot == HOT_ALWAYS || (g->opts.hot == HOT_SAMPLE && sample_locked(g)))
+        insert_locked(g, g->hot, it, a);
+}
+
+/* Without memory for it there is no negative item, and the getter is asked again. */
+static void keep_negative_locked(struct group *g, const struct flight *f, struct result *r,
+                                 struct after *a)
+{
+    struct item *it;
+
+    take_out_locked(g, f->hash, f->key, f->key_len, a); /* a stale value: it is no more */
+    if (f->kind == FLIGHT_LOCAL && g->opts.negative_ttl_ms)
+        r->expires_ms = clock_ms() + g->opts.negative_ttl_ms;
+    if (!r->expires_ms)
+        return;
+    it = item_new_negative(f->key, f->key_len, f->hash, r->expires_ms);
+    if (it)
+        keep_item_locked(g, f->kind == FLIGHT_LOCAL, it, a);
+    item_unref(it);
+}
+
+void keep_locked(struct group *g, const struct flight *f, struct result *r, struct after *a)
+{
+    int ours = f->kind == FLIGHT_LOCAL;
+
+    if (flights_outdated(g->flights[f->kind], f) || f->fell_back)
+        return;
+    if (r->item && (ours ? r->source == SOURCE_LOCAL : r->source == SOURCE_PEER))
+        keep_item_locked(g, ours, r->item, a);
+    else if (!r->item && r->err.code == ERR_NOTFOUND)
+        keep_negative_locked(g, f, r, a);
+}
+
+/* --- from time to time --- */
+
+struct sweep {
+    const struct group *group;
+    uint64_t now;
+};
+
+static int sweep_is_over(void *arg, const struct item *it)
+{
+    const struct sweep *s = arg;
+
+    return is_over(s->group, it, s->now);
+}
+
+static void drop_list_locked(struct after *a, struct list *items)
+{
+    struct list *l;
+
+    while ((l = list_pop_front(items)))
+        drop_item_locked(a, list_entry(l, struct item, order));
+}
+
+/* Looks at n buckets of a cache, a slice at a time. */
+static void sweep(struct group *g, struct lru *l, size_t n, uint64_t now)
+{
+    struct sweep s = {g, now};
+    struct list over, *at;
+    struct after a;
+
+    while (n) {
+        size_t slice = n < SWEEP_SLICE ? n : SWEEP_SLICE;
+
+        after_init(&a);
+        list_init(&over);
+        pthread_mutex_lock(&g->mu);
+        lru_sweep(l, slice, sweep_is_over, &s, &over);
+        list_each (at, &over)
+            g->stats.expired++;
+        drop_list_locked(&a, &over);
+        pthread_mutex_unlock(&g->mu);
+        after_run(g, &a);
+        n -= slice;
+    }
+}
+
+/* How many buckets of l are due after ms. */
+static size_t due_buckets(const struct lru *l, uint64_t ms)
+{
+    size_t n = lru_buckets(l);
+
+    if (!lru_mortals(l))
+        return 0;
+    return ms >= SWEEP_MS ? n : (size_t)(n * ms / SWEEP_MS + 1);
+}
+
+static void free_flushed(struct group *g)
+{
+    struct item *it;
+    struct after a;
+    int left = FREE_A_TICK, n;
+
+    do {
+        after_init(&a);
+        pthread_mutex_lock(&g->mu);
+        for (n = 0; n < FREE_SLICE && (it = pop_flushed(g)); n++)
+            drop_item_locked(&a, it);
+        pthread_mutex_unlock(&g->mu);
+        after_run(g, &a);
+        left -= n;
+    } while (n == FREE_SLICE && left > 0);
+}
+
+void keep_tick(struct group *g, uint64_t now_ms)
+{
+    size_t main, hot;
+    uint64_t ms;
+    int flushed;
+
+    pthread_mutex_lock(&g->mu);
+    ms = now_ms > g->swept_ms ? now_ms - g->swept_ms : 0;
+    g->swept_ms = now_ms;
+    main = due_buckets(g->main, ms);
+    hot = due_buckets(g->hot, ms);
+    flushed = !list_empty(&g->flushed);
+    pthread_mutex_unlock(&g->mu);
+    sweep(g, g->main, main, now_ms);
+    sweep(g, g->hot, hot, now_ms);
+    if (flushed)
+        free_flushed(g);
+}

@@ -1,0 +1,448 @@
+/* SPDX-License-Identifier: MIT */
+/* group_load.c - loads: join or open, start, end.
+ *
+ * A miss on a key that another node owns opens a remote flight; any other miss a local one. When
+ * the owner cannot be used, its flight does not run the getter itself: it becomes one more waiter
+ * of the key's local flight. So the getter runs once per key and node even when a peer's request,
+ * which joins local flights only, comes in between.
+ *
+ * A flight is queued while max_loads getters run, and started by the one that ends. Every flight
+ * ends by its deadline, whatever its loader does: group_tick() sees to that. A loader that comes
+ * later finds the flight ended and only gives back its reference. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "cache/group_in.h"
+
+void drop_flight(struct flight *f)
+{
+    struct group *g = f->group;
+
+    if (flight_unref(f))
+        group_unref(g);
+}
+
+/* A late one stops it: it has
+ * nothing left to wait for, group_tick() is about to end it and to come back here. */
+void start_queued_locked(struct group *g, struct after *a)
+{
+    while (!g->closed && g->running < g->opts.max_loads && !list_empty(&g->queue)) {
+        struct flight *f = list_entry(g->queue.next, struct flight, queued);
+
+        if (f->deadline_ms <= clock_ms())
+            break;
+        list_del(&f->queued);
+        f->state = FLIGHT_RUNNING;
+        g->running++;
+        list_push_back(&a->start, &f->queued);
+    }
+}
+
+static void end_locked(struct flight *f, struct after *a)
+{
+    struct group *g = f->group;
+    enum flight_state was = f->state;
+
+    g->waiters -= f->n_waiters;
+    if (f->kind == FLIGHT_LOCAL && was == FLIGHT_RUNNING)
+        g->running--;
+    if (was == FLIGHT_QUEUED) {
+        list_del(&f->queued);
+        a->unstarted = 1;
+    }
+    flights_end(g->flights[f->kind], f, &a->woken);
+    a->ended = f;
+    start_queued_locked(g, a);
+}
+
+/* A loader that ends one at once brings us back here for the
+ * next; that call leaves its flights to this one, or a long queue would fill the stack. */
+void start_flights(struct group *g, struct list *start)
+{
+    static _Thread_local struct {
+        const struct group *group;
+        struct list *start;
+    } under_way;
+    struct list *l, *outer_start = under_way.start;
+    const struct group *outer = under_way.group;
+
+    if (outer == g) {
+        list_splice_back(outer_start, start);
+        return;
+    }
+    under_way.group = g;
+    under_way.start = start;
+    while ((l = list_pop_front(start)))
+        g->loader.local(g->loader.ctx, list_entry(l, struct flight, queued));
+    under_way.group = outer;
+    under_way.start = outer_start;
+}
+
+void after_init(struct after *a)
+{
+    list_init(&a->woken);
+    list_init(&a->start);
+    a->dropped = NULL;
+    a->ended = NULL;
+    a->unstarted = 0;
+    a->result.item = NULL;
+}
+
+void after_run(struct group *g, struct after *a)
+{
+    struct list *l;
+
+    while (a->dropped) {
+        struct item *it = a->dropped;
+
+        a->dropped = it->chain;
+        item_unref(it);
+    }
+    while ((l = list_pop_front(&a->woken))) {
+        struct waiter *w = list_entry(l, struct waiter, link);
+
+        w->wake(w, &a->result);
+    }
+    item_unref(a->result.item);
+    if (!list_empty(&a->start))
+        start_flights(g, &a->start);
+    if (a->unstarted)
+        drop_flight(a->ended);
+    if (a->ended)
+        drop_flight(a->ended);
+}
+
+static enum err refuse(struct result *now, enum err code, const char *why, struct group *g)
+{
+    now->item = NULL;
+    return error_set(&now->err, code, "group %s: %s", g->name, why);
+}
+
+/* Without memory for it the getter just knows less. */
+static void keep_info(struct flight *f, const struct waiter *w)
+{
+    f->info = w->info_len ? mem_alloc(w->info_len) : NULL;
+    if (!f->info)
+        return;
+    memcpy(f->info, w->info, w->info_len);
+    f->info_len = w->info_len;
+}
+
+/* Joins the key's flight or opens one. *open is the new flight, with a reference for its loader,
+ * or NULL. ERR_OK: w waits, unless it is not to: then the load goes on behind everyone's back. */
+static enum err join_or_open_locked(struct group *g, enum flight_kind kind, uint32_t hash,
+                                    const void *key, size_t key_len, int from_peer,
+                                    struct waiter *w, int waits, struct flight **open,
+                                    struct result *now)
+{
+    struct flights *fs = g->flights[kind];
+    struct flight *f = flights_find(fs, hash, key, key_len);
+
+    *open = NULL;
+    if (g->closed)
+        return refuse(now, ERR_CLOSED,
+                      "closed, since the node is stopping or a reload took the group away", g);
+    if (f && !waits)
+        return ERR_OK;
+    if (f && f->n_waiters >= GROUP_MAX_WAITERS)
+        return refuse(now, ERR_BUSY, "too many callers wait for this key", g);
+    if (f && w->from && !waits_add(&w->edge, w->from, f))
+        return refuse(now, ERR_CYCLE, "the load of this key waits for the one that asks for it", g);
+    if (!f) {
+        if (flights_count(fs) >= GROUP_MAX_FLIGHTS)
+            return refuse(now, ERR_BUSY, "too many loads are under way", g);
+        f = flights_open(fs, hash, key, key_len, clock_ms() + g->opts.timeout_ms);
+        if (!f)
+            return refuse(now, ERR_NOMEM, "no memory for a load", g);
+        if (waits && w->from)
+            waits_add(&w->edge, w->from, f); /* a new flight waits for nobody yet */
+        keep_info(f, w);
+        f->group = group_ref(g);
+        f->kind = kind;
+        f->from_peer = from_peer;
+        g->stats.loads_deduped++;
+        *open = f;
+    }
+    if (waits) {
+        flight_join(f, w);
+        g->waiters++;
+    }
+    return ERR_OK;
+}
+
+/* Starts a new flight of ours now, or leaves it in the queue. */
+static void enqueue_locked(struct group *g, struct flight *f, struct after *a)
+{
+    f->state = FLIGHT_QUEUED;
+    list_push_back(&g->queue, &f->queued);
+    start_queued_locked(g, a);
+}
+
+/* What is known without a load, or instead of one: 1 and it is in r. *revalidate: it is stale and
+ * to be loaded behind it. */
+static int known_locked(struct group *g, const struct found *found, struct result *r,
+                        int *revalidate)
+{
+    *revalidate = 0;
+    if (found->live) { /* a flight ended between the caller's lookup and now, as in Go's load() */
+        g->stats.cache_hits++;
+        r->item = item_ref(found->live);
+        r->source = found->source;
+    } else if (found->negative) {
+        g->stats.negative_hits++;
+        r->expires_ms = found->negative->expires_ms;
+        error_set(&r->err, ERR_NOTFOUND, "group %s: not found", g->name);
+    } else if (may_revalidate_locked(g, found->stale)) {
+        *revalidate = 1;
+        g->stats.stale_hits++;
+        r->item = item_ref(found->stale);
+        r->source = SOURCE_STALE;
+    } else {
+        return 0;
+    }
+    return 1;
+}
+
+/* An error, unless a stale value may stand in for it. */
+static void replace_error_locked(struct group *g, struct item *stale, struct result *r,
+                                 uint64_t callers)
+{
+    if (r->item || !may_replace_error_locked(g, stale, r->err.code))
+        return;
+    g->stats.stale_hits += callers;
+    r->item = item_ref(stale);
+    r->source = SOURCE_STALE;
+}
+
+int group_load(struct group *g, uint32_t hash, const void *key, size_t key_len, int from_peer,
+               struct waiter *w, struct result *now)
+{
+    struct result end = {.item = NULL}; /* not *now: once w waits, that is the waker's to write */
+    struct peer *owner = NULL;
+    struct flight *open = NULL;
+    enum flight_kind kind;
+    struct found found;
+    struct after a;
+    enum err err = ERR_OK;
+    int known, revalidate;
+
+    if (!from_peer && !atomic_load_explicit(&g->local_only, memory_order_relaxed) &&
+        !atomic_load(&g->closed))
+        owner = g->loader.owner(g->loader.ctx, key, key_len);
+    kind = owner ? FLIGHT_REMOTE : FLIGHT_LOCAL;
+    after_init(&a);
+
+    pthread_mutex_lock(&g->mu);
+    g->stats.loads++;
+    find_locked(g, hash, key, key_len, &found, &a);
+    known = known_locked(g, &found, &end, &revalidate);
+    if (!known || revalidate) {
+        struct result refused = {.item = NULL};
+
+        err = join_or_open_locked(g, kind, hash, key, key_len, from_peer, w, !revalidate, &open,
+                                  &refused);
+        if (open && kind == FLIGHT_LOCAL)
+            enqueue_locked(g, open, &a);
+        else if (open)
+            open->state = FLIGHT_RUNNING;
+        if (err && !known) {
+            end = refused;
+            replace_error_locked(g, found.stale, &end, 1);
+            known = 1;
+        }
+    }
+    pthread_mutex_unlock(&g->mu);
+
+    after_run(g, &a);
+    if (open && kind == FLIGHT_REMOTE)
+        g->loader.remote(g->loader.ctx, open, owner);
+    else if (owner)
+        g->loader.disown(g->loader.ctx, owner);
+    if (known)
+        *now = end;
+    return known;
+}
+
+int group_cancel(struct group *g, struct waiter *w)
+{
+    int left;
+
+    pthread_mutex_lock(&g->mu);
+    left = flight_leave(w);
+    g->waiters -= left ? 1 : 0;
+    pthread_mutex_unlock(&g->mu);
+    return left;
+}
+
+/* Counts how a load ended, by Go's meaning. */
+static void count_end_locked(struct group *g, const struct flight *f, const struct result *r)
+{
+    if (f->kind == FLIGHT_LOCAL && r->item)
+        g->stats.local_loads++;
+    else if (f->kind == FLIGHT_LOCAL)
+        g->stats.local_load_errs++;
+    else if (r->item && r->source == SOURCE_PEER)
+        g->stats.peer_loads++;
+    else if (r->err.code == ERR_TIMEOUT && !f->fell_back)
+        g->stats.peer_errors++;
+}
+
+/* Ends an open flight with r, or with what may stand in for it. */
+static void finish_locked(struct flight *f, const struct result *r, struct after *a)
+{
+    struct group *g = f->group;
+    struct found found;
+
+    count_end_locked(g, f, r);
+    a->result = *r;
+    if (r->item) {
+        item_ref(r->item);
+    } else if (!flights_outdated(g->flights[f->kind], f)) {
+        peek_locked(g, f->hash, f->key, f->key_len, &found);
+        replace_error_locked(g, found.stale, &a->result, f->n_waiters);
+    }
+    keep_locked(g, f, &a->result, a);
+    end_locked(f, a);
+}
+
+void group_finish(struct flight *f, const struct result *r)
+{
+    struct group *g = f->group;
+    struct after a;
+
+    after_init(&a);
+    pthread_mutex_lock(&g->mu);
+    if (f->state != FLIGHT_ENDED)
+        finish_locked(f, r, &a);
+    pthread_mutex_unlock(&g->mu);
+    after_run(g, &a);
+    drop_flight(f);
+}
+
+enum err group_finish_value(struct flight *f, const void *value, size_t n, const double *ttl_ms,
+                            struct error *e)
+{
+    struct result r = {.source = SOURCE_LOCAL};
+
+    r.item = group_item(f->group, f->hash, f->key, f->key_len, value, n, ttl_ms, &r.err);
+    if (e)
+        *e = r.err;
+    group_finish(f, &r);
+    item_unref(r.item);
+    return r.err.code;
+}
+
+void group_finish_error(struct flight *f, enum err code, const char *fmt, ...)
+{
+    struct result r = {.item = NULL};
+    va_list ap;
+
+    r.err.code = code;
+    va_start(ap, fmt);
+    vsnprintf(r.err.msg, sizeof(r.err.msg), fmt, ap);
+    va_end(ap);
+    group_finish(f, &r);
+}
+
+/* The local flight that took over has ended: so does the remote one that waited for it. */
+static void fallback_wake(struct waiter *w, const struct result *r)
+{
+    group_finish(list_entry(w, struct flight, fallback), r);
+}
+
+void group_fallback(struct flight *f)
+{
+    struct group *g = f->group;
+    struct flight *open = NULL;
+    struct result now = {.item = NULL};
+    struct after a;
+    enum err err = ERR_OK;
+    int ended;
+
+    after_init(&a);
+    f->fallback.wake = fallback_wake;
+    f->fallback.from = f;
+    f->fallback.info = f->info;
+    f->fallback.info_len = f->info_len;
+    pthread_mutex_lock(&g->mu);
+    ended = f->state == FLIGHT_ENDED; /* with TIMEOUT, which was counted then, or CLOSED */
+    if (!ended) {
+        g->stats.peer_errors++;
+        f->fell_back = 1;
+        err = join_or_open_locked(g, FLIGHT_LOCAL, f->hash, f->key, f->key_len, 0, &f->fallback, 1,
+                                  &open, &now);
+        if (open) {
+            g->stats.loads_deduped--; /* one load, in two flights */
+            enqueue_locked(g, open, &a);
+        }
+    }
+    pthread_mutex_unlock(&g->mu);
+    after_run(g, &a);
+    if (ended)
+        drop_flight(f);
+    else if (err)
+        group_finish(f, &now);
+}
+
+/* Ends every flight whose deadline is not after until_ms, one critical section each. */
+static void end_until(struct group *g, uint64_t until_ms, const struct result *r)
+{
+    struct flight *f;
+    struct after a;
+    int kind;
+
+    for (kind = 0; kind < FLIGHT_KINDS; kind++) {
+        do {
+            after_init(&a);
+            pthread_mutex_lock(&g->mu);
+            f = flights_oldest(g->flights[kind]);
+            if (f && f->deadline_ms <= until_ms)
+                finish_locked(f, r, &a);
+            else
+                f = NULL;
+            pthread_mutex_unlock(&g->mu);
+            after_run(g, &a);
+        } while (f);
+    }
+}
+
+static int is_overdue(struct group *g, uint64_t now_ms)
+{
+    int kind, overdue = 0;
+
+    pthread_mutex_lock(&g->mu);
+    for (kind = 0; kind < FLIGHT_KINDS; kind++) {
+        const struct flight *f = flights_oldest(g->flights[kind]);
+
+        overdue |= f && f->deadline_ms <= now_ms;
+    }
+    pthread_mutex_unlock(&g->mu);
+    return overdue;
+}
+
+void group_tick(struct group *g, uint64_t now_ms)
+{
+    struct result late = {.item = NULL};
+
+    keep_tick(g, now_ms);
+    if (!is_overdue(g, now_ms))
+        return;
+    error_set(&late.err, ERR_TIMEOUT, "group %s: no value within %g s", g->name,
+              (double)group_opts(g).timeout_ms / 1000);
+    end_until(g, now_ms, &late);
+}
+
+void group_close(struct group *g)
+{
+    struct result closed = {.item = NULL};
+
+    refuse(&closed, ERR_CLOSED,
+           "closed, since the node is stopping or a reload took the group away", g);
+    pthread_mutex_lock(&g->mu);
+    atomic_store(&g->closed, 1);
+    pthread_mutex_unlock(&g->mu);
+    end_until(g, UINT64_MAX, &closed);
+}
