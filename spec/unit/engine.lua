@@ -210,7 +210,9 @@ function methods:stats()
   C.group_stats(self.c, s)
   local out = { main = {}, hot = {} }
   for _, name in ipairs { "gets", "cache_hits", "peer_loads", "peer_errors", "loads",
-    "loads_deduped", "local_loads", "local_load_errs", "server_requests", "flights", "waiters" } do
+    "loads_deduped", "local_loads", "local_load_errs", "server_requests", "negative_hits",
+    "stale_hits", "expired", "sets", "removes", "flushes", "flights", "waiters",
+    "flushed_bytes" } do
     out[name] = tonumber(s[name])
   end
   for _, which in ipairs { "main", "hot" } do
@@ -219,6 +221,38 @@ function methods:stats()
     end
   end
   return out
+end
+
+--- Puts a value in, for ttl_ms or the group's own time. -> true | nil, message, code
+function methods:set(key, value, ttl_ms)
+  local e = ffi.new "struct error"
+  local ttl = ttl_ms and ffi.new("double[1]", ttl_ms)
+  if C.group_set(self.c, engine.hash(key), key, #key, value, #value, ttl, e) ~= 0 then
+    return nil, ffi.string(e.msg), ffi.string(C.err_name(e.code))
+  end
+  return true
+end
+
+--- -> whether it was held
+function methods:remove(key)
+  return C.group_remove(self.c, engine.hash(key), key, #key) == 1
+end
+
+function methods:flush()
+  C.group_flush(self.c)
+end
+
+--- What is held: value, source, item's milliseconds left; or nil.
+function methods:peek(key)
+  local source = ffi.new "enum source[1]"
+  local it = C.group_peek(self.c, engine.hash(key), key, #key, source)
+  if it == nil then
+    return nil
+  end
+  local value, expires = item_value(it), it.expires_ms
+  C.item_unref(it)
+  return value, ffi.string(C.source_name(source[0])),
+    expires ~= 0 and tonumber(expires) - tonumber(C.clock_ms()) or nil
 end
 
 function methods:tick()

@@ -15,36 +15,56 @@ local STEP_MS = 1000000
 local TIMEOUT = 2.5 -- in steps
 local MAX_LOADS = 3
 
-local function new_model(remote)
+-- What a group keeps beyond the ttl, in steps; each history has one of these.
+local LIVES = {
+  {},
+  { negative_ttl = 1.5 },
+  { stale_while_revalidate = 1.5 },
+  { stale_if_error = 2.5 },
+  { negative_ttl = 0.5, stale_while_revalidate = 1.5, stale_if_error = 3.5 },
+}
+
+-- Errors that a stale value may stand in for.
+local REPLACED = { GETTER = true, PEER = true, TIMEOUT = true }
+
+local function new_model(remote, life)
   local m = {
     now = 0, main = {}, hot = {}, queue = {}, running = 0, started = {}, closed = false,
     open = { remote = {}, ["local"] = {} }, -- key -> flight
     order = { remote = {}, ["local"] = {} }, -- open flights, oldest first
     stats = { gets = 0, cache_hits = 0, peer_loads = 0, peer_errors = 0, loads = 0,
-      loads_deduped = 0, local_loads = 0, local_load_errs = 0, server_requests = 0 },
+      loads_deduped = 0, local_loads = 0, local_load_errs = 0, server_requests = 0,
+      negative_hits = 0, stale_hits = 0, sets = 0, removes = 0, flushes = 0 },
   }
   local s = m.stats
+  local kept_stale = math.max(life.stale_while_revalidate or 0, life.stale_if_error or 0)
 
   local function count(name, by)
     s[name] = s[name] + (by or 1)
   end
 
-  local function live(cache, key)
-    local e = cache[key]
-    if e and e.expires and e.expires <= m.now then
-      cache[key] = nil
-      return nil
+  -- What is held of a key: an entry within its time, and one past it.
+  local function find(key)
+    local stale
+    for _, source in ipairs { "main", "hot" } do
+      local e = m[source][key]
+      if e and (not e.expires or e.expires > m.now) then
+        return { value = e.value, code = e.code, source = source }, stale
+      end
+      if e and e.value and e.expires + kept_stale > m.now then
+        stale = (not stale or stale.expires < e.expires) and e or stale
+      end
     end
-    return e
+    return nil, stale
   end
 
-  local function find(key)
-    local e = live(m.main, key)
-    if e then
-      return { value = e.value, source = "main" }
+  local function replace(result, stale, callers)
+    if not stale or not REPLACED[result.code]
+      or m.now >= stale.expires + (life.stale_if_error or 0) then
+      return result
     end
-    e = live(m.hot, key)
-    return e and { value = e.value, source = "hot" }
+    count("stale_hits", callers)
+    return { value = stale.value, source = "stale" }
   end
 
   local function start_queued()
@@ -74,7 +94,9 @@ local function new_model(remote)
       remove(m.queue, f)
     end
     f.state = "ended"
-    m.open[f.kind][f.key] = nil
+    if m.open[f.kind][f.key] == f then
+      m.open[f.kind][f.key] = nil
+    end
     remove(m.order[f.kind], f)
     start_queued()
     for _, w in ipairs(f.waiters) do
@@ -102,9 +124,18 @@ local function new_model(remote)
       return
     end
     count_end(f, result)
-    if result.value and (f.kind == "local" or result.source == "peer") then
-      local cache = f.kind == "local" and m.main or m.hot
-      cache[f.key] = { value = result.value, expires = result.expires }
+    local cache = f.kind == "local" and m.main or m.hot
+    if not f.outdated then
+      local live, stale = find(f.key)
+      result = replace(result, not live and stale, #f.waiters)
+      if result.source == (f.kind == "local" and "local" or "peer") then
+        cache[f.key] = { value = result.value, expires = result.expires }
+      elseif result.code == "NOTFOUND" and not f.fell_back then
+        m.main[f.key], m.hot[f.key] = nil, nil
+        if f.kind == "local" and life.negative_ttl then
+          m.main[f.key] = { code = "NOTFOUND", expires = m.now + life.negative_ttl }
+        end
+      end
     end
     end_flight(f, result)
   end
@@ -112,15 +143,14 @@ local function new_model(remote)
 
   local function join_or_open(kind, key, waiter)
     local f = m.open[kind][key]
-    if not f then
+    local opened = not f
+    if opened then
       f = { kind = kind, key = key, waiters = {}, deadline = m.now + TIMEOUT, state = "new" }
       m.open[kind][key] = f
       table.insert(m.order[kind], f)
-      table.insert(f.waiters, waiter)
-      return f, true
     end
-    table.insert(f.waiters, waiter)
-    return f, false
+    f.waiters[#f.waiters + 1] = waiter
+    return f, opened
   end
 
   local function enqueue(f)
@@ -133,18 +163,29 @@ local function new_model(remote)
     count "gets"
     count("server_requests", from_peer and 1 or 0)
     local w = { key = key }
-    w.answer = find(key)
-    if w.answer then
+    local live, stale = find(key)
+    if live and live.value then
       count "cache_hits"
+      w.answer = live
       return w
     end
     count "loads"
+    if live then
+      count "negative_hits"
+      w.answer = live
+      return w
+    end
+    local behind = stale and m.now < stale.expires + (life.stale_while_revalidate or 0)
+    if behind then
+      count "stale_hits"
+      w.answer = { value = stale.value, source = "stale" }
+    end
     if m.closed then
-      w.answer = { code = "CLOSED" }
+      w.answer = w.answer or { code = "CLOSED" }
       return w
     end
     local kind = not from_peer and remote(key) and "remote" or "local"
-    local f, opened = join_or_open(kind, key, w)
+    local f, opened = join_or_open(kind, key, not behind and w or nil)
     if opened then
       count "loads_deduped"
       if kind == "local" then
@@ -156,6 +197,29 @@ local function new_model(remote)
     end
     w.flight = f
     return w
+  end
+
+  local function outdate(kind, key)
+    if m.open[kind][key] then
+      m.open[kind][key].outdated = true
+      m.open[kind][key] = nil
+    end
+  end
+
+  function m.remove(key)
+    m.main[key], m.hot[key] = nil, nil
+    outdate("local", key)
+    outdate("remote", key)
+  end
+
+  function m.flush()
+    m.main, m.hot = {}, {}
+    for _, kind in ipairs { "local", "remote" } do
+      for key in pairs(m.open[kind]) do
+        m.open[kind][key].outdated = true
+      end
+      m.open[kind] = {}
+    end
   end
 
   function m.fallback(f)
@@ -185,9 +249,7 @@ local function new_model(remote)
   local function end_until(deadline, code)
     for _, kind in ipairs { "remote", "local" } do
       while m.order[kind][1] and m.order[kind][1].deadline <= deadline do
-        local f = m.order[kind][1]
-        count_end(f, { code = code })
-        end_flight(f, { code = code })
+        finish(m.order[kind][1], { code = code })
       end
     end
   end
@@ -210,9 +272,12 @@ local function history(seed, steps)
   local function remote(key)
     return owned_elsewhere[key]
   end
+  local life = LIVES[seed % #LIVES + 1]
   local g = engine.group { timeout_ms = TIMEOUT * STEP_MS, max_loads = MAX_LOADS,
-    hot = C.HOT_ALWAYS, owner = remote }
-  local m = new_model(remote)
+    hot = C.HOT_ALWAYS, owner = remote, negative_ttl_ms = (life.negative_ttl or 0) * STEP_MS,
+    stale_while_revalidate_ms = (life.stale_while_revalidate or 0) * STEP_MS,
+    stale_if_error_ms = (life.stale_if_error or 0) * STEP_MS }
+  local m = new_model(remote, life)
   local pairs_of = {} -- { ticket, model's waiter }, unanswered ones
   local loads = {} -- what the loaders hold, as { load, model's flight }
   local handed = 0
@@ -263,7 +328,7 @@ local function history(seed, steps)
   end
 
   for step = 1, steps do
-    local key, what = "k" .. math.random(40), math.random(100)
+    local key, what = "k" .. math.random(40), math.random(110)
     if what <= 45 then
       local from_peer = math.random(3) == 1
       local t, w = g:get(key, from_peer), m.get(key, from_peer)
@@ -312,6 +377,21 @@ local function history(seed, steps)
     elseif what <= 97 then
       m.tick()
       g:tick()
+    elseif what <= 101 then
+      local lives = math.random(2) == 1 and math.random(1, 3) - 0.5 or nil
+      m.remove(key)
+      m.main[key] = { value = "set" .. step, expires = lives and m.now + lives }
+      m.stats.sets = m.stats.sets + 1
+      g:set(key, "set" .. step, lives and lives * STEP_MS)
+    elseif what <= 107 then
+      local held = m.main[key] or m.hot[key]
+      m.remove(key)
+      m.stats.removes = m.stats.removes + 1
+      check(g:remove(key) or not held or held.expires, "%q was not there to be removed", key)
+    elseif what <= 108 then
+      m.flush()
+      m.stats.flushes = m.stats.flushes + 1
+      g:flush()
     else
       owned_elsewhere[key] = not owned_elsewhere[key]
     end
@@ -338,9 +418,9 @@ local function history(seed, steps)
 end
 
 describe("a group", function()
-  it("does what its model does, over 20000 random events", function()
+  it("does what its model does, over 40000 random events", function()
     local started = 0
-    for seed = 1, 10 do
+    for seed = 1, 20 do
       started = started + history(seed, 2000)
     end
     assert.is_true(started > 2000)

@@ -104,15 +104,115 @@ describe("lru", function()
     assert.equal(0, count "items")
   end)
 
-  it("counts a get of what turns out to be stale as a miss", function()
+  it("counts a get of what turns out to be of no use as a miss", function()
     put "a"
     get "a"
     get "a"
-    assert.equal("a", taken(C.lru_expire(l, hash_of "a", "a", 1)))
-    assert.is_nil(get "a")
-    assert.equal(3, count "gets")
+    C.lru_get_missed(l)
+    assert.equal(2, count "gets")
     assert.equal(1, count "hits")
-    assert.equal(0, count "evictions")
+  end)
+
+  describe("with items whose time can end", function()
+    local function put_until(expires, from, to)
+      for i = from, to do
+        local key = "k" .. i
+        C.item_unref(C.lru_put(l, C.item_new(key, #key, hash_of(key), key, #key, expires)))
+      end
+    end
+
+    -- The keys on a list of items, which are given up.
+    local function keys_on(list)
+      local keys = {}
+      while list.next ~= list do
+        local it = ffi.cast("struct item *",
+          ffi.cast("char *", list.next) - ffi.offsetof("struct item", "order"))
+        keys[ffi.string(C.item_key(it), it.key_len)] = true
+        keys[#keys + 1] = true
+        list.next = it.order.next
+        C.item_unref(it)
+      end
+      return keys
+    end
+
+    local function empty_list()
+      local list = ffi.new "struct list[1]"
+      list[0].prev, list[0].next = list, list
+      return list[0]
+    end
+
+    -- Sweeps n buckets of what is over at `now`. -> keys, buckets looked at
+    local function sweep(n, now)
+      local out = empty_list()
+      local over = ffi.cast("int (*)(void *, const struct item *)", function(_, it)
+        return it.expires_ms ~= 0 and it.expires_ms <= now and 1 or 0
+      end)
+      local seen = C.lru_sweep(l, n, over, nil, out)
+      over:free()
+      return keys_on(out), tonumber(seen)
+    end
+
+    it("counts them", function()
+      put_until(0, 1, 10)
+      assert.equal(0ULL, C.lru_mortals(l))
+      put_until(50, 6, 15)
+      assert.equal(10ULL, C.lru_mortals(l))
+      del "k6"
+      pop()
+      assert.equal(9ULL, C.lru_mortals(l))
+    end)
+
+    it("comes round to each of them once, however many buckets at a time", function()
+      put_until(50, 1, 1000)
+      put_until(0, 1001, 2000)
+      put_until(100, 2001, 3000)
+      local gone, rounds = 0, 0
+      repeat
+        local keys, seen = sweep(100, 60)
+        assert.equal(100, seen)
+        gone, rounds = gone + #keys, rounds + seen
+      until rounds >= tonumber(C.lru_buckets(l))
+      assert.equal(1000, gone)
+      assert.equal(2000, count "items")
+      assert.is_nil(peek "k1000")
+      assert.equal("k1001", peek "k1001")
+    end)
+
+    it("looks at no bucket twice in one sweep", function()
+      put_until(50, 1, 10)
+      local keys, seen = sweep(1e6, 50)
+      assert.equal(10, #keys)
+      assert.equal(tonumber(C.lru_buckets(l)), seen)
+    end)
+
+    it("sweeps while its table grows", function()
+      for i = 1, 5000 do
+        put_until(i % 2 == 0 and 50 or 0, i, i)
+        if i % 7 == 0 then
+          sweep(3, 50)
+        end
+      end
+      sweep(1e6, 50)
+      sweep(1e6, 50)
+      assert.equal(2500, count "items")
+      assert.equal(0ULL, C.lru_mortals(l))
+    end)
+
+    it("is emptied at once, tables and all, and goes on", function()
+      put_until(50, 1, 3000)
+      get "k1"
+      local spare, out, bytes = C.lru_new(), empty_list(), count "bytes"
+      assert.is_true(C.lru_clear(l, spare, out) < bytes)
+      assert.equal(0, count "items")
+      assert.is_true(count "bytes" < 2000)
+      assert.equal(1, count "hits")
+      assert.equal(0ULL, C.lru_mortals(l))
+      C.lru_free(spare)
+      assert.equal(3000, #keys_on(out))
+      assert.is_nil(get "k1")
+      put_until(0, 1, 100)
+      assert.equal("k1", get "k1")
+    end)
   end)
 
   it("gives back what a put displaces, and counts its bytes once", function()
