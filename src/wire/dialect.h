@@ -19,7 +19,13 @@ enum dialect {
 /* Headers with which our own nodes say more than the dialect can; Go nodes ignore them. */
 #define HEADER_FROM "X-Groupcache-From" /* request: the asking node's own URL */
 #define HEADER_CODE "X-Groupcache-Code" /* error answer: the code's name */
-#define HEADER_TTL "X-Groupcache-Ttl"   /* answer: milliseconds the value has left */
+#define HEADER_TTL                                                                                 \
+    "X-Groupcache-Ttl" /* answer: milliseconds the value has left, or for which                    \
+                        * NOTFOUND may be kept */
+#define HEADER_NODE                                                                                \
+    "X-Groupcache-Node" /* answer to a request with HEADER_FROM, and to a batch: it                \
+                         * is one of ours, and takes batches (batch.h) */
+#define HEADER_STALE "X-Groupcache-Stale" /* answer: the value is past its ttl */
 
 #define DIALECT_CONTENT_TYPE "application/x-protobuf"
 

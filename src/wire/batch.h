@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/* batch.h - what our own nodes say to each other beyond GET: one POST of a BatchRequest to
+ * <base_path><group>, without a key. No server of the Go family takes that for a request about a
+ * key, so one that is not ours refuses it and nothing has happened.
+ *
+ *   message BatchRequest {
+ *     optional uint32 op = 1;        // enum batch_op
+ *     repeated bytes key = 2;
+ *     optional bytes value = 3;      // set: of the one key
+ *     optional uint64 ttl_ms = 4;    // set: absent for the group's own ttl
+ *   }
+ *
+ * A get is answered with frames, each a varint length and a BatchAnswer, in whatever order the
+ * values come, as they come, one for each key; everything else with an empty body.
+ *
+ *   message BatchAnswer {
+ *     optional uint32 index = 1;     // of the key in the request
+ *     optional bytes value = 2;      // or an error:
+ *     optional string code = 3;      // err_name()
+ *     optional string message = 4;
+ *     optional uint64 ttl_ms = 5;    // of the value, or how long NOTFOUND may be kept; absent: for
+ *                                    // good, or not at all
+ *     optional uint64 age_s = 6;     // of the value
+ *     optional bool stale = 7;       // the value is past its ttl
+ *   }
+ *
+ * Unknown fields are stepped over. Pure functions, any thread. */
+#ifndef BATCH_H
+#define BATCH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+enum batch_op { BATCH_GET, BATCH_REMOVE, BATCH_FLUSH, BATCH_SET, BATCH_OPS };
+
+enum {
+    BATCH_MAX_KEYS = 10000,   /* of one request */
+    BATCH_FRAME_OVERHEAD = 64 /* bytes of a frame around its value or message, at most */
+};
+
+/* Appends the head of a request, then each key, then, for a set, the value. */
+enum err batch_put_op(struct buf *out, enum batch_op op);
+enum err batch_put_key(struct buf *out, const void *key, size_t n);
+enum err batch_put_value(struct buf *out, const void *value, size_t n, const uint64_t *ttl_ms);
+
+struct batch_key {
+    const char *bytes; /* borrowed from the request */
+    size_t n;
+};
+
+struct batch_request {
+    enum batch_op op;
+    struct batch_key *keys; /* owned: batch_request_deinit() */
+    size_t n_keys;
+    const char *value; /* borrowed; NULL when there is none */
+    size_t value_len;
+    int has_ttl;
+    uint64_t ttl_ms;
+};
+
+/* INVAL: malformed, an unknown op, over BATCH_MAX_KEYS, or without what the op needs; NOMEM. */
+enum err batch_parse(const void *bytes, size_t n, struct batch_request *out, struct error *e);
+void batch_request_deinit(struct batch_request *r);
+
+struct batch_answer {
+    uint64_t index;
+    const char *value; /* borrowed from the frame; NULL: code says why */
+    size_t value_len;
+    enum err code; /* ERR_OK with a value */
+    const char *message;
+    size_t message_len;
+    int has_ttl;
+    uint64_t ttl_ms, age_s;
+    int stale;
+};
+
+/* Appends a frame up to its value, which is to follow as it lies (or the whole frame, when there is
+ * none): so the bytes of an item need not be copied twice. */
+enum err batch_put_answer(struct buf *out, const struct batch_answer *a);
+
+/* Reads the frame at the start of n bytes. Returns its length; 0 when it has not come whole; -1 and
+ * e (PEER) when it is malformed, or longer than max bytes. */
+long batch_get_answer(const void *bytes, size_t n, size_t max, struct batch_answer *out,
+                      struct error *e);
+
+#endif
