@@ -20,11 +20,16 @@ local function engine_numbers(o)
   return {
     cache_bytes = o.cache_bytes,
     ttl_ms = o.ttl,
+    ttl_jitter = o.ttl_jitter,
+    negative_ttl_ms = o.negative_ttl,
+    stale_while_revalidate_ms = o.stale_while_revalidate,
+    stale_if_error_ms = o.stale_if_error,
     timeout_ms = o.timeout,
     max_value_bytes = o.max_value_bytes,
     max_loads = o.max_loads,
     hot = HOT[o.hot],
     local_only = o.local_only and 1 or 0,
+    writable = o.writable and 1 or 0,
   }
 end
 

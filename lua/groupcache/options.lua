@@ -40,6 +40,14 @@ local function duration(value, rule)
   return math.ceil(value * 1000)
 end
 
+-- A share of something, kept in thousandths.
+local function share(value)
+  if type(value) ~= "number" or not (value >= 0 and value <= 1) then
+    return nil, "a number from 0 to 1"
+  end
+  return math.floor(value * 1000 + 0.5)
+end
+
 local function integer(value, rule)
   if type(value) ~= "number" or value % 1 ~= 0 or value < rule.min or value > rule.max then
     return nil, ("a whole number from %d to %d"):format(rule.min, rule.max)
@@ -97,6 +105,7 @@ local KINDS = {
   any = any,
   size = size,
   duration = duration,
+  share = share,
   integer = integer,
   text = text,
   list = list,

@@ -5,6 +5,10 @@ return {
   getter = { kind = "function", required = true },
   cache_bytes = { kind = "size", default = "64MB" },
   ttl = { kind = "duration", default = 0 },
+  ttl_jitter = { kind = "share", default = 0.1 },
+  negative_ttl = { kind = "duration", default = 0 },
+  stale_while_revalidate = { kind = "duration", default = 0 },
+  stale_if_error = { kind = "duration", default = 0 },
   timeout = { kind = "duration", default = 5 },
   max_value_bytes = { kind = "size", default = "8MB" },
   max_loads = { kind = "integer", default = 256, min = 1, max = 16384 },
@@ -13,4 +17,5 @@ return {
   codec = { kind = "any" },
   pass_headers = { kind = "list", default = {} },
   local_only = { kind = "boolean", default = false },
+  writable = { kind = "boolean", default = false },
 }

@@ -13,6 +13,7 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/list.h"
 #include "cache/group.h"
 #include "node/node.h"
@@ -193,6 +194,7 @@ static int l_group_alone(lua_State *L)
      */
     opts.max_loads = UINT64_MAX;
     opts.timeout_ms = NO_DEADLINE_MS;
+    opts.stale_while_revalidate_ms = 0; /* nobody runs a getter behind the caller's back */
     h = new_handle(L);
     loader = (struct loader){h, no_owner, NULL, NULL, note_flight};
     h->group = group_new(name, type, &opts, &loader);
@@ -248,6 +250,7 @@ static int l_load_begin(lua_State *L)
     lua_setmetatable(L, -2);
     l->waiter.wake = load_wake;
     h->begun = NULL;
+    group_tick(h->group, clock_ms()); /* nobody else does */
     if (group_load(h->group, group_hash(key, n), key, n, 0, &l->waiter, &l->result))
         return l->result.item ? push_item(L, h, take_item(l), l->result.source)
                               : l_error(L, &l->result.err);
