@@ -193,7 +193,7 @@ struct group *crowd_run(unsigned getters, unsigned rounds, int close_early,
                         struct crowd_result *out)
 {
     struct crowd c = {.rounds = rounds};
-    struct loader loader = {&c, owner, disown, remote, local};
+    struct loader loader = {.ctx = &c, .owner = owner, .disown = disown, .remote = remote, .local = local};
     struct getter who[MAX_GETTERS];
     pthread_t threads[MAX_GETTERS], loaders[FLIGHT_KINDS], ticker;
     void *args[FLIGHT_KINDS][2];
@@ -277,7 +277,7 @@ static void count_wake(struct waiter *w, const struct result *r)
 unsigned queue_run(unsigned *refused)
 {
     struct queue q = {.held = NULL};
-    struct loader loader = {&q, owner, disown, remote, hold_the_first};
+    struct loader loader = {.ctx = &q, .owner = owner, .disown = disown, .remote = remote, .local = hold_the_first};
     struct queue_waiter *waiters = mem_zalloc(GROUP_MAX_FLIGHTS * sizeof(*waiters));
     struct group_opts opts;
     struct result now;

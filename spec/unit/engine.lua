@@ -21,7 +21,8 @@ jit.off(true, true)
 local ffi = require "ffi"
 local unit = require "support.unit"
 
-local C = unit.load("cache/group.h", "cache/lru.h", "base/clock.h", "base/mem.h")
+local C = unit.load("cache/group.h", "cache/lru.h", "cache/group_many.h", "base/clock.h",
+  "base/mem.h")
 
 local engine = { C = C }
 
@@ -103,6 +104,17 @@ template["local"] = guarded(function(ctx, flight)
   handed(ctx, flight, "local")
 end)
 
+local held = {} -- ids of the groups whose loads are held
+template.hold = guarded(function(ctx)
+  held[#held + 1] = address(ctx)
+end)
+template.release = guarded(function(ctx)
+  local id = table.remove(held)
+  if id ~= address(ctx) then
+    error "released what was not held"
+  end
+end)
+
 local methods = {}
 methods.__index = methods
 
@@ -164,6 +176,43 @@ function methods:load(key, from_peer)
     end
   end
   return t
+end
+
+local on_many_done = {} -- id -> function
+local many_done = ffi.cast("void (*)(void *, struct many *)", guarded(function(ctx)
+  on_many_done[address(ctx)]()
+end))
+local last_many = 0
+
+--- Gets of many keys: an object with `ended` (how often), answers(), cancel() and free().
+function methods:many(keys, from_peer)
+  local list = ffi.new("struct many_key[?]", #keys)
+  for i, key in ipairs(keys) do
+    list[i - 1].bytes, list[i - 1].n = ffi.cast("const char *", key), #key
+  end
+  last_many = last_many + 1
+  local id, m = last_many, { ended = 0 }
+  on_many_done[id] = function() m.ended = m.ended + 1 end
+  m.c = C.many_start(self.c, list, #keys, from_peer and 1 or 0, nil, many_done,
+    ffi.cast("void *", id))
+  if m.c == nil then
+    return nil
+  end
+  function m.answers()
+    local out = {}
+    for i = 1, #keys do
+      out[i] = { wakes = 0 }
+      answer(out[i], C.many_result(m.c, i - 1))
+    end
+    return out
+  end
+  function m.cancel()
+    return C.many_cancel(m.c) == 1
+  end
+  function m.free()
+    C.many_free(m.c)
+  end
+  return m
 end
 
 function methods:cancel(t)
@@ -285,6 +334,10 @@ function methods:ended()
   end
   if peers ~= 0 then
     wrong[#wrong + 1] = ("%d references to owners are left"):format(peers)
+  end
+  if held[1] then
+    wrong[#wrong + 1] = "loads are still held"
+    held = {}
   end
   for _, text in ipairs(troubles) do
     wrong[#wrong + 1] = "in a callback: " .. text

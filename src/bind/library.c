@@ -196,7 +196,7 @@ static int l_group_alone(lua_State *L)
     opts.timeout_ms = NO_DEADLINE_MS;
     opts.stale_while_revalidate_ms = 0; /* nobody runs a getter behind the caller's back */
     h = new_handle(L);
-    loader = (struct loader){h, no_owner, NULL, NULL, note_flight};
+    loader = (struct loader){.ctx = h, .owner = no_owner, .local = note_flight};
     h->group = group_new(name, type, &opts, &loader);
     return 1;
 }

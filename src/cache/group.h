@@ -69,6 +69,11 @@ struct loader {
      */
     void (*remote)(void *ctx, struct flight *f, struct peer *owner);
     void (*local)(void *ctx, struct flight *f);
+
+    /* NULL, or: what remote() is handed by this thread between the two may be started together,
+     * when release() is called. */
+    void (*hold)(void *ctx);
+    void (*release)(void *ctx);
 };
 
 /* Copies everything. Returns a reference. */
@@ -115,6 +120,11 @@ void group_forget(struct group *g, struct item **slot);
  * never goes to another node. */
 int group_load(struct group *g, uint32_t hash, const void *key, size_t key_len, int from_peer,
                struct waiter *w, struct result *now);
+
+/* Around several calls of group_load() by one thread: loads at the same peer travel together. When
+ * it says 1 group_release() must follow. */
+int group_hold(struct group *g);
+void group_release(struct group *g);
 
 /* Both in one, for a thread that may block: at most timeout_ms, 0 for the group's own bound. The
  * item in *out is the caller's reference. Returns out->err.code. */

@@ -266,6 +266,19 @@ int group_load(struct group *g, uint32_t hash, const void *key, size_t key_len, 
     return known;
 }
 
+int group_hold(struct group *g)
+{
+    if (!g->loader.hold || atomic_load(&g->closed))
+        return 0;
+    g->loader.hold(g->loader.ctx);
+    return 1;
+}
+
+void group_release(struct group *g)
+{
+    g->loader.release(g->loader.ctx);
+}
+
 int group_cancel(struct group *g, struct waiter *w)
 {
     int left;

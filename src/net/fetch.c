@@ -49,6 +49,7 @@ struct fetch {
     atomic_int cancelled; /* a cancellation is on its way, or was */
     struct net *net;      /* a reference */
     struct msg begin, cancel;
+    size_t (*data)(void *ctx, const char *bytes, size_t n);
     void (*done)(void *ctx, struct fetch *f);
     void *ctx;
 
@@ -63,6 +64,7 @@ struct fetch {
     long connect_ms, timeout_ms;
     size_t max_bytes;
     int insecure;
+    const char *data_flaw; /* a literal */
 
     /* the network thread's */
     struct transfer transfer;
@@ -290,6 +292,8 @@ static void copy_opts(struct fetch *f, const struct fetch_opts *o)
     f->timeout_ms = limit_ms(o->timeout_ms, DEFAULT_TIMEOUT_MS);
     f->max_bytes = o->max_bytes ? o->max_bytes : DEFAULT_MAX_BYTES;
     f->insecure = o->insecure;
+    f->data = o->data;
+    f->data_flaw = o->flaw;
     f->done = o->done;
     f->ctx = o->ctx;
     buf_init(&f->body, f->max_bytes);
@@ -469,15 +473,35 @@ static void reserve(struct fetch *f)
     f->body.max = f->max_bytes;
 }
 
+/* Lets the caller take what has come. 0: it gives up. */
+static int hand_over(struct fetch *f)
+{
+    struct buf *b = &f->body;
+    size_t taken = f->data(f->ctx, b->data, b->len);
+
+    if (taken == FETCH_NO_MORE) {
+        f->flaw = f->data_flaw;
+        return 0;
+    }
+    b->len -= taken;
+    memmove(b->data, b->data + taken, b->len);
+    return 1;
+}
+
 /* CURLOPT_WRITEFUNCTION */
 static size_t on_body(char *bytes, size_t one, size_t n, void *arg)
 {
     struct fetch *f = fetch_of(arg);
+    long status = 0;
 
     (void)one;
-    if (!f->body.cap)
+    if (!f->body.cap && !f->data)
         reserve(f);
-    return buf_put(&f->body, bytes, n) ? 0 : n;
+    if (buf_put(&f->body, bytes, n))
+        return 0;
+    if (f->data)
+        curl_easy_getinfo(f->transfer.easy->curl, CURLINFO_RESPONSE_CODE, &status);
+    return f->data && status == 200 && !hand_over(f) ? 0 : n;
 }
 
 /* --- the start, on the network thread --- */
@@ -571,7 +595,7 @@ static CURLcode set_up(struct fetch *f, struct easy *ez)
     SET(CURLOPT_HTTPHEADER, f->headers);
     SET(CURLOPT_CONNECTTIMEOUT_MS, f->connect_ms);
     SET(CURLOPT_MAXFILESIZE_LARGE,
-        f->max_bytes < INT64_MAX ? (curl_off_t)f->max_bytes : (curl_off_t)INT64_MAX);
+        f->max_bytes < INT64_MAX && !f->data ? (curl_off_t)f->max_bytes : (curl_off_t)INT64_MAX);
     return rc ? rc : set_special(c, f);
 }
 
@@ -641,6 +665,10 @@ struct fetch *fetch_start(struct net *n, const struct fetch_opts *o, struct erro
     copy_opts(f, o);
     net_ref(n);
     f->net = n;
+    if (o->here) {
+        begin(&f->begin);
+        return f;
+    }
     if (net_post(n, &f->begin))
         return f;
     net_unref(n);

@@ -39,10 +39,22 @@ struct fetch_opts {
     const char *ca_file;         /* NULL: the system's; PEM file for https */
     int insecure;                /* 1: https without verifying the other side */
 
+    int here; /* 1: the caller is the network thread, outside of libcurl, as in a
+               * message of its inbox: the exchange begins at once */
+
+    /* NULL, or called whenever more of the body of a 200 has come, on the network thread, inside
+     * libcurl: what has come and was not taken yet. Returns how many bytes it takes, or
+     * FETCH_NO_MORE to give the exchange up, which then fails with PEER and `flaw`. max_bytes then
+     * bounds what is not taken; fetch_body() holds the rest at the end. */
+    size_t (*data)(void *ctx, const char *bytes, size_t n);
+    const char *flaw; /* a literal */
+
     /* Called exactly once, on the network thread. f is borrowed: ask it what follows. */
     void (*done)(void *ctx, struct fetch *f);
     void *ctx;
 };
+
+#define FETCH_NO_MORE SIZE_MAX
 
 /* Whether fetch_start() takes that header line. Any thread. */
 int fetch_takes_header(const char *line);

@@ -133,7 +133,13 @@ void node_stats(struct node *n, struct buf *out)
 /* Adds the groups that are new, and changes those that are there. */
 static void set_groups(struct node *n, const struct defs *ds)
 {
-    const struct loader loader = {n, load_owner, load_disown, load_remote, load_local};
+    const struct loader loader = {
+        .ctx = n,
+        .owner = load_owner,
+        .disown = load_disown,
+        .remote = load_remote,
+        .local = load_local,
+    };
     size_t i;
 
     for (i = 0; i < defs_count(ds); i++) {

@@ -1,0 +1,97 @@
+-- SPDX-License-Identifier: MIT
+
+jit.off(true, true) -- the group calls back into Lua
+
+local engine = require "unit.engine"
+local C = engine.C
+
+describe("many keys of a group", function()
+  local g
+
+  after_each(function()
+    C.mem_fail_after(-1)
+    local last = g
+    g = nil
+    last:ended()
+  end)
+
+  it("end when the last of them has, each in its own way", function()
+    g = engine.group()
+    g:get "there"
+    g:finish(g.loads[1], "main value")
+    local m = g:many { "a", "there", "b", "a" }
+    assert.equal(2, #g.loads)
+    g:finish(g.loads[2], "from b")
+    assert.equal(0, m.ended)
+    g:fail(g.loads[1], "GETTER", "no a")
+    assert.equal(1, m.ended)
+    local r = m.answers()
+    assert.equal("GETTER", r[1].code)
+    assert.equal("main value", r[2].value)
+    assert.equal("main", r[2].source)
+    assert.equal("from b", r[3].value)
+    assert.equal("no a", r[4].text)
+    m.free()
+  end)
+
+  it("end at once when all are there, or there are none", function()
+    g = engine.group()
+    g:get "k"
+    g:finish(g.loads[1], "v")
+    for _, keys in ipairs { {}, { "k" }, { "k", "k", "k" } } do
+      local m = g:many(keys)
+      assert.equal(1, m.ended)
+      assert.equal(#keys, #m.answers())
+      m.free()
+    end
+  end)
+
+  it("end at once when their loads do", function()
+    g = engine.group()
+    g.on_load = function(load) g:finish(load, load.key) end
+    local m = g:many { "a", "b", "c" }
+    assert.equal(1, m.ended)
+    assert.equal("c", m.answers()[3].value)
+    m.free()
+  end)
+
+  it("are given up together", function()
+    g = engine.group()
+    local m = g:many { "a", "b" }
+    assert.equal(2, g:stats().waiters)
+    assert.is_true(m.cancel())
+    assert.equal(0, g:stats().waiters)
+    m.free()
+    g:finish(g.loads[1], "v")
+    assert.equal(0, m.ended)
+  end)
+
+  it("cannot be given up once they have ended", function()
+    g = engine.group()
+    local m = g:many { "a" }
+    g:finish(g.loads[1], "v")
+    assert.is_false(m.cancel())
+    m.free()
+  end)
+
+  it("may be 10000", function()
+    g = engine.group { max_loads = 3 }
+    local keys = {}
+    for i = 1, 10000 do
+      keys[i] = "k" .. i
+    end
+    local m = g:many(keys)
+    while g.loads[1] do
+      g:finish(g.loads[#g.loads], g.loads[#g.loads].key)
+    end
+    assert.equal(1, m.ended)
+    assert.equal("k10000", m.answers()[10000].value)
+    m.free()
+  end)
+
+  it("are refused whole when there is no memory for them", function()
+    g = engine.group()
+    C.mem_fail_after(0)
+    assert.is_nil(g:many { "a" })
+  end)
+end)

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+#include "cache/group_many.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "cache/group.h"
+
+struct one {
+    struct waiter waiter;
+    struct many *many;
+    struct result result; /* its item is a reference */
+};
+
+struct many {
+    struct group *group; /* a reference */
+    void (*done)(void *ctx, struct many *m);
+    void *ctx;
+    _Atomic size_t left; /* gets that have not ended, and many_start() itself while it runs */
+    size_t n;
+    struct one ones[];
+};
+
+/* n of the gets are over. Whoever comes last ends it all. */
+static void over(struct many *m, size_t n)
+{
+    if (n && atomic_fetch_sub_explicit(&m->left, n, memory_order_acq_rel) == n)
+        m->done(m->ctx, m);
+}
+
+static void one_wake(struct waiter *w, const struct result *r)
+{
+    struct one *o = list_entry(w, struct one, waiter);
+
+    o->result = *r;
+    if (r->item)
+        item_ref(r->item);
+    over(o->many, 1);
+}
+
+/* 1 when it has ended already. */
+static int one_start(struct one *o, const struct many_key *k, int from_peer)
+{
+    struct group *g = o->many->group;
+    uint32_t hash = group_hash(k->bytes, k->n);
+
+    o->result.item = group_lookup(g, hash, k->bytes, k->n, from_peer, &o->result.source);
+    return o->result.item || group_load(g, hash, k->bytes, k->n, from_peer, &o->waiter, &o->result);
+}
+
+struct many *many_start(struct group *g, const struct many_key *keys, size_t n, int from_peer,
+                        struct flight *from, void (*done)(void *ctx, struct many *m), void *ctx)
+{
+    struct many *m = mem_alloc(sizeof(*m) + n * sizeof(struct one));
+    size_t i, ended = 1;
+    int held;
+
+    if (!m)
+        return NULL;
+    memset(m, 0, sizeof(*m) + n * sizeof(struct one));
+    m->group = group_ref(g);
+    m->done = done;
+    m->ctx = ctx;
+    m->n = n;
+    atomic_init(&m->left, n + 1);
+    held = group_hold(g);
+    for (i = 0; i < n; i++) {
+        m->ones[i].waiter.wake = one_wake;
+        m->ones[i].waiter.from = from;
+        m->ones[i].many = m;
+        ended += (size_t)one_start(&m->ones[i], &keys[i], from_peer);
+    }
+    if (held)
+        group_release(g);
+    over(m, ended);
+    return m;
+}
+
+size_t many_count(const struct many *m)
+{
+    return m->n;
+}
+
+const struct result *many_result(const struct many *m, size_t i)
+{
+    return &m->ones[i].result;
+}
+
+int many_cancel(struct many *m)
+{
+    size_t i, cancelled = 0;
+
+    for (i = 0; i < m->n; i++)
+        cancelled += (size_t)group_cancel(m->group, &m->ones[i].waiter);
+    return cancelled &&
+           atomic_fetch_sub_explicit(&m->left, cancelled, memory_order_acq_rel) == cancelled;
+}
+
+void many_free(struct many *m)
+{
+    size_t i;
+
+    if (!m)
+        return;
+    for (i = 0; i < m->n; i++)
+        item_unref(m->ones[i].result.item);
+    group_unref(m->group);
+    mem_free(m);
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/* group_many.h - many keys of a group at once.
+ *
+ * Every key is a get of its own, with its own end; what is gained is that all of them wait at the
+ * same time, and that those which one node owns go there together (loader.hold). */
+#ifndef GROUP_MANY_H
+#define GROUP_MANY_H
+
+#include <stddef.h>
+
+#include "cache/flight.h"
+
+struct group;
+struct many;
+
+struct many_key {
+    const void *bytes;
+    size_t n;
+};
+
+/* Starts a get of each of n keys; `from` as in struct waiter. done is called exactly once, when all
+ * have ended, on any thread and with no lock held, perhaps before this returns. Returns the many,
+ * for many_free(); NULL when there is no memory, and then done is not called. */
+struct many *many_start(struct group *g, const struct many_key *keys, size_t n, int from_peer,
+                        struct flight *from, void (*done)(void *ctx, struct many *m), void *ctx);
+
+size_t many_count(const struct many *m);
+
+/* How the get of key i ended; valid once done was called, until many_free(). */
+const struct result *many_result(const struct many *m, size_t i);
+
+/* Takes off everyone who waits. 1: done was not called and will not be. 0: it was, or is about to
+ * be on another thread. To be called once, and not within done(). */
+int many_cancel(struct many *m);
+
+/* After done, or a many_cancel() that said 1. NULL is fine. */
+void many_free(struct many *m);
+
+#endif
