@@ -104,7 +104,7 @@ end
 
 function rig.owner(peers, key)
   local names = ffi.new("const char *[?]", #peers + 1, peers)
-  local ring = C.ring_new(C.RING_CRC32, names, #peers, 50, nil)
+  local ring = C.ring_new(C.HASH_CRC32, C.RING_PLAIN, names, #peers, 50, nil)
   local i = tonumber(C.ring_owner(ring, key, #key))
   C.ring_free(ring)
   return peers[i + 1]

@@ -192,7 +192,7 @@ enum err peers_set(struct peers *p, const char *const *urls, size_t n, struct er
 
     if (peers_check(p, urls, n, e))
         return e->code;
-    next.ring = ring_new(RING_CRC32, urls, n, p->opts.replicas, e);
+    next.ring = ring_new(HASH_CRC32, RING_PLAIN, urls, n, p->opts.replicas, e);
     if (!next.ring)
         return e->code;
     next.list = mem_zalloc((n + 1) * sizeof(struct peer *));
