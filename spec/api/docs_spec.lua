@@ -34,6 +34,7 @@ local function load_modules()
     node = function() return raw_node end,
     now = function() return 0 end,
     recall = function() return nil, 1024 end,
+    ring_hashes = function() return { "crc32" } end,
     script = function()
       return { settings = function() return {} end, groups = function() return { {} } end,
         close = function() end }
