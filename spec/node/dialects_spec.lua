@@ -371,6 +371,28 @@ for _, dialect in ipairs { "golang", "mailgun", "groupcache-go", "modernprogram"
   end)
 end
 
+describe("the setting hash", function()
+  for dialect, hash in pairs { golang = "fnv1a-32", mailgun = "fnv1a-64", modernprogram = "crc32" } do
+    it(("makes the ring of another one: %s in %s"):format(hash, dialect), function()
+      local r = rig.new()
+      local nodes = node.cluster(2, { script = r:script(SCRIPT),
+        args = { "--dialect", dialect, "--hash", hash } })
+      local urls, differ = { nodes[1].url, nodes[2].url }, 0
+      for i = 1, 60 do
+        local key = ("%d:key"):format(i)
+        local owner = rig.owner(urls, key, dialect, hash)
+        differ = differ + (owner == rig.owner(urls, key, dialect) and 0 or 1)
+        local res = assert(nodes[1]:get("g", key))
+        assert.equal(owner == nodes[1].url and "local" or "peer", res.headers["x-cache"], key)
+      end
+      assert.is_true(differ > 0)
+      for _, n in ipairs(nodes) do
+        rig.stop(n)
+      end
+    end)
+  end
+end)
+
 describe("a ring that is out of balance", function()
   -- Three nodes, one of which runs: keys of the others are loaded there as well.
   local function warnings(dialect, key_of)

@@ -15,8 +15,8 @@
 -- script's lines keep their numbers.
 --
 --   rig.stop(n)                             ends a node, and insists that it ends well
---   rig.owner(peers, key, dialect) -> url            who owns the key in that ring, of a dialect
---                                                    by its name [golang]
+--   rig.owner(peers, key, dialect, hash) -> url      who owns the key in that ring, of a dialect
+--                                                    [golang] and a hash [its own] by name
 --   rig.owned_by(peers, url, name, dialect) -> key   a key of that owner: name-1, name-2, ...
 
 local eventually = require "support.eventually"
@@ -103,7 +103,7 @@ function rig.stop(n)
   end
 end
 
-function rig.owner(peers, key, dialect)
+function rig.owner(peers, key, dialect, hash)
   local d = C.dialect_from_name(dialect or "golang")
   assert(d >= 0, dialect)
   local facts, names = C.dialect_facts(d), ffi.new("const char *[?]", #peers + 1)
@@ -111,7 +111,8 @@ function rig.owner(peers, key, dialect)
     names[i - 1] = C.dialect_ring_name(d, url)
   end
   local points = facts.md5_points ~= 0 and C.RING_MD5 or C.RING_PLAIN
-  local ring = C.ring_new(facts.hash, points, names, #peers, 50, nil)
+  local kind = hash and C.hash_kind_from_name(hash) or facts.hash
+  local ring = C.ring_new(kind, points, names, #peers, 50, nil)
   local i = tonumber(C.ring_owner(ring, key, #key))
   C.ring_free(ring)
   return peers[i + 1]
