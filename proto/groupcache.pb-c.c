@@ -97,6 +97,141 @@ void   groupcachepb__get_response__free_unpacked
   assert(message->base.descriptor == &groupcachepb__get_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   groupcachepb__set_request__init
+                     (Groupcachepb__SetRequest         *message)
+{
+  static const Groupcachepb__SetRequest init_value = GROUPCACHEPB__SET_REQUEST__INIT;
+  *message = init_value;
+}
+size_t groupcachepb__set_request__get_packed_size
+                     (const Groupcachepb__SetRequest *message)
+{
+  assert(message->base.descriptor == &groupcachepb__set_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t groupcachepb__set_request__pack
+                     (const Groupcachepb__SetRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &groupcachepb__set_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t groupcachepb__set_request__pack_to_buffer
+                     (const Groupcachepb__SetRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &groupcachepb__set_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Groupcachepb__SetRequest *
+       groupcachepb__set_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Groupcachepb__SetRequest *)
+     protobuf_c_message_unpack (&groupcachepb__set_request__descriptor,
+                                allocator, len, data);
+}
+void   groupcachepb__set_request__free_unpacked
+                     (Groupcachepb__SetRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &groupcachepb__set_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   groupcachepb__modern_get_request__init
+                     (Groupcachepb__ModernGetRequest         *message)
+{
+  static const Groupcachepb__ModernGetRequest init_value = GROUPCACHEPB__MODERN_GET_REQUEST__INIT;
+  *message = init_value;
+}
+size_t groupcachepb__modern_get_request__get_packed_size
+                     (const Groupcachepb__ModernGetRequest *message)
+{
+  assert(message->base.descriptor == &groupcachepb__modern_get_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t groupcachepb__modern_get_request__pack
+                     (const Groupcachepb__ModernGetRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &groupcachepb__modern_get_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t groupcachepb__modern_get_request__pack_to_buffer
+                     (const Groupcachepb__ModernGetRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &groupcachepb__modern_get_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Groupcachepb__ModernGetRequest *
+       groupcachepb__modern_get_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Groupcachepb__ModernGetRequest *)
+     protobuf_c_message_unpack (&groupcachepb__modern_get_request__descriptor,
+                                allocator, len, data);
+}
+void   groupcachepb__modern_get_request__free_unpacked
+                     (Groupcachepb__ModernGetRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &groupcachepb__modern_get_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   groupcachepb__modern_get_response__init
+                     (Groupcachepb__ModernGetResponse         *message)
+{
+  static const Groupcachepb__ModernGetResponse init_value = GROUPCACHEPB__MODERN_GET_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t groupcachepb__modern_get_response__get_packed_size
+                     (const Groupcachepb__ModernGetResponse *message)
+{
+  assert(message->base.descriptor == &groupcachepb__modern_get_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t groupcachepb__modern_get_response__pack
+                     (const Groupcachepb__ModernGetResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &groupcachepb__modern_get_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t groupcachepb__modern_get_response__pack_to_buffer
+                     (const Groupcachepb__ModernGetResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &groupcachepb__modern_get_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Groupcachepb__ModernGetResponse *
+       groupcachepb__modern_get_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Groupcachepb__ModernGetResponse *)
+     protobuf_c_message_unpack (&groupcachepb__modern_get_response__descriptor,
+                                allocator, len, data);
+}
+void   groupcachepb__modern_get_response__free_unpacked
+                     (Groupcachepb__ModernGetResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &groupcachepb__modern_get_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 static const ProtobufCFieldDescriptor groupcachepb__get_request__field_descriptors[2] =
 {
   {
@@ -148,7 +283,7 @@ const ProtobufCMessageDescriptor groupcachepb__get_request__descriptor =
   (ProtobufCMessageInit) groupcachepb__get_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor groupcachepb__get_response__field_descriptors[2] =
+static const ProtobufCFieldDescriptor groupcachepb__get_response__field_descriptors[3] =
 {
   {
     "value",
@@ -174,15 +309,28 @@ static const ProtobufCFieldDescriptor groupcachepb__get_response__field_descript
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "expire",
+    3,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Groupcachepb__GetResponse, has_expire),
+    offsetof(Groupcachepb__GetResponse, expire),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned groupcachepb__get_response__field_indices_by_name[] = {
+  2,   /* field[2] = expire */
   1,   /* field[1] = minute_qps */
   0,   /* field[0] = value */
 };
 static const ProtobufCIntRange groupcachepb__get_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor groupcachepb__get_response__descriptor =
 {
@@ -192,10 +340,215 @@ const ProtobufCMessageDescriptor groupcachepb__get_response__descriptor =
   "Groupcachepb__GetResponse",
   "groupcachepb",
   sizeof(Groupcachepb__GetResponse),
-  2,
+  3,
   groupcachepb__get_response__field_descriptors,
   groupcachepb__get_response__field_indices_by_name,
   1,  groupcachepb__get_response__number_ranges,
   (ProtobufCMessageInit) groupcachepb__get_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor groupcachepb__set_request__field_descriptors[4] =
+{
+  {
+    "group",
+    1,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Groupcachepb__SetRequest, group),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "key",
+    2,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Groupcachepb__SetRequest, key),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "value",
+    3,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Groupcachepb__SetRequest, has_value),
+    offsetof(Groupcachepb__SetRequest, value),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "expire",
+    4,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Groupcachepb__SetRequest, has_expire),
+    offsetof(Groupcachepb__SetRequest, expire),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned groupcachepb__set_request__field_indices_by_name[] = {
+  3,   /* field[3] = expire */
+  0,   /* field[0] = group */
+  1,   /* field[1] = key */
+  2,   /* field[2] = value */
+};
+static const ProtobufCIntRange groupcachepb__set_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor groupcachepb__set_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "groupcachepb.SetRequest",
+  "SetRequest",
+  "Groupcachepb__SetRequest",
+  "groupcachepb",
+  sizeof(Groupcachepb__SetRequest),
+  4,
+  groupcachepb__set_request__field_descriptors,
+  groupcachepb__set_request__field_indices_by_name,
+  1,  groupcachepb__set_request__number_ranges,
+  (ProtobufCMessageInit) groupcachepb__set_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor groupcachepb__modern_get_request__field_descriptors[4] =
+{
+  {
+    "group",
+    1,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Groupcachepb__ModernGetRequest, group),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "key",
+    2,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Groupcachepb__ModernGetRequest, key),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "ctx1",
+    3,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Groupcachepb__ModernGetRequest, ctx1),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "ctx2",
+    4,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Groupcachepb__ModernGetRequest, ctx2),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned groupcachepb__modern_get_request__field_indices_by_name[] = {
+  2,   /* field[2] = ctx1 */
+  3,   /* field[3] = ctx2 */
+  0,   /* field[0] = group */
+  1,   /* field[1] = key */
+};
+static const ProtobufCIntRange groupcachepb__modern_get_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor groupcachepb__modern_get_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "groupcachepb.ModernGetRequest",
+  "ModernGetRequest",
+  "Groupcachepb__ModernGetRequest",
+  "groupcachepb",
+  sizeof(Groupcachepb__ModernGetRequest),
+  4,
+  groupcachepb__modern_get_request__field_descriptors,
+  groupcachepb__modern_get_request__field_indices_by_name,
+  1,  groupcachepb__modern_get_request__number_ranges,
+  (ProtobufCMessageInit) groupcachepb__modern_get_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor groupcachepb__modern_get_response__field_descriptors[2] =
+{
+  {
+    "value",
+    1,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Groupcachepb__ModernGetResponse, has_value),
+    offsetof(Groupcachepb__ModernGetResponse, value),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "expire",
+    2,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Groupcachepb__ModernGetResponse, has_expire),
+    offsetof(Groupcachepb__ModernGetResponse, expire),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned groupcachepb__modern_get_response__field_indices_by_name[] = {
+  1,   /* field[1] = expire */
+  0,   /* field[0] = value */
+};
+static const ProtobufCIntRange groupcachepb__modern_get_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor groupcachepb__modern_get_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "groupcachepb.ModernGetResponse",
+  "ModernGetResponse",
+  "Groupcachepb__ModernGetResponse",
+  "groupcachepb",
+  sizeof(Groupcachepb__ModernGetResponse),
+  2,
+  groupcachepb__modern_get_response__field_descriptors,
+  groupcachepb__modern_get_response__field_indices_by_name,
+  1,  groupcachepb__modern_get_response__number_ranges,
+  (ProtobufCMessageInit) groupcachepb__modern_get_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

@@ -17,6 +17,9 @@ PROTOBUF_C__BEGIN_DECLS
 
 typedef struct Groupcachepb__GetRequest Groupcachepb__GetRequest;
 typedef struct Groupcachepb__GetResponse Groupcachepb__GetResponse;
+typedef struct Groupcachepb__SetRequest Groupcachepb__SetRequest;
+typedef struct Groupcachepb__ModernGetRequest Groupcachepb__ModernGetRequest;
+typedef struct Groupcachepb__ModernGetResponse Groupcachepb__ModernGetResponse;
 
 
 /* --- enums --- */
@@ -35,6 +38,10 @@ struct  Groupcachepb__GetRequest
     , {0,NULL}, {0,NULL} }
 
 
+/*
+ * expire: Unix time in nanoseconds, 0 for never. mailgun/groupcache and groupcache-go have it,
+ * golang/groupcache has not.
+ */
 struct  Groupcachepb__GetResponse
 {
   ProtobufCMessage base;
@@ -42,9 +49,55 @@ struct  Groupcachepb__GetResponse
   ProtobufCBinaryData value;
   protobuf_c_boolean has_minute_qps;
   double minute_qps;
+  protobuf_c_boolean has_expire;
+  int64_t expire;
 };
 #define GROUPCACHEPB__GET_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&groupcachepb__get_response__descriptor) \
+    , 0, {0,NULL}, 0, 0, 0, 0 }
+
+
+struct  Groupcachepb__SetRequest
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData group;
+  ProtobufCBinaryData key;
+  protobuf_c_boolean has_value;
+  ProtobufCBinaryData value;
+  protobuf_c_boolean has_expire;
+  int64_t expire;
+};
+#define GROUPCACHEPB__SET_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&groupcachepb__set_request__descriptor) \
+    , {0,NULL}, {0,NULL}, 0, {0,NULL}, 0, 0 }
+
+
+/*
+ * modernprogram/groupcache has these two instead.
+ */
+struct  Groupcachepb__ModernGetRequest
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData group;
+  ProtobufCBinaryData key;
+  ProtobufCBinaryData ctx1;
+  ProtobufCBinaryData ctx2;
+};
+#define GROUPCACHEPB__MODERN_GET_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&groupcachepb__modern_get_request__descriptor) \
+    , {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL} }
+
+
+struct  Groupcachepb__ModernGetResponse
+{
+  ProtobufCMessage base;
+  protobuf_c_boolean has_value;
+  ProtobufCBinaryData value;
+  protobuf_c_boolean has_expire;
+  int64_t expire;
+};
+#define GROUPCACHEPB__MODERN_GET_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&groupcachepb__modern_get_response__descriptor) \
     , 0, {0,NULL}, 0, 0 }
 
 
@@ -86,6 +139,63 @@ Groupcachepb__GetResponse *
 void   groupcachepb__get_response__free_unpacked
                      (Groupcachepb__GetResponse *message,
                       ProtobufCAllocator *allocator);
+/* Groupcachepb__SetRequest methods */
+void   groupcachepb__set_request__init
+                     (Groupcachepb__SetRequest         *message);
+size_t groupcachepb__set_request__get_packed_size
+                     (const Groupcachepb__SetRequest   *message);
+size_t groupcachepb__set_request__pack
+                     (const Groupcachepb__SetRequest   *message,
+                      uint8_t             *out);
+size_t groupcachepb__set_request__pack_to_buffer
+                     (const Groupcachepb__SetRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Groupcachepb__SetRequest *
+       groupcachepb__set_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   groupcachepb__set_request__free_unpacked
+                     (Groupcachepb__SetRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Groupcachepb__ModernGetRequest methods */
+void   groupcachepb__modern_get_request__init
+                     (Groupcachepb__ModernGetRequest         *message);
+size_t groupcachepb__modern_get_request__get_packed_size
+                     (const Groupcachepb__ModernGetRequest   *message);
+size_t groupcachepb__modern_get_request__pack
+                     (const Groupcachepb__ModernGetRequest   *message,
+                      uint8_t             *out);
+size_t groupcachepb__modern_get_request__pack_to_buffer
+                     (const Groupcachepb__ModernGetRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Groupcachepb__ModernGetRequest *
+       groupcachepb__modern_get_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   groupcachepb__modern_get_request__free_unpacked
+                     (Groupcachepb__ModernGetRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Groupcachepb__ModernGetResponse methods */
+void   groupcachepb__modern_get_response__init
+                     (Groupcachepb__ModernGetResponse         *message);
+size_t groupcachepb__modern_get_response__get_packed_size
+                     (const Groupcachepb__ModernGetResponse   *message);
+size_t groupcachepb__modern_get_response__pack
+                     (const Groupcachepb__ModernGetResponse   *message,
+                      uint8_t             *out);
+size_t groupcachepb__modern_get_response__pack_to_buffer
+                     (const Groupcachepb__ModernGetResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Groupcachepb__ModernGetResponse *
+       groupcachepb__modern_get_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   groupcachepb__modern_get_response__free_unpacked
+                     (Groupcachepb__ModernGetResponse *message,
+                      ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
 typedef void (*Groupcachepb__GetRequest_Closure)
@@ -93,6 +203,15 @@ typedef void (*Groupcachepb__GetRequest_Closure)
                   void *closure_data);
 typedef void (*Groupcachepb__GetResponse_Closure)
                  (const Groupcachepb__GetResponse *message,
+                  void *closure_data);
+typedef void (*Groupcachepb__SetRequest_Closure)
+                 (const Groupcachepb__SetRequest *message,
+                  void *closure_data);
+typedef void (*Groupcachepb__ModernGetRequest_Closure)
+                 (const Groupcachepb__ModernGetRequest *message,
+                  void *closure_data);
+typedef void (*Groupcachepb__ModernGetResponse_Closure)
+                 (const Groupcachepb__ModernGetResponse *message,
                   void *closure_data);
 
 /* --- services --- */
@@ -102,6 +221,9 @@ typedef void (*Groupcachepb__GetResponse_Closure)
 
 extern const ProtobufCMessageDescriptor groupcachepb__get_request__descriptor;
 extern const ProtobufCMessageDescriptor groupcachepb__get_response__descriptor;
+extern const ProtobufCMessageDescriptor groupcachepb__set_request__descriptor;
+extern const ProtobufCMessageDescriptor groupcachepb__modern_get_request__descriptor;
+extern const ProtobufCMessageDescriptor groupcachepb__modern_get_response__descriptor;
 
 PROTOBUF_C__END_DECLS
 

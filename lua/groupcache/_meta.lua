@@ -63,11 +63,11 @@
 ---@field admin_listen? string "host:port" for /stats; default: listen if loopback, else 127.0.0.1 on the next port
 ---@field workers? integer Lua VMs that run getters, 1 to 256; default: one a core
 ---@field http_threads? integer threads that serve HTTP, 1 to 256; default: one a core
----@field dialect? "golang" what the cluster speaks
+---@field dialect? "golang"|"mailgun"|"groupcache-go"|"modernprogram" what the cluster speaks; default "golang"
 ---@field log_level? "debug"|"info"|"warn"|"error"|"off" default "info"
 ---@field base_path? string where peers ask, the same on every node, with a slash at both ends; default "/_groupcache/"
 ---@field replicas? integer points of each peer on the ring, the same on every node, 1 to 10000; default 50
----@field hash? "crc32" hash of the ring
+---@field hash? "crc32"|"fnv1-32"|"fnv1a-32"|"fnv1-64"|"fnv1a-64" hash of the ring; default the dialect's own
 ---@field max_key_bytes? integer a longer key is refused, 1 to 65536; default 4096
 ---@field max_connections? integer connections served at once; default 4000, or what the limit of open files allows
 ---@field connect_timeout? groupcache.Seconds to connect to a peer, above 0; default 0.2

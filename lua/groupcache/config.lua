@@ -21,8 +21,9 @@ config.SETTINGS = {
     help = "Lua VMs that run getters; default: one a core" },
   http_threads = { kind = "integer", min = 1, max = 256, arg = "N",
     help = "threads that serve HTTP; default: one a core" },
-  dialect = { kind = "enum", default = "golang", values = { "golang" }, arg = "NAME",
-    help = "what the cluster speaks: golang" },
+  dialect = { kind = "enum", default = "golang", arg = "NAME",
+    values = { "golang", "mailgun", "groupcache-go", "modernprogram" },
+    help = "what the cluster speaks: golang, mailgun,\ngroupcache-go or modernprogram" },
   log_level = { kind = "enum", default = "info", arg = "LEVEL",
     values = { "debug", "info", "warn", "error", "off" },
     help = "debug, info, warn, error or off" },
@@ -30,8 +31,10 @@ config.SETTINGS = {
     help = "where peers ask, the same on every node" },
   replicas = { kind = "integer", default = 50, min = 1, max = 10000, arg = "N",
     help = "points of each peer on the ring, the same on every node" },
-  hash = { kind = "enum", values = { "crc32" }, arg = "NAME",
-    help = "hash of the ring: crc32" },
+  hash = { kind = "enum", values = { "crc32", "fnv1-32", "fnv1a-32", "fnv1-64", "fnv1a-64" },
+    arg = "NAME",
+    help = "hash of the ring, the same on every node: crc32,\nfnv1-32 or fnv1a-32; in other "
+      .. "dialects than golang\nfnv1-64, fnv1a-64 or crc32; default: the first" },
   max_key_bytes = { kind = "integer", default = 4096, min = 1, max = 65536, arg = "N",
     help = "a longer key is refused" },
   max_connections = { kind = "integer", min = 1, max = 1000000, arg = "N",
@@ -141,6 +144,19 @@ local function complete_self(s)
     .. "itself, byte for byte"):format(s.self, #s.peers, s.peers[1])
 end
 
+-- A hash that users of the dialect's Go library might have chosen; its own by default.
+local function complete_hash(s)
+  local hashes = core.ring_hashes(s.dialect)
+  for _, name in ipairs(hashes) do
+    if name == (s.hash or hashes[1]) then
+      s.hash = name
+      return true
+    end
+  end
+  return nil, ("hash is %q, and in the dialect %s must be one of \"%s\""):format(s.hash, s.dialect,
+    table.concat(hashes, '", "'))
+end
+
 local function complete_connections(s)
   local _, descriptors = core.limits()
   local others = OTHER_DESCRIPTORS + PER_WORKER * s.workers + PER_HTTP_THREAD * s.http_threads
@@ -177,6 +193,10 @@ local function complete(s)
       :format(s.listen)
   end
   local ok, err = complete_self(s)
+  if not ok then
+    return nil, err
+  end
+  ok, err = complete_hash(s)
   if not ok then
     return nil, err
   end

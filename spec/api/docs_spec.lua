@@ -3,11 +3,12 @@
 -- docs/api.md and lua/groupcache/_meta.lua against the sources: what is public is described, what
 -- is described is there, and the tables say what the code does. The Lua of the other pages runs.
 
+local ffi = require "ffi"
 local lfs = require "lfs"
 local process = require "support.process"
 local tmp = require "support.tmp"
 
-local C = require("support.unit").load "wire/dialect.h"
+local C = require("support.unit").load("wire/dialect.h", "base/hash.h")
 
 local api = tmp.read "docs/api.md"
 local readme = tmp.read "README.md"
@@ -34,6 +35,7 @@ local function load_modules()
     node = function() return raw_node end,
     now = function() return 0 end,
     recall = function() return nil, 1024 end,
+    ring_hashes = function() return { "crc32" } end,
     script = function()
       return { settings = function() return {} end, groups = function() return { {} } end,
         close = function() end }
@@ -305,8 +307,33 @@ describe("docs/api.md", function()
     for _, cells in ipairs(list) do
       local name = bare(cells[1])
       assert.equal(client_status(name), cells[3], name .. " to clients")
-      local peer = C.dialect_status(C.DIALECT_GOLANG, C["ERR_" .. name])
-      assert.equal(tostring(peer), cells[4], name .. " to peers")
+      for d = 0, tonumber(C.DIALECT_COUNT) - 1 do
+        assert.equal(tostring(C.dialect_status(d, C["ERR_" .. name])),
+          cells[d == tonumber(C.DIALECT_GOLANG) and 4 or 5], name .. " to peers")
+      end
+    end
+  end)
+
+  it("has the dialects, with their hashes", function()
+    local names, hashes = {}, {}
+    for name in chapter("### Dialects"):match("\n| |([^\n]+)"):gmatch "`([%w-]+)`" do
+      names[#names + 1] = name
+    end
+    assert.same(modules.config.SETTINGS.dialect.values, names)
+    for _, cells in ipairs(rows(chapter "### Dialects")) do
+      if cells[1] == "`hash`" then
+        hashes = cells
+      end
+    end
+    for i, name in ipairs(names) do
+      local facts = C.dialect_facts(C.dialect_from_name(name))
+      local list = hashes[i + 1]:gsub("as `mailgun`", hashes[3])
+      local wanted, bits = ffi.string(C.hash_kind_name(facts.hash)), 0
+      assert.equal(wanted, list:match "^`([%w-]+)`", "the default comes first")
+      for hash in list:gmatch "`([%w-]+)`" do
+        bits = bits + 2 ^ C.hash_kind_from_name(hash)
+      end
+      assert.equal(facts.hashes, bits, name)
     end
   end)
 

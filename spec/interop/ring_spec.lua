@@ -21,7 +21,7 @@ end
 local function our_ring(peers, replicas)
   local names = ffi.new("const char *[?]", #peers, peers)
   local e = ffi.new "struct error"
-  local ring = C.ring_new(C.RING_CRC32, names, #peers, replicas, e)
+  local ring = C.ring_new(C.HASH_CRC32, C.RING_PLAIN, names, #peers, replicas, e)
   assert(ring ~= nil, ffi.string(e.msg))
   return ffi.gc(ring, C.ring_free)
 end

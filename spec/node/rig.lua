@@ -15,14 +15,15 @@
 -- script's lines keep their numbers.
 --
 --   rig.stop(n)                             ends a node, and insists that it ends well
---   rig.owner(peers, key) -> url            who owns the key in that ring
---   rig.owned_by(peers, url, name) -> key   a key of that owner: name-1, name-2, ...
+--   rig.owner(peers, key, dialect, hash) -> url      who owns the key in that ring, of a dialect
+--                                                    [golang] and a hash [its own] by name
+--   rig.owned_by(peers, url, name, dialect) -> key   a key of that owner: name-1, name-2, ...
 
 local eventually = require "support.eventually"
 local ffi = require "ffi"
 local lfs = require "lfs"
 local tmp = require "support.tmp"
-local C = require("support.unit").load("cache/ring.h")
+local C = require("support.unit").load("cache/ring.h", "wire/dialect.h")
 
 local rig = {}
 rig.__index = rig
@@ -102,18 +103,25 @@ function rig.stop(n)
   end
 end
 
-function rig.owner(peers, key)
-  local names = ffi.new("const char *[?]", #peers + 1, peers)
-  local ring = C.ring_new(C.RING_CRC32, names, #peers, 50, nil)
+function rig.owner(peers, key, dialect, hash)
+  local d = C.dialect_from_name(dialect or "golang")
+  assert(d >= 0, dialect)
+  local facts, names = C.dialect_facts(d), ffi.new("const char *[?]", #peers + 1)
+  for i, url in ipairs(peers) do
+    names[i - 1] = C.dialect_ring_name(d, url)
+  end
+  local points = facts.md5_points ~= 0 and C.RING_MD5 or C.RING_PLAIN
+  local kind = hash and C.hash_kind_from_name(hash) or facts.hash
+  local ring = C.ring_new(kind, points, names, #peers, 50, nil)
   local i = tonumber(C.ring_owner(ring, key, #key))
   C.ring_free(ring)
   return peers[i + 1]
 end
 
-function rig.owned_by(peers, url, name)
+function rig.owned_by(peers, url, name, dialect)
   for i = 1, 10000 do
     local key = ("%s-%d"):format(name, i)
-    if rig.owner(peers, key) == url then
+    if rig.owner(peers, key, dialect) == url then
       return key
     end
   end

@@ -21,10 +21,19 @@ describe("clock", function()
 
   it("moves forward when it is told to", function()
     local hour = 3600 * 1000
-    local before_ms, before_ns = C.clock_ms(), C.clock_ns()
+    local before_ms, before_ns, before_wall = C.clock_ms(), C.clock_ns(), C.clock_wall_ns()
     C.clock_advance(hour)
     local ms, ns = C.clock_ms() - before_ms, C.clock_ns() - before_ns
+    local wall = C.clock_wall_ns() - before_wall
     assert.is_true(ms >= hour and ms < 2 * hour)
     assert.is_true(ns >= 1000000ULL * hour and ns < 2000000ULL * hour)
+    assert.is_true(wall >= 1000000ULL * hour and wall < 2000000ULL * hour)
+  end)
+
+  it("knows the time of day, in nanoseconds since 1970", function()
+    local before = os.time()
+    local now = tonumber(C.clock_wall_ns() / 1000000000ULL)
+    -- Other specs of this process may have moved the clock forward.
+    assert.is_true(now >= before and now < before + 10 * 365 * 86400)
   end)
 end)

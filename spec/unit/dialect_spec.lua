@@ -1,16 +1,22 @@
 -- SPDX-License-Identifier: MIT
 
+local bit = require "bit"
 local ffi = require "ffi"
-local C = require("support.unit").load("wire/dialect.h", "base/buf.h")
+local C = require("support.unit").load("wire/dialect.h", "base/buf.h", "base/hash.h")
 
 local OK, NO_KEY = tonumber(C.DIALECT_OK), tonumber(C.DIALECT_NO_KEY)
 local BAD_ESCAPE = tonumber(C.DIALECT_BAD_ESCAPE)
 
-local function parse(path)
+local GOLANG, MAILGUN = C.DIALECT_GOLANG, C.DIALECT_MAILGUN
+local GROUPCACHE_GO, MODERNPROGRAM = C.DIALECT_GROUPCACHE_GO, C.DIALECT_MODERNPROGRAM
+local FORKS = { mailgun = MAILGUN, ["groupcache-go"] = GROUPCACHE_GO,
+  modernprogram = MODERNPROGRAM }
+
+local function parse(path, dialect)
   local scratch = ffi.new("char[?]", #path + 1)
   scratch[#path] = 0x55
   local t = ffi.new "struct dialect_target"
-  local code = tonumber(C.dialect_parse(C.DIALECT_GOLANG, path, #path, scratch, t))
+  local code = tonumber(C.dialect_parse(dialect or GOLANG, path, #path, scratch, t))
   assert.equal(0x55, scratch[#path]) -- the scratch it was given was enough
   if code ~= OK then
     return code
@@ -27,14 +33,202 @@ local function target(group, key)
   return text
 end
 
-describe("dialect golang", function()
+describe("a dialect", function()
   it("is found by its name", function()
-    assert.equal(tonumber(C.DIALECT_GOLANG), C.dialect_from_name "golang")
-    assert.equal("golang", ffi.string(C.dialect_name(C.DIALECT_GOLANG)))
+    for name, dialect in pairs { golang = GOLANG, mailgun = MAILGUN,
+      ["groupcache-go"] = GROUPCACHE_GO, modernprogram = MODERNPROGRAM } do
+      assert.equal(tonumber(dialect), C.dialect_from_name(name))
+      assert.equal(name, ffi.string(C.dialect_name(dialect)))
+    end
+    assert.equal(4, tonumber(C.DIALECT_COUNT))
     assert.equal(-1, C.dialect_from_name "Golang")
     assert.equal(-1, C.dialect_from_name "")
   end)
 
+  it("has a ring, and the hashes that a user of the Go library might have chosen", function()
+    for _, row in ipairs {
+      { GOLANG, "crc32", 0, { "crc32", "fnv1-32", "fnv1a-32" } },
+      { MAILGUN, "fnv1-64", 1, { "crc32", "fnv1-64", "fnv1a-64" } },
+      { GROUPCACHE_GO, "fnv1-64", 1, { "crc32", "fnv1-64", "fnv1a-64" } },
+      { MODERNPROGRAM, "fnv1-64", 1, { "crc32", "fnv1-64", "fnv1a-64" } },
+    } do
+      local facts = C.dialect_facts(row[1])
+      assert.equal(row[2], ffi.string(C.hash_kind_name(facts.hash)))
+      assert.equal(row[3], facts.md5_points)
+      local hashes = {}
+      for kind = 0, tonumber(C.HASH_KINDS) - 1 do
+        if bit.band(facts.hashes, 2 ^ kind) ~= 0 then
+          hashes[#hashes + 1] = ffi.string(C.hash_kind_name(kind))
+        end
+      end
+      assert.same(row[4], hashes)
+    end
+  end)
+
+  it("calls peers on the ring by their URL, or by what is behind its scheme", function()
+    local function name(dialect, url)
+      return ffi.string(C.dialect_ring_name(dialect, url))
+    end
+    for _, dialect in ipairs { GOLANG, MAILGUN, MODERNPROGRAM } do
+      assert.equal("http://10.0.0.1:8080", name(dialect, "http://10.0.0.1:8080"))
+    end
+    assert.equal("10.0.0.1:8080", name(GROUPCACHE_GO, "http://10.0.0.1:8080"))
+    assert.equal("[::1]:80", name(GROUPCACHE_GO, "https://[::1]:80"))
+    assert.equal("nothing", name(GROUPCACHE_GO, "nothing"))
+  end)
+
+  it("has verbs, and a way with all other methods", function()
+    local get, set, remove = tonumber(C.DIALECT_GET), tonumber(C.DIALECT_SET),
+      tonumber(C.DIALECT_REMOVE)
+    local many, none = tonumber(C.DIALECT_REMOVE_KEYS), -1
+    for _, row in ipairs {
+      { GOLANG, GET = get, PUT = get, DELETE = get, POST = get, HEAD = get, PATCH = get },
+      { MAILGUN, GET = get, PUT = set, DELETE = remove, POST = get, HEAD = get, PATCH = get },
+      { MODERNPROGRAM, GET = get, PUT = set, DELETE = remove, POST = get, HEAD = get, PATCH = get },
+      { GROUPCACHE_GO, GET = get, PUT = set, DELETE = remove, POST = many, HEAD = none,
+        PATCH = none },
+    } do
+      for method, verb in pairs(row) do
+        if method ~= 1 then
+          assert.equal(verb, C.dialect_verb(row[1], method), method)
+          if verb ~= get and verb ~= none then
+            assert.equal(method, ffi.string(C.dialect_method(row[1], verb)))
+          end
+        end
+      end
+      assert.equal("GET", ffi.string(C.dialect_method(row[1], get)))
+      assert.equal(row.PATCH, C.dialect_verb(row[1], "put")) -- methods have their case
+    end
+    for _, verb in ipairs { set, remove, many } do -- a Go v1 node never sees one
+      assert.is_true(C.dialect_method(GOLANG, verb) == nil)
+    end
+    for _, dialect in ipairs { MAILGUN, MODERNPROGRAM } do
+      assert.is_true(C.dialect_method(dialect, many) == nil)
+    end
+  end)
+
+  it("has bodies of GET in modernprogram alone", function()
+    for d = 0, tonumber(C.DIALECT_COUNT) - 1 do
+      assert.equal(d == tonumber(MODERNPROGRAM) and 1 or 0, C.dialect_facts(d).get_may_have_body)
+    end
+  end)
+
+  it("has the expiry in its field, and refuses what has ended where Go does", function()
+    for _, row in ipairs { { GOLANG, 0, 0 }, { MAILGUN, 3, 1 }, { GROUPCACHE_GO, 3, 0 },
+      { MODERNPROGRAM, 2, 1 } } do
+      assert.equal(row[2], C.dialect_facts(row[1]).expire_field)
+      assert.equal(row[3], C.dialect_facts(row[1]).refuses_expired)
+    end
+  end)
+
+  it("has a target of its own for many keys", function()
+    local b = ffi.new "struct buf"
+    C.buf_init(b, 0)
+    assert.equal(0, tonumber(C.dialect_put_remove_keys_target(b, "a/b", 3)))
+    assert.equal("a%2Fb/_remove-keys/", ffi.string(b.data, b.len))
+    C.buf_deinit(b)
+    local t = ffi.new "struct dialect_target"
+    for path, is in pairs { ["g/_remove-keys/"] = 1, ["g/%5fremove-keys%2F"] = 1,
+      ["g/_remove-keys"] = 0, ["g/_remove-keys/x"] = 0, ["g/"] = 0 } do
+      local scratch = ffi.new("char[?]", #path)
+      assert.equal(OK, tonumber(C.dialect_parse(GROUPCACHE_GO, path, #path, scratch, t)))
+      assert.equal(is, C.dialect_is_remove_keys(t), path)
+    end
+  end)
+end)
+
+describe("in the forks' dialects", function()
+  it("a raw plus is a plus", function()
+    for _, dialect in pairs(FORKS) do
+      for path, key in pairs { ["g/a+b"] = "a+b", ["g/a%2Bb"] = "a+b", ["g/a%20b"] = "a b",
+        ["g/$&+=:@"] = "$&+=:@", ["g/a%252Fb"] = "a%2Fb", ["g/a%2F%2Fb"] = "a//b", ["g/"] = "",
+        ["g/.."] = "..", ["g/%00%FF"] = "\0\255" } do
+        local code, group, got = parse(path, dialect)
+        assert.equal(OK, code)
+        assert.equal("g", group)
+        assert.equal(key, got)
+      end
+    end
+  end)
+
+  it("an error of a load has the status that makes Go's callers do the right thing", function()
+    for name in pairs(FORKS) do
+      local dialect, statuses = FORKS[name], {}
+      for code = 1, C.ERR_COUNT - 1 do
+        statuses[ffi.string(C.err_name(code))] = C.dialect_status(dialect, code)
+      end
+      assert.same({ NOTFOUND = 404, GETTER = 503, PEER = 503, TOOBIG = 503, CYCLE = 503,
+        INVAL = 400, NOMEM = 500, TIMEOUT = 500, BUSY = 500, CLOSED = 500 }, statuses)
+      assert.equal(500, C.dialect_facts(dialect).no_group_status)
+    end
+    assert.equal(404, C.dialect_facts(GOLANG).no_group_status)
+  end)
+end)
+
+describe("what an answer means", function()
+  -- "value", "unusable", or the code of the last word.
+  local function word(dialect, status, text, code_name)
+    local code = ffi.new "enum err[1]"
+    local w = C.dialect_word(dialect, status, code_name, text or "", #(text or ""), code)
+    if w == C.DIALECT_LAST_WORD then
+      return ffi.string(C.err_name(code[0]))
+    end
+    return w == C.DIALECT_VALUE and "value" or "unusable"
+  end
+
+  local OTHERS = { 201, 204, 301, 307, 400, 405, 413, 500, 502, 504 }
+
+  it("is a value with 200, and nothing with most", function()
+    for d = 0, tonumber(C.DIALECT_COUNT) - 1 do
+      assert.equal("value", word(d, 200))
+      for _, status in ipairs(OTHERS) do
+        assert.equal("unusable", word(d, status, "boom\n"))
+      end
+    end
+  end)
+
+  it("is nothing with any error in golang", function()
+    assert.equal("unusable", word(GOLANG, 404, "no luck\n"))
+    assert.equal("unusable", word(GOLANG, 503, "no luck\n"))
+  end)
+
+  it("is the last word with 404 and 503 in the forks' dialects", function()
+    for _, dialect in pairs(FORKS) do
+      assert.equal("NOTFOUND", word(dialect, 404, "no luck\n"))
+      assert.equal("NOTFOUND", word(dialect, 404))
+      assert.equal("GETTER", word(dialect, 503, "no luck\n"))
+    end
+  end)
+
+  it("is nothing when the text speaks of the node, not of the key", function()
+    for _, dialect in pairs(FORKS) do
+      assert.equal("unusable", word(dialect, 404, "no such group: g\n"))
+      assert.equal("unusable", word(dialect, 404, "404 page not found\n"))
+      assert.equal("unusable", word(dialect, 404,
+        '{"error":"there is nothing at this path","code":"NOTFOUND"}\n'))
+      assert.equal("unusable", word(dialect, 503, "further crosstalk refused\n"))
+      assert.equal("NOTFOUND", word(dialect, 404, "further crosstalk refused\n"))
+      assert.equal("NOTFOUND", word(dialect, 404, "no such group"))
+      assert.equal("GETTER", word(dialect, 503, "no such group: g\n"))
+    end
+  end)
+
+  it("is what our own nodes say in their header, whatever the status", function()
+    for d = 0, tonumber(C.DIALECT_COUNT) - 1 do
+      for _, status in ipairs { 400, 404, 500, 503 } do
+        for _, name in ipairs { "NOTFOUND", "GETTER", "PEER", "TOOBIG", "TIMEOUT", "CYCLE",
+          "BUSY" } do
+          assert.equal(name, word(d, status, "no such group: g\n", name))
+        end
+        for _, name in ipairs { "INVAL", "NOMEM", "CLOSED", "OK", "", "GETTERS" } do
+          assert.equal("unusable", word(d, status, "x", name))
+        end
+      end
+    end
+  end)
+end)
+
+describe("dialect golang", function()
   it("tells a peer of a failed load with 500, of a malformed request with 400", function()
     for code = 1, C.ERR_COUNT - 1 do
       assert.equal(code == tonumber(C.ERR_INVAL) and 400 or 500,

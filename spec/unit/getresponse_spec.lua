@@ -9,7 +9,7 @@ local P = require "unit.shim"([[
 #include <string.h>
 #include "groupcache.pb-c.h"
 
-struct judged { int ok, has_value; size_t value_len; double minute_qps; };
+struct judged { int ok, has_value; size_t value_len; double minute_qps; int64_t expire; };
 
 void judge(const uint8_t *in, size_t n, struct judged *out, uint8_t *value)
 {
@@ -23,6 +23,7 @@ void judge(const uint8_t *in, size_t n, struct judged *out, uint8_t *value)
     if (m->value.len)
         memcpy(value, m->value.data, m->value.len);
     out->minute_qps = m->has_minute_qps ? m->minute_qps : 0;
+    out->expire = m->has_expire ? m->expire : 0;
     groupcachepb__get_response__free_unpacked(m, NULL);
 }
 
@@ -38,14 +39,14 @@ size_t pack(const uint8_t *value, size_t n, int has_qps, double qps, uint8_t *ou
     return groupcachepb__get_response__pack(&m, out);
 }
 ]], [[
-struct judged { int ok, has_value; size_t value_len; double minute_qps; };
+struct judged { int ok, has_value; size_t value_len; double minute_qps; int64_t expire; };
 void judge(const uint8_t *in, size_t n, struct judged *out, uint8_t *value);
 size_t pack(const uint8_t *value, size_t n, int has_qps, double qps, uint8_t *out);
 ]])
 
 local PEER = tonumber(C.ERR_PEER)
 
--- The value, the qps; or nil and the code.
+-- The value, the qps, the expiry; or nil and the code.
 local function decode(bytes)
   local out, e = ffi.new "struct getresponse", ffi.new "struct error"
   -- A copy of just these bytes: a sanitizer sees any read beyond them.
@@ -55,7 +56,7 @@ local function decode(bytes)
   local value = code == 0 and ffi.string(out.value, out.value_len) or nil
   C.mem_free(copy)
   if code == 0 then
-    return value, out.minute_qps
+    return value, out.minute_qps, out.expire_ns
   end
   assert.equal(code, tonumber(e.code))
   assert.is_true(#ffi.string(e.msg) > 0)
@@ -111,13 +112,29 @@ describe("getresponse_decode", function()
       { "golang: a value", "\x0a\x01v", "v", 0 },
       { "golang: an empty value", "\x0a\x00", "", 0 },
       { "mailgun: no expiry", "\x0a\x01v\x18\x00", "v", 0 },
-      { "mailgun: an expiry", "\x0a\x01v\x18\x85\x80\xd8\xce\xc0\xef\xdc\xad\x43", "v", 0 },
-      { "modernprogram: a varint in field 2", "\x0a\x01v\x10\x00", "v", 0 },
+      { "mailgun: an expiry", "\x0a\x01v\x18\x85\x80\xd8\xce\xc0\xef\xdc\xad\x43", "v",
+        4853600000000000005LL },
+      { "modernprogram: no expiry", "\x0a\x01v\x10\x00", "v", 0 },
+      { "modernprogram: an expiry", "\x0a\x01v\x10\x85\x80\xd8\xce\xc0\xef\xdc\xad\x43", "v",
+        4853600000000000005LL },
+      { "a clock before 1970", "\x0a\x01v\x18\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", "v", -1LL },
     } do
       it(row[1], function()
-        local value, qps = decode(row[2])
+        local value, qps, expire = decode(row[2])
         assert.equal(row[3], value)
-        assert.equal(row[4], qps)
+        assert.equal(0, qps)
+        assert.equal(0LL + row[4], expire)
+      end)
+
+      it(row[1] .. ", and none that is cut", function()
+        for n = 0, #row[2] - 1 do
+          local cut = row[2]:sub(1, n)
+          if n == row[2]:find("v", 1, true) then -- between two fields
+            assert.equal("v", (decode(cut)))
+          else
+            refused(cut)
+          end
+        end
       end)
     end
 
@@ -166,23 +183,26 @@ describe("getresponse_decode", function()
     for _ = 1, 5000 do
       local parts = {}
       for i = 1, math.random(0, 6) do
-        local what = math.random(3)
+        local what = math.random(4)
         if what == 1 then -- perhaps more than once: the last one counts
           parts[i] = make[BYTES](1)
         elseif what == 2 then
           parts[i] = tag(2, FIXED64) .. double(math.random())
+        elseif what == 3 then
+          parts[i] = make[VARINT](3)
         else
-          parts[i] = make[types[math.random(4)]](math.random(3, 2 ^ math.random(2, 29) - 1))
+          parts[i] = make[types[math.random(4)]](math.random(4, 2 ^ math.random(3, 29) - 1))
         end
       end
       local message = table.concat(parts)
       local out = ffi.new("uint8_t[?]", #message + 1)
       P.judge(message, #message, judged, out)
       assert(judged.ok == 1)
-      local value, more = decode(message)
+      local value, more, expire = decode(message)
       if judged.has_value == 1 then
         assert.equal(ffi.string(out, judged.value_len), value)
         assert.equal(judged.minute_qps, more)
+        assert.equal(judged.expire, expire)
       else
         without = without + 1
         assert.is_nil(value)
@@ -216,6 +236,12 @@ describe("getresponse_decode", function()
     assert.equal("", (decode(bytes_field(1, ""))))
     refused ""
     refused(tag(2, FIXED64) .. double(1))
+  end)
+
+  it("lets the last expiry count, in whichever field it is", function()
+    local v = bytes_field(1, "v")
+    assert.equal(7LL, (select(3, decode(v .. tag(2, VARINT) .. "\5" .. tag(3, VARINT) .. "\7"))))
+    assert.equal(5LL, (select(3, decode(tag(3, VARINT) .. "\7" .. v .. tag(2, VARINT) .. "\5"))))
   end)
 
   it("refuses groups, lone ends of groups and unknown wire types", function()
@@ -323,5 +349,38 @@ describe("getresponse_decode", function()
       C.mem_free(copy)
     end
     assert.is_true(taken > 0)
+  end)
+end)
+
+describe("getresponse_tail", function()
+  local function tail(field, expire)
+    local out = ffi.new("char[?]", C.GETRESPONSE_TAIL + 1)
+    out[C.GETRESPONSE_TAIL] = 0x55
+    local n = tonumber(C.getresponse_tail(out, field, expire))
+    assert.equal(0x55, out[C.GETRESPONSE_TAIL])
+    return ffi.string(out, n)
+  end
+
+  -- What Go's servers put behind the value.
+  it("is what the forks' nodes answer", function()
+    assert.equal("\x18\x00", tail(3, 0))
+    assert.equal("\x10\x00", tail(2, 0))
+    assert.equal("\x18\x85\x80\xd8\xce\xc0\xef\xdc\xad\x43", tail(3, 4853600000000000005LL))
+    assert.equal("\x10\x85\x80\xd8\xce\xc0\xef\xdc\xad\x43", tail(2, 4853600000000000005LL))
+  end)
+
+  it("is read back, behind an item's own bytes", function()
+    math.randomseed(101)
+    for _ = 1, 500 do
+      local value, field = random_bytes(math.random(0, 300)), math.random(2, 3)
+      local expire = ffi.cast("int64_t", math.random(0, 2 ^ 31)) * 2 ^ 31 + math.random(0, 2 ^ 31)
+      local it, len = C.item_new("key", 3, 0, value, #value, 0), ffi.new "size_t[1]"
+      local wire = C.item_wire(it, len)
+      local got, qps, at = decode(ffi.string(wire, len[0]) .. tail(field, expire))
+      C.item_unref(it)
+      assert.equal(value, got)
+      assert.equal(0, qps)
+      assert.equal(expire, at)
+    end
   end)
 end)

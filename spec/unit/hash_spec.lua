@@ -2,7 +2,7 @@
 
 local bit = require "bit"
 local ffi = require "ffi"
-local C = require("support.unit").load "base/hash.h"
+local C = require("support.unit").load("base/hash.h", "base/md5.h")
 
 local function random_bytes(n)
   local bytes = ffi.new("uint8_t[?]", n)
@@ -57,6 +57,143 @@ describe("crc32", function()
     for _ = 1, 50 do
       local s = random_bytes(math.random(300, 5000))
       assert.equal(model(s), C.hash_crc32(s, #s))
+    end
+  end)
+end)
+
+describe("FNV", function()
+  -- Multiplies by adding, one bit at a time, so that it shares no code with the C.
+  local function model(s, bits, first_multiply)
+    local wide = bits == 64
+    local h = wide and 0xcbf29ce484222325ULL or 0x811c9dc5ULL
+    local prime = wide and 0x100000001b3ULL or 0x01000193ULL
+    local function multiply(x)
+      local sum, p = 0ULL, prime
+      while p ~= 0 do
+        sum = p % 2 == 1 and sum + x or sum
+        x, p = x + x, p / 2
+      end
+      return wide and sum or sum % 2 ^ 32
+    end
+    for i = 1, #s do
+      if first_multiply then
+        h = bit.bxor(multiply(h), 0ULL + s:byte(i))
+      else
+        h = multiply(bit.bxor(h, 0ULL + s:byte(i)))
+      end
+    end
+    return h
+  end
+
+  -- As the rings of the Go forks have it, from their own code.
+  it("gives what Go's fasthash/fnv1 gives", function()
+    for s, want in pairs {
+      [""] = 14695981039346656037ULL,
+      ["foo"] = 15621798640163566899ULL,
+      ["user:12345"] = 10241126731453870355ULL,
+      ["k\0\255"] = 15617058645535295275ULL,
+    } do
+      assert.equal(want, C.hash_fnv1_64(s, #s))
+    end
+  end)
+
+  it("gives the published values of \"foobar\"", function()
+    -- The test vectors that come with the FNV reference code.
+    assert.equal(0x31f0b262, C.hash_fnv1_32("foobar", 6))
+    assert.equal(0xbf9cf968, C.hash_fnv1a_32("foobar", 6))
+    assert.equal(0x340d8765a4dda9c2ULL, C.hash_fnv1_64("foobar", 6))
+    assert.equal(0x85944171f73967e8ULL, C.hash_fnv1a_64("foobar", 6))
+  end)
+
+  it("agrees with the definition on random bytes", function()
+    math.randomseed(83)
+    for _ = 1, 300 do
+      local s = random_bytes(math.random(0, 40))
+      assert.equal(model(s, 32, true), 0ULL + C.hash_fnv1_32(s, #s))
+      assert.equal(model(s, 32, false), 0ULL + C.hash_fnv1a_32(s, #s))
+      assert.equal(model(s, 64, true), C.hash_fnv1_64(s, #s))
+      assert.equal(model(s, 64, false), C.hash_fnv1a_64(s, #s))
+    end
+  end)
+end)
+
+describe("md5", function()
+  local function md5(s)
+    local out = ffi.new "char[33]"
+    out[32] = 0x55
+    C.md5_hex(out, s, #s)
+    assert.equal(0x55, out[32]) -- no byte more
+    return ffi.string(out, 32)
+  end
+
+  it("gives the values of RFC 1321", function()
+    for s, want in pairs {
+      [""] = "d41d8cd98f00b204e9800998ecf8427e",
+      ["a"] = "0cc175b9c0f1b6a831c399e269772661",
+      ["abc"] = "900150983cd24fb0d6963f7d28e17f72",
+      ["message digest"] = "f96b697d7cb7938d525a2f31aaf161d0",
+      ["abcdefghijklmnopqrstuvwxyz"] = "c3fcd3d76192e4007dfb496cca67e13b",
+      ["ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"]
+        = "d174ab98d277d9f5a5611c2c9f419d9f",
+      [("1234567890"):rep(8)] = "57edf4a22be3c955ac49da2e2107b67a",
+    } do
+      assert.equal(want, md5(s))
+    end
+  end)
+
+  it("names a point of a ring as the Go forks do", function()
+    local hex = md5 "0http://10.0.0.1:8080"
+    assert.equal("11a206fb3c4ccca6df16d7cd0df87d41", hex)
+    assert.equal(14648600840645618861ULL, C.hash_fnv1_64(hex, 32))
+    hex = md5 "49http://10.0.0.3:8080"
+    assert.equal(6757389812498349044ULL, C.hash_fnv1_64(hex, 32))
+    hex = md5 "010.0.0.1:8080"
+    assert.equal(5946141185123236519ULL, C.hash_fnv1_64(hex, 32))
+  end)
+
+  it("agrees with md5sum at every length around its blocks", function()
+    local tmp = require "support.tmp"
+    math.randomseed(89)
+    local dir, sums = tmp.dir(), {}
+    for n = 0, 200 do
+      local s = random_bytes(n)
+      tmp.write(("%s/%03d"):format(dir, n), s)
+      sums[n + 1] = md5(s)
+    end
+    local p = assert(io.popen("cd " .. dir .. " && md5sum *"))
+    local theirs = {}
+    for hex in p:read("*a"):gmatch "(%x+)  %d+\n" do
+      theirs[#theirs + 1] = hex
+    end
+    p:close()
+    assert.same(theirs, sums)
+  end)
+end)
+
+describe("the functions a ring may be made with", function()
+  it("have names", function()
+    local names = {}
+    for kind = 0, tonumber(C.HASH_KINDS) - 1 do
+      names[kind + 1] = ffi.string(C.hash_kind_name(kind))
+      assert.equal(kind, C.hash_kind_from_name(names[kind + 1]))
+    end
+    assert.same({ "crc32", "fnv1-32", "fnv1a-32", "fnv1-64", "fnv1a-64" }, names)
+    for _, name in ipairs { "", "CRC32", "fnv1", "md5" } do
+      assert.equal(-1, C.hash_kind_from_name(name))
+    end
+  end)
+
+  it("are those of that name, as wide as the name says", function()
+    local s = "user:12345"
+    for kind, want in pairs {
+      [tonumber(C.HASH_CRC32)] = { 32, 0ULL + C.hash_crc32(s, #s) },
+      [tonumber(C.HASH_FNV1_32)] = { 32, 0ULL + C.hash_fnv1_32(s, #s) },
+      [tonumber(C.HASH_FNV1A_32)] = { 32, 0ULL + C.hash_fnv1a_32(s, #s) },
+      [tonumber(C.HASH_FNV1_64)] = { 64, C.hash_fnv1_64(s, #s) },
+      [tonumber(C.HASH_FNV1A_64)] = { 64, C.hash_fnv1a_64(s, #s) },
+    } do
+      assert.equal(want[1], C.hash_kind_bits(kind))
+      assert.equal(want[2], C.hash_ring(kind, s, #s))
     end
   end)
 end)

@@ -1,20 +1,25 @@
 -- SPDX-License-Identifier: MIT
 
 local ffi = require "ffi"
-local C = require("support.unit").load("cache/ring.h", "base/hash.h", "base/mem.h")
+local C = require("support.unit").load("cache/ring.h", "base/hash.h", "base/md5.h",
+  "base/mem.h")
 
 local NONE = 0xffffffffffffffffULL
 
 describe("ring", function()
   local rings = {}
 
-  local function try(peers, replicas, e)
+  local GOLANG = { hash = C.HASH_CRC32, points = C.RING_PLAIN }
+  local FORKS = { hash = C.HASH_FNV1_64, points = C.RING_MD5 }
+
+  local function try(peers, replicas, e, kind)
+    kind = kind or GOLANG
     local names = ffi.new("const char *[?]", #peers + 1, peers)
-    return C.ring_new(C.RING_CRC32, names, #peers, replicas, e)
+    return C.ring_new(kind.hash, kind.points, names, #peers, replicas, e)
   end
 
-  local function ring(peers, replicas)
-    local r = try(peers, replicas or 50, nil)
+  local function ring(peers, replicas, kind)
+    local r = try(peers, replicas or 50, nil, kind)
     assert.is_true(r ~= nil)
     rings[#rings + 1] = r
     return r
@@ -35,35 +40,48 @@ describe("ring", function()
 
   local three = { "http://10.0.0.1:8080", "http://10.0.0.2:8080", "http://10.0.0.3:8080" }
 
-  describe("places keys where golang/groupcache does", function()
-    -- Made with golang/groupcache at 2c02b82: consistenthash.New(50, nil), the peers in this order.
-    local golden = { [""] = 1, foo = 1, bar = 2, baz = 3, a = 2, ["hello world"] = 2,
-      ["user:1"] = 2, ["user:2"] = 1, ["user:3"] = 1, ["user:12345"] = 3, ["a/b"] = 3,
-      ["k\0\255"] = 1 }
+  local bare = { "10.0.0.1:8080", "10.0.0.2:8080", "10.0.0.3:8080" }
 
-    it("key by key", function()
-      local r = ring(three)
-      for key, want in pairs(golden) do
-        assert.equal(want, owner(r, key))
-      end
-    end)
+  -- Made with the Go libraries themselves, 50 replicas, the peers in this order: golang/groupcache
+  -- at 2c02b82; mailgun/groupcache v2.6.0, whose ring modernprogram/groupcache has too; the last
+  -- is what groupcache-go makes of peers without a scheme.
+  local KEYS = { "", "foo", "bar", "baz", "a", "hello world", "user:1", "user:2", "user:3",
+    "user:12345", "a/b", "k\0\255" }
+  for name, golden in pairs {
+    ["golang/groupcache"] = { kind = GOLANG, peers = three, count = { 34020, 30199, 35781 },
+      owners = { 1, 1, 2, 3, 2, 2, 2, 1, 1, 3, 3, 1 } },
+    ["mailgun/groupcache and modernprogram/groupcache"] = { kind = FORKS, peers = three,
+      count = { 37900, 29500, 32600 }, owners = { 2, 2, 2, 2, 1, 1, 3, 3, 3, 1, 2, 3 } },
+    ["groupcache-go"] = { kind = FORKS, peers = bare, count = { 40800, 24400, 34800 },
+      owners = { 1, 1, 1, 1, 3, 3, 3, 3, 3, 1, 1, 1 } },
+  } do
+    describe(("places keys where %s does"):format(name), function()
+      it("key by key", function()
+        local r, owners = ring(golden.peers, 50, golden.kind), {}
+        for i, key in ipairs(KEYS) do
+          owners[i] = owner(r, key)
+        end
+        assert.same(golden.owners, owners)
+      end)
 
-    it("in number, over key0 to key99999", function()
-      local r, counts = ring(three), { 0, 0, 0 }
-      for i = 0, 99999 do
-        local at = owner(r, "key" .. i)
-        counts[at] = counts[at] + 1
-      end
-      assert.same({ 34020, 30199, 35781 }, counts)
-    end)
+      it("in number, over key0 to key99999", function()
+        local r, counts = ring(golden.peers, 50, golden.kind), { 0, 0, 0 }
+        for i = 0, 99999 do
+          local at = owner(r, "key" .. i)
+          counts[at] = counts[at] + 1
+        end
+        assert.same(golden.count, counts)
+      end)
 
-    it("in whatever order the peers are listed, as long as no points fall together", function()
-      local r = ring { three[3], three[1], three[2] }
-      for key, want in pairs(golden) do
-        assert.equal(want % 3 + 1, owner(r, key))
-      end
+      it("in whatever order the peers are listed, as long as no points fall together", function()
+        local p = golden.peers
+        local r = ring({ p[3], p[1], p[2] }, 50, golden.kind)
+        for i, key in ipairs(KEYS) do
+          assert.equal(golden.owners[i] % 3 + 1, owner(r, key))
+        end
+      end)
     end)
-  end)
+  end
 
   it("owns nothing without peers", function()
     local r = ring {}
@@ -125,7 +143,7 @@ describe("ring", function()
   it("refuses more points than its limit before it looks at a peer", function()
     local e = ffi.new "struct error"
     local too_many = C.RING_MAX_POINTS / 50 + 1
-    assert.is_true(C.ring_new(C.RING_CRC32, nil, too_many, 50, e) == nil)
+    assert.is_true(C.ring_new(C.HASH_CRC32, C.RING_PLAIN, nil, too_many, 50, e) == nil)
     assert.equal(tonumber(C.ERR_INVAL), tonumber(e.code))
   end)
 
@@ -147,21 +165,33 @@ describe("ring", function()
   end)
 
   describe("agrees with Go's algorithm: sort, then binary search", function()
-    local function model(peers, replicas)
+    local function hash_of(kind, text)
+      return 0ULL + C.hash_ring(kind.hash, text, #text)
+    end
+
+    local function point_of(kind, text)
+      if kind.points == C.RING_PLAIN then
+        return hash_of(kind, text)
+      end
+      local hex = ffi.new "char[32]"
+      C.md5_hex(hex, text, #text)
+      return hash_of(kind, ffi.string(hex, 32))
+    end
+
+    local function model(peers, replicas, kind)
       local peer_at, points = {}, {}
       for p, name in ipairs(peers) do
         for i = 0, replicas - 1 do
-          local text = i .. name
-          local hash = C.hash_crc32(text, #text)
-          if not peer_at[hash] then
+          local hash = point_of(kind, i .. name)
+          if not peer_at[tostring(hash)] then
             points[#points + 1] = hash
           end
-          peer_at[hash] = p
+          peer_at[tostring(hash)] = p
         end
       end
       table.sort(points)
       return function(key)
-        local hash = C.hash_crc32(key, #key)
+        local hash = hash_of(kind, key)
         local low, high = 1, #points + 1
         while low < high do
           local middle = math.floor((low + high) / 2)
@@ -171,24 +201,59 @@ describe("ring", function()
             low = middle + 1
           end
         end
-        return peer_at[points[low] or points[1]]
+        return peer_at[tostring(points[low] or points[1])]
       end
     end
 
+    local function random_peers(n)
+      local peers = {}
+      for i = 1, n do
+        peers[i] = ("http://10.%d.%d.%d:%d"):format(math.random(0, 255), math.random(0, 255),
+          math.random(0, 255), math.random(1, 65535))
+      end
+      return peers
+    end
+
+    local function agree(peers, replicas, kind, keys, key_of)
+      local r, want = ring(peers, replicas, kind), model(peers, replicas, kind)
+      for i = 1, keys do
+        local key = key_of(i)
+        assert(owner(r, key) == want(key), key)
+      end
+    end
+
+    local function any_key(i)
+      return ("%d:%x"):format(i, math.random(0, 2 ^ 31))
+    end
+
     for _, n in ipairs { 1, 3, 10, 100, 1000 } do
-      it(("for %d peers and 100000 keys"):format(n), function()
+      it(("for %d peers and 50000 keys"):format(n), function()
         math.randomseed(n)
-        local peers = {}
-        for i = 1, n do
-          peers[i] = ("http://10.%d.%d.%d:%d"):format(math.random(0, 255), math.random(0, 255),
-            math.random(0, 255), math.random(1, 65535))
-        end
-        local r, want = ring(peers), model(peers, 50)
-        for i = 1, 100000 do
-          local key = ("%d:%x"):format(i, math.random(0, 2 ^ 31))
-          assert(owner(r, key) == want(key), key)
-        end
+        agree(random_peers(n), 50, GOLANG, 50000, any_key)
+        agree(random_peers(n), 50, FORKS, 50000, any_key)
       end)
     end
+
+    it("for every hash, with and without MD5", function()
+      math.randomseed(97)
+      for hash = 0, tonumber(C.HASH_KINDS) - 1 do
+        for _, points in ipairs { C.RING_PLAIN, C.RING_MD5 } do
+          agree(random_peers(20), 37, { hash = hash, points = points }, 3000, any_key)
+        end
+      end
+    end)
+
+    it("where a hash spreads badly: FNV-1 of texts that differ in their last bytes", function()
+      -- Most points fall into a few slots of the index, and all keys of a run into one.
+      for _, hash in ipairs { C.HASH_FNV1_32, C.HASH_FNV1_64 } do
+        local peers = {}
+        for i = 1, 200 do
+          peers[i] = ("peer%03d"):format(i)
+        end
+        agree(peers, 3, { hash = hash, points = C.RING_PLAIN }, 5000, function(i)
+          return "peer" .. i
+        end)
+      end
+    end)
   end)
 end)

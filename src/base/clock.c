@@ -6,13 +6,23 @@
 
 static atomic_uint_fast64_t offset_ns; /* atomic */
 
-uint64_t clock_ns(void)
+static uint64_t read_clock(clockid_t id)
 {
     struct timespec ts;
 
-    clock_gettime(CLOCK_MONOTONIC, &ts);
+    clock_gettime(id, &ts);
     return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec +
            atomic_load_explicit(&offset_ns, memory_order_relaxed);
+}
+
+uint64_t clock_ns(void)
+{
+    return read_clock(CLOCK_MONOTONIC);
+}
+
+uint64_t clock_wall_ns(void)
+{
+    return read_clock(CLOCK_REALTIME);
 }
 
 uint64_t clock_ms(void)

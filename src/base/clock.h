@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* clock.h - the time everything inside the node is measured with.
  *
- * Monotonic, so that a stepped wall clock moves no deadline and no expiry. Specs move it forward
- * with clock_advance(); nothing else does. Any thread. */
+ * Monotonic, so that a stepped wall clock moves no deadline and no expiry. The wall clock is only
+ * for what says so on the wire. Specs move both forward with clock_advance(); nothing else does.
+ * Any thread. */
 #ifndef CLOCK_H
 #define CLOCK_H
 
@@ -12,7 +13,10 @@
 uint64_t clock_ms(void);
 uint64_t clock_ns(void);
 
-/* Specs only: adds ms to what clock_ms() and clock_ns() say, in this process, for good. */
+/* Nanoseconds since 1970, as Go's UnixNano(). */
+uint64_t clock_wall_ns(void);
+
+/* Specs only: adds ms to what all of them say, in this process, for good. */
 void clock_advance(uint64_t ms);
 
 #endif

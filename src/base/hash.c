@@ -7,6 +7,9 @@
 
 #include "base/clock.h"
 
+static const uint32_t FNV_BASIS_32 = 0x811c9dc5u, FNV_PRIME_32 = 0x01000193u;
+static const uint64_t FNV_BASIS_64 = 0xcbf29ce484222325u, FNV_PRIME_64 = 0x100000001b3u;
+
 static uint64_t secret[2];         /* set once before the first use */
 static uint32_t crc_table[8][256]; /* likewise */
 
@@ -107,4 +110,86 @@ uint32_t hash_crc32(const void *bytes, size_t n)
     for (; n; n--)
         c = c >> 8 ^ crc_table[0][(c ^ *p++) & 255];
     return c ^ 0xffffffffu;
+}
+
+uint32_t hash_fnv1_32(const void *bytes, size_t n)
+{
+    const unsigned char *p = bytes, *end = p + n;
+    uint32_t h = FNV_BASIS_32;
+
+    while (p < end)
+        h = h * FNV_PRIME_32 ^ *p++;
+    return h;
+}
+
+uint32_t hash_fnv1a_32(const void *bytes, size_t n)
+{
+    const unsigned char *p = bytes, *end = p + n;
+    uint32_t h = FNV_BASIS_32;
+
+    while (p < end)
+        h = (h ^ *p++) * FNV_PRIME_32;
+    return h;
+}
+
+uint64_t hash_fnv1_64(const void *bytes, size_t n)
+{
+    const unsigned char *p = bytes, *end = p + n;
+    uint64_t h = FNV_BASIS_64;
+
+    while (p < end)
+        h = h * FNV_PRIME_64 ^ *p++;
+    return h;
+}
+
+uint64_t hash_fnv1a_64(const void *bytes, size_t n)
+{
+    const unsigned char *p = bytes, *end = p + n;
+    uint64_t h = FNV_BASIS_64;
+
+    while (p < end)
+        h = (h ^ *p++) * FNV_PRIME_64;
+    return h;
+}
+
+static const char *const kind_names[HASH_KINDS] = {
+    [HASH_CRC32] = "crc32",     [HASH_FNV1_32] = "fnv1-32",   [HASH_FNV1A_32] = "fnv1a-32",
+    [HASH_FNV1_64] = "fnv1-64", [HASH_FNV1A_64] = "fnv1a-64",
+};
+
+const char *hash_kind_name(enum hash_kind kind)
+{
+    return kind_names[kind];
+}
+
+int hash_kind_from_name(const char *name)
+{
+    int k;
+
+    for (k = 0; k < HASH_KINDS; k++) {
+        if (strcmp(kind_names[k], name) == 0)
+            return k;
+    }
+    return -1;
+}
+
+unsigned hash_kind_bits(enum hash_kind kind)
+{
+    return kind == HASH_FNV1_64 || kind == HASH_FNV1A_64 ? 64 : 32;
+}
+
+uint64_t hash_ring(enum hash_kind kind, const void *bytes, size_t n)
+{
+    switch (kind) {
+    case HASH_FNV1_32:
+        return hash_fnv1_32(bytes, n);
+    case HASH_FNV1A_32:
+        return hash_fnv1a_32(bytes, n);
+    case HASH_FNV1_64:
+        return hash_fnv1_64(bytes, n);
+    case HASH_FNV1A_64:
+        return hash_fnv1a_64(bytes, n);
+    default:
+        return hash_crc32(bytes, n);
+    }
 }

@@ -253,9 +253,36 @@ static const char **check_peers(lua_State *L, int index, size_t *count)
     return check_list(L, lua_gettop(L), count);
 }
 
+static enum dialect check_dialect(lua_State *L, int index)
+{
+    int dialect = dialect_from_name(luaL_checkstring(L, index));
+
+    luaL_argcheck(L, dialect >= 0, index, "unknown dialect");
+    return (enum dialect)dialect;
+}
+
+/* core.ring_hashes(dialect) -> names of the hashes its ring may be made with, the usual one first
+ */
+static int l_ring_hashes(lua_State *L)
+{
+    const struct dialect_facts *facts = dialect_facts(check_dialect(L, 1));
+    int kind, n = 1;
+
+    lua_newtable(L);
+    lua_pushstring(L, hash_kind_name(facts->hash));
+    lua_rawseti(L, -2, n++);
+    for (kind = 0; kind < HASH_KINDS; kind++) {
+        if (kind != (int)facts->hash && facts->hashes & 1u << kind) {
+            lua_pushstring(L, hash_kind_name((enum hash_kind)kind));
+            lua_rawseti(L, -2, n++);
+        }
+    }
+    return 1;
+}
+
 static void check_settings(lua_State *L, struct node_opts *o)
 {
-    int dialect;
+    int hash;
 
     luaL_checktype(L, 2, LUA_TTABLE);
     o->listen = string_field(L, "listen");
@@ -275,10 +302,12 @@ static void check_settings(lua_State *L, struct node_opts *o)
     o->jit = lua_toboolean(L, -1);
     lua_pop(L, 1);
     lua_getfield(L, 2, "dialect");
-    dialect = dialect_from_name(luaL_checkstring(L, -1));
-    lua_pop(L, 1);
-    luaL_argcheck(L, dialect >= 0, 2, "unknown dialect");
-    o->dialect = (enum dialect)dialect;
+    o->dialect = check_dialect(L, -1);
+    lua_getfield(L, 2, "hash");
+    hash = hash_kind_from_name(luaL_checkstring(L, -1));
+    luaL_argcheck(L, hash >= 0, 2, "unknown hash");
+    o->hash = (enum hash_kind)hash;
+    lua_pop(L, 2);
     o->peers = check_peers(L, 2, &o->n_peers);
 }
 
@@ -463,8 +492,6 @@ void bind_node_open(lua_State *L)
 }
 
 const luaL_Reg bind_node[] = {
-    {"block_signals", l_block_signals},
-    {"script", l_script},
-    {"node", l_node},
-    {NULL, NULL},
+    {"block_signals", l_block_signals}, {"script", l_script}, {"node", l_node},
+    {"ring_hashes", l_ring_hashes},     {NULL, NULL},
 };

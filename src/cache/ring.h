@@ -7,15 +7,15 @@
 #define RING_H
 
 #include <stddef.h>
-#include <stdint.h>
 
 #include "base/err.h"
+#include "base/hash.h"
 
-/* How points and keys are hashed, and who wins when two points fall together. */
-enum ring_kind {
-    /* golang/groupcache: crc32-IEEE of "<i><peer>" and of the key; of equal points the peer that
-     * stands last in the list wins */
-    RING_CRC32
+/* What is hashed for the i-th point of a peer. A key's own bytes are hashed as they are. Of equal
+ * points the peer that stands last in the list wins. */
+enum ring_points {
+    RING_PLAIN, /* golang/groupcache: "<i><peer>" */
+    RING_MD5    /* its forks: the MD5 of that, in lower-case hex */
 };
 
 enum { RING_MAX_REPLICAS = 10000, RING_MAX_POINTS = 100 * 1000 * 1000 };
@@ -24,8 +24,8 @@ struct ring;
 
 /* Builds a ring of n peers with `replicas` points each. n == 0 gives a ring that owns nothing.
  * Returns NULL and fills e for replicas out of range or no memory. */
-struct ring *ring_new(enum ring_kind kind, const char *const *peers, size_t n, unsigned replicas,
-                      struct error *e);
+struct ring *ring_new(enum hash_kind hash, enum ring_points points, const char *const *peers,
+                      size_t n, unsigned replicas, struct error *e);
 void ring_free(struct ring *r); /* NULL is fine */
 
 /* The place in the list of the peer that owns the key, SIZE_MAX when the ring is empty. */

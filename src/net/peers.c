@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* peers.c - the snapshot of the peer list, and a load at a peer.
  *
- * What an answer means (in the golang dialect a Go node has one status for every failure, so our
- * own nodes say more in a header):
+ * What an answer means, by dialect_word():
  *
- *   200, protobuf, a value             the value
- *   any status, HEADER_CODE final      the owner's own error, told to every waiter: the getter must
+ *   DIALECT_VALUE, protobuf, a value   the value
+ *   DIALECT_LAST_WORD                  the owner's own error, told to every waiter: the getter must
  *                                      not run a second time here
  *   anything else, or no answer        the peer could not be used: our getter loads the key
  *   the load's time is over            TIMEOUT: a slow getter at the owner is no reason to run ours
@@ -22,10 +21,12 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "cache/balance.h"
 #include "cache/group.h"
 #include "cache/ring.h"
 #include "net/fetch.h"
 #include "net/net.h"
+#include "wire/expire.h"
 #include "wire/getresponse.h"
 
 enum {
@@ -46,7 +47,8 @@ struct peer {
 
 struct view {
     struct ring *ring;
-    struct peer **list; /* with references */
+    struct balance *balance; /* may be NULL */
+    struct peer **list;      /* with references */
     size_t n;
 };
 
@@ -54,6 +56,7 @@ struct peers {
     struct peers_opts opts; /* set once; strings are ours */
     struct net *net;        /* set once */
     char *from;             /* set once: the request header that tells who asks */
+    atomic_int warned;      /* that the ring is out of balance */
     pthread_rwlock_t lock;
     struct view view; /* guarded by lock */
 };
@@ -86,6 +89,7 @@ static void view_clear(struct view *v)
     for (i = 0; i < v->n; i++)
         peer_unref(v->list[i]);
     mem_free(v->list);
+    balance_free(v->balance);
     ring_free(v->ring);
     memset(v, 0, sizeof(*v));
 }
@@ -146,6 +150,11 @@ static enum err check_url(const char *url, struct error *e)
     return ERR_OK;
 }
 
+static const char *ring_name(const struct peers *p, const char *url)
+{
+    return dialect_ring_name(p->opts.dialect, url);
+}
+
 enum err peers_check(const struct peers *p, const char *const *urls, size_t n, struct error *e)
 {
     size_t i, j, self = n;
@@ -154,7 +163,7 @@ enum err peers_check(const struct peers *p, const char *const *urls, size_t n, s
         if (check_url(urls[i], e))
             return e->code;
         for (j = 0; j < i; j++) {
-            if (strcmp(urls[i], urls[j]) == 0)
+            if (strcmp(ring_name(p, urls[i]), ring_name(p, urls[j])) == 0)
                 return error_set(e, ERR_INVAL, "peer \"%s\" is listed twice", urls[i]);
         }
         if (strcmp(urls[i], p->opts.self) == 0)
@@ -185,6 +194,21 @@ static struct peer *keep_or_make(const struct peers *p, const char *url)
     return peer;
 }
 
+static struct ring *make_ring(const struct peers *p, const char *const *urls, size_t n,
+                              struct error *e)
+{
+    int md5 = dialect_facts(p->opts.dialect)->md5_points;
+    const char **names = mem_zalloc((n + 1) * sizeof(*names));
+    struct ring *ring;
+    size_t i;
+
+    for (i = 0; i < n; i++)
+        names[i] = ring_name(p, urls[i]);
+    ring = ring_new(p->opts.hash, md5 ? RING_MD5 : RING_PLAIN, names, n, p->opts.replicas, e);
+    mem_free(names);
+    return ring;
+}
+
 enum err peers_set(struct peers *p, const char *const *urls, size_t n, struct error *e)
 {
     struct view next = {.n = n}, old;
@@ -192,9 +216,10 @@ enum err peers_set(struct peers *p, const char *const *urls, size_t n, struct er
 
     if (peers_check(p, urls, n, e))
         return e->code;
-    next.ring = ring_new(RING_CRC32, urls, n, p->opts.replicas, e);
+    next.ring = make_ring(p, urls, n, e);
     if (!next.ring)
         return e->code;
+    next.balance = balance_new(n);
     next.list = mem_zalloc((n + 1) * sizeof(struct peer *));
     pthread_rwlock_rdlock(&p->lock);
     for (i = 0; i < n; i++)
@@ -209,22 +234,34 @@ enum err peers_set(struct peers *p, const char *const *urls, size_t n, struct er
     return ERR_OK;
 }
 
-static struct peer *owner_locked(const struct peers *p, const void *key, size_t key_len)
+static void warn_of_skew(struct peers *p, const struct peer *busiest,
+                         const struct balance_skew *skew)
 {
-    size_t i = p->view.ring ? ring_owner(p->view.ring, key, key_len) : SIZE_MAX;
-
-    return i == SIZE_MAX ? NULL : p->view.list[i];
+    if (atomic_exchange(&p->warned, 1))
+        return;
+    log_warn("peers", "the ring is out of balance: one peer has most of the keys asked for here",
+             "peer=%s share=%.2f keys=%zu dialect=%s hash=%s", busiest->url, skew->share,
+             skew->keys, dialect_name(p->opts.dialect), hash_kind_name(p->opts.hash));
 }
 
 struct peer *peers_owner(void *ctx, const void *key, size_t key_len)
 {
     struct peers *p = ctx;
-    struct peer *peer;
+    struct peer *peer = NULL, *busiest = NULL;
+    struct balance_skew skew;
+    size_t i;
 
     pthread_rwlock_rdlock(&p->lock);
-    peer = owner_locked(p, key, key_len);
-    peer = peer && !peer->self ? peer_ref(peer) : NULL;
+    i = p->view.ring ? ring_owner(p->view.ring, key, key_len) : SIZE_MAX;
+    if (i != SIZE_MAX) {
+        peer = p->view.list[i]->self ? NULL : peer_ref(p->view.list[i]);
+        if (balance_count(p->view.balance, key, key_len, i, &skew))
+            busiest = peer_ref(p->view.list[skew.busiest]);
+    }
     pthread_rwlock_unlock(&p->lock);
+    if (busiest)
+        warn_of_skew(p, busiest, &skew);
+    peer_unref(busiest);
     return peer;
 }
 
@@ -272,14 +309,35 @@ static void unusable(struct exchange *x, const char *why)
     group_fallback(x->flight);
 }
 
-/* When the value ends here: as long from now as at the owner. One who does not say (a Go node, or a
- * value that is good for good) leaves it to the group's own ttl. */
-static uint64_t expiry(struct fetch *f, uint64_t group_ttl_ms)
+/* Whether the dialect's own field says when the value ends. */
+static int says_expiry(const struct peers *p, const struct getresponse *answer)
+{
+    return dialect_facts(p->opts.dialect)->expire_field && answer->expire_ns;
+}
+
+/* When the value ends here: as long from now as at the owner, by our own header rather than by the
+ * time of day. One who does not say (a Go node, or a value that is good for good) leaves it to the
+ * group's own ttl. */
+static uint64_t expiry(const struct peers *p, struct fetch *f, const struct getresponse *answer,
+                       uint64_t group_ttl_ms)
 {
     const char *ttl = fetch_header(f, HEADER_TTL);
-    uint64_t ms = ttl ? strtoull(ttl, NULL, 10) : group_ttl_ms;
+    uint64_t ms = group_ttl_ms;
 
-    return ttl || group_ttl_ms ? clock_ms() + (ms < MAX_TTL_MS ? ms : MAX_TTL_MS) : 0;
+    if (ttl)
+        ms = strtoull(ttl, NULL, 10);
+    else if (says_expiry(p, answer))
+        ms = expire_left_ms(answer->expire_ns, clock_wall_ns());
+    else if (!ms)
+        return 0;
+    return clock_ms() + (ms < MAX_TTL_MS ? ms : MAX_TTL_MS);
+}
+
+/* A value that has ended already, where Go's callers refuse such. */
+static int has_ended(const struct peers *p, struct fetch *f, const struct getresponse *answer)
+{
+    return dialect_facts(p->opts.dialect)->refuses_expired && says_expiry(p, answer) &&
+           !fetch_header(f, HEADER_TTL) && expire_is_past(answer->expire_ns, clock_wall_ns());
 }
 
 static void take_value(struct exchange *x, struct fetch *f)
@@ -298,8 +356,10 @@ static void take_value(struct exchange *x, struct fetch *f)
         unusable(x, e.msg);
     } else if (answer.value_len > opts.max_value_bytes) {
         unusable(x, "the value is over max_value_bytes");
+    } else if (has_ended(x->peers, f, &answer)) {
+        unusable(x, "the value has ended already");
     } else if (!(r.item = item_new(flight->key, flight->key_len, flight->hash, answer.value,
-                                   answer.value_len, expiry(f, opts.ttl_ms)))) {
+                                   answer.value_len, expiry(x->peers, f, &answer, opts.ttl_ms)))) {
         group_finish_error(flight, ERR_NOMEM, "no memory for a value of %zu bytes",
                            answer.value_len);
     } else {
@@ -309,27 +369,48 @@ static void take_value(struct exchange *x, struct fetch *f)
     }
 }
 
-/* The owner's error text: the body without the newline that Go's http.Error puts behind it. */
+/* The owner's error text: the body without the newlines around it, as Go's callers read it. */
 static void take_error(struct exchange *x, struct fetch *f, enum err code)
 {
     struct buf *body = fetch_body(f);
+    const char *text = body->data;
     size_t n = body->len;
 
-    while (n && body->data[n - 1] == '\n')
+    while (n && text[n - 1] == '\n')
         n--;
+    for (; n && *text == '\n'; n--)
+        text++;
     if (n > MESSAGE_BYTES)
         n = MESSAGE_BYTES;
     atomic_fetch_add(&x->peer->loads, 1);
-    group_finish_error(x->flight, code, "%.*s", (int)n, n ? body->data : "");
+    group_finish_error(x->flight, code, "%.*s", (int)n, n ? text : "");
+}
+
+static void take_answer(struct exchange *x, struct fetch *f)
+{
+    const struct buf *body = fetch_body(f);
+    enum err code = ERR_OK;
+    char why[80];
+
+    switch (dialect_word(x->peers->opts.dialect, fetch_status(f), fetch_header(f, HEADER_CODE),
+                         body->data, body->len, &code)) {
+    case DIALECT_VALUE:
+        take_value(x, f);
+        break;
+    case DIALECT_LAST_WORD:
+        take_error(x, f, code);
+        break;
+    default:
+        snprintf(why, sizeof(why), "status %d", fetch_status(f));
+        unusable(x, why);
+        break;
+    }
 }
 
 static void exchange_done(void *ctx, struct fetch *f)
 {
     struct exchange *x = ctx;
     const struct error *e = fetch_error(f);
-    const char *code_name = e->code ? NULL : fetch_header(f, HEADER_CODE);
-    enum err code = code_name ? err_from_name(code_name) : ERR_OK;
-    char why[80];
     int late;
 
     /* Also a load whose time went by while it waited for a connection has no time for our getter.
@@ -340,13 +421,8 @@ static void exchange_done(void *ctx, struct fetch *f)
         group_finish_error(x->flight, e->code, "%s", e->msg);
     } else if (e->code) {
         unusable(x, e->msg);
-    } else if (fetch_status(f) == 200) {
-        take_value(x, f);
-    } else if (err_is_final(code)) {
-        take_error(x, f, code);
     } else {
-        snprintf(why, sizeof(why), "status %d", fetch_status(f));
-        unusable(x, why);
+        take_answer(x, f);
     }
     peer_unref(x->peer);
     mem_free(x);

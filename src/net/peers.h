@@ -21,6 +21,7 @@ struct peers_opts {
     enum dialect dialect;
     const char *self;            /* this node's URL, byte for byte as in every node's list */
     const char *base_path;       /* starts and ends with a slash */
+    enum hash_kind hash;         /* of the ring: one that the dialect has */
     unsigned replicas;           /* points a peer has on the ring */
     uint64_t connect_timeout_ms; /* of an exchange; its answer may take as long as the load may */
 };
@@ -38,8 +39,8 @@ struct peers *peers_new(const struct peers_opts *o, struct net *net);
 void peers_free(struct peers *p); /* no load may be under way; NULL is fine */
 
 /* Replaces the list. Copies it. An empty list means that this node is alone. INVAL (and the list
- * stays as it was): self is missing from a list that is not empty, a URL is listed twice or is not
- * of the form http://host[:port]. */
+ * stays as it was): self is missing from a list that is not empty, a peer is listed twice or is not
+ * a URL of the form http://host[:port]. */
 enum err peers_set(struct peers *p, const char *const *urls, size_t n, struct error *e);
 
 /* Says what peers_set() would, and changes nothing. */

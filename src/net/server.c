@@ -197,7 +197,8 @@ static int serve_target(struct server *s, const struct answer_to *to,
         /* To a peer this is no answer about the key: it may know the group and load it itself. */
         error_set(&e, to->peer ? ERR_INVAL : ERR_NOTFOUND, "no such group: %.*s", (int)t->group_len,
                   t->group);
-        return answer_status(to, 404, &e);
+        return answer_status(to, to->peer ? dialect_facts(s->opts.dialect)->no_group_status : 404,
+                             &e);
     }
     hash = group_hash(t->key, t->key_len);
     r.item = group_lookup(g, hash, t->key, t->key_len, to->peer, &r.source);
@@ -295,7 +296,11 @@ static int serve(struct server *s, struct MHD_Connection *c, const char *url, co
     struct error e;
 
     if (data && strncmp(url, s->opts.base_path, base) == 0) {
-        answer_to_init(&to, s, c, 1); /* the original serves every method as GET */
+        answer_to_init(&to, s, c, 1);
+        if (dialect_verb(s->opts.dialect, method) != DIALECT_GET) {
+            error_set(&e, ERR_INVAL, DIALECT_METHODS_TEXT);
+            return answer_status(&to, 405, &e);
+        }
         return serve_path(s, &to, url + base, con_cls);
     }
     answer_to_init(&to, s, c, 0);

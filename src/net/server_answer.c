@@ -7,8 +7,11 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/mem.h"
 #include "cache/group.h"
 #include "cache/item.h"
+#include "wire/expire.h"
+#include "wire/getresponse.h"
 
 #define TEXT_TYPE "text/plain; charset=utf-8"
 
@@ -51,17 +54,57 @@ static void add_ttl(struct MHD_Response *r, const struct item *it)
     MHD_add_response_header(r, HEADER_TTL, ms);
 }
 
-int answer_value(const struct answer_to *to, const struct group *g, const struct result *result)
+/* An item that is being sent, and what stands behind its bytes. */
+struct tailed {
+    struct item *item; /* a reference */
+    char tail[GETRESPONSE_TAIL];
+};
+
+static void drop_tailed(void *arg)
 {
-    struct item *it = result->item;
+    struct tailed *t = arg;
+
+    item_unref(t->item);
+    mem_free(t);
+}
+
+/* The item's own bytes, and behind them when it ends. Takes the reference; NULL leaves it. */
+static struct MHD_Response *response_with_expiry(struct item *it, unsigned expire_field)
+{
+    struct tailed *t = mem_zalloc(sizeof(*t));
+    struct MHD_IoVec parts[2];
+    struct MHD_Response *r;
+
+    t->item = it;
+    parts[0].iov_base = item_wire(it, &parts[0].iov_len);
+    parts[1].iov_base = t->tail;
+    parts[1].iov_len = getresponse_tail(
+        t->tail, expire_field, expire_to_wire(it->expires_ms, clock_ms(), clock_wall_ns()));
+    r = MHD_create_response_from_iovec(parts, 2, drop_tailed, t);
+    if (!r)
+        mem_free(t);
+    return r;
+}
+
+/* The same for an answer that is the item's bytes and no more. */
+static struct MHD_Response *response_of(const struct answer_to *to, struct item *it)
+{
     const char *bytes = item_value(it);
     size_t n = it->value_len;
-    struct MHD_Response *r;
 
     if (to->peer)
         bytes = item_wire(it, &n);
-    r = MHD_create_response_from_buffer_with_free_callback_cls(n, (void *)(size_t)bytes, drop_item,
-                                                               it);
+    return MHD_create_response_from_buffer_with_free_callback_cls(n, (void *)(size_t)bytes,
+                                                                  drop_item, it);
+}
+
+int answer_value(const struct answer_to *to, const struct group *g, const struct result *result)
+{
+    struct item *it = result->item;
+    unsigned expire_field = to->peer ? dialect_facts(to->dialect)->expire_field : 0;
+    struct MHD_Response *r =
+        expire_field ? response_with_expiry(it, expire_field) : response_of(to, it);
+
     if (!r) {
         item_unref(it);
         return MHD_NO;

@@ -169,6 +169,7 @@ static enum err start_peers(struct node *n, struct error *e)
         .dialect = n->opts.dialect,
         .self = n->self,
         .base_path = n->opts.base_path,
+        .hash = n->opts.hash,
         .replicas = (unsigned)n->opts.replicas,
         .connect_timeout_ms = n->opts.connect_timeout_ms,
     };

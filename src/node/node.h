@@ -29,6 +29,7 @@ struct node_opts {
     size_t n_peers;
     enum dialect dialect;
     const char *base_path;
+    enum hash_kind hash; /* of the ring: one that the dialect has */
     uint64_t replicas;
     uint64_t max_key_bytes;
     uint64_t max_connections;

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "wire/varint.h"
+#include "wire/pb.h"
 
 enum request_field { REQUEST_OP = 1, REQUEST_KEY, REQUEST_VALUE, REQUEST_TTL };
 
@@ -23,52 +23,56 @@ enum answer_field {
 
 enum err batch_put_op(struct buf *out, enum batch_op op)
 {
-    return put_number(out, REQUEST_OP, op);
+    pb_put_int64(out, REQUEST_OP, op);
+    return out->failed;
 }
 
 enum err batch_put_key(struct buf *out, const void *key, size_t n)
 {
-    return put_bytes(out, REQUEST_KEY, key, n);
+    pb_put_bytes(out, REQUEST_KEY, key, n);
+    return out->failed;
 }
 
 enum err batch_put_value(struct buf *out, const void *value, size_t n, const uint64_t *ttl_ms)
 {
     if (ttl_ms)
-        put_number(out, REQUEST_TTL, *ttl_ms);
-    return put_bytes(out, REQUEST_VALUE, value, n);
+        pb_put_int64(out, REQUEST_TTL, (int64_t)*ttl_ms);
+    pb_put_bytes(out, REQUEST_VALUE, value, n);
+    return out->failed;
 }
 
 /* Room for the keys is made once, by counting them first. */
 static enum err count_keys(const void *bytes, size_t n, size_t *keys, struct error *e)
 {
-    struct cursor c = {bytes, (const unsigned char *)bytes + n};
-    struct field f;
+    struct pb_field f;
+    struct pb pb;
+    int more;
 
     *keys = 0;
-    while (c.at < c.end) {
-        if (!get_field(&c, &f))
-            return error_set(e, ERR_INVAL, "malformed BatchRequest near byte %zu of %zu",
-                             (size_t)(c.at - (const unsigned char *)bytes), n);
-        *keys += f.number == REQUEST_KEY && f.type == BYTES;
-    }
+    pb_init(&pb, bytes, n);
+    while ((more = pb_next(&pb, &f)) > 0)
+        *keys += f.number == REQUEST_KEY && f.type == PB_BYTES;
+    if (more < 0)
+        return error_set(e, ERR_INVAL, "malformed BatchRequest near byte %zu of %zu",
+                         pb_offset(&pb, bytes), n);
     if (*keys > BATCH_MAX_KEYS)
         return error_set(e, ERR_INVAL, "a BatchRequest of %zu keys, the limit is %d", *keys,
                          BATCH_MAX_KEYS);
     return ERR_OK;
 }
 
-static void take_request_field(const struct field *f, struct batch_request *out, uint64_t *op)
+static void take_request_field(const struct pb_field *f, struct batch_request *out, uint64_t *op)
 {
-    if (f->number == REQUEST_OP && f->type == VARINT) {
-        *op = f->value;
-    } else if (f->number == REQUEST_KEY && f->type == BYTES) {
-        out->keys[out->n_keys++] = (struct batch_key){(const char *)f->bytes, f->n};
-    } else if (f->number == REQUEST_VALUE && f->type == BYTES) {
-        out->value = (const char *)f->bytes;
-        out->value_len = f->n;
-    } else if (f->number == REQUEST_TTL && f->type == VARINT) {
+    if (f->number == REQUEST_OP && f->type == PB_VARINT) {
+        *op = f->varint;
+    } else if (f->number == REQUEST_KEY && f->type == PB_BYTES) {
+        out->keys[out->n_keys++] = (struct batch_key){f->bytes, f->len};
+    } else if (f->number == REQUEST_VALUE && f->type == PB_BYTES) {
+        out->value = f->bytes;
+        out->value_len = f->len;
+    } else if (f->number == REQUEST_TTL && f->type == PB_VARINT) {
         out->has_ttl = 1;
-        out->ttl_ms = f->value;
+        out->ttl_ms = f->varint;
     }
 }
 
@@ -87,9 +91,9 @@ static enum err check_request(const struct batch_request *r, uint64_t op, struct
 
 enum err batch_parse(const void *bytes, size_t n, struct batch_request *out, struct error *e)
 {
-    struct cursor c = {bytes, (const unsigned char *)bytes + n};
     uint64_t op = BATCH_GET;
-    struct field f;
+    struct pb_field f;
+    struct pb pb;
     size_t keys;
 
     memset(out, 0, sizeof(*out));
@@ -98,7 +102,8 @@ enum err batch_parse(const void *bytes, size_t n, struct batch_request *out, str
     out->keys = mem_alloc(keys * sizeof(*out->keys));
     if (!out->keys)
         return error_set(e, ERR_NOMEM, "no memory for %zu keys", keys);
-    while (c.at < c.end && get_field(&c, &f))
+    pb_init(&pb, bytes, n);
+    while (pb_next(&pb, &f) > 0)
         take_request_field(&f, out, &op);
     if (check_request(out, op, e)) {
         batch_request_deinit(out);
@@ -117,34 +122,39 @@ void batch_request_deinit(struct batch_request *r)
 /* --- answers --- */
 
 /* The fields before the value, which comes last. */
-static enum err put_fields(struct buf *out, const struct batch_answer *a)
+static void put_fields(struct buf *out, const struct batch_answer *a)
 {
-    put_number(out, ANSWER_INDEX, a->index);
+    pb_put_int64(out, ANSWER_INDEX, (int64_t)a->index);
     if (a->has_ttl)
-        put_number(out, ANSWER_TTL, a->ttl_ms);
+        pb_put_int64(out, ANSWER_TTL, (int64_t)a->ttl_ms);
     if (a->age_s)
-        put_number(out, ANSWER_AGE, a->age_s);
+        pb_put_int64(out, ANSWER_AGE, (int64_t)a->age_s);
     if (a->stale)
-        put_number(out, ANSWER_STALE, 1);
+        pb_put_int64(out, ANSWER_STALE, 1);
     if (!a->value) {
-        put_bytes(out, ANSWER_CODE, err_name(a->code), strlen(err_name(a->code)));
-        put_bytes(out, ANSWER_MESSAGE, a->message, a->message_len);
+        pb_put_bytes(out, ANSWER_CODE, err_name(a->code), strlen(err_name(a->code)));
+        pb_put_bytes(out, ANSWER_MESSAGE, a->message, a->message_len);
     }
-    return out->failed;
+}
+
+/* A bytes field's tag and length. */
+static size_t write_head(char *out, unsigned number, uint64_t len)
+{
+    size_t n = pb_write_varint(out, number << 3 | PB_BYTES);
+
+    return n + pb_write_varint(out + n, len);
 }
 
 enum err batch_put_answer(struct buf *out, const struct batch_answer *a)
 {
-    unsigned char head[2 * VARINT_BYTES], length[VARINT_BYTES];
+    char head[2 * PB_VARINT_MAX], length[PB_VARINT_MAX];
     size_t start = out->len, fields, head_len = 0, length_len;
 
     put_fields(out, a);
     fields = out->len - start;
-    if (a->value) {
-        head_len = put_varint(head, ANSWER_VALUE << 3 | BYTES);
-        head_len += put_varint(head + head_len, a->value_len);
-    }
-    length_len = put_varint(length, fields + head_len + (a->value ? a->value_len : 0));
+    if (a->value)
+        head_len = write_head(head, ANSWER_VALUE, a->value_len);
+    length_len = pb_write_varint(length, fields + head_len + (a->value ? a->value_len : 0));
     buf_put(out, head, head_len);
     if (buf_put(out, length, length_len)) /* room for it: it belongs in front */
         return out->failed;
@@ -154,85 +164,104 @@ enum err batch_put_answer(struct buf *out, const struct batch_answer *a)
 }
 
 /* A code that this version does not know is told as PEER, with its message. */
-static enum err code_of(const struct field *f)
+static enum err code_of(const struct pb_field *f)
 {
     char name[32];
     enum err code;
 
-    if (f->n >= sizeof(name))
+    if (f->len >= sizeof(name))
         return ERR_PEER;
-    memcpy(name, f->bytes, f->n);
-    name[f->n] = '\0';
+    memcpy(name, f->bytes, f->len);
+    name[f->len] = '\0';
     code = err_from_name(name);
     return code == ERR_COUNT || code == ERR_OK ? ERR_PEER : code;
 }
 
-static void take_answer_field(const struct field *f, struct batch_answer *out)
+static void take_answer_number(const struct pb_field *f, struct batch_answer *out)
 {
-    if (f->type == VARINT) {
-        switch (f->number) {
-        case ANSWER_INDEX:
-            out->index = f->value;
-            break;
-        case ANSWER_TTL:
-            out->has_ttl = 1;
-            out->ttl_ms = f->value;
-            break;
-        case ANSWER_AGE:
-            out->age_s = f->value;
-            break;
-        case ANSWER_STALE:
-            out->stale = f->value != 0;
-            break;
-        default:
-            break;
-        }
-    } else if (f->type == BYTES && f->number == ANSWER_VALUE) {
-        out->value = (const char *)f->bytes;
-        out->value_len = f->n;
-    } else if (f->type == BYTES && f->number == ANSWER_CODE) {
-        out->code = code_of(f);
-    } else if (f->type == BYTES && f->number == ANSWER_MESSAGE) {
-        out->message = (const char *)f->bytes;
-        out->message_len = f->n;
+    switch (f->number) {
+    case ANSWER_INDEX:
+        out->index = f->varint;
+        break;
+    case ANSWER_TTL:
+        out->has_ttl = 1;
+        out->ttl_ms = f->varint;
+        break;
+    case ANSWER_AGE:
+        out->age_s = f->varint;
+        break;
+    case ANSWER_STALE:
+        out->stale = f->varint != 0;
+        break;
+    default:
+        break;
     }
+}
+
+static void take_answer_field(const struct pb_field *f, struct batch_answer *out)
+{
+    if (f->type == PB_VARINT) {
+        take_answer_number(f, out);
+    } else if (f->type == PB_BYTES && f->number == ANSWER_VALUE) {
+        out->value = f->bytes;
+        out->value_len = f->len;
+    } else if (f->type == PB_BYTES && f->number == ANSWER_CODE) {
+        out->code = code_of(f);
+    } else if (f->type == PB_BYTES && f->number == ANSWER_MESSAGE) {
+        out->message = f->bytes;
+        out->message_len = f->len;
+    }
+}
+
+static enum err parse_answer(const char *bytes, size_t n, struct batch_answer *out, struct error *e)
+{
+    struct pb_field f;
+    struct pb pb;
+    int more;
+
+    pb_init(&pb, bytes, n);
+    while ((more = pb_next(&pb, &f)) > 0)
+        take_answer_field(&f, out);
+    if (more < 0)
+        return error_set(e, ERR_PEER, "a malformed frame of a batch, of %zu bytes", n);
+    if (!out->value && !out->code)
+        return error_set(e, ERR_PEER, "a frame of a batch without a value or an error");
+    if (out->value)
+        out->code = ERR_OK;
+    return ERR_OK;
+}
+
+/* The frame's length, and in *n the bytes it takes itself. -1: it has not come whole. */
+static int get_length(const unsigned char *at, size_t left, uint64_t *length, size_t *n)
+{
+    *length = 0;
+    for (*n = 0; *n < left && *n < PB_VARINT_MAX; (*n)++) {
+        *length |= (uint64_t)(at[*n] & 0x7f) << (7 * *n % 64);
+        if (!(at[*n] & 0x80)) {
+            (*n)++;
+            return 1;
+        }
+    }
+    return *n < PB_VARINT_MAX ? -1 : 0;
 }
 
 long batch_get_answer(const void *bytes, size_t n, size_t max, struct batch_answer *out,
                       struct error *e)
 {
-    struct cursor c = {bytes, (const unsigned char *)bytes + n};
-    struct field f;
     uint64_t length;
+    size_t head;
+    int there = get_length(bytes, n, &length, &head);
 
     memset(out, 0, sizeof(*out));
-    if (!get_varint(&c, &length)) {
-        if (n < VARINT_BYTES)
-            return 0;
-        error_set(e, ERR_PEER, "a frame of a batch without a length");
-        return -1;
-    }
-    if (length > max) {
-        error_set(e, ERR_PEER, "a frame of a batch has %llu bytes, the limit is %zu",
-                  (unsigned long long)length, max);
-        return -1;
-    }
-    if (length > (uint64_t)(c.end - c.at))
+    if (there < 0)
         return 0;
-    c.end = c.at + length;
-    while (c.at < c.end) {
-        if (!get_field(&c, &f)) {
-            error_set(e, ERR_PEER, "a malformed frame of a batch, of %llu bytes",
-                      (unsigned long long)length);
-            return -1;
-        }
-        take_answer_field(&f, out);
-    }
-    if (!out->value && !out->code) {
-        error_set(e, ERR_PEER, "a frame of a batch without a value or an error");
+    if (!there || length > max) {
+        error_set(e, ERR_PEER, "a frame of a batch is longer than %zu bytes", max);
         return -1;
     }
-    if (out->value)
-        out->code = ERR_OK;
-    return (long)(c.end - (const unsigned char *)bytes);
+    if (length > n - head)
+        return 0;
+    if (parse_answer((const char *)bytes + head, (size_t)length, out, e))
+        return -1;
+    return (long)(head + (size_t)length);
 }

@@ -5,11 +5,87 @@
 
 #include "base/pct.h"
 
-static const char *const names[DIALECT_COUNT] = {"golang"};
+#define BIT(x) (1u << (x))
+
+/* Go's HashFn gives 32 bits in the original, 64 in the forks, where a narrower one is widened. */
+enum {
+    HASHES_32 = BIT(HASH_CRC32) | BIT(HASH_FNV1_32) | BIT(HASH_FNV1A_32),
+    HASHES_64 = BIT(HASH_FNV1_64) | BIT(HASH_FNV1A_64) | BIT(HASH_CRC32)
+};
+
+static const struct dialect_facts facts[DIALECT_COUNT] = {
+    [DIALECT_GOLANG] =
+        {
+            .name = "golang",
+            .hash = HASH_CRC32,
+            .hashes = HASHES_32,
+            .plus_is_space = 1, /* its clients write a space as '+' and a plus as %2B */
+            .verbs = BIT(DIALECT_GET),
+            .other_methods_get = 1,
+            .not_found_status = 500,
+            .failed_status = 500,
+            .no_group_status = 404,
+        },
+    [DIALECT_MAILGUN] =
+        {
+            .name = "mailgun",
+            .hash = HASH_FNV1_64,
+            .hashes = HASHES_64,
+            .md5_points = 1,
+            .verbs = BIT(DIALECT_GET) | BIT(DIALECT_SET) | BIT(DIALECT_REMOVE),
+            .other_methods_get = 1,
+            .not_found_status = 404,
+            .failed_status = 503,
+            .no_group_status = 500, /* Go says 404, which its callers read as "no such value" */
+            .expire_field = 3,
+            .refuses_expired = 1,
+        },
+    [DIALECT_GROUPCACHE_GO] =
+        {
+            .name = "groupcache-go",
+            .hash = HASH_FNV1_64,
+            .hashes = HASHES_64,
+            .md5_points = 1,
+            .bare_peers = 1,
+            .verbs = BIT(DIALECT_GET) | BIT(DIALECT_SET) | BIT(DIALECT_REMOVE) |
+                     BIT(DIALECT_REMOVE_KEYS),
+            .not_found_status = 404,
+            .failed_status = 503,
+            .no_group_status = 500, /* Go's handler panics there, and the connection ends */
+            .expire_field = 3,
+        },
+    [DIALECT_MODERNPROGRAM] =
+        {
+            .name = "modernprogram",
+            .hash = HASH_FNV1_64,
+            .hashes = HASHES_64,
+            .md5_points = 1,
+            .verbs = BIT(DIALECT_GET) | BIT(DIALECT_SET) | BIT(DIALECT_REMOVE),
+            .other_methods_get = 1,
+            .get_may_have_body = 1,
+            .not_found_status = 404,
+            .failed_status = 503,
+            .no_group_status = 500, /* as mailgun */
+            .expire_field = 2,
+            .refuses_expired = 1,
+        },
+};
+
+static const char *const methods[DIALECT_VERBS] = {
+    [DIALECT_GET] = "GET",
+    [DIALECT_SET] = "PUT",
+    [DIALECT_REMOVE] = "DELETE",
+    [DIALECT_REMOVE_KEYS] = "POST",
+};
+
+const struct dialect_facts *dialect_facts(enum dialect d)
+{
+    return &facts[d];
+}
 
 const char *dialect_name(enum dialect d)
 {
-    return names[d];
+    return facts[d].name;
 }
 
 int dialect_from_name(const char *name)
@@ -17,18 +93,26 @@ int dialect_from_name(const char *name)
     int d;
 
     for (d = 0; d < DIALECT_COUNT; d++) {
-        if (strcmp(names[d], name) == 0)
+        if (strcmp(facts[d].name, name) == 0)
             return d;
     }
     return -1;
 }
 
+const char *dialect_ring_name(enum dialect d, const char *url)
+{
+    const char *host = facts[d].bare_peers ? strstr(url, "://") : NULL;
+
+    return host ? host + 3 : url;
+}
+
+/* --- requests --- */
+
 enum dialect_parse dialect_parse(enum dialect d, const char *path, size_t n, char *scratch,
                                  struct dialect_target *out)
 {
     const char *slash = memchr(path, '/', n);
-    /* Go's original client writes a space as '+' and a plus as %2B, so a raw '+' is a space. */
-    int plus_is_space = d == DIALECT_GOLANG;
+    int plus_is_space = facts[d].plus_is_space;
     ssize_t group_len, key_len;
     size_t head;
 
@@ -54,9 +138,96 @@ enum err dialect_put_target(struct buf *out, const char *group, size_t group_len
     return pct_encode(out, key, key_len);
 }
 
+static const char remove_keys[] = "_remove-keys/";
+
+enum err dialect_put_remove_keys_target(struct buf *out, const char *group, size_t group_len)
+{
+    pct_encode(out, group, group_len);
+    buf_put(out, "/", 1);
+    return buf_puts(out, remove_keys);
+}
+
+int dialect_is_remove_keys(const struct dialect_target *t)
+{
+    return t->key_len == strlen(remove_keys) && memcmp(t->key, remove_keys, t->key_len) == 0;
+}
+
+int dialect_verb(enum dialect d, const char *method)
+{
+    int v;
+
+    for (v = 0; v < DIALECT_VERBS; v++) {
+        if (facts[d].verbs & BIT(v) && strcmp(methods[v], method) == 0)
+            return v;
+    }
+    return facts[d].other_methods_get ? DIALECT_GET : -1;
+}
+
+const char *dialect_method(enum dialect d, enum dialect_verb verb)
+{
+    return facts[d].verbs & BIT(verb) ? methods[verb] : NULL;
+}
+
+/* --- answers --- */
+
 int dialect_status(enum dialect d, enum err code)
 {
-    (void)d;
-    /* The original has one status for every failed load; a malformed request never gets so far. */
-    return code == ERR_INVAL ? 400 : 500;
+    switch (code) {
+    case ERR_INVAL:
+        return 400;
+    case ERR_NOTFOUND:
+        return facts[d].not_found_status;
+    case ERR_GETTER:
+    case ERR_PEER: /* one that the getter asked */
+    case ERR_TOOBIG:
+    case ERR_CYCLE:
+        return facts[d].failed_status;
+    default:
+        return 500;
+    }
+}
+
+/* How texts begin that speak of a node and not of the key, although their status says the opposite:
+ * a Go node that lacks the group; Go's ServeMux and our server, which do not know the path, since
+ * base_path is another there; modernprogram, whose list of peers is another. Go's own callers take
+ * them for the last word. */
+static const struct {
+    int status;
+    const char *text;
+} of_the_node[] = {
+    {404, "no such group: "},
+    {404, "404 page not found"},
+    {404, "{\"error\":\"there is nothing at this path\""},
+    {503, "further crosstalk refused"},
+};
+
+static int is_of_the_node(int status, const char *text, size_t n)
+{
+    size_t i, len;
+
+    for (i = 0; i < sizeof(of_the_node) / sizeof(of_the_node[0]); i++) {
+        len = strlen(of_the_node[i].text);
+        if (of_the_node[i].status == status && n >= len &&
+            memcmp(text, of_the_node[i].text, len) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+enum dialect_word dialect_word(enum dialect d, int status, const char *code_name, const char *text,
+                               size_t n, enum err *code)
+{
+    if (status == 200)
+        return DIALECT_VALUE;
+    if (code_name)
+        *code = err_from_name(code_name);
+    else if (status == facts[d].not_found_status && status != 500)
+        *code = ERR_NOTFOUND;
+    else if (status == facts[d].failed_status && status != 500)
+        *code = ERR_GETTER;
+    else
+        return DIALECT_UNUSABLE;
+    if (!err_is_final(*code) || (!code_name && is_of_the_node(status, text, n)))
+        return DIALECT_UNUSABLE;
+    return DIALECT_LAST_WORD;
 }

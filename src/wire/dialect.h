@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* dialect.h - how the members of the groupcache family differ on the wire: paths, escaping,
- * status codes.
+/* dialect.h - how the members of the groupcache family differ on the wire: rings, escaping,
+ * methods, status codes. What a dialect is made of stands in one table, dialect_facts().
  *
- * Pure functions, any thread. A cluster speaks one dialect. */
+ * The messages themselves: getresponse.h, setrequest.h, getrequest.h, removekeys.h; their times:
+ * expire.h. Pure functions, any thread. A cluster speaks one dialect. */
 #ifndef DIALECT_H
 #define DIALECT_H
 
@@ -10,9 +11,13 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/hash.h"
 
 enum dialect {
-    DIALECT_GOLANG, /* golang/groupcache, the original */
+    DIALECT_GOLANG,        /* golang/groupcache, the original */
+    DIALECT_MAILGUN,       /* mailgun/groupcache v2.5.0 and later */
+    DIALECT_GROUPCACHE_GO, /* groupcache/groupcache-go v3.4.0 and later */
+    DIALECT_MODERNPROGRAM, /* modernprogram/groupcache v2.7.22 and later */
     DIALECT_COUNT
 };
 
@@ -29,10 +34,49 @@ enum dialect {
 
 #define DIALECT_CONTENT_TYPE "application/x-protobuf"
 
+/* What a request asks for. Only a GET has an answer with a body; of the others 200 alone means that
+ * it was done, and none is passed on to a third node. */
+enum dialect_verb {
+    DIALECT_GET,
+    DIALECT_SET,         /* PUT, a SetRequest: keep this value */
+    DIALECT_REMOVE,      /* DELETE: drop this key */
+    DIALECT_REMOVE_KEYS, /* POST, a RemoveKeysRequest: drop these keys */
+    DIALECT_VERBS
+};
+
+struct dialect_facts {
+    const char *name;
+
+    /* The ring. */
+    enum hash_kind hash; /* when the setting names none */
+    unsigned hashes;     /* 1 << enum hash_kind: what a user of the Go library might have chosen */
+    int md5_points;      /* points are named by an MD5 */
+    int bare_peers;      /* peers are "host:port" on the ring, without the scheme */
+
+    /* Requests. */
+    int plus_is_space;     /* a raw '+' in a path is a space */
+    unsigned verbs;        /* 1 << enum dialect_verb */
+    int other_methods_get; /* a method that is no verb's is served as GET; else 405 */
+    int get_may_have_body; /* a GetRequest */
+
+    /* Answers to GET. */
+    int not_found_status;  /* the getter says that there is no such value */
+    int failed_status;     /* the getter failed: the asking node must not run its own */
+    int no_group_status;   /* nothing is said about the key: the asking node loads it itself */
+    unsigned expire_field; /* of a GetResponse, always there; 0: there is none */
+    int refuses_expired;   /* a value that has ended is as good as no answer */
+};
+
+const struct dialect_facts *dialect_facts(enum dialect d);
 const char *dialect_name(enum dialect d);
 
 /* -1 for a name that is none. */
 int dialect_from_name(const char *name);
+
+/* How a peer is called on the ring: part of its URL, or all of it. */
+const char *dialect_ring_name(enum dialect d, const char *url);
+
+/* --- requests --- */
 
 /* A group and a key, decoded. Both borrow the scratch memory they were decoded into. */
 struct dialect_target {
@@ -55,7 +99,35 @@ enum dialect_parse dialect_parse(enum dialect d, const char *path, size_t n, cha
 enum err dialect_put_target(struct buf *out, const char *group, size_t group_len, const void *key,
                             size_t key_len);
 
-/* The status with which a peer is told of an error of a load. */
+/* The target of a DIALECT_REMOVE_KEYS, and whether a POST has it: with any other it is answered
+ * with 404 and DIALECT_POST_TEXT. */
+enum err dialect_put_remove_keys_target(struct buf *out, const char *group, size_t group_len);
+int dialect_is_remove_keys(const struct dialect_target *t);
+#define DIALECT_POST_TEXT "invalid path for POST method"
+
+/* What a method of HTTP asks for; -1: it is answered with 405 and DIALECT_METHODS_TEXT. */
+int dialect_verb(enum dialect d, const char *method);
+#define DIALECT_METHODS_TEXT "Only GET, DELETE, PUT, POST are supported"
+
+/* The method to ask with; NULL when the dialect has no such verb. */
+const char *dialect_method(enum dialect d, enum dialect_verb verb);
+
+/* --- answers --- */
+
+/* The status with which a peer is told of an error of a load. What says nothing about the key
+ * (overload, a deadline, an end) is such that Go's callers load it themselves. */
 int dialect_status(enum dialect d, enum err code);
+
+/* What the owner's answer to a GET means here. */
+enum dialect_word {
+    DIALECT_VALUE,     /* a GetResponse */
+    DIALECT_LAST_WORD, /* an error, for everyone who waits: no getter runs a second time */
+    DIALECT_UNUSABLE   /* as no answer: our getter loads the key */
+};
+
+/* `code_name` is what HEADER_CODE says, NULL without it; text, n: the body. *code is set with
+ * DIALECT_LAST_WORD. */
+enum dialect_word dialect_word(enum dialect d, int status, const char *code_name, const char *text,
+                               size_t n, enum err *code);
 
 #endif

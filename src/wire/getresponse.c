@@ -3,40 +3,57 @@
 
 #include <string.h>
 
-#include "wire/varint.h"
+enum {
+    FIELD_VALUE = 1,
+    FIELD_SECOND = 2, /* a double: minute_qps; a varint: modernprogram's expire */
+    FIELD_EXPIRE = 3  /* everybody else's */
+};
 
-enum { FIELD_VALUE = 1, FIELD_MINUTE_QPS = 2 };
-
-static double load_double(const unsigned char *p)
+static double load_double(const char *bytes)
 {
     uint64_t bits = 0;
     double d;
     int i;
 
     for (i = 7; i >= 0; i--)
-        bits = bits << 8 | p[i];
+        bits = bits << 8 | (unsigned char)bytes[i];
     memcpy(&d, &bits, sizeof(d));
     return d;
 }
 
+/* Of several the last one counts. */
+static void take_field(const struct pb_field *f, struct getresponse *out)
+{
+    if (f->number == FIELD_VALUE && f->type == PB_BYTES) {
+        out->value = f->bytes;
+        out->value_len = f->len;
+    } else if (f->number == FIELD_SECOND && f->type == PB_FIXED64) {
+        out->minute_qps = load_double(f->bytes);
+    } else if ((f->number == FIELD_SECOND || f->number == FIELD_EXPIRE) && f->type == PB_VARINT) {
+        out->expire_ns = (int64_t)f->varint;
+    }
+}
+
 enum err getresponse_decode(const void *bytes, size_t n, struct getresponse *out, struct error *e)
 {
-    struct cursor c = {bytes, (const unsigned char *)bytes + n};
-    struct field f;
+    struct pb_field f;
+    struct pb pb;
+    int more;
 
     memset(out, 0, sizeof(*out));
-    while (c.at < c.end) {
-        if (!get_field(&c, &f))
-            return error_set(e, ERR_PEER, "malformed GetResponse near byte %zu of %zu",
-                             (size_t)(c.at - (const unsigned char *)bytes), n);
-        if (f.number == FIELD_VALUE && f.type == BYTES) { /* the last one counts */
-            out->value = (const char *)f.bytes;
-            out->value_len = f.n;
-        } else if (f.number == FIELD_MINUTE_QPS && f.type == FIXED64) {
-            out->minute_qps = load_double(f.bytes);
-        }
-    }
+    pb_init(&pb, bytes, n);
+    while ((more = pb_next(&pb, &f)) > 0)
+        take_field(&f, out);
+    if (more < 0)
+        return error_set(e, ERR_PEER, "malformed GetResponse near byte %zu of %zu",
+                         pb_offset(&pb, bytes), n);
     if (!out->value)
         return error_set(e, ERR_PEER, "a GetResponse of %zu bytes holds no value", n);
     return ERR_OK;
+}
+
+size_t getresponse_tail(char out[GETRESPONSE_TAIL], unsigned expire_field, int64_t expire_ns)
+{
+    out[0] = (char)(expire_field << 3 | PB_VARINT);
+    return 1 + pb_write_varint(out + 1, (uint64_t)expire_ns);
 }

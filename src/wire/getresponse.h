@@ -1,26 +1,35 @@
 /* SPDX-License-Identifier: MIT */
-/* getresponse.h - reads a peer's GetResponse without allocating anything.
+/* getresponse.h - GetResponse: what a node answers to a GET.
  *
- * protobuf-c's unpack keeps every unknown field in an allocation of its own, so that a megabyte of
- * two-byte fields costs forty-four; and it refuses the message when one fork gives a field number
- * another wire type. Here unknown fields and unexpected wire types are stepped over, as Go does,
- * and the value is a pointer into the bytes that came. Groups, which no message of the family has,
- * are refused. */
+ * The forks agree on the value and on nothing else: field 2 is a double, minute_qps, or an int64,
+ * expire, which others have in field 3. The wire type tells which it is, so one reader does for
+ * all; who writes one says where the dialect has it.
+ *
+ * Pure functions, any thread. */
 #ifndef GETRESPONSE_H
 #define GETRESPONSE_H
 
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/err.h"
+#include "wire/pb.h"
 
 struct getresponse {
     const char *value; /* borrows the input; NULL when absent: an empty value is not NULL */
     size_t value_len;
     double minute_qps; /* 0 when absent */
+    int64_t expire_ns; /* Unix time at which the value ends, 0: never, or absent */
 };
+
+enum { GETRESPONSE_TAIL = 1 + PB_VARINT_MAX };
 
 /* ERR_PEER for bytes that are no protobuf message or hold no value. */
 enum err getresponse_decode(const void *bytes, size_t n, struct getresponse *out, struct error *e);
+
+/* What stands behind the value, for a dialect that has expire in that field (1 to 15). Returns how
+ * many bytes. The value's own part is item_wire(). */
+size_t getresponse_tail(char out[GETRESPONSE_TAIL], unsigned expire_field, int64_t expire_ns);
 
 #endif

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+#include "wire/pb.h"
+
+enum { MAX_FIELD = (1 << 29) - 1 };
+
+void pb_init(struct pb *pb, const void *bytes, size_t n)
+{
+    pb->at = bytes;
+    pb->end = pb->at + n;
+}
+
+size_t pb_offset(const struct pb *pb, const void *bytes)
+{
+    return (size_t)(pb->at - (const unsigned char *)bytes);
+}
+
+/* 0 when the input ends in it or it is longer than ten bytes. */
+static int get_varint(struct pb *pb, uint64_t *out)
+{
+    unsigned shift;
+
+    *out = 0;
+    for (shift = 0; shift < 70 && pb->at < pb->end; shift += 7) {
+        unsigned char b = *pb->at++;
+
+        if (shift < 64)
+            *out |= (uint64_t)(b & 0x7f) << shift;
+        if (!(b & 0x80))
+            return shift < 63 || b <= 1;
+    }
+    return 0;
+}
+
+static int take(struct pb *pb, struct pb_field *f, uint64_t n)
+{
+    if (n > (uint64_t)(pb->end - pb->at))
+        return 0;
+    f->bytes = (const char *)pb->at;
+    f->len = (size_t)n;
+    pb->at += n;
+    return 1;
+}
+
+static int get_content(struct pb *pb, struct pb_field *f)
+{
+    uint64_t n;
+
+    switch (f->type) {
+    case PB_VARINT:
+        return get_varint(pb, &f->varint);
+    case PB_FIXED64:
+        return take(pb, f, 8);
+    case PB_BYTES:
+        return get_varint(pb, &n) && take(pb, f, n);
+    case PB_FIXED32:
+        return take(pb, f, 4);
+    default: /* groups and what is none of protobuf's */
+        return 0;
+    }
+}
+
+int pb_next(struct pb *pb, struct pb_field *f)
+{
+    uint64_t tag;
+
+    if (pb->at == pb->end)
+        return 0;
+    if (!get_varint(pb, &tag) || tag >> 3 == 0 || tag >> 3 > MAX_FIELD)
+        return -1;
+    *f = (struct pb_field){.number = (uint32_t)(tag >> 3), .type = (enum pb_type)(tag & 7)};
+    return get_content(pb, f) ? 1 : -1;
+}
+
+size_t pb_write_varint(char out[PB_VARINT_MAX], uint64_t value)
+{
+    size_t n = 0;
+
+    for (; value >= 0x80; value >>= 7)
+        out[n++] = (char)(value | 0x80);
+    out[n++] = (char)value;
+    return n;
+}
+
+static void put_varint(struct buf *out, uint64_t value)
+{
+    char text[PB_VARINT_MAX];
+
+    buf_put(out, text, pb_write_varint(text, value));
+}
+
+static void put_tag(struct buf *out, uint32_t number, enum pb_type type)
+{
+    put_varint(out, (uint64_t)number << 3 | type);
+}
+
+void pb_put_bytes(struct buf *out, uint32_t number, const void *bytes, size_t n)
+{
+    put_tag(out, number, PB_BYTES);
+    put_varint(out, n);
+    buf_put(out, bytes, n);
+}
+
+void pb_put_int64(struct buf *out, uint32_t number, int64_t value)
+{
+    put_tag(out, number, PB_VARINT);
+    put_varint(out, (uint64_t)value);
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/* pb.h - protobuf's wire format: the fields of a message, one after another, read without
+ * allocating and written into a buf.
+ *
+ * protobuf-c's unpack keeps every unknown field in an allocation of its own, so that a megabyte of
+ * two-byte fields costs forty-four; it copies values; and it refuses a message when one fork gives
+ * a field number another wire type. Here the reader is told of every field, with its wire type, and
+ * takes what it knows, as Go does. Groups, which no message of the family has, are refused.
+ *
+ * Pure functions, any thread. */
+#ifndef PB_H
+#define PB_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+
+enum pb_type { PB_VARINT = 0, PB_FIXED64 = 1, PB_BYTES = 2, PB_FIXED32 = 5 };
+
+enum { PB_VARINT_MAX = 10 /* bytes of a varint */ };
+
+/* What is left of a message. */
+struct pb {
+    const unsigned char *at, *end;
+};
+
+struct pb_field {
+    uint32_t number;
+    enum pb_type type;
+    uint64_t varint; /* PB_VARINT */
+    const char
+        *bytes; /* PB_BYTES: borrows the message, not NULL; PB_FIXED64, PB_FIXED32 likewise */
+    size_t len;
+};
+
+void pb_init(struct pb *pb, const void *bytes, size_t n);
+
+/* Reads the next field into f. 1: there is one; 0: the message has ended; -1: it is malformed, and
+ * nothing more can be read. */
+int pb_next(struct pb *pb, struct pb_field *f);
+
+/* Where the reader stands, counted from the message's start. */
+size_t pb_offset(const struct pb *pb, const void *bytes);
+
+/* Append a field. A failed append shows in out->failed. */
+void pb_put_bytes(struct buf *out, uint32_t number, const void *bytes, size_t n);
+void pb_put_int64(struct buf *out, uint32_t number, int64_t value);
+
+/* Writes a varint and returns its length. */
+size_t pb_write_varint(char out[PB_VARINT_MAX], uint64_t value);
+
+#endif

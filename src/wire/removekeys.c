@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+#include "wire/removekeys.h"
+
+#include <string.h>
+
+#include "wire/json.h"
+
+/* --- writing --- */
+
+/* The length of the UTF-8 character at s, of which n bytes are left; 0: there is none. As Unicode
+ * 3.9, table 3-7: no surrogates, nothing longer than needed, nothing above U+10FFFF. */
+static size_t utf8_len(const unsigned char *s, size_t n)
+{
+    unsigned char low = 0x80, high = 0xbf;
+    size_t len, i;
+
+    if (s[0] < 0x80)
+        return 1;
+    if (s[0] < 0xc2 || s[0] > 0xf4)
+        return 0;
+    len = s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
+    if (n < len)
+        return 0;
+    if (s[0] == 0xe0)
+        low = 0xa0;
+    else if (s[0] == 0xed)
+        high = 0x9f;
+    else if (s[0] == 0xf0)
+        low = 0x90;
+    else if (s[0] == 0xf4)
+        high = 0x8f;
+    if (s[1] < low || s[1] > high)
+        return 0;
+    for (i = 2; i < len; i++) {
+        if (s[i] < 0x80 || s[i] > 0xbf)
+            return 0;
+    }
+    return len;
+}
+
+int removekeys_can_say(const char *bytes, size_t n)
+{
+    const unsigned char *s = (const unsigned char *)bytes;
+    size_t i, len;
+
+    for (i = 0; i < n; i += len) {
+        len = utf8_len(s + i, n - i);
+        if (!len)
+            return 0;
+    }
+    return 1;
+}
+
+/* As Go's encoder: what could end a script element, and line ends of JavaScript, are escaped. */
+static void put_text(struct buf *out, const char *bytes, size_t n)
+{
+    static const char *const line_ends[] = {"\xe2\x80\xa8", "\xe2\x80\xa9"};
+    size_t i, len;
+
+    buf_put(out, "\"", 1);
+    for (i = 0; i < n; i += len) {
+        unsigned char c = (unsigned char)bytes[i];
+
+        len = 1;
+        if (c == '"' || c == '\\') {
+            buf_putf(out, "\\%c", c);
+        } else if (c == '\n' || c == '\r' || c == '\t') {
+            buf_putf(out, "\\%c", c == '\n' ? 'n' : c == '\r' ? 'r' : 't');
+        } else if (c < 0x20 || c == '<' || c == '>' || c == '&') {
+            buf_putf(out, "\\u%04x", c);
+        } else if (n - i >= 3 && memcmp(bytes + i, line_ends[0], 3) == 0) {
+            buf_puts(out, "\\u2028");
+            len = 3;
+        } else if (n - i >= 3 && memcmp(bytes + i, line_ends[1], 3) == 0) {
+            buf_puts(out, "\\u2029");
+            len = 3;
+        } else {
+            buf_put(out, bytes + i, 1);
+        }
+    }
+    buf_put(out, "\"", 1);
+}
+
+enum err removekeys_put(struct buf *out, const char *group, size_t group_len,
+                        const struct removekeys_key *keys, size_t n)
+{
+    size_t i;
+
+    buf_puts(out, "{\"group\":");
+    put_text(out, group, group_len);
+    buf_puts(out, ",\"keys\":[");
+    for (i = 0; i < n; i++) {
+        if (i)
+            buf_put(out, ",", 1);
+        put_text(out, keys[i].bytes, keys[i].len);
+    }
+    buf_puts(out, "]}");
+    return out->failed;
+}
+
+/* --- reading --- */
+
+static enum err put_key(struct json *j, struct buf *keys)
+{
+    size_t at = keys->len, len = 0;
+
+    buf_put(keys, &len, sizeof(len)); /* filled in when it is known */
+    if (!json_text(j, keys))
+        return ERR_INVAL;
+    if (keys->failed)
+        return keys->failed;
+    len = keys->len - at - sizeof(len);
+    memcpy(keys->data + at, &len, sizeof(len));
+    return ERR_OK;
+}
+
+static enum err put_keys(struct json *j, struct buf *keys)
+{
+    enum err err;
+
+    if (!json_char(j, '['))
+        return ERR_INVAL;
+    if (json_char(j, ']'))
+        return ERR_OK;
+    do {
+        err = put_key(j, keys);
+        if (err)
+            return err;
+    } while (json_char(j, ','));
+    return json_char(j, ']') ? ERR_OK : ERR_INVAL;
+}
+
+/* A member of the object: its name and what it is. Of several "keys" the last counts. */
+static enum err get_member(struct json *j, struct buf *keys, size_t first)
+{
+    static const char name[] = "keys";
+    size_t at = keys->len;
+    int ours;
+
+    if (!json_text(j, keys) || !json_char(j, ':'))
+        return ERR_INVAL;
+    if (keys->failed)
+        return keys->failed;
+    ours = keys->len - at == strlen(name) && memcmp(keys->data + at, name, strlen(name)) == 0;
+    keys->len = at;
+    if (!ours)
+        return json_skip(j) ? ERR_OK : ERR_INVAL;
+    keys->len = first;
+    return put_keys(j, keys);
+}
+
+static enum err get_object(struct json *j, struct buf *keys)
+{
+    size_t first = keys->len;
+    enum err err;
+
+    if (!json_char(j, '{'))
+        return ERR_INVAL;
+    if (json_char(j, '}'))
+        return ERR_OK;
+    do {
+        err = get_member(j, keys, first);
+        if (err)
+            return err;
+    } while (json_char(j, ','));
+    return json_char(j, '}') ? ERR_OK : ERR_INVAL;
+}
+
+enum err removekeys_decode(const char *bytes, size_t n, struct buf *keys, struct error *e)
+{
+    struct json j = {bytes, bytes + n};
+    enum err err = get_object(&j, keys);
+
+    if (err == ERR_OK && j.at == j.end)
+        return ERR_OK;
+    if (err == ERR_OK || err == ERR_INVAL)
+        return error_set(e, ERR_INVAL, "invalid request: malformed JSON near byte %zu of %zu",
+                         (size_t)(j.at - bytes), n);
+    return error_set(e, err, "no room for the keys of a request of %zu bytes", n);
+}
+
+int removekeys_next(const struct buf *keys, size_t *at, struct removekeys_key *out)
+{
+    if (*at == keys->len)
+        return 0;
+    memcpy(&out->len, keys->data + *at, sizeof(out->len));
+    out->bytes = keys->data + *at + sizeof(out->len);
+    *at += sizeof(out->len) + out->len;
+    return 1;
+}
