@@ -1,20 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* peers.c - the snapshot of the peer list, and a load at a peer.
- *
- * What an answer means, by dialect_word():
- *
- *   DIALECT_VALUE, protobuf, a value   the value
- *   DIALECT_LAST_WORD                  the owner's own error, told to every waiter: the getter must
- *                                      not run a second time here
- *   anything else, or no answer        the peer could not be used: our getter loads the key
- *   the load's time is over            TIMEOUT: a slow getter at the owner is no reason to run ours
- */
+/* peers.c - the snapshot of the peer list: who owns a key. */
 #include "net/peers.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -22,61 +11,19 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "cache/balance.h"
-#include "cache/group.h"
 #include "cache/ring.h"
-#include "net/fetch.h"
-#include "net/net.h"
-#include "wire/expire.h"
-#include "wire/getresponse.h"
+#include "net/peers_in.h"
 
-enum {
-    ENVELOPE_BYTES = 64, /* of a GetResponse around its value, with room for unknown fields */
-    LOG_EVERY_MS = 1000, /* at most one line per peer in that time */
-    MESSAGE_BYTES = 200, /* of a peer's error text that we pass on */
-    MAX_PASSED = 32      /* headers of a request that are passed on to the owner */
-};
-
-static const uint64_t MAX_TTL_MS = UINT32_MAX; /* no more is believed of a peer: 49 days */
-
-struct peer {
-    _Atomic unsigned refs;
-    char *url; /* set once */
-    int self;  /* set once */
-    atomic_uint_fast64_t loads, errors, logged_ms;
-};
-
-struct view {
-    struct ring *ring;
-    struct balance *balance; /* may be NULL */
-    struct peer **list;      /* with references */
-    size_t n;
-};
-
-struct peers {
-    struct peers_opts opts; /* set once; strings are ours */
-    struct net *net;        /* set once */
-    char *from;             /* set once: the request header that tells who asks */
-    atomic_int warned;      /* that the ring is out of balance */
-    pthread_rwlock_t lock;
-    struct view view; /* guarded by lock */
-};
-
-/* A load under way at a peer. */
-struct exchange {
-    struct peers *peers;
-    struct peer *peer;     /* a reference */
-    struct flight *flight; /* the loader's reference */
-};
-
-static void peer_unref(struct peer *p)
+void peer_unref(struct peer *p)
 {
     if (p && atomic_fetch_sub_explicit(&p->refs, 1, memory_order_acq_rel) == 1) {
+        pthread_mutex_destroy(&p->mu);
         mem_free(p->url);
         mem_free(p);
     }
 }
 
-static struct peer *peer_ref(struct peer *p)
+struct peer *peer_ref(struct peer *p)
 {
     atomic_fetch_add_explicit(&p->refs, 1, memory_order_relaxed);
     return p;
@@ -178,7 +125,7 @@ enum err peers_check(const struct peers *p, const char *const *urls, size_t n, s
 }
 
 /* The peer of that URL that is there already, so that its counters go on, or a new one. */
-static struct peer *keep_or_make(const struct peers *p, const char *url)
+static struct peer *keep_or_make(struct peers *p, const char *url)
 {
     struct peer *peer;
     size_t i;
@@ -189,8 +136,11 @@ static struct peer *keep_or_make(const struct peers *p, const char *url)
     }
     peer = mem_zalloc(sizeof(*peer));
     atomic_init(&peer->refs, 1);
+    peer->peers = p;
     peer->url = mem_strdup(url);
     peer->self = strcmp(url, p->opts.self) == 0;
+    pthread_mutex_init(&peer->mu, NULL);
+    list_init(&peer->queue);
     return peer;
 }
 
@@ -278,224 +228,41 @@ void peers_each(struct peers *p, void (*fn)(void *arg, const struct peer_stats *
     pthread_rwlock_rdlock(&p->lock);
     for (i = 0; i < p->view.n; i++) {
         struct peer *peer = p->view.list[i];
-        struct peer_stats s = {peer->url, peer->self, atomic_load(&peer->loads),
-                               atomic_load(&peer->errors)};
+        struct peer_stats s = {peer->url,
+                               peer->self,
+                               atomic_load(&peer->loads),
+                               atomic_load(&peer->errors),
+                               atomic_load(&peer->batches),
+                               atomic_load(&peer->kind) == PEER_OURS};
 
         fn(arg, &s);
     }
     pthread_rwlock_unlock(&p->lock);
 }
 
-/* --- a load --- */
-
-/* Says what went wrong with a peer, at most once a second: a dead peer fails every load. */
-static void log_failure(struct peer *peer, const struct flight *f, const char *why)
+struct peer *peers_place(struct peers *p, const void *key, size_t key_len)
 {
-    uint64_t now = clock_ms() + 1, last = atomic_load(&peer->logged_ms);
-    char quoted[320];
+    struct peer *peer = NULL;
+    size_t i;
 
-    if (last && now < last + LOG_EVERY_MS)
-        return;
-    if (atomic_compare_exchange_strong(&peer->logged_ms, &last, now))
-        log_warn("peers", "peer could not be used, loading here", "peer=%s group=%s error=%s",
-                 peer->url, group_name(f->group),
-                 log_quote(quoted, sizeof(quoted), why, strlen(why)));
+    pthread_rwlock_rdlock(&p->lock);
+    i = p->view.ring ? ring_owner(p->view.ring, key, key_len) : SIZE_MAX;
+    if (i != SIZE_MAX)
+        peer = peer_ref(p->view.list[i]);
+    pthread_rwlock_unlock(&p->lock);
+    return peer;
 }
 
-static void unusable(struct exchange *x, const char *why)
+struct peer **peers_list(struct peers *p, size_t *n)
 {
-    atomic_fetch_add(&x->peer->errors, 1);
-    log_failure(x->peer, x->flight, why);
-    group_fallback(x->flight);
-}
+    struct peer **list;
+    size_t i;
 
-/* Whether the dialect's own field says when the value ends. */
-static int says_expiry(const struct peers *p, const struct getresponse *answer)
-{
-    return dialect_facts(p->opts.dialect)->expire_field && answer->expire_ns;
-}
-
-/* When the value ends here: as long from now as at the owner, by our own header rather than by the
- * time of day. One who does not say (a Go node, or a value that is good for good) leaves it to the
- * group's own ttl. */
-static uint64_t expiry(const struct peers *p, struct fetch *f, const struct getresponse *answer,
-                       uint64_t group_ttl_ms)
-{
-    const char *ttl = fetch_header(f, HEADER_TTL);
-    uint64_t ms = group_ttl_ms;
-
-    if (ttl)
-        ms = strtoull(ttl, NULL, 10);
-    else if (says_expiry(p, answer))
-        ms = expire_left_ms(answer->expire_ns, clock_wall_ns());
-    else if (!ms)
-        return 0;
-    return clock_ms() + (ms < MAX_TTL_MS ? ms : MAX_TTL_MS);
-}
-
-/* A value that has ended already, where Go's callers refuse such. */
-static int has_ended(const struct peers *p, struct fetch *f, const struct getresponse *answer)
-{
-    return dialect_facts(p->opts.dialect)->refuses_expired && says_expiry(p, answer) &&
-           !fetch_header(f, HEADER_TTL) && expire_is_past(answer->expire_ns, clock_wall_ns());
-}
-
-static void take_value(struct exchange *x, struct fetch *f)
-{
-    struct buf *body = fetch_body(f);
-    const char *type = fetch_header(f, "Content-Type");
-    struct flight *flight = x->flight;
-    struct group_opts opts = group_opts(flight->group);
-    struct result r = {.source = SOURCE_PEER};
-    struct getresponse answer;
-    struct error e;
-
-    if (!type || strncasecmp(type, DIALECT_CONTENT_TYPE, strlen(DIALECT_CONTENT_TYPE)) != 0) {
-        unusable(x, "the answer is no " DIALECT_CONTENT_TYPE);
-    } else if (getresponse_decode(body->data, body->len, &answer, &e)) {
-        unusable(x, e.msg);
-    } else if (answer.value_len > opts.max_value_bytes) {
-        unusable(x, "the value is over max_value_bytes");
-    } else if (has_ended(x->peers, f, &answer)) {
-        unusable(x, "the value has ended already");
-    } else if (!(r.item = item_new(flight->key, flight->key_len, flight->hash, answer.value,
-                                   answer.value_len, expiry(x->peers, f, &answer, opts.ttl_ms)))) {
-        group_finish_error(flight, ERR_NOMEM, "no memory for a value of %zu bytes",
-                           answer.value_len);
-    } else {
-        atomic_fetch_add(&x->peer->loads, 1);
-        group_finish(flight, &r);
-        item_unref(r.item);
-    }
-}
-
-/* The owner's error text: the body without the newlines around it, as Go's callers read it. */
-static void take_error(struct exchange *x, struct fetch *f, enum err code)
-{
-    struct buf *body = fetch_body(f);
-    const char *text = body->data;
-    size_t n = body->len;
-
-    while (n && text[n - 1] == '\n')
-        n--;
-    for (; n && *text == '\n'; n--)
-        text++;
-    if (n > MESSAGE_BYTES)
-        n = MESSAGE_BYTES;
-    atomic_fetch_add(&x->peer->loads, 1);
-    group_finish_error(x->flight, code, "%.*s", (int)n, n ? text : "");
-}
-
-static void take_answer(struct exchange *x, struct fetch *f)
-{
-    const struct buf *body = fetch_body(f);
-    enum err code = ERR_OK;
-    char why[80];
-
-    switch (dialect_word(x->peers->opts.dialect, fetch_status(f), fetch_header(f, HEADER_CODE),
-                         body->data, body->len, &code)) {
-    case DIALECT_VALUE:
-        take_value(x, f);
-        break;
-    case DIALECT_LAST_WORD:
-        take_error(x, f, code);
-        break;
-    default:
-        snprintf(why, sizeof(why), "status %d", fetch_status(f));
-        unusable(x, why);
-        break;
-    }
-}
-
-static void exchange_done(void *ctx, struct fetch *f)
-{
-    struct exchange *x = ctx;
-    const struct error *e = fetch_error(f);
-    int late;
-
-    /* Also a load whose time went by while it waited for a connection has no time for our getter.
-     */
-    late = e->code == ERR_TIMEOUT &&
-           (fetch_phase(f) == FETCH_TIMED_OUT || clock_ms() >= x->flight->deadline_ms);
-    if (e->code == ERR_CLOSED || late) {
-        group_finish_error(x->flight, e->code, "%s", e->msg);
-    } else if (e->code) {
-        unusable(x, e->msg);
-    } else {
-        take_answer(x, f);
-    }
-    peer_unref(x->peer);
-    mem_free(x);
-}
-
-static enum err put_url(struct buf *url, const struct peers *p, const struct exchange *x)
-{
-    const char *group = group_name(x->flight->group);
-
-    buf_puts(url, x->peer->url);
-    buf_puts(url, p->opts.base_path);
-    dialect_put_target(url, group, strlen(group), x->flight->key, x->flight->key_len);
-    return buf_put(url, "", 1);
-}
-
-/* The request's headers that the owner's getter may want, as header lines. Returns how many. */
-static size_t put_passed(struct buf *out, const struct flight *f, const char **lines)
-{
-    const char *at = f->info, *end = f->info + f->info_len;
-    size_t n = 0, i, offsets[MAX_PASSED];
-
-    while (at < end && n < MAX_PASSED) {
-        const char *value = at + strlen(at) + 1;
-
-        if (*at) { /* the name of who asks us is not passed on */
-            size_t from = out->len;
-
-            buf_putf(out, "%s: %s", at, value);
-            buf_put(out, "", 1);
-            if (!out->failed && fetch_takes_header(out->data + from))
-                offsets[n++] = from;
-            else
-                out->len = from; /* no request of ours could hold it */
-        }
-        at = value + strlen(value) + 1;
-    }
-    if (out->failed)
-        return 0;
-    for (i = 0; i < n; i++)
-        lines[i] = out->data + offsets[i];
-    return n;
-}
-
-void peers_load(void *ctx, struct flight *f, struct peer *owner)
-{
-    struct peers *p = ctx;
-    const char *headers[MAX_PASSED + 1] = {p->from};
-    uint64_t now = clock_ms(), left = f->deadline_ms > now ? f->deadline_ms - now : 1;
-    struct exchange *x = mem_zalloc(sizeof(*x));
-    struct fetch_opts o = {.headers = headers, .done = exchange_done, .ctx = x};
-    struct fetch *fetch = NULL;
-    struct error e;
-    struct buf url, passed;
-
-    *x = (struct exchange){p, owner, f};
-    buf_init(&url, 0);
-    buf_init(&passed, 0);
-    o.n_headers = 1 + put_passed(&passed, f, headers + 1);
-    if (put_url(&url, p, x)) {
-        error_set(&e, ERR_NOMEM, "no memory for a URL");
-    } else {
-        o.url = url.data;
-        o.connect_timeout_ms = p->opts.connect_timeout_ms;
-        o.timeout_ms = left;
-        o.max_bytes = (size_t)group_opts(f->group).max_value_bytes + ENVELOPE_BYTES;
-        fetch = fetch_start(p->net, &o, &e);
-    }
-    buf_deinit(&url);
-    buf_deinit(&passed);
-    fetch_unref(fetch);
-    if (fetch)
-        return;
-    group_finish_error(f, e.code, "%s", e.msg);
-    peer_unref(owner);
-    mem_free(x);
+    pthread_rwlock_rdlock(&p->lock);
+    *n = p->view.n;
+    list = mem_zalloc((*n + 1) * sizeof(struct peer *));
+    for (i = 0; i < *n; i++)
+        list[i] = peer_ref(p->view.list[i]);
+    pthread_rwlock_unlock(&p->lock);
+    return list;
 }

@@ -30,8 +30,10 @@ struct peers_opts {
 struct peer_stats {
     const char *url;
     int self;
-    uint64_t loads;  /* answers used, errors that the owner's getter made included */
-    uint64_t errors; /* exchanges that failed, and answers that could not be used */
+    uint64_t loads;   /* answers used, errors that the owner's getter made included */
+    uint64_t errors;  /* loads that failed there, and answers that could not be used */
+    uint64_t batches; /* exchanges that asked for several keys at once */
+    int ours;         /* it is known to be a node of ours */
 };
 
 /* Copies the options; borrows net, which outlives it. An empty list at first: every key is ours. */
@@ -46,10 +48,12 @@ enum err peers_set(struct peers *p, const char *const *urls, size_t n, struct er
 /* Says what peers_set() would, and changes nothing. */
 enum err peers_check(const struct peers *p, const char *const *urls, size_t n, struct error *e);
 
-/* The three functions of a struct loader; ctx is the peers. */
+/* Functions of a struct loader; ctx is the peers. */
 struct peer *peers_owner(void *ctx, const void *key, size_t key_len);
 void peers_disown(void *ctx, struct peer *owner);
 void peers_load(void *ctx, struct flight *f, struct peer *owner);
+void peers_hold(void *ctx);
+void peers_release(void *ctx);
 
 /* Calls fn for each peer in list order, with the list held: fn must not call peers_set(). */
 void peers_each(struct peers *p, void (*fn)(void *arg, const struct peer_stats *s), void *arg);

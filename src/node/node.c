@@ -80,6 +80,20 @@ static void load_remote(void *ctx, struct flight *f, struct peer *owner)
     peers_load(n->peers, f, owner);
 }
 
+static void load_hold(void *ctx)
+{
+    struct node *n = ctx;
+
+    peers_hold(n->peers);
+}
+
+static void load_release(void *ctx)
+{
+    struct node *n = ctx;
+
+    peers_release(n->peers);
+}
+
 static void load_local(void *ctx, struct flight *f)
 {
     struct node *n = ctx;
@@ -139,6 +153,8 @@ static void set_groups(struct node *n, const struct defs *ds)
         .disown = load_disown,
         .remote = load_remote,
         .local = load_local,
+        .hold = load_hold,
+        .release = load_release,
     };
     size_t i;
 

@@ -83,6 +83,9 @@ static void put_peer(void *arg, const struct peer_stats *s)
     buf_puts(list->out, s->self ? "true" : "false");
     put_number(&in, "loads", s->loads);
     put_number(&in, "errors", s->errors);
+    put_number(&in, "batches", s->batches);
+    put_name(&in, "ours");
+    buf_puts(list->out, s->ours ? "true" : "false");
     buf_puts(list->out, "}");
 }
 

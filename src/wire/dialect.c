@@ -130,6 +130,11 @@ enum dialect_parse dialect_parse(enum dialect d, const char *path, size_t n, cha
     return DIALECT_OK;
 }
 
+enum err dialect_put_group(struct buf *out, const char *group, size_t group_len)
+{
+    return pct_encode(out, group, group_len);
+}
+
 enum err dialect_put_target(struct buf *out, const char *group, size_t group_len, const void *key,
                             size_t key_len)
 {

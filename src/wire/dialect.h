@@ -99,6 +99,9 @@ enum dialect_parse dialect_parse(enum dialect d, const char *path, size_t n, cha
 enum err dialect_put_target(struct buf *out, const char *group, size_t group_len, const void *key,
                             size_t key_len);
 
+/* Appends the group alone, as a batch is sent to it (batch.h). */
+enum err dialect_put_group(struct buf *out, const char *group, size_t group_len);
+
 /* The target of a DIALECT_REMOVE_KEYS, and whether a POST has it: with any other it is answered
  * with 404 and DIALECT_POST_TEXT. */
 enum err dialect_put_remove_keys_target(struct buf *out, const char *group, size_t group_len);

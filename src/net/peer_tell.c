@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT */
+/* peer_tell.c - tells a node that keys have changed.
+ *
+ * What is not known to be another server of the family is told by a batch (wire/batch.h), which no
+ * other takes for a request about a key. One that turns out to be another is told in its dialect's
+ * own way, if that has one: the original has none, and a forks' node cannot be flushed. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "cache/group.h"
+#include "net/fetch.h"
+#include "net/peers_in.h"
+#include "wire/batch.h"
+#include "wire/expire.h"
+#include "wire/removekeys.h"
+#include "wire/setrequest.h"
+
+enum { MAX_ANSWER = 64 << 10 };
+
+struct tell {
+    struct peer *peer;   /* a reference */
+    struct group *group; /* a reference */
+    struct batch_request what;
+    struct buf body; /* the batch, of which `what` borrows */
+    uint64_t until_ms;
+    void (*done)(void *ctx, enum err code, const char *text);
+    void *ctx;
+    size_t left;      /* exchanges under way; the network thread's once the first has begun */
+    struct error err; /* the first failure */
+};
+
+static void tell_over(struct tell *t)
+{
+    if (--t->left)
+        return;
+    t->done(t->ctx, t->err.code, t->err.msg);
+    batch_request_deinit(&t->what);
+    buf_deinit(&t->body);
+    group_unref(t->group);
+    peer_unref(t->peer);
+    mem_free(t);
+}
+
+static void tell_failed(struct tell *t, enum err code, const char *text)
+{
+    if (!t->err.code)
+        error_set(&t->err, code, "%s", text);
+}
+
+static uint64_t left_ms(const struct tell *t)
+{
+    uint64_t now = clock_ms();
+
+    return t->until_ms > now ? t->until_ms - now : 1;
+}
+
+static void send_to(struct tell *t, const struct buf *url, const char *method,
+                    const struct buf *body, int here, void (*done)(void *ctx, struct fetch *f))
+{
+    const struct peers_opts *opts = &t->peer->peers->opts;
+    const char *headers[] = {t->peer->peers->from};
+    struct fetch_opts o = {
+        .method = method,
+        .url = url->data,
+        .headers = headers,
+        .n_headers = 1,
+        .connect_timeout_ms = opts->connect_timeout_ms,
+        .timeout_ms = left_ms(t),
+        .max_bytes = MAX_ANSWER,
+        .here = here,
+        .done = done,
+        .ctx = t,
+    };
+    struct fetch *f = NULL;
+    struct error e;
+
+    t->left++;
+    if (body) {
+        o.body = body->data;
+        o.body_len = body->len;
+    }
+    if (url->failed || (body && body->failed))
+        error_set(&e, ERR_NOMEM, "no memory for a request");
+    else
+        f = fetch_start(t->peer->peers->net, &o, &e);
+    fetch_unref(f);
+    if (f)
+        return;
+    tell_failed(t, e.code, e.msg);
+    tell_over(t);
+}
+
+/* --- in the dialect's own way, on the network thread --- */
+
+static void dialect_done(void *ctx, struct fetch *f)
+{
+    struct tell *t = ctx;
+    char why[80];
+
+    if (fetch_error(f)->code) {
+        tell_failed(t, fetch_error(f)->code, fetch_error(f)->msg);
+    } else if (fetch_status(f) != 200 && fetch_status(f) != 404) { /* 404: it has no such group */
+        snprintf(why, sizeof(why), "status %d", fetch_status(f));
+        tell_failed(t, ERR_PEER, why);
+    }
+    tell_over(t);
+}
+
+static void put_key_url(struct buf *url, const struct tell *t, const struct batch_key *key)
+{
+    const char *group = group_name(t->group);
+
+    buf_puts(url, t->peer->url);
+    buf_puts(url, t->peer->peers->opts.base_path);
+    dialect_put_target(url, group, strlen(group), key->bytes, key->n);
+    buf_put(url, "", 1);
+}
+
+static void send_set(struct tell *t, const char *method)
+{
+    const char *group = group_name(t->group);
+    const struct batch_key *key = &t->what.keys[0];
+    struct setrequest r = {.group = group,
+                           .group_len = strlen(group),
+                           .key = key->bytes,
+                           .key_len = key->n,
+                           .value = t->what.value,
+                           .value_len = t->what.value_len};
+    uint64_t now = clock_ms();
+    struct buf url, body;
+
+    if (t->what.has_ttl)
+        r.expire_ns = expire_to_wire(now + t->what.ttl_ms, now, clock_wall_ns());
+    buf_init(&url, 0);
+    buf_init(&body, 0);
+    put_key_url(&url, t, key);
+    setrequest_put(&body, &r);
+    send_to(t, &url, method, &body, 1, dialect_done);
+    buf_deinit(&url);
+    buf_deinit(&body);
+}
+
+static void send_remove(struct tell *t, const char *method, const struct batch_key *key)
+{
+    struct buf url;
+
+    buf_init(&url, 0);
+    put_key_url(&url, t, key);
+    send_to(t, &url, method, NULL, 1, dialect_done);
+    buf_deinit(&url);
+}
+
+/* Many keys in one request, where there is such a thing and it can hold them. */
+static int send_remove_keys(struct tell *t, const char *method)
+{
+    const char *group = group_name(t->group);
+    struct removekeys_key *keys = mem_zalloc((t->what.n_keys + 1) * sizeof(*keys));
+    struct buf url, body;
+    int fits = removekeys_can_say(group, strlen(group));
+    size_t i;
+
+    for (i = 0; i < t->what.n_keys; i++) {
+        keys[i] = (struct removekeys_key){t->what.keys[i].bytes, t->what.keys[i].n};
+        fits = fits && removekeys_can_say(keys[i].bytes, keys[i].len);
+    }
+    buf_init(&url, 0);
+    buf_init(&body, 0);
+    if (fits) {
+        buf_puts(&url, t->peer->url);
+        buf_puts(&url, t->peer->peers->opts.base_path);
+        dialect_put_remove_keys_target(&url, group, strlen(group));
+        buf_put(&url, "", 1);
+        removekeys_put(&body, group, strlen(group), keys, t->what.n_keys);
+        send_to(t, &url, method, &body, 1, dialect_done);
+    }
+    buf_deinit(&url);
+    buf_deinit(&body);
+    mem_free(keys);
+    return fits;
+}
+
+static void tell_in_dialect(struct tell *t)
+{
+    enum dialect d = t->peer->peers->opts.dialect;
+    const char *set = dialect_method(d, DIALECT_SET), *remove = dialect_method(d, DIALECT_REMOVE);
+    const char *remove_keys = dialect_method(d, DIALECT_REMOVE_KEYS);
+    size_t i;
+
+    if (t->what.op == BATCH_SET && set) {
+        send_set(t, set);
+    } else if (t->what.op == BATCH_REMOVE && remove) {
+        if (t->what.n_keys > 1 && remove_keys && send_remove_keys(t, remove_keys))
+            return;
+        for (i = 0; i < t->what.n_keys; i++)
+            send_remove(t, remove, &t->what.keys[i]);
+    } else {
+        tell_failed(t, ERR_INVAL, "it is no node of ours, and cannot be told");
+    }
+}
+
+/* --- by a batch --- */
+
+static void batch_done(void *ctx, struct fetch *f)
+{
+    struct tell *t = ctx;
+    const char *name;
+    enum err code;
+
+    if (fetch_error(f)->code) {
+        tell_failed(t, fetch_error(f)->code, fetch_error(f)->msg);
+        tell_over(t);
+        return;
+    }
+    peer_recognise(t->peer, f);
+    name = fetch_header(f, HEADER_CODE);
+    code = name ? err_from_name(name) : ERR_PEER;
+    if (atomic_load(&t->peer->kind) != PEER_OURS) {
+        tell_in_dialect(t);
+    } else if (fetch_status(f) != 200 && fetch_status(f) != 404) { /* 404: it has no such group */
+        char why[PEER_MESSAGE_BYTES];
+        const struct buf *body = fetch_body(f);
+
+        snprintf(why, sizeof(why), "%.*s", (int)(body->len < sizeof(why) ? body->len : sizeof(why)),
+                 body->len ? body->data : "");
+        why[strcspn(why, "\n")] = '\0';
+        tell_failed(t, code == ERR_COUNT ? ERR_PEER : code, why);
+    }
+    tell_over(t);
+}
+
+/* A copy of the request, as it goes over the wire. */
+static void put_request(struct buf *out, const struct batch_request *r)
+{
+    size_t i;
+
+    batch_put_op(out, r->op);
+    for (i = 0; i < r->n_keys; i++)
+        batch_put_key(out, r->keys[i].bytes, r->keys[i].n);
+    if (r->value)
+        batch_put_value(out, r->value, r->value_len, r->has_ttl ? &r->ttl_ms : NULL);
+}
+
+void peer_tell(struct peer *peer, const struct tell_opts *o)
+{
+    struct tell *t = mem_zalloc(sizeof(*t));
+    struct buf url;
+    struct error e;
+
+    t->peer = peer_ref(peer);
+    t->group = group_ref(o->group);
+    t->until_ms = clock_ms() + o->timeout_ms;
+    t->done = o->done;
+    t->ctx = o->ctx;
+    buf_init(&t->body, 0);
+    buf_init(&url, 0);
+    put_request(&t->body, o->what);
+    peer_put_group_url(&url, peer, o->group);
+    if (t->body.failed || batch_parse(t->body.data, t->body.len, &t->what, &e)) {
+        tell_failed(t, ERR_NOMEM, "no memory for a request");
+        t->left = 1;
+        tell_over(t);
+    } else {
+        send_to(t, &url, "POST", &t->body, 0, batch_done);
+        /* t may be gone by now */
+    }
+    buf_deinit(&url);
+}
