@@ -292,6 +292,7 @@ static void *vm_main(void *arg)
     inbox_close(vm->inbox);
     inbox_drain(vm->inbox);
     task_end_all(vm);
+    timers_run(&vm->timers, UINT64_MAX); /* what no task waits for: its op ends with the VM */
     atomic_store(&vm->ended, 1);
     return NULL;
 }
