@@ -80,6 +80,9 @@
 ---@class groupcache.StartOptions: groupcache.Settings
 ---@field script string path of a node script
 
+---@class groupcache.GetOptions
+---@field timeout? groupcache.Seconds above 0: TIMEOUT for this caller after it, while the load goes on
+
 ---@class groupcache.Group
 ---@field name string
 local Group = {}
@@ -87,11 +90,11 @@ local Group = {}
 --- The value of a key, loaded if need be. In a getter it waits and others run; in a program it blocks the thread
 --- when the group is a node's, and runs the getter when it is a group alone.
 ---@param key string
----@param timeout? groupcache.Seconds above 0; only for a group got from node:group(): TIMEOUT after it
+---@param options? groupcache.GetOptions|groupcache.Seconds without effect for a group alone
 ---@return string? value
 ---@return string? message nil with a value
 ---@return groupcache.Source|groupcache.Code source of the value; without one the code of the failure
-function Group:get(key, timeout) end
+function Group:get(key, options) end
 
 --- A node in this program, from groupcache.start().
 ---@class groupcache.Node

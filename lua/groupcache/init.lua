@@ -37,12 +37,13 @@ function Group:__tostring()
 end
 
 --- The value of a key, loaded if need be. Only inside a getter; waits.
+-- @param given optional { timeout = seconds }, of this caller alone
 -- @return value, nil, source; or nil, message, code
-function Group:get(key)
+function Group:get(key, given)
   if type(key) ~= "string" then
     error(("group:get: the key is a %s, and must be a string"):format(type(key)), 2)
   end
-  local op = core.get(self.name, key)
+  local op = core.get(self.name, key, given ~= nil and options.get_timeout(given) or nil)
   wait.await(op, "group:get")
   return codec.unwrap(self.name, self.codec, core.get_result(op))
 end

@@ -16,20 +16,18 @@ function Group:__tostring()
 end
 
 --- The value of a key, loaded if need be. Blocks the calling thread.
--- @param timeout seconds, at most; default: the group's own
+-- @param given optional { timeout = seconds }, or the seconds; default: the group's own
 -- @return value, nil, source; or nil, message, code
-function Group:get(key, timeout)
+function Group:get(key, given)
   if type(key) ~= "string" then
     error(("group:get: the key is a %s, and must be a string"):format(type(key)), 2)
   end
-  if timeout ~= nil and not (type(timeout) == "number" and timeout > 0 and timeout <= 1e6) then
-    error("group:get: the timeout is a number of seconds above 0, at most 1000000", 2)
-  end
+  local timeout_ms = given ~= nil and options.get_timeout(given) or nil
   local value, _, source = self.handle:hit(key)
   if value then
     return value, nil, source
   end
-  return core.wait(self.handle.raw, key, timeout and math.ceil(timeout * 1000))
+  return core.wait(self.handle.raw, key, timeout_ms)
 end
 
 local Node = {}

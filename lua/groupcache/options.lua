@@ -175,4 +175,18 @@ function options.check(schema, given, what)
   return out
 end
 
+local GET = { timeout = { kind = "duration", above_zero = true } }
+
+--- The bound of one group:get: { timeout = seconds }, just the seconds, or nil for none. Raises at
+-- the line of the get's caller.
+-- @return milliseconds, or nil
+function options.get_timeout(given)
+  local checked, err = options.check(GET, type(given) == "table" and given or { timeout = given },
+    "group:get")
+  if not checked then
+    error(err, 3)
+  end
+  return checked.timeout
+end
+
 return options
