@@ -37,6 +37,7 @@ local function load_modules()
     recall = function() return nil, 1024 end,
     script = function()
       return { settings = function() return {} end, groups = function() return { {} } end,
+        jit_refusal = function() end,
         close = function() end }
     end,
     set_log_level = function() end,
