@@ -117,6 +117,12 @@ function Node:group(name) end
 ---@return groupcache.Code? code
 function Node:set_peers(urls) end
 
+--- Reads the script again: its getters, groups and peers take over, what is cached stays.
+---@return true? ok
+---@return string? message nothing has changed
+---@return groupcache.Code? code
+function Node:reload() end
+
 --- What /stats says. Needs lua-cjson.
 ---@return table
 function Node:stats() end

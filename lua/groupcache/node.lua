@@ -6,6 +6,7 @@ local config = require "groupcache.config"
 local core = require "groupcache.core"
 local handle = require "groupcache.handle"
 local options = require "groupcache.options"
+local reload = require "groupcache.reload"
 
 local Group = {}
 Group.__index = Group
@@ -68,6 +69,14 @@ function Node:set_peers(peers)
   return self.raw:set_peers(checked)
 end
 
+--- Reads the script again: new getters, groups and peers take over, what is cached stays.
+-- @return true; or nil, message, code, and nothing has changed
+function Node:reload()
+  check_open(self, "node:reload")
+  local from = self.started
+  return reload(self.raw, from.script, from.flags, from.settings)
+end
+
 --- What /stats says, as a table.
 function Node:stats()
   check_open(self, "node:stats")
@@ -117,7 +126,8 @@ function node.start(given)
   end
   local address, admin = raw:address()
   return setmetatable({ raw = raw, address = address, admin_address = admin,
-    url = settings.self or "http://" .. address }, Node)
+    url = settings.self or "http://" .. address,
+    started = { script = given.script, flags = flags, settings = settings } }, Node)
 end
 
 return node

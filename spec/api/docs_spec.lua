@@ -204,7 +204,9 @@ for class, list in pairs(objects) do
 end
 
 -- What a program may read of a node.
-local node_fields = keys(objects.node[1], function(name) return name ~= "raw" end)
+local node_fields = keys(objects.node[1], function(name)
+  return name ~= "raw" and name ~= "started"
+end)
 
 local request_fields = all(tmp.read("lua/groupcache/http.lua"):match "local FIELDS = (%b{})",
   "([%w_]+) =")

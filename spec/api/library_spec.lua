@@ -594,6 +594,7 @@ groupcache.group("g")
 groupcache.node(closed)
 node:group: this node is closed
 node:set_peers: this node is closed
+node:reload: this node is closed
 node:stats: this node is closed
 v:kept|nil|main
 v:kept|nil|main
@@ -605,7 +606,7 @@ nil|CLOSED
       n:close()
       n:close()
       say(n)
-      for _, what in ipairs { "group", "set_peers", "stats" } do
+      for _, what in ipairs { "group", "set_peers", "reload", "stats" } do
         local _, err = pcall(function() local _ = n[what](n, "g") end)
         say((err:gsub("^.*prog.lua:%d+: ", "")))
       end
@@ -618,6 +619,90 @@ nil|CLOSED
       n, g, slow = nil, nil, nil
       collectgarbage() collectgarbage()
     ]])
+  end)
+
+  describe("reads its script again", function()
+    local path = tmp.dir() .. "/again.lua"
+    local RELOADS = ([[
+      local function script(source)
+        local f = assert(io.open(%q, "w"))
+        f:write('local groupcache = require "groupcache" ', source)
+        f:close()
+      end
+      script [=[
+        groupcache.group("g", { getter = function(key) return "first " .. key end })
+        groupcache.group("goes", { getter = function(key) return key end })
+        return { http_threads = 1, log_level = "off" }
+      ]=]
+      local n = assert(groupcache.start { script = %q, listen = "127.0.0.1:0", workers = 1 })
+      local g, goes = n:group "g", n:group "goes"
+      say(g:get "kept")
+      say(goes:get "k")
+    ]]):format(path, path)
+
+    it("and takes getters, groups and peers from it, but keeps what is cached", function()
+      says("first kept|nil|local\nk|nil|local\ntrue\nfirst kept|nil|main\nsecond new|nil|local\n"
+        .. "nil|CLOSED\nnil|NOTFOUND\ncomes k|nil|local\nhttp://127.0.0.1:1\n", RELOADS .. [[
+        script(('groupcache.group("g", { getter = function(key) return "second " .. key end })'
+          .. 'groupcache.group("comes", { getter = function(key) return "comes " .. key end })'
+          .. 'return { self = %q, peers = { "http://127.0.0.1:1", %q }, log_level = "off" }')
+          :format(n.url, n.url))
+        say(n:reload())
+        assert(n:stats().peers[1], "no peers")
+        local peer = n:stats().peers[1].url
+        assert(n:set_peers {})
+        say(g:get "kept")
+        say(g:get "new")
+        local value, _, code = goes:get "new"
+        say(value, code)
+        value, _, code = n:group "goes"
+        say(value, code)
+        say(n:group("comes"):get "k")
+        say(peer)
+        n:close()
+      ]])
+    end)
+
+    it("and goes on as it was when that is wrong, and says why", function()
+      says("first kept|nil|local\nk|nil|local\n" .. [[
+again.lua:1: oops|INVAL
+again.lua defines no group: call groupcache.group("name", { getter = ... })|INVAL
+again.lua: setting "peers" is a function: only strings, numbers, booleans and tables can be|INVAL
+again.lua: workers is 0, and must be a whole number from 1 to 256|INVAL
+peers are given, and self is not: a node must know which of them it is|INVAL
+group "g" is not the same in every VM: ttl_ms is 1000 at again.lua:1, and 2000 at again.lua:1|INVAL
+cannot open|INVAL
+first kept|nil|main
+first new|nil|local
+true
+]], RELOADS .. ([[
+        local function try(source)
+          if source then script(source) else os.remove(%q) end
+          local ok, err, code = n:reload()
+          assert(ok == nil)
+          say(err:gsub("/%%S*/", ""):match(source and ".*" or "cannot open") or err, code)
+        end
+        local group = 'groupcache.group("g", { getter = print })'
+        try 'error "oops"'
+        try ''
+        try(group .. ' return { peers = print }')
+        try(group .. ' return { workers = 0 }')
+        try(group .. ' return { peers = { "http://127.0.0.1:1" } }')
+        local counter = os.tmpname()
+        try(([==[
+          local f = io.open(%%q, "a") f:write "." f:close()
+          f = io.open(%%q) local times = #f:read "*a" f:close()
+          groupcache.group("g", { ttl = times, getter = print })
+        ]==]):format(counter, counter):gsub("\n", " "))
+        os.remove(counter)
+        try(nil)
+        say(g:get "kept")
+        say(g:get "new")
+        script(group .. ' return { log_level = "off" }')
+        say(n:reload())
+        n:close()
+      ]]):format(path))
+    end)
   end)
 
   it("ends with the program, closed or not", function()
