@@ -98,11 +98,14 @@ describe("at its deadline", function()
       end]] },
     { "new coroutines that yield",
       "while true do coroutine.wrap(function() coroutine.yield(1) end)() end" },
+    { "table.sort with a looping order", "table.sort({ 3, 2, 1 }, forever) return 'sorted'" },
     { "pcall of table.sort with a looping order",
       "while true do pcall(table.sort, { 3, 2, 1 }, forever) end" },
     { "xpcall of table.sort whose handler loops",
       "while true do xpcall(table.sort, forever, { 3, 2, 1 }, forever) end" },
-    { "table.sort around an xpcall that loops", [[
+    { "table.sort around an xpcall that loops",
+      "table.sort({ 3, 2, 1 }, function() while true do xpcall(forever, forever) end end)" },
+    { "pcall of table.sort around an xpcall that loops", [[
       while true do
         pcall(table.sort, { 3, 2, 1 }, function() while true do xpcall(forever, forever) end end)
       end]] },
@@ -205,6 +208,18 @@ describe("at its deadline", function()
     http.together(fns)
     assert(socket.gettime() - began < TIMEOUT + LATE, "late")
     ask_quick "next"
+    end_node()
+  end)
+
+  it("a loop lets go of those who came meanwhile", function()
+    start "rig.record(key) while true do pcall(forever) end"
+    http.together {
+      function() ask_in_vain() end,
+      function()
+        rig.wait(n, function() return r:calls().k end, 5, "the loop began")
+        ask_quick "meanwhile"
+      end,
+    }
     end_node()
   end)
 
