@@ -53,6 +53,7 @@
 ---@field content_type? string of answers on /cache/; default the codec's, else "application/octet-stream"
 ---@field codec? "json"|"msgpack"|groupcache.Codec between Lua values and bytes; default none
 ---@field pass_headers? string[] request headers that the getter may see; default none
+---@field peers? string[] URLs of the nodes that share this group, this one too, {} for none; default: the node's
 ---@field local_only? boolean every key is this node's own: no other node is asked; default false
 
 --- What a node script may return. A flag or GROUPCACHE_NAME in the environment goes before it.
@@ -111,11 +112,12 @@ local Node = {}
 function Node:group(name) end
 
 --- Replaces the list of peers; {} for none. This node's own URL must be in a list that is not empty.
----@param urls string[] each http://host:port
+---@param urls string[]? each http://host:port; nil, for a group: the node's list again
+---@param group? string the name of a group whose own list it is
 ---@return true? ok
 ---@return string? message
 ---@return groupcache.Code? code
-function Node:set_peers(urls) end
+function Node:set_peers(urls, group) end
 
 --- Reads the script again: its getters, groups and peers take over, what is cached stays.
 ---@return true? ok

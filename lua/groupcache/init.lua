@@ -99,6 +99,12 @@ local function check_group(name, given)
   if not o.pass_headers then
     return nil, ("group %q: %s"):format(name, err)
   end
+  if o.peers then
+    o.peers, err = options.peer_lines(o.peers)
+    if not o.peers then
+      return nil, ("group %q: %s"):format(name, err)
+    end
+  end
   if o.timeout == 0 then
     return nil, ("group %q: timeout is 0, and must be more"):format(name)
   end
@@ -127,7 +133,7 @@ function groupcache.group(name, given)
   end
   local ok
   ok, err = core.define(name, engine_numbers(o), o.content_type, o.getter, caller(),
-    o.pass_headers)
+    o.pass_headers, o.peers)
   if not ok then
     error(err, 2)
   end

@@ -58,13 +58,36 @@ function Node:group(name)
   return setmetatable({ name = name, handle = handle.new(raw) }, Group)
 end
 
+-- nil is the node's list.
+local function set_group_peers(raw, name, peers)
+  local urls, wrong
+  if peers ~= nil then
+    urls, wrong = options.peer_lines(peers)
+  end
+  if wrong then
+    return nil, ("group %q: %s"):format(name, wrong), "INVAL"
+  end
+  return raw:set_group_peers(name, urls)
+end
+
 --- Replaces the list of peers; {} for none.
+-- @param name optional, of a group: its own list, nil for the node's
 -- @return true; or nil, message, code
-function Node:set_peers(peers)
+function Node:set_peers(peers, name)
   check_open(self, "node:set_peers")
+  if name ~= nil and (type(name) ~= "string" or name:find("%z")) then
+    error(("node:set_peers: the name is a %s, and must be a string without NUL"):format(
+      type(name)), 2)
+  end
+  if name and peers == nil then
+    return set_group_peers(self.raw, name, nil)
+  end
   local checked, expected = options.value(config.SETTINGS.peers, peers)
   if checked == nil then
     error("node:set_peers: the peers must be " .. expected, 2)
+  end
+  if name then
+    return set_group_peers(self.raw, name, checked)
   end
   return self.raw:set_peers(checked)
 end

@@ -772,6 +772,46 @@ true
     end
   end)
 
+  it("may give one group peers of its own", function()
+    local p1, p2 = ports.free(), ports.free()
+    local urls = { "http://127.0.0.1:" .. p1, "http://127.0.0.1:" .. p2 }
+    local other = rig.owned_by(urls, urls[2], "o")
+    local out = run(([[
+      local function start(port)
+        return assert(groupcache.start { script = %q, listen = "127.0.0.1:" .. port })
+      end
+      local a, b = start(%d), start(%d)
+      local g, many, other = a:group "g", a:group "many", %q
+      say(a:set_peers({ a.url, b.url }, "g"))
+      say(select(3, g:get(other)), select(3, many:get(other)))
+      say(#a:stats().peers, #a:stats().groups.g.peers, a:stats().groups.many.peers)
+      say(a:set_peers({ b.url }, "g"))
+      say(a:set_peers({ a.url, b.url .. "\n" }, "g"))
+      say(a:set_peers({ a.url }, "none"))
+      say(#a:stats().groups.g.peers)
+      say(a:set_peers(nil, "g"))
+      say(a:stats().groups.g.peers, select(3, g:get(other .. " again")))
+      say((select(2, pcall(function() a:set_peers({}, 5) end))))
+      b:close()
+      a:close()
+    ]]):format(script, p1, p2, other), { logs = true })
+    assert.equal(([[
+true
+peer|local
+0|2|nil
+nil|group "g": self "URL1" is not in the peer list (1 peers, the first is "URL2"): ]]
+  .. [[every node must list itself, byte for byte|INVAL
+nil|group "g": peer "URL2\
+" is not a URL of the form http://host:port|INVAL
+nil|this node has no group "none"|NOTFOUND
+2
+true
+nil|local
+prog.lua:15: node:set_peers: the name is a number, and must be a string without NUL
+]]):gsub("URL(%d)", function(i) return urls[tonumber(i)] end),
+      (out:gsub("[^\n]*/prog.lua", "prog.lua")))
+  end)
+
   describe("remembers strings", function()
     it("and gives the new value once the old one is over", function()
       says("1|2|3\n", program [[

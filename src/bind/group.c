@@ -40,8 +40,9 @@ void l_check_numbers(lua_State *L, int index, struct group_opts *out)
 #undef X
 }
 
-/* core.define(name, numbers, content_type, getter, where, pass_headers): records a group. The
- * options come checked and complete from groupcache/init.lua. -> true | nil, message, code */
+/* core.define(name, numbers, content_type, getter, where, pass_headers, peers or nil): records a
+ * group. The options come checked and complete from groupcache/init.lua. -> true | nil, message,
+ * code */
 static int l_define(lua_State *L)
 {
     struct vm *vm = check_vm(L, "groupcache.group");
@@ -50,6 +51,7 @@ static int l_define(lua_State *L)
         .content_type = (char *)(size_t)luaL_checkstring(L, 3),
         .where = (char *)(size_t)luaL_checkstring(L, 5),
         .pass_headers = (char *)(size_t)luaL_checkstring(L, 6),
+        .peers = (char *)(size_t)luaL_optstring(L, 7, NULL),
     };
     struct error e;
 

@@ -435,6 +435,19 @@ static int l_node_set_peers(lua_State *L)
     return 1;
 }
 
+/* node:set_group_peers(group, urls as a text, nil for the node's) -> true | nil, message, code */
+static int l_node_set_group_peers(lua_State *L)
+{
+    struct node *n = l_check_node(L, 1);
+    const char *group = luaL_checkstring(L, 2), *urls = luaL_optstring(L, 3, NULL);
+    struct error e;
+
+    if (node_set_group_peers(n, group, urls, &e))
+        return l_error(L, &e);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
 /* node:stop(): ends the node; a second signal while requests are still under way ends it at once */
 static int l_node_stop(lua_State *L)
 {
@@ -461,6 +474,7 @@ static const luaL_Reg node_methods[] = {
     {"handle", l_node_handle},
     {"stats", l_node_stats},
     {"reload", l_node_reload},
+    {"set_group_peers", l_node_set_group_peers},
     {"set_peers", l_node_set_peers},
     {"stop", l_node_stop},
     {"wait", l_node_wait},

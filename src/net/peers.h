@@ -35,7 +35,8 @@ struct peer_stats {
 
 /* Copies the options; borrows net, which outlives it. An empty list at first: every key is ours. */
 struct peers *peers_new(const struct peers_opts *o, struct net *net);
-void peers_free(struct peers *p); /* no load may be under way; NULL is fine */
+struct peers *peers_like(const struct peers *p); /* the same options, an empty list */
+void peers_free(struct peers *p);                /* no load may be under way; NULL is fine */
 
 /* Replaces the list. Copies it. An empty list means that this node is alone. INVAL (and the list
  * stays as it was): self is missing from a list that is not empty, a URL is listed twice or is not
