@@ -53,6 +53,7 @@
 ---@field content_type? string of answers on /cache/; default the codec's, else "application/octet-stream"
 ---@field codec? "json"|"msgpack"|groupcache.Codec between Lua values and bytes; default none
 ---@field pass_headers? string[] request headers that the getter may see; default none
+---@field peers? string[] URLs of the nodes that share this group, this one too, {} for none; default: the node's
 ---@field local_only? boolean every key is this node's own: no other node is asked; default false
 
 --- What a node script may return. A flag or GROUPCACHE_NAME in the environment goes before it.
@@ -80,6 +81,9 @@
 ---@class groupcache.StartOptions: groupcache.Settings
 ---@field script string path of a node script
 
+---@class groupcache.GetOptions
+---@field timeout? groupcache.Seconds above 0: TIMEOUT for this caller after it, while the load goes on
+
 ---@class groupcache.Group
 ---@field name string
 local Group = {}
@@ -87,11 +91,11 @@ local Group = {}
 --- The value of a key, loaded if need be. In a getter it waits and others run; in a program it blocks the thread
 --- when the group is a node's, and runs the getter when it is a group alone.
 ---@param key string
----@param timeout? groupcache.Seconds above 0; only for a group got from node:group(): TIMEOUT after it
+---@param options? groupcache.GetOptions|groupcache.Seconds without effect for a group alone
 ---@return string? value
 ---@return string? message nil with a value
 ---@return groupcache.Source|groupcache.Code source of the value; without one the code of the failure
-function Group:get(key, timeout) end
+function Group:get(key, options) end
 
 --- A node in this program, from groupcache.start().
 ---@class groupcache.Node
@@ -108,11 +112,18 @@ local Node = {}
 function Node:group(name) end
 
 --- Replaces the list of peers; {} for none. This node's own URL must be in a list that is not empty.
----@param urls string[] each http://host:port
+---@param urls string[]? each http://host:port; nil, for a group: the node's list again
+---@param group? string the name of a group whose own list it is
 ---@return true? ok
 ---@return string? message
 ---@return groupcache.Code? code
-function Node:set_peers(urls) end
+function Node:set_peers(urls, group) end
+
+--- Reads the script again: its getters, groups and peers take over, what is cached stays.
+---@return true? ok
+---@return string? message nothing has changed
+---@return groupcache.Code? code
+function Node:reload() end
 
 --- What /stats says. Needs lua-cjson.
 ---@return table

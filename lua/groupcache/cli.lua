@@ -4,6 +4,7 @@
 local config = require "groupcache.config"
 local core = require "groupcache.core"
 local options = require "groupcache.options"
+local reload = require "groupcache.reload"
 
 local cli = {}
 
@@ -124,29 +125,10 @@ local function check(path, flags)
   return OK
 end
 
--- What a reload takes over; other settings hold from the start.
-local RELOADED = { log_level = true, peers = true }
-
-local function warn_of_changes(old, new)
-  for name in pairs(config.SETTINGS) do
-    if old[name] ~= new[name] and not RELOADED[name] then
-      core.log("warn", "a changed setting takes a restart", "setting=" .. name, "node")
-    end
-  end
-end
-
 -- A script that would not start changes nothing.
-local function reload(node, path, flags, old)
-  local script, settings = config.prepare(path, flags)
-  local ok, err = script ~= nil, settings
-  if ok then
-    ok, err = node:reload(script, settings)
-    script:close()
-  end
-  if ok then
-    core.set_log_level(settings.log_level)
-    warn_of_changes(old, settings)
-  else
+local function try_reload(node, path, flags, settings)
+  local ok, err = reload(node, path, flags, settings)
+  if not ok then
     core.log("error", "not reloaded: the node goes on as it was", "error=" .. core.quote(err),
       "node")
   end
@@ -158,7 +140,7 @@ local function run(node, path, flags, settings)
     local signal = node:wait()
     core.log("info", "signal", "name=SIG" .. signal, "node")
     if signal == "HUP" then
-      reload(node, path, flags, settings)
+      try_reload(node, path, flags, settings)
     end
   until signal ~= "HUP"
   node:stop()

@@ -249,6 +249,9 @@ local function settle(script, path, flags)
   if not settings then
     return nil, err
   end
+  if not settings.jit and script:jit_refusal() then
+    return nil, script:jit_refusal()
+  end
   if #script:groups() == 0 then
     return nil, path .. ' defines no group: call groupcache.group("name", { getter = ... })'
   end

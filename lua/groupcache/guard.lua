@@ -102,8 +102,20 @@ os.exit = refuse("os.exit", "it would end the node") -- luacheck: ignore 122
 debug.sethook = refuse("debug.sethook", -- luacheck: ignore 122
   "the hook stops getters at their deadline")
 
+-- Does nothing in the control VM, whose script is refused afterwards when its settings do not allow
+-- it: they are the last thing that it says.
+local function needs_jit(what)
+  local refusal = what .. " is not for node scripts: set jit = true in the node's settings"
+  return function()
+    local at = debug.getinfo(2, "Sl") -- nil under a coroutine of its own
+    local where = at and ("%s:%d: "):format(at.short_src, at.currentline) or ""
+    if not core.wants_jit(where .. refusal) then
+      error(refusal, 2)
+    end
+  end
+end
+
 if not jit.status() then
-  local setting = "set jit = true in the node's settings"
-  jit.on = refuse("jit.on", setting) -- luacheck: ignore 122
-  jit.opt.start = refuse("jit.opt.start", setting) -- luacheck: ignore 122
+  jit.on = needs_jit "jit.on" -- luacheck: ignore 122
+  jit.opt.start = needs_jit "jit.opt.start" -- luacheck: ignore 122
 end

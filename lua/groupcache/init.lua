@@ -42,12 +42,13 @@ function Group:__tostring()
 end
 
 --- The value of a key, loaded if need be. Only inside a getter; waits.
+-- @param given optional { timeout = seconds }, of this caller alone
 -- @return value, nil, source; or nil, message, code
-function Group:get(key)
+function Group:get(key, given)
   if type(key) ~= "string" then
     error(("group:get: the key is a %s, and must be a string"):format(type(key)), 2)
   end
-  local op = core.get(self.name, key)
+  local op = core.get(self.name, key, given ~= nil and options.get_timeout(given) or nil)
   wait.await(op, "group:get")
   return codec.unwrap(self.name, self.codec, core.get_result(op))
 end
@@ -103,6 +104,12 @@ local function check_group(name, given)
   if not o.pass_headers then
     return nil, ("group %q: %s"):format(name, err)
   end
+  if o.peers then
+    o.peers, err = options.peer_lines(o.peers)
+    if not o.peers then
+      return nil, ("group %q: %s"):format(name, err)
+    end
+  end
   if o.timeout == 0 then
     return nil, ("group %q: timeout is 0, and must be more"):format(name)
   end
@@ -131,7 +138,7 @@ function groupcache.group(name, given)
   end
   local ok
   ok, err = core.define(name, engine_numbers(o), o.content_type, o.getter, caller(),
-    o.pass_headers)
+    o.pass_headers, o.peers)
   if not ok then
     error(err, 2)
   end

@@ -6,6 +6,7 @@ local config = require "groupcache.config"
 local core = require "groupcache.core"
 local handle = require "groupcache.handle"
 local options = require "groupcache.options"
+local reload = require "groupcache.reload"
 
 local Group = {}
 Group.__index = Group
@@ -16,20 +17,18 @@ function Group:__tostring()
 end
 
 --- The value of a key, loaded if need be. Blocks the calling thread.
--- @param timeout seconds, at most; default: the group's own
+-- @param given optional { timeout = seconds }, or the seconds; default: the group's own
 -- @return value, nil, source; or nil, message, code
-function Group:get(key, timeout)
+function Group:get(key, given)
   if type(key) ~= "string" then
     error(("group:get: the key is a %s, and must be a string"):format(type(key)), 2)
   end
-  if timeout ~= nil and not (type(timeout) == "number" and timeout > 0 and timeout <= 1e6) then
-    error("group:get: the timeout is a number of seconds above 0, at most 1000000", 2)
-  end
+  local timeout_ms = given ~= nil and options.get_timeout(given) or nil
   local value, _, source = self.handle:hit(key)
   if value then
     return value, nil, source
   end
-  return core.wait(self.handle.raw, key, timeout and math.ceil(timeout * 1000))
+  return core.wait(self.handle.raw, key, timeout_ms)
 end
 
 local Node = {}
@@ -59,15 +58,46 @@ function Node:group(name)
   return setmetatable({ name = name, handle = handle.new(raw) }, Group)
 end
 
+-- nil is the node's list.
+local function set_group_peers(raw, name, peers)
+  local urls, wrong
+  if peers ~= nil then
+    urls, wrong = options.peer_lines(peers)
+  end
+  if wrong then
+    return nil, ("group %q: %s"):format(name, wrong), "INVAL"
+  end
+  return raw:set_group_peers(name, urls)
+end
+
 --- Replaces the list of peers; {} for none.
+-- @param name optional, of a group: its own list, nil for the node's
 -- @return true; or nil, message, code
-function Node:set_peers(peers)
+function Node:set_peers(peers, name)
   check_open(self, "node:set_peers")
+  if name ~= nil and (type(name) ~= "string" or name:find("%z")) then
+    error(("node:set_peers: the name is a %s, and must be a string without NUL"):format(
+      type(name)), 2)
+  end
+  if name and peers == nil then
+    return set_group_peers(self.raw, name, nil)
+  end
   local checked, expected = options.value(config.SETTINGS.peers, peers)
   if checked == nil then
     error("node:set_peers: the peers must be " .. expected, 2)
   end
+  if name then
+    return set_group_peers(self.raw, name, checked)
+  end
   return self.raw:set_peers(checked)
+end
+
+--- Reads the script again: new getters, groups and peers take over, what is cached stays.
+-- @return true; or nil, message, code, and nothing has changed
+function Node:reload()
+  check_open(self, "node:reload")
+  local from = self.started
+  return reload(self.raw, from.script, from.flags, from.settings)
 end
 
 --- What /stats says, as a table.
@@ -119,7 +149,8 @@ function node.start(given)
   end
   local address, admin = raw:address()
   return setmetatable({ raw = raw, address = address, admin_address = admin,
-    url = settings.self or "http://" .. address }, Node)
+    url = settings.self or "http://" .. address,
+    started = { script = given.script, flags = flags, settings = settings } }, Node)
 end
 
 return node

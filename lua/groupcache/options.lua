@@ -184,4 +184,31 @@ function options.check(schema, given, what)
   return out
 end
 
+--- A group's own list of peers, as the engine takes it: each ended by a line end.
+-- @return text; or nil, message
+function options.peer_lines(urls)
+  local out = {}
+  for i, url in ipairs(urls) do
+    if url:find("%c") then
+      return nil, ("peer %q is not a URL of the form http://host:port"):format(url)
+    end
+    out[i] = url .. "\n"
+  end
+  return table.concat(out)
+end
+
+local GET = { timeout = { kind = "duration", above_zero = true } }
+
+--- The bound of one group:get: { timeout = seconds }, just the seconds, or nil for none. Raises at
+-- the line of the get's caller.
+-- @return milliseconds, or nil
+function options.get_timeout(given)
+  local checked, err = options.check(GET, type(given) == "table" and given or { timeout = given },
+    "group:get")
+  if not checked then
+    error(err, 3)
+  end
+  return checked.timeout
+end
+
 return options

@@ -16,6 +16,7 @@ return {
   content_type = { kind = "text" }, -- default: the codec's, or application/octet-stream
   codec = { kind = "any" },
   pass_headers = { kind = "list", default = {} },
+  peers = { kind = "list" }, -- default: the node's
   local_only = { kind = "boolean", default = false },
   writable = { kind = "boolean", default = false },
 }

@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: MIT
 
--- docs/api.md and lua/groupcache/_meta.lua against the sources: what is public is described, what
--- is described is there, and the tables say what the code does. The Lua of the other pages runs.
+-- docs/api.md, docs/getters.md and lua/groupcache/_meta.lua against the sources: what is public is
+-- described in each, what is described is there, and the tables say what the code does. The Lua of
+-- the other pages runs.
 
 local ffi = require "ffi"
 local lfs = require "lfs"
@@ -38,6 +39,7 @@ local function load_modules()
     ring_hashes = function() return { "crc32" } end,
     script = function()
       return { settings = function() return {} end, groups = function() return { {} } end,
+        jit_refusal = function() end,
         close = function() end }
     end,
     set_log_level = function() end,
@@ -185,6 +187,9 @@ local function show(value)
   return type(value) == "string" and ('"%s"'):format(value) or tostring(value)
 end
 
+-- What the tables of options say of those that have a unit.
+local UNITS = { duration = "seconds", size = "size" }
+
 local FUNCTIONS = {}
 for _, name in ipairs(keys(modules.groupcache, is_function)) do
   FUNCTIONS["groupcache." .. name] = "groupcache." .. name
@@ -201,7 +206,9 @@ for class, list in pairs(objects) do
 end
 
 -- What a program may read of a node.
-local node_fields = keys(objects.node[1], function(name) return name ~= "raw" end)
+local node_fields = keys(objects.node[1], function(name)
+  return name ~= "raw" and name ~= "started"
+end)
 
 local request_fields = all(tmp.read("lua/groupcache/http.lua"):match "local FIELDS = (%b{})",
   "([%w_]+) =")
@@ -260,6 +267,16 @@ describe("docs/api.md", function()
     assert.same(keys(FUNCTIONS), all(chapter "## Lua API", "\n### ([^\n]+)"))
   end)
 
+  it("says of every public function what it returns, and how it fails", function()
+    for name in pairs(FUNCTIONS) do
+      local text = chapter("### " .. name):gsub("%s+", " ")
+      assert.truthy(text:find "%*%*syntax:%*%* %*[%l, .]+ = " or text:find "[Rr]eturns nothing",
+        name .. " returns what?")
+      assert.truthy(text:find "Failure: `nil, message, " or text:find "[Rr]aises"
+        or text:find "[Nn]ever fails", name .. " fails how?")
+    end
+  end)
+
   it("has the fields of a node", function()
     assert.same(node_fields, named(rows(chapter "### groupcache.start")))
   end)
@@ -274,6 +291,7 @@ describe("docs/api.md", function()
       elseif rule.default ~= nil and type(rule.default) ~= "table" then
         assert.equal("`" .. show(rule.default) .. "`", cells[3], "default of " .. cells[1])
       end
+      assert.equal(UNITS[rule.kind] or cells[2], cells[2], "unit of " .. cells[1])
     end
   end)
 
@@ -281,7 +299,9 @@ describe("docs/api.md", function()
     local list = rows(chapter "## Settings")
     assert.same(keys(modules.config.SETTINGS), named(list))
     for _, cells in ipairs(list) do
-      local default = modules.config.SETTINGS[bare(cells[1])].default
+      local rule = modules.config.SETTINGS[bare(cells[1])]
+      local default = rule.default
+      assert.equal(UNITS[rule.kind] or cells[2], cells[2], "unit of " .. cells[1])
       if default ~= nil and type(default) ~= "table" then
         assert.equal("`" .. show(default) .. "`", cells[3], "default of " .. cells[1])
       end
@@ -433,6 +453,25 @@ describe("README.md", function()
 end)
 
 describe("docs/getters.md", function()
+  it("has a word on every public function, outside of the examples", function()
+    local text, missing = guide:gsub("\n```lua\n.-```", ""), {}
+    for name in pairs(FUNCTIONS) do
+      if not text:find("%f[%w]" .. name:gsub("%p", "%%%0") .. "%f[^%w_]") then
+        missing[#missing + 1] = name
+      end
+    end
+    assert.same({}, missing)
+  end)
+
+  it("has advice on every option and setting, and says where the rest is", function()
+    local advice = chapter("## What to set", guide)
+    local options, settings = advice:match "(\n| option .-)(\n| setting .*)"
+    assert.same(keys(modules.schema), named(rows(options)))
+    assert.same(keys(modules.config.SETTINGS), named(rows(settings)))
+    assert.truthy(advice:find("(api.md#group-options)", 1, true))
+    assert.truthy(advice:find("(api.md#settings)", 1, true))
+  end)
+
   it("has examples that run", function()
     local dir, names = blocks_of(guide)
     for _, name in ipairs(names) do

@@ -517,12 +517,12 @@ groupcache.group("g")
         return value == nil and code == "TIMEOUT" and type(err) == "string"
           and took > at_least - 0.01 and took < at_most or ("%s %s %g"):format(err, code, took)
       end
-      say(timed(0.05, 0.25, "k", 0.05))
+      say(timed(0.05, 0.25, "k", { timeout = 0.05 }))
       say(timed(0.1, 3, "k"))
       say(timed(0.3, 4, "computes", 100))
       local g = n:group "g"
       say(g:get("a", 5))
-      say(g:get("a", 0.001))
+      say(g:get("a", { timeout = 0.001 }))
       n:close()
     ]])
   end)
@@ -536,7 +536,7 @@ groupcache.group("g")
       try(function() local _ = g:get("k", 0) end)
       try(function() local _ = g:get("k", -1) end)
       try(function() local _ = g:get("k", 0 / 0) end)
-      try(function() local _ = g:get("k", {}) end)
+      try(function() local _ = g:get("k", { timout = 1 }) end)
       try(function() local _ = n:group() end)
       try(function() local _ = n:group(1) end)
       try(function() local _ = n:set_peers() end)
@@ -594,6 +594,7 @@ groupcache.group("g")
 groupcache.node(closed)
 node:group: this node is closed
 node:set_peers: this node is closed
+node:reload: this node is closed
 node:stats: this node is closed
 v:kept|nil|main
 v:kept|nil|main
@@ -605,7 +606,7 @@ nil|CLOSED
       n:close()
       n:close()
       say(n)
-      for _, what in ipairs { "group", "set_peers", "stats" } do
+      for _, what in ipairs { "group", "set_peers", "reload", "stats" } do
         local _, err = pcall(function() local _ = n[what](n, "g") end)
         say((err:gsub("^.*prog.lua:%d+: ", "")))
       end
@@ -618,6 +619,90 @@ nil|CLOSED
       n, g, slow = nil, nil, nil
       collectgarbage() collectgarbage()
     ]])
+  end)
+
+  describe("reads its script again", function()
+    local path = tmp.dir() .. "/again.lua"
+    local RELOADS = ([[
+      local function script(source)
+        local f = assert(io.open(%q, "w"))
+        f:write('local groupcache = require "groupcache" ', source)
+        f:close()
+      end
+      script [=[
+        groupcache.group("g", { getter = function(key) return "first " .. key end })
+        groupcache.group("goes", { getter = function(key) return key end })
+        return { http_threads = 1, log_level = "off" }
+      ]=]
+      local n = assert(groupcache.start { script = %q, listen = "127.0.0.1:0", workers = 1 })
+      local g, goes = n:group "g", n:group "goes"
+      say(g:get "kept")
+      say(goes:get "k")
+    ]]):format(path, path)
+
+    it("and takes getters, groups and peers from it, but keeps what is cached", function()
+      says("first kept|nil|local\nk|nil|local\ntrue\nfirst kept|nil|main\nsecond new|nil|local\n"
+        .. "nil|CLOSED\nnil|NOTFOUND\ncomes k|nil|local\nhttp://127.0.0.1:1\n", RELOADS .. [[
+        script(('groupcache.group("g", { getter = function(key) return "second " .. key end })'
+          .. 'groupcache.group("comes", { getter = function(key) return "comes " .. key end })'
+          .. 'return { self = %q, peers = { "http://127.0.0.1:1", %q }, log_level = "off" }')
+          :format(n.url, n.url))
+        say(n:reload())
+        assert(n:stats().peers[1], "no peers")
+        local peer = n:stats().peers[1].url
+        assert(n:set_peers {})
+        say(g:get "kept")
+        say(g:get "new")
+        local value, _, code = goes:get "new"
+        say(value, code)
+        value, _, code = n:group "goes"
+        say(value, code)
+        say(n:group("comes"):get "k")
+        say(peer)
+        n:close()
+      ]])
+    end)
+
+    it("and goes on as it was when that is wrong, and says why", function()
+      says("first kept|nil|local\nk|nil|local\n" .. [[
+again.lua:1: oops|INVAL
+again.lua defines no group: call groupcache.group("name", { getter = ... })|INVAL
+again.lua: setting "peers" is a function: only strings, numbers, booleans and tables can be|INVAL
+again.lua: workers is 0, and must be a whole number from 1 to 256|INVAL
+peers are given, and self is not: a node must know which of them it is|INVAL
+group "g" is not the same in every VM: ttl_ms is 1000 at again.lua:1, and 2000 at again.lua:1|INVAL
+cannot open|INVAL
+first kept|nil|main
+first new|nil|local
+true
+]], RELOADS .. ([[
+        local function try(source)
+          if source then script(source) else os.remove(%q) end
+          local ok, err, code = n:reload()
+          assert(ok == nil)
+          say(err:gsub("/%%S*/", ""):match(source and ".*" or "cannot open") or err, code)
+        end
+        local group = 'groupcache.group("g", { getter = print })'
+        try 'error "oops"'
+        try ''
+        try(group .. ' return { peers = print }')
+        try(group .. ' return { workers = 0 }')
+        try(group .. ' return { peers = { "http://127.0.0.1:1" } }')
+        local counter = os.tmpname()
+        try(([==[
+          local f = io.open(%%q, "a") f:write "." f:close()
+          f = io.open(%%q) local times = #f:read "*a" f:close()
+          groupcache.group("g", { ttl = times, getter = print })
+        ]==]):format(counter, counter):gsub("\n", " "))
+        os.remove(counter)
+        try(nil)
+        say(g:get "kept")
+        say(g:get "new")
+        script(group .. ' return { log_level = "off" }')
+        say(n:reload())
+        n:close()
+      ]]):format(path))
+    end)
   end)
 
   it("ends with the program, closed or not", function()
@@ -685,6 +770,46 @@ true
 0
 ]]):format(other, mine, other, mine, other, other), out)
     end
+  end)
+
+  it("may give one group peers of its own", function()
+    local p1, p2 = ports.free(), ports.free()
+    local urls = { "http://127.0.0.1:" .. p1, "http://127.0.0.1:" .. p2 }
+    local other = rig.owned_by(urls, urls[2], "o")
+    local out = run(([[
+      local function start(port)
+        return assert(groupcache.start { script = %q, listen = "127.0.0.1:" .. port })
+      end
+      local a, b = start(%d), start(%d)
+      local g, many, other = a:group "g", a:group "many", %q
+      say(a:set_peers({ a.url, b.url }, "g"))
+      say(select(3, g:get(other)), select(3, many:get(other)))
+      say(#a:stats().peers, #a:stats().groups.g.peers, a:stats().groups.many.peers)
+      say(a:set_peers({ b.url }, "g"))
+      say(a:set_peers({ a.url, b.url .. "\n" }, "g"))
+      say(a:set_peers({ a.url }, "none"))
+      say(#a:stats().groups.g.peers)
+      say(a:set_peers(nil, "g"))
+      say(a:stats().groups.g.peers, select(3, g:get(other .. " again")))
+      say((select(2, pcall(function() a:set_peers({}, 5) end))))
+      b:close()
+      a:close()
+    ]]):format(script, p1, p2, other), { logs = true })
+    assert.equal(([[
+true
+peer|local
+0|2|nil
+nil|group "g": self "URL1" is not in the peer list (1 peers, the first is "URL2"): ]]
+  .. [[every node must list itself, byte for byte|INVAL
+nil|group "g": peer "URL2\
+" is not a URL of the form http://host:port|INVAL
+nil|this node has no group "none"|NOTFOUND
+2
+true
+nil|local
+prog.lua:15: node:set_peers: the name is a number, and must be a string without NUL
+]]):gsub("URL(%d)", function(i) return urls[tonumber(i)] end),
+      (out:gsub("[^\n]*/prog.lua", "prog.lua")))
   end)
 
   describe("remembers strings", function()

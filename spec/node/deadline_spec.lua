@@ -8,8 +8,10 @@ local eventually = require "support.eventually"
 local fake = require "node.fake"
 local http = require "support.http"
 local node = require "support.node"
+local process = require "support.process"
 local rig = require "node.rig"
 local socket = require "socket"
+local tmp = require "support.tmp"
 
 local SLOW = os.getenv "SAN" or os.getenv "GROUPCACHED_WRAP"
 local TIMEOUT = 0.3
@@ -96,11 +98,14 @@ describe("at its deadline", function()
       end]] },
     { "new coroutines that yield",
       "while true do coroutine.wrap(function() coroutine.yield(1) end)() end" },
+    { "table.sort with a looping order", "table.sort({ 3, 2, 1 }, forever) return 'sorted'" },
     { "pcall of table.sort with a looping order",
       "while true do pcall(table.sort, { 3, 2, 1 }, forever) end" },
     { "xpcall of table.sort whose handler loops",
       "while true do xpcall(table.sort, forever, { 3, 2, 1 }, forever) end" },
-    { "table.sort around an xpcall that loops", [[
+    { "table.sort around an xpcall that loops",
+      "table.sort({ 3, 2, 1 }, function() while true do xpcall(forever, forever) end end)" },
+    { "pcall of table.sort around an xpcall that loops", [[
       while true do
         pcall(table.sort, { 3, 2, 1 }, function() while true do xpcall(forever, forever) end end)
       end]] },
@@ -203,6 +208,18 @@ describe("at its deadline", function()
     http.together(fns)
     assert(socket.gettime() - began < TIMEOUT + LATE, "late")
     ask_quick "next"
+    end_node()
+  end)
+
+  it("a loop lets go of those who came meanwhile", function()
+    start "rig.record(key) while true do pcall(forever) end"
+    http.together {
+      function() ask_in_vain() end,
+      function()
+        rig.wait(n, function() return r:calls().k end, 5, "the loop began")
+        ask_quick "meanwhile"
+      end,
+    }
     end_node()
   end)
 
@@ -519,7 +536,7 @@ describe("at its deadline", function()
       end)
     end
 
-    it("is refused while the script is read, too", function()
+    it("is refused as the script is read, too", function()
       local ok, err = pcall(node.start, { script = "\nos.exit(0)" })
       assert.is_false(ok)
       assert.matches("ended (1)", err, 1, true)
@@ -530,6 +547,43 @@ describe("at its deadline", function()
       start("jit.on() jit.opt.start(2) return tostring((jit.status()))", { args = { "--jit=yes" } })
       assert.equal("true", assert(n:get("g", "k")).body)
       end_node()
+    end)
+
+    describe("as the script is read,", function()
+      local function script(settings)
+        return "\njit.on()\nrequire('jit.opt').start(2)\n"
+          .. "require('groupcache').group('g', { getter = function()\n"
+          .. "return tostring((jit.status()))\nend })\nreturn " .. settings
+      end
+
+      it("is the JIT when its settings say jit = true, which come last", function()
+        n = node.start { script = script "{ jit = true }" }
+        assert.equal("true", assert(n:get("g", "k")).body)
+        end_node()
+      end)
+
+      it("is the JIT when a flag or the environment say so", function()
+        n = node.start { script = script "nil", args = { "--jit=yes" } }
+        assert.equal("true", assert(n:get("g", "k")).body)
+        end_node()
+        n = node.start { script = script "{ jit = false }", env = { GROUPCACHE_JIT = "yes" } }
+        assert.equal("true", assert(n:get("g", "k")).body)
+        end_node()
+      end)
+
+      it("is not the JIT without them, which is said with the line", function()
+        for _, settings in ipairs { "nil", "{ jit = false }" } do
+          local ok, err = pcall(node.start, { script = script(settings) })
+          assert.is_false(ok)
+          assert.matches("ended (1)", err, 1, true)
+          assert.matches("node.lua:2: jit.on is not for node scripts: set jit = true in the node's"
+            .. " settings", err, 1, true)
+        end
+        local path = tmp.file(script "nil", "node.lua")
+        local checked = process.run { node.binary, "check", path }
+        assert.equal(1, checked.code)
+        assert.matches("node.lua:2: jit.on is not for node scripts", checked.stderr, 1, true)
+      end)
     end)
 
     it("leaves all else as it was", function()

@@ -164,6 +164,94 @@ describe("a getter", function()
     end)
   end)
 
+  describe("with a deadline of its own for a wait", function()
+    local SCRIPT = [[
+      local groupcache = require "groupcache"
+      local function told(value, err, code) return value or code .. ": " .. err end
+      local slow = groupcache.group("slow", { timeout = 20, getter = function(key)
+        rig.record(key)
+        rig.gate "slow"
+        return "slow " .. key
+      end })
+      local quick = groupcache.group("quick", { timeout = 0.2, getter = function()
+        rig.gate "never"
+      end })
+      groupcache.group("hasty", { timeout = 20, getter = function(key)
+        return told(slow:get(key, { timeout = 0.05 }))
+      end })
+      groupcache.group("patient", { timeout = 20, getter = function(key)
+        return told(slow:get(key, { timeout = 15 }))
+      end })
+      groupcache.group("either", { timeout = 20, getter = function(key)
+        local values, errors = groupcache.all {
+          function() return slow:get(key, { timeout = 0.05 }) end,
+          function() return slow:get(key, 15) end,
+        }
+        return tostring(values[1]) .. ", " .. errors[1] .. ", " .. values[2]
+      end })
+      groupcache.group("late", { timeout = 20, getter = function(key)
+        return told(quick:get(key, { timeout = 15 }))
+      end })
+      groupcache.group("wrong", { getter = function(key)
+        local list = {}
+        for i, given in ipairs { 0, -1, 0 / 0, "1", { timeout = 0 }, { timeot = 1 }, true } do
+          list[i] = select(2, pcall(function() local _ = slow:get(key, given) end))
+        end
+        return table.concat(list, "\n")
+      end })
+    ]]
+    local LATE = "TIMEOUT: group slow: no value within 0.05 s"
+
+    it("ends it alone, while the load and others that wait for it go on", function()
+      start(SCRIPT)
+      local answers = {}
+      http.together {
+        function() answers.client = assert(n:get("slow", "k")) end,
+        function() answers.patient = assert(n:get("patient", "k")) end,
+        function() answers.either = assert(n:get("either", "k")) end,
+        function()
+          rig.wait(n, function() return n:stats().groups.slow.waiters >= 3 end, 10, "all wait")
+          answers.hasty = assert(n:get("hasty", "k"))
+          rig.wait(n, function() return n:stats().groups.slow.waiters == 3 end, 10, "two gave up")
+          r:open "slow"
+        end,
+      }
+      assert.same({ 200, LATE }, { answers.hasty.status, answers.hasty.body })
+      assert.equal("slow k", answers.client.body)
+      assert.equal("slow k", answers.patient.body)
+      assert.equal("nil, " .. LATE:sub(10) .. ", slow k", answers.either.body)
+      assert.equal(1, r:total())
+      assert.equal("main", assert(n:get("slow", "k")).headers["x-cache"])
+    end)
+
+    it("leaves the value to the cache when nobody else waits for it", function()
+      start(SCRIPT)
+      assert.equal(LATE, assert(n:get("hasty", "k")).body)
+      assert.same({ 1, 0 }, { n:stats().groups.slow.flights, n:stats().groups.slow.waiters })
+      r:open "slow"
+      eventually(function() return n:stats().groups.slow.flights == 0 end, 5, "the load ends")
+      assert.equal("main", assert(n:get("slow", "k")).headers["x-cache"])
+      assert.equal("slow k", assert(n:get("patient", "k")).body)
+    end)
+
+    it("does not outlast the load's", function()
+      start(SCRIPT)
+      assert.equal("TIMEOUT: group quick: the getter took longer than 0.2 s",
+        assert(n:get("late", "k")).body)
+    end)
+
+    it("is told what a deadline may be, at its own line", function()
+      start(SCRIPT)
+      local lines = 0
+      for line in assert(n:get("wrong", "k")).body:gmatch "[^\n]+" do
+        lines = lines + 1
+        assert.matches("node.lua:30: group:get: ", line, 1, true)
+      end
+      assert.equal(7, lines)
+      assert.same({}, r:calls())
+    end)
+  end)
+
   describe("that asks in a circle", function()
     it("fails with CYCLE, however long the circle, and whoever closes it", function()
       start [[

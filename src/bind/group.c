@@ -7,8 +7,10 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/list.h"
 #include "base/mem.h"
+#include "base/timers.h"
 #include "cache/group.h"
 #include "cache/groups.h"
 #include "script/defs.h"
@@ -38,8 +40,9 @@ void l_check_numbers(lua_State *L, int index, struct group_opts *out)
 #undef X
 }
 
-/* core.define(name, numbers, content_type, getter, where, pass_headers): records a group. The
- * options come checked and complete from groupcache/init.lua. -> true | nil, message, code */
+/* core.define(name, numbers, content_type, getter, where, pass_headers, peers or nil): records a
+ * group. The options come checked and complete from groupcache/init.lua. -> true | nil, message,
+ * code */
 static int l_define(lua_State *L)
 {
     struct vm *vm = check_vm(L, "groupcache.group");
@@ -48,6 +51,7 @@ static int l_define(lua_State *L)
         .content_type = (char *)(size_t)luaL_checkstring(L, 3),
         .where = (char *)(size_t)luaL_checkstring(L, 5),
         .pass_headers = (char *)(size_t)luaL_checkstring(L, 6),
+        .peers = (char *)(size_t)luaL_optstring(L, 7, NULL),
     };
     struct error e;
 
@@ -71,6 +75,8 @@ static int l_define(lua_State *L)
 struct get_op {
     struct op op;
     struct waiter waiter;
+    struct timer late;   /* the VM's thread: the caller waits no longer; set, it has a reference */
+    uint64_t timeout_ms; /* what it was set to */
     struct group *group; /* a reference */
     struct result result;
 };
@@ -84,10 +90,28 @@ static void get_free(struct op *op)
     mem_free(g);
 }
 
+/* VM's thread. */
+static void set_late(struct get_op *g, uint64_t timeout_ms)
+{
+    g->timeout_ms = timeout_ms;
+    if (timers_set(vm_timers(g->op.vm), &g->late, clock_ms() + timeout_ms) == ERR_OK)
+        op_ref(&g->op); /* without memory for a timer the load's own deadline holds */
+}
+
+/* VM's thread; the caller has a reference. */
+static void unset_late(struct get_op *g)
+{
+    if (!g->late.slot)
+        return;
+    timers_cancel(vm_timers(g->op.vm), &g->late);
+    op_unref(&g->op);
+}
+
 static void get_cancel(struct op *op)
 {
     struct get_op *g = (struct get_op *)(void *)op;
 
+    unset_late(g);
     if (group_cancel(g->group, &g->waiter))
         op_drop(op); /* nobody will finish it */
 }
@@ -104,6 +128,19 @@ static void get_wake(struct waiter *w, const struct result *r)
     op_finish(&g->op);
 }
 
+/* The flight goes on, for others and for the cache. */
+static void get_late(struct timer *t)
+{
+    struct get_op *g = list_entry(t, struct get_op, late);
+
+    if (group_cancel(g->group, &g->waiter)) {
+        error_set(&g->result.err, ERR_TIMEOUT, "group %s: no value within %g s",
+                  group_name(g->group), (double)g->timeout_ms / 1000);
+        op_finish(&g->op);
+    }
+    op_unref(&g->op);
+}
+
 static int push_result(lua_State *L, const struct result *r)
 {
     if (!r->item)
@@ -114,13 +151,14 @@ static int push_result(lua_State *L, const struct result *r)
     return 3;
 }
 
-/* core.get(group, key) -> op; then await it and take core.get_result(op). A hit is an op that has
- * ended. */
+/* core.get(group, key, timeout_ms or nil) -> op; then await it and take core.get_result(op). A hit
+ * is an op that has ended. */
 static int l_get(lua_State *L)
 {
     size_t name_len, key_len;
     const char *name = luaL_checklstring(L, 1, &name_len);
     const char *key = luaL_checklstring(L, 2, &key_len);
+    double timeout_ms = luaL_optnumber(L, 3, 0); /* init.lua has checked it */
     struct vm *vm = check_vm(L, "group:get");
     struct op **slot = l_new_op(L);
     struct groups *groups = vm_groups(vm);
@@ -137,12 +175,15 @@ static int l_get(lua_State *L)
     g->group = group;
     g->waiter.wake = get_wake;
     g->waiter.from = task_flight(vm_current(vm));
+    g->late.run = get_late;
     *slot = &g->op;
     hash = group_hash(key, key_len);
     g->result.item = group_lookup(group, hash, key, key_len, 0, &g->result.source);
     if (g->result.item || group_load(group, hash, key, key_len, 0, &g->waiter, &g->result)) {
         g->op.done = 1;
         op_drop(&g->op);
+    } else if (timeout_ms > 0) {
+        set_late(g, (uint64_t)timeout_ms);
     }
     return 1;
 }
@@ -154,6 +195,7 @@ static int l_get_result(lua_State *L)
     struct get_op *g = (struct get_op *)(void *)op;
 
     luaL_argcheck(L, op->kind == &get_kind && op->done, 1, "not a get that has ended");
+    unset_late(g);
     if (g->result.item)
         vm_make_room(vm_of(L), g->result.item->value_len);
     return push_result(L, &g->result);

@@ -69,7 +69,8 @@ static void push_paths(lua_State *L, const char **path, const char **cpath)
 static int l_script(lua_State *L)
 {
     const char *path = luaL_checkstring(L, 1);
-    struct vm_opts o = {.name = "control", .open = luaopen_groupcache_core, .prelude = PRELUDE};
+    struct vm_opts o = {
+        .name = "control", .control = 1, .open = luaopen_groupcache_core, .prelude = PRELUDE};
     struct ran *s;
     struct error e;
 
@@ -164,6 +165,23 @@ static int l_script_settings(lua_State *L)
         return l_error(L, &e);
     if (lua_isnil(L, -1))
         lua_newtable(L);
+    return 1;
+}
+
+/* core.wants_jit(refusal) -> whether what it asks for is decided later, by the settings */
+static int l_wants_jit(lua_State *L)
+{
+    const char *refusal = luaL_checkstring(L, 1);
+    struct vm *vm = vm_of(L);
+
+    lua_pushboolean(L, vm && vm_wants_jit(vm, refusal));
+    return 1;
+}
+
+/* script:jit_refusal() -> what is wrong with it unless jit is set, or nil */
+static int l_script_jit_refusal(lua_State *L)
+{
+    lua_pushstring(L, vm_jit_refusal(check_ran(L, 1)->vm)); /* NULL is nil */
     return 1;
 }
 
@@ -446,6 +464,19 @@ static int l_node_set_peers(lua_State *L)
     return 1;
 }
 
+/* node:set_group_peers(group, urls as a text, nil for the node's) -> true | nil, message, code */
+static int l_node_set_group_peers(lua_State *L)
+{
+    struct node *n = l_check_node(L, 1);
+    const char *group = luaL_checkstring(L, 2), *urls = luaL_optstring(L, 3, NULL);
+    struct error e;
+
+    if (node_set_group_peers(n, group, urls, &e))
+        return l_error(L, &e);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
 /* node:stop(): ends the node; a second signal while requests are still under way ends it at once */
 static int l_node_stop(lua_State *L)
 {
@@ -461,6 +492,7 @@ static int l_node_stop(lua_State *L)
 static const luaL_Reg script_methods[] = {
     {"settings", l_script_settings},
     {"groups", l_script_groups},
+    {"jit_refusal", l_script_jit_refusal},
     {"close", l_script_gc},
     {"__gc", l_script_gc},
     {NULL, NULL},
@@ -471,6 +503,7 @@ static const luaL_Reg node_methods[] = {
     {"handle", l_node_handle},
     {"stats", l_node_stats},
     {"reload", l_node_reload},
+    {"set_group_peers", l_node_set_group_peers},
     {"set_peers", l_node_set_peers},
     {"stop", l_node_stop},
     {"wait", l_node_wait},
@@ -492,6 +525,6 @@ void bind_node_open(lua_State *L)
 }
 
 const luaL_Reg bind_node[] = {
-    {"block_signals", l_block_signals}, {"script", l_script}, {"node", l_node},
-    {"ring_hashes", l_ring_hashes},     {NULL, NULL},
+    {"block_signals", l_block_signals}, {"script", l_script},       {"node", l_node},
+    {"ring_hashes", l_ring_hashes},     {"wants_jit", l_wants_jit}, {NULL, NULL},
 };

@@ -103,6 +103,11 @@ const char *group_name(const struct group *g)
     return g->name;
 }
 
+void *group_ctx(const struct group *g)
+{
+    return g->loader.ctx;
+}
+
 const char *group_content_type(const struct group *g)
 {
     return atomic_load_explicit(&g->content_type, memory_order_acquire)->bytes;

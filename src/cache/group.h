@@ -83,6 +83,7 @@ struct group *group_ref(struct group *g);
 void group_unref(struct group *g); /* NULL is fine */
 
 const char *group_name(const struct group *g);
+void *group_ctx(const struct group *g);                /* the loader's */
 const char *group_content_type(const struct group *g); /* valid as long as the group */
 
 /* Headers of a request that its getter may see: lower-case names, each ended by a line end. Empty

@@ -141,9 +141,8 @@ void peers_load(void *ctx, struct flight *f, struct peer *owner)
     schedule(owner);
 }
 
-void peers_hold(void *ctx)
+void peers_hold(void)
 {
-    (void)ctx;
     if (!held.depth++)
         list_init(&held.flights);
 }
@@ -164,13 +163,12 @@ static size_t add_peer(struct peer **list, size_t n, struct peer *peer)
 }
 
 /* All are in their queues before the network thread hears of the first. */
-void peers_release(void *ctx)
+void peers_release(void)
 {
     struct peer **peers;
     struct list *l;
     size_t i, n = 0;
 
-    (void)ctx;
     if (--held.depth)
         return;
     list_each (l, &held.flights)

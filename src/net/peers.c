@@ -59,6 +59,11 @@ struct peers *peers_new(const struct peers_opts *o, struct net *net)
     return p;
 }
 
+struct peers *peers_like(const struct peers *p)
+{
+    return peers_new(&p->opts, p->net);
+}
+
 void peers_free(struct peers *p)
 {
     if (!p)

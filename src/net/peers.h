@@ -38,7 +38,8 @@ struct peer_stats {
 
 /* Copies the options; borrows net, which outlives it. An empty list at first: every key is ours. */
 struct peers *peers_new(const struct peers_opts *o, struct net *net);
-void peers_free(struct peers *p); /* no load may be under way; NULL is fine */
+struct peers *peers_like(const struct peers *p); /* the same options, an empty list */
+void peers_free(struct peers *p);                /* no load may be under way; NULL is fine */
 
 /* Replaces the list. Copies it. An empty list means that this node is alone. INVAL (and the list
  * stays as it was): self is missing from a list that is not empty, a peer is listed twice or is not
@@ -52,8 +53,10 @@ enum err peers_check(const struct peers *p, const char *const *urls, size_t n, s
 struct peer *peers_owner(void *ctx, const void *key, size_t key_len);
 void peers_disown(void *ctx, struct peer *owner);
 void peers_load(void *ctx, struct flight *f, struct peer *owner);
-void peers_hold(void *ctx);
-void peers_release(void *ctx);
+
+/* What this thread hands to peers_load() between the two starts at the second, together. */
+void peers_hold(void);
+void peers_release(void);
 
 /* Calls fn for each peer in list order, with the list held: fn must not call peers_set(). */
 void peers_each(struct peers *p, void (*fn)(void *arg, const struct peer_stats *s), void *arg);

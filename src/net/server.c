@@ -52,6 +52,11 @@ struct server {
     atomic_int closing; /* 1: every answer ends its connection */
 };
 
+/* A connection's. */
+struct client {
+    const char *target_end; /* of the request that was read last: where its C string ends */
+};
+
 /* A request that waits, or waited, for a load. */
 struct request {
     struct waiter waiter;
@@ -338,11 +343,33 @@ static int bad_method(const char *method)
     return method[strspn(method, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_")] != '\0';
 }
 
+static size_t memory_of_connection(const struct server_opts *o)
+{
+    return 2 * (3 * o->max_key_bytes + HEADER_ROOM);
+}
+
+static struct client *client_of(struct MHD_Connection *c)
+{
+    return MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+}
+
+/* libmicrohttpd gives a target as a C string, which it ends itself where the space before the
+ * version was. When it ends earlier a NUL was sent, and the key would be another. A version that is
+ * elsewhere in memory, should there come to be such, says nothing. */
+static int has_nul(const struct server *s, struct MHD_Connection *c, const char *version)
+{
+    uintptr_t gap = (uintptr_t)version - (uintptr_t)client_of(c)->target_end;
+
+    return gap != 1 && gap < memory_of_connection(&s->opts);
+}
+
 static int first_call(struct server *s, struct MHD_Connection *c, const char *method,
-                      void **con_cls)
+                      const char *version, void **con_cls)
 {
     *con_cls = &seen;
     atomic_fetch_add_explicit(&s->active, 1, memory_order_relaxed);
+    if (has_nul(s, c, version))
+        return refuse(s, c, 400, ERR_INVAL, "the target of the request has a raw NUL");
     if (bad_method(method))
         return refuse(s, c, 400, ERR_INVAL, "the method is not one of HTTP");
     if (bad_framing(c))
@@ -359,10 +386,9 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const cha
 {
     struct server *s = arg;
 
-    (void)version;
     (void)upload;
     if (*con_cls == NULL)
-        return (enum MHD_Result)first_call(s, c, method, con_cls);
+        return (enum MHD_Result)first_call(s, c, method, version, con_cls);
     if (*upload_size) { /* cannot be: bodies were refused */
         *upload_size = 0;
         return MHD_YES;
@@ -398,11 +424,12 @@ static void on_connection(void *arg, struct MHD_Connection *c, void **socket_ctx
     char name[16];
 
     (void)c;
-    (void)socket_ctx;
     if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
+        mem_free(*socket_ctx);
         atomic_fetch_sub_explicit(&s->connections, 1, memory_order_relaxed);
         return;
     }
+    *socket_ctx = mem_zalloc(sizeof(struct client));
     atomic_fetch_add_explicit(&s->connections, 1, memory_order_relaxed);
     if (!named) {
         named = 1;
@@ -410,6 +437,14 @@ static void on_connection(void *arg, struct MHD_Connection *c, void **socket_ctx
                  atomic_fetch_add(&s->threads_named, 1) + 1);
         thread_set_name(name);
     }
+}
+
+/* Before the query is taken off. */
+static void *on_target(void *arg, const char *target, struct MHD_Connection *c)
+{
+    (void)arg;
+    client_of(c)->target_end = target ? target + strlen(target) : NULL;
+    return NULL;
 }
 
 static size_t keep_raw(void *arg, struct MHD_Connection *c, char *s)
@@ -467,11 +502,11 @@ struct server *server_start(const struct server_opts *o, struct error *e)
     s->daemon = MHD_start_daemon(
         flags, 0, NULL, NULL, on_request, s, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
         MHD_OPTION_CONNECTION_LIMIT, limit, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        2 * (3 * o->max_key_bytes + HEADER_ROOM), MHD_OPTION_CONNECTION_TIMEOUT,
-        (unsigned)IDLE_SECONDS, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_UNESCAPE_CALLBACK,
-        keep_raw, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, s, MHD_OPTION_NOTIFY_CONNECTION,
-        on_connection, s, o->threads > 1 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END, o->threads,
-        MHD_OPTION_END);
+        memory_of_connection(o), MHD_OPTION_URI_LOG_CALLBACK, on_target, NULL,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        MHD_OPTION_UNESCAPE_CALLBACK, keep_raw, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, s,
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, s,
+        o->threads > 1 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END, o->threads, MHD_OPTION_END);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     if (!s->daemon) {
         error_set(e, ERR_NOMEM, "no HTTP threads for %s (%u threads, %u connections)", o->address,

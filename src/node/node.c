@@ -33,6 +33,7 @@
 #include "net/peers.h"
 #include "net/server.h"
 #include "node/node_stats.h"
+#include "node/pickers.h"
 #include "node/workers.h"
 #include "script/defs.h"
 #include "script/vm.h"
@@ -47,6 +48,7 @@ struct node {
     struct groups *groups;
     struct net *net;
     struct peers *peers;
+    struct pickers *pickers; /* the contexts of the groups' loaders */
     struct workers *workers; /* set once, before any flight can start */
     pthread_t watch;
     int watching;
@@ -61,42 +63,34 @@ struct node {
 
 static struct peer *load_owner(void *ctx, const void *key, size_t key_len)
 {
-    struct node *n = ctx;
-
-    return peers_owner(n->peers, key, key_len);
+    return peers_owner(picker_peers(ctx), key, key_len);
 }
 
 static void load_disown(void *ctx, struct peer *owner)
 {
-    struct node *n = ctx;
-
-    peers_disown(n->peers, owner);
+    peers_disown(picker_peers(ctx), owner);
 }
 
 static void load_remote(void *ctx, struct flight *f, struct peer *owner)
 {
-    struct node *n = ctx;
-
-    peers_load(n->peers, f, owner);
+    peers_load(picker_peers(ctx), f, owner); /* fine when a change came between */
 }
 
 static void load_hold(void *ctx)
 {
-    struct node *n = ctx;
-
-    peers_hold(n->peers);
+    (void)ctx;
+    peers_hold();
 }
 
 static void load_release(void *ctx)
 {
-    struct node *n = ctx;
-
-    peers_release(n->peers);
+    (void)ctx;
+    peers_release();
 }
 
 static void load_local(void *ctx, struct flight *f)
 {
-    struct node *n = ctx;
+    struct node *n = picker_ctx(ctx);
 
     workers_load(n->workers, f);
 }
@@ -144,11 +138,21 @@ void node_stats(struct node *n, struct buf *out)
 
 /* --- start --- */
 
-/* Adds the groups that are new, and changes those that are there. */
-static void set_groups(struct node *n, const struct defs *ds)
+static enum err check_groups(const struct node *n, const struct defs *ds, struct error *e)
 {
-    const struct loader loader = {
-        .ctx = n,
+    size_t i;
+
+    for (i = 0; i < defs_count(ds); i++) {
+        if (pickers_check(n->pickers, defs_at(ds, i)->name, defs_at(ds, i)->peers, e))
+            return e->code;
+    }
+    return ERR_OK;
+}
+
+/* Adds the groups that are new, and changes those that are there. */
+static enum err set_groups(struct node *n, const struct defs *ds, struct error *e)
+{
+    struct loader loader = {
         .owner = load_owner,
         .disown = load_disown,
         .remote = load_remote,
@@ -156,12 +160,15 @@ static void set_groups(struct node *n, const struct defs *ds)
         .hold = load_hold,
         .release = load_release,
     };
+    enum err failed = ERR_OK;
     size_t i;
 
-    for (i = 0; i < defs_count(ds); i++) {
+    for (i = 0; i < defs_count(ds) && !failed; i++) {
         const struct def *d = defs_at(ds, i);
         struct group *g = groups_find(n->groups, d->name, strlen(d->name));
 
+        loader.ctx = g ? group_ctx(g) : pickers_take(n->pickers);
+        failed = picker_set(loader.ctx, d->name, d->peers, e);
         if (!g) {
             g = group_new(d->name, d->content_type, &d->opts, &loader);
             groups_add(n->groups, g);
@@ -169,6 +176,7 @@ static void set_groups(struct node *n, const struct defs *ds)
         group_configure(g, d->content_type, d->pass_headers, &d->opts);
         group_unref(g);
     }
+    return failed;
 }
 
 static enum err start_net(struct node *n, struct error *e)
@@ -191,6 +199,7 @@ static enum err start_peers(struct node *n, struct error *e)
     };
 
     n->peers = peers_new(&o, n->net);
+    n->pickers = pickers_new(n->peers, n);
     return peers_set(n->peers, n->opts.peers, n->opts.n_peers, e);
 }
 
@@ -311,9 +320,9 @@ struct node *node_start(const struct node_opts *o, struct vm *control, struct er
     n->drain_timeout_ms = o->drain_timeout_ms;
     n->started_ms = clock_ms();
     n->groups = groups_new();
-    set_groups(n, vm_defs(control));
     if (listen_first(n, e) || start_net(n, e) || start_peers(n, e) ||
-        start_workers(n, control, e) || start_watch(n, e) || start_servers(n, e)) {
+        set_groups(n, vm_defs(control), e) || start_workers(n, control, e) || start_watch(n, e) ||
+        start_servers(n, e)) {
         node_free(n);
         return NULL;
     }
@@ -362,6 +371,7 @@ static size_t remove_groups(struct node *n, const struct defs *ds)
         struct group *g = groups_remove(n->groups, gone.list[i]);
 
         group_close(g);
+        pickers_give_back(n->pickers, group_ctx(g));
         group_unref(g);
         mem_free(gone.list[i]);
     }
@@ -377,11 +387,11 @@ enum err node_reload(struct node *n, const struct script *script, struct vm *con
     uint64_t began_ms = clock_ms();
     size_t gone;
 
-    if (peers_check(n->peers, peers, n_peers, e) || workers_reload(n->workers, control, script, e))
+    if (peers_check(n->peers, peers, n_peers, e) || check_groups(n, vm_defs(control), e) ||
+        workers_reload(n->workers, control, script, e))
         return e->code;
     gone = remove_groups(n, vm_defs(control));
-    set_groups(n, vm_defs(control));
-    if (peers_set(n->peers, peers, n_peers, e))
+    if (set_groups(n, vm_defs(control), e) || peers_set(n->peers, peers, n_peers, e))
         return e->code;
     log_info("node", "reloaded", "groups=%zu removed=%zu peers=%zu ms=%llu",
              defs_count(vm_defs(control)), gone, n_peers,
@@ -392,6 +402,18 @@ enum err node_reload(struct node *n, const struct script *script, struct vm *con
 enum err node_set_peers(struct node *n, const char *const *peers, size_t n_peers, struct error *e)
 {
     return peers_set(n->peers, peers, n_peers, e);
+}
+
+enum err node_set_group_peers(struct node *n, const char *group, const char *urls, struct error *e)
+{
+    struct group *g = groups_find(n->groups, group, strlen(group));
+    enum err failed;
+
+    if (!g)
+        return error_set(e, ERR_NOTFOUND, "this node has no group \"%s\"", group);
+    failed = picker_set(group_ctx(g), group, urls, e);
+    group_unref(g);
+    return failed;
 }
 
 struct group *node_group(struct node *n, const char *name, size_t name_len)
@@ -450,6 +472,7 @@ static void node_free(struct node *n)
         return; /* a stuck thread may still use what is left: it is the process's end or a leak */
     net_stop(n->net);
     workers_free(n->workers);
+    pickers_free(n->pickers);
     peers_free(n->peers);
     groups_free(n->groups);
     mem_free(n->self);

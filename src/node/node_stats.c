@@ -9,6 +9,7 @@
 #include "cache/group.h"
 #include "cache/groups.h"
 #include "net/peers.h"
+#include "node/pickers.h"
 #include "node/workers.h"
 
 #ifndef GROUPCACHE_VERSION
@@ -49,27 +50,6 @@ static void put_lru(struct object *o, const char *name, const struct lru_stats *
     buf_puts(o->out, "}");
 }
 
-static void put_group(void *arg, struct group *g)
-{
-    struct object *o = arg, in = {o->out, 0};
-    struct stats s;
-
-    group_stats(g, &s);
-    put_name(o, group_name(g));
-    buf_puts(o->out, "{");
-#define X(name, meaning) put_number(&in, #name, s.name);
-    STATS_COUNTERS(X)
-#undef X
-    put_number(&in, "flights", s.flights);
-    put_number(&in, "waiters", s.waiters);
-    put_number(&in, "remembered_items", s.remembered_items);
-    put_number(&in, "remembered_bytes", s.remembered_bytes);
-    put_number(&in, "cache_bytes", group_opts(g).cache_bytes);
-    put_lru(&in, "main", &s.main);
-    put_lru(&in, "hot", &s.hot);
-    buf_puts(o->out, "}");
-}
-
 static void put_peer(void *arg, const struct peer_stats *s)
 {
     struct object *list = arg, in = {list->out, 0};
@@ -87,6 +67,40 @@ static void put_peer(void *arg, const struct peer_stats *s)
     put_name(&in, "ours");
     buf_puts(list->out, s->ours ? "true" : "false");
     buf_puts(list->out, "}");
+}
+
+static void put_peers(struct object *o, struct peers *peers)
+{
+    struct object list = {o->out, 0};
+
+    put_name(o, "peers");
+    buf_puts(o->out, "[");
+    peers_each(peers, put_peer, &list);
+    buf_puts(o->out, "]");
+}
+
+static void put_group(void *arg, struct group *g)
+{
+    struct object *o = arg, in = {o->out, 0};
+    struct peers *own = picker_own(group_ctx(g));
+    struct stats s;
+
+    group_stats(g, &s);
+    put_name(o, group_name(g));
+    buf_puts(o->out, "{");
+#define X(name, meaning) put_number(&in, #name, s.name);
+    STATS_COUNTERS(X)
+#undef X
+    put_number(&in, "flights", s.flights);
+    put_number(&in, "waiters", s.waiters);
+    put_number(&in, "remembered_items", s.remembered_items);
+    put_number(&in, "remembered_bytes", s.remembered_bytes);
+    put_number(&in, "cache_bytes", group_opts(g).cache_bytes);
+    if (own)
+        put_peers(&in, own);
+    put_lru(&in, "main", &s.main);
+    put_lru(&in, "hot", &s.hot);
+    buf_puts(o->out, "}");
 }
 
 static void put_workers(struct object *o, struct workers *w)
@@ -107,7 +121,7 @@ static void put_workers(struct object *o, struct workers *w)
 
 void node_stats_put(const struct node_view *v, struct buf *out)
 {
-    struct object o = {out, 0}, groups = {out, 0}, peers = {out, 0};
+    struct object o = {out, 0}, groups = {out, 0};
 
     buf_puts(out, "{");
     put_name(&o, "version");
@@ -117,10 +131,7 @@ void node_stats_put(const struct node_view *v, struct buf *out)
     put_name(&o, "self");
     buf_put_json(out, v->self, strlen(v->self));
     put_workers(&o, v->workers);
-    put_name(&o, "peers");
-    buf_puts(out, "[");
-    peers_each(v->peers, put_peer, &peers);
-    buf_puts(out, "]");
+    put_peers(&o, v->peers);
     put_name(&o, "groups");
     buf_puts(out, "{");
     groups_each(v->groups, put_group, &groups);

@@ -16,6 +16,7 @@ struct def {
     char *where; /* "node.lua:12" */
     char *content_type;
     char *pass_headers; /* as group_pass_headers() says */
+    char *peers;        /* as pickers.h says; NULL: the node's */
     struct group_opts opts;
     int getter_ref; /* the getter, in the registry of the VM */
 };

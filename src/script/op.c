@@ -7,6 +7,12 @@
 #include "script/task.h"
 #include "script/vm.h"
 
+struct op *op_ref(struct op *op)
+{
+    atomic_fetch_add_explicit(&op->refs, 1, memory_order_relaxed);
+    return op;
+}
+
 void op_unref(struct op *op)
 {
     if (op && atomic_fetch_sub_explicit(&op->refs, 1, memory_order_acq_rel) == 1)

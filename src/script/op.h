@@ -37,6 +37,7 @@ struct op {
 
 /* Two references: the caller's Lua value's and the work's. */
 void op_init(struct op *op, const struct op_kind *kind, struct vm *vm);
+struct op *op_ref(struct op *op);
 void op_unref(struct op *op); /* NULL is fine */
 
 /* Any thread: the work is over. Takes the work's reference. Until this or op_drop() has returned,

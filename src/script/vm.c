@@ -43,7 +43,8 @@ struct vm {
     int refused;  /* more was asked for than it may have, since the last collection */
     struct defs *defs;
     int settings_ref;
-    int defining; /* the script is being run */
+    int defining;      /* the script is being run */
+    char *jit_refusal; /* owned, or NULL */
     struct inbox *inbox;
     struct timers timers;
     struct list tasks;
@@ -195,6 +196,7 @@ void vm_free(struct vm *vm)
     mem_free((char *)(size_t)vm->opts.path);
     mem_free((char *)(size_t)vm->opts.cpath);
     mem_free((char *)(size_t)vm->opts.prelude);
+    mem_free(vm->jit_refusal);
     mem_free(vm);
 }
 
@@ -292,6 +294,7 @@ static void *vm_main(void *arg)
     inbox_close(vm->inbox);
     inbox_drain(vm->inbox);
     task_end_all(vm);
+    timers_run(&vm->timers, UINT64_MAX); /* what no task waits for: its op ends with the VM */
     atomic_store(&vm->ended, 1);
     return NULL;
 }
@@ -429,6 +432,18 @@ lua_State *vm_state(struct vm *vm)
 int vm_defining(const struct vm *vm)
 {
     return vm->defining;
+}
+
+int vm_wants_jit(struct vm *vm, const char *refusal)
+{
+    if (vm->opts.control && !vm->jit_refusal)
+        vm->jit_refusal = mem_strdup(refusal);
+    return vm->opts.control;
+}
+
+const char *vm_jit_refusal(const struct vm *vm)
+{
+    return vm->jit_refusal;
 }
 
 struct defs *vm_defs(struct vm *vm)

@@ -41,6 +41,7 @@ struct vm_opts {
     const char *cpath;
     size_t max_bytes;                 /* of the Lua heap; 0: 64 MiB */
     int jit;                          /* 1: compile; a getter that loops then cannot be stopped */
+    int control;                      /* 1: runs the script to learn what jit is to be */
     int (*open)(struct lua_State *L); /* what require "groupcache.core" calls */
     const char *prelude;              /* a module that is required before the script; NULL: none */
     struct net *net;                  /* borrowed; NULL: getters cannot fetch */
@@ -66,6 +67,13 @@ enum err vm_run_script(struct vm *vm, const char *path, const char *text, size_t
 
 /* 1 while vm_run_script() runs: only then may groups be defined. */
 int vm_defining(const struct vm *vm);
+
+/* The script asks for the JIT, and is to be refused with `refusal` when the settings do not. 0, and
+ * nothing is noted, unless the VM is a control VM: elsewhere they are known. */
+int vm_wants_jit(struct vm *vm, const char *refusal);
+
+/* The first refusal that was noted, or NULL. */
+const char *vm_jit_refusal(const struct vm *vm);
 
 /* What the script defined. */
 struct defs *vm_defs(struct vm *vm);

@@ -1,0 +1,36 @@
+-- SPDX-License-Identifier: MIT
+-- groupcache.reload: a node takes a script that was read again, or goes on as it was.
+
+local config = require "groupcache.config"
+local core = require "groupcache.core"
+
+-- What a reload takes over; other settings hold from the start.
+local RELOADED = { log_level = true, peers = true }
+
+local function warn_of_changes(old, new)
+  for name in pairs(config.SETTINGS) do
+    if old[name] ~= new[name] and not RELOADED[name] then
+      core.log("warn", "a changed setting takes a restart", "setting=" .. name, "node")
+    end
+  end
+end
+
+--- Reads the script of a node again.
+-- @param raw the node, as core.node() made it
+-- @param flags settings that go before the script's, already parsed
+-- @param old the settings it was started with
+-- @return true; or nil, message, code, and nothing has changed
+return function(raw, path, flags, old)
+  local script, settings = config.prepare(path, flags)
+  if not script then
+    return nil, settings, "INVAL"
+  end
+  local ok, err, code = raw:reload(script, settings)
+  script:close()
+  if not ok then
+    return nil, err, code
+  end
+  core.set_log_level(settings.log_level)
+  warn_of_changes(old, settings)
+  return true
+end

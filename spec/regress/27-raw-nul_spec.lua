@@ -1,0 +1,61 @@
+-- SPDX-License-Identifier: MIT
+
+-- A raw NUL in the target of a request ended the key there: a client got the value of another key
+-- than the one it asked for, and two keys shared one entry of the cache.
+
+local http = require "support.http"
+local node = require "support.node"
+local rig = require "node.rig"
+
+describe("a raw NUL in a request's target", function()
+  local r, n
+
+  setup(function()
+    r = rig.new()
+    n = node.start { script = r:script [[
+      require("groupcache").group("g", { getter = function(key)
+        rig.record(key)
+        return key
+      end })
+    ]] }
+  end)
+
+  teardown(function() rig.stop(n) end)
+
+  for name, target in pairs {
+    ["in the key"] = "/cache/g/a\0b",
+    ["at its end"] = "/cache/g/a\0",
+    ["before a query"] = "/cache/g/a\0?q=1",
+    ["in a query"] = "/cache/g/a?q\0=1",
+    ["before what looks like the version"] = "/cache/g/a\0HTTP/1.1",
+    ["in the path of peers"] = "/_groupcache/g/a\0b",
+    ["in another path"] = "/healthz\0",
+    ["alone"] = "\0",
+  } do
+    it(name .. " is refused", function()
+      local res = assert(n:request { target = target })
+      assert.equal(400, res.status)
+      assert.matches("raw NUL", res.body, 1, true)
+      assert.same({}, r:calls())
+    end)
+  end
+
+  it("is told from an encoded one, and from a query", function()
+    for target, key in pairs { ["/cache/g/b%00c"] = "b\0c", ["/cache/g/b?"] = "b",
+      ["/cache/g/b?q=1&r"] = "b", ["/cache/g/?"] = "", ["/_groupcache/g/c?x"] = "c" } do
+      local res = assert(n:request { target = target })
+      assert.equal(200, res.status)
+      assert.truthy(res.body:find(key, 1, true), target)
+    end
+  end)
+
+  it("is seen behind good requests on their connection, which it ends", function()
+    local c = assert(http.connect(n.host, n.port))
+    for i = 1, 3 do
+      assert.equal(200, assert(c:request { target = "/cache/g/d" .. i }).status)
+    end
+    local res = assert(c:request { target = "/cache/g/d1\0" })
+    assert.same({ 400, "close" }, { res.status, res.headers.connection })
+    c:close()
+  end)
+end)
