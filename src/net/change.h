@@ -19,7 +19,6 @@
 
 struct changes;
 struct group;
-struct net;
 struct peers;
 
 /* How a change ended. */
@@ -44,19 +43,19 @@ struct change_opts {
     void *ctx;
 };
 
-/* Borrows both, which outlive it. */
-struct changes *changes_new(struct peers *peers, struct net *net);
+/* peers_of() tells whom a group asks, and outlives it, as those peers do. */
+struct changes *changes_new(struct peers *(*peers_of)(const struct group *g));
 
-/* Ends what is under way with CLOSED. NULL is fine. */
+/* The network thread has stopped, which ended what was under way. NULL is fine. */
 void changes_free(struct changes *cs);
 
 /* Starts a change. Copies everything. */
 void change_start(struct changes *cs, const struct change_opts *o);
 
-/* To be called a few times a second: tells those again who did not confirm. */
+/* To be called a few times a second, by one thread: tells those again who did not confirm. */
 void changes_tick(struct changes *cs, uint64_t now_ms);
 
-/* Removals not yet confirmed, for /stats. */
-uint64_t changes_pending(struct changes *cs);
+/* Nodes and groups for which a removal is not confirmed yet, for /stats. */
+size_t changes_pending(struct changes *cs);
 
 #endif

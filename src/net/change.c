@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: MIT */
+/* change.c - a change in two steps: the owners, then everyone.
+ *
+ *   set, remove   1 each key's owner (a set puts the value there)   2 all others remove the keys
+ *   flush         1 every node, since each owns some keys           2 every node again, for what
+ * was fetched meanwhile from a late one
+ *
+ * A step ends when its last exchange does; whoever ends it starts the next. A node that fails is
+ * noted and told again later (pending.c). */
+#include "net/change.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "cache/group.h"
+#include "net/change_in.h"
+#include "net/peers_in.h"
+
+/* One node that is told, in one step. */
+struct told {
+    struct change *change;
+    struct peer *peer; /* a reference */
+};
+
+struct changes *changes_new(struct peers *(*peers_of)(const struct group *g))
+{
+    struct changes *cs = mem_zalloc(sizeof(*cs));
+
+    cs->peers_of = peers_of;
+    pthread_mutex_init(&cs->mu, NULL);
+    list_init(&cs->pending);
+    return cs;
+}
+
+/* --- keys --- */
+
+void keys_copy(struct keys *out, const struct batch_key *keys, size_t n)
+{
+    size_t i, bytes = 0;
+    char *at;
+
+    for (i = 0; i < n; i++)
+        bytes += keys[i].n;
+    out->list = mem_zalloc((n + 1) * sizeof(*keys) + bytes);
+    out->n = n;
+    at = (char *)(out->list + n + 1);
+    for (i = 0; i < n; i++) {
+        if (keys[i].n)
+            memcpy(at, keys[i].bytes, keys[i].n);
+        out->list[i] = (struct batch_key){at, keys[i].n};
+        at += keys[i].n;
+    }
+}
+
+void keys_free(struct keys *k)
+{
+    mem_free(k->list);
+    memset(k, 0, sizeof(*k));
+}
+
+/* --- the end --- */
+
+static void note_missing(struct change *c, const struct told *t, enum err code, const char *text)
+{
+    struct missing *m;
+
+    pthread_mutex_lock(&c->mu);
+    for (m = c->missing; m && m->peer != t->peer; m = m->next)
+        ;
+    if (!m) {
+        m = mem_zalloc(sizeof(*m));
+        m->peer = peer_ref(t->peer);
+        m->owner = c->step == 1;
+        m->hopeless = code == ERR_INVAL;
+        error_set(&m->why, code, "%s", text);
+        m->next = c->missing;
+        c->missing = m;
+        c->n_missing++;
+    }
+    pthread_mutex_unlock(&c->mu);
+}
+
+static void change_free(struct change *c)
+{
+    struct missing *m;
+
+    while ((m = c->missing)) {
+        c->missing = m->next;
+        peer_unref(m->peer);
+        mem_free(m);
+    }
+    pthread_mutex_destroy(&c->mu);
+    keys_free(&c->keys);
+    mem_free(c->value);
+    group_unref(c->group);
+    mem_free(c);
+}
+
+static void tell_caller(struct change *c)
+{
+    const char **urls = mem_zalloc((c->n_missing + 1) * sizeof(*urls));
+    struct change_result r = {.err = c->err, .missing = urls, .n_missing = c->n_missing};
+    const struct missing *m;
+    size_t i = 0;
+
+    for (m = c->missing; m; m = m->next)
+        urls[i++] = m->peer->url;
+    if (!r.err.code && c->missing)
+        error_set(&r.err, ERR_PEER, "group %s: %zu %s not confirm, the first is %s: %s",
+                  group_name(c->group), c->n_missing, c->n_missing == 1 ? "node did" : "nodes did",
+                  c->missing->peer->url, c->missing->why.msg);
+    c->done(c->ctx, &r);
+    mem_free(urls);
+}
+
+static void change_ends(struct change *c)
+{
+    const struct missing *m;
+
+    for (m = c->missing; m; m = m->next) {
+        if (!m->hopeless)
+            pending_add(c, m);
+    }
+    if (c->done)
+        tell_caller(c);
+    change_free(c);
+}
+
+/* --- steps --- */
+
+static void next_step(struct change *c);
+
+static void over(struct change *c)
+{
+    if (atomic_fetch_sub_explicit(&c->left, 1, memory_order_acq_rel) == 1)
+        next_step(c);
+}
+
+static void told_done(void *ctx, enum err code, const char *text)
+{
+    struct told *t = ctx;
+    struct change *c = t->change;
+
+    if ((code == ERR_TOOBIG || code == ERR_NOMEM) && c->op == BATCH_SET && c->step == 1) {
+        pthread_mutex_lock(&c->mu);
+        error_set(&c->err, code, "%s", text); /* an answer: the old value is gone there */
+        pthread_mutex_unlock(&c->mu);
+    } else if (code) {
+        note_missing(c, t, code, text);
+    }
+    peer_unref(t->peer);
+    mem_free(t);
+    over(c);
+}
+
+static void tell(struct change *c, struct peer *peer, const struct batch_request *what)
+{
+    struct told *t = mem_zalloc(sizeof(*t));
+    uint64_t now = clock_ms();
+    const struct tell_opts o = {
+        .group = c->group,
+        .what = what,
+        .timeout_ms = c->until_ms > now ? c->until_ms - now : 1,
+        .done = told_done,
+        .ctx = t,
+    };
+
+    *t = (struct told){c, peer_ref(peer)};
+    atomic_fetch_add_explicit(&c->left, 1, memory_order_relaxed);
+    peer_tell(peer, &o);
+}
+
+/* What this node does itself with one of the keys. */
+static void change_here(struct change *c, const struct batch_key *key, int owner)
+{
+    uint32_t hash = group_hash(key->bytes, key->n);
+    double ttl = (double)c->ttl_ms;
+
+    if (c->op == BATCH_SET && owner)
+        group_set(c->group, hash, key->bytes, key->n, c->value, c->value_len,
+                  c->has_ttl ? &ttl : NULL, &c->err);
+    else
+        group_remove(c->group, hash, key->bytes, key->n);
+}
+
+/* Tells the owner of keys[first] of all that it owns. owners[i] is taken by it. */
+static void tell_owner(struct change *c, struct peer **owners, size_t first)
+{
+    struct batch_request what = {.op = c->op,
+                                 .value = c->value,
+                                 .value_len = c->value_len,
+                                 .has_ttl = c->has_ttl,
+                                 .ttl_ms = c->ttl_ms};
+    struct peer *peer = owners[first];
+    size_t i;
+
+    what.keys = mem_zalloc(c->keys.n * sizeof(*what.keys));
+    for (i = first; i < c->keys.n; i++) {
+        if (owners[i] != peer)
+            continue;
+        what.keys[what.n_keys++] = c->keys.list[i];
+        owners[i] = NULL;
+        if (i != first)
+            peer_unref(peer);
+    }
+    tell(c, peer, &what);
+    mem_free(what.keys);
+    peer_unref(peer);
+}
+
+static void step_owners(struct change *c)
+{
+    struct peer **owners = mem_zalloc((c->keys.n + 1) * sizeof(*owners));
+    size_t i;
+
+    for (i = 0; i < c->keys.n; i++) {
+        const struct batch_key *key = &c->keys.list[i];
+
+        owners[i] = c->alone ? NULL : peers_place(c->peers, key->bytes, key->n);
+        if (owners[i] && !owners[i]->self)
+            continue;
+        peer_unref(owners[i]);
+        owners[i] = NULL;
+        change_here(c, key, 1);
+    }
+    for (i = 0; i < c->keys.n; i++) {
+        if (owners[i])
+            tell_owner(c, owners, i);
+    }
+    mem_free(owners);
+}
+
+/* 1 when that node was the one that step 1 was about. */
+static int was_told(const struct change *c, const struct peer *owner, const struct peer *peer)
+{
+    return c->op != BATCH_FLUSH && c->keys.n == 1 && owner == peer;
+}
+
+static void step_everyone(struct change *c)
+{
+    struct batch_request what = {.op = c->op == BATCH_FLUSH ? BATCH_FLUSH : BATCH_REMOVE,
+                                 .keys = c->keys.list,
+                                 .n_keys = c->keys.n};
+    struct peer **list, *owner = NULL;
+    size_t i, n;
+
+    list = peers_list(c->peers, &n);
+    if (c->keys.n == 1)
+        owner = peers_place(c->peers, c->keys.list[0].bytes, c->keys.list[0].n);
+    if (c->op == BATCH_FLUSH)
+        group_flush(c->group);
+    for (i = 0; i < c->keys.n; i++) {
+        if (!(owner && owner->self)) /* else it would take out what step 1 has put in */
+            change_here(c, &c->keys.list[i], 0);
+    }
+    for (i = 0; i < n; i++) {
+        if (!list[i]->self && !was_told(c, owner, list[i]))
+            tell(c, list[i], &what);
+        peer_unref(list[i]);
+    }
+    peer_unref(owner);
+    mem_free(list);
+}
+
+static void next_step(struct change *c)
+{
+    int last = c->alone ? 1 : 2;
+
+    if (c->step == last) {
+        change_ends(c);
+        return;
+    }
+    c->step++;
+    atomic_store(&c->left, 1); /* ours, so that the step does not end before all are told */
+    if (c->alone && c->op == BATCH_FLUSH)
+        group_flush(c->group);
+    else if (c->step == 1 && c->op != BATCH_FLUSH)
+        step_owners(c);
+    else
+        step_everyone(c);
+    over(c);
+}
+
+/* --- the start --- */
+
+static struct change *change_new(struct changes *cs, struct group *g, enum batch_op op,
+                                 const struct batch_key *keys, size_t n_keys)
+{
+    struct change *c = mem_zalloc(sizeof(*c));
+    size_t n;
+    struct peer **list;
+
+    c->changes = cs;
+    c->group = group_ref(g);
+    c->op = op;
+    c->until_ms = clock_ms() + group_opts(g).timeout_ms;
+    c->peers = cs->peers_of(g);
+    list = peers_list(c->peers, &n);
+    c->alone = n <= 1 || group_opts(g).local_only;
+    while (n)
+        peer_unref(list[--n]);
+    mem_free(list);
+    pthread_mutex_init(&c->mu, NULL);
+    keys_copy(&c->keys, keys, n_keys);
+    return c;
+}
+
+/* Rounded up: never none at all. */
+static uint64_t whole_ms(double ms)
+{
+    static const double longest = 100.0 * 365 * 24 * 3600 * 1000;
+    double least = ms < longest ? ms : longest;
+    uint64_t whole = (uint64_t)least;
+
+    return whole + ((double)whole < least);
+}
+
+void change_start(struct changes *cs, const struct change_opts *o)
+{
+    struct change *c = change_new(cs, o->group, o->op, o->keys, o->n_keys);
+
+    c->done = o->done;
+    c->ctx = o->ctx;
+    if (o->op == BATCH_SET && o->ttl_ms && !(*o->ttl_ms > 0))
+        c->op = BATCH_REMOVE; /* over as soon as it is there */
+    if (c->op == BATCH_SET) {
+        c->value = mem_alloc(o->value_len);
+        c->value_len = o->value_len;
+        c->has_ttl = o->ttl_ms != NULL;
+        c->ttl_ms = c->has_ttl ? whole_ms(*o->ttl_ms) : 0;
+    }
+    if (c->op == BATCH_SET && !c->value) {
+        error_set(&c->err, ERR_NOMEM, "no memory for a value of %zu bytes", o->value_len);
+        c->op = BATCH_REMOVE;
+    } else if (c->value && c->value_len) {
+        memcpy(c->value, o->value, c->value_len);
+    }
+    next_step(c);
+}
+
+void change_again(struct changes *cs, struct group *g, enum batch_op op, const struct keys *keys)
+{
+    struct change *c = change_new(cs, g, op, keys->list, keys->n);
+
+    c->step = 1; /* the owner has confirmed */
+    next_step(c);
+}

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+/* pending.c - removals that a node has not confirmed: it is told again, at growing intervals, until
+ * it confirms, leaves the peer list, or could hold them no longer than we are willing to ask.
+ *
+ * One entry holds what one node is to remove from one group; too many keys become a flush. What is
+ * told again is a removal even if a set had failed: removing can only cost a load. When an owner
+ * confirms late, the others are told once more: they may have fetched the old value from it. */
+#include <stdatomic.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "cache/group.h"
+#include "net/change_in.h"
+#include "net/peers_in.h"
+
+enum {
+    FIRST_MS = 500, /* until it is told again the first time */
+    LONGEST_MS = 30000,
+    BOUND_MS = 600000, /* after which it is given up */
+    EXCHANGE_MS = 5000,
+    MAX_KEYS = 2000 /* of one entry */
+};
+
+struct pending {
+    struct list link; /* guarded by changes.mu, like all that follows */
+    struct changes *changes;
+    struct group *group; /* a reference; set once, like url */
+    char *url;
+    enum batch_op op; /* BATCH_REMOVE or BATCH_FLUSH */
+    struct keys keys;
+    int owner;
+    int under_way; /* an exchange is: nothing else of it changes */
+    uint64_t until_ms, next_ms, wait_ms;
+};
+
+static void pending_free(struct pending *p)
+{
+    keys_free(&p->keys);
+    group_unref(p->group);
+    mem_free(p->url);
+    mem_free(p);
+}
+
+static void unlink_locked(struct pending *p)
+{
+    list_del(&p->link);
+    p->changes->n_pending--;
+}
+
+static struct pending *find_locked(struct changes *cs, const struct group *g, const char *url)
+{
+    struct list *l;
+
+    list_each (l, &cs->pending) {
+        struct pending *p = list_entry(l, struct pending, link);
+
+        if (p->group == g && !p->under_way && strcmp(p->url, url) == 0)
+            return p;
+    }
+    return NULL;
+}
+
+static void add_keys_locked(struct pending *p, enum batch_op op, const struct keys *more)
+{
+    struct keys all;
+    struct batch_key *list;
+    size_t n = p->keys.n + more->n;
+
+    if (op == BATCH_FLUSH || p->op == BATCH_FLUSH || n > MAX_KEYS) {
+        p->op = BATCH_FLUSH;
+        keys_free(&p->keys);
+        return;
+    }
+    list = mem_zalloc((n + 1) * sizeof(*list));
+    if (p->keys.n)
+        memcpy(list, p->keys.list, p->keys.n * sizeof(*list));
+    if (more->n)
+        memcpy(list + p->keys.n, more->list, more->n * sizeof(*list));
+    keys_copy(&all, list, n);
+    mem_free(list);
+    keys_free(&p->keys);
+    p->keys = all;
+}
+
+void pending_add(struct change *c, const struct missing *m)
+{
+    struct changes *cs = c->changes;
+    uint64_t now = clock_ms();
+    struct pending *p;
+
+    pthread_mutex_lock(&cs->mu);
+    p = find_locked(cs, c->group, m->peer->url);
+    if (!p) {
+        p = mem_zalloc(sizeof(*p));
+        p->changes = cs;
+        p->group = group_ref(c->group);
+        p->url = mem_strdup(m->peer->url);
+        p->op = BATCH_REMOVE;
+        p->wait_ms = FIRST_MS;
+        p->next_ms = now + FIRST_MS;
+        list_push_back(&cs->pending, &p->link);
+        cs->n_pending++;
+    }
+    p->owner |= m->owner;
+    p->until_ms = now + BOUND_MS;
+    add_keys_locked(p, c->op, &c->keys);
+    pthread_mutex_unlock(&cs->mu);
+}
+
+/* --- telling again, on the network thread --- */
+
+static void again_failed(struct pending *p)
+{
+    struct changes *cs = p->changes;
+    uint64_t now = clock_ms();
+    int gone;
+
+    pthread_mutex_lock(&cs->mu);
+    p->under_way = 0;
+    p->wait_ms = p->wait_ms * 2 < LONGEST_MS ? p->wait_ms * 2 : LONGEST_MS;
+    p->next_ms = now + p->wait_ms;
+    gone = now >= p->until_ms;
+    if (gone)
+        unlink_locked(p);
+    pthread_mutex_unlock(&cs->mu);
+    if (!gone)
+        return;
+    log_warn("change", "a node never confirmed a removal", "peer=%s group=%s keys=%zu", p->url,
+             group_name(p->group), p->keys.n);
+    pending_free(p);
+}
+
+static void forget(struct pending *p)
+{
+    pthread_mutex_lock(&p->changes->mu);
+    unlink_locked(p);
+    pthread_mutex_unlock(&p->changes->mu);
+    pending_free(p);
+}
+
+static void again_done(void *ctx, enum err code, const char *text)
+{
+    struct pending *p = ctx;
+
+    (void)text;
+    if (code && code != ERR_INVAL) {
+        again_failed(p);
+        return;
+    }
+    if (!code && p->owner)
+        change_again(p->changes, p->group, p->op, &p->keys);
+    forget(p);
+}
+
+/* The peer of that URL, a reference, or NULL when it is no longer one. */
+static struct peer *find_peer(struct peers *peers, const char *url)
+{
+    struct peer **list, *found = NULL;
+    size_t n;
+
+    list = peers_list(peers, &n);
+    while (n--) {
+        if (!found && strcmp(list[n]->url, url) == 0)
+            found = list[n];
+        else
+            peer_unref(list[n]);
+    }
+    mem_free(list);
+    return found;
+}
+
+static void tell_again(struct pending *p)
+{
+    struct peer *peer = find_peer(p->changes->peers_of(p->group), p->url);
+    const struct batch_request what = {.op = p->op, .keys = p->keys.list, .n_keys = p->keys.n};
+    const struct tell_opts o = {
+        .group = p->group, .what = &what, .timeout_ms = EXCHANGE_MS, .done = again_done, .ctx = p};
+
+    if (!peer) {
+        forget(p);
+        return;
+    }
+    peer_tell(peer, &o);
+    peer_unref(peer);
+}
+
+static struct pending *next_due(struct changes *cs, uint64_t now_ms)
+{
+    struct pending *due = NULL;
+    struct list *l;
+
+    pthread_mutex_lock(&cs->mu);
+    list_each (l, &cs->pending) {
+        struct pending *p = list_entry(l, struct pending, link);
+
+        if (!p->under_way && p->next_ms <= now_ms) {
+            p->under_way = 1;
+            due = p;
+            break;
+        }
+    }
+    pthread_mutex_unlock(&cs->mu);
+    return due;
+}
+
+void changes_tick(struct changes *cs, uint64_t now_ms)
+{
+    struct pending *p;
+
+    while ((p = next_due(cs, now_ms)))
+        tell_again(p);
+}
+
+size_t changes_pending(struct changes *cs)
+{
+    size_t n;
+
+    pthread_mutex_lock(&cs->mu);
+    n = cs->n_pending;
+    pthread_mutex_unlock(&cs->mu);
+    return n;
+}
+
+void changes_free(struct changes *cs)
+{
+    struct list *l;
+
+    if (!cs)
+        return;
+    while ((l = list_pop_front(&cs->pending)))
+        pending_free(list_entry(l, struct pending, link));
+    pthread_mutex_destroy(&cs->mu);
+    mem_free(cs);
+}
