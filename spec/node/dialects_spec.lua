@@ -372,7 +372,9 @@ for _, dialect in ipairs { "golang", "mailgun", "groupcache-go", "modernprogram"
 end
 
 describe("the setting hash", function()
-  for dialect, hash in pairs { golang = "fnv1a-32", mailgun = "fnv1a-64", modernprogram = "crc32" } do
+  for dialect, hash in pairs {
+    golang = "fnv1a-32", mailgun = "fnv1a-64", modernprogram = "crc32",
+  } do
     it(("makes the ring of another one: %s in %s"):format(hash, dialect), function()
       local r = rig.new()
       local nodes = node.cluster(2, { script = r:script(SCRIPT),
@@ -423,7 +425,8 @@ describe("a ring that is out of balance", function()
   it("is told once, from the keys that are really asked for", function()
     local lines, peers = warnings("mailgun", number)
     assert.equal(1, #lines)
-    local peer, share = lines[1]:match " level=warn mod=peers .* peer=(%S+) share=(%S+) keys=1%d%d%d "
+    local peer, share = lines[1]:match(
+      " level=warn mod=peers .* peer=(%S+) share=(%S+) keys=1%d%d%d ")
     assert.is_true(peer == peers[1] or peer == peers[2] or peer == peers[3])
     assert.is_true(tonumber(share) > 0.5)
     assert.matches("dialect=mailgun hash=fnv1-64", lines[1], 1, true)
