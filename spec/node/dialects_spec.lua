@@ -25,6 +25,7 @@ require("groupcache").group("g", {
     if key:find "^none" then return nil end
     if key:find "^bad" then return nil, "no luck" end
     if key:find "^large" then return ("x"):rep(9000000) end
+    if key:find "^big" then return ("0123456789"):rep(700000) end
     if key:find "^empty" then return "" end
     if key:find "^brief" then return key, nil, 60 end
     return "v:" .. key
@@ -359,6 +360,13 @@ for _, dialect in ipairs { "golang", "mailgun", "groupcache-go", "modernprogram"
         assert.matches('"code":"' .. want[2] .. '"', res.body, 1, true)
         assert.equal(1, r:calls()[key])
       end
+    end)
+
+    it("hand over a value of megabytes", function()
+      local key = rig.owned_by(urls, urls[2], "big", dialect)
+      local res = assert(nodes[1]:get("g", key))
+      assert.equal("peer", res.headers["x-cache"])
+      assert.is_true(res.body == ("0123456789"):rep(700000))
     end)
 
     it("tell each other when a value ends", function()
