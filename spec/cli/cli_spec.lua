@@ -75,7 +75,8 @@ describe("groupcached", function()
       ["an unknown level"] = { { good, "--log-level", "loud" }, '"debug", "info", "warn"' },
       ["an unknown dialect"] = { { good, "--dialect=klingon" }, '--dialect is "klingon", and must '
         .. 'be one of "golang", "mailgun", "groupcache-go", "modernprogram"' },
-      ["an unknown hash"] = { { good, "--hash", "md5" }, '--hash is "md5", and must be one of "crc32"' },
+      ["an unknown hash"] = { { good, "--hash", "md5" },
+        '--hash is "md5", and must be one of "crc32"' },
       ["a negative time"] = { { good, "--drain-timeout", "-1" }, '--drain-timeout is "-1"' },
       ["a size without a unit we know"] = { { good, "--vm-bytes", "64 parsecs" }, "64MB" },
       ["neither yes nor no"] = { { good, "--jit", "perhaps" }, '--jit is "perhaps"' },

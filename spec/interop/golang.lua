@@ -13,7 +13,7 @@
 --     go:log(), go:kill9()
 --   golang.owners(peers, replicas, what) -> a list of places in peers, by Go's own ring, without a
 --     server. what = { n = 1000 } for key0 to key999, { keys = list }, or { points = true } for the
---     ring's own points, peer by peer
+--     ring's own points, peer by peer; hash = "fnv1-32" for another HashFn than the usual one
 --
 -- go:asking(key) is the request behind go:get, for those who send many at once: see nodes.lua.
 
@@ -122,7 +122,8 @@ function methods:kill9()
 end
 
 function golang.owners(peers, replicas, what)
-  local argv = { golang.binary, "ring", "-peers", table.concat(peers, ","), "-replicas", replicas }
+  local argv = { golang.binary, "ring", "-peers", table.concat(peers, ","), "-replicas", replicas,
+    "-hash", what.hash or "crc32" }
   if what.points then
     argv[#argv + 1] = "-points"
   elseif what.keys then

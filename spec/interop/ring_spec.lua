@@ -18,10 +18,10 @@ local function peer_urls(n)
   return urls
 end
 
-local function our_ring(peers, replicas)
+local function our_ring(peers, replicas, hash)
   local names = ffi.new("const char *[?]", #peers, peers)
   local e = ffi.new "struct error"
-  local ring = C.ring_new(C.HASH_CRC32, C.RING_PLAIN, names, #peers, replicas, e)
+  local ring = C.ring_new(hash or C.HASH_CRC32, C.RING_PLAIN, names, #peers, replicas, e)
   assert(ring ~= nil, ffi.string(e.msg))
   return ffi.gc(ring, C.ring_free)
 end
@@ -32,8 +32,8 @@ local function our_owner(ring, key)
 end
 
 -- Asks ours for all of Go's keys: name(i) is the i-th.
-local function agree(peers, replicas, theirs, name)
-  local ring = our_ring(peers, replicas)
+local function agree(peers, replicas, theirs, name, hash)
+  local ring = our_ring(peers, replicas, hash)
   local different, example = 0, nil
   for i, want in ipairs(theirs) do
     local got = our_owner(ring, name(i))
@@ -64,6 +64,13 @@ describe("the ring", function()
         assert.equal(100000, #theirs)
         agree(peers, case.replicas, theirs, counted)
       end)
+  end
+
+  for hash, kind in pairs { ["fnv1-32"] = C.HASH_FNV1_32, ["fnv1a-32"] = C.HASH_FNV1A_32 } do
+    it("gives Go's owners with another HashFn: " .. hash, function()
+      local peers = peer_urls(10)
+      agree(peers, 50, golang.owners(peers, 50, { n = 100000, hash = hash }), counted, kind)
+    end)
   end
 
   it("agrees on the very points of the ring", function()

@@ -25,6 +25,7 @@ require("groupcache").group("g", {
     if key:find "^none" then return nil end
     if key:find "^bad" then return nil, "no luck" end
     if key:find "^large" then return ("x"):rep(9000000) end
+    if key:find "^big" then return ("0123456789"):rep(700000) end
     if key:find "^empty" then return "" end
     if key:find "^brief" then return key, nil, 60 end
     return "v:" .. key
@@ -361,6 +362,13 @@ for _, dialect in ipairs { "golang", "mailgun", "groupcache-go", "modernprogram"
       end
     end)
 
+    it("hand over a value of megabytes", function()
+      local key = rig.owned_by(urls, urls[2], "big", dialect)
+      local res = assert(nodes[1]:get("g", key))
+      assert.equal("peer", res.headers["x-cache"])
+      assert.is_true(res.body == ("0123456789"):rep(700000))
+    end)
+
     it("tell each other when a value ends", function()
       local key = rig.owned_by(urls, urls[2], "brief", dialect)
       assert.equal("peer", assert(nodes[1]:get("g", key)).headers["x-cache"])
@@ -372,7 +380,9 @@ for _, dialect in ipairs { "golang", "mailgun", "groupcache-go", "modernprogram"
 end
 
 describe("the setting hash", function()
-  for dialect, hash in pairs { golang = "fnv1a-32", mailgun = "fnv1a-64", modernprogram = "crc32" } do
+  for dialect, hash in pairs {
+    golang = "fnv1a-32", mailgun = "fnv1a-64", modernprogram = "crc32",
+  } do
     it(("makes the ring of another one: %s in %s"):format(hash, dialect), function()
       local r = rig.new()
       local nodes = node.cluster(2, { script = r:script(SCRIPT),
@@ -423,7 +433,8 @@ describe("a ring that is out of balance", function()
   it("is told once, from the keys that are really asked for", function()
     local lines, peers = warnings("mailgun", number)
     assert.equal(1, #lines)
-    local peer, share = lines[1]:match " level=warn mod=peers .* peer=(%S+) share=(%S+) keys=1%d%d%d "
+    local peer, share = lines[1]:match(
+      " level=warn mod=peers .* peer=(%S+) share=(%S+) keys=1%d%d%d ")
     assert.is_true(peer == peers[1] or peer == peers[2] or peer == peers[3])
     assert.is_true(tonumber(share) > 0.5)
     assert.matches("dialect=mailgun hash=fnv1-64", lines[1], 1, true)

@@ -7,6 +7,7 @@ describe("balance", function()
   local b
 
   local function new(n)
+    C.balance_free(b)
     b = C.balance_new(n)
     return b
   end
@@ -24,7 +25,8 @@ describe("balance", function()
     for i = 1, n do
       local key = key_of and key_of(i) or "key" .. i
       if C.balance_count(b, key, #key, place_of(i), skew) == 1 then
-        return { busiest = tonumber(skew.busiest), keys = tonumber(skew.keys), share = skew.share }, i
+        return { busiest = tonumber(skew.busiest), keys = tonumber(skew.keys),
+          share = skew.share }, i
       end
     end
   end
@@ -54,8 +56,6 @@ describe("balance", function()
           return math.floor(k * share) > math.floor((k - 1) * share) and others or k % others
         end)
         assert.equal(i == 2, skew ~= nil, share)
-        C.balance_free(b)
-        b = nil
       end
     end)
   end

@@ -35,7 +35,8 @@
 #include "net/server_answer.h"
 
 enum {
-    IDLE_SECONDS = 60,        /* a kept-alive connection without a request */
+    IDLE_SECONDS = 120,       /* a kept-alive connection without a request. Go's clients keep one
+                               * for 90 and do not repeat a PUT that finds it closed */
     SHORT_TARGET = 1024,      /* decoded on the stack */
     HEADER_ROOM = 8 * 1024,   /* beside the longest key in a connection's read buffer */
     SPARE_CONNECTIONS_IN = 10 /* libmicrohttpd's limit is that share above ours: it would let

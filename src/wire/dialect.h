@@ -17,7 +17,7 @@ enum dialect {
     DIALECT_GOLANG,        /* golang/groupcache, the original */
     DIALECT_MAILGUN,       /* mailgun/groupcache v2.5.0 and later */
     DIALECT_GROUPCACHE_GO, /* groupcache/groupcache-go v3.4.0 and later */
-    DIALECT_MODERNPROGRAM, /* modernprogram/groupcache v2.7.22 and later */
+    DIALECT_MODERNPROGRAM, /* modernprogram/groupcache v2.7.22 and v2.7.23 */
     DIALECT_COUNT
 };
 

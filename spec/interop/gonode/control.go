@@ -31,7 +31,7 @@ func (n *node) setPeers(peers []string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.pool.Set(peers...)
-	n.ring = newRing(peers, n.replicas)
+	n.ring = newRing(peers, n.replicas, nil)
 }
 
 // controlHandler serves the specs. Keys are hexadecimal everywhere; group defaults to "interop".
@@ -120,7 +120,7 @@ func serveRing(w http.ResponseWriter, r *http.Request) {
 	}
 	var indexes []byte
 	if err == nil {
-		indexes, err = owners(in.Peers, in.Replicas, keys)
+		indexes, err = owners(in.Peers, in.Replicas, nil, keys)
 	}
 	if err != nil {
 		replyBad(w, err)

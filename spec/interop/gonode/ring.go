@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"flag"
 	"fmt"
+	"hash/fnv"
 	"log"
 	"os"
 	"strconv"
@@ -16,19 +17,34 @@ import (
 
 const defaultReplicas = 50 // groupcache's own; its constant is private
 
+// hashes are what a user may give as HashFn; nil is groupcache's own, crc32.
+var hashes = map[string]consistenthash.Hash{
+	"crc32": nil,
+	"fnv1-32": func(data []byte) uint32 {
+		h := fnv.New32()
+		h.Write(data)
+		return h.Sum32()
+	},
+	"fnv1a-32": func(data []byte) uint32 {
+		h := fnv.New32a()
+		h.Write(data)
+		return h.Sum32()
+	},
+}
+
 // newRing builds the ring exactly as HTTPPool.Set does. replicas 0 is groupcache's default.
-func newRing(peers []string, replicas int) *consistenthash.Map {
+func newRing(peers []string, replicas int, hash consistenthash.Hash) *consistenthash.Map {
 	if replicas == 0 {
 		replicas = defaultReplicas
 	}
-	ring := consistenthash.New(replicas, nil)
+	ring := consistenthash.New(replicas, hash)
 	ring.Add(peers...)
 	return ring
 }
 
 // owners answers each key with one byte: the index of its owner in peers. A peer listed twice
 // answers with its first index, since a ring knows names only.
-func owners(peers []string, replicas int, keys []string) ([]byte, error) {
+func owners(peers []string, replicas int, hash consistenthash.Hash, keys []string) ([]byte, error) {
 	if len(peers) == 0 || len(peers) > 256 {
 		return nil, fmt.Errorf("1 to 256 peers, not %d", len(peers))
 	}
@@ -36,7 +52,7 @@ func owners(peers []string, replicas int, keys []string) ([]byte, error) {
 	for i := len(peers) - 1; i >= 0; i-- {
 		index[peers[i]] = byte(i)
 	}
-	ring := newRing(peers, replicas)
+	ring := newRing(peers, replicas, hash)
 	out := make([]byte, len(keys))
 	for i, key := range keys {
 		out[i] = index[ring.Get(key)]
@@ -83,12 +99,17 @@ func runRing(args []string) {
 	fs := flag.NewFlagSet("ring", flag.ExitOnError)
 	peerList := fs.String("peers", "", "URLs of the ring, comma separated")
 	replicas := fs.Int("replicas", defaultReplicas, "points of a peer on the ring")
+	hashName := fs.String("hash", "crc32", "crc32, fnv1-32 or fnv1a-32")
 	n := fs.Int("n", 100000, "ask for key0 to key(N-1)")
 	fromStdin := fs.Bool("keys", false, "ask for the keys on standard input, one a line, in hexadecimal")
 	points := fs.Bool("points", false, "ask for the ring's own points, peer by peer")
 	text := fs.Bool("text", false, "lines for people instead of one byte per key")
 	fs.Parse(args)
 
+	hash, known := hashes[*hashName]
+	if !known {
+		log.Fatalf("no hash %q", *hashName)
+	}
 	peers := splitList(*peerList)
 	var keys []string
 	switch {
@@ -112,7 +133,7 @@ func runRing(args []string) {
 		}
 	}
 
-	indexes, err := owners(peers, *replicas, keys)
+	indexes, err := owners(peers, *replicas, hash, keys)
 	if err != nil {
 		log.Fatal(err)
 	}
