@@ -105,7 +105,7 @@ nil|prog.lua:8: attempt to index a nil value|GETTER
 nil|group g: the getter returned a number, not a string|GETTER
 nil|group g: the getter returned a table, not a string|GETTER
 nil|group g: the getter's third result, the ttl in seconds, is a table|GETTER
-nil|group g: the getter returned 11 bytes, max_value_bytes is 10|TOOBIG
+nil|group g: the value has 11 bytes, max_value_bytes is 10|TOOBIG
 |nil|local
 fine|nil|local
 ]]), [[

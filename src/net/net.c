@@ -570,13 +570,19 @@ no_inbox:
     return NULL;
 }
 
+void net_end(struct net *n)
+{
+    if (!n || atomic_exchange(&n->stopping, 1))
+        return;
+    inbox_post(n->inbox, &n->stop);
+    pthread_join(n->thread, NULL);
+}
+
 void net_stop(struct net *n)
 {
     if (!n)
         return;
-    atomic_store(&n->stopping, 1);
-    inbox_post(n->inbox, &n->stop);
-    pthread_join(n->thread, NULL);
+    net_end(n);
     net_unref(n);
 }
 

@@ -25,8 +25,11 @@ struct net_opts {
 struct net *net_start(const struct net_opts *opts, struct error *e);
 
 /* Ends every exchange under way with CLOSED (their done functions still run, on the thread), then
- * ends the thread and frees all. Posts from other threads are refused from here on. Not from the
- * thread itself. NULL is fine. */
+ * the thread. Posts and exchanges are refused from here on. Not from the thread itself. NULL is
+ * fine. */
+void net_end(struct net *n);
+
+/* net_end(), unless that was called before, and frees all. NULL is fine. */
 void net_stop(struct net *n);
 
 /* Any thread: m->run is called on the network thread. 0 when it is stopping: m is the caller's. */

@@ -16,6 +16,7 @@
 #include "wire/dialect.h"
 
 struct buf;
+struct changes;
 struct groups;
 struct server;
 
@@ -34,7 +35,8 @@ struct server_opts {
     size_t max_key_bytes;     /* a longer key is 400 */
     enum dialect dialect;
     const char *base_path; /* starts and ends with a slash */
-    struct groups *groups; /* borrowed */
+    struct groups *groups; /* borrowed, as is the next */
+    struct changes *changes;
 
     /* Both on HTTP threads. not_ready says why /readyz is 503, NULL while it is 200; stats writes
      * /stats as JSON. */

@@ -7,11 +7,11 @@
  *   1 not ready                    load balancers look elsewhere
  *   2 refuse new connections       what is connected is still served
  *   3 wait for requests to end     or for the drain time to be over
- *   4 close the groups             ends all flights, so nothing stays parked
- *   5 let them say so              what was parked gets its 503, if its client reads it
- *   6 stop the servers             libmicrohttpd aborts while a connection is suspended
- *   7 stop the workers             they start fetches
- *   8 stop the network thread      its last answers find closed inboxes
+ *   4 close the groups             ends all flights
+ *   5 stop the network thread      ends what it was doing, changes among them: nothing stays parked
+ *   6 let them say so              what was parked gets its 503, if its client reads it
+ *   7 stop the servers             libmicrohttpd aborts while a connection is suspended
+ *   8 stop the workers             their fetches are refused by now
  *   9 free */
 #include "node/node.h"
 
@@ -28,6 +28,7 @@
 #include "base/thread.h"
 #include "cache/group.h"
 #include "cache/groups.h"
+#include "net/change.h"
 #include "net/listen.h"
 #include "net/net.h"
 #include "net/peers.h"
@@ -49,6 +50,7 @@ struct node {
     struct net *net;
     struct peers *peers;
     struct pickers *pickers; /* the contexts of the groups' loaders */
+    struct changes *changes;
     struct workers *workers; /* set once, before any flight can start */
     pthread_t watch;
     int watching;
@@ -107,6 +109,12 @@ static void tick(void *ctx, uint64_t now_ms)
     struct node *n = ctx;
 
     groups_each(n->groups, tick_group, &now_ms);
+    changes_tick(n->changes, now_ms);
+}
+
+static struct peers *peers_of(const struct group *g)
+{
+    return picker_peers(group_ctx(g));
 }
 
 static const char *not_ready(void *ctx)
@@ -131,6 +139,7 @@ void node_stats(struct node *n, struct buf *out)
         .workers = n->workers,
         .groups = n->groups,
         .peers = n->peers,
+        .changes = n->changes,
     };
 
     node_stats_put(&view, out);
@@ -254,6 +263,7 @@ static struct server *start_server(struct node *n, int *fd, const char *address,
         .dialect = n->opts.dialect,
         .base_path = n->opts.base_path,
         .groups = n->groups,
+        .changes = n->changes,
         .not_ready = not_ready,
         .stats = stats,
         .ctx = n,
@@ -320,6 +330,7 @@ struct node *node_start(const struct node_opts *o, struct vm *control, struct er
     n->drain_timeout_ms = o->drain_timeout_ms;
     n->started_ms = clock_ms();
     n->groups = groups_new();
+    n->changes = changes_new(peers_of);
     if (listen_first(n, e) || start_net(n, e) || start_peers(n, e) ||
         set_groups(n, vm_defs(control), e) || start_workers(n, control, e) || start_watch(n, e) ||
         start_servers(n, e)) {
@@ -465,13 +476,15 @@ static void node_free(struct node *n)
     if (n->watching)
         pthread_join(n->watch, NULL);
     groups_each(n->groups, close_group, NULL);
+    net_end(n->net);
     wait_a_while(n, 1, LAST_WORDS_MS, NULL, NULL);
     server_stop(n->data);
     server_stop(n->admin);
     if (n->workers && !workers_stop(n->workers))
         return; /* a stuck thread may still use what is left: it is the process's end or a leak */
-    net_stop(n->net);
     workers_free(n->workers);
+    net_stop(n->net);
+    changes_free(n->changes);
     pickers_free(n->pickers);
     peers_free(n->peers);
     groups_free(n->groups);

@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "cache/group.h"
 #include "cache/groups.h"
+#include "net/change.h"
 #include "net/peers.h"
 #include "node/pickers.h"
 #include "node/workers.h"
@@ -95,6 +96,7 @@ static void put_group(void *arg, struct group *g)
     put_number(&in, "waiters", s.waiters);
     put_number(&in, "remembered_items", s.remembered_items);
     put_number(&in, "remembered_bytes", s.remembered_bytes);
+    put_number(&in, "flushed_bytes", s.flushed_bytes);
     put_number(&in, "cache_bytes", group_opts(g).cache_bytes);
     if (own)
         put_peers(&in, own);
@@ -132,6 +134,7 @@ void node_stats_put(const struct node_view *v, struct buf *out)
     buf_put_json(out, v->self, strlen(v->self));
     put_workers(&o, v->workers);
     put_peers(&o, v->peers);
+    put_number(&o, "unconfirmed", changes_pending(v->changes));
     put_name(&o, "groups");
     buf_puts(out, "{");
     groups_each(v->groups, put_group, &groups);

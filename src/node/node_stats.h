@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 struct buf;
+struct changes;
 struct groups;
 struct peers;
 struct workers;
@@ -18,6 +19,7 @@ struct node_view {
     struct workers *workers;
     struct groups *groups;
     struct peers *peers;
+    struct changes *changes;
 };
 
 /* Appends one JSON object and a newline. Any thread. */
