@@ -11,7 +11,7 @@ local wait = require "groupcache.wait"
 
 local groupcache = { _VERSION = core.version }
 
-local HOT = { sample = 0, always = 1, never = 2 } -- enum hot_policy
+local HOT = { sample = 0, always = 1, never = 2, rate = 3 } -- enum hot_policy
 
 local MAX_NAME = 255
 local MAX_VALUE = 2 ^ 30 -- ITEM_MAX_BYTES

@@ -195,6 +195,7 @@ static int l_group_alone(lua_State *L)
     opts.max_loads = UINT64_MAX;
     opts.timeout_ms = NO_DEADLINE_MS;
     opts.stale_while_revalidate_ms = 0; /* nobody runs a getter behind the caller's back */
+    opts.hot = HOT_NEVER;               /* there is no other node, and nothing to measure */
     h = new_handle(L);
     loader = (struct loader){.ctx = h, .owner = no_owner, .local = note_flight};
     h->group = group_new(name, type, &opts, &loader);

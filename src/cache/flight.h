@@ -39,6 +39,7 @@ struct result {
     enum source source; /* when item is set */
     uint64_t
         expires_ms; /* of NOTFOUND: clock_ms() time until which that may be kept; 0: it may not */
+    double minute_qps; /* SOURCE_PEER: what the owner says of the key's gets; 0: nothing */
     struct error err;
 };
 

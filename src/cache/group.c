@@ -56,6 +56,8 @@ struct group *group_new(const char *name, const char *content_type, const struct
     atomic_init(&g->pass_headers, keep_text(g, ""));
     g->opts = *opts;
     atomic_init(&g->local_only, opts->local_only != 0);
+    g->sketch = hot_sketch(opts);
+    atomic_init(&g->measured, g->sketch != NULL);
     g->loader = *loader;
     atomic_init(&g->refs, 1);
     pthread_mutex_init(&g->mu, NULL);
@@ -85,6 +87,7 @@ void group_unref(struct group *g)
         return;
     lru_free(g->main);
     lru_free(g->hot);
+    sketch_free(g->sketch);
     while ((l = list_pop_front(&g->flushed)))
         item_unref(list_entry(l, struct item, order));
     flights_free(g->flights[FLIGHT_REMOTE]);
@@ -131,6 +134,7 @@ struct group_opts group_opts(struct group *g)
 void group_configure(struct group *g, const char *content_type, const char *pass_headers,
                      const struct group_opts *opts)
 {
+    struct sketch *spare = hot_sketch(opts);
     struct after a;
 
     atomic_store(&g->content_type, keep_text(g, content_type));
@@ -139,9 +143,11 @@ void group_configure(struct group *g, const char *content_type, const char *pass
     after_init(&a);
     pthread_mutex_lock(&g->mu);
     g->opts = *opts;
+    spare = hot_configure_locked(g, spare);
     evict_locked(g, &a);
     start_queued_locked(g, &a); /* max_loads may have grown */
     pthread_mutex_unlock(&g->mu);
+    sketch_free(spare);
     after_run(g, &a);
 }
 
@@ -155,6 +161,7 @@ struct item *group_lookup(struct group *g, uint32_t hash, const void *key, size_
     pthread_mutex_lock(&g->mu);
     g->stats.gets++;
     g->stats.server_requests += from_peer ? 1 : 0;
+    hot_count_locked(g, hash);
     find_locked(g, hash, key, key_len, &found, &a);
     if (found.live) {
         g->stats.cache_hits++;
@@ -210,6 +217,7 @@ enum hit group_recall(struct group *g, const void *key, size_t key_len, struct i
     after_init(&a);
     pthread_mutex_lock(&g->mu);
     g->stats.gets++;
+    hot_count_locked(g, hash);
     find_locked(g, hash, key, key_len, &found, &a);
     *source = found.source;
     if (found.live) {

@@ -23,7 +23,12 @@ struct group;
 struct peer;
 
 /* Which answers of peers are kept in the hot cache. */
-enum hot_policy { HOT_SAMPLE /* Go's one in ten */, HOT_ALWAYS, HOT_NEVER };
+enum hot_policy {
+    HOT_SAMPLE, /* Go's one in ten */
+    HOT_ALWAYS,
+    HOT_NEVER,
+    HOT_RATE /* those of keys that are asked for often: group_hot.c has the rule */
+};
 
 /* X(type, name, default): the numbers of a group. Times in ms, sizes in bytes. */
 #define GROUP_NUMBERS(X)                                                                           \
@@ -48,6 +53,9 @@ struct group_opts {
 
 /* Fills in the defaults. */
 void group_opts_init(struct group_opts *o);
+
+/* With HOT_RATE a key is hot from that many gets a minute at this node. */
+enum { GROUP_HOT_RATE = 30 };
 
 enum {
     GROUP_MAX_WAITERS = 16384, /* callers of one flight; the next one is BUSY */
@@ -182,6 +190,10 @@ void group_tick(struct group *g, uint64_t now_ms);
 /* From here on every load ends with CLOSED; those under way are ended with it. Hits go on. The node
  * is stopping, or the group was taken away. */
 void group_close(struct group *g);
+
+/* How many gets a minute this node has for a key, peers' included: what it tells a peer that asks
+ * for it. 0 without HOT_RATE, and for one that does not stand out from the rest. */
+double group_minute_qps(struct group *g, uint32_t hash);
 
 void group_stats(struct group *g, struct stats *out);
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* group_in.h - what the files of a group share; for cache/group*.c only.
  *
- * group.c has its life, its lookups and its counters, group_keep.c what it holds, group_load.c the
- * loads, group_change.c set, remove and flush. A function whose name ends in _locked is called with
- * the group's mutex held; it neither calls out nor frees, but notes in a struct after what is to be
- * done once the mutex is dropped. */
+ * group.c has its life, its lookups and its counters, group_keep.c what it holds, group_hot.c which
+ * keys are hot, group_load.c the loads, group_change.c set, remove and flush. A function whose name
+ * ends in _locked is called with the group's mutex held; it neither calls out nor frees, but notes
+ * in a struct after what is to be done once the mutex is dropped. */
 #ifndef GROUP_IN_H
 #define GROUP_IN_H
 
@@ -16,6 +16,7 @@
 #include "cache/flight.h"
 #include "cache/group.h"
 #include "cache/lru.h"
+#include "cache/sketch.h"
 #include "cache/stats.h"
 
 struct text;
@@ -27,6 +28,7 @@ struct group {
     struct text *texts;    /* that thread's: all of them, newest first */
     atomic_int local_only; /* atomic: opts.local_only, to be seen without the mutex */
     struct loader loader;  /* set once; not called once closed is 1 */
+    atomic_int measured;   /* atomic: there is a sketch, to be seen without the mutex */
     atomic_int closed;     /* atomic; set under mu */
     _Atomic unsigned refs; /* atomic */
 
@@ -39,7 +41,8 @@ struct group {
     uint64_t running;                      /* local flights handed to the loader, not yet ended */
     uint64_t waiters;
     uint64_t random;
-    uint64_t swept_ms; /* until when the sweep for items whose time is over has come */
+    struct sketch *sketch; /* gets by key; NULL unless opts.hot is HOT_RATE */
+    uint64_t swept_ms;     /* until when the sweep for items whose time is over has come */
     struct stats stats;
 };
 
@@ -100,6 +103,26 @@ void drop_item_locked(struct after *a, struct item *it);
 /* Takes out some of the items whose time is over, so that it has been round once in a while, and
  * frees some that a flush left. */
 void keep_tick(struct group *g, uint64_t now_ms);
+
+/* --- group_hot.c --- */
+
+/* What the options call for; NULL: nothing is to be measured. */
+struct sketch *hot_sketch(const struct group_opts *o);
+
+/* Takes `fresh`, and returns what is to be freed: that, when the group goes on with its own. */
+struct sketch *hot_configure_locked(struct group *g, struct sketch *fresh);
+
+/* Counts a get. */
+static inline void hot_count_locked(struct group *g, uint32_t hash)
+{
+    if (g->sketch)
+        sketch_add(g->sketch, hash);
+}
+
+/* Whether the key of `it` is hot, of which its owner tells minute_qps. To keep it would cost the
+ * hot cache `victim`; NULL: nothing. */
+int hot_enough_locked(const struct group *g, const struct item *it, double minute_qps,
+                      const struct item *victim);
 
 /* --- group_load.c --- */
 

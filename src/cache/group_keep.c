@@ -186,6 +186,31 @@ static int sample_locked(struct group *g)
     return random_locked(g) % SAMPLE_ONE_IN == 0;
 }
 
+/* What would go first if `it` came into hot: an item of hot, or NULL. */
+static const struct item *hot_victim(const struct group *g, const struct item *it)
+{
+    uint64_t main = lru_bytes(g->main), hot = lru_bytes(g->hot) + item_cost(it);
+
+    if (main + hot + g->stats.flushed_bytes <= g->opts.cache_bytes || hot <= main / HOT_SHARE)
+        return NULL;
+    return lru_oldest(g->hot);
+}
+
+/* Whether a copy of what its owner keeps is to be kept here, too. */
+static int mirrors_locked(struct group *g, const struct item *it, double minute_qps)
+{
+    switch ((enum hot_policy)g->opts.hot) {
+    case HOT_SAMPLE:
+        return sample_locked(g);
+    case HOT_ALWAYS:
+        return 1;
+    case HOT_RATE:
+        return g->sketch && hot_enough_locked(g, it, minute_qps, hot_victim(g, it));
+    default:
+        return 0;
+    }
+}
+
 uint64_t group_expiry_ms(struct group *g)
 {
     uint64_t ttl, less;
@@ -198,13 +223,14 @@ uint64_t group_expiry_ms(struct group *g)
     return ttl ? clock_ms() + ttl : 0;
 }
 
-static void keep_item_locked(struct group *g, int ours, struct item *it, struct after *a)
+static void keep_item_locked(struct group *g, int ours, struct item *it, double minute_qps,
+                             struct after *a)
 {
     if (it->expires_ms && it->expires_ms <= clock_ms())
         return; /* told to those who wait, kept for nobody */
     if (ours)
         insert_locked(g, g->main, it, a);
-    else if (g->opts.hot == HOT_ALWAYS || (g->opts.hot == HOT_SAMPLE && sample_locked(g)))
+    else if (mirrors_locked(g, it, minute_qps))
         insert_locked(g, g->hot, it, a);
 }
 
@@ -221,7 +247,7 @@ static void keep_negative_locked(struct group *g, const struct flight *f, struct
         return;
     it = item_new_negative(f->key, f->key_len, f->hash, r->expires_ms);
     if (it)
-        keep_item_locked(g, f->kind == FLIGHT_LOCAL, it, a);
+        keep_item_locked(g, f->kind == FLIGHT_LOCAL, it, r->minute_qps, a);
     item_unref(it);
 }
 
@@ -232,7 +258,7 @@ void keep_locked(struct group *g, const struct flight *f, struct result *r, stru
     if (flights_outdated(g->flights[f->kind], f) || f->fell_back)
         return;
     if (r->item && (ours ? r->source == SOURCE_LOCAL : r->source == SOURCE_PEER))
-        keep_item_locked(g, ours, r->item, a);
+        keep_item_locked(g, ours, r->item, r->minute_qps, a);
     else if (!r->item && r->err.code == ERR_NOTFOUND)
         keep_negative_locked(g, f, r, a);
 }
@@ -318,6 +344,8 @@ void keep_tick(struct group *g, uint64_t now_ms)
     pthread_mutex_lock(&g->mu);
     ms = now_ms > g->swept_ms ? now_ms - g->swept_ms : 0;
     g->swept_ms = now_ms;
+    if (g->sketch)
+        sketch_tick(g->sketch, now_ms);
     main = due_buckets(g->main, ms);
     hot = due_buckets(g->hot, ms);
     flushed = !list_empty(&g->flushed);

@@ -170,13 +170,17 @@ struct item *lru_del(struct lru *l, uint32_t hash, const void *key, size_t key_l
     return take(l, find(l, hash, key, key_len));
 }
 
+const struct item *lru_oldest(const struct lru *l)
+{
+    return list_empty(&l->order) ? NULL : list_entry(l->order.prev, struct item, order);
+}
+
 struct item *lru_pop_oldest(struct lru *l)
 {
-    struct item *it;
+    const struct item *it = lru_oldest(l);
 
-    if (list_empty(&l->order))
+    if (!it)
         return NULL;
-    it = list_entry(l->order.prev, struct item, order);
     l->stats.evictions++;
     return lru_del(l, it->hash, item_key(it), it->key_len);
 }

@@ -40,6 +40,9 @@ struct item *lru_put(struct lru *l, struct item *it);
 struct item *lru_del(struct lru *l, uint32_t hash, const void *key, size_t key_len);
 struct item *lru_pop_oldest(struct lru *l);
 
+/* The item that would go, borrowed; NULL when there is none. */
+const struct item *lru_oldest(const struct lru *l);
+
 /* The item that lru_get() has just given is of no use: the get was a miss. */
 void lru_get_missed(struct lru *l);
 
