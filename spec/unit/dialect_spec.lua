@@ -121,6 +121,12 @@ describe("a dialect", function()
     end
   end)
 
+  it("carries the rate of a key, but in modernprogram", function()
+    for d = 0, tonumber(C.DIALECT_COUNT) - 1 do
+      assert.equal(d == tonumber(MODERNPROGRAM) and 0 or 1, C.dialect_facts(d).minute_qps)
+    end
+  end)
+
   it("has a target of its own for many keys", function()
     local b = ffi.new "struct buf"
     C.buf_init(b, 0)

@@ -353,10 +353,11 @@ describe("getresponse_decode", function()
 end)
 
 describe("getresponse_tail", function()
-  local function tail(field, expire)
-    local out = ffi.new("char[?]", C.GETRESPONSE_TAIL + 1)
+  local function tail(field, expire, qps)
+    local out, r = ffi.new("char[?]", C.GETRESPONSE_TAIL + 1), ffi.new "struct getresponse"
     out[C.GETRESPONSE_TAIL] = 0x55
-    local n = tonumber(C.getresponse_tail(out, field, expire))
+    r.expire_ns, r.minute_qps = expire, qps or 0
+    local n = tonumber(C.getresponse_tail(out, r, field))
     assert.equal(0x55, out[C.GETRESPONSE_TAIL])
     return ffi.string(out, n)
   end
@@ -369,17 +370,35 @@ describe("getresponse_tail", function()
     assert.equal("\x10\x85\x80\xd8\xce\xc0\xef\xdc\xad\x43", tail(2, 4853600000000000005LL))
   end)
 
+  it("is nothing for a dialect without expire, and a key without a rate", function()
+    assert.equal("", tail(0, 4853600000000000005LL))
+  end)
+
+  it("has the rate in front", function()
+    assert.equal("\x11\0\0\0\0\0\0\xf8\x3f", tail(0, 0, 1.5))
+    assert.equal("\x11\0\0\0\0\0\0\xf8\x3f\x18\x00", tail(3, 0, 1.5))
+    assert.equal(tonumber(C.GETRESPONSE_TAIL), #tail(3, -1, 1.5))
+  end)
+
+  it("is read by protobuf-c", function()
+    local judged, value = ffi.new "struct judged", ffi.new "uint8_t[8]"
+    local message = "\x0a\x01v" .. tail(3, 77, 4.25)
+    P.judge(message, #message, judged, value)
+    assert.same({ 1, 4.25, 77 }, { judged.ok, judged.minute_qps, tonumber(judged.expire) })
+  end)
+
   it("is read back, behind an item's own bytes", function()
     math.randomseed(101)
     for _ = 1, 500 do
       local value, field = random_bytes(math.random(0, 300)), math.random(2, 3)
       local expire = ffi.cast("int64_t", math.random(0, 2 ^ 31)) * 2 ^ 31 + math.random(0, 2 ^ 31)
+      local rate = math.random(0, 1) * math.random() * 1e6
       local it, len = C.item_new("key", 3, 0, value, #value, 0), ffi.new "size_t[1]"
       local wire = C.item_wire(it, len)
-      local got, qps, at = decode(ffi.string(wire, len[0]) .. tail(field, expire))
+      local got, qps, at = decode(ffi.string(wire, len[0]) .. tail(field, expire, rate))
       C.item_unref(it)
       assert.equal(value, got)
-      assert.equal(0, qps)
+      assert.equal(rate, qps)
       assert.equal(expire, at)
     end
   end)

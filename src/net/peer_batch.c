@@ -37,8 +37,11 @@ static struct flight *take(struct batch *b, uint64_t index)
 
 static void take_answer(struct batch *b, struct flight *f, const struct batch_answer *a)
 {
-    struct peer_value v = {
-        .bytes = a->value, .n = a->value_len, .age_s = a->age_s, .stale = a->stale};
+    struct peer_value v = {.bytes = a->value,
+                           .n = a->value_len,
+                           .age_s = a->age_s,
+                           .stale = a->stale,
+                           .minute_qps = a->minute_qps};
     uint64_t kept;
 
     if (a->value) {

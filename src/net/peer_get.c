@@ -61,7 +61,8 @@ void peer_unusable(struct peer *peer, struct flight *f, const char *why)
 
 void peer_give(struct peer *peer, struct flight *f, const struct peer_value *v)
 {
-    struct result r = {.source = v->stale ? SOURCE_STALE : SOURCE_PEER};
+    struct result r = {.source = v->stale ? SOURCE_STALE : SOURCE_PEER,
+                       .minute_qps = v->minute_qps};
 
     if (v->n > group_opts(f->group).max_value_bytes) {
         peer_unusable(peer, f, "the value is over max_value_bytes");
@@ -167,6 +168,7 @@ static void take_value(struct exchange *x, struct fetch *f)
             .expires_ms = expiry(x, f, &answer),
             .age_s = age ? strtoull(age, NULL, 10) : 0,
             .stale = fetch_header(f, HEADER_STALE) != NULL,
+            .minute_qps = answer.minute_qps,
         };
 
         peer_give(x->peer, x->flight, &v);

@@ -89,6 +89,7 @@ struct peer_value {
     size_t n;
     uint64_t expires_ms, age_s;
     int stale;
+    double minute_qps; /* what the owner says of it; 0: nothing */
 };
 void peer_give(struct peer *peer, struct flight *f, const struct peer_value *v);
 void peer_give_error(struct peer *peer, struct flight *f, enum err code, uint64_t expires_ms,

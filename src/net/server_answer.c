@@ -68,9 +68,15 @@ static void drop_tailed(void *arg)
     mem_free(t);
 }
 
-/* The item's own bytes, and behind them when it ends. Takes the reference; NULL leaves it. */
-static struct MHD_Response *response_with_expiry(struct item *it, unsigned expire_field)
+/* The item's own bytes, and behind them how often it is asked for and when it ends. Takes the
+ * reference; NULL leaves it. */
+static struct MHD_Response *response_with_tail(struct item *it, unsigned expire_field,
+                                               double minute_qps)
 {
+    const struct getresponse tail = {
+        .minute_qps = minute_qps,
+        .expire_ns = expire_to_wire(it->expires_ms, clock_ms(), clock_wall_ns()),
+    };
     struct tailed *t = mem_zalloc(sizeof(*t));
     struct MHD_IoVec parts[2];
     struct MHD_Response *r;
@@ -78,8 +84,7 @@ static struct MHD_Response *response_with_expiry(struct item *it, unsigned expir
     t->item = it;
     parts[0].iov_base = item_wire(it, &parts[0].iov_len);
     parts[1].iov_base = t->tail;
-    parts[1].iov_len = getresponse_tail(
-        t->tail, expire_field, expire_to_wire(it->expires_ms, clock_ms(), clock_wall_ns()));
+    parts[1].iov_len = getresponse_tail(t->tail, &tail, expire_field);
     r = MHD_create_response_from_iovec(parts, 2, drop_tailed, t);
     if (!r)
         mem_free(t);
@@ -98,12 +103,14 @@ static struct MHD_Response *response_of(const struct answer_to *to, struct item 
                                                                   drop_item, it);
 }
 
-int answer_value(const struct answer_to *to, const struct group *g, const struct result *result)
+int answer_value(const struct answer_to *to, struct group *g, const struct result *result)
 {
+    const struct dialect_facts *facts = dialect_facts(to->dialect);
     struct item *it = result->item;
-    unsigned expire_field = to->peer ? dialect_facts(to->dialect)->expire_field : 0;
+    unsigned expire_field = to->peer ? facts->expire_field : 0;
+    double qps = to->peer && facts->minute_qps ? group_minute_qps(g, it->hash) : 0;
     struct MHD_Response *r =
-        expire_field ? response_with_expiry(it, expire_field) : response_of(to, it);
+        expire_field || qps > 0 ? response_with_tail(it, expire_field, qps) : response_of(to, it);
 
     if (!r) {
         item_unref(it);

@@ -26,7 +26,7 @@ struct answer_to {
 /* Every function returns what MHD's access handler returns (an int as wide as its enum). */
 
 /* A value. Takes the reference to r->item, which is dropped when the last byte is out. */
-int answer_value(const struct answer_to *to, const struct group *g, const struct result *r);
+int answer_value(const struct answer_to *to, struct group *g, const struct result *r);
 
 /* An error of a load, or of the request: the status follows from the code. */
 int answer_error(const struct answer_to *to, const struct error *e);

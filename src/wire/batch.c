@@ -16,7 +16,8 @@ enum answer_field {
     ANSWER_MESSAGE,
     ANSWER_TTL,
     ANSWER_AGE,
-    ANSWER_STALE
+    ANSWER_STALE,
+    ANSWER_MINUTE_QPS
 };
 
 /* --- requests --- */
@@ -131,6 +132,8 @@ static void put_fields(struct buf *out, const struct batch_answer *a)
         pb_put_int64(out, ANSWER_AGE, (int64_t)a->age_s);
     if (a->stale)
         pb_put_int64(out, ANSWER_STALE, 1);
+    if (a->minute_qps > 0)
+        pb_put_double(out, ANSWER_MINUTE_QPS, a->minute_qps);
     if (!a->value) {
         pb_put_bytes(out, ANSWER_CODE, err_name(a->code), strlen(err_name(a->code)));
         pb_put_bytes(out, ANSWER_MESSAGE, a->message, a->message_len);
@@ -202,6 +205,8 @@ static void take_answer_field(const struct pb_field *f, struct batch_answer *out
 {
     if (f->type == PB_VARINT) {
         take_answer_number(f, out);
+    } else if (f->type == PB_FIXED64 && f->number == ANSWER_MINUTE_QPS) {
+        out->minute_qps = pb_read_double(f->bytes);
     } else if (f->type == PB_BYTES && f->number == ANSWER_VALUE) {
         out->value = f->bytes;
         out->value_len = f->len;

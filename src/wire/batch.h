@@ -22,6 +22,7 @@
  *                                    // good, or not at all
  *     optional uint64 age_s = 6;     // of the value
  *     optional bool stale = 7;       // the value is past its ttl
+ *     optional double minute_qps = 8; // the owner's gets of the key; absent: few, or not measured
  *   }
  *
  * Unknown fields are stepped over. Pure functions, any thread. */
@@ -75,6 +76,7 @@ struct batch_answer {
     int has_ttl;
     uint64_t ttl_ms, age_s;
     int stale;
+    double minute_qps; /* 0 when absent */
 };
 
 /* Appends a frame up to its value, which is to follow as it lies (or the whole frame, when there is

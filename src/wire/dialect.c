@@ -25,6 +25,7 @@ static const struct dialect_facts facts[DIALECT_COUNT] = {
             .not_found_status = 500,
             .failed_status = 500,
             .no_group_status = 404,
+            .minute_qps = 1,
         },
     [DIALECT_MAILGUN] =
         {
@@ -37,6 +38,7 @@ static const struct dialect_facts facts[DIALECT_COUNT] = {
             .not_found_status = 404,
             .failed_status = 503,
             .no_group_status = 500, /* Go says 404, which its callers read as "no such value" */
+            .minute_qps = 1,
             .expire_field = 3,
             .refuses_expired = 1,
         },
@@ -52,6 +54,7 @@ static const struct dialect_facts facts[DIALECT_COUNT] = {
             .not_found_status = 404,
             .failed_status = 503,
             .no_group_status = 500, /* Go's handler panics there, and the connection ends */
+            .minute_qps = 1,
             .expire_field = 3,
         },
     [DIALECT_MODERNPROGRAM] =

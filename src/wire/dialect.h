@@ -63,6 +63,7 @@ struct dialect_facts {
     int not_found_status;  /* the getter says that there is no such value */
     int failed_status;     /* the getter failed: the asking node must not run its own */
     int no_group_status;   /* nothing is said about the key: the asking node loads it itself */
+    int minute_qps;        /* a GetResponse may have it */
     unsigned expire_field; /* of a GetResponse, always there; 0: there is none */
     int refuses_expired;   /* a value that has ended is as good as no answer */
 };

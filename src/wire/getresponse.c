@@ -9,18 +9,6 @@ enum {
     FIELD_EXPIRE = 3  /* everybody else's */
 };
 
-static double load_double(const char *bytes)
-{
-    uint64_t bits = 0;
-    double d;
-    int i;
-
-    for (i = 7; i >= 0; i--)
-        bits = bits << 8 | (unsigned char)bytes[i];
-    memcpy(&d, &bits, sizeof(d));
-    return d;
-}
-
 /* Of several the last one counts. */
 static void take_field(const struct pb_field *f, struct getresponse *out)
 {
@@ -28,7 +16,7 @@ static void take_field(const struct pb_field *f, struct getresponse *out)
         out->value = f->bytes;
         out->value_len = f->len;
     } else if (f->number == FIELD_SECOND && f->type == PB_FIXED64) {
-        out->minute_qps = load_double(f->bytes);
+        out->minute_qps = pb_read_double(f->bytes);
     } else if ((f->number == FIELD_SECOND || f->number == FIELD_EXPIRE) && f->type == PB_VARINT) {
         out->expire_ns = (int64_t)f->varint;
     }
@@ -52,8 +40,19 @@ enum err getresponse_decode(const void *bytes, size_t n, struct getresponse *out
     return ERR_OK;
 }
 
-size_t getresponse_tail(char out[GETRESPONSE_TAIL], unsigned expire_field, int64_t expire_ns)
+size_t getresponse_tail(char out[GETRESPONSE_TAIL], const struct getresponse *r,
+                        unsigned expire_field)
 {
-    out[0] = (char)(expire_field << 3 | PB_VARINT);
-    return 1 + pb_write_varint(out + 1, (uint64_t)expire_ns);
+    size_t n = 0;
+
+    if (r->minute_qps > 0) {
+        out[n++] = FIELD_SECOND << 3 | PB_FIXED64;
+        pb_write_double(out + n, r->minute_qps);
+        n += 8;
+    }
+    if (expire_field) {
+        out[n++] = (char)(expire_field << 3 | PB_VARINT);
+        n += pb_write_varint(out + n, (uint64_t)r->expire_ns);
+    }
+    return n;
 }

@@ -23,13 +23,15 @@ struct getresponse {
     int64_t expire_ns; /* Unix time at which the value ends, 0: never, or absent */
 };
 
-enum { GETRESPONSE_TAIL = 1 + PB_VARINT_MAX };
+enum { GETRESPONSE_TAIL = 1 + 8 + 1 + PB_VARINT_MAX };
 
 /* ERR_PEER for bytes that are no protobuf message or hold no value. */
 enum err getresponse_decode(const void *bytes, size_t n, struct getresponse *out, struct error *e);
 
-/* What stands behind the value, for a dialect that has expire in that field (1 to 15). Returns how
- * many bytes. The value's own part is item_wire(). */
-size_t getresponse_tail(char out[GETRESPONSE_TAIL], unsigned expire_field, int64_t expire_ns);
+/* What stands behind the value: minute_qps unless it is 0, then, for a dialect that has it in that
+ * field (1 to 15; 0: it has none), expire. Returns how many bytes. The value's own part is
+ * item_wire(); r->value is not looked at. */
+size_t getresponse_tail(char out[GETRESPONSE_TAIL], const struct getresponse *r,
+                        unsigned expire_field);
 
 #endif

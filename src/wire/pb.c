@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "wire/pb.h"
 
+#include <string.h>
+
 enum { MAX_FIELD = (1 << 29) - 1 };
 
 void pb_init(struct pb *pb, const void *bytes, size_t n)
@@ -81,6 +83,28 @@ size_t pb_write_varint(char out[PB_VARINT_MAX], uint64_t value)
     return n;
 }
 
+double pb_read_double(const char bytes[8])
+{
+    uint64_t bits = 0;
+    double d;
+    int i;
+
+    for (i = 7; i >= 0; i--)
+        bits = bits << 8 | (unsigned char)bytes[i];
+    memcpy(&d, &bits, sizeof(d));
+    return d;
+}
+
+void pb_write_double(char out[8], double value)
+{
+    uint64_t bits;
+    int i;
+
+    memcpy(&bits, &value, sizeof(bits));
+    for (i = 0; i < 8; i++)
+        out[i] = (char)(bits >> 8 * i);
+}
+
 static void put_varint(struct buf *out, uint64_t value)
 {
     char text[PB_VARINT_MAX];
@@ -104,4 +128,13 @@ void pb_put_int64(struct buf *out, uint32_t number, int64_t value)
 {
     put_tag(out, number, PB_VARINT);
     put_varint(out, (uint64_t)value);
+}
+
+void pb_put_double(struct buf *out, uint32_t number, double value)
+{
+    char bytes[8];
+
+    pb_write_double(bytes, value);
+    put_tag(out, number, PB_FIXED64);
+    buf_put(out, bytes, sizeof(bytes));
 }

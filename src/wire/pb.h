@@ -46,8 +46,13 @@ size_t pb_offset(const struct pb *pb, const void *bytes);
 /* Append a field. A failed append shows in out->failed. */
 void pb_put_bytes(struct buf *out, uint32_t number, const void *bytes, size_t n);
 void pb_put_int64(struct buf *out, uint32_t number, int64_t value);
+void pb_put_double(struct buf *out, uint32_t number, double value);
 
 /* Writes a varint and returns its length. */
 size_t pb_write_varint(char out[PB_VARINT_MAX], uint64_t value);
+
+/* The bytes of a PB_FIXED64 as a double, and back. */
+double pb_read_double(const char bytes[8]);
+void pb_write_double(char out[8], double value);
 
 #endif
