@@ -22,18 +22,17 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/hash.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "cache/group.h"
 #include "script/defs.h"
 #include "script/op.h"
+#include "script/trace.h"
 #include "script/vm.h"
 
 enum {
-    HOOK_EVERY = 10000, /* instructions between two looks at the clock: some 0.1 ms */
-    LOG_AGAIN_MS = 10000
+    HOOK_EVERY = 10000 /* instructions between two looks at the clock: some 0.1 ms */
 };
 
 struct task {
@@ -81,50 +80,17 @@ static void end_timeout(struct task *t)
                        def->name, (double)def->opts.timeout_ms / 1000);
 }
 
-/* A failing getter fails as often as it is asked: the same text is logged again after a while. */
-static void log_getter_error(struct task *t, const char *text)
-{
-    static _Thread_local uint64_t last_hash, last_ms;
-    uint64_t hash = hash_table(text, strlen(text)), now = clock_ms() + 1;
-    char key[100], quoted[2000];
-
-    if (hash == last_hash && now < last_ms + LOG_AGAIN_MS)
-        return;
-    last_hash = hash;
-    last_ms = now;
-    log_error("script", "getter threw", "group=%s key=%s error=%s", t->def->name,
-              log_quote(key, sizeof(key), t->flight->key, t->flight->key_len),
-              log_quote(quoted, sizeof(quoted), text, strlen(text)));
-}
-
-struct traced {
-    lua_State *co;
-    struct task *task;
-};
-
-/* Protected: writes the traceback to the log. */
-static int trace_body(lua_State *L)
-{
-    struct traced *tr = lua_touserdata(L, 1);
-    const char *msg = lua_tostring(tr->co, -1);
-
-    luaL_traceback(L, tr->co, msg ? msg : luaL_typename(tr->co, -1), 0);
-    log_getter_error(tr->task, lua_tostring(L, -1));
-    return 0;
-}
-
 static void end_thrown(struct task *t)
 {
-    lua_State *L = vm_state(t->vm);
-    struct traced tr = {t->co, t};
-    char text[ERROR_TEXT];
+    char text[ERROR_TEXT], fields[400], key[100]; /* a group's name has at most 255 bytes */
 
     if (lua_type(t->co, -1) == LUA_TSTRING)
         snprintf(text, sizeof(text), "%s", lua_tostring(t->co, -1));
     else
         snprintf(text, sizeof(text), "the getter threw a %s", luaL_typename(t->co, -1));
-    if (lua_cpcall(L, trace_body, &tr))
-        lua_pop(L, 1);
+    snprintf(fields, sizeof(fields), "group=%s key=%s", t->def->name,
+             log_quote(key, sizeof(key), t->flight->key, t->flight->key_len));
+    trace_thrown(vm_state(t->vm), t->co, "getter threw", fields);
     end_error(t, ERR_GETTER, text);
 }
 
