@@ -336,6 +336,7 @@ int vm_stop(struct vm *vm, uint64_t until_ms)
     if (!atomic_load(&vm->ended)) {
         log_warn("script", "a getter is stuck in a C function and was left behind", "vm=%s",
                  vm->opts.name);
+        thread_leave_behind();
         return 0;
     }
     pthread_join(vm->thread, NULL);
