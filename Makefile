@@ -29,7 +29,8 @@ INST_LUADIR ?= $(INST_PREFIX)/share/lua/5.1
 RUN_PACKAGES     = gcc libc6-dev make pkg-config libluajit-5.1-dev libmicrohttpd-dev \
                    libcurl4-openssl-dev libprotobuf-c-dev curl
 TEST_PACKAGES    = luajit lua-busted lua-cjson lua-filesystem lua-mpack lua-posix lua-socket \
-                   nginx-light openssl lua-sql-postgres lua-sql-sqlite3 postgresql
+                   nginx-light openssl lua-sql-postgres lua-sql-sqlite3 postgresql \
+                   lua-cqueues lua-http lua-luv
 LINT_PACKAGES    = lua-check clang clang-format cppcheck protobuf-c-compiler
 INTEROP_PACKAGES = golang-go golang-github-golang-groupcache-dev
 ROCK_PACKAGES    = luajit luarocks lua-cjson lua-mpack
