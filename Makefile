@@ -30,7 +30,7 @@ RUN_PACKAGES     = gcc libc6-dev make pkg-config libluajit-5.1-dev libmicrohttpd
                    libcurl4-openssl-dev libprotobuf-c-dev curl
 TEST_PACKAGES    = luajit lua-busted lua-cjson lua-filesystem lua-mpack lua-posix lua-socket \
                    nginx-light openssl lua-sql-postgres lua-sql-sqlite3 postgresql \
-                   lua-cqueues lua-http lua-luv
+                   lua-cqueues lua-http lua-luv redis-server
 LINT_PACKAGES    = lua-check clang clang-format cppcheck protobuf-c-compiler
 INTEROP_PACKAGES = golang-go golang-github-golang-groupcache-dev
 ROCK_PACKAGES    = luajit luarocks lua-cjson lua-mpack
