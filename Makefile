@@ -29,7 +29,8 @@ INST_LUADIR ?= $(INST_PREFIX)/share/lua/5.1
 RUN_PACKAGES     = gcc libc6-dev make pkg-config libluajit-5.1-dev libmicrohttpd-dev \
                    libcurl4-openssl-dev libprotobuf-c-dev curl
 TEST_PACKAGES    = luajit lua-busted lua-cjson lua-filesystem lua-mpack lua-posix lua-socket \
-                   nginx-light openssl lua-sql-postgres lua-sql-sqlite3 postgresql
+                   nginx-light openssl lua-sql-postgres lua-sql-sqlite3 postgresql \
+                   lua-cqueues lua-http lua-luv redis-server
 LINT_PACKAGES    = lua-check clang clang-format cppcheck protobuf-c-compiler
 INTEROP_PACKAGES = golang-go golang-github-golang-groupcache-dev
 ROCK_PACKAGES    = luajit luarocks lua-cjson lua-mpack
@@ -92,7 +93,7 @@ LUA_COPIES = $(LUA_FILES:lua/%=$(BUILD)/share/lua/5.1/%)
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all objects testlib deps run cluster test specs interop bench lint fmt proto rock install \
+.PHONY: all objects testlib deps run cluster test specs loops interop bench lint fmt proto rock install \
         valgrind clean help FORCE
 
 all: $(BIN) $(CORE) $(LUA_COPIES) ## build everything into $(BUILD)
@@ -203,6 +204,16 @@ SPEC_ENV = env BUILD=$(BUILD) CC='$(CC)' $(if $(WRAP),GROUPCACHED_WRAP='$(WRAP)'
   TSAN_OPTIONS=exitcode=99:halt_on_error=0:second_deadlock_stack=1:$$TSAN_OPTIONS \
   UBSAN_OPTIONS=print_stacktrace=1:$$UBSAN_OPTIONS \
   $(if $(PRELOAD_$(SAN)),LD_PRELOAD=$(PRELOAD_$(SAN))) $(SETARCH))
+
+# What must hold under every event loop. `make test` has the short ones of these under all of them.
+LOOPS      = cqueues luv
+LOOP_SPECS = $(patsubst %,spec/node/%_spec.lua,blocking deadline getter http reload waits) spec/regress
+
+loops: ## the specs of getters, the long ones too, under the other event loops
+	@.ci/deps $(RUN_PACKAGES) $(TEST_PACKAGES)
+	+@$(SUBMAKE) $(J) all testlib
+	+@failed=0; for loop in $(LOOPS); do echo "under $$loop:"; \
+	  GROUPCACHE_LOOP=$$loop $(SUBMAKE) specs T="$(or $(T),$(LOOP_SPECS))" || failed=1; done; exit $$failed
 
 valgrind: ## the specs that run nodes, each groupcached under valgrind (slow)
 	@.ci/deps $(RUN_PACKAGES) $(TEST_PACKAGES) valgrind

@@ -16,6 +16,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/thread.h"
 #include "bind/bind.h"
 
 /* Every connection, in and out, is a descriptor: use all that the operator allows. */
@@ -107,5 +108,9 @@ int main(int argc, char **argv)
         a.status = EXIT_FAILURE;
     }
     lua_close(L);
+    if (thread_left_behind()) {
+        fflush(NULL);
+        _exit(a.status);
+    }
     return a.status;
 }

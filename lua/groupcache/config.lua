@@ -49,6 +49,8 @@ config.SETTINGS = {
     help = "how long a stopping node lets requests end" },
   vm_bytes = { kind = "size", default = "64MiB", arg = "SIZE",
     help = "memory of each Lua VM" },
+  loop = { kind = "enum", default = "plain", values = { "plain", "cqueues", "luv" }, arg = "NAME",
+    help = "event loop that getters may use beside this API:\nplain (none), cqueues or luv" },
   jit = { kind = "boolean", default = false, arg = "yes|no",
     help = "compile getters; one that loops can then not be stopped" },
 }
@@ -57,6 +59,7 @@ config.SETTINGS = {
 -- some for each thread. A reload has two sets of VMs for a while.
 local OTHER_DESCRIPTORS = 64
 local PER_WORKER, PER_HTTP_THREAD = 2, 3
+local PER_LOOP = 8 -- libuv's: epoll, wake-ups, signals
 local CLIENT_DESCRIPTORS = 512
 local USUAL_CONNECTIONS = 4000
 
@@ -159,7 +162,8 @@ end
 
 local function complete_connections(s)
   local _, descriptors = core.limits()
-  local others = OTHER_DESCRIPTORS + PER_WORKER * s.workers + PER_HTTP_THREAD * s.http_threads
+  local per_worker = PER_WORKER + (s.loop == "plain" and 0 or PER_LOOP)
+  local others = OTHER_DESCRIPTORS + per_worker * s.workers + PER_HTTP_THREAD * s.http_threads
   local room = math.floor((descriptors - others - CLIENT_DESCRIPTORS) / 1.1)
   if s.max_connections and s.max_connections > room then
     return nil, ("max_connections is %d, and the limit of %d open files allows %d: raise it with "
@@ -254,6 +258,13 @@ local function settle(script, path, flags)
   end
   if #script:groups() == 0 then
     return nil, path .. ' defines no group: call groupcache.group("name", { getter = ... })'
+  end
+  if settings.loop ~= "plain" then
+    local ok
+    ok, err = script:open_loop(settings.loop) -- in this VM nothing runs it
+    if not ok then
+      return nil, err
+    end
   end
   return settings
 end

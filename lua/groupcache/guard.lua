@@ -14,11 +14,21 @@ local native_resume, native_create, running = coroutine.resume, coroutine.create
 -- counted back when a getter is stopped half-way.
 local depth = setmetatable({}, { __mode = "k" })
 
+local guard = { max_nested = MAX_NESTED, depth = depth }
+guard.too_deep = ("coroutines that resume each other are nested more than %d deep")
+  :format(MAX_NESTED)
+
+-- Under another event loop: the coroutines of getters, and what resumes them (loop/strands.lua).
+guard.resumers = setmetatable({}, { __mode = "k" })
+local resumers = guard.resumers
+
 function coroutine.resume(co, ...) -- luacheck: ignore 122
+  if resumers[co] then
+    return resumers[co](co, ...)
+  end
   local own = depth[running() or false] or 0
   if own >= MAX_NESTED then
-    return false, ("coroutines that resume each other are nested more than %d deep")
-      :format(MAX_NESTED)
+    return false, guard.too_deep
   end
   if type(co) == "thread" then
     depth[co] = own + 1
@@ -119,3 +129,5 @@ if not jit.status() then
   jit.on = needs_jit "jit.on" -- luacheck: ignore 122
   jit.opt.start = needs_jit "jit.opt.start" -- luacheck: ignore 122
 end
+
+return guard

@@ -5,6 +5,9 @@
 -- children that waits waits for their ops too, and runs those whose op has
 -- ended. A child that waits hands what it waits for to its parent by yielding it; so at the top one
 -- C call waits for all, and a getter that is stopped takes its children with it.
+--
+-- Under another event loop children are coroutines of that: loop/strands.lua takes the place of
+-- await, spawn and join.
 
 local core = require "groupcache.core"
 
@@ -110,11 +113,16 @@ function wait.spawn(fn, ...)
   return child
 end
 
+-- Waits until a task that has not ended has.
+function wait.join(task)
+  wait_until(function() return task.done end, {}, "task:wait")
+end
+
 --- Waits until the task has ended.
 -- @return what its function returned; raises what it threw
 function Task:wait()
   if not self.done then
-    wait_until(function() return self.done end, {}, "task:wait")
+    wait.join(self)
   end
   if not self.ok then
     error(self.results[1], 0)

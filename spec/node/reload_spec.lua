@@ -620,7 +620,9 @@ describe("SIGHUP", function()
     http.together(fns)
     assert(asked > RELOADS, asked .. " requests")
     local grown = rss_of(pid) - early
-    assert(SLOW or grown < 4 * 2 ^ 20, ("%.1f MB more"):format(grown / 2 ^ 20))
+    -- What another loop has in a VM leaves holes in the heap, up to a point.
+    local room = (node.loop or "plain") == "plain" and 4 or 12
+    assert(SLOW or grown < room * 2 ^ 20, ("%.1f MB more"):format(grown / 2 ^ 20))
     eventually(function() return threads_of(pid) == threads end, 5, "the threads are as many")
     assert.equal("200 local " .. RELOADS .. ":last", get("g", "last"))
     assert.equal(RELOADS, count 'msg="reloaded"')

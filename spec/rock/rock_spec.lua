@@ -123,6 +123,12 @@ describe("the rockspec", function()
         end
       end
     end
+    -- Only a node whose `loop` names them needs these.
+    for module in pairs(foreign) do
+      if module:find "^cqueues" or module == "luv" then
+        foreign[module] = nil
+      end
+    end
     -- A module that is foreign belongs to a rock, which belongs into the list.
     local rocks = { cjson = "lua-cjson", mpack = "mpack" }
     local list = { lua = true }

@@ -24,6 +24,9 @@
 --   n:kill9()                                   SIGKILL and reap
 --   n:signal("SIGHUP")
 --
+-- node.loop is the event loop of the nodes' getters; nil: what they choose. It begins as
+-- GROUPCACHE_LOOP, which `make loops` sets.
+--
 -- GROUPCACHED_WRAP, as set by `make valgrind`, is put before the command.
 
 local cjson = require "cjson.safe"
@@ -38,6 +41,7 @@ local node = {}
 local methods = {}
 methods.__index = methods
 
+node.loop = os.getenv "GROUPCACHE_LOOP"
 node.binary = (os.getenv "BUILD" or "build") .. "/bin/groupcached"
 
 local function spawn(opts)
@@ -54,7 +58,11 @@ local function spawn(opts)
     n.script = script
   end
 
-  local argv = { env = opts.env, cwd = opts.cwd, stdout = n.dir .. "/stdout", stderr = n.log_path }
+  local env = { GROUPCACHE_LOOP = node.loop }
+  for name, value in pairs(opts.env or {}) do
+    env[name] = value
+  end
+  local argv = { env = env, cwd = opts.cwd, stdout = n.dir .. "/stdout", stderr = n.log_path }
   for word in (os.getenv "GROUPCACHED_WRAP" or ""):gmatch "%S+" do
     argv[#argv + 1] = word
   end

@@ -2,6 +2,7 @@
 #include "base/thread.h"
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -34,6 +35,18 @@ enum err thread_start(pthread_t *out, const char *name, size_t stack_bytes, void
     snprintf(cut, sizeof(cut), "%s", name);
     pthread_setname_np(*out, cut);
     return ERR_OK;
+}
+
+static atomic_int left_behind;
+
+void thread_leave_behind(void)
+{
+    atomic_store(&left_behind, 1);
+}
+
+int thread_left_behind(void)
+{
+    return atomic_load(&left_behind);
 }
 
 double thread_stack_used(void)

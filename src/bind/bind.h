@@ -6,7 +6,8 @@
  * userdata owns it. A failure at run time is nil, message, code; misuse raises.
  *
  * One file a subject: core.c opens and holds what all share, group.c defines and asks groups, io.c
- * waits for HTTP and time, library.c asks groups from a program of its own, node.c runs nodes. */
+ * waits for HTTP and time, loop.c is for the Lua side of other event loops, library.c asks groups
+ * from a program of its own, node.c runs nodes. */
 #ifndef BIND_H
 #define BIND_H
 
@@ -24,7 +25,7 @@ struct op;
 int luaopen_groupcache_core(lua_State *L);
 
 /* The functions of each file, ended by NULL. */
-extern const luaL_Reg bind_group[], bind_io[], bind_library[], bind_node[];
+extern const luaL_Reg bind_group[], bind_io[], bind_library[], bind_loop[], bind_node[];
 
 /* Metatables: made once per state by luaopen_groupcache_core(). */
 #define BIND_OP "groupcache.op"
@@ -56,5 +57,6 @@ int l_node_handle(lua_State *L);
 /* Make the metatables of each file's userdata. */
 void bind_node_open(lua_State *L);
 void bind_library_open(lua_State *L);
+void bind_loop_open(lua_State *L);
 
 #endif

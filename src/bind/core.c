@@ -99,11 +99,11 @@ static int l_any_done(lua_State *L)
  * messages. */
 static int l_await(lua_State *L)
 {
-    struct task *t = task_to_wait(L, luaL_checkstring(L, 2));
+    struct strand *s = task_to_wait(L, luaL_checkstring(L, 2));
 
     if (each_op(L, is_done, NULL))
         return 0;
-    each_op(L, wait_for, t);
+    each_op(L, wait_for, s);
     lua_settop(L, 1);
     return lua_yield(L, 1); /* the ops' Lua values: what is not yielded may be collected */
 }
@@ -243,12 +243,14 @@ __attribute__((visibility("default"))) int luaopen_groupcache_core(lua_State *L)
 {
     l_new_class(L, BIND_OP, op_methods);
     bind_library_open(L);
+    bind_loop_open(L);
     bind_node_open(L);
     lua_newtable(L);
     luaL_setfuncs(L, functions, 0);
     luaL_setfuncs(L, bind_group, 0);
     luaL_setfuncs(L, bind_io, 0);
     luaL_setfuncs(L, bind_library, 0);
+    luaL_setfuncs(L, bind_loop, 0);
     luaL_setfuncs(L, bind_node, 0);
     lua_pushliteral(L, GROUPCACHE_VERSION);
     lua_setfield(L, -2, "version");

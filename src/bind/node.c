@@ -204,6 +204,21 @@ static int l_script_groups(lua_State *L)
     return 1;
 }
 
+/* script:open_loop(name) -> true | nil, message, code: whether its VMs could have that event loop.
+ * Once. */
+static int l_script_open_loop(lua_State *L)
+{
+    struct ran *s = check_ran(L, 1);
+    const char *name = luaL_checkstring(L, 2);
+    struct error e;
+
+    luaL_argcheck(L, !vm_loop(s->vm), 1, "it has a loop");
+    if (vm_open_loop(s->vm, name, &e))
+        return l_error(L, &e);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
 /* --- node --- */
 
 struct node *l_check_node(lua_State *L, int index)
@@ -316,6 +331,9 @@ static void check_settings(lua_State *L, struct node_opts *o)
     o->drain_delay_ms = number_field(L, "drain_delay_ms");
     o->drain_timeout_ms = number_field(L, "drain_timeout_ms");
     o->vm_bytes = number_field(L, "vm_bytes");
+    o->loop = string_field(L, "loop");
+    if (o->loop && strcmp(o->loop, "plain") == 0)
+        o->loop = NULL;
     lua_getfield(L, 2, "jit");
     o->jit = lua_toboolean(L, -1);
     lua_pop(L, 1);
@@ -492,6 +510,7 @@ static int l_node_stop(lua_State *L)
 static const luaL_Reg script_methods[] = {
     {"settings", l_script_settings},
     {"groups", l_script_groups},
+    {"open_loop", l_script_open_loop},
     {"jit_refusal", l_script_jit_refusal},
     {"close", l_script_gc},
     {"__gc", l_script_gc},

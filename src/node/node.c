@@ -222,6 +222,7 @@ static enum err start_workers(struct node *n, struct vm *control, struct error *
         .jit = n->opts.jit,
         .open = n->opts.open,
         .prelude = n->opts.prelude,
+        .loop = n->opts.loop,
         .net = n->net,
         .groups = n->groups,
     };

@@ -40,6 +40,7 @@ struct node_opts {
     uint64_t drain_timeout_ms; /* how long it then lets requests end */
     uint64_t vm_bytes;         /* of each VM's Lua heap */
     int jit;
+    const char *loop; /* another event loop in each worker VM; NULL: none */
 
     const struct script *script; /* run once in every worker VM */
     const char *path;            /* package.path and package.cpath of the worker VMs */

@@ -86,7 +86,8 @@ static struct vm *make_vm(struct workers *w, const struct script *s, const struc
     vm = vm_new(&o, e);
     if (!vm)
         return NULL;
-    if (vm_run_script(vm, s->path, s->text, s->len, e) || defs_compare(defs, vm_defs(vm), e)) {
+    if (vm_run_script(vm, s->path, s->text, s->len, e) || defs_compare(defs, vm_defs(vm), e) ||
+        (w->opts.loop && vm_open_loop(vm, w->opts.loop, e))) {
         vm_free(vm);
         return NULL;
     }
@@ -181,6 +182,7 @@ struct workers *workers_start(const struct workers_opts *o, struct vm *control,
     w->opts.path = mem_strdup(o->path);
     w->opts.cpath = mem_strdup(o->cpath);
     w->opts.prelude = mem_strdup(o->prelude);
+    w->opts.loop = o->loop ? mem_strdup(o->loop) : NULL;
     w->script = script_copy(script);
     pthread_rwlock_init(&w->crew_lock, NULL);
     pthread_mutex_init(&w->mu, NULL);
@@ -351,5 +353,6 @@ void workers_free(struct workers *w)
     mem_free((char *)(size_t)w->opts.path);
     mem_free((char *)(size_t)w->opts.cpath);
     mem_free((char *)(size_t)w->opts.prelude);
+    mem_free((char *)(size_t)w->opts.loop);
     mem_free(w);
 }

@@ -29,7 +29,8 @@ struct workers_opts {
     int jit;
     int (*open)(struct lua_State *L);
     const char *prelude;
-    struct net *net; /* borrowed, like groups */
+    const char *loop; /* another event loop in each VM (script/loop.h); NULL: none */
+    struct net *net;  /* borrowed, like groups */
     struct groups *groups;
 };
 

@@ -23,17 +23,17 @@ void op_unref(struct op *op)
 static void op_arrived(struct msg *m)
 {
     struct op *op = (struct op *)(void *)((char *)m - offsetof(struct op, msg));
-    struct task *t;
+    struct strand *s;
 
     if (vm_quitting(op->vm)) { /* its tasks are not resumed any more */
         op_unref(op);
         return;
     }
-    t = op->task;
+    s = op->strand;
     op->done = 1;
-    op_unref(op); /* the Lua value of a task that waits still holds one */
-    if (t)
-        task_resume(t);
+    op_unref(op); /* the Lua value of a strand that waits still holds one */
+    if (s)
+        task_resume(s);
 }
 
 void op_init(struct op *op, const struct op_kind *kind, struct vm *vm)
@@ -41,7 +41,7 @@ void op_init(struct op *op, const struct op_kind *kind, struct vm *vm)
     op->msg.run = op_arrived;
     op->kind = kind;
     op->vm = vm;
-    op->task = NULL;
+    op->strand = NULL;
     list_init(&op->wait);
     op->done = 0;
     atomic_init(&op->refs, 2);
@@ -67,7 +67,7 @@ void op_drop(struct op *op)
 
 void op_leave(struct op *op)
 {
-    op->task = NULL;
+    op->strand = NULL;
     list_del(&op->wait);
 }
 

@@ -2,8 +2,8 @@
 /* op.h - something a getter waits for: an HTTP exchange, a value of another group, a time.
  *
  * An op is begun on the VM's thread, ends on any thread, and is told of on the VM's thread again:
- * whoever ends it calls op_finish(), which posts it to the VM's inbox, and the task that waits is
- * resumed there. When the task is gone by then (its deadline passed), nothing happens.
+ * whoever ends it calls op_finish(), which posts it to the VM's inbox, and the strand that waits
+ * is resumed there. When its task is gone by then (its deadline passed), nothing happens.
  *
  * An op belongs to its references: the Lua value's and the one of whatever will end it. It holds
  * no Lua value, so the last one may be dropped anywhere. */
@@ -14,7 +14,7 @@
 #include "base/list.h"
 
 struct op;
-struct task;
+struct strand;
 struct vm;
 
 struct op_kind {
@@ -29,8 +29,8 @@ struct op {
     struct msg msg;
     const struct op_kind *kind; /* set once */
     struct vm *vm;              /* set once */
-    struct task *task;          /* the VM's thread: who waits, or NULL */
-    struct list wait;           /* the VM's thread: in that task's ops */
+    struct strand *strand;      /* the VM's thread: who waits, or NULL */
+    struct list wait;           /* the VM's thread: in that strand's ops */
     int done;                   /* the VM's thread */
     _Atomic unsigned refs;      /* atomic */
 };
@@ -48,7 +48,7 @@ void op_finish(struct op *op);
  */
 void op_drop(struct op *op);
 
-/* VM's thread: its task does not wait for it any more. */
+/* VM's thread: its strand does not wait for it any more. */
 void op_leave(struct op *op);
 
 /* VM's thread: the Lua value is gone, or the task that waits is. */

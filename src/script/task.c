@@ -22,18 +22,38 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/hash.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "cache/group.h"
 #include "script/defs.h"
+#include "script/loop.h"
 #include "script/op.h"
+#include "script/trace.h"
 #include "script/vm.h"
 
 enum {
-    HOOK_EVERY = 10000, /* instructions between two looks at the clock: some 0.1 ms */
-    LOG_AGAIN_MS = 10000
+    HOOK_EVERY = 10000 /* instructions between two looks at the clock: some 0.1 ms */
+};
+
+enum outcome { RETURNED, WAITS, YIELDED, THREW, NO_MEMORY };
+
+enum strand_state {
+    STRAND_NEW,
+    STRAND_RUNS,
+    STRAND_WAITS, /* for its ops */
+    STRAND_PARKED /* it yielded to another loop, which will go on with it */
+};
+
+struct strand {
+    struct list link; /* in the task's children; the getter's own is in none */
+    struct task *task;
+    lua_State *co;        /* kept alive by ref */
+    int ref;              /* in the registry, like handle_ref */
+    struct strand **slot; /* in its handle; NULL: no other loop knows it */
+    int handle_ref;
+    enum strand_state state;
+    struct list ops; /* op.wait: what it waits for, one or several; empty while it runs */
 };
 
 struct task {
@@ -42,27 +62,49 @@ struct task {
     struct vm *vm;
     struct flight *flight; /* the loader's reference */
     const struct def *def;
-    lua_State *co;   /* kept alive by ref */
-    int ref;         /* in the registry */
-    int stopped;     /* by the hook: it computed for too long */
-    struct list ops; /* op.wait: what it waits for, one or several; empty while it runs */
+    struct strand own;      /* the getter's */
+    struct list children;   /* strand.link */
+    struct strand *current; /* which of them runs; NULL: none */
+    int stopped;            /* by the hook: it computed for too long */
+    enum outcome outcome;   /* of the getter's strand; WAITS: it has not ended */
 };
-
-enum outcome { RETURNED, WAITS, YIELDED, THREW, NO_MEMORY };
 
 /* --- the end --- */
 
-/* Lets go of everything but the flight, which the caller ends. What is on the coroutine's stack is
- * there until the next collection at least, and nothing runs before that. */
+/* What is on the coroutine's stack is there until the next collection at least, and nothing runs
+ * before that. */
+static void strand_leave(struct strand *s)
+{
+    struct vm *vm = s->task->vm;
+
+    while (!list_empty(&s->ops)) /* the getter's Lua values hold them, and go with it */
+        op_cancel(list_entry(s->ops.next, struct op, wait));
+    if (s->slot) {
+        *s->slot = NULL;
+        luaL_unref(vm_state(vm), LUA_REGISTRYINDEX, s->handle_ref);
+    }
+    luaL_unref(vm_state(vm), LUA_REGISTRYINDEX, s->ref);
+    if (s->state == STRAND_PARKED)
+        loop_note_left(vm_loop(vm));
+}
+
+static void child_free(struct strand *s)
+{
+    strand_leave(s);
+    list_del(&s->link);
+    mem_free(s);
+}
+
+/* Lets go of everything but the flight, which the caller ends. */
 static struct flight *task_leave(struct task *t)
 {
     struct flight *f = t->flight;
 
-    while (!list_empty(&t->ops)) /* the getter's Lua values hold them, and go with it */
-        op_cancel(list_entry(t->ops.next, struct op, wait));
+    while (!list_empty(&t->children))
+        child_free(list_entry(t->children.next, struct strand, link));
+    strand_leave(&t->own);
     timers_cancel(vm_timers(t->vm), &t->deadline);
     list_del(&t->link);
-    luaL_unref(vm_state(t->vm), LUA_REGISTRYINDEX, t->ref);
     vm_count_end(t->vm);
     mem_free(t);
     return f;
@@ -81,59 +123,26 @@ static void end_timeout(struct task *t)
                        def->name, (double)def->opts.timeout_ms / 1000);
 }
 
-/* A failing getter fails as often as it is asked: the same text is logged again after a while. */
-static void log_getter_error(struct task *t, const char *text)
-{
-    static _Thread_local uint64_t last_hash, last_ms;
-    uint64_t hash = hash_table(text, strlen(text)), now = clock_ms() + 1;
-    char key[100], quoted[2000];
-
-    if (hash == last_hash && now < last_ms + LOG_AGAIN_MS)
-        return;
-    last_hash = hash;
-    last_ms = now;
-    log_error("script", "getter threw", "group=%s key=%s error=%s", t->def->name,
-              log_quote(key, sizeof(key), t->flight->key, t->flight->key_len),
-              log_quote(quoted, sizeof(quoted), text, strlen(text)));
-}
-
-struct traced {
-    lua_State *co;
-    struct task *task;
-};
-
-/* Protected: writes the traceback to the log. */
-static int trace_body(lua_State *L)
-{
-    struct traced *tr = lua_touserdata(L, 1);
-    const char *msg = lua_tostring(tr->co, -1);
-
-    luaL_traceback(L, tr->co, msg ? msg : luaL_typename(tr->co, -1), 0);
-    log_getter_error(tr->task, lua_tostring(L, -1));
-    return 0;
-}
-
 static void end_thrown(struct task *t)
 {
-    lua_State *L = vm_state(t->vm);
-    struct traced tr = {t->co, t};
-    char text[ERROR_TEXT];
+    char text[ERROR_TEXT], fields[400], key[100]; /* a group's name has at most 255 bytes */
 
-    if (lua_type(t->co, -1) == LUA_TSTRING)
-        snprintf(text, sizeof(text), "%s", lua_tostring(t->co, -1));
+    if (lua_type(t->own.co, -1) == LUA_TSTRING)
+        snprintf(text, sizeof(text), "%s", lua_tostring(t->own.co, -1));
     else
-        snprintf(text, sizeof(text), "the getter threw a %s", luaL_typename(t->co, -1));
-    if (lua_cpcall(L, trace_body, &tr))
-        lua_pop(L, 1);
+        snprintf(text, sizeof(text), "the getter threw a %s", luaL_typename(t->own.co, -1));
+    snprintf(fields, sizeof(fields), "group=%s key=%s", t->def->name,
+             log_quote(key, sizeof(key), t->flight->key, t->flight->key_len));
+    trace_thrown(vm_state(t->vm), t->own.co, "getter threw", fields);
     end_error(t, ERR_GETTER, text);
 }
 
 static void end_value(struct task *t)
 {
-    int has_ttl = lua_type(t->co, 3) == LUA_TNUMBER;
-    double ttl_ms = has_ttl ? lua_tonumber(t->co, 3) * 1000 : 0;
+    int has_ttl = lua_type(t->own.co, 3) == LUA_TNUMBER;
+    double ttl_ms = has_ttl ? lua_tonumber(t->own.co, 3) * 1000 : 0;
     size_t n;
-    const char *value = lua_tolstring(t->co, 1, &n);
+    const char *value = lua_tolstring(t->own.co, 1, &n);
 
     group_finish_value(task_leave(t), value, n, has_ttl ? &ttl_ms : NULL, NULL);
 }
@@ -143,15 +152,15 @@ static void end_failed(struct task *t)
     char text[ERROR_TEXT];
     enum err code = ERR_GETTER;
 
-    if (lua_type(t->co, 3) == LUA_TSTRING)
-        code = err_from_name(lua_tostring(t->co, 3));
+    if (lua_type(t->own.co, 3) == LUA_TSTRING)
+        code = err_from_name(lua_tostring(t->own.co, 3));
     if (!err_is_final(code))
         code = ERR_GETTER;
-    if (lua_type(t->co, 2) == LUA_TSTRING)
-        snprintf(text, sizeof(text), "%s", lua_tostring(t->co, 2));
+    if (lua_type(t->own.co, 2) == LUA_TSTRING)
+        snprintf(text, sizeof(text), "%s", lua_tostring(t->own.co, 2));
     else
         snprintf(text, sizeof(text), "group %s: the getter failed with a %s as its error",
-                 t->def->name, luaL_typename(t->co, 2));
+                 t->def->name, luaL_typename(t->own.co, 2));
     end_error(t, code, text);
 }
 
@@ -159,10 +168,10 @@ static void end_failed(struct task *t)
  * of another group, so that a getter may end with `return other:get(key)`. */
 static int third_is_fine(const struct task *t)
 {
-    int type = lua_type(t->co, 3);
+    int type = lua_type(t->own.co, 3);
 
     return type == LUA_TNUMBER || type == LUA_TNIL ||
-           (type == LUA_TSTRING && source_is_name(lua_tostring(t->co, 3)));
+           (type == LUA_TSTRING && source_is_name(lua_tostring(t->own.co, 3)));
 }
 
 /* The getter's results are on its stack: value [, nil, ttl] | nil | nil, err [, code]. */
@@ -170,20 +179,20 @@ static void end_returned(struct task *t)
 {
     char text[ERROR_TEXT];
 
-    lua_settop(t->co, 3);
-    if (!lua_isnil(t->co, 1) && !third_is_fine(t)) {
+    lua_settop(t->own.co, 3);
+    if (!lua_isnil(t->own.co, 1) && !third_is_fine(t)) {
         snprintf(text, sizeof(text),
                  "group %s: the getter's third result, the ttl in seconds, is "
                  "a %s",
-                 t->def->name, luaL_typename(t->co, 3));
+                 t->def->name, luaL_typename(t->own.co, 3));
         end_error(t, ERR_GETTER, text);
-    } else if (lua_type(t->co, 1) == LUA_TSTRING) {
+    } else if (lua_type(t->own.co, 1) == LUA_TSTRING) {
         end_value(t);
-    } else if (!lua_isnil(t->co, 1)) {
+    } else if (!lua_isnil(t->own.co, 1)) {
         snprintf(text, sizeof(text), "group %s: the getter returned a %s, not a string",
-                 t->def->name, luaL_typename(t->co, 1));
+                 t->def->name, luaL_typename(t->own.co, 1));
         end_error(t, ERR_GETTER, text);
-    } else if (!lua_isnil(t->co, 2)) {
+    } else if (!lua_isnil(t->own.co, 2)) {
         end_failed(t);
     } else {
         snprintf(text, sizeof(text), "group %s: not found", t->def->name);
@@ -198,18 +207,27 @@ static int overdue(const struct task *t)
     return clock_ms() >= t->flight->deadline_ms;
 }
 
-static enum outcome resume(struct task *t, int nargs)
+static enum outcome resume(struct strand *s, int nargs)
 {
+    struct task *t = s->task, *outer_task = vm_current(t->vm);
+    struct strand *outer = t->current;
     int status;
 
+    t->current = s;
+    s->state = STRAND_RUNS;
     vm_set_current(t->vm, t, t->flight->deadline_ms);
-    status = lua_resume(t->co, nargs);
-    vm_set_current(t->vm, NULL, 0);
+    status = lua_resume(s->co, nargs);
+    if (outer_task)
+        vm_set_current(t->vm, outer_task, outer_task->flight->deadline_ms);
+    else
+        vm_set_current(t->vm, NULL, loop_until_ms(vm_loop(t->vm)));
+    t->current = outer;
     if (status == 0)
         return RETURNED;
-    if (status == LUA_YIELD)
-        return list_empty(&t->ops) ? YIELDED : WAITS;
-    return status == LUA_ERRMEM ? NO_MEMORY : THREW;
+    if (status != LUA_YIELD)
+        return status == LUA_ERRMEM ? NO_MEMORY : THREW;
+    s->state = list_empty(&s->ops) ? STRAND_PARKED : STRAND_WAITS;
+    return s->state == STRAND_PARKED ? YIELDED : WAITS;
 }
 
 /* The hook stopped it. What came of that, an error that the getter caught or a yield that it took
@@ -224,24 +242,24 @@ static void end_stopped(struct task *t)
 }
 
 /* A getter that fails at its deadline fails because of it: http.request() gives up then too. */
-static int too_late(const struct task *t, enum outcome outcome)
+static int too_late(const struct task *t)
 {
-    int value = outcome == RETURNED && lua_type(t->co, 1) == LUA_TSTRING;
+    int value = t->outcome == RETURNED && lua_type(t->own.co, 1) == LUA_TSTRING;
 
-    return outcome != WAITS && !value && overdue(t);
+    return t->outcome != WAITS && !value && overdue(t);
 }
 
-static void conclude(struct task *t, enum outcome outcome)
+static void conclude(struct task *t)
 {
     if (t->stopped) {
         end_stopped(t);
         return;
     }
-    if (too_late(t, outcome)) {
+    if (too_late(t)) {
         end_timeout(t);
         return;
     }
-    switch (outcome) {
+    switch (t->outcome) {
     case RETURNED:
         end_returned(t);
         break;
@@ -259,12 +277,57 @@ static void conclude(struct task *t, enum outcome outcome)
     }
 }
 
-static void run(struct task *t, int nargs)
+/* A child's function does not throw (wait.lua catches that), unless there is no memory to say so.
+ */
+static void child_ran(struct strand *s, enum outcome outcome)
 {
+    if (outcome == WAITS)
+        return;
+    if (outcome != RETURNED)
+        s->task->outcome = NO_MEMORY;
+    child_free(s);
+}
+
+/* Returns 1 when the strand yielded to the VM's other loop. Otherwise it, and its task, may be
+ * gone. A task whose strands run each other ends when the outermost has come back. */
+static int run(struct strand *s, int nargs)
+{
+    struct task *t = s->task;
+    struct vm *vm = t->vm;
+    enum outcome outcome = resume(s, nargs);
+    int parked = outcome == YIELDED && vm_loop(vm) && !t->stopped;
+
+    if (s != &t->own && !parked && !t->stopped)
+        child_ran(s, outcome);
+    else if (s == &t->own && !parked)
+        t->outcome = outcome;
+    if (!t->current)
+        conclude(t);
+    vm_recover(vm, vm_loop(vm) != NULL); /* what a getter had must not make the next one fail */
+    return parked;
+}
+
+static int is_there(struct vm *vm, const struct task *t)
+{
+    struct list *l;
+
+    list_each (l, vm_tasks(vm)) {
+        if (l == &t->link)
+            return 1;
+    }
+    return 0;
+}
+
+/* Goes on with a strand whose turn it is, or has the VM's other loop do so. */
+static void go(struct strand *s, int nargs)
+{
+    struct task *t = s->task;
     struct vm *vm = t->vm;
 
-    conclude(t, resume(t, nargs));
-    vm_recover(vm); /* what a getter had is garbage, and must not make the next one fail */
+    if (!vm_loop(vm))
+        run(s, nargs);
+    else if (!loop_go(vm_loop(vm), s->handle_ref, s->ref) && is_there(vm, t))
+        end_error(t, ERR_NOMEM, "no memory in the VM to go on with the getter (vm_bytes)");
 }
 
 static void deadline_passed(struct timer *timer)
@@ -309,6 +372,25 @@ static void push_ctx(lua_State *L, const struct task *t)
         set_info(L, f);
 }
 
+static void strand_init(struct strand *s, struct task *t)
+{
+    s->task = t;
+    s->ref = s->handle_ref = LUA_NOREF;
+    list_init(&s->ops);
+}
+
+/* What another loop has of a strand: a userdata with its address, NULL once it is gone. */
+static void make_handle(lua_State *L, struct strand *s)
+{
+    struct strand **slot = lua_newuserdata(L, sizeof(struct strand *));
+
+    *slot = s;
+    luaL_getmetatable(L, TASK_STRAND);
+    lua_setmetatable(L, -2);
+    s->handle_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+    s->slot = slot;
+}
+
 /* Protected: makes the coroutine, with the getter and its arguments on its stack. */
 static int prepare_body(lua_State *L)
 {
@@ -316,12 +398,14 @@ static int prepare_body(lua_State *L)
     const struct flight *f = t->flight;
     lua_State *co = lua_newthread(L);
 
+    if (vm_loop(t->vm))
+        make_handle(L, &t->own);
     lua_rawgeti(L, LUA_REGISTRYINDEX, t->def->getter_ref);
     lua_pushlstring(L, f->key, f->key_len);
     push_ctx(L, t);
     lua_xmove(L, co, 3);
-    t->ref = luaL_ref(L, LUA_REGISTRYINDEX);
-    t->co = co;
+    t->own.ref = luaL_ref(L, LUA_REGISTRYINDEX);
+    t->own.co = co;
     return 0;
 }
 
@@ -339,11 +423,12 @@ void task_start(struct vm *vm, struct flight *f)
     }
     t = mem_zalloc(sizeof(*t));
     list_push_back(vm_tasks(vm), &t->link);
-    list_init(&t->ops);
+    list_init(&t->children);
+    strand_init(&t->own, t);
+    t->outcome = WAITS;
     t->vm = vm;
     t->flight = f;
     t->def = def;
-    t->ref = LUA_NOREF;
     t->deadline.run = deadline_passed;
     vm_watch_until(vm, f->deadline_ms); /* what allocates may run finalizers */
     vm_make_room(vm, 0);
@@ -351,22 +436,22 @@ void task_start(struct vm *vm, struct flight *f)
     vm_watch_until(vm, 0);
     if (failed) {
         lua_pop(L, 1);
-        vm_recover(vm);
+        vm_recover(vm, 0);
         end_error(t, ERR_NOMEM, "no memory in the VM to start the getter (vm_bytes)");
     } else if (overdue(t)) {
         end_timeout(t);
     } else if (timers_set(vm_timers(vm), &t->deadline, f->deadline_ms)) {
         end_error(t, ERR_NOMEM, "no memory for a timer");
     } else {
-        run(t, 2);
+        go(&t->own, 2);
     }
 }
 
-void task_resume(struct task *t)
+void task_resume(struct strand *s)
 {
-    while (!list_empty(&t->ops))
-        op_leave(list_entry(t->ops.next, struct op, wait));
-    run(t, 0);
+    while (!list_empty(&s->ops))
+        op_leave(list_entry(s->ops.next, struct op, wait));
+    go(s, 0);
 }
 
 void task_end_all(struct vm *vm)
@@ -416,27 +501,98 @@ void task_check_can_wait(lua_State *L, const char *what)
         task_raise(L, "%s waits, and only a getter can wait", what);
 }
 
-void task_wait_for(struct task *t, struct op *op)
+void task_wait_for(struct strand *s, struct op *op)
 {
     if (list_linked(&op->wait))
         return;
-    op->task = t;
-    list_push_back(&t->ops, &op->wait);
+    op->strand = s;
+    list_push_back(&s->ops, &op->wait);
 }
 
-struct task *task_to_wait(lua_State *L, const char *what)
+struct strand *task_to_wait(lua_State *L, const char *what)
 {
     struct task *t;
 
     task_check_can_wait(L, what);
     t = vm_current(vm_of(L));
-    if (t->co != L)
+    if (t->current->co != L)
         task_raise(L, "%s waits, and a coroutine that a getter made cannot", what);
     if (!lua_isyieldable(L))
         task_raise(L, "%s waits, and cannot inside table.sort, string.gsub or another C function",
                    what);
-    return t;
+    return t->current;
 }
+
+/* --- strands of another loop --- */
+
+struct strand *task_strand(lua_State *L, int index)
+{
+    return *(struct strand **)luaL_checkudata(L, index, TASK_STRAND);
+}
+
+const char *task_strand_state(const struct strand *s)
+{
+    static const char *const names[] = {"new", "running", "waiting", "parked"};
+
+    return s ? names[s->state] : "gone";
+}
+
+void task_spawn(lua_State *L)
+{
+    struct task *t = vm_current(vm_of(L));
+    struct strand *s = mem_zalloc(sizeof(*s));
+    lua_State *co;
+
+    strand_init(s, t);
+    list_push_back(&t->children, &s->link); /* from here on the task owns it */
+    make_handle(L, s);
+    co = s->co = lua_newthread(L);
+    lua_pushvalue(L, 1);
+    lua_xmove(L, co, 1);
+    lua_pushvalue(L, -1);
+    s->ref = luaL_ref(L, LUA_REGISTRYINDEX);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, s->handle_ref);
+    lua_insert(L, -2);
+}
+
+int task_run(lua_State *L)
+{
+    struct strand *s = task_strand(L, 1);
+    lua_State *co;
+    int n = lua_gettop(L) - 1, first;
+
+    if (!s || s->state == STRAND_RUNS)
+        return 0;
+    co = s->co;
+    first = s->state == STRAND_NEW ? lua_gettop(co) - 1 : 0;
+    luaL_checkstack(L, LUA_MINSTACK, "too many values");
+    if (!lua_checkstack(co, n + LUA_MINSTACK))
+        return luaL_error(L, "too many values to go on with");
+    lua_xmove(L, co, n);
+    if (!run(s, first + n))
+        return 0;
+    n = lua_gettop(co);
+    luaL_checkstack(L, n + 1, "too many values");
+    lua_pushboolean(L, 1);
+    lua_xmove(co, L, n);
+    return n + 1;
+}
+
+void task_fail(struct strand *s, const char *msg)
+{
+    struct task *t = s->task;
+
+    if (!t->current)
+        end_error(t, ERR_GETTER, msg);
+}
+
+void task_drop(struct strand *s)
+{
+    if (s != &s->task->own && s->state != STRAND_RUNS)
+        child_free(s);
+}
+
+/* --- the hook --- */
 
 static void hook(lua_State *L, lua_Debug *ar)
 {
@@ -444,6 +600,10 @@ static void hook(lua_State *L, lua_Debug *ar)
     struct task *t = vm_current(vm);
 
     (void)ar;
+    if (!t && loop_overrun(vm_loop(vm))) {
+        lua_sethook(L, hook, LUA_MASKCOUNT, 1);
+        luaL_error(L, "code of the event loop, outside of any getter, took longer than a second");
+    }
     if (!t || !(vm_quitting(vm) || overdue(t)))
         return;
     t->stopped = 1;

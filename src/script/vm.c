@@ -3,7 +3,7 @@
  *
  * The loop is: run what came into the inbox, run what is due, sleep on the inbox's descriptor until
  * the next timer. All else happens in the messages: a load starts a task, an op that ended resumes
- * one. */
+ * one. Another loop (loop.h) has its turn in each round, and its descriptor is slept on too. */
 #include "script/vm.h"
 
 #include <lauxlib.h>
@@ -25,6 +25,7 @@
 #include "base/thread.h"
 #include "cache/group.h"
 #include "script/defs.h"
+#include "script/loop.h"
 #include "script/task.h"
 
 enum {
@@ -49,6 +50,7 @@ struct vm {
     struct timers timers;
     struct list tasks;
     struct task *current;
+    struct loop *loop;
     pthread_t thread;
     int started;              /* its maker's: there is a thread to join */
     atomic_int end;           /* enum vm_end */
@@ -105,10 +107,12 @@ void vm_make_room(struct vm *vm, size_t bytes)
         collect(vm);
 }
 
-void vm_recover(struct vm *vm)
+void vm_recover(struct vm *vm, int again)
 {
-    if (vm->refused)
-        collect(vm);
+    if (!vm->refused)
+        return;
+    collect(vm);
+    vm->refused = again;
 }
 
 /* --- life --- */
@@ -189,6 +193,7 @@ void vm_free(struct vm *vm)
         return;
     if (vm->L)
         lua_close(vm->L);
+    loop_free(vm->loop);
     timers_deinit(&vm->timers);
     inbox_free(vm->inbox);
     defs_free(vm->defs);
@@ -268,6 +273,12 @@ enum err vm_run_script(struct vm *vm, const char *path, const char *text, size_t
     return e->code;
 }
 
+enum err vm_open_loop(struct vm *vm, const char *name, struct error *e)
+{
+    vm->loop = loop_open(vm, name, e);
+    return vm->loop ? ERR_OK : e->code;
+}
+
 /* --- the thread --- */
 
 static enum vm_end end_of(const struct vm *vm)
@@ -275,26 +286,42 @@ static enum vm_end end_of(const struct vm *vm)
     return (enum vm_end)atomic_load_explicit(&vm->end, memory_order_relaxed);
 }
 
+/* Until a message comes, the next timer or something of the other loop is due. */
+static void sleep_until_due(struct vm *vm)
+{
+    struct pollfd p[2] = {{.fd = inbox_fd(vm->inbox), .events = POLLIN}, {.events = POLLIN}};
+    int wait_ms = timers_wait_ms(&vm->timers, clock_ms()), loop_ms = -1;
+
+    if (vm->loop)
+        loop_poll(vm->loop, &p[1].fd, &loop_ms);
+    if (wait_ms < 0 || wait_ms > WAKE_MS)
+        wait_ms = WAKE_MS;
+    if (loop_ms >= 0 && loop_ms < wait_ms)
+        wait_ms = loop_ms;
+    poll(p, vm->loop ? 2 : 1, wait_ms);
+}
+
 static void *vm_main(void *arg)
 {
     struct vm *vm = arg;
-    struct pollfd p = {.fd = inbox_fd(vm->inbox), .events = POLLIN};
 
     for (;;) {
         enum vm_end end = end_of(vm); /* before: what came until a VM retires is drained then */
-        int wait_ms;
 
+        if (vm->loop)
+            loop_step(vm->loop);
         inbox_drain(vm->inbox);
         timers_run(&vm->timers, clock_ms());
         if (end >= VM_QUITS || (end == VM_RETIRES && list_empty(&vm->tasks)))
             break;
-        wait_ms = timers_wait_ms(&vm->timers, clock_ms());
-        poll(&p, 1, wait_ms < 0 || wait_ms > WAKE_MS ? WAKE_MS : wait_ms);
+        sleep_until_due(vm);
     }
     inbox_close(vm->inbox);
     inbox_drain(vm->inbox);
     task_end_all(vm);
     timers_run(&vm->timers, UINT64_MAX); /* what no task waits for: its op ends with the VM */
+    if (vm->loop)
+        loop_close(vm->loop);
     atomic_store(&vm->ended, 1);
     return NULL;
 }
@@ -336,6 +363,7 @@ int vm_stop(struct vm *vm, uint64_t until_ms)
     if (!atomic_load(&vm->ended)) {
         log_warn("script", "a getter is stuck in a C function and was left behind", "vm=%s",
                  vm->opts.name);
+        thread_leave_behind();
         return 0;
     }
     pthread_join(vm->thread, NULL);
@@ -469,6 +497,11 @@ struct net *vm_net(struct vm *vm)
 struct groups *vm_groups(struct vm *vm)
 {
     return vm->opts.groups;
+}
+
+struct loop *vm_loop(const struct vm *vm)
+{
+    return vm->loop;
 }
 
 const char *vm_name(const struct vm *vm)

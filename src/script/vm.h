@@ -21,6 +21,7 @@
 struct defs;
 struct flight;
 struct groups;
+struct loop;
 struct lua_State;
 struct net;
 struct op;
@@ -64,6 +65,10 @@ void vm_free(struct vm *vm);
  * whatever went wrong. */
 enum err vm_run_script(struct vm *vm, const char *path, const char *text, size_t n,
                        struct error *e);
+
+/* Has the event loop of that name (loop.h) run in the VM too. After the script, which may have set
+ * package.path. INVAL: what it takes is not there. */
+enum err vm_open_loop(struct vm *vm, const char *name, struct error *e);
 
 /* 1 while vm_run_script() runs: only then may groups be defined. */
 int vm_defining(const struct vm *vm);
@@ -120,6 +125,7 @@ struct lua_State *vm_state(struct vm *vm);
 struct inbox *vm_inbox(struct vm *vm);
 struct timers *vm_timers(struct vm *vm);
 struct net *vm_net(struct vm *vm);
+struct loop *vm_loop(const struct vm *vm); /* NULL: it has no other loop */
 struct groups *vm_groups(struct vm *vm);
 const char *vm_name(const struct vm *vm);
 
@@ -127,8 +133,8 @@ const char *vm_name(const struct vm *vm);
 struct task *vm_current(struct vm *vm);
 void vm_set_current(struct vm *vm, struct task *t, uint64_t deadline_ms);
 
-/* From now on code of the script may run until then, outside of any task: a finalizer; 0: no more.
- */
+/* From now on code of the script may run until then, outside of any task: a finalizer, another
+ * loop; 0: no more. */
 void vm_watch_until(struct vm *vm, uint64_t deadline_ms);
 
 /* Ops whose work is under way somewhere: the VM is not freed before they end. Any thread. */
@@ -143,8 +149,10 @@ void vm_count_end(struct vm *vm); /* a load has ended */
  * do so by itself when the allocator refuses. */
 void vm_make_room(struct vm *vm, size_t bytes);
 
-/* Collects everything that can be if an allocation was refused, even if the script caught that. */
-void vm_recover(struct vm *vm);
+/* Collects everything that can be if an allocation was refused, even if the script caught that.
+ * again: the code around it may still hold what took the memory, so the next call is to do it too.
+ */
+void vm_recover(struct vm *vm, int again);
 
 /* Pushes the table that the script returned, or nil, in the VM's own state. */
 void vm_push_settings(struct vm *vm);

@@ -1,0 +1,72 @@
+-- SPDX-License-Identifier: MIT
+-- libuv's loop in a worker VM. A getter is any coroutine: it starts something, yields, and the
+-- callback resumes it.
+
+local core = require "groupcache.core"
+local strands = require "groupcache.loop.strands"
+
+local found, uv = pcall(require, "luv")
+if not found then
+  error(('loop is "luv", and its module cannot be loaded: install lua-luv (Debian) or the rock luv '
+    .. "(%s)"):format(uv:match "[^\n]*"), 0)
+end
+
+-- luv ends the process when a callback throws, unless it is given another way to call them.
+local ffi = require "ffi"
+pcall(ffi.cdef, "void luv_set_callback(void *, int (*)(void *, int, int, int));")
+local path = package.searchpath("luv", package.cpath)
+local library = path and ffi.load(path) or ffi.C
+local fine, set_callback = pcall(function() return library.luv_set_callback end)
+if not fine then
+  error('loop is "luv", and this luv is too old: it has no luv_set_callback', 0)
+end
+local callback, state = core.loop_callback()
+set_callback(state, ffi.cast("int (*)(void *, int, int, int)", callback))
+
+local run, stop_loop = uv.run, uv.loop_close
+
+local function refuse(what)
+  return function()
+    error(what .. " is not for node scripts: the worker runs the loop", 2)
+  end
+end
+
+uv.run, uv.loop_close = refuse "uv.run", refuse "uv.loop_close"
+
+local luv = {}
+
+strands.use(function() end, function(strand, ...)
+  core.run(strand, ...)
+  return true
+end)
+
+function luv.go(strand, co)
+  strands.know(strand, co)
+  uv.update_time() -- others may have computed since, and a timer counts from the loop's time
+  return core.run(strand) -- no frame of ours holds the coroutine, should it run out of memory
+end
+
+function luv.step()
+  run "nowait"
+end
+
+-- The timeout of a loop with nothing in it, or nothing but what was unref'd, is 0: the VM looks for
+-- that once a second.
+function luv.poll()
+  uv.update_time()
+  local ms = uv.loop_alive() and uv.backend_timeout() or -1
+  return uv.backend_fd(), ms >= 0 and ms / 1000 or nil
+end
+
+-- Closing is a matter of some rounds, and waits for what runs in libuv's threads.
+function luv.close()
+  uv.walk(function(handle)
+    if not handle:is_closing() then
+      handle:close()
+    end
+  end)
+  run "default"
+  stop_loop()
+end
+
+return luv

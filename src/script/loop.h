@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/* loop.h - another event loop inside a VM, such as cqueues or libuv.
+ *
+ * The loop's own part is a Lua module, groupcache.loop.NAME, which returns four functions:
+ *
+ *   go(strand, co)   the strand's turn has come: core.run() it, from where the loop wants it run
+ *   step(left)       runs what is due, without waiting; left: a parked strand has gone
+ *   poll()           -> a descriptor that is readable when step() has work, seconds until then
+ *   close()          lets go of what would keep the VM from ending
+ *
+ * The VM's thread sleeps on that descriptor and its inbox at once, so neither loop polls for the
+ * other. What runs in step() is code of the loop, strands (task.h), and outsiders: callbacks and
+ * coroutines of a script that are no getter's. An outsider may compute for a second. VM's thread
+ * only; nothing here raises. */
+#ifndef LOOP_H
+#define LOOP_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct loop;
+struct lua_State;
+struct vm;
+
+/* Loads the module. NULL and e: there is none of that name, or what it is for is missing. */
+struct loop *loop_open(struct vm *vm, const char *name, struct error *e);
+void loop_free(struct loop *loop); /* NULL is fine */
+
+/* Calls go() with what those references of the registry are. 0: it failed, for want of memory. */
+int loop_go(struct loop *loop, int handle_ref, int co_ref);
+void loop_step(struct loop *loop);
+void loop_poll(struct loop *loop, int *fd, int *wait_ms); /* -1: none; for ever */
+void loop_close(struct loop *loop);
+
+/* A strand that was parked is gone: the next step() is told. */
+void loop_note_left(struct loop *loop);
+
+/* Around an outsider: bounds its time. They nest. */
+void loop_enter(struct loop *loop);
+void loop_leave(struct loop *loop);
+
+/* Until when what goes on once a strand has yielded may run. NULL: 0, nothing does. */
+uint64_t loop_until_ms(const struct loop *loop);
+
+/* From the count hook, outside of a task: 1 when an outsider's time is over. */
+int loop_overrun(struct loop *loop);
+
+/* How libuv's callbacks are called (luv_CFpcall): what they throw is logged. Leaves the results on
+ * the stack and returns their number, or nothing and a negative number. */
+int loop_callback(struct lua_State *L, int nargs, int nresults, int flags);
+
+#endif

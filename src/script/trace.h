@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* trace.h - writes what a script threw to the log, with its traceback.
+ *
+ * What fails, fails as often as it is asked: the same text is written again only after a while. */
+#ifndef TRACE_H
+#define TRACE_H
+
+struct lua_State;
+
+/* The error value is on top of co's stack, which is left as it is. `what` is the message of the
+ * line, `fields` its first key=value pairs. L is a state of the same VM, which may be co itself.
+ * Does not raise. */
+void trace_thrown(struct lua_State *L, struct lua_State *co, const char *what, const char *fields);
+
+#endif
