@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+#include "wire/keylist.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/utf8.h"
+#include "wire/json.h"
+
+/* --- reading --- */
+
+static enum err add_key(struct keylist *ks, size_t *room, const char *bytes, size_t n,
+                        struct error *e)
+{
+    if (ks->n == *room) {
+        size_t more = *room ? 2 * *room : 16;
+        struct batch_key *list = mem_realloc(ks->list, more * sizeof(*list));
+
+        if (!list)
+            return error_set(e, ERR_NOMEM, "no memory for %zu keys", more);
+        ks->list = list;
+        *room = more;
+    }
+    ks->list[ks->n++] = (struct batch_key){bytes, n};
+    return ERR_OK;
+}
+
+/* The strings up to the closing bracket. */
+static enum err get_keys(struct json *j, const char *json, size_t max, size_t max_key_bytes,
+                         struct keylist *out, struct error *e)
+{
+    size_t room = 0;
+
+    if (json_char(j, ']'))
+        return ERR_OK;
+    do {
+        size_t from = out->bytes.len, n;
+
+        if (!json_text(j, &out->bytes))
+            return error_set(e, ERR_INVAL, "the body is no JSON list of strings: see its byte %zu",
+                             (size_t)(j->at - json));
+        n = out->bytes.len - from;
+        if (n > max_key_bytes)
+            return error_set(e, ERR_INVAL,
+                             "key %zu of the list has %zu bytes, max_key_bytes is %zu", out->n + 1,
+                             n, max_key_bytes);
+        if (!utf8_valid(out->bytes.data + from, n))
+            return error_set(e, ERR_INVAL, "key %zu of the list is not UTF-8", out->n + 1);
+        if (out->n == max)
+            return error_set(e, ERR_INVAL, "the list has more than %zu keys", max);
+        if (add_key(out, &room, out->bytes.data + from, n, e))
+            return e->code;
+    } while (json_char(j, ','));
+    if (!json_char(j, ']'))
+        return error_set(e, ERR_INVAL, "the list has no end: see byte %zu of the body",
+                         (size_t)(j->at - json));
+    return ERR_OK;
+}
+
+enum err keylist_decode(const char *json, size_t n, size_t max, size_t max_key_bytes,
+                        struct keylist *out, struct error *e)
+{
+    struct json j = {json, json + n};
+
+    memset(out, 0, sizeof(*out));
+    buf_init(&out->bytes, 0);
+    /* A string says no more bytes than it has: so the buffer never moves under the keys. */
+    if (buf_reserve(&out->bytes, n + 1))
+        return error_set(e, ERR_NOMEM, "no memory for a list of %zu bytes", n);
+    if (!json_char(&j, '['))
+        return error_set(e, ERR_INVAL, "the body is no JSON list of strings");
+    if (get_keys(&j, json, max, max_key_bytes, out, e))
+        return e->code;
+    if (j.at != j.end)
+        return error_set(e, ERR_INVAL, "something follows the list: see byte %zu of the body",
+                         (size_t)(j.at - json));
+    return ERR_OK;
+}
+
+void keylist_deinit(struct keylist *ks)
+{
+    mem_free(ks->list);
+    buf_deinit(&ks->bytes);
+    ks->list = NULL;
+    ks->n = 0;
+}
+
+/* --- writing --- */
+
+/* UTF-8 as it is, in quotes. */
+static void put_text(struct buf *out, const char *s, size_t n)
+{
+    size_t i, from = 0;
+
+    buf_put(out, "\"", 1);
+    for (i = 0; i < n; i++) {
+        unsigned char c = (unsigned char)s[i];
+
+        if (c >= 0x20 && c != '"' && c != '\\' && c != 0x7f)
+            continue;
+        buf_put(out, s + from, i - from);
+        if (c == '"' || c == '\\')
+            buf_putf(out, "\\%c", c);
+        else if (c == '\n')
+            buf_put(out, "\\n", 2);
+        else
+            buf_putf(out, "\\u%04x", c);
+        from = i + 1;
+    }
+    buf_put(out, s + from, n - from);
+    buf_put(out, "\"", 1);
+}
+
+/* RFC 4648, 4. */
+static void put_base64(struct buf *out, const unsigned char *s, size_t n)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    size_t i;
+    char *at;
+
+    if (buf_reserve(out, (n + 2) / 3 * 4 + 2))
+        return;
+    at = out->data + out->len;
+    *at++ = '"';
+    for (i = 0; i < n; i += 3) {
+        unsigned long three = (unsigned long)s[i] << 16;
+
+        three |= i + 1 < n ? (unsigned long)s[i + 1] << 8 : 0;
+        three |= i + 2 < n ? s[i + 2] : 0;
+        *at++ = digits[three >> 18];
+        *at++ = digits[three >> 12 & 63];
+        *at++ = i + 1 < n ? digits[three >> 6 & 63] : '=';
+        *at++ = i + 2 < n ? digits[three & 63] : '=';
+    }
+    *at++ = '"';
+    out->len = (size_t)(at - out->data);
+}
+
+enum err keylist_put_begin(struct buf *out)
+{
+    return buf_puts(out, "{\"results\":[");
+}
+
+static void put_key(struct buf *out, int first, const struct batch_key *key)
+{
+    buf_puts(out, first ? "{\"key\":" : ",\n{\"key\":");
+    put_text(out, key->bytes, key->n);
+}
+
+enum err keylist_put_value(struct buf *out, int first, const struct batch_key *key,
+                           const void *value, size_t n, const char *source)
+{
+    put_key(out, first, key);
+    if (utf8_is_text(value, n)) {
+        buf_puts(out, ",\"value\":");
+        put_text(out, value, n);
+    } else {
+        buf_puts(out, ",\"base64\":");
+        put_base64(out, value, n);
+    }
+    return buf_putf(out, ",\"source\":\"%s\"}", source);
+}
+
+enum err keylist_put_error(struct buf *out, int first, const struct batch_key *key,
+                           const struct error *e)
+{
+    put_key(out, first, key);
+    buf_puts(out, ",\"error\":");
+    buf_put_json(out, e->msg, strlen(e->msg));
+    return buf_putf(out, ",\"code\":\"%s\"}", err_name(e->code));
+}
+
+enum err keylist_put_end(struct buf *out)
+{
+    return buf_puts(out, "]}\n");
+}

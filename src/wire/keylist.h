@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* keylist.h - a client's question about many keys of a group, and its answer, both JSON.
+ *
+ *   ["a", "b", "c"]
+ *
+ *   {"results":[{"key":"a","value":"text","source":"main"},
+ *               {"key":"b","base64":"AAE=","source":"local"},
+ *               {"key":"c","error":"group g: not found","code":"NOTFOUND"}]}
+ *
+ * JSON is text: a key is the UTF-8 of its string, so keys that are no UTF-8 cannot be asked for; a
+ * value that is no text (utf8_is_text()) travels as base64.
+ *
+ * Pure functions, any thread. */
+#ifndef KEYLIST_H
+#define KEYLIST_H
+
+#include <stddef.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "wire/batch.h"
+
+struct keylist {
+    struct batch_key *list; /* owned, like the bytes that its keys borrow */
+    size_t n;
+    struct buf bytes;
+};
+
+/* INVAL: not such a list, over max keys, or a key over max_key_bytes; NOMEM. Whatever it returns,
+ * keylist_deinit() is due. */
+enum err keylist_decode(const char *json, size_t n, size_t max, size_t max_key_bytes,
+                        struct keylist *out, struct error *e);
+void keylist_deinit(struct keylist *ks);
+
+/* Append the answer: the begin, then the results in the order of the keys, then the end. `first` is
+ * 1 for the first result. */
+enum err keylist_put_begin(struct buf *out);
+enum err keylist_put_value(struct buf *out, int first, const struct batch_key *key,
+                           const void *value, size_t n, const char *source);
+enum err keylist_put_error(struct buf *out, int first, const struct batch_key *key,
+                           const struct error *e);
+enum err keylist_put_end(struct buf *out);
+
+#endif
