@@ -245,7 +245,7 @@ lint: ## every static check; ends with "lint: clean"
 	+@$(SUBMAKE) $(J) objects CC=gcc   WERROR=1 SAN= BUILD=$(BUILD)/lint-gcc
 	+@$(SUBMAKE) $(J) objects CC=clang WERROR=1 SAN= BUILD=$(BUILD)/lint-clang
 	+@$(SUBMAKE) proto PROTO_OUT=$(BUILD)/lint-proto
-	@cd $(BUILD)/lint-proto && for f in groupcache.pb-c.c groupcache.pb-c.h; do \
+	@cd $(BUILD)/lint-proto && for f in *.pb-c.c *.pb-c.h; do \
 	  sed /MIN_COMPILER_VERSION/d $$f >made; sed /MIN_COMPILER_VERSION/d $(CURDIR)/proto/$$f >kept; \
 	  cmp made kept || { echo "proto/$$f is not what the .proto gives (run: make proto)" >&2; exit 1; }; done
 	@echo 'lint: clean'
@@ -255,10 +255,10 @@ fmt: ## format the C sources in place
 	clang-format -i $(C_FILES)
 
 PROTO_OUT = proto
-proto: ## generate the C pair from proto/groupcache.proto
+proto: ## generate the C pairs from proto/*.proto
 	@.ci/deps protobuf-c-compiler
 	@mkdir -p $(PROTO_OUT)
-	protoc-c --proto_path=proto --c_out=$(PROTO_OUT) groupcache.proto
+	protoc-c --proto_path=proto --c_out=$(PROTO_OUT) $(notdir $(wildcard proto/*.proto))
 
 # ---- packaging ---------------------------------------------------------------------------------
 

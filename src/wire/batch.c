@@ -241,7 +241,9 @@ static int get_length(const unsigned char *at, size_t left, uint64_t *length, si
 {
     *length = 0;
     for (*n = 0; *n < left && *n < PB_VARINT_MAX; (*n)++) {
-        *length |= (uint64_t)(at[*n] & 0x7f) << (7 * *n % 64);
+        if (*n == PB_VARINT_MAX - 1 && at[*n] > 1)
+            return 0; /* over 64 bits */
+        *length |= (uint64_t)(at[*n] & 0x7f) << (7 * *n);
         if (!(at[*n] & 0x80)) {
             (*n)++;
             return 1;
