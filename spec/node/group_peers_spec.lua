@@ -52,7 +52,8 @@ describe("a group's own peers", function()
     assert.same({}, stats.peers)
     assert.is_nil(stats.groups.plain.peers)
     assert.same({ { url = urls[1], self = true, loads = 0, errors = 0, batches = 0, ours = false },
-      { url = urls[2], self = false, loads = 1, errors = 0, batches = 0, ours = false } }, stats.groups.own.peers)
+      { url = urls[2], self = false, loads = 1, errors = 0, batches = 0, ours = true } },
+      stats.groups.own.peers)
   end)
 
   it("may be none, in a node that has some", function()

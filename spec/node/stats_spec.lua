@@ -183,14 +183,21 @@ describe("a node", function()
   end)
 
   it("answers other methods with 405, which says what is allowed", function()
-    for _, method in ipairs { "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW" } do
-      for _, target in ipairs { "/cache/g/k", "/stats", "/healthz", "/readyz" } do
-        local res = assert(n:request { target = target, method = method })
-        assert.equal(405, res.status, method)
-        assert.equal("GET, HEAD", res.headers.allow)
-        assert.equal("INVAL", cjson.decode(res.body).code)
+    local function refused(methods, allow, targets)
+      for _, method in ipairs(methods) do
+        for _, target in ipairs(targets) do
+          local res = assert(n:request { target = target, method = method })
+          assert.equal(405, res.status, method)
+          assert.equal(allow, res.headers.allow)
+          assert.equal("INVAL", cjson.decode(res.body).code)
+        end
       end
     end
+    refused({ "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW" }, "GET, HEAD",
+      { "/stats", "/healthz", "/readyz" })
+    refused({ "POST", "PATCH", "OPTIONS", "TRACE", "BREW" }, "GET, HEAD, PUT, DELETE",
+      { "/cache/g/k" })
+    refused({ "PUT", "PATCH", "OPTIONS", "TRACE", "BREW" }, "POST, DELETE", { "/cache/g" })
   end)
 
   it("keeps a connection for any number of requests", function()

@@ -1,17 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* server.c - from a request to an answer.
+/* server.c - the life of a server, and libmicrohttpd's callbacks.
  *
- * libmicrohttpd calls on_request() once when the headers are in, again when the body has ended
- * (here: at once, since no request has one), and once more when a parked connection is resumed.
- * A hit is answered in the second call and allocates nothing of ours. A miss makes a struct
- * request, which the connection keeps until it is completed.
- *
- * Park, then publish: the connection is suspended before the waiter is handed to the group, since
- * wake() may come on another thread before group_load() returns.
+ * libmicrohttpd calls on_request() once when the headers are in, for each piece of a body, again
+ * when the body has ended (at once, when there is none), and once more when a suspended connection
+ * is resumed.
  *
  * Paths are taken raw (the unescape callback does nothing) and decoded once, with lengths, by
- * wire/dialect: libmicrohttpd would cut a key at %00. It would also let through requests whose end
- * two servers could see in different places, so framing is checked here (see bad_framing). */
+ * wire/dialect: libmicrohttpd would cut a key at %00. */
 #include "net/server.h"
 
 #include <microhttpd.h>
@@ -21,36 +16,22 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/buf.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/thread.h"
-#include "cache/group.h"
-#include "cache/groups.h"
 #include "net/acceptor.h"
-#include "net/server_answer.h"
+#include "net/server_in.h"
 
 enum {
-    IDLE_SECONDS = 120,       /* a kept-alive connection without a request. Go's clients keep one
-                               * for 90 and do not repeat a PUT that finds it closed */
-    SHORT_TARGET = 1024,      /* decoded on the stack */
-    HEADER_ROOM = 8 * 1024,   /* beside the longest key in a connection's read buffer */
+    IDLE_SECONDS = 120,     /* a kept-alive connection without a request. Go's clients keep one
+                             * for 90 and do not repeat a PUT that finds it closed */
+    HEADER_ROOM = 8 * 1024, /* beside the longest key in a connection's read buffer */
+    BODIES_BYTES = 256 * 1024 * 1024, /* of all bodies under way, and what they ask for */
     SPARE_CONNECTIONS_IN = 10 /* libmicrohttpd's limit is that share above ours: it would let
                                * clients hang where we answer 503 */
-};
-
-#define CLIENT_PATH "/cache/"
-
-struct server {
-    struct server_opts opts; /* strings are ours */
-    struct MHD_Daemon *daemon;
-    struct acceptor *acceptor; /* the node's thread; NULL once it takes no more */
-    atomic_uint connections, active, threads_named;
-    atomic_int closing; /* 1: every answer ends its connection */
 };
 
 /* A connection's. */
@@ -58,284 +39,10 @@ struct client {
     const char *target_end; /* of the request that was read last: where its C string ends */
 };
 
-/* A request that waits, or waited, for a load. */
-struct request {
-    struct waiter waiter;
-    struct server *server;
-    struct MHD_Connection *connection;
-    struct group *group;  /* a reference */
-    struct result result; /* written by wake() before the connection is resumed */
-    int peer;
-};
-
-/* What *con_cls points to before there is a struct request: the headers have been seen. */
+/* What *con_cls points to while there is no job: the headers have been seen. */
 static char seen;
 
-/* --- framing --- */
-
-struct framing {
-    int hosts, lengths, bad;
-};
-
-static enum MHD_Result check_header(void *arg, enum MHD_ValueKind kind, const char *name,
-                                    const char *value)
-{
-    struct framing *f = arg;
-
-    (void)kind;
-    if (strpbrk(name, " \t") || (value && strpbrk(value, "\r\n"))) {
-        f->bad = 1;
-    } else if (strcasecmp(name, "Host") == 0) {
-        f->hosts++;
-    } else if (strcasecmp(name, "Transfer-Encoding") == 0) {
-        f->bad = 1;
-    } else if (strcasecmp(name, "Content-Length") == 0) {
-        f->lengths++;
-        f->bad |= !value || strcmp(value, "0") != 0;
-    }
-    return MHD_YES;
-}
-
-/* No request that we serve has a body, so any sign of one is refused and ends the connection: what
- * follows could be read as a second request. */
-static int bad_framing(struct MHD_Connection *c)
-{
-    struct framing f = {0, 0, 0};
-
-    MHD_get_connection_values(c, MHD_HEADER_KIND, check_header, &f);
-    return f.bad || f.hosts > 1 || f.lengths > 1;
-}
-
-/* --- loads --- */
-
-static void request_wake(struct waiter *w, const struct result *r)
-{
-    struct request *q = list_entry(w, struct request, waiter);
-
-    q->result = *r;
-    if (r->item)
-        item_ref(r->item);
-    MHD_resume_connection(q->connection);
-}
-
-static void answer_to_init(struct answer_to *to, struct server *s, struct MHD_Connection *c,
-                           int peer)
-{
-    to->connection = c;
-    to->dialect = s->opts.dialect;
-    to->peer = peer;
-    to->close = atomic_load_explicit(&s->closing, memory_order_relaxed);
-}
-
-/* The connection was resumed: its load has ended. */
-static int answer_request(struct request *q)
-{
-    struct result r = q->result;
-    struct answer_to to;
-
-    answer_to_init(&to, q->server, q->connection, q->peer);
-    if (!r.item)
-        return answer_error(&to, &r.err);
-    q->result.item = NULL; /* answer_value() takes it */
-    return answer_value(&to, q->group, &r);
-}
-
-static void put_pair(struct buf *out, const char *name, size_t name_len, const char *value)
-{
-    buf_put(out, name, name_len);
-    buf_put(out, "", 1);
-    buf_put(out, value, strlen(value) + 1);
-}
-
-/* What the getter may know of this request: flight.info has the form. */
-static void put_info(struct buf *out, struct MHD_Connection *c, const struct group *g, int peer)
-{
-    const char *value = peer ? MHD_lookup_connection_value(c, MHD_HEADER_KIND, HEADER_FROM) : NULL;
-    const char *name = group_pass_headers(g), *end;
-    char one[128];
-
-    if (value)
-        put_pair(out, "", 0, value);
-    for (; (end = strchr(name, '\n')); name = end + 1) {
-        if ((size_t)(end - name) >= sizeof(one))
-            continue;
-        snprintf(one, sizeof(one), "%.*s", (int)(end - name), name);
-        value = MHD_lookup_connection_value(c, MHD_HEADER_KIND, one);
-        if (value)
-            put_pair(out, one, strlen(one), value);
-    }
-}
-
-/* Parks the connection until the key is loaded. Takes the reference to g. */
-static int park(struct server *s, struct MHD_Connection *c, struct group *g,
-                const struct dialect_target *t, uint32_t hash, int peer, void **con_cls)
-{
-    struct request *q = mem_zalloc(sizeof(*q));
-    struct buf info;
-
-    q->waiter.wake = request_wake;
-    q->server = s;
-    q->connection = c;
-    q->group = g;
-    q->peer = peer;
-    *con_cls = q;
-    buf_init(&info, 0);
-    put_info(&info, c, g, peer);
-    q->waiter.info = info.data;
-    q->waiter.info_len = info.failed ? 0 : info.len;
-    MHD_suspend_connection(c);
-    if (group_load(g, hash, t->key, t->key_len, peer, &q->waiter, &q->result))
-        MHD_resume_connection(c);
-    buf_deinit(&info);
-    return MHD_YES;
-}
-
-static int serve_target(struct server *s, const struct answer_to *to,
-                        const struct dialect_target *t, void **con_cls)
-{
-    struct group *g = groups_find(s->opts.groups, t->group, t->group_len);
-    struct result r = {.item = NULL};
-    struct error e;
-    uint32_t hash;
-    int ok;
-
-    if (!g) {
-        /* To a peer this is no answer about the key: it may know the group and load it itself. */
-        error_set(&e, to->peer ? ERR_INVAL : ERR_NOTFOUND, "no such group: %.*s", (int)t->group_len,
-                  t->group);
-        return answer_status(to, to->peer ? dialect_facts(s->opts.dialect)->no_group_status : 404,
-                             &e);
-    }
-    hash = group_hash(t->key, t->key_len);
-    r.item = group_lookup(g, hash, t->key, t->key_len, to->peer, &r.source);
-    if (!r.item)
-        return park(s, to->connection, g, t, hash, to->peer, con_cls);
-    ok = answer_value(to, g, &r);
-    group_unref(g);
-    return ok;
-}
-
-/* --- paths --- */
-
-/* The rest of a raw target behind base_path or /cache/. */
-static int serve_path(struct server *s, const struct answer_to *to, const char *rest,
-                      void **con_cls)
-{
-    size_t n = strlen(rest);
-    char fixed[SHORT_TARGET], *scratch = n <= sizeof(fixed) ? fixed : mem_alloc(n);
-    enum dialect_parse parsed;
-    struct dialect_target t;
-    struct error e = {.code = ERR_OK};
-    int ok;
-
-    parsed = scratch ? dialect_parse(s->opts.dialect, rest, n, scratch, &t) : DIALECT_NO_KEY;
-    if (!scratch)
-        error_set(&e, ERR_NOMEM, "no memory for a key");
-    else if (parsed == DIALECT_BAD_ESCAPE)
-        error_set(&e, ERR_INVAL, "the path has a raw control byte or a %% without two hex digits");
-    else if (parsed == DIALECT_NO_KEY)
-        error_set(&e, ERR_INVAL, to->peer ? "bad request" : "the path is not /cache/GROUP/KEY");
-    else if (t.key_len > s->opts.max_key_bytes)
-        error_set(&e, ERR_INVAL, "the key has %zu bytes, max_key_bytes is %zu", t.key_len,
-                  s->opts.max_key_bytes);
-    if (parsed == DIALECT_BAD_ESCAPE && to->peer)
-        ok = answer_unparsed(to);
-    else
-        ok = e.code ? answer_error(to, &e) : serve_target(s, to, &t, con_cls);
-    if (scratch != fixed)
-        mem_free(scratch);
-    return ok;
-}
-
-static int serve_ready(struct server *s, const struct answer_to *to)
-{
-    const char *why = s->opts.not_ready(s->opts.ctx);
-    char text[100];
-    int n = snprintf(text, sizeof(text), "%s\n", why ? why : "ready");
-
-    return answer_bytes(to, why ? 503 : 200, "text/plain; charset=utf-8", text, (size_t)n);
-}
-
-static int serve_stats(struct server *s, const struct answer_to *to)
-{
-    struct error e;
-    struct buf out;
-    int ok;
-
-    buf_init(&out, 0);
-    s->opts.stats(s->opts.ctx, &out);
-    if (out.failed) {
-        error_set(&e, out.failed, "no memory for the statistics");
-        ok = answer_error(to, &e);
-    } else {
-        ok = answer_bytes(to, 200, "application/json", out.data, out.len);
-    }
-    buf_deinit(&out);
-    return ok;
-}
-
-static int not_found(const struct answer_to *to)
-{
-    struct error e;
-
-    error_set(&e, ERR_NOTFOUND, "there is nothing at this path");
-    return answer_status(to, 404, &e);
-}
-
-/* The path of a target in absolute form (RFC 9112 3.2.2), or the target itself. */
-static const char *path_of(const char *target)
-{
-    const char *path;
-
-    if (strncasecmp(target, "http://", 7) != 0)
-        return target;
-    path = strchr(target + 7, '/');
-    return path ? path : "/";
-}
-
-static int serve(struct server *s, struct MHD_Connection *c, const char *url, const char *method,
-                 void **con_cls)
-{
-    int data = (s->opts.faces & SERVER_DATA) != 0, admin = (s->opts.faces & SERVER_ADMIN) != 0;
-    size_t base = strlen(s->opts.base_path);
-    struct answer_to to;
-    struct error e;
-
-    if (data && strncmp(url, s->opts.base_path, base) == 0) {
-        answer_to_init(&to, s, c, 1);
-        if (dialect_verb(s->opts.dialect, method) != DIALECT_GET) {
-            error_set(&e, ERR_INVAL, DIALECT_METHODS_TEXT);
-            return answer_status(&to, 405, &e);
-        }
-        return serve_path(s, &to, url + base, con_cls);
-    }
-    answer_to_init(&to, s, c, 0);
-    if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0) {
-        error_set(&e, ERR_INVAL, "method %.20s is not served here", method);
-        return answer_status(&to, 405, &e);
-    }
-    if (data && strncmp(url, CLIENT_PATH, strlen(CLIENT_PATH)) == 0)
-        return serve_path(s, &to, url + strlen(CLIENT_PATH), con_cls);
-    if (strcmp(url, "/healthz") == 0)
-        return answer_bytes(&to, 200, "text/plain; charset=utf-8", "ok\n", 3);
-    if (strcmp(url, "/readyz") == 0)
-        return serve_ready(s, &to);
-    if (admin && strcmp(url, "/stats") == 0)
-        return serve_stats(s, &to);
-    return not_found(&to);
-}
-
 /* --- libmicrohttpd's callbacks --- */
-
-static int refuse(struct server *s, struct MHD_Connection *c, int status, enum err code,
-                  const char *why)
-{
-    struct answer_to to = {c, s->opts.dialect, 0, 1};
-    struct error e;
-
-    error_set(&e, code, "%s", why);
-    return answer_status(&to, status, &e);
-}
 
 /* libmicrohttpd takes any bytes for a method: also those of a TLS client that came here by mistake,
  * and what follows them is no request. */
@@ -364,57 +71,57 @@ static int has_nul(const struct server *s, struct MHD_Connection *c, const char 
     return gap != 1 && gap < memory_of_connection(&s->opts);
 }
 
-static int first_call(struct server *s, struct MHD_Connection *c, const char *method,
-                      const char *version, void **con_cls)
+static int first_call(struct server *s, struct MHD_Connection *c, const char *url,
+                      const char *method, const char *version, void **con_cls)
 {
+    struct framing f;
+
     *con_cls = &seen;
     atomic_fetch_add_explicit(&s->active, 1, memory_order_relaxed);
     if (has_nul(s, c, version))
         return refuse(s, c, 400, ERR_INVAL, "the target of the request has a raw NUL");
     if (bad_method(method))
         return refuse(s, c, 400, ERR_INVAL, "the method is not one of HTTP");
-    if (bad_framing(c))
+    if (!framing_read(c, version, &f))
         return refuse(s, c, 400, ERR_INVAL,
-                      "a request here has no body, one Host and clean headers");
+                      "a request has one Host, clean headers and at most one length");
     if (atomic_load_explicit(&s->connections, memory_order_relaxed) > s->opts.max_connections)
         return refuse(s, c, 503, ERR_BUSY, "too many connections");
-    return MHD_YES;
+    return f.body ? serve(s, c, url, method, &f, con_cls) : MHD_YES;
 }
 
 static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const char *url,
                                   const char *method, const char *version, const char *upload,
                                   size_t *upload_size, void **con_cls)
 {
+    static const struct framing no_body = {0, 0, 0};
     struct server *s = arg;
+    size_t n = *upload_size;
 
-    (void)upload;
     if (*con_cls == NULL)
-        return (enum MHD_Result)first_call(s, c, method, version, con_cls);
-    if (*upload_size) { /* cannot be: bodies were refused */
+        return (enum MHD_Result)first_call(s, c, url, method, version, con_cls);
+    if (n) {
         *upload_size = 0;
-        return MHD_YES;
+        return *con_cls == &seen ? MHD_NO : (enum MHD_Result)job_take(*con_cls, upload, n);
     }
     if (*con_cls == &seen)
-        return (enum MHD_Result)serve(s, c, path_of(url), method, con_cls);
-    return (enum MHD_Result)answer_request(*con_cls);
+        return (enum MHD_Result)serve(s, c, url, method, &no_body, con_cls);
+    return (enum MHD_Result)job_run(*con_cls);
 }
 
 static void on_completed(void *arg, struct MHD_Connection *c, void **con_cls,
                          enum MHD_RequestTerminationCode how)
 {
     struct server *s = arg;
-    struct request *q = *con_cls == &seen ? NULL : *con_cls;
+    struct job *j = *con_cls == &seen ? NULL : *con_cls;
 
     (void)c;
     (void)how;
     if (*con_cls)
         atomic_fetch_sub_explicit(&s->active, 1, memory_order_relaxed);
     *con_cls = NULL;
-    if (!q)
-        return;
-    item_unref(q->result.item); /* woken, and then the connection ended before the answer */
-    group_unref(q->group);
-    mem_free(q);
+    if (j)
+        j->kind->end(j);
 }
 
 static void on_connection(void *arg, struct MHD_Connection *c, void **socket_ctx,
@@ -497,6 +204,7 @@ struct server *server_start(const struct server_opts *o, struct error *e)
     s->opts = *o;
     s->opts.base_path = mem_strdup(o->base_path);
     s->opts.address = NULL; /* only for the message below */
+    s->budget.max = BODIES_BYTES;
     /* A pool of one is no pool to libmicrohttpd, but one internal thread: the same to us. */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old); /* its threads inherit the mask */

@@ -8,10 +8,6 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
-#include "cache/group.h"
-#include "cache/item.h"
-#include "wire/expire.h"
-#include "wire/getresponse.h"
 
 #define TEXT_TYPE "text/plain; charset=utf-8"
 
@@ -22,14 +18,7 @@ static const int client_status[ERR_COUNT] = {
     [ERR_CYCLE] = 508,  [ERR_BUSY] = 503,  [ERR_CLOSED] = 503,
 };
 
-static void drop_item(void *item)
-{
-    item_unref(item);
-}
-
-/* Queues r, if there is one, and gives it up. Without memory for a response MHD_NO ends the
- * connection: there is nothing better to say. */
-static int queue(const struct answer_to *to, int status, struct MHD_Response *r)
+int answer_queue(const struct answer_to *to, int status, struct MHD_Response *r)
 {
     int ok;
 
@@ -37,93 +26,11 @@ static int queue(const struct answer_to *to, int status, struct MHD_Response *r)
         return MHD_NO;
     if (to->close)
         MHD_add_response_header(r, "Connection", "close");
+    if (to->ours)
+        MHD_add_response_header(r, HEADER_NODE, "1");
     ok = (int)MHD_queue_response(to->connection, (unsigned)status, r);
     MHD_destroy_response(r);
     return ok;
-}
-
-static void add_ttl(struct MHD_Response *r, const struct item *it)
-{
-    uint64_t now = clock_ms();
-    char ms[24];
-
-    if (!it->expires_ms)
-        return;
-    snprintf(ms, sizeof(ms), "%llu",
-             (unsigned long long)(it->expires_ms > now ? it->expires_ms - now : 0));
-    MHD_add_response_header(r, HEADER_TTL, ms);
-}
-
-/* An item that is being sent, and what stands behind its bytes. */
-struct tailed {
-    struct item *item; /* a reference */
-    char tail[GETRESPONSE_TAIL];
-};
-
-static void drop_tailed(void *arg)
-{
-    struct tailed *t = arg;
-
-    item_unref(t->item);
-    mem_free(t);
-}
-
-/* The item's own bytes, and behind them how often it is asked for and when it ends. Takes the
- * reference; NULL leaves it. */
-static struct MHD_Response *response_with_tail(struct item *it, unsigned expire_field,
-                                               double minute_qps)
-{
-    const struct getresponse tail = {
-        .minute_qps = minute_qps,
-        .expire_ns = expire_to_wire(it->expires_ms, clock_ms(), clock_wall_ns()),
-    };
-    struct tailed *t = mem_zalloc(sizeof(*t));
-    struct MHD_IoVec parts[2];
-    struct MHD_Response *r;
-
-    t->item = it;
-    parts[0].iov_base = item_wire(it, &parts[0].iov_len);
-    parts[1].iov_base = t->tail;
-    parts[1].iov_len = getresponse_tail(t->tail, &tail, expire_field);
-    r = MHD_create_response_from_iovec(parts, 2, drop_tailed, t);
-    if (!r)
-        mem_free(t);
-    return r;
-}
-
-/* The same for an answer that is the item's bytes and no more. */
-static struct MHD_Response *response_of(const struct answer_to *to, struct item *it)
-{
-    const char *bytes = item_value(it);
-    size_t n = it->value_len;
-
-    if (to->peer)
-        bytes = item_wire(it, &n);
-    return MHD_create_response_from_buffer_with_free_callback_cls(n, (void *)(size_t)bytes,
-                                                                  drop_item, it);
-}
-
-int answer_value(const struct answer_to *to, struct group *g, const struct result *result)
-{
-    const struct dialect_facts *facts = dialect_facts(to->dialect);
-    struct item *it = result->item;
-    unsigned expire_field = to->peer ? facts->expire_field : 0;
-    double qps = to->peer && facts->minute_qps ? group_minute_qps(g, it->hash) : 0;
-    struct MHD_Response *r =
-        expire_field || qps > 0 ? response_with_tail(it, expire_field, qps) : response_of(to, it);
-
-    if (!r) {
-        item_unref(it);
-        return MHD_NO;
-    }
-    if (to->peer) {
-        MHD_add_response_header(r, "Content-Type", DIALECT_CONTENT_TYPE);
-        add_ttl(r, it);
-    } else {
-        MHD_add_response_header(r, "Content-Type", group_content_type(g));
-        MHD_add_response_header(r, "X-Cache", source_name(result->source));
-    }
-    return queue(to, 200, r);
 }
 
 int answer_bytes(const struct answer_to *to, int status, const char *type, const void *bytes,
@@ -134,13 +41,55 @@ int answer_bytes(const struct answer_to *to, int status, const char *type, const
 
     if (r)
         MHD_add_response_header(r, "Content-Type", type);
-    return queue(to, status, r);
+    return answer_queue(to, status, r);
+}
+
+int answer_buf(const struct answer_to *to, int status, const char *type, struct buf *b)
+{
+    struct MHD_Response *r;
+    struct error e;
+    char *bytes;
+    size_t n;
+
+    if (b->failed) {
+        error_set(&e, b->failed, "no room for an answer of %zu bytes and more", b->len);
+        return answer_error(to, &e);
+    }
+    bytes = buf_take(b, &n);
+    r = MHD_create_response_from_buffer_with_free_callback_cls(n, bytes, mem_free, bytes);
+    if (!r)
+        mem_free(bytes);
+    else if (type)
+        MHD_add_response_header(r, "Content-Type", type);
+    return answer_queue(to, status, r);
+}
+
+int answer_done(const struct answer_to *to)
+{
+    struct MHD_Response *r = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
+
+    return answer_queue(to, to->peer ? 200 : 204, r);
+}
+
+/* What an error answer says beside its text. */
+struct more {
+    const char *allow;        /* of a 405 */
+    const struct result *get; /* of a get that ended without a value */
+};
+
+/* A NOTFOUND that may be kept says for how long. */
+static uint64_t left_ms(const struct more *m)
+{
+    uint64_t now = clock_ms();
+
+    return m->get && m->get->expires_ms > now ? m->get->expires_ms - now : 0;
 }
 
 /* As Go's http.Error writes it, with the code in a header of ours. */
-static int peer_error(const struct answer_to *to, int status, const struct error *e)
+static int peer_error(const struct answer_to *to, int status, const struct error *e,
+                      const struct more *m)
 {
-    char text[sizeof(e->msg) + 2];
+    char text[sizeof(e->msg) + 2], ms[24];
     int n = snprintf(text, sizeof(text), "%s\n", e->msg);
     struct MHD_Response *r =
         MHD_create_response_from_buffer((size_t)n, text, MHD_RESPMEM_MUST_COPY);
@@ -150,18 +99,32 @@ static int peer_error(const struct answer_to *to, int status, const struct error
         MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
         MHD_add_response_header(r, HEADER_CODE, err_name(e->code));
     }
-    return queue(to, status, r);
+    if (r && left_ms(m)) {
+        snprintf(ms, sizeof(ms), "%llu", (unsigned long long)left_ms(m));
+        MHD_add_response_header(r, HEADER_TTL, ms);
+    }
+    return answer_queue(to, status, r);
 }
 
-int answer_unparsed(const struct answer_to *to)
+static void add_client_headers(struct MHD_Response *r, const struct error *e, const struct more *m)
 {
-    struct answer_to closing = *to;
+    char age[48];
 
-    closing.close = 1;
-    return answer_bytes(&closing, 400, TEXT_TYPE, "400 Bad Request", 15);
+    MHD_add_response_header(r, "Content-Type", "application/json");
+    if (m->allow)
+        MHD_add_response_header(r, "Allow", m->allow);
+    if (e->code == ERR_BUSY || e->code == ERR_CLOSED)
+        MHD_add_response_header(r, "Retry-After", "1");
+    if (m->get)
+        MHD_add_response_header(r, "X-Cache", "error");
+    if (left_ms(m)) {
+        snprintf(age, sizeof(age), "max-age=%llu", (unsigned long long)left_ms(m) / 1000);
+        MHD_add_response_header(r, "Cache-Control", age);
+    }
 }
 
-static int client_error(const struct answer_to *to, int status, const struct error *e)
+static int client_error(const struct answer_to *to, int status, const struct error *e,
+                        const struct more *m)
 {
     struct MHD_Response *r = NULL;
     struct buf text;
@@ -173,24 +136,56 @@ static int client_error(const struct answer_to *to, int status, const struct err
     if (!text.failed)
         r = MHD_create_response_from_buffer(text.len, text.data, MHD_RESPMEM_MUST_COPY);
     buf_deinit(&text);
-    if (r) {
-        MHD_add_response_header(r, "Content-Type", "application/json");
-        if (status == 405)
-            MHD_add_response_header(r, "Allow", "GET, HEAD");
-        if (e->code == ERR_BUSY || e->code == ERR_CLOSED)
-            MHD_add_response_header(r, "Retry-After", "1");
-    }
-    return queue(to, status, r);
+    if (r)
+        add_client_headers(r, e, m);
+    return answer_queue(to, status, r);
+}
+
+static int status_of(const struct answer_to *to, enum err code)
+{
+    return to->peer ? dialect_status(to->dialect, code) : client_status[code];
+}
+
+static int error_with(const struct answer_to *to, int status, const struct error *e,
+                      const struct more *m)
+{
+    return to->peer ? peer_error(to, status, e, m) : client_error(to, status, e, m);
 }
 
 int answer_status(const struct answer_to *to, int status, const struct error *e)
 {
-    return to->peer ? peer_error(to, status, e) : client_error(to, status, e);
+    const struct more m = {NULL, NULL};
+
+    return error_with(to, status, e, &m);
 }
 
 int answer_error(const struct answer_to *to, const struct error *e)
 {
-    int status = to->peer ? dialect_status(to->dialect, e->code) : client_status[e->code];
+    return answer_status(to, status_of(to, e->code), e);
+}
 
-    return answer_status(to, status, e);
+int answer_method(const struct answer_to *to, const char *method, const char *allow)
+{
+    const struct more m = {allow, NULL};
+    struct error e;
+
+    error_set(&e, ERR_INVAL, "method %.20s is not served here", method);
+    return error_with(to, 405, &e, &m);
+}
+
+int answer_result(const struct answer_to *to, struct group *g, struct result *r)
+{
+    const struct more m = {NULL, r};
+
+    if (r->item)
+        return answer_value(to, g, r);
+    return error_with(to, status_of(to, r->err.code), &r->err, &m);
+}
+
+int answer_unparsed(const struct answer_to *to)
+{
+    struct answer_to closing = *to;
+
+    closing.close = 1;
+    return answer_bytes(&closing, 400, TEXT_TYPE, "400 Bad Request", 15);
 }

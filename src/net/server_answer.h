@@ -11,8 +11,10 @@
 #include "cache/flight.h"
 #include "wire/dialect.h"
 
-struct MHD_Connection;
+struct buf;
 struct group;
+struct MHD_Connection;
+struct MHD_Response;
 
 /* To whom one answers, and how: peers get protobuf and Go's plain texts, clients get the raw value
  * and JSON errors. */
@@ -20,26 +22,44 @@ struct answer_to {
     struct MHD_Connection *connection;
     enum dialect dialect;
     int peer;  /* 1: on base_path */
+    int ours;  /* 1: to one of our own nodes, or who speaks like one: says HEADER_NODE */
+    int head;  /* 1: to a HEAD */
     int close; /* 1: this answer ends its connection */
 };
 
 /* Every function returns what MHD's access handler returns (an int as wide as its enum). */
 
-/* A value. Takes the reference to r->item, which is dropped when the last byte is out. */
-int answer_value(const struct answer_to *to, struct group *g, const struct result *r);
+/* How a get ended. Takes the reference to r->item, which is dropped when the last byte is out. */
+int answer_result(const struct answer_to *to, struct group *g, struct result *r);
 
-/* An error of a load, or of the request: the status follows from the code. */
+/* An error that is not a get's end: the status follows from the code. */
 int answer_error(const struct answer_to *to, const struct error *e);
 
 /* A given status, with e as the text. */
 int answer_status(const struct answer_to *to, int status, const struct error *e);
 
+/* 405 to a client; `allow` lists what the path takes. */
+int answer_method(const struct answer_to *to, const char *method, const char *allow);
+
 /* A request target that cannot be decoded, to a peer: as Go's net/http answers before any handler
  * sees the request. */
 int answer_unparsed(const struct answer_to *to);
 
+/* Done, and there is nothing to say: 204 to a client, an empty 200 to a peer. */
+int answer_done(const struct answer_to *to);
+
 /* Bytes of a type. They are copied. */
 int answer_bytes(const struct answer_to *to, int status, const char *type, const void *bytes,
                  size_t n);
+
+/* The same without a copy: takes what is in the buf. NOMEM or TOOBIG when that has failed. */
+int answer_buf(const struct answer_to *to, int status, const char *type, struct buf *b);
+
+/* Sends r, if there is one, and gives it up. Without memory for a response MHD_NO ends the
+ * connection: there is nothing better to say. */
+int answer_queue(const struct answer_to *to, int status, struct MHD_Response *r);
+
+/* The value of a get, whose source is known: server_value.c. */
+int answer_value(const struct answer_to *to, struct group *g, struct result *r);
 
 #endif

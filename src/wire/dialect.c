@@ -119,8 +119,11 @@ enum dialect_parse dialect_parse(enum dialect d, const char *path, size_t n, cha
     ssize_t group_len, key_len;
     size_t head;
 
-    if (!slash)
-        return pct_decode(scratch, path, n, 0) < 0 ? DIALECT_BAD_ESCAPE : DIALECT_NO_KEY;
+    if (!slash) {
+        group_len = pct_decode(scratch, path, n, plus_is_space);
+        *out = (struct dialect_target){.group = scratch, .group_len = (size_t)group_len};
+        return group_len < 0 ? DIALECT_BAD_ESCAPE : DIALECT_NO_KEY;
+    }
     head = (size_t)(slash - path);
     group_len = pct_decode(scratch, path, head, plus_is_space);
     key_len = pct_decode(scratch + head, slash + 1, n - head - 1, plus_is_space);

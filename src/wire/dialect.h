@@ -87,7 +87,7 @@ struct dialect_target {
 
 enum dialect_parse {
     DIALECT_OK,
-    DIALECT_NO_KEY,    /* there is no "group/key" */
+    DIALECT_NO_KEY,    /* there is no "group/key": all of it is the group */
     DIALECT_BAD_ESCAPE /* a percent sign without two hex digits, or a raw control byte */
 };
 

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+/* server_change.c - a client's set, remove and flush: over all nodes (change.h), in groups that
+ * say `writable`.
+ *
+ * The connection is suspended until every node has confirmed or failed. */
+#include <microhttpd.h>
+#include <string.h>
+
+#include "base/list.h"
+#include "base/mem.h"
+#include "cache/group.h"
+#include "net/change.h"
+#include "net/conditional.h"
+#include "net/server_in.h"
+
+struct change_job {
+    struct job job;
+    enum batch_op op;
+    char *key; /* owned; NULL for a flush */
+    size_t key_len;
+    double ttl_ms;
+    int has_ttl;
+
+    /* Written by on_done() before the connection is resumed. */
+    int done;
+    struct error err;
+    struct buf missing; /* a JSON list of the nodes that did not confirm */
+};
+
+static void on_done(void *ctx, const struct change_result *r)
+{
+    struct change_job *c = ctx;
+    size_t i;
+
+    c->done = 1;
+    c->err = r->err;
+    buf_puts(&c->missing, "[");
+    for (i = 0; i < r->n_missing; i++) {
+        if (i)
+            buf_puts(&c->missing, ",");
+        buf_put_json(&c->missing, r->missing[i], strlen(r->missing[i]));
+    }
+    buf_puts(&c->missing, "]");
+    MHD_resume_connection(c->job.to.connection);
+}
+
+static int start(struct change_job *c)
+{
+    struct job *j = &c->job;
+    const struct batch_key key = {c->key, c->key_len};
+    const struct change_opts o = {
+        .group = j->group,
+        .op = c->op,
+        .keys = &key,
+        .n_keys = c->op == BATCH_FLUSH ? 0 : 1,
+        .value = body_bytes(&j->body),
+        .value_len = j->body.len,
+        .ttl_ms = c->has_ttl ? &c->ttl_ms : NULL,
+        .done = on_done,
+        .ctx = c,
+    };
+
+    MHD_suspend_connection(j->to.connection); /* before on_done() can come */
+    change_start(j->server->opts.changes, &o);
+    return MHD_YES;
+}
+
+/* The nodes that did not confirm, or the error of one that could not be asked. */
+static int answer_missing(struct change_job *c)
+{
+    struct buf out;
+    int ok;
+
+    buf_init(&out, 0);
+    buf_puts(&out, "{\"error\":");
+    buf_put_json(&out, c->err.msg, strlen(c->err.msg));
+    buf_puts(&out, ",\"code\":\"PEER\",\"missing\":");
+    buf_put(&out, c->missing.data, c->missing.len);
+    buf_puts(&out, "}\n");
+    ok = answer_buf(job_to(&c->job), 502, "application/json", &out);
+    buf_deinit(&out);
+    return ok;
+}
+
+static int change_run(struct job *j)
+{
+    struct change_job *c = list_entry(j, struct change_job, job);
+
+    if (!c->done)
+        return start(c);
+    if (!c->err.code)
+        return answer_done(job_to(j));
+    if (c->err.code == ERR_PEER && !c->missing.failed)
+        return answer_missing(c);
+    return answer_error(job_to(j), &c->err);
+}
+
+static void change_end(struct job *j)
+{
+    struct change_job *c = list_entry(j, struct change_job, job);
+
+    mem_free(c->key);
+    buf_deinit(&c->missing);
+    job_deinit(j);
+    mem_free(c);
+}
+
+static const struct job_kind change_kind = {change_run, change_end};
+
+/* The group of a change, if it may be changed. */
+static struct group *writable_group(const struct asked *a, int *ok)
+{
+    struct group *g = group_of(a, ok);
+    struct error e;
+
+    if (!g || group_opts(g).writable)
+        return g;
+    error_set(&e, ERR_INVAL, "group %s is not writable", group_name(g));
+    group_unref(g);
+    *ok = answer_status(&a->to, 403, &e);
+    return NULL;
+}
+
+/* How long a value that is set is good for: Cache-Control: max-age. */
+static enum err read_ttl(struct change_job *c, struct error *e)
+{
+    const char *text =
+        MHD_lookup_connection_value(c->job.to.connection, MHD_HEADER_KIND, "Cache-Control");
+    uint64_t seconds;
+    int there = max_age_parse(text, &seconds);
+
+    if (there < 0)
+        return error_set(e, ERR_INVAL, "Cache-Control has a max-age that is no number of seconds");
+    c->has_ttl = there;
+    c->ttl_ms = there ? (double)seconds * 1000 : 0;
+    return ERR_OK;
+}
+
+static int begin(const struct asked *a, enum batch_op op)
+{
+    const struct dialect_target *t = &a->target;
+    struct change_job *c;
+    struct group *g;
+    struct error e;
+    int ok;
+
+    g = writable_group(a, &ok);
+    if (!g)
+        return ok;
+    c = mem_zalloc(sizeof(*c));
+    c->op = op;
+    buf_init(&c->missing, 0);
+    job_init(&c->job, &change_kind, a, g);
+    if (op != BATCH_FLUSH) {
+        c->key = mem_alloc(t->key_len);
+        if (!c->key) {
+            error_set(&e, ERR_NOMEM, "no memory for a key");
+            return answer_error(&a->to, &e);
+        }
+        memcpy(c->key, t->key, t->key_len);
+        c->key_len = t->key_len;
+    }
+    if (op == BATCH_SET && read_ttl(c, &e))
+        return answer_error(&a->to, &e);
+    return job_begin(&c->job, a->framing, (size_t)group_opts(g).max_value_bytes);
+}
+
+int serve_set(const struct asked *a)
+{
+    return begin(a, BATCH_SET);
+}
+
+int serve_remove(const struct asked *a)
+{
+    return begin(a, BATCH_REMOVE);
+}
+
+int serve_flush(const struct asked *a)
+{
+    return begin(a, BATCH_FLUSH);
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* server_framing.h - where a request ends.
+ *
+ * libmicrohttpd would let requests through whose end two servers could see in different places, so
+ * their headers are checked here: one Host, clean names and values, and of a body either one
+ * Content-Length or one "Transfer-Encoding: chunked". */
+#ifndef SERVER_FRAMING_H
+#define SERVER_FRAMING_H
+
+#include <stdint.h>
+
+struct MHD_Connection;
+
+struct framing {
+    int body;        /* 1: there is one */
+    int chunked;     /* 1: and its length is not said. libmicrohttpd is lax about what stands
+                      * between chunks, so such a request has to be the last of its connection */
+    uint64_t length; /* of a body that is not chunked */
+};
+
+/* 0 when the request is to be refused, and its connection ended: what follows could be read as a
+ * second request. */
+int framing_read(struct MHD_Connection *c, const char *version, struct framing *out);
+
+#endif

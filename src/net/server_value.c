@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT */
+/* server_value.c - a value as the answer to a get: to a peer the protobuf that it lies in, to a
+ * client the bytes with what HTTP says about them (RFC 9110, 9111).
+ *
+ * What is sent is always the item's own memory, also a part of it. */
+#include <microhttpd.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "cache/group.h"
+#include "cache/item.h"
+#include "net/conditional.h"
+#include "net/server_answer.h"
+#include "wire/expire.h"
+#include "wire/getresponse.h"
+
+/* A tag costs a pass over the value, on the thread that sends it: some 2 ms for that many. */
+enum { ETAG_MAX_BYTES = 8 * 1024 * 1024 };
+
+/* What of an item is sent, and with which status. */
+struct part {
+    int status;
+    const char *bytes;
+    size_t n;
+    char range[80]; /* Content-Range; empty: none */
+};
+
+static void drop_item(void *item)
+{
+    item_unref(item);
+}
+
+/* Some of an item's own bytes. Takes the reference; NULL leaves it. */
+static struct MHD_Response *response_of(struct item *it, const char *bytes, size_t n)
+{
+    return MHD_create_response_from_buffer_with_free_callback_cls(n, (void *)(size_t)bytes,
+                                                                  drop_item, it);
+}
+
+/* An item that is being sent, and what stands behind its bytes. */
+struct tailed {
+    struct item *item; /* a reference */
+    char tail[GETRESPONSE_TAIL];
+};
+
+static void drop_tailed(void *arg)
+{
+    struct tailed *t = arg;
+
+    item_unref(t->item);
+    mem_free(t);
+}
+
+/* The item's own bytes, and behind them how often it is asked for and when it ends. Takes the
+ * reference; NULL leaves it. */
+static struct MHD_Response *response_with_tail(struct item *it, unsigned expire_field,
+                                               double minute_qps)
+{
+    const struct getresponse tail = {
+        .minute_qps = minute_qps,
+        .expire_ns = expire_to_wire(it->expires_ms, clock_ms(), clock_wall_ns()),
+    };
+    struct tailed *t = mem_zalloc(sizeof(*t));
+    struct MHD_IoVec parts[2];
+    struct MHD_Response *r;
+
+    t->item = it;
+    parts[0].iov_base = item_wire(it, &parts[0].iov_len);
+    parts[1].iov_base = t->tail;
+    parts[1].iov_len = getresponse_tail(t->tail, &tail, expire_field);
+    r = MHD_create_response_from_iovec(parts, 2, drop_tailed, t);
+    if (!r)
+        mem_free(t);
+    return r;
+}
+
+static const char *header_of(const struct answer_to *to, const char *name)
+{
+    return MHD_lookup_connection_value(to->connection, MHD_HEADER_KIND, name);
+}
+
+static void add_number(struct MHD_Response *r, const char *name, const char *before, uint64_t n)
+{
+    char text[48];
+
+    snprintf(text, sizeof(text), "%s%llu", before, (unsigned long long)n);
+    MHD_add_response_header(r, name, text);
+}
+
+static uint64_t left_ms(const struct item *it, uint64_t now_ms)
+{
+    return it->expires_ms > now_ms ? it->expires_ms - now_ms : 0;
+}
+
+static void add_age(struct MHD_Response *r, const struct item *it, uint64_t now_ms)
+{
+    uint64_t age_s = item_age_s(it, now_ms);
+
+    if (age_s)
+        add_number(r, "Age", "", age_s);
+}
+
+static void add_peer_headers(struct MHD_Response *r, const struct result *result)
+{
+    const struct item *it = result->item;
+    uint64_t now_ms = clock_ms();
+
+    MHD_add_response_header(r, "Content-Type", DIALECT_CONTENT_TYPE);
+    if (it->expires_ms)
+        add_number(r, HEADER_TTL, "", left_ms(it, now_ms));
+    add_age(r, it, now_ms);
+    if (result->source == SOURCE_STALE)
+        MHD_add_response_header(r, HEADER_STALE, "1");
+}
+
+static void add_client_headers(struct MHD_Response *r, const struct group *g,
+                               const struct result *result, const struct part *p, const char *etag)
+{
+    const struct item *it = result->item;
+    uint64_t now_ms = clock_ms();
+
+    MHD_add_response_header(r, "Content-Type", group_content_type(g));
+    MHD_add_response_header(r, "X-Cache", source_name(result->source));
+    if (etag)
+        MHD_add_response_header(r, "ETag", etag);
+    if (p->range[0])
+        MHD_add_response_header(r, "Content-Range", p->range);
+    MHD_add_response_header(r, "Accept-Ranges", "bytes");
+    add_age(r, it, now_ms);
+    if (it->expires_ms)
+        add_number(r, "Cache-Control", "max-age=", left_ms(it, now_ms) / 1000);
+    if (result->source == SOURCE_STALE)
+        MHD_add_response_header(r, "Warning", "110 - \"Response is Stale\"");
+}
+
+/* What the request's conditions make of the whole value in *p. */
+static void choose_part(const struct answer_to *to, const char *etag, struct part *p)
+{
+    const char *none_match = header_of(to, "If-None-Match"), *if_range, *range;
+    unsigned long long size = p->n;
+    uint64_t first, last;
+
+    if (none_match && etag_matches(none_match, etag)) {
+        p->status = 304; /* libmicrohttpd sends no body with it, but says how long that is */
+        return;
+    }
+    range = to->head ? NULL : header_of(to, "Range");
+    if_range = range ? header_of(to, "If-Range") : NULL;
+    if (!range || (if_range && !etag_is(if_range, etag)))
+        return;
+    switch (range_parse(range, p->n, &first, &last)) {
+    case RANGE_PART:
+        p->status = 206;
+        p->bytes += first;
+        p->n = (size_t)(last - first + 1);
+        snprintf(p->range, sizeof(p->range), "bytes %llu-%llu/%llu", (unsigned long long)first,
+                 (unsigned long long)last, size);
+        break;
+    case RANGE_NONE:
+        p->status = 416;
+        p->n = 0;
+        snprintf(p->range, sizeof(p->range), "bytes */%llu", size);
+        break;
+    default:
+        break;
+    }
+}
+
+static int answer_peer(const struct answer_to *to, struct group *g, const struct result *result)
+{
+    const struct dialect_facts *facts = dialect_facts(to->dialect);
+    struct item *it = result->item;
+    double qps = facts->minute_qps ? group_minute_qps(g, it->hash) : 0;
+    struct MHD_Response *r;
+    const char *bytes;
+    size_t n;
+
+    bytes = item_wire(it, &n);
+    r = facts->expire_field || qps > 0 ? response_with_tail(it, facts->expire_field, qps)
+                                       : response_of(it, bytes, n);
+    if (r)
+        add_peer_headers(r, result);
+    else
+        item_unref(it);
+    return answer_queue(to, 200, r);
+}
+
+static int answer_client(const struct answer_to *to, const struct group *g,
+                         const struct result *result)
+{
+    struct item *it = result->item;
+    struct part p = {.status = 200, .bytes = item_value(it), .n = it->value_len};
+    char tag[ETAG_BYTES], *etag = NULL;
+    struct MHD_Response *r;
+
+    if (p.n <= ETAG_MAX_BYTES) {
+        etag = tag;
+        etag_of(p.bytes, p.n, tag);
+    }
+    choose_part(to, etag, &p);
+    r = response_of(it, p.bytes, p.n);
+    if (r)
+        add_client_headers(r, g, result, &p, etag);
+    else
+        item_unref(it);
+    return answer_queue(to, p.status, r);
+}
+
+int answer_value(const struct answer_to *to, struct group *g, struct result *result)
+{
+    struct result r = *result;
+
+    result->item = NULL;
+    return to->peer ? answer_peer(to, g, &r) : answer_client(to, g, &r);
+}
