@@ -50,11 +50,13 @@ struct change {
     size_t value_len;
     int has_ttl;
     uint64_t ttl_ms;
-    uint64_t until_ms;
+    uint64_t until_ms; /* both steps */
     void (*done)(void *ctx, const struct change_result *r);
     void *ctx;
 
-    int step;            /* whoever starts the step */
+    int step;            /* whoever starts the step, like here and owner */
+    int here;            /* this node owns the one key, by the ring of step 1, and has done it */
+    struct peer *owner;  /* or another does: a reference */
     _Atomic size_t left; /* atomic: exchanges of the step, and its start */
     pthread_mutex_t mu;
     struct error err;        /* guarded by mu while a step is under way, like all that follows */

@@ -178,7 +178,8 @@ static void tell_again(struct pending *p)
     const struct tell_opts o = {
         .group = p->group, .what = &what, .timeout_ms = EXCHANGE_MS, .done = again_done, .ctx = p};
 
-    if (!peer) {
+    if (!peer || group_is_closed(p->group)) { /* a reload took the group, and its peers, away */
+        peer_unref(peer);
         forget(p);
         return;
     }
