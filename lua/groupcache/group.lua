@@ -131,7 +131,6 @@ return function(Group, how)
   -- @return seconds; or nil, message, "NOTFOUND"
   function Group:ttl(key)
     check_key(key, "group:ttl")
-    local seconds, message, code = core.ttl(how.where(self), key)
-    return seconds, message, code
+    return core.ttl(how.where(self), key)
   end
 end
