@@ -235,8 +235,8 @@ function methods:cancel(t)
 end
 
 function methods:release(load)
-  for i, held in ipairs(self.loads) do
-    if held == load then
+  for i, kept in ipairs(self.loads) do
+    if kept == load then
       table.remove(self.loads, i)
       return
     end
