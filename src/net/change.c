@@ -39,22 +39,27 @@ struct changes *changes_new(struct peers *(*peers_of)(const struct group *g))
 
 /* --- keys --- */
 
-void keys_copy(struct keys *out, const struct batch_key *keys, size_t n)
+enum err keys_copy(struct keys *out, const struct batch_key *keys, size_t n)
 {
     size_t i, bytes = 0;
     char *at;
 
+    memset(out, 0, sizeof(*out));
     for (i = 0; i < n; i++)
         bytes += keys[i].n;
-    out->list = mem_zalloc((n + 1) * sizeof(*keys) + bytes);
+    if (n)
+        out->list = mem_alloc(n * sizeof(*keys) + bytes);
+    if (n && !out->list)
+        return ERR_NOMEM;
     out->n = n;
-    at = (char *)(out->list + n + 1);
+    at = (char *)(out->list + n);
     for (i = 0; i < n; i++) {
         if (keys[i].n)
             memcpy(at, keys[i].bytes, keys[i].n);
         out->list[i] = (struct batch_key){at, keys[i].n};
         at += keys[i].n;
     }
+    return ERR_OK;
 }
 
 void keys_free(struct keys *k)
@@ -297,6 +302,7 @@ static void next_step(struct change *c)
 
 /* --- the start --- */
 
+/* NULL: no memory for the keys. */
 static struct change *change_new(struct changes *cs, struct group *g, enum batch_op op,
                                  const struct batch_key *keys, size_t n_keys)
 {
@@ -315,8 +321,10 @@ static struct change *change_new(struct changes *cs, struct group *g, enum batch
         peer_unref(list[--n]);
     mem_free(list);
     pthread_mutex_init(&c->mu, NULL);
-    keys_copy(&c->keys, keys, n_keys);
-    return c;
+    if (!keys_copy(&c->keys, keys, n_keys))
+        return c;
+    change_free(c);
+    return NULL;
 }
 
 /* Rounded up: never none at all. */
@@ -354,13 +362,11 @@ static void take_value(struct change *c, const struct change_opts *o)
     c->ttl_ms = c->has_ttl ? whole_ms(*o->ttl_ms) : 0;
 }
 
-static void refuse(const struct change_opts *o)
+static void refuse(const struct change_opts *o, enum err code, const char *why)
 {
     struct change_result r = {.n_missing = 0};
 
-    error_set(&r.err, ERR_CLOSED,
-              "group %s: closed, since the node is stopping or a reload took the group away",
-              group_name(o->group));
+    error_set(&r.err, code, "group %s: %s", group_name(o->group), why);
     o->done(o->ctx, &r);
 }
 
@@ -369,10 +375,14 @@ void change_start(struct changes *cs, const struct change_opts *o)
     struct change *c;
 
     if (group_is_closed(o->group)) {
-        refuse(o);
+        refuse(o, ERR_CLOSED, "closed, since the node is stopping or a reload took the group away");
         return;
     }
     c = change_new(cs, o->group, o->op, o->keys, o->n_keys);
+    if (!c) {
+        refuse(o, ERR_NOMEM, "no memory for the keys");
+        return;
+    }
     c->done = o->done;
     c->ctx = o->ctx;
     if (o->op == BATCH_SET)
@@ -384,6 +394,8 @@ void change_again(struct changes *cs, struct group *g, enum batch_op op, const s
 {
     struct change *c = change_new(cs, g, op, keys->list, keys->n);
 
+    if (!c) /* removing more can only cost loads */
+        c = change_new(cs, g, BATCH_FLUSH, NULL, 0);
     c->step = 1; /* the owner has confirmed */
     next_step(c);
 }

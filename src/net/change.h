@@ -25,8 +25,9 @@ struct peers;
 /* How a change ended. */
 struct change_result {
     struct error err; /* ERR_OK: every node has confirmed. PEER: those below did not. TOOBIG, NOMEM:
-                       * the value cannot be kept, and the key was removed. CLOSED: the group is
-                       * closed, and nothing has changed; or the node stopped meanwhile */
+                       * the value cannot be kept, and the key was removed. NOMEM also: there was
+                       * none for the keys. CLOSED: the group is closed. In both nothing has
+                       * changed, but that the node may have stopped half-way */
     const char *const *missing; /* URLs of the nodes that did not confirm */
     size_t n_missing;
 };

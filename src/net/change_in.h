@@ -20,7 +20,8 @@ struct keys {
     size_t n;
 };
 
-void keys_copy(struct keys *out, const struct batch_key *keys, size_t n);
+/* NOMEM leaves *out empty. */
+enum err keys_copy(struct keys *out, const struct batch_key *keys, size_t n);
 void keys_free(struct keys *k);
 
 struct changes {
