@@ -381,6 +381,109 @@ describe("a change over three nodes", function()
   end)
 end)
 
+describe("a getter", function()
+  local n
+
+  local function start(source, args)
+    n = node.start { script = "local groupcache = require 'groupcache' " .. source,
+      args = args or { "--workers", "1" } }
+  end
+
+  after_each(function()
+    rig.stop(n)
+  end)
+
+  it("changes, looks and asks beside others that wait", function()
+    start [[
+      local words = groupcache.group("words", { codec = "json", getter = function(key)
+        groupcache.sleep(0.01)
+        return { key }
+      end })
+      groupcache.group("g", { getter = function()
+        local values = groupcache.all {
+          function() return (words:set("a", { "set" })) end,
+          function() return words:get("b")[1] end,
+          function() return words:get_many({ "c", "d" }).d[1] end,
+          function() return (words:remove "e") end,
+        }
+        for i = 1, 4 do values[i] = tostring(values[i]) end
+        values[5], values[6] = words:peek("a")[1], select(3, words:peek "a")
+        values[7] = tostring(words:ttl "a")
+        return table.concat(values, " ")
+      end })
+    ]]
+    assert.equal("true b d true set main inf", (get(n, "k")))
+  end)
+
+  it("is told of a value that the codec can neither encode nor decode", function()
+    start [[
+      local words = groupcache.group("words", { codec = { encode = tostring, decode = function(b)
+        if b == "bad" then return nil, "no good" end
+        return b
+      end }, getter = function(key) return key end })
+      local failing = groupcache.group("failing", { codec = { decode = tostring, encode = function()
+        return nil, "no way"
+      end }, getter = function() end })
+      groupcache.group("g", { getter = function()
+        local out = { select(2, failing:set("k", 1)) }
+        local values, errors = words:get_many { "bad", "good" }
+        out[3], out[4], out[5] = values.good, tostring(values.bad), errors.bad.message
+        out[6], out[7] = errors.bad.code, select(3, words:peek "bad")
+        return table.concat(out, "|")
+      end })
+    ]]
+    assert.equal("group failing: the codec cannot encode the value: no way|INVAL|good|nil|"
+      .. "group words: the codec cannot decode the value: no good|GETTER|GETTER", (get(n, "k")))
+  end)
+
+  it("raises for misuse at the line of the script", function()
+    start([[
+      local g
+      g = groupcache.group("g", { getter = function(key)
+        local long, out = ("x"):rep(33), {}
+        local function try(fn, ...)
+          out[#out + 1] = select(2, pcall(fn, ...)):gsub("^.-node.lua:", "")
+        end
+        try(function() local _ = g:set(long, "v") end)
+        try(function() local _ = g:remove_many { "k", long } end)
+        try(function() local _ = g:get_many { 1 } end)
+        try(function() local _ = g:set(key, 1) end)
+        return table.concat(out, "\n")
+      end })
+      local ok, err = pcall(function() g:set("k", "v") end)
+      assert(not ok and err:find("group:set waits, and only a getter can wait", 1, true), err)
+    ]], { "--max-key-bytes", "32" })
+    assert.equal("7: group:set: the key has 33 bytes, max_key_bytes is 32\n"
+      .. "8: group:remove_many: key 2 has 33 bytes, max_key_bytes is 32\n"
+      .. "9: group:get_many: key 1 is a number, and must be a string\n"
+      .. "10: group:set: the value is a number, and must be a string", (get(n, "k")))
+  end)
+
+  it("leaves a change behind that goes on, when its time is over", function()
+    local f = fake.start [[
+      return function(request, c)
+        if request.method == "GET" then c:sleep(0.1) end
+        if request.method == "POST" then c:sleep(1) end
+        c:send("HTTP/1.1 200 OK\r\nX-Groupcache-Node: 1\r\nContent-Length: 0\r\n\r\n")
+      end
+    ]]
+    local port = ports.free()
+    local url = "http://127.0.0.1:" .. port
+    n = node.start { port = port, self = url, peers = { url, f.url }, args = { "--workers", "1" },
+      script = [[
+        local groupcache = require "groupcache"
+        local g = groupcache.group("g", { getter = function(key) return key end })
+        groupcache.group("brief", { timeout = 0.2, local_only = true, getter = function(key)
+          return tostring(g:remove(key))
+        end })
+      ]] }
+    local theirs = rig.owned_by({ url, f.url }, f.url, "k")
+    assert.equal(504, n:get("brief", theirs).status)
+    eventually(function() return n:stats().groups.g.removes == 1 end, 20, "it is done here, too")
+    f:stop()
+  end)
+end)
+
 describe("a node that does not confirm", function()
   local r, nodes, urls
 
