@@ -19,7 +19,6 @@
 struct end {
     struct error err;
     struct buf missing; /* URLs, each with its NUL */
-    struct gate *gate;  /* NULL, or who waits for it */
 };
 
 static void keep_end(struct end *end, const struct change_result *r)
@@ -150,26 +149,32 @@ static int l_change_result(lua_State *L)
 
 /* --- in a program --- */
 
+struct change_wait {
+    struct gate gate;
+    struct end *end;
+};
+
 static void wait_ends(void *ctx, const struct change_result *r)
 {
-    struct end *end = ctx;
+    struct change_wait *w = ctx;
 
-    keep_end(end, r);
-    gate_open(end->gate);
+    keep_end(w->end, r);
+    gate_open(&w->gate);
 }
 
 /* It ends by itself, at the group's timeout or when its node is closed. */
-static void change_and_wait(struct changes *changes, struct change_opts *o, struct end *end)
+static void change_and_wait(struct changes *changes, const struct change_opts *what,
+                            struct end *end)
 {
-    struct gate gate;
+    struct change_wait w = {.end = end};
+    struct change_opts o = *what;
 
-    gate_init(&gate);
-    end->gate = &gate;
-    o->done = wait_ends;
-    o->ctx = end;
-    change_start(changes, o);
-    gate_wait(&gate, GATE_FOR_EVER);
-    gate_deinit(&gate);
+    gate_init(&w.gate);
+    o.done = wait_ends;
+    o.ctx = &w;
+    change_start(changes, &o);
+    gate_wait(&w.gate, GATE_FOR_EVER);
+    gate_deinit(&w.gate);
 }
 
 static void change_alone(const struct change_opts *o, struct error *e)
