@@ -15,8 +15,8 @@
 ---| "BUSY"     # a limit on work in progress is reached
 ---| "CLOSED"   # the node is stopping, or a reload took the group away
 
---- Where a value came from: this node's main or hot cache, another node, this node's getter.
----@alias groupcache.Source "main"|"hot"|"peer"|"local"
+--- Where a value came from: this node's main or hot cache, another node, this node's getter; a cache, past its ttl.
+---@alias groupcache.Source "main"|"hot"|"peer"|"local"|"stale"
 
 --- Bytes: 1500, or a text such as "64MB" (10^6) or "1GiB" (2^30).
 ---@alias groupcache.Size integer|string
@@ -46,6 +46,10 @@
 ---@field getter groupcache.Getter
 ---@field cache_bytes? groupcache.Size main and hot cache together, all overhead included; default "64MB"
 ---@field ttl? groupcache.Seconds age at which a value ends, when it does not say itself; default 0, never
+---@field ttl_jitter? number share of the ttl by which it may be shorter, 0 to 1; default 0.1
+---@field negative_ttl? groupcache.Seconds how long it is kept that there is no such value; default 0, not at all
+---@field stale_while_revalidate? groupcache.Seconds after its ttl a value is given while the next is loaded; default 0
+---@field stale_if_error? groupcache.Seconds after its ttl a value is given when its load fails; default 0
 ---@field timeout? groupcache.Seconds of a load, waiting for its turn included; above 0, default 5
 ---@field max_value_bytes? groupcache.Size a larger value is TOOBIG; default "8MB", at most "1GiB"
 ---@field max_loads? integer getters running at once, 1 to 16384; more wait their turn; default 256
@@ -55,6 +59,7 @@
 ---@field pass_headers? string[] request headers that the getter may see; default none
 ---@field peers? string[] URLs of the nodes that share this group, this one too, {} for none; default: the node's
 ---@field local_only? boolean every key is this node's own: no other node is asked; default false
+---@field writable? boolean clients may set and remove over HTTP; default false
 
 --- What a node script may return. A flag or GROUPCACHE_NAME in the environment goes before it.
 ---@class groupcache.Settings
@@ -97,6 +102,65 @@ local Group = {}
 ---@return string? message nil with a value
 ---@return groupcache.Source|groupcache.Code source of the value; without one the code of the failure
 function Group:get(key, options) end
+
+--- Why one key of many has no value.
+---@class groupcache.KeyError
+---@field message string
+---@field code groupcache.Code
+
+--- The values of up to 10000 keys, all at the same time; waits as get does.
+---@param keys string[]
+---@param options? groupcache.GetOptions|groupcache.Seconds
+---@return table<string, any> values by key
+---@return table<string, groupcache.KeyError> errors by key
+function Group:get_many(keys, options) end
+
+--- Puts a value in place: the key's owner holds it, the other nodes nothing. Waits until all have confirmed.
+---@param key string
+---@param value any a string, or what the group's codec encodes
+---@param ttl? groupcache.Seconds nil: the group's own; 0 or less: the key is removed
+---@return true? ok
+---@return string? message
+---@return groupcache.Code? code
+---@return string[]? missing with the code PEER: URLs of the nodes that did not confirm; they are told again
+function Group:set(key, value, ttl) end
+
+--- Removes a key from every node. Waits as set does.
+---@param key string
+---@return true? ok
+---@return string? message
+---@return groupcache.Code? code
+---@return string[]? missing
+function Group:remove(key) end
+
+--- Removes up to 10000 keys from every node.
+---@param keys string[]
+---@return true? ok
+---@return string? message
+---@return groupcache.Code? code
+---@return string[]? missing
+function Group:remove_many(keys) end
+
+--- Removes every key from every node.
+---@return true? ok
+---@return string? message
+---@return groupcache.Code? code
+---@return string[]? missing
+function Group:flush() end
+
+--- What this node holds of a key: nothing is loaded, counted or moved, nobody waits.
+---@param key string
+---@return any value
+---@return string? message nil with a value
+---@return groupcache.Source|groupcache.Code source "main", "hot" or "stale"; without a value NOTFOUND
+function Group:peek(key) end
+
+--- Seconds that what this node holds of a key has left: less than 0 when stale, math.huge when it does not end.
+---@param key string
+---@return groupcache.Seconds? seconds
+---@return string? message
+---@return groupcache.Code? code NOTFOUND
+function Group:ttl(key) end
 
 --- A node in this program, from groupcache.start().
 ---@class groupcache.Node

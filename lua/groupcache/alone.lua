@@ -4,6 +4,7 @@
 
 local codec = require "groupcache.codec"
 local core = require "groupcache.core"
+local group = require "groupcache.group"
 local handle = require "groupcache.handle"
 
 local Alone = {}
@@ -54,6 +55,25 @@ function Alone:get(key)
   local ctx = { group = self.name, key = key, from_peer = false }
   return codec.unwrap(self.name, self.codec, finish(self, load, pcall(self.getter, key, ctx)))
 end
+
+group(Alone, {
+  where = function(self) return self.handle.raw end,
+  limit = function() return nil end,
+
+  change = function(self, _, change, keys, value, ttl_ms)
+    return core.wait_change(self.handle.raw, change, keys, value, ttl_ms)
+  end,
+
+  get_many = function(self, keys)
+    local values, errors = {}, {}
+    for _, key in ipairs(keys) do
+      local value, message, code = self:get(key)
+      values[key] = value
+      errors[key] = value == nil and { message = message, code = code } or nil
+    end
+    return values, errors
+  end,
+})
 
 --- @return the group
 return function(name, numbers, options)

@@ -52,14 +52,24 @@ function codec.find(option)
   return found
 end
 
+--- The bytes of a value that is not nil.
+-- @return bytes; or nil, message
+function codec.encode(name, c, value)
+  local bytes, why = c.encode(value)
+  if type(bytes) ~= "string" then
+    return nil, ("group %s: the codec cannot encode the value: %s"):format(
+      name, tostring(why or "it gave a " .. type(bytes)))
+  end
+  return bytes
+end
+
 local function encoded(name, c, value, err, ttl)
   if value == nil then
     return value, err, ttl
   end
-  local bytes, why = c.encode(value)
-  if type(bytes) ~= "string" then
-    return nil, ("group %s: the codec cannot encode the getter's value: %s"):format(
-      name, tostring(why or "it gave a " .. type(bytes)))
+  local bytes, why = codec.encode(name, c, value)
+  if not bytes then
+    return nil, why
   end
   return bytes, err, ttl
 end

@@ -5,6 +5,7 @@ assert(type(rawget(_G, "jit")) == "table", "groupcache needs LuaJIT 2.1")
 
 local codec = require "groupcache.codec"
 local core = require "groupcache.core"
+local group = require "groupcache.group"
 local options = require "groupcache.options"
 local schema = require "groupcache.schema"
 local wait = require "groupcache.wait"
@@ -48,10 +49,43 @@ function Group:get(key, given)
   if type(key) ~= "string" then
     error(("group:get: the key is a %s, and must be a string"):format(type(key)), 2)
   end
-  local op = core.get(self.name, key, given ~= nil and options.get_timeout(given) or nil)
+  local op = core.get(self.name, key, given ~= nil and options.get_timeout(given, "group:get")
+    or nil)
   wait.await(op, "group:get")
   return codec.unwrap(self.name, self.codec, core.get_result(op))
 end
+
+-- What cannot be decoded is an error of its key.
+local function decode_all(self, values, errors)
+  for key, bytes in pairs(values) do
+    local value, message, code = codec.unwrap(self.name, self.codec, bytes)
+    values[key] = value
+    if value == nil then
+      errors[key] = { message = message, code = code }
+    end
+  end
+  return values, errors
+end
+
+group(Group, {
+  where = function(self) return self.name end,
+  limit = function() return core.max_key_bytes() end,
+
+  change = function(self, what, change, keys, value, ttl_ms)
+    local op = core.change(self.name, change, keys, value, ttl_ms, what)
+    wait.await(op, what)
+    return core.change_result(op)
+  end,
+
+  get_many = function(self, keys, timeout_ms)
+    local op, message, code = core.get_many(self.name, keys, timeout_ms)
+    if not op then
+      return nil, message, code
+    end
+    wait.await(op, "group:get_many")
+    return decode_all(self, core.get_many_result(op, keys))
+  end,
+})
 
 -- "node.lua:12", of the code that called the caller of this function.
 local function caller()

@@ -4,6 +4,7 @@
 
 local config = require "groupcache.config"
 local core = require "groupcache.core"
+local group = require "groupcache.group"
 local handle = require "groupcache.handle"
 local options = require "groupcache.options"
 local reload = require "groupcache.reload"
@@ -23,13 +24,26 @@ function Group:get(key, given)
   if type(key) ~= "string" then
     error(("group:get: the key is a %s, and must be a string"):format(type(key)), 2)
   end
-  local timeout_ms = given ~= nil and options.get_timeout(given) or nil
+  local timeout_ms = given ~= nil and options.get_timeout(given, "group:get") or nil
   local value, _, source = self.handle:hit(key)
   if value then
     return value, nil, source
   end
   return core.wait(self.handle.raw, key, timeout_ms)
 end
+
+group(Group, {
+  where = function(self) return self.handle.raw end,
+  limit = function(self) return core.max_key_bytes(self.handle.raw) end,
+
+  change = function(self, _, change, keys, value, ttl_ms)
+    return core.wait_change(self.handle.raw, change, keys, value, ttl_ms)
+  end,
+
+  get_many = function(self, keys, timeout_ms)
+    return core.wait_many(self.handle.raw, keys, timeout_ms)
+  end,
+})
 
 local Node = {}
 Node.__index = Node

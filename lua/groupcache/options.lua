@@ -199,12 +199,12 @@ end
 
 local GET = { timeout = { kind = "duration", above_zero = true } }
 
---- The bound of one group:get: { timeout = seconds }, just the seconds, or nil for none. Raises at
--- the line of the get's caller.
+--- The bound of one get: { timeout = seconds }, just the seconds, or nil for none. Raises, in the
+-- name of `what`, at the line of the method's caller.
 -- @return milliseconds, or nil
-function options.get_timeout(given)
+function options.get_timeout(given, what)
   local checked, err = options.check(GET, type(given) == "table" and given or { timeout = given },
-    "group:get")
+    what)
   if not checked then
     error(err, 3)
   end

@@ -4,66 +4,13 @@
 -- hits. Each program runs in a luajit of its own, twice where that could matter: compiled and not.
 
 local http = require "support.http"
-local lfs = require "lfs"
 local ports = require "support.ports"
 local process = require "support.process"
+local programs = require "api.program"
 local rig = require "node.rig"
 local tmp = require "support.tmp"
 
-local build = os.getenv "BUILD" or "build"
-build = build:sub(1, 1) == "/" and build or lfs.currentdir() .. "/" .. build
-
-local SANITIZER = ({ address = "libasan.so", thread = "libtsan.so" })[os.getenv "SAN"]
-local PRELOAD = SANITIZER and process.run { os.getenv "CC" or "cc",
-  "-print-file-name=" .. SANITIZER }.stdout:match "%S+"
-
--- What every program begins with, in one line, so that its own lines keep their numbers.
-local HEAD = ([[
-local groupcache = require "groupcache"
-local socket = require "socket"
-local function say(...)
-  local out = {}
-  for i = 1, select("#", ...) do out[i] = tostring((select(i, ...))) end
-  print(table.concat(out, "|"))
-end
-local function until_true(fn)
-  local deadline = socket.gettime() + 20
-  while not fn() do
-    assert(socket.gettime() < deadline, "not within 20 s")
-    socket.sleep(0.002)
-  end
-end
-]]):gsub("\n", " ")
-
--- Runs a program with luajit -> its standard output; it must end well and write no errors.
-local function run(source, opts)
-  opts = opts or {}
-  local path = tmp.file(HEAD .. source, "prog.lua")
-  local argv = { "luajit", opts.joff and "-joff" or "-jon", path, unpack(opts.args or {}) }
-  argv.timeout = 120
-  argv.env = {
-    LUA_PATH = build .. "/share/lua/5.1/?.lua;" .. build .. "/share/lua/5.1/?/init.lua;;",
-    LUA_CPATH = build .. "/lib/lua/5.1/?.so;;",
-    LD_PRELOAD = PRELOAD,
-  }
-  local r = process.run(argv)
-  if not opts.may_fail then
-    assert.same({ 0, nil }, { r.code, r.signal }, r.stdout .. r.stderr)
-    assert.equal("", opts.logs and "" or r.stderr)
-  end
-  return r.stdout, r
-end
-
--- The program says the same, compiled or not.
-local function says(want, source, opts)
-  for _, joff in ipairs { false, true } do
-    local o = { joff = joff }
-    for name, value in pairs(opts or {}) do
-      o[name] = value
-    end
-    assert.equal(want, (run(source, o)), joff and "-joff" or "-jon")
-  end
-end
+local run, says = programs.run, programs.says
 
 describe("a group alone", function()
   it("loads once, then hits", function()
@@ -334,7 +281,7 @@ v:lost|nil|local
       for _ = 1, 5 do round() end
       print(rss() - before)
     ]]
-    assert(SANITIZER or tonumber(out) < 8192, out .. " kB more")
+    assert(programs.env.LD_PRELOAD or tonumber(out) < 8192, out .. " kB more")
   end)
 
   it("and its misuse raise at the caller's line", function()
@@ -492,10 +439,8 @@ groupcache.group("g")
       n:close()
     ]]):format(script, port, path)
     local dir = tmp.dir()
-    local p = process.spawn { "luajit", tmp.file(HEAD .. source, "prog.lua"),
-      stdout = dir .. "/stdout", env = {
-        LUA_PATH = build .. "/share/lua/5.1/?.lua;" .. build .. "/share/lua/5.1/?/init.lua;;",
-        LUA_CPATH = build .. "/lib/lua/5.1/?.so;;", LD_PRELOAD = PRELOAD } }
+    local p = process.spawn { "luajit", tmp.file(programs.head .. source, "prog.lua"),
+      stdout = dir .. "/stdout", env = programs.env }
     local eventually = require "support.eventually"
     local url = "http://127.0.0.1:" .. port
     eventually(function() return http.get(url .. "/readyz").status == 200 end, 20, "it serves")

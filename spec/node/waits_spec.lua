@@ -381,7 +381,7 @@ describe("a getter", function()
       ]]
       local res = assert(n:get("odd", "k"))
       assert.same({ 502, "GETTER" }, code_of(res))
-      assert.matches("the codec cannot encode the getter's value", res.body, 1, true)
+      assert.matches("the codec cannot encode the value", res.body, 1, true)
     end)
   end)
 

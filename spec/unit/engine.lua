@@ -215,13 +215,28 @@ function methods:many(keys, from_peer)
   return m
 end
 
+--- The same for a thread that blocks: the answers, without code or value those that were late.
+function methods:many_wait(keys, timeout_ms)
+  local list, out = ffi.new("struct many_key[?]", #keys), {}
+  for i, key in ipairs(keys) do
+    list[i - 1].bytes, list[i - 1].n = ffi.cast("const char *", key), #key
+  end
+  local m = C.many_wait(self.c, list, #keys, timeout_ms or 0)
+  for i = 1, #keys do
+    out[i] = { wakes = 0 }
+    answer(out[i], C.many_result(m, i - 1))
+  end
+  C.many_free(m)
+  return out
+end
+
 function methods:cancel(t)
   return C.group_cancel(self.c, t.waiter) == 1
 end
 
 function methods:release(load)
-  for i, held in ipairs(self.loads) do
-    if held == load then
+  for i, kept in ipairs(self.loads) do
+    if kept == load then
       table.remove(self.loads, i)
       return
     end

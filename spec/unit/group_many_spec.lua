@@ -89,6 +89,30 @@ describe("many keys of a group", function()
     m.free()
   end)
 
+  it("are waited for by a thread that may block", function()
+    g = engine.group()
+    g.on_load = function(load) g:finish(load, load.key) end
+    local answers = g:many_wait { "a", "b" }
+    assert.equal("a", answers[1].value)
+    assert.equal("b", answers[2].value)
+  end)
+
+  it("are not waited for any longer than was said: what has ended by then is there", function()
+    g = engine.group()
+    g.on_load = function(load)
+      if load.key == "soon" then
+        g:finish(load, "v")
+      else
+        g.loads[1] = load
+      end
+    end
+    local answers = g:many_wait({ "soon", "never" }, 5)
+    assert.equal("v", answers[1].value)
+    assert.same({ nil, "OK" }, { answers[2].value, answers[2].code })
+    assert.equal(1, g:stats().flights)
+    assert.equal(0, g:stats().waiters)
+  end)
+
   it("are refused whole when there is no memory for them", function()
     g = engine.group()
     C.mem_fail_after(0)

@@ -7,7 +7,8 @@
  *
  * One file a subject: core.c opens and holds what all share, group.c defines and asks groups, io.c
  * waits for HTTP and time, loop.c is for the Lua side of other event loops, library.c asks groups
- * from a program of its own, node.c runs nodes. */
+ * from a program of its own, node.c runs nodes; many.c asks for many keys, change.c sets and
+ * removes, peek.c looks, each for getters and for programs. */
 #ifndef BIND_H
 #define BIND_H
 
@@ -16,7 +17,10 @@
 #include <lauxlib.h>
 
 #include "base/err.h"
+#include "base/timers.h"
 
+struct changes;
+struct group;
 struct group_opts;
 struct node;
 struct op;
@@ -25,12 +29,14 @@ struct op;
 int luaopen_groupcache_core(lua_State *L);
 
 /* The functions of each file, ended by NULL. */
-extern const luaL_Reg bind_group[], bind_io[], bind_library[], bind_loop[], bind_node[];
+extern const luaL_Reg bind_group[], bind_io[], bind_library[], bind_loop[], bind_node[],
+    bind_many[], bind_change[], bind_peek[];
 
 /* Metatables: made once per state by luaopen_groupcache_core(). */
 #define BIND_OP "groupcache.op"
 #define BIND_SCRIPT "groupcache.script"
 #define BIND_NODE "groupcache.node"
+#define BIND_HANDLE "groupcache.handle"
 
 /* Pushes nil, message, code and returns 3. */
 int l_error(lua_State *L, const struct error *e);
@@ -45,6 +51,31 @@ struct op *l_check_op(lua_State *L, int index);
 /* The node at that index, not closed. Raises. */
 struct node *l_check_node(lua_State *L, int index);
 
+/* Makes a userdata that will own what is put into the slot, NULL at first: its release() comes with
+ * the collector. Raises. */
+void **l_owner(lua_State *L, void (*release)(void *p));
+
+/* In a VM of a node: collects garbage when its bound leaves no room for that many bytes. */
+void l_make_room(lua_State *L, size_t bytes);
+
+/* The group that argument 1 is about, with a reference, so this comes last of all that may raise:
+ * by name in a VM of a node, where `what` is the caller's name for messages, by handle in a
+ * program. changes, which may be NULL, is set to how it is changed: NULL, a group alone. */
+struct group *l_group(lua_State *L, const char *what, struct changes **changes);
+
+/* How long the caller of an op waits at most. Embedded in the op's own struct; a VM's thread. */
+struct patience {
+    struct timer timer;
+    struct op *op;               /* while the timer is set, a reference */
+    uint64_t ms;                 /* what it was set to */
+    void (*over)(struct op *op); /* the time is over */
+};
+
+void patience_begin(struct patience *p, struct op *op, uint64_t ms, void (*over)(struct op *op));
+
+/* Fine when none began. The caller has a reference to the op. */
+void patience_end(struct patience *p);
+
 /* The numbers of a group from the table at that index; absent ones have their defaults. Raises. */
 void l_check_numbers(lua_State *L, int index, struct group_opts *out);
 
@@ -53,6 +84,9 @@ void l_new_class(lua_State *L, const char *name, const luaL_Reg *methods);
 
 /* A method of node.c's that library.c has. */
 int l_node_handle(lua_State *L);
+
+/* l_group() of a program's. */
+struct group *l_handle_group(lua_State *L, struct changes **changes);
 
 /* Make the metatables of each file's userdata. */
 void bind_node_open(lua_State *L);

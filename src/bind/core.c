@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/thread.h"
+#include "base/timers.h"
 #include "cache/flight.h"
 #include "script/op.h"
 #include "script/task.h"
@@ -58,6 +59,33 @@ static int l_op_gc(lua_State *L)
         op_unref(op);
     }
     return 0;
+}
+
+static void patience_over(struct timer *t)
+{
+    struct patience *p = list_entry(t, struct patience, timer);
+    struct op *op = p->op;
+
+    p->over(op);
+    op_unref(op);
+}
+
+void patience_begin(struct patience *p, struct op *op, uint64_t ms, void (*over)(struct op *op))
+{
+    p->timer.run = patience_over;
+    p->op = op;
+    p->ms = ms;
+    p->over = over;
+    if (timers_set(vm_timers(op->vm), &p->timer, clock_ms() + ms) == ERR_OK)
+        op_ref(op); /* without memory for a timer the work's own deadline holds */
+}
+
+void patience_end(struct patience *p)
+{
+    if (!p->timer.slot)
+        return;
+    timers_cancel(vm_timers(p->op->vm), &p->timer);
+    op_unref(p->op);
 }
 
 /* Calls fn for the op at index 1, or for each op of the list there, until it returns not 0. */
@@ -120,6 +148,44 @@ static int l_now(lua_State *L)
 {
     lua_pushnumber(L, (double)clock_ns() / 1e9);
     return 1;
+}
+
+/* --- what Lua owns for us --- */
+
+#define BIND_OWNER "groupcache.owner"
+
+struct owner {
+    void *held;
+    void (*release)(void *p);
+};
+
+void **l_owner(lua_State *L, void (*release)(void *p))
+{
+    struct owner *o = lua_newuserdata(L, sizeof(*o));
+
+    *o = (struct owner){NULL, release};
+    luaL_getmetatable(L, BIND_OWNER);
+    lua_setmetatable(L, -2);
+    return &o->held;
+}
+
+static int l_owner_gc(lua_State *L)
+{
+    struct owner *o = luaL_checkudata(L, 1, BIND_OWNER);
+    void *held = o->held;
+
+    o->held = NULL;
+    if (held)
+        o->release(held);
+    return 0;
+}
+
+void l_make_room(lua_State *L, size_t bytes)
+{
+    struct vm *vm = vm_of(L);
+
+    if (vm)
+        vm_make_room(vm, bytes);
 }
 
 /* --- log --- */
@@ -223,6 +289,11 @@ static const luaL_Reg op_methods[] = {
     {NULL, NULL},
 };
 
+static const luaL_Reg owner_methods[] = {
+    {"__gc", l_owner_gc},
+    {NULL, NULL},
+};
+
 static const luaL_Reg functions[] = {
     {"any_done", l_any_done},
     {"await", l_await},
@@ -242,6 +313,7 @@ static const luaL_Reg functions[] = {
 __attribute__((visibility("default"))) int luaopen_groupcache_core(lua_State *L)
 {
     l_new_class(L, BIND_OP, op_methods);
+    l_new_class(L, BIND_OWNER, owner_methods);
     bind_library_open(L);
     bind_loop_open(L);
     bind_node_open(L);
@@ -252,6 +324,9 @@ __attribute__((visibility("default"))) int luaopen_groupcache_core(lua_State *L)
     luaL_setfuncs(L, bind_library, 0);
     luaL_setfuncs(L, bind_loop, 0);
     luaL_setfuncs(L, bind_node, 0);
+    luaL_setfuncs(L, bind_many, 0);
+    luaL_setfuncs(L, bind_change, 0);
+    luaL_setfuncs(L, bind_peek, 0);
     lua_pushliteral(L, GROUPCACHE_VERSION);
     lua_setfield(L, -2, "version");
     return 1;

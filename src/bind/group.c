@@ -7,10 +7,8 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/list.h"
 #include "base/mem.h"
-#include "base/timers.h"
 #include "cache/group.h"
 #include "cache/groups.h"
 #include "script/defs.h"
@@ -75,8 +73,7 @@ static int l_define(lua_State *L)
 struct get_op {
     struct op op;
     struct waiter waiter;
-    struct timer late;   /* the VM's thread: the caller waits no longer; set, it has a reference */
-    uint64_t timeout_ms; /* what it was set to */
+    struct patience patience;
     struct group *group; /* a reference */
     struct result result;
 };
@@ -90,28 +87,11 @@ static void get_free(struct op *op)
     mem_free(g);
 }
 
-/* VM's thread. */
-static void set_late(struct get_op *g, uint64_t timeout_ms)
-{
-    g->timeout_ms = timeout_ms;
-    if (timers_set(vm_timers(g->op.vm), &g->late, clock_ms() + timeout_ms) == ERR_OK)
-        op_ref(&g->op); /* without memory for a timer the load's own deadline holds */
-}
-
-/* VM's thread; the caller has a reference. */
-static void unset_late(struct get_op *g)
-{
-    if (!g->late.slot)
-        return;
-    timers_cancel(vm_timers(g->op.vm), &g->late);
-    op_unref(&g->op);
-}
-
 static void get_cancel(struct op *op)
 {
     struct get_op *g = (struct get_op *)(void *)op;
 
-    unset_late(g);
+    patience_end(&g->patience);
     if (group_cancel(g->group, &g->waiter))
         op_drop(op); /* nobody will finish it */
 }
@@ -129,16 +109,15 @@ static void get_wake(struct waiter *w, const struct result *r)
 }
 
 /* The flight goes on, for others and for the cache. */
-static void get_late(struct timer *t)
+static void get_late(struct op *op)
 {
-    struct get_op *g = list_entry(t, struct get_op, late);
+    struct get_op *g = (struct get_op *)(void *)op;
 
-    if (group_cancel(g->group, &g->waiter)) {
-        error_set(&g->result.err, ERR_TIMEOUT, "group %s: no value within %g s",
-                  group_name(g->group), (double)g->timeout_ms / 1000);
-        op_finish(&g->op);
-    }
-    op_unref(&g->op);
+    if (!group_cancel(g->group, &g->waiter))
+        return;
+    error_set(&g->result.err, ERR_TIMEOUT, "group %s: no value within %g s", group_name(g->group),
+              (double)g->patience.ms / 1000);
+    op_finish(op);
 }
 
 static int push_result(lua_State *L, const struct result *r)
@@ -151,31 +130,47 @@ static int push_result(lua_State *L, const struct result *r)
     return 3;
 }
 
+struct group *l_group(lua_State *L, const char *what, struct changes **changes)
+{
+    size_t name_len;
+    const char *name;
+    struct groups *groups;
+    struct group *group;
+    struct vm *vm;
+
+    if (lua_type(L, 1) == LUA_TUSERDATA)
+        return l_handle_group(L, changes);
+    name = luaL_checklstring(L, 1, &name_len);
+    vm = check_vm(L, what);
+    groups = vm_groups(vm);
+    group = groups ? groups_find(groups, name, name_len) : NULL;
+    if (!group)
+        task_raise(L, "group \"%s\" is not part of the running node", name);
+    if (changes)
+        *changes = vm_changes(vm);
+    return group;
+}
+
 /* core.get(group, key, timeout_ms or nil) -> op; then await it and take core.get_result(op). A hit
  * is an op that has ended. */
 static int l_get(lua_State *L)
 {
-    size_t name_len, key_len;
-    const char *name = luaL_checklstring(L, 1, &name_len);
+    size_t key_len;
     const char *key = luaL_checklstring(L, 2, &key_len);
     double timeout_ms = luaL_optnumber(L, 3, 0); /* init.lua has checked it */
     struct vm *vm = check_vm(L, "group:get");
     struct op **slot = l_new_op(L);
-    struct groups *groups = vm_groups(vm);
     struct group *group;
     struct get_op *g;
     uint32_t hash;
 
     task_check_can_wait(L, "group:get");
-    group = groups ? groups_find(groups, name, name_len) : NULL;
-    if (!group)
-        return task_raise(L, "group \"%s\" is not part of the running node", name);
+    group = l_group(L, "group:get", NULL);
     g = mem_zalloc(sizeof(*g));
     op_init(&g->op, &get_kind, vm);
     g->group = group;
     g->waiter.wake = get_wake;
     g->waiter.from = task_flight(vm_current(vm));
-    g->late.run = get_late;
     *slot = &g->op;
     hash = group_hash(key, key_len);
     g->result.item = group_lookup(group, hash, key, key_len, 0, &g->result.source);
@@ -183,7 +178,7 @@ static int l_get(lua_State *L)
         g->op.done = 1;
         op_drop(&g->op);
     } else if (timeout_ms > 0) {
-        set_late(g, (uint64_t)timeout_ms);
+        patience_begin(&g->patience, &g->op, (uint64_t)timeout_ms, get_late);
     }
     return 1;
 }
@@ -195,7 +190,7 @@ static int l_get_result(lua_State *L)
     struct get_op *g = (struct get_op *)(void *)op;
 
     luaL_argcheck(L, op->kind == &get_kind && op->done, 1, "not a get that has ended");
-    unset_late(g);
+    patience_end(&g->patience);
     if (g->result.item)
         vm_make_room(vm_of(L), g->result.item->value_len);
     return push_result(L, &g->result);

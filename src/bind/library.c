@@ -17,8 +17,8 @@
 #include "base/list.h"
 #include "cache/group.h"
 #include "node/node.h"
+#include "script/vm.h"
 
-#define BIND_HANDLE "groupcache.handle"
 #define BIND_LOAD "groupcache.load"
 
 enum { SLOTS = 1024 }; /* handle.lua asks for the number */
@@ -30,9 +30,11 @@ struct handle {
     const char *value; /* of the last recall(), borrowed from its slot */
     size_t value_len;
     int source;
-    struct group *group;  /* a reference */
-    struct flight *begun; /* a group alone: what its loader has just been given */
-    struct item *held;    /* while its value is pushed, which may raise */
+    struct group *group;     /* a reference */
+    struct changes *changes; /* borrowed, until the group is closed; NULL: it is alone */
+    size_t max_key_bytes;    /* 0: no bound */
+    struct flight *begun;    /* a group alone: what its loader has just been given */
+    struct item *held;       /* while its value is pushed, which may raise */
     struct item *slots[SLOTS];
 };
 
@@ -57,6 +59,15 @@ static struct handle *new_handle(lua_State *L)
     luaL_getmetatable(L, BIND_HANDLE);
     lua_setmetatable(L, -2);
     return h;
+}
+
+struct group *l_handle_group(lua_State *L, struct changes **changes)
+{
+    struct handle *h = check_handle(L, 1);
+
+    if (changes)
+        *changes = h->changes;
+    return group_ref(h->group);
 }
 
 static void forget(struct handle *h)
@@ -135,6 +146,18 @@ static int l_forget(lua_State *L)
 {
     forget(check_handle(L, 1));
     return 0;
+}
+
+/* core.max_key_bytes(handle, or nil in a VM of a node) -> the limit, or nil */
+static int l_max_key_bytes(lua_State *L)
+{
+    struct vm *vm = lua_isnoneornil(L, 1) ? vm_of(L) : NULL;
+    size_t max = vm ? vm_max_key_bytes(vm) : check_handle(L, 1)->max_key_bytes;
+
+    if (!max)
+        return 0;
+    lua_pushnumber(L, (double)max);
+    return 1;
 }
 
 /* core.hit(handle, key) -> value, nil, source | nil on a miss */
@@ -317,6 +340,8 @@ int l_node_handle(lua_State *L)
     struct handle *h = new_handle(L);
 
     h->group = node_group(n, name, len);
+    h->changes = node_changes(n);
+    h->max_key_bytes = node_max_key_bytes(n);
     return h->group ? 1 : 0;
 }
 
@@ -344,6 +369,7 @@ const luaL_Reg bind_library[] = {
     {"load_begin", l_load_begin},
     {"load_error", l_load_error},
     {"load_value", l_load_value},
+    {"max_key_bytes", l_max_key_bytes},
     {"recall", l_recall},
     {"wait", l_wait},
     {NULL, NULL},

@@ -59,7 +59,8 @@ enum { GROUP_HOT_RATE = 30 };
 
 enum {
     GROUP_MAX_WAITERS = 16384, /* callers of one flight; the next one is BUSY */
-    GROUP_MAX_FLIGHTS = 16384  /* open flights of a kind; the next key is BUSY */
+    GROUP_MAX_FLIGHTS = 16384, /* open flights of a kind; the next key is BUSY */
+    GROUP_MARGIN_MS = 1000     /* a flight has ended itself that long after its deadline */
 };
 
 /* How a group loads. No function is called with a lock held; ctx is the owner's. */
@@ -190,6 +191,7 @@ void group_tick(struct group *g, uint64_t now_ms);
 /* From here on every load ends with CLOSED; those under way are ended with it. Hits go on. The node
  * is stopping, or the group was taken away. */
 void group_close(struct group *g);
+int group_is_closed(const struct group *g);
 
 /* How many gets a minute this node has for a key, peers' included: what it tells a peer that asks
  * for it. 0 without HOT_RATE, and for one that does not stand out from the rest. */

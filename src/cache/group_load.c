@@ -459,3 +459,8 @@ void group_close(struct group *g)
     pthread_mutex_unlock(&g->mu);
     end_until(g, UINT64_MAX, &closed);
 }
+
+int group_is_closed(const struct group *g)
+{
+    return atomic_load(&g->closed);
+}

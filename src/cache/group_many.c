@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "base/gate.h"
 #include "base/mem.h"
 #include "cache/group.h"
 
@@ -107,4 +108,25 @@ void many_free(struct many *m)
         item_unref(m->ones[i].result.item);
     group_unref(m->group);
     mem_free(m);
+}
+
+static void open_gate(void *ctx, struct many *m)
+{
+    (void)m;
+    gate_open(ctx);
+}
+
+struct many *many_wait(struct group *g, const struct many_key *keys, size_t n, uint64_t timeout_ms)
+{
+    struct gate over;
+    struct many *m;
+
+    gate_init(&over);
+    m = many_start(g, keys, n, 0, NULL, open_gate, &over);
+    if (!timeout_ms)
+        timeout_ms = group_opts(g).timeout_ms + GROUP_MARGIN_MS;
+    if (m && !gate_wait(&over, timeout_ms) && !many_cancel(m))
+        gate_wait(&over, GATE_FOR_EVER);
+    gate_deinit(&over);
+    return m;
 }

@@ -7,6 +7,7 @@
 #define GROUP_MANY_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "cache/flight.h"
 
@@ -26,7 +27,8 @@ struct many *many_start(struct group *g, const struct many_key *keys, size_t n, 
 
 size_t many_count(const struct many *m);
 
-/* How the get of key i ended; valid once done was called, until many_free(). */
+/* How the get of key i ended; valid once done was called or many_cancel() said 1, until
+ * many_free(). Neither item nor error: it was taken off before its end. */
 const struct result *many_result(const struct many *m, size_t i);
 
 /* Takes off everyone who waits. 1: done was not called and will not be. 0: it was, or is about to
@@ -35,5 +37,9 @@ int many_cancel(struct many *m);
 
 /* After done, or a many_cancel() that said 1. NULL is fine. */
 void many_free(struct many *m);
+
+/* All of it for a thread that may block: at most timeout_ms, 0 for the group's own bound. Returns a
+ * many that is over; NULL when there is no memory. */
+struct many *many_wait(struct group *g, const struct many_key *keys, size_t n, uint64_t timeout_ms);
 
 #endif

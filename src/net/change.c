@@ -39,22 +39,27 @@ struct changes *changes_new(struct peers *(*peers_of)(const struct group *g))
 
 /* --- keys --- */
 
-void keys_copy(struct keys *out, const struct batch_key *keys, size_t n)
+enum err keys_copy(struct keys *out, const struct batch_key *keys, size_t n)
 {
     size_t i, bytes = 0;
     char *at;
 
+    memset(out, 0, sizeof(*out));
     for (i = 0; i < n; i++)
         bytes += keys[i].n;
-    out->list = mem_zalloc((n + 1) * sizeof(*keys) + bytes);
+    if (n)
+        out->list = mem_alloc(n * sizeof(*keys) + bytes);
+    if (n && !out->list)
+        return ERR_NOMEM;
     out->n = n;
-    at = (char *)(out->list + n + 1);
+    at = (char *)(out->list + n);
     for (i = 0; i < n; i++) {
         if (keys[i].n)
             memcpy(at, keys[i].bytes, keys[i].n);
         out->list[i] = (struct batch_key){at, keys[i].n};
         at += keys[i].n;
     }
+    return ERR_OK;
 }
 
 void keys_free(struct keys *k)
@@ -85,6 +90,14 @@ static void note_missing(struct change *c, const struct told *t, enum err code, 
     pthread_mutex_unlock(&c->mu);
 }
 
+static void note_error(struct change *c, enum err code, const char *text)
+{
+    pthread_mutex_lock(&c->mu);
+    if (!c->err.code)
+        error_set(&c->err, code, "%s", text);
+    pthread_mutex_unlock(&c->mu);
+}
+
 static void change_free(struct change *c)
 {
     struct missing *m;
@@ -94,6 +107,7 @@ static void change_free(struct change *c)
         peer_unref(m->peer);
         mem_free(m);
     }
+    peer_unref(c->owner);
     pthread_mutex_destroy(&c->mu);
     keys_free(&c->keys);
     mem_free(c->value);
@@ -106,10 +120,10 @@ static void tell_caller(struct change *c)
     const char **urls = mem_zalloc((c->n_missing + 1) * sizeof(*urls));
     struct change_result r = {.err = c->err, .missing = urls, .n_missing = c->n_missing};
     const struct missing *m;
-    size_t i = 0;
+    size_t i = c->n_missing;
 
     for (m = c->missing; m; m = m->next)
-        urls[i++] = m->peer->url;
+        urls[--i] = m->peer->url;
     if (!r.err.code && c->missing)
         error_set(&r.err, ERR_PEER, "group %s: %zu %s not confirm, the first is %s: %s",
                   group_name(c->group), c->n_missing, c->n_missing == 1 ? "node did" : "nodes did",
@@ -146,26 +160,33 @@ static void told_done(void *ctx, enum err code, const char *text)
     struct told *t = ctx;
     struct change *c = t->change;
 
-    if ((code == ERR_TOOBIG || code == ERR_NOMEM) && c->op == BATCH_SET && c->step == 1) {
-        pthread_mutex_lock(&c->mu);
-        error_set(&c->err, code, "%s", text); /* an answer: the old value is gone there */
-        pthread_mutex_unlock(&c->mu);
-    } else if (code) {
+    int refused = c->op == BATCH_SET && c->step == 1 && (code == ERR_TOOBIG || code == ERR_NOMEM);
+
+    if (refused || code == ERR_CLOSED)
+        note_error(c, code, text);
+    if (code && !refused) /* else step 2 tells it to remove the key */
         note_missing(c, t, code, text);
-    }
     peer_unref(t->peer);
     mem_free(t);
     over(c);
 }
 
+/* What the step that begins may take: the first one half of the time, or an owner that is silent
+ * would leave none for the others. */
+static uint64_t step_ms(const struct change *c)
+{
+    uint64_t now = clock_ms(), left = c->until_ms > now ? c->until_ms - now : 0;
+
+    return (c->step == 1 ? left / 2 : left) + 1;
+}
+
 static void tell(struct change *c, struct peer *peer, const struct batch_request *what)
 {
     struct told *t = mem_zalloc(sizeof(*t));
-    uint64_t now = clock_ms();
     const struct tell_opts o = {
         .group = c->group,
         .what = what,
-        .timeout_ms = c->until_ms > now ? c->until_ms - now : 1,
+        .timeout_ms = step_ms(c),
         .done = told_done,
         .ctx = t,
     };
@@ -222,10 +243,13 @@ static void step_owners(struct change *c)
         const struct batch_key *key = &c->keys.list[i];
 
         owners[i] = c->alone ? NULL : peers_place(c->peers, key->bytes, key->n);
-        if (owners[i] && !owners[i]->self)
+        if (owners[i] && !owners[i]->self) {
+            c->owner = c->keys.n == 1 ? peer_ref(owners[i]) : NULL;
             continue;
+        }
         peer_unref(owners[i]);
         owners[i] = NULL;
+        c->here = c->keys.n == 1;
         change_here(c, key, 1);
     }
     for (i = 0; i < c->keys.n; i++) {
@@ -235,35 +259,25 @@ static void step_owners(struct change *c)
     mem_free(owners);
 }
 
-/* 1 when that node was the one that step 1 was about. */
-static int was_told(const struct change *c, const struct peer *owner, const struct peer *peer)
-{
-    return c->op != BATCH_FLUSH && c->keys.n == 1 && owner == peer;
-}
-
 static void step_everyone(struct change *c)
 {
     struct batch_request what = {.op = c->op == BATCH_FLUSH ? BATCH_FLUSH : BATCH_REMOVE,
                                  .keys = c->keys.list,
                                  .n_keys = c->keys.n};
-    struct peer **list, *owner = NULL;
+    const struct peer *through = c->err.code ? NULL : c->owner; /* it refused a value: removes it */
+    struct peer **list;
     size_t i, n;
 
     list = peers_list(c->peers, &n);
-    if (c->keys.n == 1)
-        owner = peers_place(c->peers, c->keys.list[0].bytes, c->keys.list[0].n);
     if (c->op == BATCH_FLUSH)
         group_flush(c->group);
-    for (i = 0; i < c->keys.n; i++) {
-        if (!(owner && owner->self)) /* else it would take out what step 1 has put in */
-            change_here(c, &c->keys.list[i], 0);
-    }
+    for (i = 0; i < c->keys.n && !c->here; i++)
+        change_here(c, &c->keys.list[i], 0);
     for (i = 0; i < n; i++) {
-        if (!list[i]->self && !was_told(c, owner, list[i]))
+        if (!list[i]->self && list[i] != through)
             tell(c, list[i], &what);
         peer_unref(list[i]);
     }
-    peer_unref(owner);
     mem_free(list);
 }
 
@@ -288,6 +302,7 @@ static void next_step(struct change *c)
 
 /* --- the start --- */
 
+/* NULL: no memory for the keys. */
 static struct change *change_new(struct changes *cs, struct group *g, enum batch_op op,
                                  const struct batch_key *keys, size_t n_keys)
 {
@@ -306,8 +321,10 @@ static struct change *change_new(struct changes *cs, struct group *g, enum batch
         peer_unref(list[--n]);
     mem_free(list);
     pthread_mutex_init(&c->mu, NULL);
-    keys_copy(&c->keys, keys, n_keys);
-    return c;
+    if (!keys_copy(&c->keys, keys, n_keys))
+        return c;
+    change_free(c);
+    return NULL;
 }
 
 /* Rounded up: never none at all. */
@@ -320,26 +337,56 @@ static uint64_t whole_ms(double ms)
     return whole + ((double)whole < least);
 }
 
+/* Takes the value of a set, or makes it a removal: the old value must go in any case. */
+static void take_value(struct change *c, const struct change_opts *o)
+{
+    uint64_t max = group_opts(o->group).max_value_bytes;
+
+    if (o->ttl_ms && !(*o->ttl_ms > 0)) {
+        c->op = BATCH_REMOVE; /* over as soon as it is there */
+        return;
+    }
+    if (o->value_len > max)
+        error_set(&c->err, ERR_TOOBIG, "group %s: the value has %zu bytes, max_value_bytes is %llu",
+                  group_name(o->group), o->value_len, (unsigned long long)max);
+    else if (!(c->value = mem_alloc(o->value_len)))
+        error_set(&c->err, ERR_NOMEM, "no memory for a value of %zu bytes", o->value_len);
+    if (c->err.code) {
+        c->op = BATCH_REMOVE;
+        return;
+    }
+    if (o->value_len)
+        memcpy(c->value, o->value, o->value_len);
+    c->value_len = o->value_len;
+    c->has_ttl = o->ttl_ms != NULL;
+    c->ttl_ms = c->has_ttl ? whole_ms(*o->ttl_ms) : 0;
+}
+
+static void refuse(const struct change_opts *o, enum err code, const char *why)
+{
+    struct change_result r = {.n_missing = 0};
+
+    error_set(&r.err, code, "group %s: %s", group_name(o->group), why);
+    o->done(o->ctx, &r);
+}
+
 void change_start(struct changes *cs, const struct change_opts *o)
 {
-    struct change *c = change_new(cs, o->group, o->op, o->keys, o->n_keys);
+    struct change *c;
 
+    if (group_is_closed(o->group)) {
+        refuse(o, ERR_CLOSED, "closed, since the node is stopping or a reload took the group away");
+        return;
+    }
+    c = change_new(cs, o->group, o->op, o->keys, o->n_keys);
+    if (!c) {
+        refuse(o, ERR_NOMEM, "no memory for the keys");
+        return;
+    }
     c->done = o->done;
     c->ctx = o->ctx;
-    if (o->op == BATCH_SET && o->ttl_ms && !(*o->ttl_ms > 0))
-        c->op = BATCH_REMOVE; /* over as soon as it is there */
-    if (c->op == BATCH_SET) {
-        c->value = mem_alloc(o->value_len);
-        c->value_len = o->value_len;
-        c->has_ttl = o->ttl_ms != NULL;
-        c->ttl_ms = c->has_ttl ? whole_ms(*o->ttl_ms) : 0;
-    }
-    if (c->op == BATCH_SET && !c->value) {
-        error_set(&c->err, ERR_NOMEM, "no memory for a value of %zu bytes", o->value_len);
-        c->op = BATCH_REMOVE;
-    } else if (c->value && c->value_len) {
-        memcpy(c->value, o->value, c->value_len);
-    }
+    if (o->op == BATCH_SET)
+        take_value(c, o);
     next_step(c);
 }
 
@@ -347,6 +394,8 @@ void change_again(struct changes *cs, struct group *g, enum batch_op op, const s
 {
     struct change *c = change_new(cs, g, op, keys->list, keys->n);
 
+    if (!c) /* removing more can only cost loads */
+        c = change_new(cs, g, BATCH_FLUSH, NULL, 0);
     c->step = 1; /* the owner has confirmed */
     next_step(c);
 }

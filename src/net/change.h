@@ -4,8 +4,9 @@
  * The owner of a key changes first; only when it has confirmed are all others told, at once, this
  * node among them: so nobody can fetch the old value again from an owner that still has it. The
  * others remove what they hold, for a set as well. A change ends when every node has confirmed or
- * failed, or at the group's timeout. A node that did not confirm is told again to remove the keys,
- * for as long as it could hold them, in the background.
+ * failed, at the latest at the group's timeout, of which the owner has one half. A node that did
+ * not confirm is told again to remove the keys, for as long as it could hold them, in the
+ * background.
  *
  * Any thread. */
 #ifndef CHANGE_H
@@ -23,8 +24,10 @@ struct peers;
 
 /* How a change ended. */
 struct change_result {
-    struct error err;           /* ERR_OK: every node has confirmed. PEER: those below did not.
-                                 * TOOBIG, NOMEM, CLOSED: the change could not be made */
+    struct error err; /* ERR_OK: every node has confirmed. PEER: those below did not. TOOBIG, NOMEM:
+                       * the value cannot be kept, and the key was removed. NOMEM also: there was
+                       * none for the keys. CLOSED: the group is closed. In both nothing has
+                       * changed, but that the node may have stopped half-way */
     const char *const *missing; /* URLs of the nodes that did not confirm */
     size_t n_missing;
 };
@@ -49,7 +52,8 @@ struct changes *changes_new(struct peers *(*peers_of)(const struct group *g));
 /* The network thread has stopped, which ended what was under way. NULL is fine. */
 void changes_free(struct changes *cs);
 
-/* Starts a change. Copies everything. */
+/* Starts a change. Copies everything. When the group is closed, done says so at once and cs, which
+ * may be gone by then, is not touched. */
 void change_start(struct changes *cs, const struct change_opts *o);
 
 /* To be called a few times a second, by one thread: tells those again who did not confirm. */

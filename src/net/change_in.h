@@ -20,7 +20,8 @@ struct keys {
     size_t n;
 };
 
-void keys_copy(struct keys *out, const struct batch_key *keys, size_t n);
+/* NOMEM leaves *out empty. */
+enum err keys_copy(struct keys *out, const struct batch_key *keys, size_t n);
 void keys_free(struct keys *k);
 
 struct changes {
@@ -50,11 +51,13 @@ struct change {
     size_t value_len;
     int has_ttl;
     uint64_t ttl_ms;
-    uint64_t until_ms;
+    uint64_t until_ms; /* both steps */
     void (*done)(void *ctx, const struct change_result *r);
     void *ctx;
 
-    int step;            /* whoever starts the step */
+    int step;            /* whoever starts the step, like here and owner */
+    int here;            /* this node owns the one key, by the ring of step 1, and has done it */
+    struct peer *owner;  /* or another does: a reference */
     _Atomic size_t left; /* atomic: exchanges of the step, and its start */
     pthread_mutex_t mu;
     struct error err;        /* guarded by mu while a step is under way, like all that follows */

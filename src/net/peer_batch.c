@@ -2,8 +2,9 @@
 /* peer_batch.c - many loads at a node of ours, in one exchange (wire/batch.h).
  *
  * Answers come in frames, each as soon as the owner has it, and end their load at once: a slow key
- * holds up no other. What has no answer when the exchange is over ends as a load of its own would;
- * when the answer shows that no node of ours is there any more, the loads go one by one. */
+ * holds up no other. What has no answer when the exchange is over ends as a load of its own would.
+ * When the batch was refused, by who is no node of ours or by one that has no room for it, and when
+ * a frame made no sense, which may be due to one key, the rest go one by one. */
 #include <stdio.h>
 #include <string.h>
 
@@ -19,6 +20,7 @@ struct batch {
     struct peer *peer; /* a reference */
     size_t n, left;
     size_t max_frame;
+    int broken;               /* a frame was */
     struct flight *flights[]; /* NULL: has ended */
 };
 
@@ -72,8 +74,10 @@ static size_t batch_data(void *ctx, const char *bytes, size_t n)
         if (frame == 0)
             return taken;
         f = frame > 0 ? take(b, a.index) : NULL;
-        if (!f)
+        if (!f) {
+            b->broken = 1;
             return FETCH_NO_MORE;
+        }
         take_answer(b, f, &a);
         taken += (size_t)frame;
     }
@@ -99,7 +103,7 @@ static void get_rest(struct batch *b)
         struct flight *f = take(b, i);
 
         if (f)
-            peers_load(b->peer->peers, f, peer_ref(b->peer));
+            peer_get(peer_ref(b->peer), f);
     }
 }
 
@@ -108,13 +112,15 @@ static void batch_done(void *ctx, struct fetch *fetch)
     const struct error *e = fetch_error(fetch);
     struct batch *b = ctx;
     struct error short_of;
+    int taken;
 
-    if (!e->code) {
+    if (!e->code)
         peer_recognise(b->peer, fetch);
-        if (atomic_load(&b->peer->kind) != PEER_OURS)
-            get_rest(b);
-        error_set(&short_of, ERR_PEER, "status %d, and %zu of %zu answers are missing",
-                  fetch_status(fetch), b->left, b->n);
+    taken = fetch_status(fetch) == 200 && atomic_load(&b->peer->kind) == PEER_OURS;
+    if (b->broken || (!e->code && !taken)) {
+        get_rest(b);
+    } else if (!e->code) {
+        error_set(&short_of, ERR_PEER, "%zu of %zu answers are missing", b->left, b->n);
         e = &short_of;
     }
     fail_rest(b, fetch, e);
@@ -178,6 +184,14 @@ static struct fetch *send_request(struct batch *b, struct buf *url, struct buf *
     return fetch_start(p->net, &o, e);
 }
 
+/* Of a value, or of an error's text. */
+static size_t longest_frame(struct group *g)
+{
+    uint64_t max = group_opts(g).max_value_bytes;
+
+    return (size_t)(max > ERROR_TEXT ? max : ERROR_TEXT) + BATCH_FRAME_OVERHEAD;
+}
+
 void peer_batch(struct peer *peer, struct list *flights, size_t n)
 {
     struct batch *b = mem_zalloc(sizeof(*b) + n * sizeof(struct flight *));
@@ -191,7 +205,7 @@ void peer_batch(struct peer *peer, struct list *flights, size_t n)
     while ((l = list_pop_front(flights)))
         b->flights[b->n++] = list_entry(l, struct flight, queued);
     b->left = b->n;
-    b->max_frame = (size_t)group_opts(b->flights[0]->group).max_value_bytes + BATCH_FRAME_OVERHEAD;
+    b->max_frame = longest_frame(b->flights[0]->group);
     atomic_fetch_add(&peer->batches, 1);
     buf_init(&url, 0);
     buf_init(&body, 0);

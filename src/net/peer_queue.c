@@ -2,9 +2,10 @@
 /* peer_queue.c - loads on their way to a peer.
  *
  * A load is put into its peer's queue and the network thread is told, unless it is on its way
- * already. Whatever is in the queue when the thread comes there goes to a node of ours in one
- * exchange: the busier the thread, the more loads share one, and a load that comes alone waits for
- * nobody. Loads that need headers of their own, and those for other servers, go one by one. */
+ * already. Whatever is in the queue when the thread comes there goes in one exchange: the busier
+ * the thread, the more loads share one, and a load that comes alone waits for nobody. Loads that
+ * need headers of their own go one by one, as do those for a node that is known not to be ours; one
+ * that is not known yet says so by refusing the batch. */
 #include <string.h>
 
 #include "base/mem.h"
@@ -27,7 +28,7 @@ static _Thread_local struct {
 
 static int may_share(const struct peer *peer, const struct flight *f)
 {
-    return atomic_load_explicit(&peer->kind, memory_order_relaxed) == PEER_OURS && !f->info_len;
+    return atomic_load_explicit(&peer->kind, memory_order_relaxed) != PEER_OTHER && !f->info_len;
 }
 
 /* Moves those of f's group that may share an exchange from `all` to `some`. Returns how many. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* peer_tell.c - tells a node that keys have changed.
  *
- * What is not known to be another server of the family is told by a batch (wire/batch.h), which no
- * other takes for a request about a key. One that turns out to be another is told in its dialect's
- * own way, if that has one: the original has none, and a forks' node cannot be flushed. */
+ * It is told by a batch (wire/batch.h), whatever it was before: no other server of the family takes
+ * that for a request about a key. One that turns out to be another is told in its dialect's own
+ * way, if that has one: the original has none, and a fork's node cannot be flushed. */
 #include <stdio.h>
 #include <string.h>
 
@@ -48,6 +48,15 @@ static void tell_failed(struct tell *t, enum err code, const char *text)
 {
     if (!t->err.code)
         error_set(&t->err, code, "%s", text);
+}
+
+/* Of an exchange that failed only the end of the network thread, and a URL that is of no use, are
+ * told apart: the other codes are about the exchange, and would be taken for the node's word. */
+static void exchange_failed(struct tell *t, const struct error *e)
+{
+    int kept = e->code == ERR_CLOSED || e->code == ERR_INVAL;
+
+    tell_failed(t, kept ? e->code : ERR_PEER, e->msg);
 }
 
 static uint64_t left_ms(const struct tell *t)
@@ -101,7 +110,7 @@ static void dialect_done(void *ctx, struct fetch *f)
     char why[80];
 
     if (fetch_error(f)->code) {
-        tell_failed(t, fetch_error(f)->code, fetch_error(f)->msg);
+        exchange_failed(t, fetch_error(f));
     } else if (fetch_status(f) != 200 && fetch_status(f) != 404) { /* 404: it has no such group */
         snprintf(why, sizeof(why), "status %d", fetch_status(f));
         tell_failed(t, ERR_PEER, why);
@@ -130,10 +139,10 @@ static void send_set(struct tell *t, const char *method)
                            .value = t->what.value,
                            .value_len = t->what.value_len};
     uint64_t now = clock_ms();
+    uint64_t expires_ms = t->what.has_ttl ? now + t->what.ttl_ms : group_expiry_ms(t->group);
     struct buf url, body;
 
-    if (t->what.has_ttl)
-        r.expire_ns = expire_to_wire(now + t->what.ttl_ms, now, clock_wall_ns());
+    r.expire_ns = expire_to_wire(expires_ms, now, clock_wall_ns());
     buf_init(&url, 0);
     buf_init(&body, 0);
     put_key_url(&url, t, key);
@@ -203,30 +212,40 @@ static void tell_in_dialect(struct tell *t)
 
 /* --- by a batch --- */
 
+/* An answer of our own that is not 200. */
+static void take_refusal(struct tell *t, struct fetch *f)
+{
+    const char *name = fetch_header(f, HEADER_CODE);
+    enum err code = name ? err_from_name(name) : ERR_COUNT;
+    const struct buf *body = fetch_body(f);
+    char why[PEER_MESSAGE_BYTES];
+
+    if (code == ERR_INVAL &&
+        fetch_status(f) == dialect_facts(t->peer->peers->opts.dialect)->no_group_status)
+        return; /* it has no such group */
+    snprintf(why, sizeof(why), "%.*s", (int)(body->len < sizeof(why) ? body->len : sizeof(why)),
+             body->len ? body->data : "");
+    why[strcspn(why, "\n")] = '\0';
+    tell_failed(t, code == ERR_COUNT || code == ERR_OK ? ERR_PEER : code, why);
+}
+
 static void batch_done(void *ctx, struct fetch *f)
 {
     struct tell *t = ctx;
-    const char *name;
-    enum err code;
+    char why[80];
 
     if (fetch_error(f)->code) {
-        tell_failed(t, fetch_error(f)->code, fetch_error(f)->msg);
-        tell_over(t);
-        return;
-    }
-    peer_recognise(t->peer, f);
-    name = fetch_header(f, HEADER_CODE);
-    code = name ? err_from_name(name) : ERR_PEER;
-    if (atomic_load(&t->peer->kind) != PEER_OURS) {
+        exchange_failed(t, fetch_error(f));
+    } else if (fetch_header(f, HEADER_NODE)) {
+        peer_recognise(t->peer, f);
+        if (fetch_status(f) != 200)
+            take_refusal(t, f);
+    } else if (fetch_status(f) >= 500) { /* whoever it is, it is not well */
+        snprintf(why, sizeof(why), "status %d", fetch_status(f));
+        tell_failed(t, ERR_PEER, why);
+    } else {
+        peer_recognise(t->peer, f);
         tell_in_dialect(t);
-    } else if (fetch_status(f) != 200 && fetch_status(f) != 404) { /* 404: it has no such group */
-        char why[PEER_MESSAGE_BYTES];
-        const struct buf *body = fetch_body(f);
-
-        snprintf(why, sizeof(why), "%.*s", (int)(body->len < sizeof(why) ? body->len : sizeof(why)),
-                 body->len ? body->data : "");
-        why[strcspn(why, "\n")] = '\0';
-        tell_failed(t, code == ERR_COUNT ? ERR_PEER : code, why);
     }
     tell_over(t);
 }

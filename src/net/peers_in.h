@@ -107,8 +107,8 @@ enum err peer_put_group_url(struct buf *out, const struct peer *peer, const stru
 
 /* --- peer_batch.c --- */
 
-/* Network thread: asks for all keys on the list (flight.queued), which are of one group; the peer
- * is a node of ours. Takes the flights' references, borrows the peer. */
+/* Network thread: asks for all keys on the list (flight.queued), which are of one group. Takes the
+ * flights' references, borrows the peer. */
 void peer_batch(struct peer *peer, struct list *flights, size_t n);
 
 /* --- peer_tell.c --- */
@@ -118,7 +118,8 @@ struct tell_opts {
     const struct batch_request *what;
     uint64_t timeout_ms;
     /* Called once, on the network thread or before peer_tell() returns. ERR_OK: done there, or
-     * there is nothing there. ERR_INVAL: it cannot be told at all, being no node of ours. */
+     * there is nothing there. ERR_INVAL: it cannot be told at all, being no node of ours, or no
+     * node. ERR_TOOBIG, ERR_NOMEM: its answer to a set. */
     void (*done)(void *ctx, enum err code, const char *text);
     void *ctx;
 };

@@ -64,22 +64,16 @@ static struct pending *find_locked(struct changes *cs, const struct group *g, co
 
 static void add_keys_locked(struct pending *p, enum batch_op op, const struct keys *more)
 {
-    struct keys all;
-    struct batch_key *list;
+    struct batch_key list[MAX_KEYS];
+    struct keys all = {NULL, 0};
     size_t n = p->keys.n + more->n;
 
-    if (op == BATCH_FLUSH || p->op == BATCH_FLUSH || n > MAX_KEYS) {
-        p->op = BATCH_FLUSH;
-        keys_free(&p->keys);
-        return;
-    }
-    list = mem_zalloc((n + 1) * sizeof(*list));
     if (p->keys.n)
         memcpy(list, p->keys.list, p->keys.n * sizeof(*list));
-    if (more->n)
+    if (n <= MAX_KEYS && more->n)
         memcpy(list + p->keys.n, more->list, more->n * sizeof(*list));
-    keys_copy(&all, list, n);
-    mem_free(list);
+    if (op == BATCH_FLUSH || n > MAX_KEYS || p->op == BATCH_FLUSH || keys_copy(&all, list, n))
+        p->op = BATCH_FLUSH; /* also without memory for the keys: it can only cost loads */
     keys_free(&p->keys);
     p->keys = all;
 }
@@ -178,7 +172,8 @@ static void tell_again(struct pending *p)
     const struct tell_opts o = {
         .group = p->group, .what = &what, .timeout_ms = EXCHANGE_MS, .done = again_done, .ctx = p};
 
-    if (!peer) {
+    if (!peer || group_is_closed(p->group)) { /* a reload took the group, and its peers, away */
+        peer_unref(peer);
         forget(p);
         return;
     }

@@ -225,6 +225,8 @@ static enum err start_workers(struct node *n, struct vm *control, struct error *
         .loop = n->opts.loop,
         .net = n->net,
         .groups = n->groups,
+        .changes = n->changes,
+        .max_key_bytes = (size_t)n->opts.max_key_bytes,
     };
 
     n->workers = workers_start(&o, control, n->opts.script, e);
@@ -431,6 +433,16 @@ enum err node_set_group_peers(struct node *n, const char *group, const char *url
 struct group *node_group(struct node *n, const char *name, size_t name_len)
 {
     return groups_find(n->groups, name, name_len);
+}
+
+struct changes *node_changes(struct node *n)
+{
+    return n->changes;
+}
+
+size_t node_max_key_bytes(const struct node *n)
+{
+    return (size_t)n->opts.max_key_bytes;
 }
 
 /* --- stop --- */

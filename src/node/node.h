@@ -13,6 +13,7 @@
 #include "wire/dialect.h"
 
 struct buf;
+struct changes;
 struct group;
 struct lua_State;
 struct node;
@@ -73,6 +74,11 @@ enum err node_set_group_peers(struct node *n, const char *group, const char *url
 
 /* A reference to the group of that name, or NULL. */
 struct group *node_group(struct node *n, const char *name, size_t name_len);
+
+/* How its groups are changed. Until node_stop(), which closes them first: change_start() touches it
+ * no more then. */
+struct changes *node_changes(struct node *n);
+size_t node_max_key_bytes(const struct node *n);
 
 /* Ends the node: readiness off for drain_delay_ms, then no new connections, requests under way may
  * end for drain_timeout_ms or until hurry(arg) says 1 (asked some times a second; NULL: never),

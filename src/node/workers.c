@@ -77,6 +77,8 @@ static struct vm *make_vm(struct workers *w, const struct script *s, const struc
         .prelude = w->opts.prelude,
         .net = w->opts.net,
         .groups = w->opts.groups,
+        .changes = w->opts.changes,
+        .max_key_bytes = w->opts.max_key_bytes,
         .redirect = redirect,
         .ctx = w,
     };

@@ -13,6 +13,7 @@
 #include "base/err.h"
 
 struct buf;
+struct changes;
 struct flight;
 struct groups;
 struct lua_State;
@@ -30,8 +31,10 @@ struct workers_opts {
     int (*open)(struct lua_State *L);
     const char *prelude;
     const char *loop; /* another event loop in each VM (script/loop.h); NULL: none */
-    struct net *net;  /* borrowed, like groups */
+    struct net *net;  /* borrowed, like groups and changes */
     struct groups *groups;
+    struct changes *changes;
+    size_t max_key_bytes;
 };
 
 /* What /stats says. */

@@ -504,6 +504,16 @@ struct loop *vm_loop(const struct vm *vm)
     return vm->loop;
 }
 
+struct changes *vm_changes(struct vm *vm)
+{
+    return vm->opts.changes;
+}
+
+size_t vm_max_key_bytes(const struct vm *vm)
+{
+    return vm->opts.max_key_bytes;
+}
+
 const char *vm_name(const struct vm *vm)
 {
     return vm->opts.name;

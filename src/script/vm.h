@@ -18,6 +18,7 @@
 #include "base/list.h"
 #include "base/timers.h"
 
+struct changes;
 struct defs;
 struct flight;
 struct groups;
@@ -47,6 +48,8 @@ struct vm_opts {
     const char *prelude;              /* a module that is required before the script; NULL: none */
     struct net *net;                  /* borrowed; NULL: getters cannot fetch */
     struct groups *groups;            /* borrowed; NULL: getters cannot ask other groups */
+    struct changes *changes;          /* borrowed, NULL like groups: how they change them */
+    size_t max_key_bytes;             /* of what they ask for; not looked at here */
 
     /* Any thread: finds another VM for a load that an abandoned one had not begun. Takes the
      * loader's reference. */
@@ -127,6 +130,8 @@ struct timers *vm_timers(struct vm *vm);
 struct net *vm_net(struct vm *vm);
 struct loop *vm_loop(const struct vm *vm); /* NULL: it has no other loop */
 struct groups *vm_groups(struct vm *vm);
+struct changes *vm_changes(struct vm *vm);
+size_t vm_max_key_bytes(const struct vm *vm);
 const char *vm_name(const struct vm *vm);
 
 /* The task whose coroutine is running, or NULL (the script itself, another VM's). */

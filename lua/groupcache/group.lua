@@ -1,0 +1,136 @@
+-- SPDX-License-Identifier: MIT
+-- groupcache.group: what a group can do besides get, wherever it is met. The three places (a
+-- getter, a program with a node, a group alone) differ in a few functions, above all in how they
+-- wait:
+--
+--   how.where(group)     what the engine knows it by
+--   how.limit(group)     max_key_bytes, or nil
+--   how.change(group, what, op, keys, value, ttl_ms)   true | nil, message, code, missing
+--   how.get_many(group, keys, timeout_ms)              values, errors | nil, message, code
+--
+-- `what` is the method's name for messages. Misuse raises at the line of the method's caller.
+
+local codec = require "groupcache.codec"
+local core = require "groupcache.core"
+local options = require "groupcache.options"
+
+local MAX_KEYS = 10000 -- BATCH_MAX_KEYS
+
+local function check_key(key, what, limit)
+  if type(key) ~= "string" then
+    error(("%s: the key is a %s, and must be a string"):format(what, type(key)), 3)
+  end
+  if limit and #key > limit then
+    error(("%s: the key has %d bytes, max_key_bytes is %d"):format(what, #key, limit), 3)
+  end
+end
+
+-- A copy: the caller's list may change while somebody waits.
+local function check_keys(keys, what, limit)
+  local copy = {}
+  if type(keys) ~= "table" then
+    error(("%s: the keys are a %s, and must be a list"):format(what, type(keys)), 3)
+  end
+  local n = 0
+  for _ in pairs(keys) do
+    n = n + 1
+  end
+  if n > MAX_KEYS then
+    error(("%s: %d keys, the limit is %d"):format(what, n, MAX_KEYS), 3)
+  end
+  for i = 1, n do
+    local key = keys[i]
+    if type(key) ~= "string" then
+      error(("%s: key %d is a %s, and must be a string"):format(what, i, type(key)), 3)
+    end
+    if limit and #key > limit then
+      error(("%s: key %d has %d bytes, max_key_bytes is %d"):format(what, i, #key, limit), 3)
+    end
+    copy[i] = key
+  end
+  return copy
+end
+
+--- Adds the methods to a class.
+return function(Group, how)
+  --- Puts a value in place of whatever there is, at the node that owns the key; what the others
+  -- hold goes.
+  -- @param ttl seconds; nil: the group's own; 0 or less: the key is removed
+  -- @return true; or nil, message, code and, when the code is PEER, who did not confirm
+  function Group:set(key, value, ttl)
+    check_key(key, "group:set", how.limit(self))
+    if ttl ~= nil and type(ttl) ~= "number" then
+      error(("group:set: the ttl is a %s, and must be a number of seconds"):format(type(ttl)), 2)
+    end
+    if type(value) ~= "string" and (value == nil or not self.codec) then
+      error(("group:set: the value is a %s, and must be %s"):format(type(value),
+        self.codec and "one that the codec encodes" or "a string"), 2)
+    end
+    if self.codec then
+      local bytes, message = codec.encode(self.name, self.codec, value)
+      if not bytes then
+        return nil, message, "INVAL"
+      end
+      value = bytes
+    end
+    return how.change(self, "group:set", "set", { key }, value, ttl and ttl * 1000)
+  end
+
+  --- Removes a key from every node.
+  -- @return as set
+  function Group:remove(key)
+    check_key(key, "group:remove", how.limit(self))
+    return how.change(self, "group:remove", "remove", { key })
+  end
+
+  --- Removes many.
+  -- @return as set
+  function Group:remove_many(keys)
+    local list = check_keys(keys, "group:remove_many", how.limit(self))
+    if not list[1] then
+      return true
+    end
+    return how.change(self, "group:remove_many", "remove", list)
+  end
+
+  --- Removes every key from every node.
+  -- @return as set
+  function Group:flush()
+    return how.change(self, "group:flush", "flush", {})
+  end
+
+  --- The values of many keys, loaded if need be, all at the same time.
+  -- @param given optional { timeout = seconds }, or the seconds
+  -- @return values by key, errors by key: { message =, code = }
+  function Group:get_many(keys, given)
+    local list = check_keys(keys, "group:get_many", how.limit(self))
+    local timeout_ms = given ~= nil and options.get_timeout(given, "group:get_many") or nil
+    if not list[1] then
+      return {}, {}
+    end
+    local values, errors, code = how.get_many(self, list, timeout_ms)
+    if not values then
+      local message = errors
+      values, errors = {}, {}
+      for _, key in ipairs(list) do
+        errors[key] = { message = message, code = code }
+      end
+    end
+    return values, errors
+  end
+
+  --- What this node holds of a key: nothing is loaded, counted or moved, nobody waits.
+  -- @return value, nil, source; or nil, message, "NOTFOUND"
+  function Group:peek(key)
+    check_key(key, "group:peek")
+    return codec.unwrap(self.name, self.codec, core.peek(how.where(self), key))
+  end
+
+  --- How many seconds what this node holds of a key has left: less than 0 when it is stale,
+  -- math.huge when it does not end.
+  -- @return seconds; or nil, message, "NOTFOUND"
+  function Group:ttl(key)
+    check_key(key, "group:ttl")
+    return core.ttl(how.where(self), key)
+  end
+end

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+/* many.c - many keys of a group at once: a getter waits for them, a program's thread blocks. */
+#include "bind/bind.h"
+
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "cache/group.h"
+#include "cache/group_many.h"
+#include "script/op.h"
+#include "script/task.h"
+#include "script/vm.h"
+
+/* The list of strings at `index`, which holds the bytes, as an array that a userdata on the stack
+ * owns. */
+static struct many_key *check_keys(lua_State *L, int index, size_t *n)
+{
+    struct many_key *keys;
+    size_t i;
+
+    luaL_checktype(L, index, LUA_TTABLE);
+    *n = lua_objlen(L, index);
+    keys = lua_newuserdata(L, (*n + 1) * sizeof(*keys));
+    for (i = 0; i < *n; i++) {
+        lua_rawgeti(L, index, (int)i + 1);
+        keys[i].bytes = luaL_checklstring(L, -1, &keys[i].n);
+        lua_pop(L, 1);
+    }
+    return keys;
+}
+
+/* What is said of those that were late. */
+static void late_text(char *out, size_t size, const struct group *g, uint64_t timeout_ms)
+{
+    snprintf(out, size, "group %s: no value within %g s", group_name(g), (double)timeout_ms / 1000);
+}
+
+static void push_error(lua_State *L, const struct result *r, const char *late)
+{
+    lua_createtable(L, 0, 2);
+    lua_pushstring(L, r->err.code ? r->err.msg : late);
+    lua_setfield(L, -2, "message");
+    lua_pushstring(L, err_name(r->err.code ? r->err.code : ERR_TIMEOUT));
+    lua_setfield(L, -2, "code");
+}
+
+/* Pushes two tables, values and errors, by the keys of the list at `keys`. */
+static void push_answers(lua_State *L, const struct many *m, int keys, const char *late)
+{
+    size_t i, n = many_count(m), bytes = 0;
+
+    luaL_argcheck(L, lua_objlen(L, keys) == n, keys, "not the keys that were asked for");
+    for (i = 0; i < n; i++)
+        bytes += many_result(m, i)->item ? many_result(m, i)->item->value_len : 0;
+    l_make_room(L, bytes);
+    lua_newtable(L);
+    lua_newtable(L);
+    for (i = 0; i < n; i++) {
+        const struct result *r = many_result(m, i);
+
+        lua_rawgeti(L, keys, (int)i + 1);
+        if (r->item)
+            lua_pushlstring(L, item_value(r->item), r->item->value_len);
+        else
+            push_error(L, r, late);
+        lua_rawset(L, r->item ? -4 : -3);
+    }
+}
+
+static int no_memory(lua_State *L, size_t n)
+{
+    struct error e;
+
+    error_set(&e, ERR_NOMEM, "no memory for %zu loads", n);
+    return l_error(L, &e);
+}
+
+/* --- in a getter --- */
+
+struct many_op {
+    struct op op;
+    struct patience patience;
+    struct group *group; /* a reference */
+    struct many *many;
+};
+
+static void many_op_free(struct op *op)
+{
+    struct many_op *m = (struct many_op *)(void *)op;
+
+    many_free(m->many);
+    group_unref(m->group);
+    mem_free(m);
+}
+
+/* Nobody waits any more. When they have ended meanwhile, on_done() is on its way. */
+static void many_op_cancel(struct op *op)
+{
+    struct many_op *m = (struct many_op *)(void *)op;
+
+    patience_end(&m->patience);
+    if (many_cancel(m->many))
+        op_drop(op);
+}
+
+static const struct op_kind many_kind = {many_op_cancel, many_op_free};
+
+static void many_op_late(struct op *op)
+{
+    struct many_op *m = (struct many_op *)(void *)op;
+
+    if (many_cancel(m->many))
+        op_finish(op);
+}
+
+static void on_done(void *ctx, struct many *m)
+{
+    struct many_op *op = ctx;
+
+    (void)m;
+    op_finish(&op->op);
+}
+
+/* core.get_many(group, keys, timeout_ms or nil) -> op; then await it and take
+ * core.get_many_result(op, keys) | nil, message, code */
+static int l_get_many(lua_State *L)
+{
+    size_t n;
+    struct many_key *keys = check_keys(L, 2, &n);
+    double timeout_ms = luaL_optnumber(L, 3, 0); /* checked before */
+    struct op **slot = l_new_op(L);
+    struct group *group;
+    struct many_op *m;
+    struct vm *vm;
+
+    task_check_can_wait(L, "group:get_many");
+    vm = vm_of(L);
+    group = l_group(L, "group:get_many", NULL);
+    m = mem_zalloc(sizeof(*m));
+    op_init(&m->op, &many_kind, vm);
+    m->group = group;
+    m->many = many_start(group, keys, n, 0, task_flight(vm_current(vm)), on_done, m);
+    if (!m->many) {
+        op_drop(&m->op);
+        op_unref(&m->op);
+        return no_memory(L, n);
+    }
+    *slot = &m->op;
+    if (timeout_ms > 0)
+        patience_begin(&m->patience, &m->op, (uint64_t)timeout_ms, many_op_late);
+    return 1;
+}
+
+/* core.get_many_result(op, keys) -> values, errors */
+static int l_get_many_result(lua_State *L)
+{
+    struct op *op = l_check_op(L, 1);
+    struct many_op *m = (struct many_op *)(void *)op;
+    char late[ERROR_TEXT];
+
+    luaL_argcheck(L, op->kind == &many_kind && op->done && m->many, 1,
+                  "not a get_many that has ended");
+    luaL_checktype(L, 2, LUA_TTABLE);
+    patience_end(&m->patience);
+    late_text(late, sizeof(late), m->group, m->patience.ms);
+    push_answers(L, m->many, 2, late);
+    many_free(m->many); /* rather than with the collector */
+    m->many = NULL;
+    return 2;
+}
+
+/* --- in a program --- */
+
+static void release_many(void *many)
+{
+    many_free(many);
+}
+
+/* core.wait_many(handle, keys, timeout_ms or nil) -> values, errors | nil, message, code: blocks
+ * the thread. */
+static int l_wait_many(lua_State *L)
+{
+    size_t n;
+    struct many_key *keys = check_keys(L, 2, &n);
+    uint64_t timeout_ms = (uint64_t)luaL_optnumber(L, 3, 0);
+    void **slot = l_owner(L, release_many);
+    struct group *g = l_group(L, "group:get_many", NULL);
+    struct many *m = many_wait(g, keys, n, timeout_ms);
+    char late[ERROR_TEXT];
+
+    *slot = m;
+    late_text(late, sizeof(late), g, timeout_ms ? timeout_ms : group_opts(g).timeout_ms);
+    group_unref(g);
+    if (!m)
+        return no_memory(L, n);
+    push_answers(L, m, 2, late);
+    many_free(m);
+    *slot = NULL;
+    return 2;
+}
+
+const luaL_Reg bind_many[] = {
+    {"get_many", l_get_many},
+    {"get_many_result", l_get_many_result},
+    {"wait_many", l_wait_many},
+    {NULL, NULL},
+};

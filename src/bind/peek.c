@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/* peek.c - what this node holds of a key, without a trace of the look. */
+#include "bind/bind.h"
+
+#include <math.h>
+
+#include "base/clock.h"
+#include "cache/group.h"
+
+static void release_item(void *item)
+{
+    item_unref(item);
+}
+
+/* The item of the key at index 2, in a slot that a userdata on the stack owns; NULL in it and e. */
+static void **find(lua_State *L, const char *what, enum source *source, struct error *e)
+{
+    size_t n;
+    const char *key = luaL_checklstring(L, 2, &n);
+    void **slot = l_owner(L, release_item);
+    struct group *g = l_group(L, what, NULL);
+
+    *slot = group_peek(g, group_hash(key, n), key, n, source);
+    if (!*slot)
+        error_set(e, ERR_NOTFOUND, "group %s: this node does not hold the key", group_name(g));
+    group_unref(g);
+    return slot;
+}
+
+/* At once, rather than with the collector. */
+static void drop(void **slot)
+{
+    item_unref(*slot);
+    *slot = NULL;
+}
+
+/* core.peek(group, key) -> value, nil, source | nil, message, "NOTFOUND" */
+static int l_peek(lua_State *L)
+{
+    enum source source = SOURCE_MAIN;
+    struct error e;
+    void **slot = find(L, "group:peek", &source, &e);
+    struct item *it = *slot;
+
+    if (!it)
+        return l_error(L, &e);
+    l_make_room(L, it->value_len);
+    lua_pushlstring(L, item_value(it), it->value_len);
+    drop(slot);
+    lua_pushnil(L);
+    lua_pushstring(L, source_name(source));
+    return 3;
+}
+
+/* core.ttl(group, key) -> seconds left: less than 0, stale for so long; inf, no end | nil, message,
+ * "NOTFOUND" */
+static int l_ttl(lua_State *L)
+{
+    enum source source;
+    struct error e;
+    void **slot = find(L, "group:ttl", &source, &e);
+    const struct item *it = *slot;
+    uint64_t expires_ms;
+
+    if (!it)
+        return l_error(L, &e);
+    expires_ms = it->expires_ms;
+    drop(slot);
+    lua_pushnumber(L, expires_ms ? ((double)expires_ms - (double)clock_ms()) / 1000 : HUGE_VAL);
+    return 1;
+}
+
+const luaL_Reg bind_peek[] = {
+    {"peek", l_peek},
+    {"ttl", l_ttl},
+    {NULL, NULL},
+};
