@@ -39,7 +39,8 @@ struct batch_job {
 /* --- a get --- */
 
 /* Puts all of a frame but its value, if it has one, which is in a->value. */
-static void put_frame(struct buf *out, const struct gathered *end, struct batch_answer *a)
+static void put_frame(const struct batch_job *b, struct buf *out, const struct gathered *end,
+                      struct batch_answer *a)
 {
     const struct result *r = &end->result;
     struct item *it = r->item;
@@ -54,6 +55,7 @@ static void put_frame(struct buf *out, const struct gathered *end, struct batch_
         a->value_len = it->value_len;
         a->age_s = item_age_s(it, now_ms);
         a->stale = r->source == SOURCE_STALE;
+        a->minute_qps = group_minute_qps(b->job.group, it->hash);
     } else {
         a->code = r->err.code;
         a->message = r->err.msg;
@@ -72,7 +74,7 @@ static int next_frame(struct batch_job *b)
     b->head_sent = b->value_left = 0;
     if (!end)
         return 0;
-    put_frame(&b->head, end, &a);
+    put_frame(b, &b->head, end, &a);
     b->value = a.value;
     b->value_left = a.value_len;
     return 1;
@@ -144,7 +146,7 @@ static int answer_plain(struct batch_job *b)
 
     buf_init(&out, 0);
     while ((end = gather_next(b->gather))) {
-        put_frame(&out, end, &a);
+        put_frame(b, &out, end, &a);
         if (a.value)
             buf_put(&out, a.value, a.value_len);
     }
