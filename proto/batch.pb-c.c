@@ -174,7 +174,7 @@ const ProtobufCMessageDescriptor batchpb__batch_request__descriptor =
   (ProtobufCMessageInit) batchpb__batch_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor batchpb__batch_answer__field_descriptors[7] =
+static const ProtobufCFieldDescriptor batchpb__batch_answer__field_descriptors[8] =
 {
   {
     "index",
@@ -260,12 +260,25 @@ static const ProtobufCFieldDescriptor batchpb__batch_answer__field_descriptors[7
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "minute_qps",
+    8,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_DOUBLE,
+    offsetof(Batchpb__BatchAnswer, has_minute_qps),
+    offsetof(Batchpb__BatchAnswer, minute_qps),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned batchpb__batch_answer__field_indices_by_name[] = {
   5,   /* field[5] = age_s */
   2,   /* field[2] = code */
   0,   /* field[0] = index */
   3,   /* field[3] = message */
+  7,   /* field[7] = minute_qps */
   6,   /* field[6] = stale */
   4,   /* field[4] = ttl_ms */
   1,   /* field[1] = value */
@@ -273,7 +286,7 @@ static const unsigned batchpb__batch_answer__field_indices_by_name[] = {
 static const ProtobufCIntRange batchpb__batch_answer__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor batchpb__batch_answer__descriptor =
 {
@@ -283,7 +296,7 @@ const ProtobufCMessageDescriptor batchpb__batch_answer__descriptor =
   "Batchpb__BatchAnswer",
   "batchpb",
   sizeof(Batchpb__BatchAnswer),
-  7,
+  8,
   batchpb__batch_answer__field_descriptors,
   batchpb__batch_answer__field_indices_by_name,
   1,  batchpb__batch_answer__number_ranges,

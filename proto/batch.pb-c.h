@@ -56,10 +56,12 @@ struct  Batchpb__BatchAnswer
   uint64_t age_s;
   protobuf_c_boolean has_stale;
   protobuf_c_boolean stale;
+  protobuf_c_boolean has_minute_qps;
+  double minute_qps;
 };
 #define BATCHPB__BATCH_ANSWER__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&batchpb__batch_answer__descriptor) \
-    , 0, 0, 0, {0,NULL}, NULL, NULL, 0, 0, 0, 0, 0, 0 }
+    , 0, 0, 0, {0,NULL}, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 
 /* Batchpb__BatchRequest methods */

@@ -43,7 +43,7 @@ void judge_request(const uint8_t *in, size_t n, struct judged_request *out, uint
 }
 
 struct judged_answer { int ok, has_value, has_ttl, stale; uint32_t index; size_t value_len;
-                       uint64_t ttl_ms, age_s; char code[32], message[300]; };
+                       uint64_t ttl_ms, age_s; double minute_qps; char code[32], message[300]; };
 
 void judge_answer(const uint8_t *in, size_t n, struct judged_answer *out, uint8_t *value)
 {
@@ -62,6 +62,7 @@ void judge_answer(const uint8_t *in, size_t n, struct judged_answer *out, uint8_
     out->ttl_ms = m->ttl_ms;
     out->age_s = m->age_s;
     out->stale = m->stale;
+    out->minute_qps = m->minute_qps;
     snprintf(out->code, sizeof(out->code), "%s", m->code ? m->code : "");
     snprintf(out->message, sizeof(out->message), "%s", m->message ? m->message : "");
     batchpb__batch_answer__free_unpacked(m, NULL);
@@ -72,7 +73,7 @@ struct judged_request { int ok; size_t n_keys; uint32_t op; int has_value, has_t
 void judge_request(const uint8_t *in, size_t n, struct judged_request *out, uint8_t *keys,
                    uint8_t *value);
 struct judged_answer { int ok, has_value, has_ttl, stale; uint32_t index; size_t value_len;
-                       uint64_t ttl_ms, age_s; char code[32], message[300]; };
+                       uint64_t ttl_ms, age_s; double minute_qps; char code[32], message[300]; };
 void judge_answer(const uint8_t *in, size_t n, struct judged_answer *out, uint8_t *value);
 ]])
 
@@ -157,6 +158,7 @@ local function frame(a)
   end
   code.age_s = a.age or 0
   code.stale = a.stale and 1 or 0
+  code.minute_qps = a.qps or 0
   return built(function(b)
     C.batch_put_answer(b, code)
   end) .. (a.value or "")
@@ -184,6 +186,7 @@ local function read(bytes, max)
     end
     got.ttl = out.has_ttl ~= 0 and tonumber(out.ttl_ms) or nil
     got.age = out.age_s ~= 0 and tonumber(out.age_s) or nil
+    got.qps = out.minute_qps ~= 0 and out.minute_qps or nil
     return got, length
   end)
 end
@@ -342,7 +345,8 @@ describe("a batch's answer", function()
   it("says what it was told, and where it ends", function()
     for _, want in ipairs {
       { index = 0, value = "v" }, { index = 9999, value = "" },
-      { index = 3, value = ("\0v"):rep(70000), ttl = 2 ^ 52, age = 2 ^ 31, stale = true },
+      { index = 3, value = ("\0v"):rep(70000), ttl = 2 ^ 52, age = 2 ^ 31, stale = true,
+        qps = 2.5 },
       { index = 1, value = "v", ttl = 0 },
       { index = 2, code = tonumber(C.ERR_NOTFOUND), message = "no such", ttl = 5000 },
       { index = 4, code = tonumber(C.ERR_GETTER), message = "" },
@@ -355,7 +359,7 @@ describe("a batch's answer", function()
   end)
 
   it("adds no more than its overhead to a value", function()
-    local longest = { index = 2 ^ 52, ttl = 2 ^ 52, age = 2 ^ 52, stale = true,
+    local longest = { index = 2 ^ 52, ttl = 2 ^ 52, age = 2 ^ 52, stale = true, qps = 1.5,
       value = ("v"):rep(1e6) }
     assert.is_true(#frame(longest) - 1e6 <= tonumber(C.BATCH_FRAME_OVERHEAD))
   end)
@@ -370,6 +374,7 @@ describe("a batch's answer", function()
         want.value = random_bytes(math.random(0, 400))
         want.age = math.random(2) == 1 and math.random(1, 2 ^ 31) or nil
         want.stale = math.random(2) == 1 or nil
+        want.qps = math.random(2) == 1 and math.random() * 1e6 or nil
       else
         want.code = math.random(1, tonumber(C.ERR_COUNT) - 1)
         want.message = ("m"):rep(math.random(0, 239))
@@ -386,6 +391,7 @@ describe("a batch's answer", function()
       assert.equal(want.ttl, judged.has_ttl ~= 0 and tonumber(judged.ttl_ms) or nil)
       assert.equal(want.age or 0, tonumber(judged.age_s))
       assert.equal(want.stale and 1 or 0, judged.stale)
+      assert.equal(want.qps or 0, judged.minute_qps)
       assert.equal(want.code and ffi.string(C.err_name(want.code)) or "", ffi.string(judged.code))
       assert.equal(want.message or "", ffi.string(judged.message))
     end
