@@ -142,6 +142,11 @@ static int open_body(lua_State *L)
     struct vm *vm = lua_touserdata(L, 1);
 
     luaL_openlibs(L);
+    /* The head of luaL_unref()'s list of free places would be made when a task first ends: maybe
+     * with a full heap, and outside of protected mode. As 0, which says that the list is empty as
+     * nil does, it stays. */
+    lua_pushinteger(L, 0);
+    lua_rawseti(L, LUA_REGISTRYINDEX, 0);
     lua_pushlightuserdata(L, (void *)(size_t)&registry_key);
     lua_pushlightuserdata(L, vm);
     lua_rawset(L, LUA_REGISTRYINDEX);
