@@ -136,6 +136,16 @@ static void set_field(lua_State *L, const char *name, const char *value)
     lua_setfield(L, -2, name);
 }
 
+/* Lua then ends the process, and says nothing by itself. */
+static int on_panic(lua_State *L)
+{
+    const char *msg = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : luaL_typename(L, -1);
+
+    log_error("script", "an error outside of any protected call", "vm=%s error=\"%s\"",
+              vm_name(vm_of(L)), msg);
+    return 0;
+}
+
 /* Protected. */
 static int open_body(lua_State *L)
 {
@@ -150,6 +160,7 @@ static int open_body(lua_State *L)
     lua_pushlightuserdata(L, (void *)(size_t)&registry_key);
     lua_pushlightuserdata(L, vm);
     lua_rawset(L, LUA_REGISTRYINDEX);
+    lua_atpanic(L, on_panic);
     lua_getglobal(L, "package");
     set_field(L, "path", vm->opts.path);
     set_field(L, "cpath", vm->opts.cpath);
