@@ -7,6 +7,7 @@
 # beside obj/ and test/libgroupcache.so (all engine symbols visible, for the unit specs).
 #
 # Variables: CC CFLAGS LDFLAGS BUILD WERROR=1 V=1 SAN=address|undefined|thread T=spec... PORT PREFIX DESTDIR
+# Of the benchmark: ROUNDS SECONDS ONLY=row,row STRICT=1; of the guard: RENEW=1
 
 VERSION = 0.1.0
 
@@ -33,6 +34,8 @@ TEST_PACKAGES    = luajit lua-busted lua-cjson lua-filesystem lua-mpack lua-posi
                    lua-cqueues lua-http lua-luv redis-server
 LINT_PACKAGES    = lua-check clang clang-format cppcheck protobuf-c-compiler
 INTEROP_PACKAGES = golang-go golang-github-golang-groupcache-dev
+BENCH_PACKAGES   = wrk memcached git $(INTEROP_PACKAGES)
+GUARD_PACKAGES   = valgrind
 ROCK_PACKAGES    = luajit luarocks lua-cjson lua-mpack
 
 # ---- flags -------------------------------------------------------------------------------------
@@ -93,8 +96,8 @@ LUA_COPIES = $(LUA_FILES:lua/%=$(BUILD)/share/lua/5.1/%)
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all objects testlib deps run cluster test specs loops interop bench lint fmt proto rock install \
-        valgrind clean help FORCE
+.PHONY: all objects testlib deps run cluster test specs loops interop bench bench-programs guard lint \
+        fmt proto rock install valgrind clean help FORCE
 
 all: $(BIN) $(CORE) $(LUA_COPIES) ## build everything into $(BUILD)
 	@:
@@ -226,12 +229,45 @@ interop: ## the specs against real Go groupcache nodes
 	@sh spec/interop/build.sh $(BUILD)/interop
 	+@$(SUBMAKE) specs T="$(or $(T),spec/interop)"
 
-bench: ## not yet: the side-by-side benchmark
-	@echo 'not yet: bench' >&2; exit 1
+bench: ## everything beside its peers, in one table; one row: make bench ONLY=hit ROUNDS=1
+	@.ci/deps $(RUN_PACKAGES) $(TEST_PACKAGES)
+	@.ci/deps $(BENCH_PACKAGES) || echo 'bench: without the peers that are missing' >&2
+	+@$(SUBMAKE) $(J) all testlib bench-programs
+	@mkdir -p $(BUILD)/bench; sh spec/interop/build.sh $(BUILD)/bench bench/peers/gopeer || \
+	  echo 'bench: without Go' >&2
+	@$(BENCH_ENV) ROUNDS='$(ROUNDS)' SECONDS='$(SECONDS)' ONLY='$(ONLY)' STRICT='$(STRICT)' \
+	  $(LUAJIT) bench/run.lua
+
+guard: ## instructions of the hot paths against bench/baseline.txt; RENEW=1 writes it anew
+	@.ci/deps $(RUN_PACKAGES) $(TEST_PACKAGES) $(GUARD_PACKAGES)
+	+@$(SUBMAKE) $(J) all bench-programs
+	@$(BENCH_ENV) RENEW='$(RENEW)' $(LUAJIT) bench/guard/guard.lua
+
+BENCH_ENV = env BUILD=$(BUILD) CC='$(CC)' \
+  LUA_PATH='$(BUILD)/share/lua/5.1/?.lua;$(BUILD)/share/lua/5.1/?/init.lua;;' \
+  LUA_CPATH='$(BUILD)/lib/lua/5.1/?.so;;'
+
+# Our own: linked with the very objects of the program, so that what is measured is what is run.
+BENCH_OURS = $(BUILD)/bench/engine $(BUILD)/bench/paths
+
+bench-programs: $(BENCH_OURS) $(BUILD)/bench/mhd
+	@:
+
+$(BUILD)/bench/engine: bench/inside/engine.c $(LIB_OBJS)
+$(BUILD)/bench/paths: bench/guard/paths.c $(LIB_OBJS)
+$(BENCH_OURS):
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) -Wl,-E $(ALL_LDFLAGS) -o $@ $^ $(LUAJIT_LIBS) $(LDLIBS)
+
+$(BUILD)/bench/mhd: bench/peers/mhd.c $(OBJ)/flags
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(LDLIBS)
 
 # ---- looks -------------------------------------------------------------------------------------
 
-C_FILES  = $(wildcard src/*.[ch] src/*/*.[ch])
+C_FILES  = $(wildcard src/*.[ch] src/*/*.[ch] bench/*/*.c)
 NO_COLOR = $(if $(MAKE_TERMOUT),,--no-color)
 
 lint: ## every static check; ends with "lint: clean"
@@ -241,9 +277,9 @@ lint: ## every static check; ends with "lint: clean"
 	  luacheck -q $(NO_COLOR) --std rockspec --filename $$f - <$$f || exit 1; done
 	clang-format --dry-run --Werror $(C_FILES)
 	cppcheck -q --std=c11 --enable=warning,portability,performance --inline-suppr --error-exitcode=1 \
-	  --suppress=missingIncludeSystem -j $(shell nproc) -Isrc -Iproto src
-	+@$(SUBMAKE) $(J) objects CC=gcc   WERROR=1 SAN= BUILD=$(BUILD)/lint-gcc
-	+@$(SUBMAKE) $(J) objects CC=clang WERROR=1 SAN= BUILD=$(BUILD)/lint-clang
+	  --suppress=missingIncludeSystem -j $(shell nproc) -Isrc -Iproto src bench
+	+@$(SUBMAKE) $(J) objects bench-programs CC=gcc   WERROR=1 SAN= BUILD=$(BUILD)/lint-gcc
+	+@$(SUBMAKE) $(J) objects bench-programs CC=clang WERROR=1 SAN= BUILD=$(BUILD)/lint-clang
 	+@$(SUBMAKE) proto PROTO_OUT=$(BUILD)/lint-proto
 	@cd $(BUILD)/lint-proto && for f in *.pb-c.c *.pb-c.h; do \
 	  sed /MIN_COMPILER_VERSION/d $$f >made; sed /MIN_COMPILER_VERSION/d $(CURDIR)/proto/$$f >kept; \
@@ -274,7 +310,7 @@ install: all ## install under PREFIX [/usr/local], or where LuaRocks says
 	  install -D -m 644 lua/$$f '$(DESTDIR)$(INST_LUADIR)'/$$f || exit 1; done
 
 clean: ## remove everything made
-	rm -rf build build-address build-undefined build-thread $(filter-out build,$(BUILD))
+	rm -rf bench/results.md build build-address build-undefined build-thread $(filter-out build,$(BUILD))
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))

@@ -1,0 +1,132 @@
+-- SPDX-License-Identifier: MIT
+
+--- Ours and the peers as servers, each on the server's core, set up as its own people advise.
+--
+--   servers.ours{ script=, bytes=, port=, peers=, env={}, args={} } -> server
+--                                       a node of ours: one thread for HTTP, one worker, as it has
+--                                       one core
+--   servers.go{ bytes=, port=, peers=, tuned= } -> server
+--                                       bench/peers/gopeer; tuned: 256 idle connections per host
+--   servers.mhd{ bytes= } -> server     bench/peers/mhd.c
+--   servers.nginx{ bytes= } -> server   100 bytes: a constant; more: a file
+--
+--   server.url, server.port, server.pid
+--   server.raw, server.peer             URLs of a value as bytes and as peers ask; a constant's are
+--                                       the same
+--   server:stop()
+--
+-- Those that cannot be started raise, and say why.
+
+local eventually = require "support.eventually"
+local http = require "support.http"
+local node = require "support.node"
+local pin = require "bench.lib.pin"
+local ports = require "support.ports"
+local process = require "support.process"
+local program = require "bench.lib.program"
+local stdlib = require "posix.stdlib"
+local tmp = require "support.tmp"
+local unistd = require "posix.unistd"
+
+local servers = {}
+local methods = {}
+methods.__index = methods
+
+local function server(p, port, fields)
+  local s = setmetatable({ process = p, pid = p.pid, port = port,
+    url = "http://127.0.0.1:" .. port }, methods)
+  for name, path in pairs(fields) do
+    s[name] = s.url .. path
+  end
+  return s
+end
+
+function methods:stop()
+  self.process:kill "SIGTERM"
+  if select(2, self.process:wait(10)) == "timeout" then
+    self.process:kill "SIGKILL"
+    self.process:wait(10)
+  end
+end
+
+local KEY = "bench/k00000000000"
+local CACHED = { raw = "/cache/" .. KEY, peer = "/_groupcache/" .. KEY }
+
+-- The value is there, and is as long as it should be; in a cache it is kept from now on.
+local function warm(s, bytes)
+  for _, url in ipairs { s.raw, s.peer } do
+    local res = eventually(function()
+      if not s.process:alive() then
+        error "it has ended"
+      end
+      return http.get(url)
+    end, 15, url)
+    if res.status ~= 200 or #res.body < bytes or #res.body > bytes + 16 then
+      error(("%s: status %d, %d bytes"):format(url, res.status, #res.body))
+    end
+  end
+  return s
+end
+
+function servers.ours(o)
+  local args = { "--http-threads", 1, "--workers", 1, "--log-level", "warn" }
+  for _, arg in ipairs(o.args or {}) do
+    args[#args + 1] = arg
+  end
+  local env = { BENCH_BYTES = o.bytes }
+  for name, value in pairs(o.env or {}) do
+    env[name] = value
+  end
+  local before = os.getenv "GROUPCACHED_WRAP"
+  stdlib.setenv("GROUPCACHED_WRAP", table.concat(pin.on_server {}, " "))
+  local ok, n = pcall(node.start, { script = o.script or "bench/nodes/constant.lua", env = env,
+    args = args, port = o.port, peers = o.peers })
+  stdlib.setenv("GROUPCACHED_WRAP", before)
+  if not ok then
+    error(n, 0)
+  end
+  local s = server(n.process, n.port, CACHED)
+  return o.bytes and warm(s, o.bytes) or s
+end
+
+local function start(command)
+  local log = tmp.dir() .. "/log"
+  command.stdout, command.stderr = log, log
+  return process.spawn(pin.on_server(command))
+end
+
+function servers.go(o)
+  local port = o.port or ports.free()
+  local command = { program.built "gopeer", "node", "-port", port, "-bytes", o.bytes }
+  if o.peers then
+    command[#command + 1] = "-peers"
+    command[#command + 1] = table.concat(o.peers, ",")
+  end
+  command[#command + 1] = o.tuned and "-tuned" or nil
+  return warm(server(start(command), port, CACHED), o.bytes)
+end
+
+function servers.mhd(o)
+  local port = ports.free()
+  local s = server(start { program.built "mhd", port, o.bytes }, port, { raw = "/", peer = "/" })
+  return warm(s, o.bytes)
+end
+
+function servers.nginx(o)
+  local dir, port = tmp.dir(), ports.free()
+  local found = process.run({ "sh", "-c", "PATH=$PATH:/usr/sbin; command -v nginx" }).stdout
+  if found == "" then
+    error("nginx is not installed", 0)
+  end
+  local small = ("x"):rep(100)
+  local fill = { DIR = dir, PORT = port, SMALL = small,
+    USER = unistd.geteuid() == 0 and "user root;" or "" }
+  tmp.write(dir .. "/nginx.conf", (tmp.read("bench/peers/nginx.conf"):gsub("%$(%u+)", fill)))
+  tmp.write(dir .. "/files/value", ("x"):rep(o.bytes))
+  local path = o.bytes == #small and "/constant" or "/value"
+  local p = start { found:match "%S+", "-p", dir, "-c", dir .. "/nginx.conf", "-e",
+    dir .. "/error.log" }
+  return warm(server(p, port, { raw = path, peer = path }), o.bytes)
+end
+
+return servers
