@@ -6,14 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-void thread_set_name(const char *name)
-{
-    char cut[16];
-
-    snprintf(cut, sizeof(cut), "%s", name);
-    pthread_setname_np(pthread_self(), cut);
-}
-
 enum err thread_start(pthread_t *out, const char *name, size_t stack_bytes, void *(*fn)(void *),
                       void *arg, struct error *e)
 {

@@ -15,9 +15,6 @@
 enum err thread_start(pthread_t *out, const char *name, size_t stack_bytes, void *(*fn)(void *),
                       void *arg, struct error *e);
 
-/* Names the calling thread, for threads that a library starts. */
-void thread_set_name(const char *name);
-
 /* Notes that a thread will not be joined, because it is stuck somewhere. */
 void thread_leave_behind(void);
 

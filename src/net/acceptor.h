@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* acceptor.h - takes connections from a listening socket, on a thread of its own.
  *
- * The server's pool does not listen itself: libmicrohttpd's way to stop listening while connections
- * go on (0.9.75, MHD_quiesce_daemon) can end the process when a thread of the pool is just awake,
- * and a thread that has no connection spins while the process is out of descriptors. */
+ * libmicrohttpd does not listen itself: libmicrohttpd's way to stop listening while connections
+ * go on (0.9.75, MHD_quiesce_daemon) can end the process when one of its threads is just awake, and
+ * a thread that has no connection spins while the process is out of descriptors. */
 #ifndef ACCEPTOR_H
 #define ACCEPTOR_H
 

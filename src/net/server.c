@@ -10,8 +10,6 @@
 #include "net/server.h"
 
 #include <microhttpd.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -21,14 +19,15 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/thread.h"
 #include "net/acceptor.h"
 #include "net/server_in.h"
+#include "net/server_loop.h"
 
 enum {
     IDLE_SECONDS = 120,     /* a kept-alive connection without a request. Go's clients keep one
                              * for 90 and do not repeat a PUT that finds it closed */
     HEADER_ROOM = 8 * 1024, /* beside the longest key in a connection's read buffer */
+    ANSWER_ROOM = 4 * 1024, /* for what libmicrohttpd makes of them, and the answer's headers */
     BODIES_BYTES = 256 * 1024 * 1024, /* of all bodies under way, and what they ask for */
     SPARE_CONNECTIONS_IN = 10 /* libmicrohttpd's limit is that share above ours: it would let
                                * clients hang where we answer 503 */
@@ -51,9 +50,10 @@ static int bad_method(const char *method)
     return method[strspn(method, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_")] != '\0';
 }
 
+/* No more than it takes: libmicrohttpd clears all of it after every request. */
 static size_t memory_of_connection(const struct server_opts *o)
 {
-    return 2 * (3 * o->max_key_bytes + HEADER_ROOM);
+    return 3 * o->max_key_bytes + HEADER_ROOM + ANSWER_ROOM;
 }
 
 static struct client *client_of(struct MHD_Connection *c)
@@ -127,24 +127,17 @@ static void on_completed(void *arg, struct MHD_Connection *c, void **con_cls,
 static void on_connection(void *arg, struct MHD_Connection *c, void **socket_ctx,
                           enum MHD_ConnectionNotificationCode what)
 {
-    static _Thread_local int named;
     struct server *s = arg;
-    char name[16];
 
     (void)c;
     if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
         mem_free(*socket_ctx);
+        server_loop_closed();
         atomic_fetch_sub_explicit(&s->connections, 1, memory_order_relaxed);
         return;
     }
     *socket_ctx = mem_zalloc(sizeof(struct client));
     atomic_fetch_add_explicit(&s->connections, 1, memory_order_relaxed);
-    if (!named) {
-        named = 1;
-        snprintf(name, sizeof(name), "%s-%u", s->opts.faces & SERVER_DATA ? "http" : "admin",
-                 atomic_fetch_add(&s->threads_named, 1) + 1);
-        thread_set_name(name);
-    }
 }
 
 /* Before the query is taken off. */
@@ -179,54 +172,79 @@ static void __attribute__((format(printf, 2, 0))) on_log(void *arg, const char *
 
 /* --- life --- */
 
-/* The acceptor's thread. When it cannot be served libmicrohttpd closes it. */
+/* The acceptor's thread: gives the connection to who has the fewest. */
 static void on_accept(void *arg, int fd, const struct sockaddr *addr, socklen_t len)
 {
     struct server *s = arg;
+    unsigned i, least = 0;
 
-    MHD_add_connection(s->daemon, fd, addr, len);
+    for (i = 1; i < s->n_loops; i++) {
+        if (server_loop_connections(s->loops[i]) < server_loop_connections(s->loops[least]))
+            least = i;
+    }
+    server_loop_add(s->loops[least], fd, addr, len);
+}
+
+static struct MHD_Daemon *start_daemon(struct server *s)
+{
+    const unsigned flags =
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG;
+    const struct server_opts *o = &s->opts;
+    unsigned limit = o->max_connections + o->max_connections / SPARE_CONNECTIONS_IN + o->threads;
+
+    return MHD_start_daemon(
+        flags, 0, NULL, NULL, on_request, s, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
+        MHD_OPTION_CONNECTION_LIMIT, limit, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        memory_of_connection(o), MHD_OPTION_URI_LOG_CALLBACK, on_target, NULL,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        MHD_OPTION_UNESCAPE_CALLBACK, keep_raw, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, s,
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_END);
+}
+
+static enum err start_loop(struct server *s, struct error *e)
+{
+    struct MHD_Daemon *daemon = start_daemon(s);
+    char name[16];
+
+    if (!daemon)
+        return error_set(e, ERR_NOMEM, "no HTTP threads for %s (%u threads, %u connections)",
+                         s->opts.address, s->opts.threads, s->opts.max_connections);
+    snprintf(name, sizeof(name), "%s-%u", s->opts.faces & SERVER_DATA ? "http" : "admin",
+             s->n_loops + 1);
+    s->loops[s->n_loops] = server_loop_start(name, daemon, e);
+    if (!s->loops[s->n_loops])
+        return e->code;
+    s->n_loops++;
+    return ERR_OK;
 }
 
 static void server_free(struct server *s)
 {
+    while (s->n_loops)
+        server_loop_stop(s->loops[--s->n_loops]);
+    mem_free(s->loops);
     mem_free((char *)(size_t)s->opts.base_path);
     mem_free(s);
 }
 
 struct server *server_start(const struct server_opts *o, struct error *e)
 {
-    const unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME |
-                           MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG;
     struct server *s = mem_zalloc(sizeof(*s));
-    sigset_t all, old;
-    unsigned limit = o->max_connections + o->max_connections / SPARE_CONNECTIONS_IN + o->threads;
 
     s->opts = *o;
     s->opts.base_path = mem_strdup(o->base_path);
-    s->opts.address = NULL; /* only for the message below */
     s->budget.max = BODIES_BYTES;
-    /* A pool of one is no pool to libmicrohttpd, but one internal thread: the same to us. */
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old); /* its threads inherit the mask */
-    s->daemon = MHD_start_daemon(
-        flags, 0, NULL, NULL, on_request, s, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
-        MHD_OPTION_CONNECTION_LIMIT, limit, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        memory_of_connection(o), MHD_OPTION_URI_LOG_CALLBACK, on_target, NULL,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-        MHD_OPTION_UNESCAPE_CALLBACK, keep_raw, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, s,
-        MHD_OPTION_NOTIFY_CONNECTION, on_connection, s,
-        o->threads > 1 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END, o->threads, MHD_OPTION_END);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    if (!s->daemon) {
-        error_set(e, ERR_NOMEM, "no HTTP threads for %s (%u threads, %u connections)", o->address,
-                  o->threads, limit);
-        close(o->fd);
-        server_free(s);
-        return NULL;
+    s->loops = mem_zalloc(o->threads * sizeof(*s->loops));
+    while (s->n_loops < o->threads) {
+        if (start_loop(s, e)) {
+            close(o->fd);
+            server_free(s);
+            return NULL;
+        }
     }
+    s->opts.address = NULL; /* only for messages until here */
     s->acceptor = acceptor_start("accept", o->fd, on_accept, s, e);
     if (!s->acceptor) {
-        MHD_stop_daemon(s->daemon);
         server_free(s);
         return NULL;
     }
@@ -250,6 +268,5 @@ void server_stop(struct server *s)
     if (!s)
         return;
     server_quiesce(s);
-    MHD_stop_daemon(s->daemon);
     server_free(s);
 }

@@ -41,7 +41,7 @@ static void on_done(void *ctx, const struct change_result *r)
         buf_put_json(&c->missing, r->missing[i], strlen(r->missing[i]));
     }
     buf_puts(&c->missing, "]");
-    MHD_resume_connection(c->job.to.connection);
+    server_loop_unpark(&c->job.parking);
 }
 
 static int start(struct change_job *c)
@@ -60,7 +60,7 @@ static int start(struct change_job *c)
         .ctx = c,
     };
 
-    MHD_suspend_connection(j->to.connection); /* before on_done() can come */
+    server_loop_park(&j->parking, j->to.connection); /* before on_done() can come */
     change_start(j->server->opts.changes, &o);
     return MHD_YES;
 }

@@ -4,12 +4,10 @@
  * mu is held while the connection is suspended and `parked` is set, and wakers resume under it what
  * they find parked: so every suspension is resumed once, and a resume never comes to a connection
  * that is not suspended. libmicrohttpd allows a suspension from its content reader, which is where
- * this is called from while an answer streams, and a resume from any thread; it leaves the
- * connection alone from the one to the other, so the waker's pointer to it holds. Its own locks are
- * taken under mu, never the other way round. */
+ * this is called from while an answer streams. Its own locks, and an inbox's, are taken under mu,
+ * never the other way round. */
 #include "net/server_gather.h"
 
-#include <microhttpd.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -47,6 +45,7 @@ struct gather {
     size_t ready_bytes; /* of values in it */
     size_t pending;     /* begun, not ended */
     int parked;         /* the connection is suspended */
+    struct parking parking;
 };
 
 struct gather *gather_new(const struct gather_opts *o)
@@ -129,7 +128,7 @@ static void slot_wake(struct waiter *w, const struct result *r)
     g->pending--;
     if (g->parked) {
         g->parked = 0;
-        MHD_resume_connection(g->opts.connection);
+        server_loop_unpark(&g->parking);
     }
     pthread_mutex_unlock(&g->mu);
     gather_unref(g);
@@ -227,7 +226,7 @@ int gather_wait(struct gather *g)
     parked = g->pending > 0 && list_empty(&g->ready);
     if (parked) {
         g->parked = 1;
-        MHD_suspend_connection(g->opts.connection);
+        server_loop_park(&g->parking, g->opts.connection);
     }
     pthread_mutex_unlock(&g->mu);
     return parked;

@@ -60,7 +60,7 @@ static void get_wake(struct waiter *w, const struct result *r)
     q->result = *r;
     if (r->item)
         item_ref(r->item);
-    MHD_resume_connection(q->job.to.connection);
+    server_loop_unpark(&q->job.parking);
 }
 
 /* Loads the key: parks the connection until that has ended. */
@@ -75,9 +75,9 @@ static int park(struct get *q, uint32_t hash, const char *key, size_t key_len)
     put_info(&info, c, q->job.group, peer);
     q->waiter.info = info.data;
     q->waiter.info_len = info.failed ? 0 : info.len;
-    MHD_suspend_connection(c);
+    server_loop_park(&q->job.parking, c);
     if (group_load(q->job.group, hash, key, key_len, peer, &q->waiter, &q->result))
-        MHD_resume_connection(c);
+        server_loop_unpark(&q->job.parking);
     buf_deinit(&info);
     return MHD_YES;
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* server_in.h - what the files of the server share; for net/server*.c only.
  *
- * server.c has its life and libmicrohttpd's callbacks, server_path.c which path is served by what:
- * server_get.c the get of one key, server_list.c a client's many, server_batch.c what our own nodes
- * ask, server_tell.c what Go's tell, server_change.c a client's set, remove and flush. Under them:
- * server_framing.c where a request ends, server_job.c one that takes more than one call,
- * server_body.c its body, server_gather.c the loads of many keys, server_answer.c and
- * server_value.c what is written back.
+ * server.c has its life and libmicrohttpd's callbacks, server_loop.c its threads, server_path.c
+ * which path is served by what: server_get.c the get of one key, server_list.c a client's many,
+ * server_batch.c what our own nodes ask, server_tell.c what Go's tell, server_change.c a client's
+ * set, remove and flush. Under them: server_framing.c where a request ends, server_job.c one that
+ * takes more than one call, server_body.c its body, server_gather.c the loads of many keys,
+ * server_answer.c and server_value.c what is written back.
  *
  * All of it runs on HTTP threads, for the connection that is being handled, but for wake-ups. */
 #ifndef SERVER_IN_H
@@ -20,18 +20,19 @@
 #include "net/server_answer.h"
 #include "net/server_body.h"
 #include "net/server_framing.h"
+#include "net/server_loop.h"
 #include "wire/dialect.h"
 
 struct acceptor;
 struct group;
 struct MHD_Connection;
-struct MHD_Daemon;
 
 struct server {
-    struct server_opts opts; /* strings are ours */
-    struct MHD_Daemon *daemon;
+    struct server_opts opts;    /* strings are ours */
+    struct server_loop **loops; /* set before the acceptor starts */
+    unsigned n_loops;
     struct acceptor *acceptor; /* the node's thread; NULL once it takes no more */
-    atomic_uint connections, active, threads_named;
+    atomic_uint connections, active;
     atomic_int closing;   /* 1: every answer ends its connection */
     struct budget budget; /* of the bodies under way, and of what they ask for */
 };
@@ -44,6 +45,7 @@ struct job {
     struct answer_to to;
     struct group *group; /* a reference */
     struct body body;
+    struct parking parking;
     int last; /* 1: no further request can be told on its connection */
 };
 

@@ -35,7 +35,7 @@ static void on_done(void *ctx, struct many *m)
     struct list_job *l = ctx;
 
     (void)m;
-    MHD_resume_connection(l->job.to.connection);
+    server_loop_unpark(&l->job.parking);
 }
 
 static int ask_window(struct list_job *l)
@@ -49,11 +49,11 @@ static int ask_window(struct list_job *l)
 
         window[i] = (struct many_key){key->bytes, key->n};
     }
-    MHD_suspend_connection(l->job.to.connection); /* before on_done() can come */
+    server_loop_park(&l->job.parking, l->job.to.connection); /* before on_done() can come */
     l->many = many_start(l->job.group, window, n, 0, NULL, on_done, l);
     if (!l->many) {
         l->failed = 1;
-        MHD_resume_connection(l->job.to.connection);
+        server_loop_unpark(&l->job.parking);
     }
     return MHD_YES;
 }
