@@ -72,12 +72,6 @@ describe("a line of the benchmark", function()
     local l = line({ reach = 50, better = "less" }, { ours = { rounds = {}, trouble = "gone" } })
     assert.equal("missing: ours: gone", l.verdict)
   end)
-
-  it("may be open", function()
-    local l = line({ later = "one day" }, {})
-    assert.equal("not yet: one day", l.verdict)
-    assert.is_nil(l.missing)
-  end)
 end)
 
 describe("bench/run.lua", function()

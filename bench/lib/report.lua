@@ -11,7 +11,6 @@
 --     unit = text, reach = number or nil, better = "more" | "less", peer_of = another figure }
 -- With a peer the reach is a ratio, ours to the peer's, without it it is a bound of our figure. The
 -- ratio is the median of the rounds' own ratios: the two sides of a round lie side by side in time.
--- A spec with `later` = text is a line that is still to be measured.
 
 local report = {}
 
@@ -73,10 +72,6 @@ end
 function report.line(row, spec, measured)
   local line = { row = row.title, figure = spec.figure, ours = "", peer = spec.peer or "",
     theirs = "", ratio = "", reach = "", verdict = "" }
-  if spec.later then
-    line.verdict, line.open = "not yet: " .. spec.later, true
-    return line
-  end
   local less = spec.better == "less"
   if spec.reach then
     line.reach = ("%s %g%s"):format(less and "<=" or ">=", spec.reach, spec.peer and " x" or "")

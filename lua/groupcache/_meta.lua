@@ -53,6 +53,7 @@
 ---@field timeout? groupcache.Seconds of a load, waiting for its turn included; above 0, default 5
 ---@field max_value_bytes? groupcache.Size a larger value is TOOBIG; default "8MB", at most "1GiB"
 ---@field max_loads? integer getters running at once, 1 to 16384; more wait their turn; default 256
+---@field eviction? "lru"|"sieve" which values go first when the cache is full; default "lru"
 ---@field hot? "sample"|"always"|"never"|"rate" which values of other nodes are kept; default "sample", one in ten
 ---@field content_type? string of answers on /cache/; default the codec's, else "application/octet-stream"
 ---@field codec? "json"|"msgpack"|groupcache.Codec between Lua values and bytes; default none

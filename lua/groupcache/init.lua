@@ -13,6 +13,7 @@ local wait = require "groupcache.wait"
 local groupcache = { _VERSION = core.version }
 
 local HOT = { sample = 0, always = 1, never = 2, rate = 3 } -- enum hot_policy
+local EVICTION = { lru = 0, sieve = 1 } -- enum eviction
 
 local MAX_NAME = 255
 local MAX_VALUE = 2 ^ 30 -- ITEM_MAX_BYTES
@@ -28,6 +29,7 @@ local function engine_numbers(o)
     timeout_ms = o.timeout,
     max_value_bytes = o.max_value_bytes,
     max_loads = o.max_loads,
+    eviction = EVICTION[o.eviction],
     hot = HOT[o.hot],
     local_only = o.local_only and 1 or 0,
     writable = o.writable and 1 or 0,

@@ -52,7 +52,7 @@ describe("lru", function()
   end
 
   local function pop()
-    return taken(C.lru_pop_oldest(l))
+    return taken(C.lru_evict(l))
   end
 
   local function count(name)
@@ -410,5 +410,122 @@ describe("lru", function()
     end
     assert.is_nil(pop())
     assert.equal(0, count "items")
+  end)
+
+  describe("with SIEVE", function()
+    before_each(function()
+      C.lru_set_eviction(l, C.EVICT_SIEVE)
+    end)
+
+    local function put_all(keys)
+      for key in keys:gmatch "%S" do
+        put(key)
+      end
+    end
+
+    -- The keys that go, one by one.
+    local function gone(n)
+      local keys = {}
+      for i = 1, n do
+        keys[i] = pop()
+      end
+      return table.concat(keys)
+    end
+
+    it("takes the oldest first, when none was asked for", function()
+      put_all "abcde"
+      assert.equal("abcde", gone(5))
+      assert.is_nil(pop())
+    end)
+
+    it("spares what was asked for once, and forgets that it did", function()
+      put_all "abcd"
+      get "a"
+      get "c"
+      assert.equal("bdac", gone(4))
+    end)
+
+    it("goes on with its walk where it was, past what has come meanwhile", function()
+      put_all "abcd"
+      get "a"
+      assert.equal("b", pop())
+      put_all "ef"
+      get "a" -- behind the hand: safe for a whole round
+      assert.equal("cdefa", gone(5))
+    end)
+
+    it("does not lose its place when that is taken out", function()
+      put_all "abcd"
+      get "a"
+      assert.equal("b", pop()) -- c is next
+      del "c"
+      assert.equal("da", gone(2))
+    end)
+
+    it("walks round once when all were asked for", function()
+      put_all "abc"
+      for _, key in ipairs { "a", "b", "c" } do
+        get(key)
+      end
+      assert.equal("abc", gone(3))
+    end)
+
+    it("moves nothing on a get, and may be switched off", function()
+      put_all "abc"
+      get "a"
+      C.lru_set_eviction(l, C.EVICT_LRU)
+      assert.equal("a", pop())
+      get "b"
+      assert.equal("cb", gone(2))
+    end)
+
+    it("does what its description says, over 100000 random operations", function()
+      math.randomseed(43)
+      -- The model: a list of entries from the oldest to the newest, and the place of the hand.
+      local list, hand = {}, 1
+      local function place(key)
+        for i, e in ipairs(list) do
+          if e.key == key then
+            return i
+          end
+        end
+      end
+      local function remove(i)
+        table.remove(list, i)
+        if hand > i then
+          hand = hand - 1
+        end
+        hand = hand > #list and 1 or hand -- past the newest: with the oldest again
+      end
+      for i = 1, 100000 do
+        local key, what = "k" .. math.random(60), math.random(10)
+        local at = place(key)
+        if what <= 4 then
+          put(key)
+          if at then
+            remove(at)
+          end
+          list[#list + 1] = { key = key }
+        elseif what <= 7 then
+          assert((get(key) ~= nil) == (at ~= nil))
+          if at then
+            list[at].visited = true
+          end
+        elseif what == 8 then
+          assert((del(key) ~= nil) == (at ~= nil))
+          if at then
+            remove(at)
+          end
+        elseif list[1] then
+          while list[hand].visited do
+            list[hand].visited = false
+            hand = hand % #list + 1
+          end
+          assert(pop() == list[hand].key, i)
+          remove(hand)
+        end
+      end
+      assert.equal(#list, count "items")
+    end)
   end)
 end)

@@ -46,6 +46,12 @@ static struct text *keep_text(struct group *g, const char *bytes)
     return t;
 }
 
+static void set_eviction(struct group *g, const struct group_opts *o)
+{
+    lru_set_eviction(g->main, (enum eviction)o->eviction);
+    lru_set_eviction(g->hot, (enum eviction)o->eviction);
+}
+
 struct group *group_new(const char *name, const char *content_type, const struct group_opts *opts,
                         const struct loader *loader)
 {
@@ -63,6 +69,7 @@ struct group *group_new(const char *name, const char *content_type, const struct
     pthread_mutex_init(&g->mu, NULL);
     g->main = lru_new();
     g->hot = lru_new();
+    set_eviction(g, opts);
     g->flights[FLIGHT_REMOTE] = flights_new();
     g->flights[FLIGHT_LOCAL] = flights_new();
     list_init(&g->queue);
@@ -143,6 +150,7 @@ void group_configure(struct group *g, const char *content_type, const char *pass
     after_init(&a);
     pthread_mutex_lock(&g->mu);
     g->opts = *opts;
+    set_eviction(g, opts);
     spare = hot_configure_locked(g, spare);
     evict_locked(g, &a);
     start_queued_locked(g, &a); /* max_loads may have grown */

@@ -17,6 +17,7 @@
 #include "base/err.h"
 #include "cache/flight.h"
 #include "cache/item.h"
+#include "cache/lru.h"
 #include "cache/stats.h"
 
 struct group;
@@ -41,6 +42,7 @@ enum hot_policy {
     X(uint64_t, timeout_ms, 5000)             /* of a load, waiting included */                    \
     X(uint64_t, max_value_bytes, 8000000)     /* a larger value is TOOBIG */                       \
     X(uint64_t, max_loads, 256)               /* getters running at once; more wait their turn */  \
+    X(uint64_t, eviction, EVICT_LRU)          /* enum eviction */                                  \
     X(uint64_t, hot, HOT_SAMPLE)              /* enum hot_policy */                                \
     X(uint64_t, local_only, 0)                /* 1: every key is this node's own */                \
     X(uint64_t, writable, 0)                  /* 1: clients may set and remove over HTTP */

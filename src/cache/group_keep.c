@@ -133,13 +133,14 @@ static struct item *pop_victim(struct group *g)
     struct item *it = pop_flushed(g);
 
     if (!it)
-        it = lru_pop_oldest(first);
-    return it ? it : lru_pop_oldest(first == g->hot ? g->main : g->hot);
+        it = lru_evict(first);
+    return it ? it : lru_evict(first == g->hot ? g->main : g->hot);
 }
 
-void evict_locked(struct group *g, struct after *a)
+static void evict_for_locked(struct group *g, uint64_t bytes, struct after *a)
 {
-    while (lru_bytes(g->main) + lru_bytes(g->hot) + g->stats.flushed_bytes > g->opts.cache_bytes) {
+    while (lru_bytes(g->main) + lru_bytes(g->hot) + g->stats.flushed_bytes + bytes >
+           g->opts.cache_bytes) {
         struct item *victim = pop_victim(g);
 
         if (!victim)
@@ -148,12 +149,20 @@ void evict_locked(struct group *g, struct after *a)
     }
 }
 
+void evict_locked(struct group *g, struct after *a)
+{
+    evict_for_locked(g, 0, a);
+}
+
+/* Room is made before it is put in: SIEVE could choose a newcomer, which nobody asked for yet. */
 static int insert_locked(struct group *g, struct lru *l, struct item *it, struct after *a)
 {
     if (item_cost(it) > g->opts.cache_bytes / ADMIT_SHARE)
         return 0;
-    drop_item_locked(a, lru_put(l, item_ref(it)));
-    evict_locked(g, a);
+    drop_item_locked(a, lru_del(l, it->hash, item_key(it), it->key_len));
+    evict_for_locked(g, item_cost(it), a);
+    lru_put(l, item_ref(it));
+    evict_locked(g, a); /* the index may have grown */
     return 1;
 }
 

@@ -22,9 +22,10 @@ struct item {
     uint32_t hash;         /* hash_table() of the key, cut; set once, like all that follows */
     uint32_t key_len, value_len;
     uint32_t made_s; /* clock_ms() time in seconds at which the value was loaded */
-    uint8_t prefix_len;
-    uint8_t negative; /* 1: there is no such value; value_len is 0 */
-    char bytes[];     /* key, prefix, value */
+    uint8_t prefix_len : 4;
+    uint8_t negative : 1; /* 1: there is no such value; value_len is 0 */
+    uint8_t visited;      /* the lru's: asked for since it was put in, or the hand came by */
+    char bytes[];         /* key, prefix, value */
 };
 
 enum { ITEM_MAX_BYTES = 1 << 30 }; /* of key and of value: protobuf and our lengths hold it */

@@ -19,7 +19,9 @@ struct lru {
     struct table table;
     struct table old; /* while growing: buckets from `moved` on are still here; else NULL */
     size_t moved;
-    struct list order; /* newest first */
+    enum eviction eviction;
+    struct list order; /* newest first: used, or put in */
+    struct list *hand; /* SIEVE's: who is looked at next; the sentinel: the oldest */
     size_t swept;      /* bucket at which lru_sweep() goes on */
     uint64_t mortals;  /* items with an expiry */
     struct lru_stats stats;
@@ -37,6 +39,7 @@ struct lru *lru_new(void)
     l->table.buckets = mem_zalloc(FIRST_BUCKETS * sizeof(struct item *));
     l->table.mask = FIRST_BUCKETS - 1;
     list_init(&l->order);
+    l->hand = &l->order;
     return l;
 }
 
@@ -124,7 +127,8 @@ struct item *lru_get(struct lru *l, uint32_t hash, const void *key, size_t key_l
     if (!it)
         return NULL;
     l->stats.hits++;
-    if (l->order.next != &it->order) {
+    it->visited = 1;
+    if (l->eviction == EVICT_LRU && l->order.next != &it->order) {
         list_del(&it->order);
         list_push_front(&l->order, &it->order);
     }
@@ -140,6 +144,8 @@ static struct item *take(struct lru *l, struct item **at)
         return NULL;
     *at = it->chain;
     it->chain = NULL;
+    if (l->hand == &it->order)
+        l->hand = it->order.prev;
     list_del(&it->order);
     l->stats.items--;
     l->stats.bytes -= item_cost(it);
@@ -158,6 +164,7 @@ struct item *lru_put(struct lru *l, struct item *it)
     at = bucket(l, it->hash);
     it->chain = *at;
     *at = it;
+    it->visited = 0;
     list_push_front(&l->order, &it->order);
     l->stats.items++;
     l->stats.bytes += item_cost(it);
@@ -175,12 +182,34 @@ const struct item *lru_oldest(const struct lru *l)
     return list_empty(&l->order) ? NULL : list_entry(l->order.prev, struct item, order);
 }
 
-struct item *lru_pop_oldest(struct lru *l)
+/* Everything was asked for: then the hand comes round to where it began, and takes that. */
+static struct item *next_sieved(struct lru *l)
 {
-    const struct item *it = lru_oldest(l);
+    struct list *at = l->hand;
 
-    if (!it)
+    for (;;) {
+        struct item *it;
+
+        if (at == &l->order)
+            at = l->order.prev;
+        it = list_entry(at, struct item, order);
+        if (!it->visited) {
+            l->hand = at;
+            return it;
+        }
+        it->visited = 0;
+        at = at->prev;
+    }
+}
+
+struct item *lru_evict(struct lru *l)
+{
+    struct item *it;
+
+    if (list_empty(&l->order))
         return NULL;
+    it =
+        l->eviction == EVICT_SIEVE ? next_sieved(l) : list_entry(l->order.prev, struct item, order);
     l->stats.evictions++;
     return lru_del(l, it->hash, item_key(it), it->key_len);
 }
@@ -219,6 +248,11 @@ size_t lru_sweep(struct lru *l, size_t n, int (*over)(void *arg, const struct it
     return i;
 }
 
+void lru_set_eviction(struct lru *l, enum eviction e)
+{
+    l->eviction = e;
+}
+
 uint64_t lru_clear(struct lru *l, struct lru *spare, struct list *out)
 {
     struct table empty = spare->table;
@@ -232,6 +266,7 @@ uint64_t lru_clear(struct lru *l, struct lru *spare, struct list *out)
     l->stats.bytes = 0;
     l->mortals = 0;
     list_splice_back(out, &l->order);
+    l->hand = &l->order;
     return bytes;
 }
 

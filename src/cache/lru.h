@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* lru.h - items by key, in order of use.
+/* lru.h - items by key, and which of them goes first.
  *
  * A hash table whose chains run through the items, and a circular list with a sentinel. The table
  * grows in small steps: while it does, each put moves a few buckets, so that no call under the
  * group's lock ever pays for all of them. The lru has no bound of its own: its owner asks for
- * `bytes` and takes the oldest off until it is content.
+ * `bytes` and takes items off until it is content.
+ *
+ * The list is in order of use, and its last goes first: least recently used. Or it is in order of
+ * arrival, and a hand that walks from the oldest to the newest, round and round, takes the first
+ * that was not asked for since it last came by: SIEVE (Zhang et al., "SIEVE is Simpler than LRU",
+ * NSDI 2024). That keeps what is asked for again and lets one-time keys go, so a walk over many
+ * keys does not push out the rest; and a hit moves nothing.
  *
  * No thread of its own and no lock: the caller's. Items are held by reference. */
 #ifndef LRU_H
@@ -17,6 +23,8 @@
 
 struct lru;
 
+enum eviction { EVICT_LRU, EVICT_SIEVE };
+
 /* Go's CacheStats, with bytes as the allocator counts them, index included. */
 struct lru_stats {
     uint64_t bytes, items, gets, hits, evictions;
@@ -25,7 +33,10 @@ struct lru_stats {
 struct lru *lru_new(void);
 void lru_free(struct lru *l); /* gives up its items; NULL is fine */
 
-/* The item of that key, borrowed, moved to the front and counted as a hit; NULL counts a miss. */
+/* At any time; what it holds stays, in the order that it is in. EVICT_LRU at first. */
+void lru_set_eviction(struct lru *l, enum eviction e);
+
+/* The item of that key, borrowed, noted as used and counted as a hit; NULL counts a miss. */
 struct item *lru_get(struct lru *l, uint32_t hash, const void *key, size_t key_len);
 
 /* The same, but nothing is moved and nothing counted. */
@@ -35,10 +46,10 @@ struct item *lru_peek(const struct lru *l, uint32_t hash, const void *key, size_
  * it displaced (the caller's reference now), or NULL. */
 struct item *lru_put(struct lru *l, struct item *it);
 
-/* Takes an item out and returns its reference; NULL when there is none. lru_pop_oldest() counts
+/* Takes an item out and returns its reference; NULL when there is none. lru_evict() counts
  * an eviction. */
 struct item *lru_del(struct lru *l, uint32_t hash, const void *key, size_t key_len);
-struct item *lru_pop_oldest(struct lru *l);
+struct item *lru_evict(struct lru *l);
 
 /* The item that would go, borrowed; NULL when there is none. */
 const struct item *lru_oldest(const struct lru *l);
