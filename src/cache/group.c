@@ -159,26 +159,52 @@ void group_configure(struct group *g, const char *content_type, const char *pass
     after_run(g, &a);
 }
 
+/* A live value of main, which is what most gets find; NULL: find_locked() is to be asked. */
+static struct item *quick_locked(struct group *g, uint32_t hash, const void *key, size_t key_len)
+{
+    struct item *it = lru_peek(g->main, hash, key, key_len);
+
+    if (!it || it->negative || (it->expires_ms && it->expires_ms <= clock_ms()))
+        return NULL;
+    lru_use(g->main, it);
+    return it;
+}
+
+/* Counts a get and looks for its value. */
+static struct item *look_locked(struct group *g, uint32_t hash, const void *key, size_t key_len,
+                                enum source *source, struct after *a)
+{
+    struct item *it = quick_locked(g, hash, key, key_len);
+    struct found found;
+
+    *source = SOURCE_MAIN;
+    g->stats.gets++;
+    hot_count_locked(g, hash);
+    if (!it) {
+        find_locked(g, hash, key, key_len, &found, a);
+        it = found.live;
+        *source = found.source;
+    }
+    g->stats.cache_hits += it ? 1 : 0;
+    return it;
+}
+
 struct item *group_lookup(struct group *g, uint32_t hash, const void *key, size_t key_len,
                           int from_peer, enum source *source)
 {
-    struct found found;
+    struct item *it;
     struct after a;
 
     after_init(&a);
     pthread_mutex_lock(&g->mu);
-    g->stats.gets++;
     g->stats.server_requests += from_peer ? 1 : 0;
-    hot_count_locked(g, hash);
-    find_locked(g, hash, key, key_len, &found, &a);
-    if (found.live) {
-        g->stats.cache_hits++;
-        *source = found.source;
-        item_ref(found.live);
-    }
+    it = look_locked(g, hash, key, key_len, source, &a);
+    if (it)
+        item_ref(it);
     pthread_mutex_unlock(&g->mu);
-    after_run(g, &a);
-    return found.live;
+    if (a.dropped)
+        after_run(g, &a);
+    return it;
 }
 
 struct item *group_peek(struct group *g, uint32_t hash, const void *key, size_t key_len,
@@ -214,34 +240,34 @@ static struct item *exchange_locked(struct group *g, struct item **slot, struct 
     return was;
 }
 
+/* The hash of a key, which an item that was found by it has. */
+static uint32_t hash_of(const struct item *it, const void *key, size_t key_len)
+{
+    if (it && item_is(it, it->hash, key, key_len))
+        return it->hash;
+    return group_hash(key, key_len);
+}
+
 enum hit group_recall(struct group *g, const void *key, size_t key_len, struct item **slot,
                       enum source *source)
 {
-    uint32_t hash = group_hash(key, key_len);
-    struct item *was;
-    struct found found;
+    uint32_t hash = hash_of(*slot, key, key_len);
+    struct item *was = NULL, *it;
     struct after a;
+    int same;
 
     after_init(&a);
     pthread_mutex_lock(&g->mu);
-    g->stats.gets++;
-    hot_count_locked(g, hash);
-    find_locked(g, hash, key, key_len, &found, &a);
-    *source = found.source;
-    if (found.live) {
-        g->stats.cache_hits++;
-        if (found.live == *slot) {
-            pthread_mutex_unlock(&g->mu);
-            after_run(g, &a);
-            return HIT_SAME;
-        }
-        item_ref(found.live);
-    }
-    was = exchange_locked(g, slot, found.live);
+    it = look_locked(g, hash, key, key_len, source, &a);
+    same = it && it == *slot;
+    if (!same)
+        was = exchange_locked(g, slot, it ? item_ref(it) : NULL);
     pthread_mutex_unlock(&g->mu);
-    item_unref(was);
-    after_run(g, &a);
-    return found.live ? HIT_OTHER : HIT_NONE;
+    if (was)
+        item_unref(was);
+    if (a.dropped)
+        after_run(g, &a);
+    return same ? HIT_SAME : it ? HIT_OTHER : HIT_NONE;
 }
 
 void group_forget(struct group *g, struct item **slot)

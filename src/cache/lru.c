@@ -119,19 +119,25 @@ struct item *lru_peek(const struct lru *l, uint32_t hash, const void *key, size_
     return *find(l, hash, key, key_len);
 }
 
-struct item *lru_get(struct lru *l, uint32_t hash, const void *key, size_t key_len)
+void lru_use(struct lru *l, struct item *it)
 {
-    struct item *it = lru_peek(l, hash, key, key_len);
-
     l->stats.gets++;
-    if (!it)
-        return NULL;
     l->stats.hits++;
     it->visited = 1;
     if (l->eviction == EVICT_LRU && l->order.next != &it->order) {
         list_del(&it->order);
         list_push_front(&l->order, &it->order);
     }
+}
+
+struct item *lru_get(struct lru *l, uint32_t hash, const void *key, size_t key_len)
+{
+    struct item *it = lru_peek(l, hash, key, key_len);
+
+    if (it)
+        lru_use(l, it);
+    else
+        l->stats.gets++;
     return it;
 }
 

@@ -39,7 +39,10 @@ void lru_set_eviction(struct lru *l, enum eviction e);
 /* The item of that key, borrowed, noted as used and counted as a hit; NULL counts a miss. */
 struct item *lru_get(struct lru *l, uint32_t hash, const void *key, size_t key_len);
 
-/* The same, but nothing is moved and nothing counted. */
+/* The same for an item that lru_peek() has just given: a hit. */
+void lru_use(struct lru *l, struct item *it);
+
+/* The item of that key, but nothing is noted and nothing counted. */
 struct item *lru_peek(const struct lru *l, uint32_t hash, const void *key, size_t key_len);
 
 /* Puts the item in front and takes the caller's reference. Returns the item of the same key that
