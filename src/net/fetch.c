@@ -296,7 +296,7 @@ static void copy_opts(struct fetch *f, const struct fetch_opts *o)
     f->data_flaw = o->flaw;
     f->done = o->done;
     f->ctx = o->ctx;
-    buf_init(&f->body, f->max_bytes);
+    buf_init(&f->body, f->data ? 0 : f->max_bytes);
 }
 
 /* --- the end --- */
@@ -473,35 +473,39 @@ static void reserve(struct fetch *f)
     f->body.max = f->max_bytes;
 }
 
-/* Lets the caller take what has come. 0: it gives up. */
+/* Lets the caller take what has come. What libcurl brings at once, 16 KiB at most, may be more than
+ * may be left. 0: it gives up, or too much is left. */
 static int hand_over(struct fetch *f)
 {
     struct buf *b = &f->body;
-    size_t taken = f->data(f->ctx, b->data, b->len);
+    size_t taken = 0;
+    long status = 0;
 
+    curl_easy_getinfo(f->transfer.easy->curl, CURLINFO_RESPONSE_CODE, &status);
+    if (status == 200)
+        taken = f->data(f->ctx, b->data, b->len);
     if (taken == FETCH_NO_MORE) {
         f->flaw = f->data_flaw;
         return 0;
     }
     b->len -= taken;
     memmove(b->data, b->data + taken, b->len);
-    return 1;
+    if (b->len > f->max_bytes)
+        b->failed = ERR_TOOBIG;
+    return !b->failed;
 }
 
 /* CURLOPT_WRITEFUNCTION */
 static size_t on_body(char *bytes, size_t one, size_t n, void *arg)
 {
     struct fetch *f = fetch_of(arg);
-    long status = 0;
 
     (void)one;
     if (!f->body.cap && !f->data)
         reserve(f);
     if (buf_put(&f->body, bytes, n))
         return 0;
-    if (f->data)
-        curl_easy_getinfo(f->transfer.easy->curl, CURLINFO_RESPONSE_CODE, &status);
-    return f->data && status == 200 && !hand_over(f) ? 0 : n;
+    return f->data && !hand_over(f) ? 0 : n;
 }
 
 /* --- the start, on the network thread --- */

@@ -212,11 +212,13 @@ static void tell_in_dialect(struct tell *t)
 
 /* --- by a batch --- */
 
-/* An answer of our own that is not 200. */
+/* An answer of our own that is not 200. Codes that are not about the change are about that node
+ * alone: its CLOSED is not ours. */
 static void take_refusal(struct tell *t, struct fetch *f)
 {
     const char *name = fetch_header(f, HEADER_CODE);
     enum err code = name ? err_from_name(name) : ERR_COUNT;
+    int of_change = code == ERR_INVAL || code == ERR_TOOBIG || code == ERR_NOMEM;
     const struct buf *body = fetch_body(f);
     char why[PEER_MESSAGE_BYTES];
 
@@ -226,7 +228,7 @@ static void take_refusal(struct tell *t, struct fetch *f)
     snprintf(why, sizeof(why), "%.*s", (int)(body->len < sizeof(why) ? body->len : sizeof(why)),
              body->len ? body->data : "");
     why[strcspn(why, "\n")] = '\0';
-    tell_failed(t, code == ERR_COUNT || code == ERR_OK ? ERR_PEER : code, why);
+    tell_failed(t, of_change ? code : ERR_PEER, why);
 }
 
 static void batch_done(void *ctx, struct fetch *f)

@@ -202,6 +202,8 @@ static int answer_change(struct batch_job *b)
     } else if (r->op == BATCH_SET) {
         const struct batch_key *k = &r->keys[0];
 
+        if (job_sender_is_gone(&b->job))
+            return MHD_NO;
         if (group_set(g, group_hash(k->bytes, k->n), k->bytes, k->n, r->value, r->value_len,
                       r->has_ttl ? &ttl_ms : NULL, &e))
             return answer_error(job_to(&b->job), &e);

@@ -82,6 +82,11 @@ int job_take(struct job *j, const char *bytes, size_t n);
 /* Its body is there, or its connection was resumed. */
 int job_run(struct job *j);
 
+/* Whether the other side has ended its connection: nobody waits for the answer. A node that gave up
+ * a set has, perhaps, told its client so, who may have set another value since: a set whose sender
+ * is gone comes too late. */
+int job_sender_is_gone(const struct job *j);
+
 /* To whom a job answers, as it is now. */
 const struct answer_to *job_to(struct job *j);
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
 #include <microhttpd.h>
 #include <sys/socket.h>
 
@@ -60,12 +61,14 @@ int job_begin(struct job *j, const struct framing *f, size_t max)
 
 /* libmicrohttpd reads once for each event of its socket. What has come together with the end of the
  * connection is read, and of the end it never hears. */
-static int sender_is_gone(struct MHD_Connection *c)
+int job_sender_is_gone(const struct job *j)
 {
-    int fd = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(j->to.connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     char byte;
+    ssize_t n = recv(info->connect_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
 
-    return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+    return n == 0 || (n < 0 && errno == ECONNRESET);
 }
 
 int job_take(struct job *j, const char *bytes, size_t n)
@@ -74,7 +77,7 @@ int job_take(struct job *j, const char *bytes, size_t n)
 
     if (!body_take(&j->body, bytes, n))
         return MHD_NO;
-    return b->came < b->announced && sender_is_gone(j->to.connection) ? MHD_NO : MHD_YES;
+    return b->came < b->announced && job_sender_is_gone(j) ? MHD_NO : MHD_YES;
 }
 
 int job_run(struct job *j)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* server_tell.c - what a Go node of the cluster's dialect tells us of a key: a new value, or that
  * it is to go. Done at this node alone, as Go's servers do it. */
+#include <microhttpd.h>
+
 #include "base/clock.h"
 #include "base/mem.h"
 #include "cache/group.h"
@@ -45,6 +47,8 @@ static int set_run(struct job *j)
 {
     struct error e;
 
+    if (job_sender_is_gone(j))
+        return MHD_NO;
     return set(j, &e) ? answer_error(job_to(j), &e) : answer_done(job_to(j));
 }
 

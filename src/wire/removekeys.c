@@ -3,52 +3,14 @@
 
 #include <string.h>
 
+#include "base/utf8.h"
 #include "wire/json.h"
 
 /* --- writing --- */
 
-/* The length of the UTF-8 character at s, of which n bytes are left; 0: there is none. As Unicode
- * 3.9, table 3-7: no surrogates, nothing longer than needed, nothing above U+10FFFF. */
-static size_t utf8_len(const unsigned char *s, size_t n)
-{
-    unsigned char low = 0x80, high = 0xbf;
-    size_t len, i;
-
-    if (s[0] < 0x80)
-        return 1;
-    if (s[0] < 0xc2 || s[0] > 0xf4)
-        return 0;
-    len = s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
-    if (n < len)
-        return 0;
-    if (s[0] == 0xe0)
-        low = 0xa0;
-    else if (s[0] == 0xed)
-        high = 0x9f;
-    else if (s[0] == 0xf0)
-        low = 0x90;
-    else if (s[0] == 0xf4)
-        high = 0x8f;
-    if (s[1] < low || s[1] > high)
-        return 0;
-    for (i = 2; i < len; i++) {
-        if (s[i] < 0x80 || s[i] > 0xbf)
-            return 0;
-    }
-    return len;
-}
-
 int removekeys_can_say(const char *bytes, size_t n)
 {
-    const unsigned char *s = (const unsigned char *)bytes;
-    size_t i, len;
-
-    for (i = 0; i < n; i += len) {
-        len = utf8_len(s + i, n - i);
-        if (!len)
-            return 0;
-    }
-    return 1;
+    return utf8_valid(bytes, n);
 }
 
 /* As Go's encoder: what could end a script element, and line ends of JavaScript, are escaped. */
