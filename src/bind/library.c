@@ -27,7 +27,7 @@ static const uint64_t NO_DEADLINE_MS = (uint64_t)100 * 365 * 24 * 3600 * 1000;
 
 /* The first three fields are read by handle.lua through the FFI. */
 struct handle {
-    const char *value; /* of the last recall(), borrowed from its slot */
+    const char *value; /* of the last recall() that hit, borrowed from its slot */
     size_t value_len;
     int source;
     struct group *group;     /* a reference */
@@ -115,7 +115,7 @@ static int recall(void *handle, const char *key, size_t key_len, int slot)
     enum hit hit = group_recall(h->group, key, key_len, &h->slots[slot], &source);
 
     h->source = (int)source;
-    if (hit == HIT_OTHER) {
+    if (hit != HIT_NONE) {
         h->value = item_value(h->slots[slot]);
         h->value_len = h->slots[slot]->value_len;
     }
