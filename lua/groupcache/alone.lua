@@ -59,6 +59,7 @@ end
 group(Alone, {
   where = function(self) return self.handle.raw end,
   limit = function() return nil end,
+  can_wait = function() end,
 
   change = function(self, _, change, keys, value, ttl_ms)
     return core.wait_change(self.handle.raw, change, keys, value, ttl_ms)
