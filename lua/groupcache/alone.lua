@@ -25,8 +25,8 @@ local function finish(self, load, ok, value, err, ttl)
   elseif type(value) == "string" then
     local ttl_ms = type(ttl) == "number" and ttl * 1000 or nil
     local kept, message, code = core.load_value(load, value, ttl_ms)
-    if not kept then
-      return nil, message, code
+    if kept ~= true then
+      return kept, message, code
     end
     return value, nil, "local"
   elseif value ~= nil then
@@ -50,7 +50,7 @@ function Alone:get(key)
   end
   local load, message, code = core.load_begin(self.handle.raw, key)
   if type(load) ~= "userdata" then
-    return load, message, code
+    return codec.unwrap(self.name, self.codec, load, message, code)
   end
   local ctx = { group = self.name, key = key, from_peer = false }
   return codec.unwrap(self.name, self.codec, finish(self, load, pcall(self.getter, key, ctx)))
@@ -59,6 +59,7 @@ end
 group(Alone, {
   where = function(self) return self.handle.raw end,
   limit = function() return nil end,
+  can_wait = function() end,
 
   change = function(self, _, change, keys, value, ttl_ms)
     return core.wait_change(self.handle.raw, change, keys, value, ttl_ms)

@@ -5,6 +5,7 @@
 --
 --   how.where(group)     what the engine knows it by
 --   how.limit(group)     max_key_bytes, or nil
+--   how.can_wait(what)   raises where what follows could not wait: before anything has begun
 --   how.change(group, what, op, keys, value, ttl_ms)   true | nil, message, code, missing
 --   how.get_many(group, keys, timeout_ms)              values, errors | nil, message, code
 --
@@ -73,6 +74,7 @@ return function(Group, how)
       end
       value = bytes
     end
+    how.can_wait "group:set"
     return how.change(self, "group:set", "set", { key }, value, ttl and ttl * 1000)
   end
 
@@ -80,6 +82,7 @@ return function(Group, how)
   -- @return as set
   function Group:remove(key)
     check_key(key, "group:remove", how.limit(self))
+    how.can_wait "group:remove"
     return how.change(self, "group:remove", "remove", { key })
   end
 
@@ -90,12 +93,14 @@ return function(Group, how)
     if not list[1] then
       return true
     end
+    how.can_wait "group:remove_many"
     return how.change(self, "group:remove_many", "remove", list)
   end
 
   --- Removes every key from every node.
   -- @return as set
   function Group:flush()
+    how.can_wait "group:flush"
     return how.change(self, "group:flush", "flush", {})
   end
 
@@ -108,6 +113,7 @@ return function(Group, how)
     if not list[1] then
       return {}, {}
     end
+    how.can_wait "group:get_many"
     local values, errors, code = how.get_many(self, list, timeout_ms)
     if not values then
       local message = errors
@@ -131,6 +137,7 @@ return function(Group, how)
   -- @return seconds; or nil, message, "NOTFOUND"
   function Group:ttl(key)
     check_key(key, "group:ttl")
-    return core.ttl(how.where(self), key)
+    local seconds, message, code = core.ttl(how.where(self), key) -- no tail call: lines count
+    return seconds, message, code
   end
 end

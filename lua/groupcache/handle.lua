@@ -4,6 +4,9 @@
 -- The string made for an item is remembered in a slot and given again while the item is still the
 -- current one; the engine says so at each hit, and so keeps its order of use, counters, expiry and
 -- removal exact. While the JIT is on it is asked through the FFI, else through the C API.
+--
+-- Wherever compiled code is left, and where a string or a cdata is made, finalizers may run, which
+-- may get from this very group. Those are answered through the C API, which knows no slots.
 
 local core = require "groupcache.core"
 
@@ -30,7 +33,7 @@ local Handle = {}
 Handle.__index = Handle
 
 local function new(raw)
-  local self = setmetatable({ raw = raw }, Handle)
+  local self = setmetatable({ raw = raw, finding = false }, Handle)
   self.compiled = has_ffi and jit.status() -- asked once: jit.status() itself is not compiled
   if self.compiled then
     self.state = ffi.cast("struct groupcache_handle *", core.handle_address(raw))
@@ -60,15 +63,11 @@ local function first_hit(self, key)
     self.bytes = self.bytes + #value
     self.slot_of[key], self.strings[slot] = slot, value
   end
-  return value, nil, SOURCES[state.source]
+  return value, SOURCES[state.source]
 end
 
---- The value of a key if it is cached.
--- @return value, nil, source; or nothing
-function Handle:hit(key)
-  if not self.compiled then
-    return core.hit(self.raw, key)
-  end
+-- -> value, source; or nil
+local function find(self, key)
   local slot = self.slot_of[key]
   if not slot then
     return first_hit(self, key)
@@ -76,7 +75,7 @@ function Handle:hit(key)
   local state = self.state
   local hit = recall(state, key, #key, slot)
   if hit == SAME then
-    return self.strings[slot], nil, SOURCES[state.source]
+    return self.strings[slot], SOURCES[state.source]
   end
   if hit == MISS then
     return nil
@@ -88,7 +87,19 @@ function Handle:hit(key)
   else
     self.strings[slot] = value
   end
-  return value, nil, SOURCES[state.source]
+  return value, SOURCES[state.source]
+end
+
+--- The value of a key if it is cached.
+-- @return value, nil, source; or nothing
+function Handle:hit(key)
+  if self.finding or not self.compiled then
+    return core.hit(self.raw, key)
+  end
+  self.finding = true -- for good when a finalizer throws: that costs time only
+  local value, source = find(self, key)
+  self.finding = false
+  return value, nil, source
 end
 
 return { new = new }

@@ -72,6 +72,7 @@ end
 group(Group, {
   where = function(self) return self.name end,
   limit = function() return core.max_key_bytes() end,
+  can_wait = function(what) return wait.check(what) end,
 
   change = function(self, what, change, keys, value, ttl_ms)
     local op = core.change(self.name, change, keys, value, ttl_ms, what)

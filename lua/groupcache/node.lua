@@ -35,6 +35,7 @@ end
 group(Group, {
   where = function(self) return self.handle.raw end,
   limit = function(self) return core.max_key_bytes(self.handle.raw) end,
+  can_wait = function() end,
 
   change = function(self, _, change, keys, value, ttl_ms)
     return core.wait_change(self.handle.raw, change, keys, value, ttl_ms)

@@ -90,6 +90,11 @@ local function wait_until(ready, ops, what)
   end
 end
 
+--- Raises where await() would, in the name of `what`, at the line of the caller's caller.
+function wait.check(what)
+  return core.check_can_await(what, is_child[coroutine.running()])
+end
+
 --- Waits until an op has ended. `what` is the caller's name, for messages.
 function wait.await(op, what)
   local me = coroutine.running()

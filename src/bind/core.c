@@ -136,6 +136,19 @@ static int l_await(lua_State *L)
     return lua_yield(L, 1); /* the ops' Lua values: what is not yielded may be collected */
 }
 
+/* core.check_can_await(what, child): raises where core.await() would; or, in the coroutine of a
+ * child (wait.lua), where it cannot yield to its parent */
+static int l_check_can_await(lua_State *L)
+{
+    const char *what = luaL_checkstring(L, 1);
+
+    if (lua_toboolean(L, 2))
+        task_check_can_yield(L, what);
+    else
+        task_to_wait(L, what);
+    return 0;
+}
+
 /* core.check_can_wait(what): raises unless a getter runs */
 static int l_check_can_wait(lua_State *L)
 {
@@ -297,6 +310,7 @@ static const luaL_Reg owner_methods[] = {
 static const luaL_Reg functions[] = {
     {"any_done", l_any_done},
     {"await", l_await},
+    {"check_can_await", l_check_can_await},
     {"check_can_wait", l_check_can_wait},
     {"in_node", l_in_node},
     {"is_code", l_is_code},

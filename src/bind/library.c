@@ -27,14 +27,14 @@ static const uint64_t NO_DEADLINE_MS = (uint64_t)100 * 365 * 24 * 3600 * 1000;
 
 /* The first three fields are read by handle.lua through the FFI. */
 struct handle {
-    const char *value; /* of the last recall(), borrowed from its slot */
+    const char *value; /* of the last recall() that hit, borrowed from its slot */
     size_t value_len;
     int source;
     struct group *group;     /* a reference */
     struct changes *changes; /* borrowed, until the group is closed; NULL: it is alone */
     size_t max_key_bytes;    /* 0: no bound */
     struct flight *begun;    /* a group alone: what its loader has just been given */
-    struct item *held;       /* while its value is pushed, which may raise */
+    void *held;              /* an item, while its value is pushed, which may raise */
     struct item *slots[SLOTS];
 };
 
@@ -45,9 +45,18 @@ struct load {
     struct result result;
 };
 
+static void release_item(void *item)
+{
+    item_unref(item);
+}
+
+/* Raises when it was collected: finalizers may still see it when the state is closed. */
 static struct handle *check_handle(lua_State *L, int index)
 {
-    return luaL_checkudata(L, index, BIND_HANDLE);
+    struct handle *h = luaL_checkudata(L, index, BIND_HANDLE);
+
+    luaL_argcheck(L, h->group, index, "this group was collected");
+    return h;
 }
 
 /* An empty handle on the stack, whose __gc copes with whatever is set later. */
@@ -82,7 +91,7 @@ static void forget(struct handle *h)
 
 static int l_handle_gc(lua_State *L)
 {
-    struct handle *h = check_handle(L, 1);
+    struct handle *h = luaL_checkudata(L, 1, BIND_HANDLE);
 
     if (h->group)
         forget(h);
@@ -92,17 +101,30 @@ static int l_handle_gc(lua_State *L)
     return 0;
 }
 
-/* Pushes value, nil, source. Takes the item. */
-static int push_item(lua_State *L, struct handle *h, struct item *it, enum source source)
+/* Where an item is put while its value is pushed. Pushing may run finalizers, which may get from
+ * the same handle: then, and after a push that raised, it is a userdata on the stack. Raises. */
+static void **place_for_item(lua_State *L, struct handle *h)
 {
-    item_unref(h->held);
-    h->held = it;
+    return h->held ? l_owner(L, release_item) : &h->held;
+}
+
+/* Pushes value, nil, source. */
+static int push_item(lua_State *L, struct item *it, enum source source)
+{
     lua_pushlstring(L, item_value(it), it->value_len);
-    h->held = NULL;
-    item_unref(it);
     lua_pushnil(L);
     lua_pushstring(L, source_name(source));
     return 3;
+}
+
+/* The same, and empties the place. */
+static int push_from(lua_State *L, void **place, enum source source)
+{
+    int n = push_item(L, *place, source);
+
+    item_unref(*place);
+    *place = NULL;
+    return n;
 }
 
 /* --- hits --- */
@@ -112,10 +134,13 @@ static int recall(void *handle, const char *key, size_t key_len, int slot)
 {
     struct handle *h = handle;
     enum source source = SOURCE_MAIN;
-    enum hit hit = group_recall(h->group, key, key_len, &h->slots[slot], &source);
+    enum hit hit;
 
+    if (!h->group) /* collected: as check_handle() */
+        return HIT_NONE;
+    hit = group_recall(h->group, key, key_len, &h->slots[slot], &source);
     h->source = (int)source;
-    if (hit == HIT_OTHER) {
+    if (hit != HIT_NONE) {
         h->value = item_value(h->slots[slot]);
         h->value_len = h->slots[slot]->value_len;
     }
@@ -166,10 +191,11 @@ static int l_hit(lua_State *L)
     struct handle *h = check_handle(L, 1);
     size_t n;
     const char *key = luaL_checklstring(L, 2, &n);
+    void **place = place_for_item(L, h);
     enum source source;
-    struct item *it = group_lookup(h->group, group_hash(key, n), key, n, 0, &source);
 
-    return it ? push_item(L, h, it, source) : 0;
+    *place = group_lookup(h->group, group_hash(key, n), key, n, 0, &source);
+    return *place ? push_from(L, place, source) : 0;
 }
 
 /* core.wait(handle, key, timeout_ms) -> value, nil, source | nil, message, code: blocks the thread.
@@ -180,11 +206,13 @@ static int l_wait(lua_State *L)
     size_t n;
     const char *key = luaL_checklstring(L, 2, &n);
     double timeout_ms = luaL_optnumber(L, 3, 0); /* node.lua has checked it */
+    void **place = place_for_item(L, h);
     struct result r;
 
     if (group_wait(h->group, key, n, (uint64_t)timeout_ms, &r))
         return l_error(L, &r.err);
-    return push_item(L, h, r.item, r.source);
+    *place = r.item;
+    return push_from(L, place, r.source);
 }
 
 /* --- a group alone --- */
@@ -251,12 +279,14 @@ static int l_load_gc(lua_State *L)
     return 0;
 }
 
-static struct item *take_item(struct load *l)
+/* Pushes value, nil, source | nil, message, code, and lets go of the value. */
+static int push_end(lua_State *L, struct load *l)
 {
-    struct item *it = l->result.item;
+    int n = l->result.item ? push_item(L, l->result.item, l->result.source)
+                           : l_error(L, &l->result.err);
 
-    l->result.item = NULL;
-    return it;
+    load_drop(l);
+    return n;
 }
 
 /* core.load_begin(handle, key) -> load, to be ended by one of the two below | value, nil, source
@@ -276,8 +306,7 @@ static int l_load_begin(lua_State *L)
     h->begun = NULL;
     group_tick(h->group, clock_ms()); /* nobody else does */
     if (group_load(h->group, group_hash(key, n), key, n, 0, &l->waiter, &l->result))
-        return l->result.item ? push_item(L, h, take_item(l), l->result.source)
-                              : l_error(L, &l->result.err);
+        return push_end(L, l);
     l->flight = h->begun;
     h->begun = NULL;
     if (l->flight)
@@ -296,7 +325,7 @@ static struct load *check_load(lua_State *L)
     return l;
 }
 
-/* core.load_value(load, value, ttl_ms or nil for the group's own) -> true | nil, message, code */
+/* core.load_value(load, value, ttl_ms or nil for the group's own) -> true | as core.load_error() */
 static int l_load_value(lua_State *L)
 {
     struct load *l = check_load(L);
@@ -304,29 +333,28 @@ static int l_load_value(lua_State *L)
     const char *value = luaL_checklstring(L, 2, &n);
     double ttl_ms = luaL_optnumber(L, 3, 0);
     struct flight *f = l->flight;
-    struct error e;
 
     l->flight = NULL;
-    if (group_finish_value(f, value, n, lua_isnoneornil(L, 3) ? NULL : &ttl_ms, &e))
-        return l_error(L, &e);
+    if (group_finish_value(f, value, n, lua_isnoneornil(L, 3) ? NULL : &ttl_ms, NULL))
+        return push_end(L, l);
+    load_drop(l);
     lua_pushboolean(L, 1);
     return 1;
 }
 
-/* core.load_error(load, message, code) -> nil, message, code */
+/* core.load_error(load, message, code) -> nil, message, code | the stale value that is given instead,
+ * nil, source */
 static int l_load_error(lua_State *L)
 {
     struct load *l = check_load(L);
     const char *message = luaL_checkstring(L, 2);
     enum err code = err_from_name(luaL_checkstring(L, 3));
     struct flight *f = l->flight;
-    struct error e;
 
     luaL_argcheck(L, code > ERR_OK && code < ERR_COUNT, 3, "no error code");
-    error_set(&e, code, "%s", message);
     l->flight = NULL;
-    group_finish_error(f, code, "%s", e.msg);
-    return l_error(L, &e);
+    group_finish_error(f, code, "%s", message);
+    return push_end(L, l);
 }
 
 /* --- a group of a node in this process --- */

@@ -509,6 +509,14 @@ void task_wait_for(struct strand *s, struct op *op)
     list_push_back(&s->ops, &op->wait);
 }
 
+void task_check_can_yield(lua_State *L, const char *what)
+{
+    task_check_can_wait(L, what);
+    if (!lua_isyieldable(L))
+        task_raise(L, "%s waits, and cannot inside table.sort, string.gsub or another C function",
+                   what);
+}
+
 struct strand *task_to_wait(lua_State *L, const char *what)
 {
     struct task *t;
@@ -517,9 +525,7 @@ struct strand *task_to_wait(lua_State *L, const char *what)
     t = vm_current(vm_of(L));
     if (t->current->co != L)
         task_raise(L, "%s waits, and a coroutine that a getter made cannot", what);
-    if (!lua_isyieldable(L))
-        task_raise(L, "%s waits, and cannot inside table.sort, string.gsub or another C function",
-                   what);
+    task_check_can_yield(L, what);
     return t->current;
 }
 

@@ -43,6 +43,9 @@ void task_wait_for(struct strand *s, struct op *op);
 /* Raises, in `what`'s name, unless the code that runs may wait. */
 void task_check_can_wait(struct lua_State *L, const char *what);
 
+/* The same, under a C function too. */
+void task_check_can_yield(struct lua_State *L, const char *what);
+
 /* luaL_error() for C functions that the API's Lua functions call: the line is of those' caller. */
 int task_raise(struct lua_State *L, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
