@@ -4,7 +4,8 @@
 #
 # Everything made lands in $(BUILD), laid out like an installed tree:
 #   bin/groupcached  lib/lua/5.1/groupcache/core.so  share/lua/5.1/groupcache/*.lua
-# beside obj/ and test/libgroupcache.so (all engine symbols visible, for the unit specs).
+# beside obj/, test/libgroupcache.so (all engine symbols visible, for the unit specs) and
+# bench/memory.
 #
 # Variables: CC CFLAGS LDFLAGS BUILD WERROR=1 V=1 SAN=address|undefined|thread T=spec... PORT PREFIX DESTDIR
 # Of the benchmark: ROUNDS SECONDS ONLY=row,row STRICT=1; of the guard: RENEW=1
@@ -92,6 +93,7 @@ TEST_OBJS  = $(patsubst %.c,$(OBJ)/test/%.o,$(filter-out src/bind/%,$(SRCS)))
 BIN        = $(BUILD)/bin/groupcached
 CORE       = $(BUILD)/lib/lua/5.1/groupcache/core.so
 TESTLIB    = $(BUILD)/test/libgroupcache.so
+MEMORY     = $(BUILD)/bench/memory
 LUA_COPIES = $(LUA_FILES:lua/%=$(BUILD)/share/lua/5.1/%)
 
 .DEFAULT_GOAL := all
@@ -102,10 +104,10 @@ LUA_COPIES = $(LUA_FILES:lua/%=$(BUILD)/share/lua/5.1/%)
 all: $(BIN) $(CORE) $(LUA_COPIES) ## build everything into $(BUILD)
 	@:
 
-objects: $(LIB_OBJS) $(MAIN_OBJ) $(TEST_OBJS)
+objects: $(LIB_OBJS) $(MAIN_OBJ) $(TEST_OBJS) $(MEMORY)
 	@:
 
-testlib: $(TESTLIB)
+testlib: $(TESTLIB) $(MEMORY)
 	@:
 
 $(BIN): $(MAIN_OBJ) $(LIB_OBJS)
@@ -124,6 +126,12 @@ $(TESTLIB): $(TEST_OBJS)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LIBFLAG) $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS)
+
+# The engine alone: it needs neither Lua nor HTTP.
+$(MEMORY): $(OBJ)/bench/memory.o $(filter $(OBJ)/src/base/% $(OBJ)/src/cache/%,$(LIB_OBJS))
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lm
 
 $(BUILD)/share/lua/5.1/%.lua: lua/%.lua
 	@mkdir -p $(@D)
@@ -156,7 +164,7 @@ $(OBJ)/flags: FORCE
 need     = command -v $(firstword $(1)) >/dev/null || missing="$$missing $(2)";
 need_lib = pkg-config --exists $(1) 2>/dev/null || missing="$$missing $(2)";
 
--include $(LIB_OBJS:.o=.d) $(MAIN_OBJ:.o=.d) $(TEST_OBJS:.o=.d)
+-include $(LIB_OBJS:.o=.d) $(MAIN_OBJ:.o=.d) $(TEST_OBJS:.o=.d) $(OBJ)/bench/memory.d
 
 # ---- day to day --------------------------------------------------------------------------------
 
@@ -267,7 +275,7 @@ $(BUILD)/bench/mhd: bench/peers/mhd.c $(OBJ)/flags
 
 # ---- looks -------------------------------------------------------------------------------------
 
-C_FILES  = $(wildcard src/*.[ch] src/*/*.[ch] bench/*/*.c)
+C_FILES  = $(wildcard src/*.[ch] src/*/*.[ch] bench/*.c bench/*/*.c)
 NO_COLOR = $(if $(MAKE_TERMOUT),,--no-color)
 
 lint: ## every static check; ends with "lint: clean"

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
 local ffi = require "ffi"
+local stdlib = require "posix.stdlib"
 local C = require("support.unit").load "base/mem.h"
 
 describe("mem", function()
@@ -76,6 +77,16 @@ describe("mem", function()
       C.mem_free(p)
       assert.is_true(cost > n)
       assert.is_true(cost < 2 * n + 64)
+    end
+  end)
+
+  it("leaves the heaps to whoever runs the process, if they say so", function()
+    for name, value in pairs { MALLOC_ARENA_MAX = "4", GLIBC_TUNABLES = "glibc.malloc.arena_max=4" } do
+      local was = os.getenv(name)
+      stdlib.setenv(name, value)
+      local set = C.mem_share_heap()
+      stdlib.setenv(name, was)
+      assert.equal(0, set)
     end
   end)
 end)

@@ -1,17 +1,30 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/mem.h"
 
+#include <fcntl.h>
 #include <malloc.h>
 #include <stdatomic.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "base/log.h"
 
-/* glibc keeps the size word of a chunk in front of what it hands out. */
-enum { CHUNK_HEADER = sizeof(size_t) };
+enum {
+    CHUNK_HEADER = sizeof(size_t), /* glibc keeps a chunk's size in front of what it hands out */
+    TRIM_REST = 4,                 /* a trim rests for so many times what the last one took */
+    TRIM_GROWTH = 4 << 20          /* bytes by which the process has grown since then */
+};
 
 static atomic_long fail_after = -1; /* atomic; below zero: off */
+
+static struct {
+    atomic_flag busy; /* atomic: who sets it has the rest */
+    uint64_t next_us; /* no earlier than that */
+    size_t resident;  /* after the last one */
+} trim = {.busy = ATOMIC_FLAG_INIT};
 
 static int must_fail(void)
 {
@@ -66,6 +79,54 @@ void mem_free(void *p)
 size_t mem_cost(const void *p)
 {
     return malloc_usable_size((void *)(size_t)p) + CHUNK_HEADER;
+}
+
+int mem_share_heap(void)
+{
+    const char *tunables = getenv("GLIBC_TUNABLES");
+
+    if (getenv("MALLOC_ARENA_MAX") || (tunables && strstr(tunables, "arena_max")))
+        return 0;
+    return mallopt(M_ARENA_MAX, 1);
+}
+
+/* 0 when it cannot be known. */
+static size_t resident_bytes(void)
+{
+    int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    char text[128];
+    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+    const char *second;
+
+    if (fd >= 0)
+        close(fd);
+    if (n <= 0)
+        return 0;
+    text[n] = '\0';
+    second = strchr(text, ' ');
+    return second ? strtoul(second, NULL, 10) * (size_t)sysconf(_SC_PAGESIZE) : 0;
+}
+
+static uint64_t now_us(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+void mem_trim(void)
+{
+    uint64_t begun = now_us();
+
+    if (atomic_flag_test_and_set(&trim.busy))
+        return;
+    if (begun >= trim.next_us && resident_bytes() > trim.resident + TRIM_GROWTH) {
+        malloc_trim(0);
+        trim.resident = resident_bytes();
+        trim.next_us = begun + (now_us() - begun) * TRIM_REST;
+    }
+    atomic_flag_clear(&trim.busy);
 }
 
 void mem_fail_after(long n)

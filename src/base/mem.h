@@ -31,6 +31,19 @@ void mem_free(void *p);
 /* What the allocator really spends on p, its own header included. */
 size_t mem_cost(const void *p);
 
+/* Threads that allocate from here on share one heap of glibc's, instead of having one each: what
+ * one of them frees, all can use. Values that come and go in many sizes then leave half the holes
+ * or less (the table in docs/architecture.md). To be called before the threads are started. The
+ * setting is the process's, so whoever runs it has the last word: it stays as it is when the
+ * environment has MALLOC_ARENA_MAX, or arena_max in GLIBC_TUNABLES. Specs: 1 when it was set. */
+int mem_share_heap(void);
+
+/* Gives whole free pages inside the heaps back to the system, if the process has grown since the
+ * last time. To be called whenever some megabytes were freed, with no lock held: it holds the
+ * heap's own for a while, a millisecond by the ten thousand free pieces. Takes a twentieth of the
+ * time at most, whoever calls it how often. */
+void mem_trim(void);
+
 /* Specs only: lets the next n calls of mem_alloc/mem_realloc pass and fails the one after them,
  * once. A negative n switches it off. Process-wide. */
 void mem_fail_after(long n);

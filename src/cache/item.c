@@ -9,7 +9,8 @@
 
 enum {
     FIELD_VALUE = 1 << 3 | 2, /* protobuf tag: field 1, length-delimited */
-    PREFIX_MAX = 6            /* the tag and a length below 2^35 */
+    PREFIX_MAX = 6,           /* the tag and a length below 2^35 */
+    TRIM_AFTER = 1 << 20      /* bytes of items that a thread has freed */
 };
 
 static size_t put_prefix(char *out, size_t value_len)
@@ -80,10 +81,23 @@ struct item *item_ref(struct item *it)
     return it;
 }
 
+/* Items that come and go in other sizes than before leave pages between those that stay. */
+static void free_item(struct item *it)
+{
+    static _Thread_local size_t freed;
+
+    freed += item_cost(it);
+    mem_free(it);
+    if (freed >= TRIM_AFTER) {
+        freed = 0;
+        mem_trim();
+    }
+}
+
 void item_unref(struct item *it)
 {
     if (it && atomic_fetch_sub_explicit(&it->refs, 1, memory_order_acq_rel) == 1)
-        mem_free(it);
+        free_item(it);
 }
 
 const char *item_key(const struct item *it)
