@@ -2,8 +2,8 @@
 
 -- The memory of a node whose groups are churned: getters, VMs and caches share one heap.
 
-local node = require "support.node"
 local http = require "support.http"
+local node = require "support.node"
 local tmp = require "support.tmp"
 
 local SCRIPT = [[

@@ -81,7 +81,8 @@ describe("mem", function()
   end)
 
   it("leaves the heaps to whoever runs the process, if they say so", function()
-    for name, value in pairs { MALLOC_ARENA_MAX = "4", GLIBC_TUNABLES = "glibc.malloc.arena_max=4" } do
+    local said = { MALLOC_ARENA_MAX = "4", GLIBC_TUNABLES = "glibc.malloc.arena_max=4" }
+    for name, value in pairs(said) do
       local was = os.getenv(name)
       stdlib.setenv(name, value)
       local set = C.mem_share_heap()

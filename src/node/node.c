@@ -327,7 +327,7 @@ struct node *node_start(const struct node_opts *o, struct vm *control, struct er
 {
     struct node *n = mem_zalloc(sizeof(*n));
 
-    mem_share_heap();
+    mem_share_heap(); /* no thread of the node has one of its own yet */
     n->opts = *o;
     n->data_fd = n->admin_fd = -1;
     n->drain_delay_ms = o->drain_delay_ms;
