@@ -128,7 +128,7 @@ $(TESTLIB): $(TEST_OBJS)
 	$(Q)$(CC) $(LIBFLAG) $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS)
 
 # The engine alone: it needs neither Lua nor HTTP.
-$(MEMORY): $(OBJ)/bench/memory.o $(filter $(OBJ)/src/base/% $(OBJ)/src/cache/%,$(LIB_OBJS))
+$(MEMORY): $(OBJ)/bench/memory/memory.o $(filter $(OBJ)/src/base/% $(OBJ)/src/cache/%,$(LIB_OBJS))
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lm
@@ -164,7 +164,7 @@ $(OBJ)/flags: FORCE
 need     = command -v $(firstword $(1)) >/dev/null || missing="$$missing $(2)";
 need_lib = pkg-config --exists $(1) 2>/dev/null || missing="$$missing $(2)";
 
--include $(LIB_OBJS:.o=.d) $(MAIN_OBJ:.o=.d) $(TEST_OBJS:.o=.d) $(OBJ)/bench/memory.d
+-include $(LIB_OBJS:.o=.d) $(MAIN_OBJ:.o=.d) $(TEST_OBJS:.o=.d) $(OBJ)/bench/memory/memory.d
 
 # ---- day to day --------------------------------------------------------------------------------
 
@@ -275,7 +275,7 @@ $(BUILD)/bench/mhd: bench/peers/mhd.c $(OBJ)/flags
 
 # ---- looks -------------------------------------------------------------------------------------
 
-C_FILES  = $(wildcard src/*.[ch] src/*/*.[ch] bench/*.c bench/*/*.c)
+C_FILES  = $(wildcard src/*.[ch] src/*/*.[ch] bench/*/*.c)
 NO_COLOR = $(if $(MAKE_TERMOUT),,--no-color)
 
 lint: ## every static check; ends with "lint: clean"

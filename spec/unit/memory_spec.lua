@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 
--- What groups cost the process: bench/memory measures it, in a process of its own.
+-- What groups cost the process: bench/memory/memory.c measures it, in a process of its own.
 
 local process = require "support.process"
 

@@ -7,9 +7,9 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 
 enum {
@@ -22,7 +22,7 @@ static atomic_long fail_after = -1; /* atomic; below zero: off */
 
 static struct {
     atomic_flag busy; /* atomic: who sets it has the rest */
-    uint64_t next_us; /* no earlier than that */
+    uint64_t next_ns; /* no earlier than that */
     size_t resident;  /* after the last one */
 } trim = {.busy = ATOMIC_FLAG_INIT};
 
@@ -107,24 +107,16 @@ static size_t resident_bytes(void)
     return second ? strtoul(second, NULL, 10) * (size_t)sysconf(_SC_PAGESIZE) : 0;
 }
 
-static uint64_t now_us(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
-
 void mem_trim(void)
 {
-    uint64_t begun = now_us();
+    uint64_t begun = clock_ns();
 
     if (atomic_flag_test_and_set(&trim.busy))
         return;
-    if (begun >= trim.next_us && resident_bytes() > trim.resident + TRIM_GROWTH) {
+    if (begun >= trim.next_ns && resident_bytes() > trim.resident + TRIM_GROWTH) {
         malloc_trim(0);
         trim.resident = resident_bytes();
-        trim.next_us = begun + (now_us() - begun) * TRIM_REST;
+        trim.next_ns = begun + (clock_ns() - begun) * TRIM_REST;
     }
     atomic_flag_clear(&trim.busy);
 }

@@ -35,13 +35,13 @@ size_t mem_cost(const void *p);
  * one of them frees, all can use. Values that come and go in many sizes then leave half the holes
  * or less (the table in docs/architecture.md). To be called before the threads are started. The
  * setting is the process's, so whoever runs it has the last word: it stays as it is when the
- * environment has MALLOC_ARENA_MAX, or arena_max in GLIBC_TUNABLES. Specs: 1 when it was set. */
+ * environment has MALLOC_ARENA_MAX, or arena_max in GLIBC_TUNABLES; then 0, else 1. */
 int mem_share_heap(void);
 
 /* Gives whole free pages inside the heaps back to the system, if the process has grown since the
  * last time. To be called whenever some megabytes were freed, with no lock held: it holds the
- * heap's own for a while, a millisecond by the ten thousand free pieces. Takes a twentieth of the
- * time at most, whoever calls it how often. */
+ * heap's own meanwhile, mostly for less than a millisecond. However often it is called, it takes a
+ * fifth of the time at most. */
 void mem_trim(void);
 
 /* Specs only: lets the next n calls of mem_alloc/mem_realloc pass and fails the one after them,

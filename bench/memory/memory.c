@@ -13,7 +13,7 @@
  * thread comes by, as servers do. The peak is the kernel's own (VmHWM).
  *
  * One line of key=value pairs on stdout. Which allocator serves is for whoever starts it to say:
- * bench/memory.sh does. */
+ * bench/memory/allocators.sh does. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
