@@ -6,6 +6,7 @@ local codec = require "groupcache.codec"
 local core = require "groupcache.core"
 local group = require "groupcache.group"
 local handle = require "groupcache.handle"
+local options = require "groupcache.options"
 
 local Alone = {}
 Alone.__index = Alone
@@ -39,10 +40,14 @@ local function finish(self, load, ok, value, err, ttl)
 end
 
 --- The value of a key, loaded if need be.
+-- @param given as elsewhere; nothing bounds the getter
 -- @return value, nil, source; or nil, message, code
-function Alone:get(key)
+function Alone:get(key, given)
   if type(key) ~= "string" then
     error(("group:get: the key is a %s, and must be a string"):format(type(key)), 2)
+  end
+  if given ~= nil then
+    options.get_timeout(given, "group:get")
   end
   local value, _, source = self.handle:hit(key)
   if value then
@@ -77,11 +82,11 @@ group(Alone, {
 })
 
 --- @return the group
-return function(name, numbers, options)
+return function(name, numbers, o)
   return setmetatable({
     name = name,
-    getter = options.getter,
-    codec = options.codec,
-    handle = handle.new(core.group_alone(name, numbers, options.content_type)),
+    getter = o.getter,
+    codec = o.codec,
+    handle = handle.new(core.group_alone(name, numbers, o.content_type)),
   }, Alone)
 end

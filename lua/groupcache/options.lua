@@ -13,6 +13,8 @@ local UNITS = {
   KIB = 2 ^ 10, MIB = 2 ^ 20, GIB = 2 ^ 30,
 }
 
+local MAX_SECONDS = 1e9
+
 -- A count of bytes: 1500, "1500", "64MB", "1.5 GiB".
 local function size(value)
   if type(value) == "string" then
@@ -31,11 +33,11 @@ end
 
 -- Seconds, fractions allowed; kept in milliseconds.
 local function duration(value, rule)
-  if type(value) ~= "number" or not (value >= 0 and value <= 1e9) then
-    return nil, "a number of seconds, 0 or more"
+  if type(value) ~= "number" or not (value >= 0) or (rule.above_zero and value == 0) then
+    return nil, rule.above_zero and "a number of seconds above 0" or "a number of seconds, 0 or more"
   end
-  if rule.above_zero and value == 0 then
-    return nil, "a number of seconds above 0"
+  if value > MAX_SECONDS then
+    return nil, ("at most %d seconds"):format(MAX_SECONDS)
   end
   return math.ceil(value * 1000)
 end
