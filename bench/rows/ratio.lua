@@ -3,8 +3,8 @@
 -- holds as many entries. 100 000 keys; a cache of 1, 5 and 10 % of them; keys drawn by Zipf's law
 -- with exponents 0.9 and 1.1, and by the first of them with a walk over all keys in every fourth
 -- get. The same gets for both, another seed in each round; the first quarter fills the caches and
--- is not counted. Beside it, by how many points of a hundred `eviction = "sieve"` is better. cache_bytes is what so many entries cost; how many fit in the end is asked of the
--- group.
+-- is not counted. Beside it, by how many points of a hundred `eviction = "sieve"` is better.
+-- cache_bytes is what so many entries cost; how many fit in the end is asked of the group.
 
 local ffi = require "ffi"
 local unit = require "support.unit"

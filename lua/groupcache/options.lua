@@ -33,8 +33,10 @@ end
 
 -- Seconds, fractions allowed; kept in milliseconds.
 local function duration(value, rule)
-  if type(value) ~= "number" or not (value >= 0) or (rule.above_zero and value == 0) then
-    return nil, rule.above_zero and "a number of seconds above 0" or "a number of seconds, 0 or more"
+  local least = rule.above_zero and " above 0" or ", 0 or more"
+  if type(value) ~= "number" or value ~= value or value < 0
+    or (rule.above_zero and value == 0) then
+    return nil, "a number of seconds" .. least
   end
   if value > MAX_SECONDS then
     return nil, ("at most %d seconds"):format(MAX_SECONDS)

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
--- Making the string of a hit may run finalizers, and so does leaving compiled code. One that got from
--- the same group then took the item, or the slot, from under the get that was under way: other
+-- Making the string of a hit may run finalizers, and so does leaving compiled code. One that got
+-- from the same group then took the item, or the slot, from under the get that was under way: other
 -- keys' values, freed memory. And when the program ended it found a handle that was collected.
 
 local program = require "api.program"

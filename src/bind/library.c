@@ -342,8 +342,8 @@ static int l_load_value(lua_State *L)
     return 1;
 }
 
-/* core.load_error(load, message, code) -> nil, message, code | the stale value that is given instead,
- * nil, source */
+/* core.load_error(load, message, code) -> nil, message, code | the stale value that is given
+ * instead, nil, source */
 static int l_load_error(lua_State *L)
 {
     struct load *l = check_load(L);
