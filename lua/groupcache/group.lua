@@ -138,6 +138,9 @@ return function(Group, how)
   function Group:ttl(key)
     check_key(key, "group:ttl")
     local seconds, message, code = core.ttl(how.where(self), key) -- no tail call: lines count
-    return seconds, message, code
+    if seconds then
+      return seconds
+    end
+    return nil, message, code
   end
 end
