@@ -60,8 +60,9 @@ return function(Group, how)
   -- @return true; or nil, message, code and, when the code is PEER, who did not confirm
   function Group:set(key, value, ttl)
     check_key(key, "group:set", how.limit(self))
-    if ttl ~= nil and type(ttl) ~= "number" then
-      error(("group:set: the ttl is a %s, and must be a number of seconds"):format(type(ttl)), 2)
+    if ttl ~= nil and (type(ttl) ~= "number" or ttl ~= ttl) then
+      error(("group:set: the ttl is %s, and must be a number of seconds"):format(
+        ttl ~= ttl and "nan" or "a " .. type(ttl)), 2)
     end
     if type(value) ~= "string" and (value == nil or not self.codec) then
       error(("group:set: the value is a %s, and must be %s"):format(type(value),
