@@ -216,7 +216,7 @@ for _, dialect in ipairs(FORKS) do
         return function(request, c)
           local name = request.target:match "/(%%a+)%%-%%d+$"
           if name == "soon" then
-            local ns, parts = (socket.gettime() + 0.7) * 1e9, {}
+            local ns, parts = (socket.gettime() + 1.5) * 1e9, {}
             while ns >= 128 do
               parts[#parts + 1] = string.char(ns %% 128 + 128)
               ns = math.floor(ns / 128)
