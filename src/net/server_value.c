@@ -101,7 +101,7 @@ static void add_age(struct MHD_Response *r, const struct item *it, uint64_t now_
         add_number(r, "Age", "", age_s);
 }
 
-static void add_peer_headers(struct MHD_Response *r, const struct result *result)
+static void add_peer_headers(struct MHD_Response *r, const struct result *result, int ours)
 {
     const struct item *it = result->item;
     uint64_t now_ms = clock_ms();
@@ -109,7 +109,8 @@ static void add_peer_headers(struct MHD_Response *r, const struct result *result
     MHD_add_response_header(r, "Content-Type", DIALECT_CONTENT_TYPE);
     if (it->expires_ms)
         add_number(r, HEADER_TTL, "", left_ms(it, now_ms));
-    add_age(r, it, now_ms);
+    if (ours)
+        add_age(r, it, now_ms);
     if (result->source == SOURCE_STALE)
         MHD_add_response_header(r, HEADER_STALE, "1");
 }
@@ -180,7 +181,7 @@ static int answer_peer(const struct answer_to *to, struct group *g, const struct
     r = facts->expire_field || qps > 0 ? response_with_tail(it, facts->expire_field, qps)
                                        : response_of(it, bytes, n);
     if (r)
-        add_peer_headers(r, result);
+        add_peer_headers(r, result, to->ours);
     else
         item_unref(it);
     return answer_queue(to, 200, r);
