@@ -25,7 +25,7 @@ void drop_flight(struct flight *f)
         group_unref(g);
 }
 
-/* A late one stops it: it has
+/* A late flight ends the walk: it has
  * nothing left to wait for, group_tick() is about to end it and to come back here. */
 void start_queued_locked(struct group *g, struct after *a)
 {
