@@ -183,6 +183,10 @@ void group_flush(struct group *g);
 struct item *group_item(struct group *g, uint32_t hash, const void *key, size_t key_len,
                         const void *value, size_t n, const double *ttl_ms, struct error *e);
 
+/* A ttl above 0 in whole milliseconds: rounded up, so never none at all; a hundred years at most.
+ */
+uint64_t group_whole_ms(double ttl_ms);
+
 /* When a value ends that has no ttl of its own, as an item's expires_ms. */
 uint64_t group_expiry_ms(struct group *g);
 

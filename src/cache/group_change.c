@@ -11,15 +11,20 @@
 #include "base/clock.h"
 #include "cache/group_in.h"
 
-static uint64_t expiry_ms(double ttl_ms)
+uint64_t group_whole_ms(double ttl_ms)
 {
     static const double longest = 100.0 * 365 * 24 * 3600 * 1000;
     double ms = ttl_ms < longest ? ttl_ms : longest;
     uint64_t whole = (uint64_t)ms;
 
+    return whole + ((double)whole < ms);
+}
+
+static uint64_t expiry_ms(double ttl_ms)
+{
     if (!(ttl_ms > 0))
-        return 1;                                     /* over as soon as it is there */
-    return clock_ms() + whole + ((double)whole < ms); /* rounded up: never none at all */
+        return 1; /* over as soon as it is there */
+    return clock_ms() + group_whole_ms(ttl_ms);
 }
 
 struct item *group_item(struct group *g, uint32_t hash, const void *key, size_t key_len,

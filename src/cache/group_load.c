@@ -25,8 +25,8 @@ void drop_flight(struct flight *f)
         group_unref(g);
 }
 
-/* A late flight ends the walk: it has
- * nothing left to wait for, group_tick() is about to end it and to come back here. */
+/* A late flight ends the walk: it has nothing left to wait for, group_tick() is about to end it and
+ * to come back here. */
 void start_queued_locked(struct group *g, struct after *a)
 {
     while (!g->closed && g->running < g->opts.max_loads && !list_empty(&g->queue)) {
@@ -58,8 +58,8 @@ static void end_locked(struct flight *f, struct after *a)
     start_queued_locked(g, a);
 }
 
-/* A loader that ends one at once brings us back here for the
- * next; that call leaves its flights to this one, or a long queue would fill the stack. */
+/* A loader that ends a flight at once brings us back here for the next; that call leaves its
+ * flights to this one, or a long queue would fill the stack. */
 void start_flights(struct group *g, struct list *start)
 {
     static _Thread_local struct {

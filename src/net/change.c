@@ -327,16 +327,6 @@ static struct change *change_new(struct changes *cs, struct group *g, enum batch
     return NULL;
 }
 
-/* Rounded up: never none at all. */
-static uint64_t whole_ms(double ms)
-{
-    static const double longest = 100.0 * 365 * 24 * 3600 * 1000;
-    double least = ms < longest ? ms : longest;
-    uint64_t whole = (uint64_t)least;
-
-    return whole + ((double)whole < least);
-}
-
 /* Takes the value of a set, or makes it a removal: the old value must go in any case. */
 static void take_value(struct change *c, const struct change_opts *o)
 {
@@ -359,7 +349,7 @@ static void take_value(struct change *c, const struct change_opts *o)
         memcpy(c->value, o->value, o->value_len);
     c->value_len = o->value_len;
     c->has_ttl = o->ttl_ms != NULL;
-    c->ttl_ms = c->has_ttl ? whole_ms(*o->ttl_ms) : 0;
+    c->ttl_ms = c->has_ttl ? group_whole_ms(*o->ttl_ms) : 0;
 }
 
 static void refuse(const struct change_opts *o, enum err code, const char *why)
