@@ -4,7 +4,7 @@
  *   paths hit N     group_lookup() of keys that are there, as the HTTP server does
  *   paths miss N    a look-up and a load of keys that are not, in a full cache: with the getter's
  *                   value, its insertion and the eviction that it costs
- *   paths recall N  group_recall() of remembered keys, as group:get of a program does
+ *   paths recall N  reader_recall() of remembered keys, as group:get of a program does
  *
  * One thread, and nothing depends on the clock. See bench/guard/guard.lua. */
 #include <stdio.h>
@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "cache/group.h"
+#include "cache/reader.h"
 
 enum { KEYS = 512, KEY_LEN = 12 };
 
@@ -70,28 +71,29 @@ static void name_key(char *key, unsigned i)
 int main(int argc, char **argv)
 {
     static char keys[KEYS][KEY_LEN + 1];
-    static struct item *slots[KEYS];
     const char *path = argc == 3 ? argv[1] : "";
     unsigned n = argc == 3 ? (unsigned)atoi(argv[2]) : 0, hits = 0, i;
     struct loader loader = {.owner = no_owner, .local = load};
     struct group_opts o;
     struct group *g;
-    enum source source;
+    struct reader *r;
+    struct recalled found;
 
     group_opts_init(&o);
     o.cache_bytes = 1000000; /* some five thousand entries */
     g = group_new("guard", "text/plain", &o, &loader);
+    r = reader_new(g);
     for (i = 0; i < KEYS; i++) {
         name_key(keys[i], i);
         get(g, keys[i]);
-        group_recall(g, keys[i], KEY_LEN, &slots[i], &source);
+        reader_recall(r, keys[i], KEY_LEN, &found);
     }
     if (strcmp(path, "hit") == 0) {
         for (i = 0; i < n; i++)
             hits += (unsigned)get(g, keys[i % KEYS]);
     } else if (strcmp(path, "recall") == 0) {
         for (i = 0; i < n; i++)
-            hits += group_recall(g, keys[i % KEYS], KEY_LEN, &slots[i % KEYS], &source) == HIT_SAME;
+            hits += reader_recall(r, keys[i % KEYS], KEY_LEN, &found) == HIT_SAME;
     } else if (strcmp(path, "miss") == 0) {
         for (i = 0; i < n; i++) {
             char key[KEY_LEN + 1];
@@ -105,8 +107,7 @@ int main(int argc, char **argv)
     }
     if (hits != n || wakes < KEYS)
         die("not what was to be counted");
-    for (i = 0; i < KEYS; i++)
-        group_forget(g, &slots[i]);
+    reader_free(r);
     group_unref(g);
     return 0;
 }

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "cache/group.h"
+#include "cache/reader.h"
 #include "cache/ring.h"
 #include "net/net.h"
 #include "net/peers.h"
@@ -173,9 +174,8 @@ static void run_set(unsigned n, double seconds)
 /* --- hits --- */
 
 struct asker {
-    struct group *group;
     key_text *keys;
-    struct item *slots[HIT_KEYS];
+    struct reader *reader;
     double seconds, ns;
 };
 
@@ -189,9 +189,9 @@ static void *recall(void *arg)
 
         for (i = 0; i < BATCH; i++) {
             unsigned k = (unsigned)(ops + i) % HIT_KEYS;
-            enum source source;
+            struct recalled found;
 
-            if (group_recall(a->group, a->keys[k], KEY_LEN, &a->slots[k], &source) == HIT_NONE)
+            if (reader_recall(a->reader, a->keys[k], KEY_LEN, &found) == HIT_NONE)
                 die("a miss");
         }
         ops += BATCH;
@@ -223,15 +223,14 @@ static void run_recall(unsigned threads, double seconds)
     if (threads > MAX_THREADS)
         die("too many threads");
     for (i = 0; i < threads; i++) {
-        askers[i] = (struct asker){.group = g, .keys = keys, .seconds = seconds};
+        askers[i] = (struct asker){.reader = reader_new(g), .keys = keys, .seconds = seconds};
         if (pthread_create(&t[i], NULL, recall, &askers[i]))
             die("no thread");
     }
     for (i = 0; i < threads; i++) {
         pthread_join(t[i], NULL);
         sum += askers[i].ns;
-        for (k = 0; k < HIT_KEYS; k++)
-            group_forget(g, &askers[i].slots[k]);
+        reader_free(askers[i].reader);
     }
     printf("bench ns=%.1f\n", sum / threads);
     group_unref(g);

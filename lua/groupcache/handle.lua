@@ -1,9 +1,10 @@
 -- SPDX-License-Identifier: MIT
 -- groupcache.handle: how a program reads hits of a group in its own process.
 --
--- The string made for an item is remembered in a slot and given again while the item is still the
--- current one; the engine says so at each hit, and so keeps its order of use, counters, expiry and
--- removal exact. While the JIT is on it is asked through the FFI, else through the C API.
+-- The engine remembers the items that it gave last, each in a slot; the string made of one is kept
+-- beside it, and given again while the item is still the current one. The engine says so at each
+-- hit, and so keeps its order of use, counters, expiry and removal exact. While the JIT is on it is
+-- asked through the FFI, else through the C API.
 --
 -- Wherever compiled code is left, and where a string or a cdata is made, finalizers may run, which
 -- may get from this very group. Those are answered through the C API, which knows no slots.
@@ -18,15 +19,14 @@ local SOURCES = { [0] = "main", "hot", "peer", "local", "stale" } -- enum source
 local MAX_VALUE = 64 * 1024 -- a larger value is not remembered
 local MAX_BYTES = 4 * 1024 * 1024 -- remembered in all, per handle
 
-local recall, slots_per_handle
+local recall, slots_per_handle, new_table
 if has_ffi then
+  new_table = require "table.new"
   -- The first fields of struct handle; tagged so that the name is nobody else's.
-  pcall(ffi.cdef, [[
-    struct groupcache_handle { const char *value; size_t value_len; int source; };
-  ]])
+  pcall(ffi.cdef, "struct groupcache_handle { int source, slot; };")
   local address
   address, slots_per_handle = core.recall()
-  recall = ffi.cast("int (*)(void *, const char *, size_t, int)", address)
+  recall = ffi.cast("int (*)(void *, const char *, size_t)", address)
 end
 
 local Handle = {}
@@ -45,49 +45,41 @@ end
 --- Gives up all that is remembered.
 function Handle:forget()
   core.forget(self.raw)
-  self.slot_of, self.strings, self.used, self.bytes = {}, {}, 0, 0
+  self.strings, self.bytes = new_table(slots_per_handle, 0), 0
 end
 
--- A key without a slot: gives it the next one, if its value is small enough to be kept.
-local function first_hit(self, key)
-  if self.used + 1 >= slots_per_handle or self.bytes > MAX_BYTES then
+-- The string of an item that recall() has just given, and gives as SAME from now on.
+local function make_string(self)
+  local value, slot = core.recalled(self.raw)
+  if #value > MAX_VALUE then
+    core.forget(self.raw, slot)
+    return value
+  end
+  local was = self.strings[slot]
+  self.bytes = self.bytes + #value - (was and #was or 0)
+  self.strings[slot] = value
+  if self.bytes > MAX_BYTES then
     self:forget()
   end
-  local slot, state = self.used + 1, self.state
-  if recall(state, key, #key, slot) == MISS then
-    return nil
-  end
-  local value = ffi.string(state.value, state.value_len)
-  if #value <= MAX_VALUE then
-    self.used = slot
-    self.bytes = self.bytes + #value
-    self.slot_of[key], self.strings[slot] = slot, value
-  end
-  return value, SOURCES[state.source]
+  return value
+end
+
+-- What is done once for many hits stays out of compiled code: a trace that begins with it would
+-- leave by a side exit at every hit.
+if has_ffi then
+  jit.off(make_string)
 end
 
 -- -> value, source; or nil
 local function find(self, key)
-  local slot = self.slot_of[key]
-  if not slot then
-    return first_hit(self, key)
-  end
   local state = self.state
-  local hit = recall(state, key, #key, slot)
+  local hit = recall(state, key, #key)
   if hit == SAME then
-    return self.strings[slot], SOURCES[state.source]
-  end
-  if hit == MISS then
+    return self.strings[state.slot], SOURCES[state.source]
+  elseif hit == MISS then
     return nil
   end
-  local value = ffi.string(state.value, state.value_len)
-  self.bytes = self.bytes + #value - #self.strings[slot]
-  if #value > MAX_VALUE or self.bytes > MAX_BYTES then
-    self:forget()
-  else
-    self.strings[slot] = value
-  end
-  return value, SOURCES[state.source]
+  return make_string(self), SOURCES[state.source]
 end
 
 --- The value of a key if it is cached.

@@ -794,7 +794,7 @@ prog.lua:15: node:set_peers: the name is a number, and must be a string without 
       ]])
     end)
 
-    it("of at most 1,024 items, all given back when the group is collected", function()
+    it("of at most 2,048 items, all given back when the group is collected", function()
       for _, joff in ipairs { false, true } do
         local out = run(program [[
           local many = n:group "many"
@@ -819,7 +819,7 @@ prog.lua:15: node:set_peers: the name is a number, and must be a string without 
         if joff then
           assert.same({ 0, 0 }, { items, bytes })
         else
-          assert(items > 0 and items <= 1024, out)
+          assert(items > 0 and items <= 2048, out)
           assert(bytes > items * 50 and bytes < items * 300, out)
         end
       end

@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "base/thread.h"
 #include "cache/group.h"
+#include "cache/reader.h"
 
 enum { KEYS = 200, MAX_GETTERS = 64 };
 
@@ -24,6 +25,7 @@ struct crowd_result {
 
 struct crowd {
     struct group *group;
+    char keys[KEYS][32];
     struct inbox *inbox[FLIGHT_KINDS];
     unsigned rounds;
     atomic_int getters, stop, drained;
@@ -168,21 +170,36 @@ static void look_at(struct crowd *c, enum err code, struct result *r, const char
     item_unref(r->item);
 }
 
+/* Half of the getters go through a reader, as programs and other getters do. */
+static enum err get(struct crowd *c, struct reader *reader, const char *key, size_t n, unsigned ms,
+                    struct result *r)
+{
+    struct recalled found;
+
+    if (!reader)
+        return group_get(c->group, key, n, ms, r);
+    if (reader_recall(reader, key, n, &found) == HIT_NONE)
+        return group_wait(c->group, key, n, ms, r);
+    r->item = item_ref(found.item);
+    return ERR_OK;
+}
+
 static void *getter_main(void *arg)
 {
     struct getter *me = arg;
     struct crowd *c = me->crowd;
+    struct reader *reader = me->random % 2 ? reader_new(c->group) : NULL;
     unsigned i;
 
     for (i = 0; i < c->rounds; i++) {
         unsigned k = next_random(&me->random) % KEYS;
-        char key[32];
-        size_t n = (size_t)sprintf(key, "%c-key-%u", 'a' + (int)(k % 2), k);
+        size_t n = strlen(c->keys[k]);
         struct result r;
-        enum err code = group_get(c->group, key, n, next_random(&me->random) % 3, &r);
+        enum err code = get(c, reader, c->keys[k], n, next_random(&me->random) % 3, &r);
 
-        look_at(c, code, &r, key, n);
+        look_at(c, code, &r, c->keys[k], n);
     }
+    reader_free(reader);
     atomic_fetch_sub(&c->getters, 1);
     return NULL;
 }
@@ -201,6 +218,8 @@ struct group *crowd_run(unsigned getters, unsigned rounds, int close_early,
     struct stats stats;
     unsigned i;
 
+    for (i = 0; i < KEYS; i++)
+        sprintf(c.keys[i], "%c-key-%u", 'a' + (int)(i % 2), i);
     group_opts_init(&opts);
     opts.cache_bytes = 20000;
     opts.timeout_ms = 2;
@@ -241,6 +260,78 @@ struct group *crowd_run(unsigned getters, unsigned rounds, int close_early,
     out->wrong_values = c.wrong_values;
     out->wrong_errors = c.wrong_errors;
     return c.group;
+}
+
+/* --- what a set or a removal leaves behind for readers --- */
+
+enum { VERSIONED_KEYS = 8 };
+
+struct versions {
+    struct group *group;
+    char keys[VERSIONED_KEYS][8];
+    _Atomic unsigned least[VERSIONED_KEYS]; /* a get that begins now gives no older one */
+    atomic_int stop;
+    _Atomic uint64_t hits, old;
+};
+
+static void *version_reader(void *arg)
+{
+    struct versions *v = arg;
+    struct reader *reader = reader_new(v->group);
+    unsigned i;
+
+    for (i = 0; !atomic_load(&v->stop); i++) {
+        unsigned k = i / 5 % VERSIONED_KEYS, least = atomic_load(&v->least[k]), got;
+        struct recalled found;
+
+        if (reader_recall(reader, v->keys[k], strlen(v->keys[k]), &found) == HIT_NONE)
+            continue;
+        memcpy(&got, item_value(found.item), sizeof(got));
+        atomic_fetch_add(&v->hits, 1);
+        atomic_fetch_add(&v->old, got < least);
+    }
+    reader_free(reader);
+    return NULL;
+}
+
+static void change(struct versions *v, unsigned k, unsigned version)
+{
+    const char *key = v->keys[k];
+    size_t n = strlen(key);
+    struct error e;
+
+    if (version % 11 == 0)
+        group_remove(v->group, group_hash(key, n), key, n);
+    else if (version % 101 == 0)
+        group_flush(v->group);
+    else
+        group_set(v->group, group_hash(key, n), key, n, &version, sizeof(version), NULL, &e);
+    atomic_store(&v->least[k], version);
+}
+
+/* Changes keys until two readers had so many hits. Returns how many were of values that had been
+ * replaced or removed before the get began. */
+uint64_t versions_run(uint64_t hits)
+{
+    struct versions v = {.stop = 0};
+    struct loader loader = {.owner = owner};
+    struct group_opts opts;
+    pthread_t threads[2];
+    unsigned i, version;
+
+    group_opts_init(&opts);
+    v.group = group_new("versions", "text/plain", &opts, &loader);
+    for (i = 0; i < VERSIONED_KEYS; i++)
+        sprintf(v.keys[i], "key-%u", i);
+    for (i = 0; i < 2; i++)
+        thread_start(&threads[i], "reader", 0, version_reader, &v, NULL);
+    for (version = 1; atomic_load(&v.hits) < hits; version++)
+        change(&v, version % VERSIONED_KEYS, version);
+    atomic_store(&v.stop, 1);
+    for (i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+    group_unref(v.group);
+    return atomic_load(&v.old);
 }
 
 /* --- a queue as long as it gets, behind a loader that refuses --- */

@@ -21,7 +21,7 @@ jit.off(true, true)
 local ffi = require "ffi"
 local unit = require "support.unit"
 
-local C = unit.load("cache/group.h", "cache/lru.h", "cache/group_many.h", "base/clock.h",
+local C = unit.load("cache/group.h", "cache/reader.h", "cache/lru.h", "cache/group_many.h", "base/clock.h",
   "base/mem.h")
 
 local engine = { C = C }
@@ -178,6 +178,25 @@ function methods:load(key, from_peer)
   return t
 end
 
+--- A thread's reader. Give it back with C.reader_free() before g:ended().
+function methods:reader()
+  return C.reader_new(self.c)
+end
+
+local HITS = { [0] = "none", "same", "other" } -- enum hit
+
+--- A get through a reader: ticket, "same" or "other" when it is a hit. A miss is not yet loaded:
+-- "none" comes with nothing.
+function methods:recall(reader, key)
+  local found = ffi.new "struct recalled"
+  local hit = HITS[tonumber(C.reader_recall(reader, key, #key, found))]
+  if hit == "none" then
+    return nil, hit
+  end
+  return { key = key, wakes = 1, hit = true, value = item_value(found.item),
+    source = ffi.string(C.source_name(found.source)), slot = found.slot }, hit
+end
+
 local on_many_done = {} -- id -> function
 local many_done = ffi.cast("void (*)(void *, struct many *)", guarded(function(ctx)
   on_many_done[address(ctx)]()
@@ -276,7 +295,7 @@ function methods:stats()
   for _, name in ipairs { "gets", "cache_hits", "peer_loads", "peer_errors", "loads",
     "loads_deduped", "local_loads", "local_load_errs", "server_requests", "negative_hits",
     "stale_hits", "expired", "sets", "removes", "flushes", "flights", "waiters",
-    "flushed_bytes" } do
+    "flushed_bytes", "remembered_items", "remembered_bytes" } do
     out[name] = tonumber(s[name])
   end
   for _, which in ipairs { "main", "hot" } do

@@ -278,6 +278,7 @@ local function history(seed, steps)
     stale_while_revalidate_ms = (life.stale_while_revalidate or 0) * STEP_MS,
     stale_if_error_ms = (life.stale_if_error or 0) * STEP_MS }
   local m = new_model(remote, life)
+  local readers = { g:reader(), g:reader() }
   local pairs_of = {} -- { ticket, model's waiter }, unanswered ones
   local loads = {} -- what the loaders hold, as { load, model's flight }
   local handed = 0
@@ -331,7 +332,9 @@ local function history(seed, steps)
     local key, what = "k" .. math.random(40), math.random(110)
     if what <= 45 then
       local from_peer = math.random(3) == 1
-      local t, w = g:get(key, from_peer), m.get(key, from_peer)
+      local through = not from_peer and readers[math.random(4)] -- half of them
+      local t = through and (g:recall(through, key) or g:load(key)) or g:get(key, from_peer)
+      local w = m.get(key, from_peer)
       pairs_of[#pairs_of + 1] = { t, w }
     elseif what <= 63 then
       local l = take_load()
@@ -413,6 +416,8 @@ local function history(seed, steps)
     agree()
   end
   local started = #g.started
+  C.reader_free(readers[1])
+  C.reader_free(readers[2])
   g:ended()
   return started
 end

@@ -9,6 +9,7 @@ struct crowd_result { uint64_t values, errors, wrong_values, wrong_errors; };
 struct group *crowd_run(unsigned getters, unsigned rounds, int close_early,
                         struct crowd_result *out);
 unsigned queue_run(unsigned *refused);
+uint64_t versions_run(uint64_t hits);
 ]])
 
 describe("a group under many threads", function()
@@ -41,6 +42,10 @@ describe("a group under many threads", function()
   it("answers every get also when it is closed meanwhile", function()
     local r = run(16, 3000, true)
     assert.is_true(r.errors > 0)
+  end)
+
+  it("gives no reader what was replaced, removed or flushed before it asked", function()
+    assert.equal(0, tonumber(S.versions_run(300000)))
   end)
 
   it("empties the longest queue there is behind a loader that refuses", function()

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* library.c - groups in a program of their own: as part of a node in the same process, or alone.
  *
- * A handle is what a program gets at a group through. For the fast path it has slots in which the
- * engine remembers items: the Lua side (groupcache/handle.lua) keeps the string it made of each,
- * and recall(), called through the FFI while the JIT is on, says whether that string still is the
- * value. Every hit goes through the engine, so order of use, counters, expiry and removal are
- * exact.
+ * A handle is what a program gets at a group through. For the fast path it has a reader: the Lua
+ * side (groupcache/handle.lua) keeps the string it made of the item in each of its slots, and
+ * recall(), called through the FFI while the JIT is on, says whether that string still is the
+ * value.
  *
  * A group without a node runs its getter in the calling VM: its loader only notes the flight, and
  * the Lua side ends it. */
@@ -16,26 +15,25 @@
 #include "base/clock.h"
 #include "base/list.h"
 #include "cache/group.h"
+#include "cache/reader.h"
 #include "node/node.h"
 #include "script/vm.h"
 
 #define BIND_LOAD "groupcache.load"
 
-enum { SLOTS = 1024 }; /* handle.lua asks for the number */
-
 static const uint64_t NO_DEADLINE_MS = (uint64_t)100 * 365 * 24 * 3600 * 1000;
 
-/* The first three fields are read by handle.lua through the FFI. */
+/* The first two fields are read by handle.lua through the FFI. */
 struct handle {
-    const char *value; /* of the last recall() that hit, borrowed from its slot */
+    int source, slot;  /* of the last recall() that hit */
+    const char *value; /* borrowed from the slot */
     size_t value_len;
-    int source;
     struct group *group;     /* a reference */
+    struct reader *reader;   /* of the program's thread; set with group */
     struct changes *changes; /* borrowed, until the group is closed; NULL: it is alone */
     size_t max_key_bytes;    /* 0: no bound */
     struct flight *begun;    /* a group alone: what its loader has just been given */
     void *held;              /* an item, while its value is pushed, which may raise */
-    struct item *slots[SLOTS];
 };
 
 /* A load under way in a group alone, until the Lua side ends it. */
@@ -79,22 +77,11 @@ struct group *l_handle_group(lua_State *L, struct changes **changes)
     return group_ref(h->group);
 }
 
-static void forget(struct handle *h)
-{
-    int i;
-
-    for (i = 0; i < SLOTS; i++) {
-        if (h->slots[i])
-            group_forget(h->group, &h->slots[i]);
-    }
-}
-
 static int l_handle_gc(lua_State *L)
 {
     struct handle *h = luaL_checkudata(L, 1, BIND_HANDLE);
 
-    if (h->group)
-        forget(h);
+    reader_free(h->reader);
     item_unref(h->held);
     group_unref(h->group);
     memset(h, 0, sizeof(*h));
@@ -130,19 +117,20 @@ static int push_from(lua_State *L, void **place, enum source source)
 /* --- hits --- */
 
 /* Called through the FFI: no lua_State, never raises. -> enum hit, and the first fields of h */
-static int recall(void *handle, const char *key, size_t key_len, int slot)
+static int recall(void *handle, const char *key, size_t key_len)
 {
     struct handle *h = handle;
-    enum source source = SOURCE_MAIN;
+    struct recalled found;
     enum hit hit;
 
     if (!h->group) /* collected: as check_handle() */
         return HIT_NONE;
-    hit = group_recall(h->group, key, key_len, &h->slots[slot], &source);
-    h->source = (int)source;
+    hit = reader_recall(h->reader, key, key_len, &found);
     if (hit != HIT_NONE) {
-        h->value = item_value(h->slots[slot]);
-        h->value_len = h->slots[slot]->value_len;
+        h->value = item_value(found.item);
+        h->value_len = found.item->value_len;
+        h->source = (int)found.source;
+        h->slot = (int)found.slot;
     }
     return (int)hit;
 }
@@ -150,12 +138,23 @@ static int recall(void *handle, const char *key, size_t key_len, int slot)
 /* core.recall() -> address of recall(), number of slots */
 static int l_recall(lua_State *L)
 {
-    int (*function)(void *, const char *, size_t, int) = recall;
+    int (*function)(void *, const char *, size_t) = recall;
     void *address;
 
     memcpy(&address, &function, sizeof(address));
     lua_pushlightuserdata(L, address);
-    lua_pushinteger(L, SLOTS);
+    lua_pushinteger(L, READER_SLOTS);
+    return 2;
+}
+
+/* core.recalled(handle) -> value and slot of what recall() has just found */
+static int l_recalled(lua_State *L)
+{
+    struct handle *h = check_handle(L, 1);
+    lua_Integer slot = h->slot;
+
+    lua_pushlstring(L, h->value, h->value_len);
+    lua_pushinteger(L, slot);
     return 2;
 }
 
@@ -166,10 +165,16 @@ static int l_handle_address(lua_State *L)
     return 1;
 }
 
-/* core.forget(handle): empties all slots */
+/* core.forget(handle, slot or nil): empties a slot, or all */
 static int l_forget(lua_State *L)
 {
-    forget(check_handle(L, 1));
+    struct handle *h = check_handle(L, 1);
+    lua_Number slot = luaL_optnumber(L, 2, -1);
+
+    if (slot >= 0 && slot < READER_SLOTS)
+        reader_forget(h->reader, (unsigned)slot);
+    else
+        reader_forget_all(h->reader);
     return 0;
 }
 
@@ -250,6 +255,7 @@ static int l_group_alone(lua_State *L)
     h = new_handle(L);
     loader = (struct loader){.ctx = h, .owner = no_owner, .local = note_flight};
     h->group = group_new(name, type, &opts, &loader);
+    h->reader = reader_new(h->group);
     return 1;
 }
 
@@ -368,9 +374,12 @@ int l_node_handle(lua_State *L)
     struct handle *h = new_handle(L);
 
     h->group = node_group(n, name, len);
+    if (!h->group)
+        return 0;
+    h->reader = reader_new(h->group);
     h->changes = node_changes(n);
     h->max_key_bytes = node_max_key_bytes(n);
-    return h->group ? 1 : 0;
+    return 1;
 }
 
 static const luaL_Reg handle_methods[] = {
@@ -399,6 +408,7 @@ const luaL_Reg bind_library[] = {
     {"load_value", l_load_value},
     {"max_key_bytes", l_max_key_bytes},
     {"recall", l_recall},
+    {"recalled", l_recalled},
     {"wait", l_wait},
     {NULL, NULL},
 };

@@ -74,6 +74,8 @@ struct group *group_new(const char *name, const char *content_type, const struct
     g->flights[FLIGHT_LOCAL] = flights_new();
     list_init(&g->queue);
     list_init(&g->flushed);
+    list_init(&g->readers);
+    atomic_init(&g->epoch, 1);
     g->swept_ms = clock_ms();
     g->random = hash_table(name, strlen(name)) | 1;
     return g;
@@ -170,9 +172,8 @@ static struct item *quick_locked(struct group *g, uint32_t hash, const void *key
     return it;
 }
 
-/* Counts a get and looks for its value. */
-static struct item *look_locked(struct group *g, uint32_t hash, const void *key, size_t key_len,
-                                enum source *source, struct after *a)
+struct item *look_locked(struct group *g, uint32_t hash, const void *key, size_t key_len,
+                         enum source *source, struct after *a)
 {
     struct item *it = quick_locked(g, hash, key, key_len);
     struct found found;
@@ -223,66 +224,10 @@ struct item *group_peek(struct group *g, uint32_t hash, const void *key, size_t 
     return it;
 }
 
-/* Puts `it` (a reference, or NULL) into the slot and returns what was there. */
-static struct item *exchange_locked(struct group *g, struct item **slot, struct item *it)
-{
-    struct item *was = *slot;
-
-    if (was) {
-        g->stats.remembered_items--;
-        g->stats.remembered_bytes -= item_cost(was);
-    }
-    if (it) {
-        g->stats.remembered_items++;
-        g->stats.remembered_bytes += item_cost(it);
-    }
-    *slot = it;
-    return was;
-}
-
-/* The hash of a key, which an item that was found by it has. */
-static uint32_t hash_of(const struct item *it, const void *key, size_t key_len)
-{
-    if (it && item_is(it, it->hash, key, key_len))
-        return it->hash;
-    return group_hash(key, key_len);
-}
-
-enum hit group_recall(struct group *g, const void *key, size_t key_len, struct item **slot,
-                      enum source *source)
-{
-    uint32_t hash = hash_of(*slot, key, key_len);
-    struct item *was = NULL, *it;
-    struct after a;
-    int same;
-
-    after_init(&a);
-    pthread_mutex_lock(&g->mu);
-    it = look_locked(g, hash, key, key_len, source, &a);
-    same = it && it == *slot;
-    if (!same)
-        was = exchange_locked(g, slot, it ? item_ref(it) : NULL);
-    pthread_mutex_unlock(&g->mu);
-    if (was)
-        item_unref(was);
-    if (a.dropped)
-        after_run(g, &a);
-    return same ? HIT_SAME : it ? HIT_OTHER : HIT_NONE;
-}
-
-void group_forget(struct group *g, struct item **slot)
-{
-    struct item *was;
-
-    pthread_mutex_lock(&g->mu);
-    was = exchange_locked(g, slot, NULL);
-    pthread_mutex_unlock(&g->mu);
-    item_unref(was);
-}
-
 void group_stats(struct group *g, struct stats *out)
 {
     pthread_mutex_lock(&g->mu);
+    count_readers_locked(g);
     *out = g->stats;
     out->flights =
         flights_count(g->flights[FLIGHT_REMOTE]) + flights_count(g->flights[FLIGHT_LOCAL]);

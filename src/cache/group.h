@@ -117,16 +117,6 @@ struct item *group_lookup(struct group *g, uint32_t hash, const void *key, size_
 struct item *group_peek(struct group *g, uint32_t hash, const void *key, size_t key_len,
                         enum source *source);
 
-/* group_lookup() for a caller that keeps what it made of an item and its reference in *slot: tells
- * whether that is still the current item, so that nothing need be copied. HIT_OTHER puts the
- * current one there; a miss leaves NULL. What slots hold is counted in the group's stats. */
-enum hit { HIT_NONE, HIT_SAME, HIT_OTHER };
-enum hit group_recall(struct group *g, const void *key, size_t key_len, struct item **slot,
-                      enum source *source);
-
-/* Empties a slot. */
-void group_forget(struct group *g, struct item **slot);
-
 /* To be called after a miss. Returns 1 when the end is known at once: it is in *now, and w is not
  * used. Returns 0 when w waits: w->wake() comes, perhaps before this returns. A load `from_peer`
  * never goes to another node. */

@@ -103,6 +103,8 @@ void group_flush(struct group *g)
     struct lru *spare_main = lru_new(), *spare_hot = lru_new();
 
     pthread_mutex_lock(&g->mu);
+    count_readers_locked(g);
+    atomic_fetch_add_explicit(&g->epoch, 1, memory_order_release);
     flights_outdate_all(g->flights[FLIGHT_REMOTE]);
     flights_outdate_all(g->flights[FLIGHT_LOCAL]);
     g->stats.flushed_bytes += lru_clear(g->main, spare_main, &g->flushed);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* group_in.h - what the files of a group share; for cache/group*.c only.
+/* group_in.h - what the files of a group share; for cache/group*.c and reader.c only.
  *
- * group.c has its life, its lookups and its counters, group_keep.c what it holds, group_hot.c which
- * keys are hot, group_load.c the loads, group_change.c set, remove and flush. A function whose name
- * ends in _locked is called with the group's mutex held; it neither calls out nor frees, but notes
- * in a struct after what is to be done once the mutex is dropped. */
+ * group.c has its life, its lookups and its counters, reader.c the lookups that do without its
+ * mutex, group_keep.c what it holds, group_hot.c which keys are hot, group_load.c the loads,
+ * group_change.c set, remove and flush. A function whose name ends in _locked is called with the
+ * group's mutex held; it neither calls out nor frees, but notes in a struct after what is to be
+ * done once the mutex is dropped. */
 #ifndef GROUP_IN_H
 #define GROUP_IN_H
 
@@ -22,7 +23,8 @@
 struct text;
 
 struct group {
-    char *name; /* set once */
+    char *name;             /* set once */
+    _Atomic uint64_t epoch; /* atomic; 1 and the flushes so far; written under mu */
     _Atomic(struct text *) content_type,
         pass_headers;      /* atomic; one thread, the node's, changes them */
     struct text *texts;    /* that thread's: all of them, newest first */
@@ -35,6 +37,7 @@ struct group {
     pthread_mutex_t mu;
     struct group_opts opts;                /* guarded by mu, like all that follows */
     struct lru *main, *hot;                /* two caches, one bound */
+    struct list readers;                   /* reader.link */
     struct list flushed;                   /* items by item.order, to be freed bit by bit */
     struct flights *flights[FLIGHT_KINDS]; /* [enum flight_kind] */
     struct list queue;                     /* flight.queued: local flights that wait their turn */
@@ -56,11 +59,20 @@ struct after {
     struct result result; /* what the woken are told; its item is a reference */
 };
 
+/* Counts a get and looks for its value; borrowed. */
+struct item *look_locked(struct group *g, uint32_t hash, const void *key, size_t key_len,
+                         enum source *source, struct after *a);
+
 void after_init(struct after *a);
 void after_run(struct group *g, struct after *a);
 
 /* A flight's reference, and the group's with the last of them. */
 void drop_flight(struct flight *f);
+
+/* --- reader.c --- */
+
+/* Counts the hits that readers have noted, and puts them into the order of use. */
+void count_readers_locked(struct group *g);
 
 /* --- group_keep.c --- */
 

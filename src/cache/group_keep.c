@@ -139,10 +139,15 @@ static struct item *pop_victim(struct group *g)
 
 static void evict_for_locked(struct group *g, uint64_t bytes, struct after *a)
 {
+    int counted = 0;
+
     while (lru_bytes(g->main) + lru_bytes(g->hot) + g->stats.flushed_bytes + bytes >
            g->opts.cache_bytes) {
-        struct item *victim = pop_victim(g);
+        struct item *victim;
 
+        if (!counted++)
+            count_readers_locked(g);
+        victim = pop_victim(g);
         if (!victim)
             break;
         drop_item_locked(a, victim);
@@ -353,6 +358,7 @@ void keep_tick(struct group *g, uint64_t now_ms)
     pthread_mutex_lock(&g->mu);
     ms = now_ms > g->swept_ms ? now_ms - g->swept_ms : 0;
     g->swept_ms = now_ms;
+    count_readers_locked(g);
     if (g->sketch)
         sketch_tick(g->sketch, now_ms);
     main = due_buckets(g->main, ms);

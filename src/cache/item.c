@@ -47,7 +47,7 @@ struct item *item_new(const void *key, size_t key_len, uint32_t hash, const void
     it->made_s = (uint32_t)(clock_ms() / 1000);
     it->prefix_len = prefix_len & 0xf;
     it->negative = 0;
-    it->visited = 0;
+    atomic_init(&it->place, ITEM_NEW);
     if (key_len)
         memcpy(it->bytes, key, key_len);
     memcpy(it->bytes + key_len, prefix, prefix_len);

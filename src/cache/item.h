@@ -9,10 +9,19 @@
 #ifndef ITEM_H
 #define ITEM_H
 
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/list.h"
+
+/* An item is put into an lru once, and does not come back. */
+enum item_place {
+    ITEM_NEW,
+    ITEM_IN = 1,
+    ITEM_VISITED = 2, /* and in: asked for since it was put in, or since the hand came by */
+    ITEM_OUT = 4
+};
 
 struct item {
     struct item *chain;    /* the lru's: next in the bucket; after removal free for a list */
@@ -23,9 +32,9 @@ struct item {
     uint32_t key_len, value_len;
     uint32_t made_s; /* clock_ms() time in seconds at which the value was loaded */
     uint8_t prefix_len : 4;
-    uint8_t negative : 1; /* 1: there is no such value; value_len is 0 */
-    uint8_t visited;      /* the lru's: asked for since it was put in, or the hand came by */
-    char bytes[];         /* key, prefix, value */
+    uint8_t negative : 1;  /* 1: there is no such value; value_len is 0 */
+    _Atomic uint8_t place; /* atomic; enum item_place; the lru's, written as that is guarded */
+    char bytes[];          /* key, prefix, value */
 };
 
 enum { ITEM_MAX_BYTES = 1 << 30 }; /* of key and of value: protobuf and our lengths hold it */
@@ -51,6 +60,12 @@ char *item_value(struct item *it);
 
 /* The value as a GetResponse: prefix and value. */
 const char *item_wire(const struct item *it, size_t *len);
+
+/* 1: it is in an lru, or was when everything was flushed. Any thread. */
+static inline int item_is_in(const struct item *it)
+{
+    return atomic_load_explicit(&it->place, memory_order_acquire) & ITEM_IN;
+}
 
 int item_is(const struct item *it, uint32_t hash, const void *key, size_t key_len);
 

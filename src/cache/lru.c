@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "cache/lru.h"
 
+#include <assert.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -119,11 +121,28 @@ struct item *lru_peek(const struct lru *l, uint32_t hash, const void *key, size_
     return *find(l, hash, key, key_len);
 }
 
-void lru_use(struct lru *l, struct item *it)
+/* Readers look at it without the lock that the caller has. */
+static void set_place(struct item *it, unsigned place)
+{
+    atomic_store_explicit(&it->place, (uint8_t)place, memory_order_release);
+}
+
+static unsigned place_of(const struct item *it)
+{
+    return atomic_load_explicit(&it->place, memory_order_relaxed);
+}
+
+void lru_used(struct lru *l)
 {
     l->stats.gets++;
     l->stats.hits++;
-    it->visited = 1;
+}
+
+void lru_use(struct lru *l, struct item *it)
+{
+    lru_used(l);
+    if (!(place_of(it) & ITEM_VISITED))
+        set_place(it, ITEM_IN | ITEM_VISITED);
     if (l->eviction == EVICT_LRU && l->order.next != &it->order) {
         list_del(&it->order);
         list_push_front(&l->order, &it->order);
@@ -150,6 +169,7 @@ static struct item *take(struct lru *l, struct item **at)
         return NULL;
     *at = it->chain;
     it->chain = NULL;
+    set_place(it, ITEM_OUT);
     if (l->hand == &it->order)
         l->hand = it->order.prev;
     list_del(&it->order);
@@ -170,7 +190,8 @@ struct item *lru_put(struct lru *l, struct item *it)
     at = bucket(l, it->hash);
     it->chain = *at;
     *at = it;
-    it->visited = 0;
+    assert(place_of(it) == ITEM_NEW);
+    set_place(it, ITEM_IN);
     list_push_front(&l->order, &it->order);
     l->stats.items++;
     l->stats.bytes += item_cost(it);
@@ -199,11 +220,11 @@ static struct item *next_sieved(struct lru *l)
         if (at == &l->order)
             at = l->order.prev;
         it = list_entry(at, struct item, order);
-        if (!it->visited) {
+        if (!(place_of(it) & ITEM_VISITED)) {
             l->hand = at;
             return it;
         }
-        it->visited = 0;
+        set_place(it, ITEM_IN);
         at = at->prev;
     }
 }

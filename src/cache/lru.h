@@ -39,8 +39,11 @@ void lru_set_eviction(struct lru *l, enum eviction e);
 /* The item of that key, borrowed, noted as used and counted as a hit; NULL counts a miss. */
 struct item *lru_get(struct lru *l, uint32_t hash, const void *key, size_t key_len);
 
-/* The same for an item that lru_peek() has just given: a hit. */
+/* The same for an item that lru_peek() has just given, or that is known to be in it: a hit. */
 void lru_use(struct lru *l, struct item *it);
+
+/* Counts a hit of an item that has left since. */
+void lru_used(struct lru *l);
 
 /* The item of that key, but nothing is noted and nothing counted. */
 struct item *lru_peek(const struct lru *l, uint32_t hash, const void *key, size_t key_len);

@@ -32,7 +32,7 @@ struct stats {
 #undef X
     uint64_t flights; /* loads under way now, waiting ones included */
     uint64_t waiters; /* those who wait for them; a load at a peer may wait for one of ours */
-    uint64_t remembered_items, remembered_bytes; /* items that Lua programs hold on to */
+    uint64_t remembered_items, remembered_bytes; /* items that readers hold on to */
     uint64_t flushed_bytes;                      /* removed by a flush and not yet freed */
     struct lru_stats main, hot;
 };

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT */
+#include "cache/reader.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/clock.h"
+#include "base/list.h"
+#include "base/mem.h"
+#include "cache/group_in.h"
+
+enum {
+    RING = 64,        /* hits noted at most; a power of two, like the next two */
+    WAYS = 4,         /* slots that a key may have */
+    FIRST_SLOTS = 32, /* most readers ask for few keys */
+    SLOTS_GROW = 4    /* by that factor, until there are READER_SLOTS */
+};
+
+/* Written under the group's mutex, by the reader's thread. */
+struct slot {
+    const void *key;   /* the address it was asked by: may be of another key by now */
+    struct item *item; /* a reference, or NULL */
+    uint64_t epoch;    /* the group's when the item was found in main; 0: it was not */
+};
+
+struct reader {
+    struct group *group; /* a reference */
+    struct list link;    /* group.readers; guarded by its mutex */
+    struct slot *slots;
+    unsigned nslots;
+    unsigned next_way;        /* who goes where all ways are taken */
+    _Atomic uint32_t noted;   /* hits so far; the reader's thread writes it */
+    _Atomic uint32_t counted; /* those of them that have been counted; written under the mutex */
+    struct slot *ring[RING]; /* from counted to noted they are the mutex's, the rest the thread's */
+};
+
+struct reader *reader_new(struct group *g)
+{
+    struct reader *r = mem_zalloc(sizeof(*r));
+
+    r->group = group_ref(g);
+    r->nslots = FIRST_SLOTS;
+    r->slots = mem_zalloc(FIRST_SLOTS * sizeof(struct slot));
+    pthread_mutex_lock(&g->mu);
+    list_push_back(&g->readers, &r->link);
+    pthread_mutex_unlock(&g->mu);
+    return r;
+}
+
+struct group *reader_group(const struct reader *r)
+{
+    return r->group;
+}
+
+/* --- what is noted is counted --- */
+
+static void count_hit_locked(struct group *g, const struct slot *s)
+{
+    struct item *it = s->item;
+
+    g->stats.gets++;
+    g->stats.cache_hits++;
+    hot_count_locked(g, it->hash);
+    if (s->epoch == atomic_load_explicit(&g->epoch, memory_order_relaxed) && item_is_in(it))
+        lru_use(g->main, it);
+    else
+        lru_used(g->main);
+}
+
+static void count_locked(struct reader *r)
+{
+    uint32_t noted = atomic_load_explicit(&r->noted, memory_order_acquire);
+    uint32_t i = atomic_load_explicit(&r->counted, memory_order_relaxed);
+
+    for (; i != noted; i++)
+        count_hit_locked(r->group, r->ring[i % RING]);
+    atomic_store_explicit(&r->counted, noted, memory_order_release);
+}
+
+void count_readers_locked(struct group *g)
+{
+    struct list *l;
+
+    list_each (l, &g->readers)
+        count_locked(list_entry(l, struct reader, link));
+}
+
+static void note_hit(struct reader *r, struct slot *s)
+{
+    uint32_t noted = atomic_load_explicit(&r->noted, memory_order_relaxed);
+
+    if (noted - atomic_load_explicit(&r->counted, memory_order_acquire) == RING) {
+        pthread_mutex_lock(&r->group->mu);
+        count_locked(r);
+        pthread_mutex_unlock(&r->group->mu);
+    }
+    r->ring[noted % RING] = s;
+    atomic_store_explicit(&r->noted, noted + 1, memory_order_release);
+}
+
+/* --- slots --- */
+
+/* Puts `it` (a reference, or NULL) into the slot and returns what was there. The ring is empty. */
+static struct item *exchange_locked(struct group *g, struct slot *s, struct item *it)
+{
+    struct item *was = s->item;
+
+    if (was) {
+        g->stats.remembered_items--;
+        g->stats.remembered_bytes -= item_cost(was);
+    }
+    if (it) {
+        g->stats.remembered_items++;
+        g->stats.remembered_bytes += item_cost(it);
+    }
+    s->item = it;
+    return was;
+}
+
+static void empty(struct reader *r, struct slot *s)
+{
+    struct item *was;
+
+    if (!s->item)
+        return;
+    pthread_mutex_lock(&r->group->mu);
+    count_locked(r);
+    was = exchange_locked(r->group, s, NULL);
+    pthread_mutex_unlock(&r->group->mu);
+    item_unref(was);
+}
+
+void reader_forget(struct reader *r, unsigned slot)
+{
+    if (slot < r->nslots)
+        empty(r, &r->slots[slot]);
+}
+
+void reader_forget_all(struct reader *r)
+{
+    unsigned i;
+
+    for (i = 0; i < r->nslots; i++)
+        empty(r, &r->slots[i]);
+}
+
+void reader_free(struct reader *r)
+{
+    struct group *g;
+
+    if (!r)
+        return;
+    g = r->group;
+    reader_forget_all(r);
+    pthread_mutex_lock(&g->mu);
+    count_locked(r);
+    list_del(&r->link);
+    pthread_mutex_unlock(&g->mu);
+    mem_free(r->slots);
+    mem_free(r);
+    group_unref(g);
+}
+
+static struct slot *way(const struct reader *r, const void *key, unsigned i)
+{
+    uint64_t h = (uint64_t)(uintptr_t)key * UINT64_C(0x9e3779b97f4a7c15); /* Knuth, 6.4 */
+
+    return &r->slots[((h >> 32) + i) & (r->nslots - 1)];
+}
+
+static struct slot *find_slot(const struct reader *r, const void *key, size_t key_len)
+{
+    unsigned i;
+
+    for (i = 0; i < WAYS; i++) {
+        struct slot *s = way(r, key, i);
+
+        if (s->key == key && s->item && item_is(s->item, s->item->hash, key, key_len))
+            return s;
+    }
+    return NULL;
+}
+
+static struct slot *free_way(const struct reader *r, const void *key)
+{
+    unsigned i;
+
+    for (i = 0; i < WAYS; i++) {
+        struct slot *s = way(r, key, i);
+
+        if (!s->item)
+            return s;
+    }
+    return NULL;
+}
+
+/* What they held is found again by and by. */
+static void grow(struct reader *r)
+{
+    reader_forget_all(r);
+    mem_free(r->slots);
+    r->nslots *= SLOTS_GROW;
+    if (r->nslots > READER_SLOTS)
+        r->nslots = READER_SLOTS;
+    r->slots = mem_zalloc(r->nslots * sizeof(struct slot));
+}
+
+static struct slot *take_slot(struct reader *r, const void *key)
+{
+    struct slot *s = free_way(r, key);
+
+    if (!s && r->nslots < READER_SLOTS) {
+        grow(r);
+        s = free_way(r, key);
+    }
+    return s ? s : way(r, key, r->next_way++ % WAYS);
+}
+
+/* --- gets --- */
+
+static enum hit look_up(struct reader *r, struct slot *s, uint32_t hash, const void *key,
+                        size_t key_len, struct recalled *out)
+{
+    struct group *g = r->group;
+    struct item *was = NULL, *it;
+    struct after a;
+    enum source source;
+    int same;
+
+    after_init(&a);
+    pthread_mutex_lock(&g->mu);
+    count_locked(r);
+    it = look_locked(g, hash, key, key_len, &source, &a);
+    same = it && it == s->item;
+    if (!same)
+        was = exchange_locked(g, s, it ? item_ref(it) : NULL);
+    s->key = key;
+    s->epoch =
+        it && source == SOURCE_MAIN ? atomic_load_explicit(&g->epoch, memory_order_relaxed) : 0;
+    pthread_mutex_unlock(&g->mu);
+    item_unref(was);
+    if (a.dropped)
+        after_run(g, &a);
+    if (!it)
+        return HIT_NONE;
+    *out = (struct recalled){it, source, (unsigned)(s - r->slots)};
+    return same ? HIT_SAME : HIT_OTHER;
+}
+
+/* Whether the slot's item is the value as far as it says itself. */
+static int is_current(const struct reader *r, const struct slot *s)
+{
+    const struct item *it = s->item;
+
+    return s->epoch == atomic_load_explicit(&r->group->epoch, memory_order_acquire) &&
+           item_is_in(it) && !(it->expires_ms && it->expires_ms <= clock_ms());
+}
+
+enum hit reader_recall(struct reader *r, const void *key, size_t key_len, struct recalled *out)
+{
+    struct slot *s = find_slot(r, key, key_len);
+
+    if (!s)
+        return look_up(r, take_slot(r, key), group_hash(key, key_len), key, key_len, out);
+    if (!is_current(r, s))
+        return look_up(r, s, s->item->hash, key, key_len, out);
+    note_hit(r, s);
+    *out = (struct recalled){s->item, SOURCE_MAIN, (unsigned)(s - r->slots)};
+    return HIT_SAME;
+}
