@@ -10,6 +10,8 @@ local options = require "groupcache.options"
 local schema = require "groupcache.schema"
 local wait = require "groupcache.wait"
 
+local type = type
+
 local groupcache = { _VERSION = core.version }
 
 local HOT = { sample = 0, always = 1, never = 2, rate = 3 } -- enum hot_policy
@@ -51,8 +53,19 @@ function Group:get(key, given)
   if type(key) ~= "string" then
     error(("group:get: the key is a %s, and must be a string"):format(type(key)), 2)
   end
-  local op = core.get(self.name, key, given ~= nil and options.get_timeout(given, "group:get")
-    or nil)
+  local timeout_ms = given ~= nil and options.get_timeout(given, "group:get") or nil
+  local hit = self.hit
+  if not hit then
+    hit = core.hits(self.name) -- here, since only now the node has its groups
+    self.hit = hit
+  end
+  local value, source = hit(key)
+  if value and not self.codec then
+    return value, nil, source
+  elseif value then
+    return codec.unwrap(self.name, self.codec, value, nil, source)
+  end
+  local op = core.get(self.name, key, timeout_ms, value == nil)
   wait.await(op, "group:get")
   return codec.unwrap(self.name, self.codec, core.get_result(op))
 end
@@ -179,7 +192,8 @@ function groupcache.group(name, given)
   if not ok then
     error(err, 2)
   end
-  return setmetatable({ name = name, codec = o.codec }, Group)
+  -- What every get looks at is in the object itself: a look through __index costs more than a hit.
+  return setmetatable({ name = name, codec = o.codec or false, hit = false, get = Group.get }, Group)
 end
 
 --- Lets the other getters of this VM run for that long. Only inside a getter.

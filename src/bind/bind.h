@@ -30,7 +30,7 @@ int luaopen_groupcache_core(lua_State *L);
 
 /* The functions of each file, ended by NULL. */
 extern const luaL_Reg bind_group[], bind_io[], bind_library[], bind_loop[], bind_node[],
-    bind_many[], bind_change[], bind_peek[];
+    bind_many[], bind_change[], bind_peek[], bind_hits[];
 
 /* Metatables: made once per state by luaopen_groupcache_core(). */
 #define BIND_OP "groupcache.op"
@@ -92,5 +92,6 @@ struct group *l_handle_group(lua_State *L, struct changes **changes);
 void bind_node_open(lua_State *L);
 void bind_library_open(lua_State *L);
 void bind_loop_open(lua_State *L);
+void bind_hits_open(lua_State *L);
 
 #endif

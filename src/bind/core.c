@@ -329,6 +329,7 @@ __attribute__((visibility("default"))) int luaopen_groupcache_core(lua_State *L)
     l_new_class(L, BIND_OP, op_methods);
     l_new_class(L, BIND_OWNER, owner_methods);
     bind_library_open(L);
+    bind_hits_open(L);
     bind_loop_open(L);
     bind_node_open(L);
     lua_newtable(L);
@@ -341,6 +342,7 @@ __attribute__((visibility("default"))) int luaopen_groupcache_core(lua_State *L)
     luaL_setfuncs(L, bind_many, 0);
     luaL_setfuncs(L, bind_change, 0);
     luaL_setfuncs(L, bind_peek, 0);
+    luaL_setfuncs(L, bind_hits, 0);
     lua_pushliteral(L, GROUPCACHE_VERSION);
     lua_setfield(L, -2, "version");
     return 1;

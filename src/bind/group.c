@@ -151,8 +151,8 @@ struct group *l_group(lua_State *L, const char *what, struct changes **changes)
     return group;
 }
 
-/* core.get(group, key, timeout_ms or nil) -> op; then await it and take core.get_result(op). A hit
- * is an op that has ended. */
+/* core.get(group, key, timeout_ms or nil, missed) -> op; then await it and take
+ * core.get_result(op). A hit is an op that has ended. missed: hit() has just counted a miss. */
 static int l_get(lua_State *L)
 {
     size_t key_len;
@@ -173,7 +173,8 @@ static int l_get(lua_State *L)
     g->waiter.from = task_flight(vm_current(vm));
     *slot = &g->op;
     hash = group_hash(key, key_len);
-    g->result.item = group_lookup(group, hash, key, key_len, 0, &g->result.source);
+    if (!lua_toboolean(L, 4))
+        g->result.item = group_lookup(group, hash, key, key_len, 0, &g->result.source);
     if (g->result.item || group_load(group, hash, key, key_len, 0, &g->waiter, &g->result)) {
         g->op.done = 1;
         op_drop(&g->op);

@@ -517,6 +517,13 @@ void task_check_can_yield(lua_State *L, const char *what)
                    what);
 }
 
+int task_may_wait(struct vm *vm, lua_State *L)
+{
+    const struct task *t = vm_current(vm);
+
+    return t && t->current->co == L && lua_isyieldable(L);
+}
+
 struct strand *task_to_wait(lua_State *L, const char *what)
 {
     struct task *t;

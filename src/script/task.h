@@ -36,6 +36,9 @@ struct flight *task_flight(const struct task *t); /* borrowed */
  * in a coroutine of its own, under a C function. */
 struct strand *task_to_wait(struct lua_State *L, const char *what);
 
+/* 1: it would not raise. */
+int task_may_wait(struct vm *vm, struct lua_State *L);
+
 /* The strand waits for one more op, which has not ended. The caller yields next, and keeps the ops'
  * Lua values on the coroutine's stack meanwhile: what is not there may be collected. */
 void task_wait_for(struct strand *s, struct op *op);

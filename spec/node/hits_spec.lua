@@ -1,0 +1,169 @@
+-- SPDX-License-Identifier: MIT
+
+-- Getters that ask other groups for what is there.
+
+local cjson = require "cjson"
+local http = require "support.http"
+local node = require "support.node"
+local rig = require "node.rig"
+
+describe("a getter that asks for what is there", function()
+  local n
+
+  -- `body` is that of a function of the group `store`, whose values are "<key>-<n-th load>".
+  local function ask(body, opts)
+    local o = opts or {}
+    local r = rig.new()
+    n = node.start { args = { "--workers", o.workers or "1" }, script = r:script([[
+      local groupcache = require "groupcache"
+      local loads = 0
+      local store = groupcache.group("store", { writable = true, ]] .. (o.store or "") .. [[
+        getter = function(key)
+          loads = loads + 1
+          return ]] .. (o.value or [[key .. "-" .. loads]]) .. [[
+
+        end })
+      groupcache.group("ask", { ttl = 0.001, getter = function(key)
+        ]] .. body .. [[
+
+      end })
+    ]]) }
+    return function(key)
+      local res = assert(n:get("ask", key or "k" .. math.random(1e9)))
+      assert(res.status == 200, res.body)
+      return res.body
+    end
+  end
+
+  local function store()
+    return n:stats().groups.store
+  end
+
+  after_each(function()
+    if n then
+      rig.stop(n)
+      n = nil
+    end
+  end)
+
+  it("gets it, and where it was, and is counted once each time", function()
+    local asked = ask [[
+      local out = {}
+      for i = 1, 200 do
+        local value, err, source = store:get("a")
+        out[value .. " " .. tostring(err) .. " " .. source] = (out[value .. " " ..
+          tostring(err) .. " " .. source] or 0) + 1
+      end
+      return "local " .. out["a-1 nil local"] .. " main " .. out["a-1 nil main"]
+    ]]
+    assert.equal("local 1 main 199", asked())
+    local s = store()
+    assert.same({ 200, 199, 1, 199 }, { s.gets, s.cache_hits, s.loads, s.main.hits })
+  end)
+
+  it("does not get what was set, removed, flushed or is over", function()
+    local asked = ask([[ return store:get("a") .. store:get("a") .. store:get("a") ]],
+      { store = "ttl = 0.3," })
+    assert.equal("a-1a-1a-1", asked())
+    assert.equal("a-1a-1a-1", asked())
+    assert(http.request { url = n.url .. "/cache/store/a", method = "PUT", body = "set" })
+    assert.equal("setsetset", asked())
+    assert(http.request { url = n.url .. "/cache/store/a", method = "DELETE" })
+    assert.equal("a-2a-2a-2", asked())
+    local again
+    rig.wait(n, function()
+      again = asked()
+      return again ~= "a-2a-2a-2"
+    end, 10, "it is over")
+    assert.matches("a-3$", again)
+  end)
+
+  it("is told that it cannot wait, whether it is there or not", function()
+    local asked = ask [[
+      local get = function() return store:get(key) end
+      local in_coroutine = select(2, coroutine.resume(coroutine.create(get)))
+      local in_sort = select(2, pcall(table.sort, { 1, 2 }, get))
+      return (in_coroutine .. "\n" .. in_sort)
+    ]]
+    local missed = asked "k"
+    assert.matches("a coroutine that a getter made cannot", missed)
+    assert.matches("cannot inside table.sort", missed)
+    assert(n:get("store", "there"))
+    assert.equal(missed, asked "there")
+  end)
+
+  it("gets it in a function that it spawned, too", function()
+    local asked = ask [[
+      store:get("a")
+      local values = groupcache.all { function() return store:get("a") end,
+        function() return store:get("b") .. store:get("b") end }
+      return values[1] .. values[2]
+    ]]
+    assert.equal("a-1b-2b-2", asked())
+  end)
+
+  it("remembers small values, not too many", function()
+    local asked = ask([[
+      for _ = 1, 3 do
+        for i = 1, tonumber(key) do
+          assert(#store:get(tostring(i)) == 4096 + i % 2)
+        end
+      end
+      return "ok"
+    ]], { value = [[("x"):rep(4096 + tonumber(key) % 2)]] })
+    assert.equal("ok", asked "20")
+    assert.equal(10, store().remembered_items)
+    assert.equal("ok", asked "500")
+    local s = store()
+    assert(s.remembered_items <= 64 and s.remembered_bytes <= 300000, cjson.encode(s))
+    assert.equal(3 * 520, s.gets)
+  end)
+
+  it("may be disturbed by a finalizer that asks as well", function()
+    local asked = ask([[
+      local asked, wrong = 0, 0
+      local function litter()
+        local p = newproxy(true)
+        getmetatable(p).__gc = function()
+          local ok, value = pcall(store.get, store, "g" .. asked % 50)
+          asked = asked + 1
+          if ok and value and not value:find("^g" .. (asked - 1) % 50) then
+            wrong = wrong + 1
+          end
+        end
+      end
+      for i = 0, 49 do store:get("g" .. i) end
+      for i = 1, 20000 do
+        litter()
+        local value = store:get("g" .. i % 50)
+        if not value:find("^g" .. i % 50 .. "%-") then wrong = wrong + 1 end
+      end
+      return tostring(asked > 1000) .. " " .. wrong
+    ]], { value = [[key .. "-" .. ("x"):rep(1000)]] })
+    assert.equal("true 0", asked())
+  end)
+
+  it("gets tables when the group has a codec", function()
+    local asked = ask([[ return store:get("a").name .. store:get("a").name ]],
+      { store = [[codec = "json",]], value = "{ name = key }" })
+    assert.equal("aa", asked())
+  end)
+
+  it("gets it in every worker", function()
+    local asked = ask([[
+      for _ = 1, 50 do store:get("a") groupcache.sleep(0) end
+      return store:get("a")
+    ]], { workers = "3" })
+    local out = {}
+    local jobs = {}
+    for i = 1, 9 do
+      jobs[i] = function() out[i] = asked("w" .. i) end
+    end
+    http.together(jobs)
+    for i = 1, 9 do
+      assert.equal(out[1], out[i])
+    end
+    assert.equal(1, store().local_loads)
+    assert.equal(9 * 51, store().gets)
+  end)
+end)

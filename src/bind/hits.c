@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/* hits.c - the hits of group:get inside a getter, without an op and without the group's mutex.
+ *
+ * Each group that getters of a VM ask has a reader in that VM, in the userdata of a function that
+ * the Lua side keeps. VMs do not compile what they run, so that strings are made anew: no string is
+ * kept that the VM's bound would count. */
+#include "bind/bind.h"
+
+#include <lauxlib.h>
+#include <lua.h>
+#include <string.h>
+
+#include "cache/flight.h"
+#include "cache/group.h"
+#include "cache/item.h"
+#include "cache/reader.h"
+#include "script/task.h"
+#include "script/vm.h"
+
+#define BIND_HITS "groupcache.hits"
+
+enum {
+    MAX_VALUE = 4096,  /* bytes: a larger one is not remembered */
+    MAX_BYTES = 262144 /* of what is remembered in all */
+};
+
+struct hits {
+    struct vm *vm;         /* borrowed: it owns the state */
+    struct reader *reader; /* NULL once collected */
+    size_t bytes;          /* of the values that have come into slots since all were emptied */
+    int pushing; /* a value: a finalizer that runs meanwhile must leave the reader alone */
+};
+
+static int l_hits_gc(lua_State *L)
+{
+    struct hits *h = luaL_checkudata(L, 1, BIND_HITS);
+
+    reader_free(h->reader);
+    h->reader = NULL;
+    return 0;
+}
+
+static void bound(struct hits *h, const struct recalled *found)
+{
+    size_t n = found->item->value_len;
+
+    if (n > MAX_VALUE) {
+        reader_forget(h->reader, found->slot);
+        return;
+    }
+    h->bytes += n;
+    if (h->bytes > MAX_BYTES) {
+        h->bytes = 0;
+        reader_forget_all(h->reader);
+    }
+}
+
+/* When it raises, for want of memory, hits are asked for in the other way from then on. */
+static void push_value(lua_State *L, struct hits *h, struct item *it)
+{
+    h->pushing = 1;
+    vm_make_room(h->vm, it->value_len);
+    lua_pushlstring(L, item_value(it), it->value_len);
+    h->pushing = 0;
+}
+
+/* hit(key) -> value, source | nil: a miss, which was counted | false: not looked for, to be got in
+ * the other way. That raises where nobody may wait, and so it does not depend on what is cached
+ * whether a get raises. */
+static int l_hit(lua_State *L)
+{
+    struct hits *h = lua_touserdata(L, lua_upvalueindex(1));
+    struct recalled found;
+    enum hit hit;
+    size_t n;
+    const char *key = luaL_checklstring(L, 1, &n);
+
+    if (!h->reader || h->pushing || !task_may_wait(h->vm, L) ||
+        group_is_closed(reader_group(h->reader))) {
+        lua_pushboolean(L, 0);
+        return 1;
+    }
+    hit = reader_recall(h->reader, key, n, &found);
+    if (hit == HIT_NONE) {
+        lua_pushnil(L);
+        return 1;
+    }
+    push_value(L, h, found.item);
+    lua_pushvalue(L, lua_upvalueindex(2 + (int)found.source));
+    if (hit == HIT_OTHER)
+        bound(h, &found);
+    return 2;
+}
+
+/* core.hits(name) -> hit, for the group of that name. Raises like core.get(). */
+static int l_hits(lua_State *L)
+{
+    struct hits *h;
+    struct group *g;
+    int source;
+
+    task_check_can_wait(L, "group:get");
+    h = lua_newuserdata(L, sizeof(*h));
+    memset(h, 0, sizeof(*h));
+    luaL_getmetatable(L, BIND_HITS);
+    lua_setmetatable(L, -2);
+    for (source = 0; source < SOURCE_COUNT; source++)
+        lua_pushstring(L, source_name((enum source)source));
+    lua_pushcclosure(L, l_hit, 1 + SOURCE_COUNT);
+    g = l_group(L, "group:get", NULL);
+    h->vm = vm_of(L);
+    h->reader = reader_new(g);
+    group_unref(g);
+    return 1;
+}
+
+static const luaL_Reg hits_methods[] = {
+    {"__gc", l_hits_gc},
+    {NULL, NULL},
+};
+
+void bind_hits_open(lua_State *L)
+{
+    l_new_class(L, BIND_HITS, hits_methods);
+}
+
+const luaL_Reg bind_hits[] = {
+    {"hits", l_hits},
+    {NULL, NULL},
+};
