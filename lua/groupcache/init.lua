@@ -192,8 +192,9 @@ function groupcache.group(name, given)
   if not ok then
     error(err, 2)
   end
-  -- What every get looks at is in the object itself: a look through __index costs more than a hit.
-  return setmetatable({ name = name, codec = o.codec or false, hit = false, get = Group.get }, Group)
+  -- What every get looks at is in the object itself: to look through __index costs more than a hit.
+  return setmetatable({ name = name, codec = o.codec or false, hit = false, get = Group.get },
+    Group)
 end
 
 --- Lets the other getters of this VM run for that long. Only inside a getter.

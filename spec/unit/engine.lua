@@ -21,8 +21,8 @@ jit.off(true, true)
 local ffi = require "ffi"
 local unit = require "support.unit"
 
-local C = unit.load("cache/group.h", "cache/reader.h", "cache/lru.h", "cache/group_many.h", "base/clock.h",
-  "base/mem.h")
+local C = unit.load("cache/group.h", "cache/reader.h", "cache/lru.h", "cache/group_many.h",
+  "base/clock.h", "base/mem.h")
 
 local engine = { C = C }
 
@@ -187,7 +187,7 @@ local HITS = { [0] = "none", "same", "other" } -- enum hit
 
 --- A get through a reader: ticket, "same" or "other" when it is a hit. A miss is not yet loaded:
 -- "none" comes with nothing.
-function methods:recall(reader, key)
+function methods.recall(_, reader, key)
   local found = ffi.new "struct recalled"
   local hit = HITS[tonumber(C.reader_recall(reader, key, #key, found))]
   if hit == "none" then
