@@ -10,8 +10,6 @@ local options = require "groupcache.options"
 local schema = require "groupcache.schema"
 local wait = require "groupcache.wait"
 
-local type = type
-
 local groupcache = { _VERSION = core.version }
 
 local HOT = { sample = 0, always = 1, never = 2, rate = 3 } -- enum hot_policy
@@ -46,23 +44,28 @@ function Group:__tostring()
   return ("groupcache.group(%q)"):format(self.name)
 end
 
+-- `hit` of a group that was not asked yet: its name means something only once the node runs.
+local function not_looked()
+  return false
+end
+
 --- The value of a key, loaded if need be. Only inside a getter; waits.
 -- @param given optional { timeout = seconds }, of this caller alone
 -- @return value, nil, source; or nil, message, code
 function Group:get(key, given)
+  local value, source = self.hit(key) -- no other code is run more often: nothing comes before it
+  if value and given == nil and not self.codec then
+    return value, nil, source
+  end
   if type(key) ~= "string" then
     error(("group:get: the key is a %s, and must be a string"):format(type(key)), 2)
   end
   local timeout_ms = given ~= nil and options.get_timeout(given, "group:get") or nil
-  local hit = self.hit
-  if not hit then
-    hit = core.hits(self.name) -- here, since only now the node has its groups
-    self.hit = hit
+  if self.hit == not_looked then
+    self.hit = core.hits(self.name)
+    value, source = self.hit(key)
   end
-  local value, source = hit(key)
-  if value and not self.codec then
-    return value, nil, source
-  elseif value then
+  if value then
     return codec.unwrap(self.name, self.codec, value, nil, source)
   end
   local op = core.get(self.name, key, timeout_ms, value == nil)
@@ -193,7 +196,7 @@ function groupcache.group(name, given)
     error(err, 2)
   end
   -- What every get looks at is in the object itself: to look through __index costs more than a hit.
-  return setmetatable({ name = name, codec = o.codec or false, hit = false, get = Group.get },
+  return setmetatable({ name = name, codec = o.codec or false, hit = not_looked, get = Group.get },
     Group)
 end
 

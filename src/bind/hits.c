@@ -64,6 +64,12 @@ static void push_value(lua_State *L, struct hits *h, struct item *it)
     h->pushing = 0;
 }
 
+static int may_look(lua_State *L, const struct hits *h)
+{
+    return h->reader && !h->pushing && task_may_wait(h->vm, L) &&
+           !group_is_closed(reader_group(h->reader));
+}
+
 /* hit(key) -> value, source | nil: a miss, which was counted | false: not looked for, to be got in
  * the other way. That raises where nobody may wait, and so it does not depend on what is cached
  * whether a get raises. */
@@ -72,14 +78,14 @@ static int l_hit(lua_State *L)
     struct hits *h = lua_touserdata(L, lua_upvalueindex(1));
     struct recalled found;
     enum hit hit;
+    const char *key;
     size_t n;
-    const char *key = luaL_checklstring(L, 1, &n);
 
-    if (!h->reader || h->pushing || !task_may_wait(h->vm, L) ||
-        group_is_closed(reader_group(h->reader))) {
+    if (lua_type(L, 1) != LUA_TSTRING || !may_look(L, h)) {
         lua_pushboolean(L, 0);
         return 1;
     }
+    key = lua_tolstring(L, 1, &n);
     hit = reader_recall(h->reader, key, n, &found);
     if (hit == HIT_NONE) {
         lua_pushnil(L);
