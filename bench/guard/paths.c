@@ -14,7 +14,7 @@
 #include "cache/group.h"
 #include "cache/reader.h"
 
-enum { KEYS = 512, KEY_LEN = 12 };
+enum { KEYS = 512, KEY_LEN = 12, ROUNDS = 4 };
 
 static char value[100];
 static unsigned wakes;
@@ -86,8 +86,9 @@ int main(int argc, char **argv)
     for (i = 0; i < KEYS; i++) {
         name_key(keys[i], i);
         get(g, keys[i]);
-        reader_recall(r, keys[i], KEY_LEN, &found);
     }
+    for (i = 0; i < ROUNDS * KEYS; i++) /* the reader makes slots as it needs them */
+        reader_recall(r, keys[i % KEYS], KEY_LEN, &found);
     if (strcmp(path, "hit") == 0) {
         for (i = 0; i < n; i++)
             hits += (unsigned)get(g, keys[i % KEYS]);

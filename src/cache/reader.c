@@ -11,7 +11,7 @@
 
 enum {
     RING = 64,        /* hits noted at most; a power of two, like the next two */
-    WAYS = 4,         /* slots that a key may have */
+    WAYS = 8,         /* slots that a key may have */
     FIRST_SLOTS = 32, /* most readers ask for few keys */
     SLOTS_GROW = 4    /* by that factor, until there are READER_SLOTS */
 };
