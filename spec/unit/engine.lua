@@ -205,7 +205,7 @@ local last_many = 0
 
 --- Gets of many keys: an object with `ended` (how often), answers(), cancel() and free().
 function methods:many(keys, from_peer)
-  local list = ffi.new("struct many_key[?]", #keys)
+  local list = ffi.new("struct key[?]", #keys)
   for i, key in ipairs(keys) do
     list[i - 1].bytes, list[i - 1].n = ffi.cast("const char *", key), #key
   end
@@ -236,7 +236,7 @@ end
 
 --- The same for a thread that blocks: the answers, without code or value those that were late.
 function methods:many_wait(keys, timeout_ms)
-  local list, out = ffi.new("struct many_key[?]", #keys), {}
+  local list, out = ffi.new("struct key[?]", #keys), {}
   for i, key in ipairs(keys) do
     list[i - 1].bytes, list[i - 1].n = ffi.cast("const char *", key), #key
   end

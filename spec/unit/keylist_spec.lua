@@ -37,7 +37,7 @@ local function built(fn)
 end
 
 local function key(text)
-  return ffi.new("struct batch_key", { text, #text })
+  return ffi.new("struct key", { text, #text })
 end
 
 local function unbase64(text)

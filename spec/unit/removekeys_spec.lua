@@ -7,9 +7,9 @@ local C = require("support.unit").load("wire/removekeys.h", "base/mem.h")
 local INVAL = tonumber(C.ERR_INVAL)
 
 local function put(group, keys)
-  local b, list = ffi.new "struct buf", ffi.new("struct removekeys_key[?]", #keys + 1)
+  local b, list = ffi.new "struct buf", ffi.new("struct key[?]", #keys + 1)
   for i, key in ipairs(keys) do
-    list[i - 1].bytes, list[i - 1].len = key, #key
+    list[i - 1].bytes, list[i - 1].n = key, #key
   end
   C.buf_init(b, 0)
   assert.equal(0, tonumber(C.removekeys_put(b, group, #group, list, #keys)))
@@ -26,9 +26,9 @@ local function decode(text, max)
   C.buf_init(b, max or 0)
   local code = tonumber(C.removekeys_decode(copy, #text, b, e))
   C.mem_free(copy)
-  local keys, at, key = {}, ffi.new "size_t[1]", ffi.new "struct removekeys_key"
+  local keys, at, key = {}, ffi.new "size_t[1]", ffi.new "struct key"
   while code == 0 and C.removekeys_next(b, at, key) == 1 do
-    keys[#keys + 1] = ffi.string(key.bytes, key.len)
+    keys[#keys + 1] = ffi.string(key.bytes, key.n)
   end
   C.buf_deinit(b)
   if code == 0 then

@@ -22,6 +22,7 @@
 struct changes;
 struct group;
 struct group_opts;
+struct key;
 struct node;
 struct op;
 
@@ -75,6 +76,10 @@ void patience_begin(struct patience *p, struct op *op, uint64_t ms, void (*over)
 
 /* Fine when none began. The caller has a reference to the op. */
 void patience_end(struct patience *p);
+
+/* The list of strings at `index`, which holds the bytes, as an array of *n that a userdata on the
+ * stack owns. Raises. */
+const struct key *l_check_keys(lua_State *L, int index, size_t *n);
 
 /* The numbers of a group from the table at that index; absent ones have their defaults. Raises. */
 void l_check_numbers(lua_State *L, int index, struct group_opts *out);

@@ -65,25 +65,14 @@ static enum batch_op check_op(lua_State *L, int index)
  * these, the array by a userdata on the stack. */
 static void check_change(lua_State *L, struct change_opts *o, double *ttl_ms)
 {
-    struct batch_key *keys;
-    size_t i;
-
     o->op = check_op(L, 2);
-    luaL_checktype(L, 3, LUA_TTABLE);
-    o->n_keys = lua_objlen(L, 3);
+    o->keys = l_check_keys(L, 3, &o->n_keys);
     if (o->op == BATCH_SET) {
         luaL_argcheck(L, o->n_keys == 1, 3, "a set is of one key");
         o->value = luaL_checklstring(L, 4, &o->value_len);
         *ttl_ms = luaL_optnumber(L, 5, 0);
         o->ttl_ms = lua_isnoneornil(L, 5) ? NULL : ttl_ms;
     }
-    keys = lua_newuserdata(L, (o->n_keys + 1) * sizeof(*keys));
-    for (i = 0; i < o->n_keys; i++) {
-        lua_rawgeti(L, 3, (int)i + 1);
-        keys[i].bytes = luaL_checklstring(L, -1, &keys[i].n);
-        lua_pop(L, 1);
-    }
-    o->keys = keys;
 }
 
 /* --- in a getter --- */
@@ -184,7 +173,7 @@ static void change_alone(const struct change_opts *o, struct error *e)
     if (o->op == BATCH_FLUSH)
         group_flush(o->group);
     for (i = 0; i < o->n_keys; i++) {
-        const struct batch_key *k = &o->keys[i];
+        const struct key *k = &o->keys[i];
         uint32_t hash = group_hash(k->bytes, k->n);
 
         if (o->op == BATCH_SET && !(o->ttl_ms && !(*o->ttl_ms > 0)))

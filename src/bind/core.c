@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/key.h"
 #include "base/log.h"
 #include "base/thread.h"
 #include "base/timers.h"
@@ -26,6 +27,22 @@ int l_error(lua_State *L, const struct error *e)
     lua_pushstring(L, e->msg);
     lua_pushstring(L, err_name(e->code));
     return 3;
+}
+
+const struct key *l_check_keys(lua_State *L, int index, size_t *n)
+{
+    struct key *keys;
+    size_t i;
+
+    luaL_checktype(L, index, LUA_TTABLE);
+    *n = lua_objlen(L, index);
+    keys = lua_newuserdata(L, (*n + 1) * sizeof(*keys));
+    for (i = 0; i < *n; i++) {
+        lua_rawgeti(L, index, (int)i + 1);
+        keys[i].bytes = luaL_checklstring(L, -1, &keys[i].n);
+        lua_pop(L, 1);
+    }
+    return keys;
 }
 
 /* --- ops --- */

@@ -11,24 +11,6 @@
 #include "script/task.h"
 #include "script/vm.h"
 
-/* The list of strings at `index`, which holds the bytes, as an array that a userdata on the stack
- * owns. */
-static struct many_key *check_keys(lua_State *L, int index, size_t *n)
-{
-    struct many_key *keys;
-    size_t i;
-
-    luaL_checktype(L, index, LUA_TTABLE);
-    *n = lua_objlen(L, index);
-    keys = lua_newuserdata(L, (*n + 1) * sizeof(*keys));
-    for (i = 0; i < *n; i++) {
-        lua_rawgeti(L, index, (int)i + 1);
-        keys[i].bytes = luaL_checklstring(L, -1, &keys[i].n);
-        lua_pop(L, 1);
-    }
-    return keys;
-}
-
 /* What is said of those that were late. */
 static void late_text(char *out, size_t size, const struct group *g, uint64_t timeout_ms)
 {
@@ -126,7 +108,7 @@ static void on_done(void *ctx, struct many *m)
 static int l_get_many(lua_State *L)
 {
     size_t n;
-    struct many_key *keys = check_keys(L, 2, &n);
+    const struct key *keys = l_check_keys(L, 2, &n);
     double timeout_ms = luaL_optnumber(L, 3, 0); /* checked before */
     struct op **slot = l_new_op(L);
     struct group *group;
@@ -181,7 +163,7 @@ static void release_many(void *many)
 static int l_wait_many(lua_State *L)
 {
     size_t n;
-    struct many_key *keys = check_keys(L, 2, &n);
+    const struct key *keys = l_check_keys(L, 2, &n);
     uint64_t timeout_ms = (uint64_t)luaL_optnumber(L, 3, 0);
     void **slot = l_owner(L, release_many);
     struct group *g = l_group(L, "group:get_many", NULL);

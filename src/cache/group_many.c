@@ -41,7 +41,7 @@ static void one_wake(struct waiter *w, const struct result *r)
 }
 
 /* 1 when it has ended already. */
-static int one_start(struct one *o, const struct many_key *k, int from_peer)
+static int one_start(struct one *o, const struct key *k, int from_peer)
 {
     struct group *g = o->many->group;
     uint32_t hash = group_hash(k->bytes, k->n);
@@ -50,7 +50,7 @@ static int one_start(struct one *o, const struct many_key *k, int from_peer)
     return o->result.item || group_load(g, hash, k->bytes, k->n, from_peer, &o->waiter, &o->result);
 }
 
-struct many *many_start(struct group *g, const struct many_key *keys, size_t n, int from_peer,
+struct many *many_start(struct group *g, const struct key *keys, size_t n, int from_peer,
                         struct flight *from, void (*done)(void *ctx, struct many *m), void *ctx)
 {
     struct many *m = mem_alloc(sizeof(*m) + n * sizeof(struct one));
@@ -116,7 +116,7 @@ static void open_gate(void *ctx, struct many *m)
     gate_open(ctx);
 }
 
-struct many *many_wait(struct group *g, const struct many_key *keys, size_t n, uint64_t timeout_ms)
+struct many *many_wait(struct group *g, const struct key *keys, size_t n, uint64_t timeout_ms)
 {
     struct gate over;
     struct many *m;

@@ -9,20 +9,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/key.h"
 #include "cache/flight.h"
 
 struct group;
 struct many;
 
-struct many_key {
-    const void *bytes;
-    size_t n;
-};
-
 /* Starts a get of each of n keys; `from` as in struct waiter. done is called exactly once, when all
  * have ended, on any thread and with no lock held, perhaps before this returns. Returns the many,
  * for many_free(); NULL when there is no memory, and then done is not called. */
-struct many *many_start(struct group *g, const struct many_key *keys, size_t n, int from_peer,
+struct many *many_start(struct group *g, const struct key *keys, size_t n, int from_peer,
                         struct flight *from, void (*done)(void *ctx, struct many *m), void *ctx);
 
 size_t many_count(const struct many *m);
@@ -40,6 +36,6 @@ void many_free(struct many *m);
 
 /* All of it for a thread that may block: at most timeout_ms, 0 for the group's own bound. Returns a
  * many that is over; NULL when there is no memory. */
-struct many *many_wait(struct group *g, const struct many_key *keys, size_t n, uint64_t timeout_ms);
+struct many *many_wait(struct group *g, const struct key *keys, size_t n, uint64_t timeout_ms);
 
 #endif

@@ -39,7 +39,7 @@ struct changes *changes_new(struct peers *(*peers_of)(const struct group *g))
 
 /* --- keys --- */
 
-enum err keys_copy(struct keys *out, const struct batch_key *keys, size_t n)
+enum err keys_copy(struct keys *out, const struct key *keys, size_t n)
 {
     size_t i, bytes = 0;
     char *at;
@@ -56,7 +56,7 @@ enum err keys_copy(struct keys *out, const struct batch_key *keys, size_t n)
     for (i = 0; i < n; i++) {
         if (keys[i].n)
             memcpy(at, keys[i].bytes, keys[i].n);
-        out->list[i] = (struct batch_key){at, keys[i].n};
+        out->list[i] = (struct key){at, keys[i].n};
         at += keys[i].n;
     }
     return ERR_OK;
@@ -197,7 +197,7 @@ static void tell(struct change *c, struct peer *peer, const struct batch_request
 }
 
 /* What this node does itself with one of the keys. */
-static void change_here(struct change *c, const struct batch_key *key, int owner)
+static void change_here(struct change *c, const struct key *key, int owner)
 {
     uint32_t hash = group_hash(key->bytes, key->n);
     double ttl = (double)c->ttl_ms;
@@ -240,7 +240,7 @@ static void step_owners(struct change *c)
     size_t i;
 
     for (i = 0; i < c->keys.n; i++) {
-        const struct batch_key *key = &c->keys.list[i];
+        const struct key *key = &c->keys.list[i];
 
         owners[i] = c->alone ? NULL : peers_place(c->peers, key->bytes, key->n);
         if (owners[i] && !owners[i]->self) {
@@ -304,7 +304,7 @@ static void next_step(struct change *c)
 
 /* NULL: no memory for the keys. */
 static struct change *change_new(struct changes *cs, struct group *g, enum batch_op op,
-                                 const struct batch_key *keys, size_t n_keys)
+                                 const struct key *keys, size_t n_keys)
 {
     struct change *c = mem_zalloc(sizeof(*c));
     size_t n;

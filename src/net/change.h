@@ -35,7 +35,7 @@ struct change_result {
 struct change_opts {
     struct group *group; /* borrowed for the call */
     enum batch_op op;    /* BATCH_SET, BATCH_REMOVE or BATCH_FLUSH */
-    const struct batch_key *keys;
+    const struct key *keys;
     size_t n_keys; /* 1 for a set, 0 for a flush, at most BATCH_MAX_KEYS */
     const void *value;
     size_t value_len;

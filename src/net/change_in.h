@@ -16,12 +16,12 @@ struct peer;
 
 /* A list of keys and their bytes, in one allocation. */
 struct keys {
-    struct batch_key *list;
+    struct key *list;
     size_t n;
 };
 
 /* NOMEM leaves *out empty. */
-enum err keys_copy(struct keys *out, const struct batch_key *keys, size_t n);
+enum err keys_copy(struct keys *out, const struct key *keys, size_t n);
 void keys_free(struct keys *k);
 
 struct changes {

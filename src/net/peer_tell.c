@@ -118,7 +118,7 @@ static void dialect_done(void *ctx, struct fetch *f)
     tell_over(t);
 }
 
-static void put_key_url(struct buf *url, const struct tell *t, const struct batch_key *key)
+static void put_key_url(struct buf *url, const struct tell *t, const struct key *key)
 {
     const char *group = group_name(t->group);
 
@@ -131,7 +131,7 @@ static void put_key_url(struct buf *url, const struct tell *t, const struct batc
 static void send_set(struct tell *t, const char *method)
 {
     const char *group = group_name(t->group);
-    const struct batch_key *key = &t->what.keys[0];
+    const struct key *key = &t->what.keys[0];
     struct setrequest r = {.group = group,
                            .group_len = strlen(group),
                            .key = key->bytes,
@@ -152,7 +152,7 @@ static void send_set(struct tell *t, const char *method)
     buf_deinit(&body);
 }
 
-static void send_remove(struct tell *t, const char *method, const struct batch_key *key)
+static void send_remove(struct tell *t, const char *method, const struct key *key)
 {
     struct buf url;
 
@@ -166,15 +166,13 @@ static void send_remove(struct tell *t, const char *method, const struct batch_k
 static int send_remove_keys(struct tell *t, const char *method)
 {
     const char *group = group_name(t->group);
-    struct removekeys_key *keys = mem_zalloc((t->what.n_keys + 1) * sizeof(*keys));
+    const struct key *keys = t->what.keys;
     struct buf url, body;
     int fits = removekeys_can_say(group, strlen(group));
     size_t i;
 
-    for (i = 0; i < t->what.n_keys; i++) {
-        keys[i] = (struct removekeys_key){t->what.keys[i].bytes, t->what.keys[i].n};
-        fits = fits && removekeys_can_say(keys[i].bytes, keys[i].len);
-    }
+    for (i = 0; i < t->what.n_keys; i++)
+        fits = fits && removekeys_can_say(keys[i].bytes, keys[i].n);
     buf_init(&url, 0);
     buf_init(&body, 0);
     if (fits) {
@@ -187,7 +185,6 @@ static int send_remove_keys(struct tell *t, const char *method)
     }
     buf_deinit(&url);
     buf_deinit(&body);
-    mem_free(keys);
     return fits;
 }
 

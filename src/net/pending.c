@@ -64,7 +64,7 @@ static struct pending *find_locked(struct changes *cs, const struct group *g, co
 
 static void add_keys_locked(struct pending *p, enum batch_op op, const struct keys *more)
 {
-    struct batch_key list[MAX_KEYS];
+    struct key list[MAX_KEYS];
     struct keys all = {NULL, 0};
     size_t n = p->keys.n + more->n;
 

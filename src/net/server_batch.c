@@ -200,7 +200,7 @@ static int answer_change(struct batch_job *b)
     if (r->op == BATCH_FLUSH) {
         group_flush(g);
     } else if (r->op == BATCH_SET) {
-        const struct batch_key *k = &r->keys[0];
+        const struct key *k = &r->keys[0];
 
         if (job_sender_is_gone(&b->job))
             return MHD_NO;

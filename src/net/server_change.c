@@ -47,7 +47,7 @@ static void on_done(void *ctx, const struct change_result *r)
 static int start(struct change_job *c)
 {
     struct job *j = &c->job;
-    const struct batch_key key = {c->key, c->key_len};
+    const struct key key = {c->key, c->key_len};
     const struct change_opts o = {
         .group = j->group,
         .op = c->op,

@@ -136,7 +136,7 @@ static void slot_wake(struct waiter *w, const struct result *r)
 
 static void begin_one(struct gather *g, size_t index)
 {
-    const struct batch_key *key = &g->opts.keys[index];
+    const struct key *key = &g->opts.keys[index];
     struct slot *s = &g->slots[index];
     struct group *group = g->opts.group;
     uint32_t hash = group_hash(key->bytes, key->n);

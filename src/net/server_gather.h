@@ -22,7 +22,7 @@ struct MHD_Connection;
 struct gather_opts {
     struct MHD_Connection *connection;
     struct group *group; /* borrowed, as are the keys, until the gather is dropped */
-    const struct batch_key *keys;
+    const struct key *keys;
     size_t n_keys;
     struct budget *budget; /* what the gather takes is counted there */
 };

@@ -40,17 +40,11 @@ static void on_done(void *ctx, struct many *m)
 
 static int ask_window(struct list_job *l)
 {
-    size_t i, n = l->keys.n - l->answered;
-    struct many_key window[WINDOW];
+    size_t n = l->keys.n - l->answered;
 
     n = n < WINDOW ? n : WINDOW;
-    for (i = 0; i < n; i++) {
-        const struct batch_key *key = &l->keys.list[l->answered + i];
-
-        window[i] = (struct many_key){key->bytes, key->n};
-    }
     server_loop_park(&l->job.parking, l->job.to.connection); /* before on_done() can come */
-    l->many = many_start(l->job.group, window, n, 0, NULL, on_done, l);
+    l->many = many_start(l->job.group, l->keys.list + l->answered, n, 0, NULL, on_done, l);
     if (!l->many) {
         l->failed = 1;
         server_loop_unpark(&l->job.parking);
@@ -60,7 +54,7 @@ static int ask_window(struct list_job *l)
 
 static void put_result(struct list_job *l, const struct result *r)
 {
-    const struct batch_key *key = &l->keys.list[l->answered];
+    const struct key *key = &l->keys.list[l->answered];
     int first = l->answered++ == 0;
     struct error e = r->err;
 

@@ -56,7 +56,7 @@ static int set_run(struct job *j)
 
 static int remove_keys_run(struct job *j)
 {
-    struct removekeys_key key;
+    struct key key;
     struct buf keys;
     struct error e;
     size_t at = 0;
@@ -67,7 +67,7 @@ static int remove_keys_run(struct job *j)
         ok = answer_error(job_to(j), &e);
     } else {
         while (removekeys_next(&keys, &at, &key))
-            group_remove(j->group, group_hash(key.bytes, key.len), key.bytes, key.len);
+            group_remove(j->group, group_hash(key.bytes, key.n), key.bytes, key.n);
         ok = answer_done(job_to(j));
     }
     buf_deinit(&keys);

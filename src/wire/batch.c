@@ -67,7 +67,7 @@ static void take_request_field(const struct pb_field *f, struct batch_request *o
     if (f->number == REQUEST_OP && f->type == PB_VARINT) {
         *op = f->varint;
     } else if (f->number == REQUEST_KEY && f->type == PB_BYTES) {
-        out->keys[out->n_keys++] = (struct batch_key){f->bytes, f->len};
+        out->keys[out->n_keys++] = (struct key){f->bytes, f->len};
     } else if (f->number == REQUEST_VALUE && f->type == PB_BYTES) {
         out->value = f->bytes;
         out->value_len = f->len;

@@ -34,6 +34,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/key.h"
 
 enum batch_op { BATCH_GET, BATCH_REMOVE, BATCH_FLUSH, BATCH_SET, BATCH_OPS };
 
@@ -47,14 +48,9 @@ enum err batch_put_op(struct buf *out, enum batch_op op);
 enum err batch_put_key(struct buf *out, const void *key, size_t n);
 enum err batch_put_value(struct buf *out, const void *value, size_t n, const uint64_t *ttl_ms);
 
-struct batch_key {
-    const char *bytes; /* borrowed from the request */
-    size_t n;
-};
-
 struct batch_request {
     enum batch_op op;
-    struct batch_key *keys; /* owned: batch_request_deinit() */
+    struct key *keys; /* owned: batch_request_deinit(); their bytes are the request's */
     size_t n_keys;
     const char *value; /* borrowed; NULL when there is none */
     size_t value_len;

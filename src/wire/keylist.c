@@ -14,14 +14,14 @@ static enum err add_key(struct keylist *ks, size_t *room, const char *bytes, siz
 {
     if (ks->n == *room) {
         size_t more = *room ? 2 * *room : 16;
-        struct batch_key *list = mem_realloc(ks->list, more * sizeof(*list));
+        struct key *list = mem_realloc(ks->list, more * sizeof(*list));
 
         if (!list)
             return error_set(e, ERR_NOMEM, "no memory for %zu keys", more);
         ks->list = list;
         *room = more;
     }
-    ks->list[ks->n++] = (struct batch_key){bytes, n};
+    ks->list[ks->n++] = (struct key){bytes, n};
     return ERR_OK;
 }
 
@@ -141,14 +141,14 @@ enum err keylist_put_begin(struct buf *out)
     return buf_puts(out, "{\"results\":[");
 }
 
-static void put_key(struct buf *out, int first, const struct batch_key *key)
+static void put_key(struct buf *out, int first, const struct key *key)
 {
     buf_puts(out, first ? "{\"key\":" : ",\n{\"key\":");
     put_text(out, key->bytes, key->n);
 }
 
-enum err keylist_put_value(struct buf *out, int first, const struct batch_key *key,
-                           const void *value, size_t n, const char *source)
+enum err keylist_put_value(struct buf *out, int first, const struct key *key, const void *value,
+                           size_t n, const char *source)
 {
     put_key(out, first, key);
     if (utf8_is_text(value, n)) {
@@ -161,8 +161,7 @@ enum err keylist_put_value(struct buf *out, int first, const struct batch_key *k
     return buf_putf(out, ",\"source\":\"%s\"}", source);
 }
 
-enum err keylist_put_error(struct buf *out, int first, const struct batch_key *key,
-                           const struct error *e)
+enum err keylist_put_error(struct buf *out, int first, const struct key *key, const struct error *e)
 {
     put_key(out, first, key);
     buf_puts(out, ",\"error\":");

@@ -21,7 +21,7 @@
 #include "wire/batch.h"
 
 struct keylist {
-    struct batch_key *list; /* owned, like the bytes that its keys borrow */
+    struct key *list; /* owned, like the bytes that its keys borrow */
     size_t n;
     struct buf bytes;
 };
@@ -35,9 +35,9 @@ void keylist_deinit(struct keylist *ks);
 /* Append the answer: the begin, then the results in the order of the keys, then the end. `first` is
  * 1 for the first result. */
 enum err keylist_put_begin(struct buf *out);
-enum err keylist_put_value(struct buf *out, int first, const struct batch_key *key,
-                           const void *value, size_t n, const char *source);
-enum err keylist_put_error(struct buf *out, int first, const struct batch_key *key,
+enum err keylist_put_value(struct buf *out, int first, const struct key *key, const void *value,
+                           size_t n, const char *source);
+enum err keylist_put_error(struct buf *out, int first, const struct key *key,
                            const struct error *e);
 enum err keylist_put_end(struct buf *out);
 

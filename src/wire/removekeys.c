@@ -44,7 +44,7 @@ static void put_text(struct buf *out, const char *bytes, size_t n)
 }
 
 enum err removekeys_put(struct buf *out, const char *group, size_t group_len,
-                        const struct removekeys_key *keys, size_t n)
+                        const struct key *keys, size_t n)
 {
     size_t i;
 
@@ -54,7 +54,7 @@ enum err removekeys_put(struct buf *out, const char *group, size_t group_len,
     for (i = 0; i < n; i++) {
         if (i)
             buf_put(out, ",", 1);
-        put_text(out, keys[i].bytes, keys[i].len);
+        put_text(out, keys[i].bytes, keys[i].n);
     }
     buf_puts(out, "]}");
     return out->failed;
@@ -141,12 +141,12 @@ enum err removekeys_decode(const char *bytes, size_t n, struct buf *keys, struct
     return error_set(e, err, "no room for the keys of a request of %zu bytes", n);
 }
 
-int removekeys_next(const struct buf *keys, size_t *at, struct removekeys_key *out)
+int removekeys_next(const struct buf *keys, size_t *at, struct key *out)
 {
     if (*at == keys->len)
         return 0;
-    memcpy(&out->len, keys->data + *at, sizeof(out->len));
-    out->bytes = keys->data + *at + sizeof(out->len);
-    *at += sizeof(out->len) + out->len;
+    memcpy(&out->n, keys->data + *at, sizeof(out->n));
+    out->bytes = keys->data + *at + sizeof(out->n);
+    *at += sizeof(out->n) + out->n;
     return 1;
 }

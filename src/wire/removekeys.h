@@ -12,18 +12,14 @@
 
 #include "base/buf.h"
 #include "base/err.h"
-
-struct removekeys_key {
-    const char *bytes; /* borrowed */
-    size_t len;
-};
+#include "base/key.h"
 
 /* Whether the JSON can hold these bytes, a group's name or a key: they are UTF-8. */
 int removekeys_can_say(const char *bytes, size_t n);
 
 /* Appends the body. Group and keys are such that the JSON can hold them. Returns out->failed. */
 enum err removekeys_put(struct buf *out, const char *group, size_t group_len,
-                        const struct removekeys_key *keys, size_t n);
+                        const struct key *keys, size_t n);
 
 /* Appends the keys of a body to `keys`, to be read by removekeys_next(). The group counts as the
  * path has it, and other members are stepped over. ERR_INVAL for what is no such JSON; ERR_NOMEM,
@@ -31,6 +27,6 @@ enum err removekeys_put(struct buf *out, const char *group, size_t group_len,
 enum err removekeys_decode(const char *bytes, size_t n, struct buf *keys, struct error *e);
 
 /* The next key. *at is 0 at first. 0 when there is none; the key borrows the buf. */
-int removekeys_next(const struct buf *keys, size_t *at, struct removekeys_key *out);
+int removekeys_next(const struct buf *keys, size_t *at, struct key *out);
 
 #endif
