@@ -3,9 +3,9 @@
 --
 -- A Lua program has its node's groups in one VM, so where two threads of ours meet one group is a
 -- node: two workers, each with a getter that asks another group for keys that are there, over and
--- over. That is group:get as getters have it, in code that is not compiled, and that is what is held
--- against Go. "the engine" is the same without Lua: two C threads in reader_recall(), the call under
--- group:get. It shows what two threads cost each other, and has no reach of its own.
+-- over. That is group:get as getters have it, in code that is not compiled, and that is what is
+-- held against Go. "the engine" is the same without Lua: two C threads in reader_recall(), the call
+-- under group:get. It shows what two threads cost each other, and has no reach of its own.
 
 local http = require "support.http"
 local node = require "support.node"
