@@ -4,7 +4,7 @@ jit.off(true, true) -- messages call back into Lua
 
 local ffi = require "ffi"
 local poll = require "posix.poll"
-local C = require("support.unit").load "base/inbox.h"
+local C = require("support.unit").load("base/inbox.h", "base/clock.h")
 
 describe("inbox", function()
   local inbox, messages, ran, on_run
@@ -107,6 +107,92 @@ describe("inbox", function()
     assert.is_false(readable())
     assert.equal(0, post(3))
     assert.is_false(readable())
+  end)
+
+  describe("of a thread that holds", function()
+    after_each(function()
+      C.inbox_release()
+    end)
+
+    it("is readable once that has released it", function()
+      C.inbox_hold()
+      post(0)
+      post(1)
+      C.inbox_release()
+      assert.is_true(readable())
+      assert.equal(2, C.inbox_drain(inbox))
+      assert.is_false(readable())
+      post(2)
+      assert.is_true(readable())
+    end)
+
+    it("is not readable before, unless that takes long", function()
+      local quiet = false
+      for _ = 1, 1000 do
+        C.inbox_hold()
+        post(0)
+        quiet = quiet or not readable()
+        C.inbox_release()
+        C.inbox_drain(inbox)
+      end
+      assert.is_true(quiet)
+    end)
+
+    it("is not woken for what it has taken", function()
+      C.inbox_hold()
+      post(0)
+      assert.equal(1, C.inbox_drain(inbox))
+      C.inbox_release()
+      assert.is_false(readable())
+    end)
+
+    it("is woken by a post that comes late, by a message that took long, and in a hurry", function()
+      C.inbox_hold()
+      post(0)
+      C.clock_advance(1)
+      post(1)
+      assert.is_true(readable())
+      local woken
+      on_run = function(i)
+        if i == 0 then
+          post(2)
+          C.clock_advance(1)
+        elseif i == 1 then
+          woken = readable()
+        end
+      end
+      assert.equal(2, C.inbox_drain(inbox))
+      assert.is_true(woken)
+      assert.equal(1, C.inbox_drain(inbox))
+      post(3)
+      C.inbox_hurry()
+      assert.is_true(readable())
+    end)
+
+    it("may be freed before", function()
+      local other = C.inbox_new(nil)
+      C.inbox_hold()
+      assert.equal(1, C.inbox_post(other, messages[5]))
+      C.inbox_close(other)
+      assert.equal(1, C.inbox_drain(other))
+      C.inbox_free(other)
+    end)
+
+    it("is woken with many others", function()
+      local many = {}
+      C.inbox_hold()
+      for i = 1, 100 do
+        many[i] = C.inbox_new(nil)
+        C.inbox_post(many[i], messages[i])
+      end
+      C.inbox_release()
+      for i = 1, 100 do
+        assert.equal(1, poll.rpoll(C.inbox_fd(many[i]), 0))
+        C.inbox_close(many[i])
+        C.inbox_drain(many[i])
+        C.inbox_free(many[i])
+      end
+    end)
   end)
 
   it("may be freed when it never was", function()

@@ -3,21 +3,37 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
+
+enum {
+    HELD_MAX = 16,   /* inboxes; who posts to more wakes the others at once */
+    HELD_NS = 100000 /* then a wake waits no longer */
+};
 
 struct inbox {
     pthread_mutex_t mu;
     struct msg *head, **tail; /* guarded by mu */
     unsigned waiting;         /* guarded by mu: length of the list */
-    int signalled;            /* guarded by mu: the eventfd holds a count */
+    int signalled;            /* guarded by mu: the eventfd holds a count, or is about to */
     int closed;               /* guarded by mu */
     int fd;                   /* set once */
+    atomic_uint refs;         /* the owner's, and those of threads that are about to wake it */
 };
+
+/* Whom this thread has posted to and not woken yet. */
+static _Thread_local struct {
+    int holds;
+    unsigned n;
+    struct inbox *list[HELD_MAX]; /* references */
+    uint64_t since_ns;            /* when it began to hold, or last woke them */
+} held;
 
 struct inbox *inbox_new(struct error *e)
 {
@@ -30,17 +46,24 @@ struct inbox *inbox_new(struct error *e)
         return NULL;
     }
     pthread_mutex_init(&in->mu, NULL);
+    atomic_init(&in->refs, 1);
     in->tail = &in->head;
     return in;
 }
 
-void inbox_free(struct inbox *in)
+static void unref(struct inbox *in)
 {
-    if (!in)
+    if (atomic_fetch_sub_explicit(&in->refs, 1, memory_order_acq_rel) != 1)
         return;
     close(in->fd);
     pthread_mutex_destroy(&in->mu);
     mem_free(in);
+}
+
+void inbox_free(struct inbox *in)
+{
+    if (in)
+        unref(in);
 }
 
 int inbox_fd(const struct inbox *in)
@@ -48,26 +71,106 @@ int inbox_fd(const struct inbox *in)
     return in->fd;
 }
 
-/* Under the lock: once it is dropped the owner may take a message, close and free us. */
-static void signal_locked(struct inbox *in)
+/* --- waking --- */
+
+static void ref(struct inbox *in)
+{
+    atomic_fetch_add_explicit(&in->refs, 1, memory_order_relaxed);
+}
+
+/* Not under the lock: the owner, who may run at once instead of us, would only wait for it. Drops
+ * the reference, since by then the owner may have closed and freed it. */
+static void signal(struct inbox *in)
 {
     const uint64_t one = 1;
 
-    if (!in->signalled && write(in->fd, &one, sizeof(one)) < 0) {
+    if (write(in->fd, &one, sizeof(one)) < 0) {
         /* a count of 1 always fits */
     }
+    unref(in);
+}
+
+/* Returns whether the caller is to signal. */
+static int claim_locked(struct inbox *in)
+{
+    if (in->signalled)
+        return 0;
     in->signalled = 1;
+    ref(in);
+    return 1;
 }
 
 void inbox_wake(struct inbox *in)
 {
+    int mine;
+
     pthread_mutex_lock(&in->mu);
-    signal_locked(in);
+    mine = claim_locked(in);
     pthread_mutex_unlock(&in->mu);
+    if (mine)
+        signal(in);
 }
+
+/* Returns whether the wake is left to inbox_release(). */
+static int hold_locked(struct inbox *in)
+{
+    unsigned i;
+
+    if (!held.holds)
+        return 0;
+    for (i = 0; i < held.n; i++) {
+        if (held.list[i] == in)
+            return 1;
+    }
+    if (held.n == HELD_MAX)
+        return 0;
+    ref(in);
+    held.list[held.n++] = in;
+    return 1;
+}
+
+/* Who was awake meanwhile, and has taken what was posted, is left alone. */
+void inbox_hurry(void)
+{
+    if (held.n)
+        held.since_ns = clock_ns();
+    while (held.n) {
+        struct inbox *in = held.list[--held.n];
+        int mine;
+
+        pthread_mutex_lock(&in->mu);
+        mine = in->head && claim_locked(in);
+        pthread_mutex_unlock(&in->mu);
+        if (mine)
+            signal(in);
+        unref(in);
+    }
+}
+
+static void hurry_if_late(void)
+{
+    if (held.n && clock_ns() - held.since_ns > HELD_NS)
+        inbox_hurry();
+}
+
+void inbox_hold(void)
+{
+    held.holds = 1;
+    held.since_ns = clock_ns();
+}
+
+void inbox_release(void)
+{
+    held.holds = 0;
+    inbox_hurry();
+}
+
+/* --- messages --- */
 
 int inbox_post(struct inbox *in, struct msg *m)
 {
+    int mine;
+
     m->next = NULL;
     pthread_mutex_lock(&in->mu);
     if (in->closed) {
@@ -77,8 +180,11 @@ int inbox_post(struct inbox *in, struct msg *m)
     *in->tail = m;
     in->tail = &m->next;
     in->waiting++;
-    signal_locked(in);
+    mine = !in->signalled && !hold_locked(in) && claim_locked(in);
     pthread_mutex_unlock(&in->mu);
+    if (mine)
+        signal(in);
+    hurry_if_late();
     return 1;
 }
 
@@ -107,13 +213,13 @@ unsigned inbox_drain(struct inbox *in)
 
     pthread_mutex_lock(&in->mu);
     n = in->waiting;
-    if (in->signalled && read(in->fd, &count, sizeof(count)) < 0) {
-        /* signalled says that a count is there */
-    }
-    in->signalled = 0;
+    if (in->signalled && read(in->fd, &count, sizeof(count)) > 0)
+        in->signalled = 0; /* else whoever claimed it has not written yet */
     pthread_mutex_unlock(&in->mu);
-    for (ran = 0; ran < n && (m = pop(in)); ran++)
+    for (ran = 0; ran < n && (m = pop(in)); ran++) {
         m->run(m);
+        hurry_if_late();
+    }
     return ran;
 }
 

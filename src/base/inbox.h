@@ -3,7 +3,8 @@
  *
  * Any thread posts; one thread, the owner, takes. The descriptor is readable while messages wait,
  * so the owner may sleep in any event loop (poll, epoll, somebody else's). A message is embedded
- * in what it carries and belongs to the inbox from post to take. Order of posting is kept.
+ * in what it carries and belongs to the inbox from post to take. Order of posting is kept. A post
+ * wakes the owner, at once or, when its thread holds, at the end of that thread's turn.
  *
  * After inbox_close() a post is refused, so nothing can be left behind in a queue nobody reads. */
 #ifndef INBOX_H
@@ -37,6 +38,16 @@ unsigned inbox_drain(struct inbox *in);
 
 /* Any thread: wakes the owner from its sleep on the descriptor, without a message. */
 void inbox_wake(struct inbox *in);
+
+/* Between these two the calling thread's posts wake nobody: the second wakes whom it has posted to,
+ * and so does a post, or a message that has run, once a tenth of a millisecond has passed. For a
+ * turn in which a thread posts a lot and does not wait: an owner that was woken by the first
+ * message would take it, sleep, and be woken again. */
+void inbox_hold(void);
+void inbox_release(void);
+
+/* Wakes them now, since what follows may take long. */
+void inbox_hurry(void);
 
 /* Owner: from here on posts are refused. What waits is still there for a last inbox_drain(). */
 void inbox_close(struct inbox *in);

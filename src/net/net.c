@@ -443,6 +443,7 @@ static void turn(struct net *n)
     int inbox = inbox_fd(n->inbox), mail = 0;
     int i, count = epoll_wait(n->epoll, events, EVENTS_MAX, wait_ms(n));
 
+    inbox_hold();
     for (i = 0; i < count; i++) {
         if (events[i].data.fd == inbox)
             mail = 1;
@@ -457,6 +458,7 @@ static void turn(struct net *n)
     if (n->broken)
         rebuild(n);
     run_tick(n);
+    inbox_release();
 }
 
 static void close_down(struct net *n)

@@ -92,9 +92,11 @@ static void *loop_main(void *arg)
     p[1].fd = MHD_get_daemon_info(l->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
     while (!atomic_load(&l->stopping)) {
         poll(p, 2, wait_ms(l));
+        inbox_hold();
         if (p[0].revents)
             inbox_drain(l->inbox);
         MHD_run(l->daemon); /* does not wait */
+        inbox_release();
     }
     inbox_close(l->inbox);
     inbox_drain(l->inbox);

@@ -22,6 +22,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/inbox.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -613,6 +614,7 @@ static void hook(lua_State *L, lua_Debug *ar)
     struct task *t = vm_current(vm);
 
     (void)ar;
+    inbox_hurry(); /* what has ended before this need not wait for it */
     if (!t && loop_overrun(vm_loop(vm))) {
         lua_sethook(L, hook, LUA_MASKCOUNT, 1);
         luaL_error(L, "code of the event loop, outside of any getter, took longer than a second");

@@ -326,7 +326,9 @@ static void *vm_main(void *arg)
 
         if (vm->loop)
             loop_step(vm->loop);
+        inbox_hold();
         inbox_drain(vm->inbox);
+        inbox_release();
         timers_run(&vm->timers, clock_ms());
         if (end >= VM_QUITS || (end == VM_RETIRES && list_empty(&vm->tasks)))
             break;
