@@ -5,7 +5,7 @@ local C = require("support.unit").load("net/conditional.h")
 
 local function tag(value)
   local out = ffi.new("char[?]", tonumber(C.ETAG_BYTES))
-  C.etag_of(value, #value, out)
+  C.etag_print(C.etag_of(value, #value), out)
   return ffi.string(out)
 end
 

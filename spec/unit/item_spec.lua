@@ -54,6 +54,24 @@ describe("item", function()
     end
   end)
 
+  it("keeps a number with a large value, and none with a small one", function()
+    local large = tonumber(C.ITEM_TAGGED_BYTES)
+    for key_len = 0, 9 do
+      local key, value = ("k"):rep(key_len), ("v"):rep(large + 7 * key_len)
+      local it = new(key, value)
+      assert.equal(0ULL, C.item_tag(it))
+      C.item_set_tag(it, 0xfedcba9876543210ULL)
+      assert.equal(0xfedcba9876543210ULL, C.item_tag(it))
+      assert.equal(key, ffi.string(C.item_key(it), key_len))
+      assert.equal(value, ffi.string(C.item_value(it), #value))
+      C.item_unref(it)
+    end
+    local small = new("key", ("v"):rep(large - 1))
+    C.item_set_tag(small, 1)
+    assert.equal(0ULL, C.item_tag(small))
+    C.item_unref(small)
+  end)
+
   it("can be filled in after it is made", function()
     local it = C.item_new("k", 1, 0, nil, 5, 0)
     ffi.copy(C.item_value(it), "later", 5)

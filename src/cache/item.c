@@ -24,6 +24,31 @@ static size_t put_prefix(char *out, size_t value_len)
     return n;
 }
 
+/* Where the tag of a value lies that has one: behind its bytes, aligned. */
+static size_t tag_offset(size_t key_len, size_t prefix_len, size_t value_len)
+{
+    size_t end = offsetof(struct item, bytes) + key_len + prefix_len + value_len;
+    const size_t align = sizeof(uint64_t);
+
+    return (end + align - 1) / align * align;
+}
+
+static _Atomic uint64_t *tag_of(const struct item *it)
+{
+    size_t at = tag_offset(it->key_len, it->prefix_len, it->value_len);
+
+    if (it->value_len < ITEM_TAGGED_BYTES)
+        return NULL;
+    return (_Atomic uint64_t *)(void *)((char *)(size_t)it + at);
+}
+
+static size_t size_of(size_t key_len, size_t prefix_len, size_t value_len)
+{
+    if (value_len < ITEM_TAGGED_BYTES)
+        return offsetof(struct item, bytes) + key_len + prefix_len + value_len;
+    return tag_offset(key_len, prefix_len, value_len) + sizeof(uint64_t);
+}
+
 struct item *item_new(const void *key, size_t key_len, uint32_t hash, const void *value,
                       size_t value_len, uint64_t expires_ms)
 {
@@ -34,7 +59,7 @@ struct item *item_new(const void *key, size_t key_len, uint32_t hash, const void
     if (key_len > ITEM_MAX_BYTES || value_len > ITEM_MAX_BYTES)
         return NULL;
     prefix_len = put_prefix(prefix, value_len);
-    it = mem_alloc(offsetof(struct item, bytes) + key_len + prefix_len + value_len);
+    it = mem_alloc(size_of(key_len, prefix_len, value_len));
     if (!it)
         return NULL;
     it->chain = NULL;
@@ -48,6 +73,8 @@ struct item *item_new(const void *key, size_t key_len, uint32_t hash, const void
     it->prefix_len = prefix_len & 0xf;
     it->negative = 0;
     atomic_init(&it->place, ITEM_NEW);
+    if (tag_of(it))
+        atomic_init(tag_of(it), 0);
     if (key_len)
         memcpy(it->bytes, key, key_len);
     memcpy(it->bytes + key_len, prefix, prefix_len);
@@ -114,6 +141,19 @@ const char *item_wire(const struct item *it, size_t *len)
 {
     *len = (size_t)it->prefix_len + it->value_len;
     return it->bytes + it->key_len;
+}
+
+uint64_t item_tag(const struct item *it)
+{
+    const _Atomic uint64_t *tag = tag_of(it);
+
+    return tag ? atomic_load_explicit(tag, memory_order_relaxed) : 0;
+}
+
+void item_set_tag(struct item *it, uint64_t tag)
+{
+    if (tag_of(it))
+        atomic_store_explicit(tag_of(it), tag, memory_order_relaxed);
 }
 
 int item_is(const struct item *it, uint32_t hash, const void *key, size_t key_len)

@@ -34,10 +34,13 @@ struct item {
     uint8_t prefix_len : 4;
     uint8_t negative : 1;  /* 1: there is no such value; value_len is 0 */
     _Atomic uint8_t place; /* atomic; enum item_place; the lru's, written as that is guarded */
-    char bytes[];          /* key, prefix, value */
+    char bytes[];          /* key, prefix, value; of a large value the tag behind them */
 };
 
-enum { ITEM_MAX_BYTES = 1 << 30 }; /* of key and of value: protobuf and our lengths hold it */
+enum {
+    ITEM_MAX_BYTES = 1 << 30, /* of key and of value: protobuf and our lengths hold it */
+    ITEM_TAGGED_BYTES = 512   /* a value of that many has a tag, which takes 8 bytes more */
+};
 
 /* Copies key and value into a new item, made now, and returns a reference, or NULL when there is no
  * memory or a part is over ITEM_MAX_BYTES. value may be NULL: then the caller fills item_value()
@@ -66,6 +69,11 @@ static inline int item_is_in(const struct item *it)
 {
     return atomic_load_explicit(&it->place, memory_order_acquire) & ITEM_IN;
 }
+
+/* A number that a reader has worked out of a large value, for the next ones; 0: none has yet, or
+ * the value is too small to have a tag. Atomic. */
+uint64_t item_tag(const struct item *it);
+void item_set_tag(struct item *it, uint64_t tag);
 
 int item_is(const struct item *it, uint32_t hash, const void *key, size_t key_len);
 

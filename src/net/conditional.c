@@ -24,16 +24,20 @@ static const char *get_number(const char *s, uint64_t *out)
     return s == begin ? NULL : s;
 }
 
-void etag_of(const void *value, size_t n, char out[ETAG_BYTES])
+uint64_t etag_of(const void *value, size_t n)
+{
+    return hash_sip13(value, n, 0, 0);
+}
+
+void etag_print(uint64_t tag, char out[ETAG_BYTES])
 {
     static const char digits[] = "0123456789abcdef";
-    uint64_t hash = hash_sip13(value, n, 0, 0);
     int i;
 
     out[0] = out[17] = '"';
     out[18] = '\0';
-    for (i = 16; i > 0; i--, hash >>= 4)
-        out[i] = digits[hash & 15];
+    for (i = 16; i > 0; i--, tag >>= 4)
+        out[i] = digits[tag & 15];
 }
 
 int etag_matches(const char *list, const char *etag)

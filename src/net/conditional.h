@@ -12,7 +12,8 @@
 enum { ETAG_BYTES = 20 }; /* quotes, 16 hex digits, NUL */
 
 /* The strong tag of a value: a hash of its bytes, the same on every node and after a restart. */
-void etag_of(const void *value, size_t n, char out[ETAG_BYTES]);
+uint64_t etag_of(const void *value, size_t n);
+void etag_print(uint64_t tag, char out[ETAG_BYTES]);
 
 /* If-None-Match: a list of tags, compared weakly, or "*". etag may be NULL: the value has none. */
 int etag_matches(const char *list, const char *etag);
