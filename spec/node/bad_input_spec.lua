@@ -20,7 +20,7 @@ describe("a node", function()
 
   setup(function()
     r = rig.new()
-    n = node.start { args = { "--max-key-bytes", "1000" }, script = r:script [[
+    n = node.start { args = { "--max-key-bytes", "5000" }, script = r:script [[
       require("groupcache").group("g", {
         getter = function(key)
           rig.record(key)
@@ -70,11 +70,11 @@ describe("a node", function()
       end)
 
       it("answers 400 to a key over max_key_bytes, however it is written", function()
-        local just, over = ("k"):rep(1000), ("k"):rep(1001)
+        local just, over = ("k"):rep(5000), ("k"):rep(5001)
         assert.equal(200, status_of(path .. "g/" .. just))
         assert.equal(400, status_of(path .. "g/" .. over))
-        assert.equal(200, status_of(path .. "g/" .. ("%6B"):rep(1000)))
-        assert.equal(400, status_of(path .. "g/" .. ("%6B"):rep(1001)))
+        assert.equal(200, status_of(path .. "g/" .. ("%6B"):rep(5000)))
+        assert.equal(400, status_of(path .. "g/" .. ("%6B"):rep(5001)))
         assert.equal(1, r:calls()[just])
         assert.is_nil(r:calls()[over])
       end)
@@ -190,6 +190,8 @@ describe("a node", function()
     ["HTTP/1.0"] = "GET /cache/g/fine HTTP/1.0\r\n\r\n",
     ["20 headers"] = "GET /cache/g/fine HTTP/1.1\r\nHost: x\r\n"
       .. ("X-A: b\r\n"):rep(20) .. "\r\n",
+    ["headers of 8 KB"] = "GET /cache/g/fine HTTP/1.1\r\nHost: x\r\n"
+      .. ("X-A: %s\r\n"):format(("b"):rep(100)):rep(75) .. "\r\n",
   }
   for name, bytes in pairs(harmless) do
     it("takes " .. name, function()

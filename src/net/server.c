@@ -26,8 +26,8 @@
 enum {
     IDLE_SECONDS = 120,     /* a kept-alive connection without a request. Go's clients keep one
                              * for 90 and do not repeat a PUT that finds it closed */
-    HEADER_ROOM = 8 * 1024, /* beside the longest key in a connection's read buffer */
-    ANSWER_ROOM = 4 * 1024, /* for what libmicrohttpd makes of them, and the answer's headers */
+    HEADER_ROOM = 4 * 1024, /* beside the longest key: other headers, and those of the answer */
+    LEAST_MEMORY = 16 * 1024,
     BODIES_BYTES = 256 * 1024 * 1024, /* of all bodies under way, and what they ask for */
     SPARE_CONNECTIONS_IN = 10 /* libmicrohttpd's limit is that share above ours: it would let
                                * clients hang where we answer 503 */
@@ -50,10 +50,13 @@ static int bad_method(const char *method)
     return method[strspn(method, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_")] != '\0';
 }
 
-/* No more than it takes: libmicrohttpd clears all of it after every request. */
+/* No more than it takes: libmicrohttpd clears all of it after every request, and what it clears are
+ * other data's places in the processor's caches. */
 static size_t memory_of_connection(const struct server_opts *o)
 {
-    return 3 * o->max_key_bytes + HEADER_ROOM + ANSWER_ROOM;
+    size_t n = 3 * o->max_key_bytes + HEADER_ROOM;
+
+    return n > LEAST_MEMORY ? n : LEAST_MEMORY;
 }
 
 static struct client *client_of(struct MHD_Connection *c)
