@@ -33,9 +33,10 @@ enum {
                                * clients hang where we answer 503 */
 };
 
-/* A connection's. */
+/* A connection's: of the request that was read last. */
 struct client {
-    const char *target_end; /* of the request that was read last: where its C string ends */
+    const char *target_end; /* where its C string ends */
+    struct framing framing;
 };
 
 /* What *con_cls points to while there is no job: the headers have been seen. */
@@ -47,7 +48,11 @@ static char seen;
  * and what follows them is no request. */
 static int bad_method(const char *method)
 {
-    return method[strspn(method, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_")] != '\0';
+    const char *s = method;
+
+    while (((*s | 0x20) >= 'a' && (*s | 0x20) <= 'z') || *s == '-' || *s == '_')
+        s++;
+    return *s != '\0';
 }
 
 /* No more than it takes: libmicrohttpd clears all of it after every request, and what it clears are
@@ -67,9 +72,9 @@ static struct client *client_of(struct MHD_Connection *c)
 /* libmicrohttpd gives a target as a C string, which it ends itself where the space before the
  * version was. When it ends earlier a NUL was sent, and the key would be another. A version that is
  * elsewhere in memory, should there come to be such, says nothing. */
-static int has_nul(const struct server *s, struct MHD_Connection *c, const char *version)
+static int has_nul(const struct server *s, const struct client *client, const char *version)
 {
-    uintptr_t gap = (uintptr_t)version - (uintptr_t)client_of(c)->target_end;
+    uintptr_t gap = (uintptr_t)version - (uintptr_t)client->target_end;
 
     return gap != 1 && gap < memory_of_connection(&s->opts);
 }
@@ -77,27 +82,27 @@ static int has_nul(const struct server *s, struct MHD_Connection *c, const char 
 static int first_call(struct server *s, struct MHD_Connection *c, const char *url,
                       const char *method, const char *version, void **con_cls)
 {
-    struct framing f;
+    struct client *client = client_of(c);
+    struct framing *f = &client->framing;
 
     *con_cls = &seen;
     atomic_fetch_add_explicit(&s->active, 1, memory_order_relaxed);
-    if (has_nul(s, c, version))
+    if (has_nul(s, client, version))
         return refuse(s, c, 400, ERR_INVAL, "the target of the request has a raw NUL");
     if (bad_method(method))
         return refuse(s, c, 400, ERR_INVAL, "the method is not one of HTTP");
-    if (!framing_read(c, version, &f))
+    if (!framing_read(c, version, f))
         return refuse(s, c, 400, ERR_INVAL,
                       "a request has one Host, clean headers and at most one length");
     if (atomic_load_explicit(&s->connections, memory_order_relaxed) > s->opts.max_connections)
         return refuse(s, c, 503, ERR_BUSY, "too many connections");
-    return f.body ? serve(s, c, url, method, &f, con_cls) : MHD_YES;
+    return f->body ? serve(s, c, url, method, f, con_cls) : MHD_YES;
 }
 
 static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const char *url,
                                   const char *method, const char *version, const char *upload,
                                   size_t *upload_size, void **con_cls)
 {
-    static const struct framing no_body = {0, 0, 0};
     struct server *s = arg;
     size_t n = *upload_size;
 
@@ -108,7 +113,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const cha
         return *con_cls == &seen ? MHD_NO : (enum MHD_Result)job_take(*con_cls, upload, n);
     }
     if (*con_cls == &seen)
-        return (enum MHD_Result)serve(s, c, url, method, &no_body, con_cls);
+        return (enum MHD_Result)serve(s, c, url, method, &client_of(c)->framing, con_cls);
     return (enum MHD_Result)job_run(*con_cls);
 }
 

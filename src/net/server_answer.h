@@ -21,10 +21,11 @@ struct MHD_Response;
 struct answer_to {
     struct MHD_Connection *connection;
     enum dialect dialect;
-    int peer;  /* 1: on base_path */
-    int ours;  /* 1: to one of our own nodes, or who speaks like one: says HEADER_NODE */
-    int head;  /* 1: to a HEAD */
-    int close; /* 1: this answer ends its connection */
+    int peer;        /* 1: on base_path */
+    int ours;        /* 1: to one of our own nodes, or who speaks like one: says HEADER_NODE */
+    int head;        /* 1: to a HEAD */
+    int close;       /* 1: this answer ends its connection */
+    int conditional; /* 1: the request may ask for less than the value */
 };
 
 /* Every function returns what MHD's access handler returns (an int as wide as its enum). */

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "wire/dialect.h"
+
 enum { LENGTH_DIGITS = 18 }; /* fit 64 bits */
 
 struct seen {
@@ -23,23 +25,33 @@ static int read_length(const char *value, uint64_t *out)
     return 1;
 }
 
+static int has_either(const char *text, size_t n, char a, char b)
+{
+    return n && (memchr(text, a, n) || memchr(text, b, n));
+}
+
 static enum MHD_Result check_header(void *arg, enum MHD_ValueKind kind, const char *name,
-                                    const char *value)
+                                    size_t name_len, const char *value, size_t value_len)
 {
     struct seen *s = arg;
 
     (void)kind;
-    if (strpbrk(name, " \t") || (value && strpbrk(value, "\r\n"))) {
-        s->bad = 1;
-    } else if (strcasecmp(name, "Host") == 0) {
+    s->bad |= has_either(name, name_len, ' ', '\t') || has_either(value, value_len, '\r', '\n');
+#define IS(text) (name_len == sizeof(text) - 1 && strcasecmp(name, text) == 0)
+    if (IS("Host")) {
         s->hosts++;
-    } else if (strcasecmp(name, "Transfer-Encoding") == 0) {
+    } else if (IS("Transfer-Encoding")) {
         s->encodings++;
         s->bad |= !value || strcasecmp(value, "chunked") != 0;
-    } else if (strcasecmp(name, "Content-Length") == 0) {
+    } else if (IS("Content-Length")) {
         s->lengths++;
         s->bad |= !read_length(value, &s->framing->length);
+    } else if (IS("If-None-Match") || IS("Range")) {
+        s->framing->conditional = 1;
+    } else if (IS(HEADER_FROM)) {
+        s->framing->from = 1;
     }
+#undef IS
     return MHD_YES;
 }
 
@@ -48,7 +60,7 @@ int framing_read(struct MHD_Connection *c, const char *version, struct framing *
     struct seen s = {.framing = out};
 
     *out = (struct framing){.body = 0};
-    MHD_get_connection_values(c, MHD_HEADER_KIND, check_header, &s);
+    MHD_get_connection_values_n(c, MHD_HEADER_KIND, check_header, &s);
     out->chunked = s.encodings > 0;
     out->body = out->chunked || out->length > 0;
     if (out->chunked && strcmp(version, MHD_HTTP_VERSION_1_1) != 0)

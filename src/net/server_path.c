@@ -21,7 +21,7 @@ static void answer_to_init(struct answer_to *to, struct server *s, struct MHD_Co
     to->connection = c;
     to->dialect = s->opts.dialect;
     to->peer = peer;
-    to->ours = to->head = 0;
+    to->ours = to->head = to->conditional = 0;
     to->close = atomic_load_explicit(&s->closing, memory_order_relaxed);
 }
 
@@ -76,8 +76,7 @@ static int serve_peer(struct asked *a, const char *method, enum dialect_parse pa
 {
     int verb = dialect_verb(a->to.dialect, method);
 
-    a->to.ours =
-        MHD_lookup_connection_value(a->to.connection, MHD_HEADER_KIND, HEADER_FROM) != NULL;
+    a->to.ours = a->framing->from;
     if (parsed == DIALECT_NO_KEY && strcmp(method, "POST") == 0) {
         a->to.ours = 1;
         return serve_batch(a);
@@ -105,6 +104,7 @@ static int serve_client_key(struct asked *a, const char *method)
     if (a->framing->body)
         return refuse_body(a);
     a->to.head = strcmp(method, "HEAD") == 0;
+    a->to.conditional = a->framing->conditional;
     if (is_get(method))
         return serve_get(a);
     if (strcmp(method, "DELETE") == 0)

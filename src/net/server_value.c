@@ -5,6 +5,7 @@
  * What is sent is always the item's own memory, also a part of it. */
 #include <microhttpd.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -82,10 +83,16 @@ static const char *header_of(const struct answer_to *to, const char *name)
 
 static void add_number(struct MHD_Response *r, const char *name, const char *before, uint64_t n)
 {
-    char text[48];
+    size_t before_len = strlen(before);
+    char text[48], *s = text + sizeof(text);
 
-    snprintf(text, sizeof(text), "%s%llu", before, (unsigned long long)n);
-    MHD_add_response_header(r, name, text);
+    *--s = '\0';
+    do
+        *--s = (char)('0' + n % 10);
+    while (n /= 10);
+    s -= before_len;
+    memcpy(s, before, before_len);
+    MHD_add_response_header(r, name, s);
 }
 
 static uint64_t left_ms(const struct item *it, uint64_t now_ms)
@@ -210,7 +217,8 @@ static int answer_client(const struct answer_to *to, const struct group *g,
     char tag[ETAG_BYTES], *etag = put_etag(it, tag) ? tag : NULL;
     struct MHD_Response *r;
 
-    choose_part(to, etag, &p);
+    if (to->conditional)
+        choose_part(to, etag, &p);
     r = response_of(it, p.bytes, p.n);
     if (r)
         add_client_headers(r, g, result, &p, etag);
