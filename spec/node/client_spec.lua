@@ -174,6 +174,50 @@ describe("a client", function()
     end)
   end)
 
+  -- Answers that are asked for again and again are kept made.
+  it("that asks again and again is answered as the first time", function()
+    local first = get("again")
+    local tag = first.headers.etag
+    local c = assert(http.connect(n.host, n.port))
+    local function ask(headers, method, path)
+      return assert(c:request { method = method, target = (path or "/cache/plain/") .. "again",
+        headers = headers })
+    end
+    for _ = 1, 5 do
+      for _ = 1, 3 do
+        local res = ask()
+        assert.same({ 200, "value of again", "main", tag },
+          { res.status, res.body, res.headers["x-cache"], res.headers.etag })
+        assert.equal(first.headers["content-type"], res.headers["content-type"])
+        assert.matches("^%u%l%l, %d%d %u%l%l %d%d%d%d %d%d:%d%d:%d%d GMT$", res.headers.date)
+        assert.is_nil(res.headers["content-range"])
+      end
+      assert.same({ 200, "" }, { ask(nil, "HEAD").status, ask(nil, "HEAD").body })
+      assert.same({ 206, "value" }, { ask({ Range = "bytes=0-4" }).status,
+        ask({ Range = "bytes=0-4" }).body })
+      assert.equal(304, ask({ ["If-None-Match"] = tag }).status)
+      for _ = 1, 3 do
+        local peer = ask(nil, nil, "/_groupcache/plain/")
+        local ours = ask({ ["X-Groupcache-From"] = n.url }, nil, "/_groupcache/plain/")
+        assert.same({ "\10\14value of again", "\10\14value of again" }, { peer.body, ours.body })
+        assert.same({ [1] = false, [2] = "1" }, { peer.headers["x-groupcache-node"] or false,
+          ours.headers["x-groupcache-node"] })
+        assert.is_nil(peer.headers.etag)
+      end
+    end
+    c:close()
+  end)
+
+  it("that asks again and again gets the new value once it is set", function()
+    for i = 1, 20 do
+      local value = "value " .. i
+      assert(n:get("open", "renewed", { method = "PUT", body = value }))
+      for _ = 1, 4 do
+        assert.equal(value, get("renewed", nil, "open").body)
+      end
+    end
+  end)
+
   describe("is told how fresh a value is", function()
     it("by Cache-Control, when it ends at all", function()
       assert.is_nil(get("fresh").headers["cache-control"])

@@ -18,16 +18,21 @@ static const int client_status[ERR_COUNT] = {
     [ERR_CYCLE] = 508,  [ERR_BUSY] = 503,  [ERR_CLOSED] = 503,
 };
 
+void answer_finish(const struct answer_to *to, struct MHD_Response *r)
+{
+    if (to->close)
+        MHD_add_response_header(r, "Connection", "close");
+    if (to->ours)
+        MHD_add_response_header(r, HEADER_NODE, "1");
+}
+
 int answer_queue(const struct answer_to *to, int status, struct MHD_Response *r)
 {
     int ok;
 
     if (!r)
         return MHD_NO;
-    if (to->close)
-        MHD_add_response_header(r, "Connection", "close");
-    if (to->ours)
-        MHD_add_response_header(r, HEADER_NODE, "1");
+    answer_finish(to, r);
     ok = (int)MHD_queue_response(to->connection, (unsigned)status, r);
     MHD_destroy_response(r);
     return ok;

@@ -60,6 +60,9 @@ int answer_buf(const struct answer_to *to, int status, const char *type, struct 
  * connection: there is nothing better to say. */
 int answer_queue(const struct answer_to *to, int status, struct MHD_Response *r);
 
+/* Adds the headers that follow from who is answered; answer_queue() does it. */
+void answer_finish(const struct answer_to *to, struct MHD_Response *r);
+
 /* The value of a get, whose source is known: server_value.c. */
 int answer_value(const struct answer_to *to, struct group *g, struct result *r);
 

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/thread.h"
+#include "net/server_kept.h"
 
 struct server_loop {
     struct MHD_Daemon *daemon; /* the thread's, until it has ended */
@@ -76,11 +77,13 @@ void server_loop_unpark(struct parking *p)
 
 static int wait_ms(struct server_loop *l)
 {
+    int kept_ms = kept_wait_ms();
+    unsigned most = kept_ms < 0 ? INT_MAX : (unsigned)kept_ms;
     MHD_UNSIGNED_LONG_LONG ms;
 
     if (MHD_get_timeout(l->daemon, &ms) != MHD_YES)
-        return -1;
-    return ms < INT_MAX ? (int)ms : INT_MAX;
+        return kept_ms;
+    return (int)(ms < most ? ms : most);
 }
 
 static void *loop_main(void *arg)
@@ -97,7 +100,9 @@ static void *loop_main(void *arg)
             inbox_drain(l->inbox);
         MHD_run(l->daemon); /* does not wait */
         inbox_release();
+        kept_sweep();
     }
+    kept_deinit();
     inbox_close(l->inbox);
     inbox_drain(l->inbox);
     return NULL;

@@ -213,7 +213,7 @@ static const char *path_of(const char *target)
 {
     const char *path;
 
-    if (strncasecmp(target, "http://", 7) != 0)
+    if (*target == '/' || strncasecmp(target, "http://", 7) != 0)
         return target;
     path = strchr(target + 7, '/');
     return path ? path : "/";

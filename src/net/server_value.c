@@ -13,6 +13,7 @@
 #include "cache/item.h"
 #include "net/conditional.h"
 #include "net/server_answer.h"
+#include "net/server_kept.h"
 #include "wire/expire.h"
 #include "wire/getresponse.h"
 
@@ -108,10 +109,10 @@ static void add_age(struct MHD_Response *r, const struct item *it, uint64_t now_
         add_number(r, "Age", "", age_s);
 }
 
-static void add_peer_headers(struct MHD_Response *r, const struct result *result, int ours)
+static void add_peer_headers(struct MHD_Response *r, const struct result *result, int ours,
+                             uint64_t now_ms)
 {
     const struct item *it = result->item;
-    uint64_t now_ms = clock_ms();
 
     MHD_add_response_header(r, "Content-Type", DIALECT_CONTENT_TYPE);
     if (it->expires_ms)
@@ -123,10 +124,10 @@ static void add_peer_headers(struct MHD_Response *r, const struct result *result
 }
 
 static void add_client_headers(struct MHD_Response *r, const struct group *g,
-                               const struct result *result, const struct part *p, const char *etag)
+                               const struct result *result, const struct part *p, const char *etag,
+                               uint64_t now_ms)
 {
     const struct item *it = result->item;
-    uint64_t now_ms = clock_ms();
 
     MHD_add_response_header(r, "Content-Type", group_content_type(g));
     MHD_add_response_header(r, "X-Cache", source_name(result->source));
@@ -175,25 +176,6 @@ static void choose_part(const struct answer_to *to, const char *etag, struct par
     }
 }
 
-static int answer_peer(const struct answer_to *to, struct group *g, const struct result *result)
-{
-    const struct dialect_facts *facts = dialect_facts(to->dialect);
-    struct item *it = result->item;
-    double qps = facts->minute_qps ? group_minute_qps(g, it->hash) : 0;
-    struct MHD_Response *r;
-    const char *bytes;
-    size_t n;
-
-    bytes = item_wire(it, &n);
-    r = facts->expire_field || qps > 0 ? response_with_tail(it, facts->expire_field, qps)
-                                       : response_of(it, bytes, n);
-    if (r)
-        add_peer_headers(r, result, to->ours);
-    else
-        item_unref(it);
-    return answer_queue(to, 200, r);
-}
-
 /* The tag of the whole value; 0: it is too large to have one. */
 static int put_etag(struct item *it, char out[ETAG_BYTES])
 {
@@ -209,8 +191,30 @@ static int put_etag(struct item *it, char out[ETAG_BYTES])
     return 1;
 }
 
-static int answer_client(const struct answer_to *to, const struct group *g,
-                         const struct result *result)
+/* The answers to a get. They take the reference to the item; NULL: no memory. */
+
+static struct MHD_Response *peer_response(const struct answer_to *to, const struct result *result,
+                                          double minute_qps, uint64_t now_ms)
+{
+    unsigned expire_field = dialect_facts(to->dialect)->expire_field;
+    struct item *it = result->item;
+    struct MHD_Response *r;
+    const char *bytes;
+    size_t n;
+
+    bytes = item_wire(it, &n);
+    r = expire_field || minute_qps > 0 ? response_with_tail(it, expire_field, minute_qps)
+                                       : response_of(it, bytes, n);
+    if (r)
+        add_peer_headers(r, result, to->ours, now_ms);
+    else
+        item_unref(it);
+    return r;
+}
+
+static struct MHD_Response *client_response(const struct answer_to *to, const struct group *g,
+                                            const struct result *result, uint64_t now_ms,
+                                            int *status)
 {
     struct item *it = result->item;
     struct part p = {.status = 200, .bytes = item_value(it), .n = it->value_len};
@@ -221,16 +225,56 @@ static int answer_client(const struct answer_to *to, const struct group *g,
         choose_part(to, etag, &p);
     r = response_of(it, p.bytes, p.n);
     if (r)
-        add_client_headers(r, g, result, &p, etag);
+        add_client_headers(r, g, result, &p, etag, now_ms);
     else
         item_unref(it);
-    return answer_queue(to, p.status, r);
+    *status = p.status;
+    return r;
+}
+
+/* Whether others who ask for it may be answered with the same bytes, for a while. A peer is told
+ * the milliseconds that a value has left. */
+static int can_keep(const struct answer_to *to, const struct result *r, double minute_qps)
+{
+    const struct item *it = r->item;
+
+    return it->value_len <= KEPT_MAX_BYTES && !to->close && !to->conditional &&
+           (r->source == SOURCE_MAIN || r->source == SOURCE_HOT) &&
+           !(to->peer && (it->expires_ms || minute_qps > 0));
+}
+
+/* When the next second of its age begins, or another of those that it has left. */
+static uint64_t same_until_ms(const struct item *it, uint64_t now_ms)
+{
+    uint64_t older_ms = (now_ms / 1000 + 1) * 1000;
+    uint64_t less_ms = now_ms + left_ms(it, now_ms) % 1000 + 1;
+
+    return it->expires_ms && less_ms < older_ms ? less_ms : older_ms;
 }
 
 int answer_value(const struct answer_to *to, struct group *g, struct result *result)
 {
-    struct result r = *result;
+    int measured = to->peer && dialect_facts(to->dialect)->minute_qps;
+    double minute_qps = measured ? group_minute_qps(g, result->item->hash) : 0;
+    int keep = can_keep(to, result, minute_qps), status = 200;
+    uint64_t now_ms = clock_ms();
+    const struct kept_look look = {
+        .item = result->item,
+        .type = to->peer ? NULL : group_content_type(g),
+        .how = (unsigned)result->source << 1 | (unsigned)to->ours,
+    };
+    struct MHD_Response *r = keep ? kept_find(&look, now_ms) : NULL;
+    struct result taken = *result;
 
     result->item = NULL;
-    return to->peer ? answer_peer(to, g, &r) : answer_client(to, g, &r);
+    if (r) {
+        item_unref(taken.item);
+        return (int)MHD_queue_response(to->connection, 200, r);
+    }
+    r = to->peer ? peer_response(to, &taken, minute_qps, now_ms)
+                 : client_response(to, g, &taken, now_ms, &status);
+    if (!r || !keep || !kept_offer(&look, r, now_ms, same_until_ms(look.item, now_ms)))
+        return answer_queue(to, status, r);
+    answer_finish(to, r);
+    return (int)MHD_queue_response(to->connection, 200, r);
 }
