@@ -20,12 +20,11 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/acceptor.h"
+#include "net/server_idle.h"
 #include "net/server_in.h"
 #include "net/server_loop.h"
 
 enum {
-    IDLE_SECONDS = 120,     /* a kept-alive connection without a request. Go's clients keep one
-                             * for 90 and do not repeat a PUT that finds it closed */
     HEADER_ROOM = 4 * 1024, /* beside the longest key: other headers, and those of the answer */
     LEAST_MEMORY = 16 * 1024,
     BODIES_BYTES = 256 * 1024 * 1024, /* of all bodies under way, and what they ask for */
@@ -33,10 +32,11 @@ enum {
                                * clients hang where we answer 503 */
 };
 
-/* A connection's: of the request that was read last. */
+/* A connection's. */
 struct client {
-    const char *target_end; /* where its C string ends */
-    struct framing framing;
+    struct idle idle;
+    const char *target_end; /* of the request that was read last: where its C string ends */
+    struct framing framing; /* likewise */
 };
 
 /* What *con_cls points to while there is no job: the headers have been seen. */
@@ -137,14 +137,17 @@ static void on_connection(void *arg, struct MHD_Connection *c, void **socket_ctx
 {
     struct server *s = arg;
 
-    (void)c;
+    struct client *client = *socket_ctx;
+
     if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
-        mem_free(*socket_ctx);
+        idle_unwatch(&client->idle);
+        mem_free(client);
         server_loop_closed();
         atomic_fetch_sub_explicit(&s->connections, 1, memory_order_relaxed);
         return;
     }
-    *socket_ctx = mem_zalloc(sizeof(struct client));
+    client = *socket_ctx = mem_zalloc(sizeof(*client));
+    idle_watch(&client->idle, c);
     atomic_fetch_add_explicit(&s->connections, 1, memory_order_relaxed);
 }
 
@@ -200,13 +203,13 @@ static struct MHD_Daemon *start_daemon(struct server *s)
     const struct server_opts *o = &s->opts;
     unsigned limit = o->max_connections + o->max_connections / SPARE_CONNECTIONS_IN + o->threads;
 
-    return MHD_start_daemon(
-        flags, 0, NULL, NULL, on_request, s, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
-        MHD_OPTION_CONNECTION_LIMIT, limit, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        memory_of_connection(o), MHD_OPTION_URI_LOG_CALLBACK, on_target, NULL,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-        MHD_OPTION_UNESCAPE_CALLBACK, keep_raw, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, s,
-        MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_END);
+    return MHD_start_daemon(flags, 0, NULL, NULL, on_request, s, MHD_OPTION_EXTERNAL_LOGGER, on_log,
+                            NULL, MHD_OPTION_CONNECTION_LIMIT, limit,
+                            MHD_OPTION_CONNECTION_MEMORY_LIMIT, memory_of_connection(o),
+                            MHD_OPTION_URI_LOG_CALLBACK, on_target, NULL,
+                            MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_UNESCAPE_CALLBACK, keep_raw,
+                            NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, s,
+                            MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_END);
 }
 
 static enum err start_loop(struct server *s, struct error *e)

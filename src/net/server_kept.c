@@ -103,15 +103,11 @@ int kept_offer(const struct kept_look *look, struct MHD_Response *r, uint64_t no
     return 1;
 }
 
-void kept_sweep(void)
+void kept_sweep(uint64_t now_ms)
 {
-    uint64_t now_ms;
     int i, left = 0;
 
-    if (!mine || !mine->sweep_ms)
-        return;
-    now_ms = clock_ms();
-    if (now_ms < mine->sweep_ms)
+    if (now_ms < kept_due_ms())
         return;
     for (i = 0; i < SLOTS; i++) {
         if (mine->slots[i].until_ms <= now_ms)
@@ -121,14 +117,9 @@ void kept_sweep(void)
     mine->sweep_ms = left ? now_ms + SWEEP_MS : 0;
 }
 
-int kept_wait_ms(void)
+uint64_t kept_due_ms(void)
 {
-    uint64_t now_ms;
-
-    if (!mine || !mine->sweep_ms)
-        return -1;
-    now_ms = clock_ms();
-    return now_ms < mine->sweep_ms ? (int)(mine->sweep_ms - now_ms) : 0;
+    return mine && mine->sweep_ms ? mine->sweep_ms : UINT64_MAX;
 }
 
 void kept_deinit(void)

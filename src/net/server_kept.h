@@ -36,10 +36,9 @@ struct MHD_Response *kept_find(const struct kept_look *look, uint64_t now_ms);
 int kept_offer(const struct kept_look *look, struct MHD_Response *r, uint64_t now_ms,
                uint64_t until_ms);
 
-/* To be called at the latest when kept_wait_ms() have passed, -1 for never: drops what is too
- * old. */
-void kept_sweep(void);
-int kept_wait_ms(void);
+/* To be called at the latest at kept_due_ms(), UINT64_MAX for never: drops what is too old. */
+void kept_sweep(uint64_t now_ms);
+uint64_t kept_due_ms(void);
 
 /* Drops everything: the thread ends. */
 void kept_deinit(void);

@@ -9,11 +9,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/inbox.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/thread.h"
+#include "net/server_idle.h"
 #include "net/server_kept.h"
 
 struct server_loop {
@@ -75,34 +77,38 @@ void server_loop_unpark(struct parking *p)
     inbox_post(p->loop->inbox, &p->msg); /* open until nothing is parked any more */
 }
 
-static int wait_ms(struct server_loop *l)
+/* libmicrohttpd has no timeouts here: when it does not wait, it has something to do. */
+static int wait_ms(struct server_loop *l, uint64_t now_ms)
 {
-    int kept_ms = kept_wait_ms();
-    unsigned most = kept_ms < 0 ? INT_MAX : (unsigned)kept_ms;
+    uint64_t due_ms = idle_due_ms() < kept_due_ms() ? idle_due_ms() : kept_due_ms();
     MHD_UNSIGNED_LONG_LONG ms;
 
-    if (MHD_get_timeout(l->daemon, &ms) != MHD_YES)
-        return kept_ms;
-    return (int)(ms < most ? ms : most);
+    if (MHD_get_timeout(l->daemon, &ms) == MHD_YES || due_ms <= now_ms)
+        return 0;
+    return due_ms - now_ms < INT_MAX ? (int)(due_ms - now_ms) : -1;
 }
 
 static void *loop_main(void *arg)
 {
     struct server_loop *l = arg;
     struct pollfd p[2] = {{.fd = inbox_fd(l->inbox), .events = POLLIN}, {.events = POLLIN}};
+    uint64_t now_ms = clock_ms();
 
     mine = l;
     p[1].fd = MHD_get_daemon_info(l->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
     while (!atomic_load(&l->stopping)) {
-        poll(p, 2, wait_ms(l));
+        poll(p, 2, wait_ms(l, now_ms));
         inbox_hold();
         if (p[0].revents)
             inbox_drain(l->inbox);
         MHD_run(l->daemon); /* does not wait */
         inbox_release();
-        kept_sweep();
+        now_ms = clock_ms();
+        kept_sweep(now_ms);
+        idle_sweep(now_ms);
     }
     kept_deinit();
+    idle_deinit();
     inbox_close(l->inbox);
     inbox_drain(l->inbox);
     return NULL;
