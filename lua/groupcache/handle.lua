@@ -16,17 +16,15 @@ local has_ffi, ffi = pcall(require, "ffi")
 local MISS, SAME = 0, 1 -- enum hit
 local SOURCES = { [0] = "main", "hot", "peer", "local", "stale" } -- enum source
 
-local MAX_VALUE = 64 * 1024 -- a larger value is not remembered
+local MAX_ENTRY = 64 * 1024 -- of key and value: what is larger is not remembered
 local MAX_BYTES = 4 * 1024 * 1024 -- remembered in all, per handle
 
-local recall, slots_per_handle, new_table
+local recall, new_table
 if has_ffi then
   new_table = require "table.new"
   -- The first fields of struct handle; tagged so that the name is nobody else's.
   pcall(ffi.cdef, "struct groupcache_handle { int source, slot; };")
-  local address
-  address, slots_per_handle = core.recall()
-  recall = ffi.cast("int (*)(void *, const char *, size_t)", address)
+  recall = ffi.cast("int (*)(void *, const char *, size_t)", core.recall())
 end
 
 local Handle = {}
@@ -45,19 +43,22 @@ end
 --- Gives up all that is remembered.
 function Handle:forget()
   core.forget(self.raw)
-  self.strings, self.bytes = new_table(slots_per_handle, 0), 0
+  self.strings, self.slots, self.bytes = {}, 0, 0
 end
 
 -- The string of an item that recall() has just given, and gives as SAME from now on.
-local function make_string(self)
-  local value, slot = core.recalled(self.raw)
-  if #value > MAX_VALUE then
+local function make_string(self, key)
+  local value, slot, slots = core.recalled(self.raw)
+  local bytes = #key + #value
+  if bytes > MAX_ENTRY then
     core.forget(self.raw, slot)
     return value
   end
-  local was = self.strings[slot]
-  self.bytes = self.bytes + #value - (was and #was or 0)
+  if slots ~= self.slots then -- more than there were, and all others are empty
+    self.strings, self.slots, self.bytes = new_table(slots, 0), slots, 0
+  end
   self.strings[slot] = value
+  self.bytes = self.bytes + bytes -- those that it takes the place of are not known any more
   if self.bytes > MAX_BYTES then
     self:forget()
   end
@@ -79,7 +80,7 @@ local function find(self, key)
   elseif hit == MISS then
     return nil
   end
-  return make_string(self), SOURCES[state.source]
+  return make_string(self, key), SOURCES[state.source]
 end
 
 --- The value of a key if it is cached.

@@ -20,14 +20,14 @@
 #define BIND_HITS "groupcache.hits"
 
 enum {
-    MAX_VALUE = 4096,  /* bytes: a larger one is not remembered */
+    MAX_ENTRY = 4096,  /* bytes of key and value: what is larger is not remembered */
     MAX_BYTES = 262144 /* of what is remembered in all */
 };
 
 struct hits {
     struct vm *vm;         /* borrowed: it owns the state */
     struct reader *reader; /* NULL once collected */
-    size_t bytes;          /* of the values that have come into slots since all were emptied */
+    size_t bytes;          /* of what has come into slots since all were emptied */
     int pushing; /* a value: a finalizer that runs meanwhile must leave the reader alone */
 };
 
@@ -42,9 +42,9 @@ static int l_hits_gc(lua_State *L)
 
 static void bound(struct hits *h, const struct recalled *found)
 {
-    size_t n = found->item->value_len;
+    size_t n = (size_t)found->item->key_len + found->item->value_len;
 
-    if (n > MAX_VALUE) {
+    if (n > MAX_ENTRY) {
         reader_forget(h->reader, found->slot);
         return;
     }

@@ -135,7 +135,7 @@ static int recall(void *handle, const char *key, size_t key_len)
     return (int)hit;
 }
 
-/* core.recall() -> address of recall(), number of slots */
+/* core.recall() -> address of recall() */
 static int l_recall(lua_State *L)
 {
     int (*function)(void *, const char *, size_t) = recall;
@@ -143,11 +143,10 @@ static int l_recall(lua_State *L)
 
     memcpy(&address, &function, sizeof(address));
     lua_pushlightuserdata(L, address);
-    lua_pushinteger(L, READER_SLOTS);
-    return 2;
+    return 1;
 }
 
-/* core.recalled(handle) -> value and slot of what recall() has just found */
+/* core.recalled(handle) -> value and slot of what recall() has just found, number of slots */
 static int l_recalled(lua_State *L)
 {
     struct handle *h = check_handle(L, 1);
@@ -155,7 +154,8 @@ static int l_recalled(lua_State *L)
 
     lua_pushlstring(L, h->value, h->value_len);
     lua_pushinteger(L, slot);
-    return 2;
+    lua_pushinteger(L, reader_slots(h->reader));
+    return 3;
 }
 
 /* core.handle_address(handle) -> what recall() takes */

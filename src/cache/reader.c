@@ -52,6 +52,11 @@ struct group *reader_group(const struct reader *r)
     return r->group;
 }
 
+unsigned reader_slots(const struct reader *r)
+{
+    return r->nslots;
+}
+
 /* --- what is noted is counted --- */
 
 static void count_hit_locked(struct group *g, const struct slot *s)

@@ -37,7 +37,7 @@ enum hit {
 struct recalled {
     struct item *item; /* borrowed until the reader is next called */
     enum source source;
-    unsigned slot; /* less than READER_SLOTS */
+    unsigned slot; /* less than reader_slots() */
 };
 
 /* Holds a reference to the group. */
@@ -49,6 +49,9 @@ struct group *reader_group(const struct reader *r); /* borrowed */
 /* group_lookup(), and what it found; HIT_NONE leaves *out as it was. What is remembered is counted
  * in the group's stats. */
 enum hit reader_recall(struct reader *r, const void *key, size_t key_len, struct recalled *out);
+
+/* How many slots there are now. When they become more, all are emptied. */
+unsigned reader_slots(const struct reader *r);
 
 /* Empties a slot; all of them. */
 void reader_forget(struct reader *r, unsigned slot);
