@@ -133,7 +133,7 @@ describe("a getter that asks for what is there", function()
         end
       end
       for i = 0, 49 do store:get("g" .. i) end
-      for i = 1, 20000 do
+      for i = 1, 3000 do
         litter()
         local value = store:get("g" .. i % 50)
         if not value:find("^g" .. i % 50 .. "%-") then wrong = wrong + 1 end
