@@ -5,10 +5,11 @@
  * cannot throw, push the results. No C resource is live across a call that may raise unless a
  * userdata owns it. A failure at run time is nil, message, code; misuse raises.
  *
- * One file a subject: core.c opens and holds what all share, group.c defines and asks groups, io.c
- * waits for HTTP and time, loop.c is for the Lua side of other event loops, library.c asks groups
- * from a program of its own, node.c runs nodes; many.c asks for many keys, change.c sets and
- * removes, peek.c looks, each for getters and for programs. */
+ * One file a subject: core.c opens and holds what all share, group.c defines and asks groups,
+ * hits.c asks them for what is there, io.c waits for HTTP and time, loop.c is for the Lua side of
+ * other event loops, library.c asks groups from a program of its own, node.c runs nodes; many.c
+ * asks for many keys, change.c sets and removes, peek.c looks, each for getters and for programs.
+ */
 #ifndef BIND_H
 #define BIND_H
 
