@@ -358,9 +358,10 @@ void keep_tick(struct group *g, uint64_t now_ms)
     pthread_mutex_lock(&g->mu);
     ms = now_ms > g->swept_ms ? now_ms - g->swept_ms : 0;
     g->swept_ms = now_ms;
-    count_readers_locked(g);
-    if (g->sketch)
+    if (g->sketch) {
+        count_readers_locked(g); /* rates are what came between two ticks */
         sketch_tick(g->sketch, now_ms);
+    }
     main = due_buckets(g->main, ms);
     hot = due_buckets(g->hot, ms);
     flushed = !list_empty(&g->flushed);
