@@ -132,7 +132,7 @@ static unsigned place_of(const struct item *it)
     return atomic_load_explicit(&it->place, memory_order_relaxed);
 }
 
-void lru_used(struct lru *l)
+void lru_count_hit(struct lru *l)
 {
     l->stats.gets++;
     l->stats.hits++;
@@ -140,7 +140,7 @@ void lru_used(struct lru *l)
 
 void lru_use(struct lru *l, struct item *it)
 {
-    lru_used(l);
+    lru_count_hit(l);
     if (!(place_of(it) & ITEM_VISITED))
         set_place(it, ITEM_IN | ITEM_VISITED);
     if (l->eviction == EVICT_LRU && l->order.next != &it->order) {

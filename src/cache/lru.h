@@ -43,7 +43,7 @@ struct item *lru_get(struct lru *l, uint32_t hash, const void *key, size_t key_l
 void lru_use(struct lru *l, struct item *it);
 
 /* Counts a hit of an item that has left since. */
-void lru_used(struct lru *l);
+void lru_count_hit(struct lru *l);
 
 /* The item of that key, but nothing is noted and nothing counted. */
 struct item *lru_peek(const struct lru *l, uint32_t hash, const void *key, size_t key_len);

@@ -13,7 +13,8 @@ enum {
     RING = 64,        /* hits noted at most; a power of two, like the next two */
     WAYS = 8,         /* slots that a key may have */
     FIRST_SLOTS = 32, /* most readers ask for few keys */
-    SLOTS_GROW = 4    /* by that factor, until there are READER_SLOTS */
+    SLOTS_GROW = 4,   /* by that factor, until there are READER_SLOTS */
+    FORGET_SLICE = 64 /* slots emptied in one critical section */
 };
 
 /* Written under the group's mutex, by the reader's thread. */
@@ -69,7 +70,7 @@ static void count_hit_locked(struct group *g, const struct slot *s)
     if (s->epoch == atomic_load_explicit(&g->epoch, memory_order_relaxed) && item_is_in(it))
         lru_use(g->main, it);
     else
-        lru_used(g->main);
+        lru_count_hit(g->main);
 }
 
 static void count_locked(struct reader *r)
@@ -122,31 +123,36 @@ static struct item *exchange_locked(struct group *g, struct slot *s, struct item
     return was;
 }
 
-static void empty(struct reader *r, struct slot *s)
+void reader_forget(struct reader *r, unsigned slot)
 {
     struct item *was;
 
-    if (!s->item)
+    if (slot >= r->nslots || !r->slots[slot].item)
         return;
     pthread_mutex_lock(&r->group->mu);
     count_locked(r);
-    was = exchange_locked(r->group, s, NULL);
+    was = exchange_locked(r->group, &r->slots[slot], NULL);
     pthread_mutex_unlock(&r->group->mu);
     item_unref(was);
 }
 
-void reader_forget(struct reader *r, unsigned slot)
-{
-    if (slot < r->nslots)
-        empty(r, &r->slots[slot]);
-}
-
 void reader_forget_all(struct reader *r)
 {
-    unsigned i;
+    unsigned i, n, at = 0;
 
-    for (i = 0; i < r->nslots; i++)
-        empty(r, &r->slots[i]);
+    while (at < r->nslots) {
+        struct item *was[FORGET_SLICE];
+
+        pthread_mutex_lock(&r->group->mu);
+        count_locked(r);
+        for (n = 0; n < FORGET_SLICE && at < r->nslots; at++) {
+            if (r->slots[at].item)
+                was[n++] = exchange_locked(r->group, &r->slots[at], NULL);
+        }
+        pthread_mutex_unlock(&r->group->mu);
+        for (i = 0; i < n; i++)
+            item_unref(was[i]);
+    }
 }
 
 void reader_free(struct reader *r)
@@ -158,7 +164,6 @@ void reader_free(struct reader *r)
     g = r->group;
     reader_forget_all(r);
     pthread_mutex_lock(&g->mu);
-    count_locked(r);
     list_del(&r->link);
     pthread_mutex_unlock(&g->mu);
     mem_free(r->slots);
