@@ -17,6 +17,8 @@ enum {
     HELD_NS = 100000 /* then a wake waits no longer */
 };
 
+static const uint64_t REST_NS = (uint64_t)10 * 1000 * 1000 * 1000;
+
 struct inbox {
     pthread_mutex_t mu;
     struct msg *head, **tail; /* guarded by mu */
@@ -33,6 +35,7 @@ static _Thread_local struct {
     unsigned n;
     struct inbox *list[HELD_MAX]; /* references */
     uint64_t since_ns;            /* when it began to hold, or last woke them */
+    uint64_t rest_ns;             /* until when it wakes everybody at once */
 } held;
 
 struct inbox *inbox_new(struct error *e)
@@ -153,10 +156,26 @@ static void hurry_if_late(void)
         inbox_hurry();
 }
 
+/* A message that takes too long all by itself, such as a getter that waits in C, kept those waiting
+ * whom messages before it had posted to. There may be more like it: none is to be waited for. */
+static void rest_if_slow(uint64_t *last_ns)
+{
+    uint64_t now_ns;
+
+    if (!held.n)
+        return;
+    now_ns = clock_ns();
+    if (now_ns - *last_ns > HELD_NS) {
+        held.rest_ns = now_ns + REST_NS;
+        inbox_release();
+    }
+    *last_ns = now_ns;
+}
+
 void inbox_hold(void)
 {
-    held.holds = 1;
     held.since_ns = clock_ns();
+    held.holds = held.since_ns >= held.rest_ns;
 }
 
 void inbox_release(void)
@@ -209,7 +228,7 @@ unsigned inbox_drain(struct inbox *in)
 {
     struct msg *m;
     unsigned n, ran;
-    uint64_t count;
+    uint64_t count, last_ns = held.holds ? clock_ns() : 0;
 
     pthread_mutex_lock(&in->mu);
     n = in->waiting;
@@ -218,6 +237,7 @@ unsigned inbox_drain(struct inbox *in)
     pthread_mutex_unlock(&in->mu);
     for (ran = 0; ran < n && (m = pop(in)); ran++) {
         m->run(m);
+        rest_if_slow(&last_ns);
         hurry_if_late();
     }
     return ran;

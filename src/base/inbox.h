@@ -42,7 +42,8 @@ void inbox_wake(struct inbox *in);
 /* Between these two the calling thread's posts wake nobody: the second wakes whom it has posted to,
  * and so does a post, or a message that has run, once a tenth of a millisecond has passed. For a
  * turn in which a thread posts a lot and does not wait: an owner that was woken by the first
- * message would take it, sleep, and be woken again. */
+ * message would take it, sleep, and be woken again. A thread of which one message took longer than
+ * that, such as a getter that waits in C, does not hold for the next ten seconds. */
 void inbox_hold(void);
 void inbox_release(void);
 
