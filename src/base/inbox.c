@@ -83,7 +83,7 @@ static void ref(struct inbox *in)
 
 /* Not under the lock: the owner, who may run at once instead of us, would only wait for it. Drops
  * the reference, since by then the owner may have closed and freed it. */
-static void signal(struct inbox *in)
+static void wake_owner(struct inbox *in)
 {
     const uint64_t one = 1;
 
@@ -93,7 +93,7 @@ static void signal(struct inbox *in)
     unref(in);
 }
 
-/* Returns whether the caller is to signal. */
+/* Returns whether the caller is to wake_owner(). */
 static int claim_locked(struct inbox *in)
 {
     if (in->signalled)
@@ -111,7 +111,7 @@ void inbox_wake(struct inbox *in)
     mine = claim_locked(in);
     pthread_mutex_unlock(&in->mu);
     if (mine)
-        signal(in);
+        wake_owner(in);
 }
 
 /* Returns whether the wake is left to inbox_release(). */
@@ -145,7 +145,7 @@ void inbox_hurry(void)
         mine = in->head && claim_locked(in);
         pthread_mutex_unlock(&in->mu);
         if (mine)
-            signal(in);
+            wake_owner(in);
         unref(in);
     }
 }
@@ -202,7 +202,7 @@ int inbox_post(struct inbox *in, struct msg *m)
     mine = !in->signalled && !hold_locked(in) && claim_locked(in);
     pthread_mutex_unlock(&in->mu);
     if (mine)
-        signal(in);
+        wake_owner(in);
     hurry_if_late();
     return 1;
 }
