@@ -17,6 +17,9 @@ enum {
     FORGET_SLICE = 64 /* slots emptied in one critical section */
 };
 
+_Static_assert(FIRST_SLOTS *SLOTS_GROW *SLOTS_GROW *SLOTS_GROW == READER_SLOTS,
+               "slots grow until there are just that many");
+
 /* Written under the group's mutex, by the reader's thread. */
 struct slot {
     const void *key;   /* the address it was asked by: may be of another key by now */
@@ -123,29 +126,17 @@ static struct item *exchange_locked(struct group *g, struct slot *s, struct item
     return was;
 }
 
-void reader_forget(struct reader *r, unsigned slot)
+/* Empties the slots from `at` on, up to `end`. */
+static void empty(struct reader *r, unsigned at, unsigned end)
 {
-    struct item *was;
+    unsigned i, n;
 
-    if (slot >= r->nslots || !r->slots[slot].item)
-        return;
-    pthread_mutex_lock(&r->group->mu);
-    count_locked(r);
-    was = exchange_locked(r->group, &r->slots[slot], NULL);
-    pthread_mutex_unlock(&r->group->mu);
-    item_unref(was);
-}
-
-void reader_forget_all(struct reader *r)
-{
-    unsigned i, n, at = 0;
-
-    while (at < r->nslots) {
+    while (at < end) {
         struct item *was[FORGET_SLICE];
 
         pthread_mutex_lock(&r->group->mu);
         count_locked(r);
-        for (n = 0; n < FORGET_SLICE && at < r->nslots; at++) {
+        for (n = 0; n < FORGET_SLICE && at < end; at++) {
             if (r->slots[at].item)
                 was[n++] = exchange_locked(r->group, &r->slots[at], NULL);
         }
@@ -153,6 +144,17 @@ void reader_forget_all(struct reader *r)
         for (i = 0; i < n; i++)
             item_unref(was[i]);
     }
+}
+
+void reader_forget(struct reader *r, unsigned slot)
+{
+    if (slot < r->nslots)
+        empty(r, slot, slot + 1);
+}
+
+void reader_forget_all(struct reader *r)
+{
+    empty(r, 0, r->nslots);
 }
 
 void reader_free(struct reader *r)
@@ -210,8 +212,6 @@ static void grow(struct reader *r)
     reader_forget_all(r);
     mem_free(r->slots);
     r->nslots *= SLOTS_GROW;
-    if (r->nslots > READER_SLOTS)
-        r->nslots = READER_SLOTS;
     r->slots = mem_zalloc(r->nslots * sizeof(struct slot));
 }
 
