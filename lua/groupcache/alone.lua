@@ -43,9 +43,7 @@ end
 -- @param given as elsewhere; nothing bounds the getter
 -- @return value, nil, source; or nil, message, code
 function Alone:get(key, given)
-  if type(key) ~= "string" then
-    error(("group:get: the key is a %s, and must be a string"):format(type(key)), 2)
-  end
+  options.check_key(key, "group:get")
   if given ~= nil then
     options.get_timeout(given, "group:get")
   end

@@ -17,15 +17,6 @@ local options = require "groupcache.options"
 
 local MAX_KEYS = 10000 -- BATCH_MAX_KEYS
 
-local function check_key(key, what, limit)
-  if type(key) ~= "string" then
-    error(("%s: the key is a %s, and must be a string"):format(what, type(key)), 3)
-  end
-  if limit and #key > limit then
-    error(("%s: the key has %d bytes, max_key_bytes is %d"):format(what, #key, limit), 3)
-  end
-end
-
 -- A copy: the caller's list may change while somebody waits.
 local function check_keys(keys, what, limit)
   local copy = {}
@@ -59,7 +50,7 @@ return function(Group, how)
   -- @param ttl seconds; nil: the group's own; 0 or less: the key is removed
   -- @return true; or nil, message, code and, when the code is PEER, who did not confirm
   function Group:set(key, value, ttl)
-    check_key(key, "group:set", how.limit(self))
+    options.check_key(key, "group:set", how.limit(self))
     if ttl ~= nil and (type(ttl) ~= "number" or ttl ~= ttl) then
       error(("group:set: the ttl is %s, and must be a number of seconds"):format(
         ttl ~= ttl and "nan" or "a " .. type(ttl)), 2)
@@ -82,7 +73,7 @@ return function(Group, how)
   --- Removes a key from every node.
   -- @return as set
   function Group:remove(key)
-    check_key(key, "group:remove", how.limit(self))
+    options.check_key(key, "group:remove", how.limit(self))
     how.can_wait "group:remove"
     return how.change(self, "group:remove", "remove", { key })
   end
@@ -129,7 +120,7 @@ return function(Group, how)
   --- What this node holds of a key: nothing is loaded, counted or moved, nobody waits.
   -- @return value, nil, source; or nil, message, "NOTFOUND"
   function Group:peek(key)
-    check_key(key, "group:peek")
+    options.check_key(key, "group:peek")
     return codec.unwrap(self.name, self.codec, core.peek(how.where(self), key))
   end
 
@@ -137,7 +128,7 @@ return function(Group, how)
   -- math.huge when it does not end.
   -- @return seconds; or nil, message, "NOTFOUND"
   function Group:ttl(key)
-    check_key(key, "group:ttl")
+    options.check_key(key, "group:ttl")
     local seconds, message, code = core.ttl(how.where(self), key) -- no tail call: lines count
     if seconds then
       return seconds

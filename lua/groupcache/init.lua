@@ -49,24 +49,18 @@ local function not_looked()
   return false
 end
 
-local function check_key(key)
-  if type(key) ~= "string" then
-    error(("group:get: the key is a %s, and must be a string"):format(type(key)), 3)
-  end
-end
-
 --- The value of a key, loaded if need be. Only inside a getter; waits.
 -- @param given optional { timeout = seconds }, of this caller alone
 -- @return value, nil, source; or nil, message, code
 function Group:get(key, given)
   if key == nil then
-    check_key(key) -- of group.get(key), too, whose self is no group
+    options.check_key(key, "group:get") -- of group.get(key), too, whose self is no group
   end
   local value, source = self.hit(key) -- no other code is run more often: all else comes after it
   if value and given == nil and not self.codec then
     return value, nil, source
   end
-  check_key(key)
+  options.check_key(key, "group:get")
   local timeout_ms = given ~= nil and options.get_timeout(given, "group:get") or nil
   if self.hit == not_looked then
     self.hit = core.hits(self.name)

@@ -21,9 +21,7 @@ end
 -- @param given optional { timeout = seconds }, or the seconds; default: the group's own
 -- @return value, nil, source; or nil, message, code
 function Group:get(key, given)
-  if type(key) ~= "string" then
-    error(("group:get: the key is a %s, and must be a string"):format(type(key)), 2)
-  end
+  options.check_key(key, "group:get")
   local timeout_ms = given ~= nil and options.get_timeout(given, "group:get") or nil
   local value, _, source = self.handle:hit(key)
   if value then

@@ -215,4 +215,15 @@ function options.get_timeout(given, what)
   return checked.timeout
 end
 
+--- A key, checked for the function `what`; raises at the line of that function's caller.
+-- @param limit in bytes, or nil
+function options.check_key(key, what, limit)
+  if type(key) ~= "string" then
+    error(("%s: the key is a %s, and must be a string"):format(what, type(key)), 3)
+  end
+  if limit and #key > limit then
+    error(("%s: the key has %d bytes, max_key_bytes is %d"):format(what, #key, limit), 3)
+  end
+end
+
 return options
