@@ -130,6 +130,56 @@ describe("500 requests for one cold key through three nodes", function()
   end)
 end)
 
+describe("300 who wait on one HTTP thread", function()
+  local r, n
+
+  setup(function()
+    r = rig.new()
+    n = node.start { script = r:script(SCRIPT), args = { "--http-threads", "1" } }
+    r:open "warm"
+    assert(n:get("held", "warm"))
+  end)
+
+  teardown(function()
+    rig.stop(n)
+  end)
+
+  -- All wait; 20 connections get hits from then on, until so many of those that waited are answered.
+  local function answered(key, hits_until)
+    local fns, done, hits, opened = {}, 0, 0, false
+    for i = 1, 300 do
+      fns[i] = function()
+        assert.equal("v:" .. key, assert(n:get("held", key, { timeout = 30 })).body)
+        done = done + 1
+      end
+    end
+    for _ = 1, 20 do
+      fns[#fns + 1] = function()
+        rig.wait(n, function()
+          return opened or n:stats().groups.held.waiters == 300
+        end, 20, "300 wait")
+        opened = true
+        r:open(key)
+        repeat
+          assert.equal("main", assert(n:get("held", "warm")).headers["x-cache"])
+          hits = hits + 1
+        until done >= hits_until
+      end
+    end
+    http.together(fns)
+    assert.is_true(hits > 0)
+    return done
+  end
+
+  it("are all answered while others get hits", function()
+    assert.equal(300, answered("beside", 300))
+  end)
+
+  it("are all answered when the hits end before them", function()
+    assert.equal(300, answered("after", 0))
+  end)
+end)
+
 describe("a getter that ends badly", function()
   local r, n
 

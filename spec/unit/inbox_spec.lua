@@ -68,6 +68,22 @@ describe("inbox", function()
     end
   end)
 
+  it("gives out no more than it is asked for, and stays readable for the rest", function()
+    for i = 0, 9 do
+      post(i)
+    end
+    assert.equal(4, C.inbox_drain_some(inbox, 4))
+    assert.is_true(readable())
+    post(10)
+    assert.equal(4, C.inbox_drain_some(inbox, 4))
+    assert.is_true(readable())
+    assert.equal(3, C.inbox_drain_some(inbox, 4))
+    assert.is_false(readable())
+    assert.same({ 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 }, ran)
+    post(11)
+    assert.is_true(readable())
+  end)
+
   it("leaves what a message posts for the next time, and stays readable for it", function()
     on_run = function(i)
       if i < 3 then
@@ -137,6 +153,17 @@ describe("inbox", function()
         C.inbox_drain(inbox)
       end
       assert.is_true(quiet)
+    end)
+
+    it("is readable once that has released it, though some were taken before", function()
+      C.inbox_hold()
+      post(0)
+      post(1)
+      assert.equal(1, C.inbox_drain_some(inbox, 1))
+      C.inbox_release()
+      assert.is_true(readable())
+      assert.equal(1, C.inbox_drain(inbox))
+      assert.is_false(readable())
     end)
 
     it("is not woken for what it has taken", function()

@@ -2,6 +2,7 @@
 #include "base/inbox.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -224,15 +225,15 @@ static struct msg *pop(struct inbox *in)
 }
 
 /* One at a time: should a message never return, another thread can still take what is behind it. */
-unsigned inbox_drain(struct inbox *in)
+unsigned inbox_drain_some(struct inbox *in, unsigned max)
 {
     struct msg *m;
     unsigned n, ran;
     uint64_t count, last_ns = held.holds ? clock_ns() : 0;
 
     pthread_mutex_lock(&in->mu);
-    n = in->waiting;
-    if (in->signalled && read(in->fd, &count, sizeof(count)) > 0)
+    n = in->waiting < max ? in->waiting : max;
+    if (n == in->waiting && in->signalled && read(in->fd, &count, sizeof(count)) > 0)
         in->signalled = 0; /* else whoever claimed it has not written yet */
     pthread_mutex_unlock(&in->mu);
     for (ran = 0; ran < n && (m = pop(in)); ran++) {
@@ -241,6 +242,11 @@ unsigned inbox_drain(struct inbox *in)
         hurry_if_late();
     }
     return ran;
+}
+
+unsigned inbox_drain(struct inbox *in)
+{
+    return inbox_drain_some(in, UINT_MAX);
 }
 
 void inbox_close(struct inbox *in)

@@ -36,6 +36,9 @@ int inbox_post(struct inbox *in, struct msg *m);
  * inbox and drain it. */
 unsigned inbox_drain(struct inbox *in);
 
+/* Owner: the same, but at most `max` messages. While more wait the descriptor stays readable. */
+unsigned inbox_drain_some(struct inbox *in, unsigned max);
+
 /* Any thread: wakes the owner from its sleep on the descriptor, without a message. */
 void inbox_wake(struct inbox *in);
 

@@ -166,6 +166,7 @@ int serve_get(const struct asked *a)
     r.item = group_lookup(g, hash, t->key, t->key_len, a->to.peer, &r.source);
     if (!r.item)
         return park(get_new(a, g), hash, t->key, t->key_len);
+    server_loop_hit();
     ok = answer_result(&a->to, g, &r);
     group_unref(g);
     return ok;

@@ -37,7 +37,11 @@ unsigned server_loop_connections(const struct server_loop *l);
 /* From libmicrohttpd's callback, on the loop's thread: one of its connections is gone. */
 void server_loop_closed(void);
 
-/* In a callback of libmicrohttpd: suspends the connection. */
+/* In a callback of libmicrohttpd: a request is answered without waiting. Those that waited are then
+ * let go on a few at a time. */
+void server_loop_hit(void);
+
+/* Likewise: suspends the connection. */
 void server_loop_park(struct parking *p, struct MHD_Connection *c);
 
 /* Any thread, once for each time it was parked: lets it go on. p may be gone when this returns. */
