@@ -49,29 +49,41 @@ local function not_looked()
   return false
 end
 
+local function load(self, key, timeout_ms, counted)
+  options.check_key(key, "group:get")
+  local op = core.get(self.name, key, timeout_ms, counted)
+  wait.await(op, "group:get")
+  return codec.unwrap(self.name, self.codec, core.get_result(op))
+end
+
 --- The value of a key, loaded if need be. Only inside a getter; waits.
 -- @param given optional { timeout = seconds }, of this caller alone
 -- @return value, nil, source; or nil, message, code
 function Group:get(key, given)
-  if key == nil then
-    options.check_key(key, "group:get") -- of group.get(key), too, whose self is no group
-  end
-  local value, source = self.hit(key) -- no other code is run more often: all else comes after it
-  if value and given == nil and not self.codec then
-    return value, nil, source
-  end
-  options.check_key(key, "group:get")
+  options.check_key(key, "group:get") -- of group.get(key), too, whose self is no group
   local timeout_ms = given ~= nil and options.get_timeout(given, "group:get") or nil
   if self.hit == not_looked then
     self.hit = core.hits(self.name)
-    value, source = self.hit(key)
   end
+  local value, source = self.hit(key)
   if value then
     return codec.unwrap(self.name, self.codec, value, nil, source)
   end
-  local op = core.get(self.name, key, timeout_ms, value == nil)
-  wait.await(op, "group:get")
-  return codec.unwrap(self.name, self.codec, core.get_result(op))
+  return load(self, key, timeout_ms, value == nil)
+end
+
+-- The same of a group without a codec. No other code is run more often: what is seldom is done
+-- elsewhere.
+local function get(self, key, given)
+  if key ~= nil and given == nil then
+    local value, source = self.hit(key)
+    if value then
+      return value, nil, source
+    elseif value == nil then
+      return load(self, key, nil, true)
+    end
+  end
+  return Group.get(self, key, given)
 end
 
 -- What cannot be decoded is an error of its key.
@@ -197,8 +209,8 @@ function groupcache.group(name, given)
     error(err, 2)
   end
   -- What every get looks at is in the object itself: to look through __index costs more than a hit.
-  return setmetatable({ name = name, codec = o.codec or false, hit = not_looked, get = Group.get },
-    Group)
+  return setmetatable({ name = name, codec = o.codec or false, hit = not_looked,
+    get = o.codec and Group.get or get }, Group)
 end
 
 --- Lets the other getters of this VM run for that long. Only inside a getter.

@@ -143,6 +143,30 @@ describe("a getter that asks for what is there", function()
     assert.equal("true 0", asked())
   end)
 
+  it("is not counted when what it asks with is wrong", function()
+    local asked = ask [[
+      store:get("a")
+      local said = {}
+      for i, call in ipairs { function() store:get("a", 0) end, function() store:get("a", {
+          timeout = "long" }) end, function() store:get(12) end, function() store.get("a") end } do
+        said[i] = tostring(select(2, pcall(call)))
+      end
+      return table.concat(said, "\n")
+    ]]
+    local said = asked()
+    assert.matches("^[^\n]*group:get: [^\n]*number[^\n]*\n[^\n]*timeout[^\n]*\n"
+      .. "[^\n]*group:get: the key is a number[^\n]*\n[^\n]*group:get: the key is a nil", said)
+    assert.equal(1, store().gets)
+  end)
+
+  it("gets it with a time limit of its own", function()
+    local asked = ask [[
+      return store:get("a", { timeout = 5 }) .. select(3, store:get("a", { timeout = 5 }))
+    ]]
+    assert.equal("a-1main", asked())
+    assert.equal(2, store().gets)
+  end)
+
   it("gets tables when the group has a codec", function()
     local asked = ask([[ return store:get("a").name .. store:get("a").name ]],
       { store = [[codec = "json",]], value = "{ name = key }" })
