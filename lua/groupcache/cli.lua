@@ -153,7 +153,7 @@ local function serve(path, flags)
     return FAILURE
   end
   core.set_log_level(settings.log_level)
-  core.block_signals()
+  core.take_signals()
   local node, err = core.node(script, settings)
   if not node then
     complain(err)

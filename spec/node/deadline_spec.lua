@@ -277,6 +277,31 @@ describe("at its deadline", function()
     end
   end)
 
+  -- What is late gets a signal, which ends most waits in C; not under ThreadSanitizer.
+  local it_signals = os.getenv "SAN" == "thread" and pending or it
+
+  it_signals("a wait in C that a signal ends gives its VM back", function()
+    start [[
+      local ffi = require "ffi"
+      pcall(ffi.cdef, "unsigned sleep(unsigned seconds);")
+      ffi.C.sleep(60)
+      return "came out"
+    ]]
+    ask_in_vain()
+    ask_quick "after"
+    assert.same({ 0, 0 }, { n:stats().workers.stuck, n:stats().workers.replaced })
+    end_node()
+  end)
+
+  it_signals("that signal, sent from elsewhere, changes nothing", function()
+    start "return 'there'"
+    for i = 1, 20 do
+      n:signal "SIGVTALRM"
+      assert.equal("there", assert(n:get("g", "k" .. i)).body)
+    end
+    end_node()
+  end)
+
   describe("a C function that does not return", function()
     -- Waits, in one call of C, until the spec opens the gate.
     local BLOCK = [[

@@ -144,7 +144,7 @@ describe("300 who wait on one HTTP thread", function()
     rig.stop(n)
   end)
 
-  -- All wait; 20 connections get hits from then on, until so many of those that waited are answered.
+  -- All wait; 20 connections get hits from then on, until so many of those are answered.
   local function answered(key, hits_until)
     local fns, done, hits, opened = {}, 0, 0, false
     for i = 1, 300 do

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "node/node.h"
 #include "script/defs.h"
+#include "script/interrupt.h"
 #include "script/script.h"
 #include "script/vm.h"
 
@@ -424,15 +425,17 @@ static void node_signals(sigset_t *set)
     sigaddset(set, SIGHUP);
 }
 
-/* core.block_signals(): from here on the signals of a node wait for node:wait(). To be called
- * before there is any thread but the caller's; the threads of a node take no signals. */
-static int l_block_signals(lua_State *L)
+/* core.take_signals(): from here on the signals of a node wait for node:wait(), and one is its own,
+ * for the threads of workers; its other threads take none. To be called before there is any thread
+ * but the caller's. */
+static int l_take_signals(lua_State *L)
 {
     sigset_t set;
 
     (void)L;
     node_signals(&set);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
+    interrupt_by_signal(SIGVTALRM);
     return 0;
 }
 
@@ -544,6 +547,6 @@ void bind_node_open(lua_State *L)
 }
 
 const luaL_Reg bind_node[] = {
-    {"block_signals", l_block_signals}, {"script", l_script},       {"node", l_node},
-    {"ring_hashes", l_ring_hashes},     {"wants_jit", l_wants_jit}, {NULL, NULL},
+    {"take_signals", l_take_signals}, {"script", l_script},       {"node", l_node},
+    {"ring_hashes", l_ring_hashes},   {"wants_jit", l_wants_jit}, {NULL, NULL},
 };

@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "script/task.h"
+#include "script/interrupt.h"
 #include "script/trace.h"
 #include "script/vm.h"
 
@@ -196,7 +196,7 @@ void loop_leave(struct loop *loop)
 {
     loop->outsiders--;
     if (loop->overrun)
-        task_watch(loop->vm); /* it stopped every instruction until here */
+        interrupt_rest(vm_interrupt(loop->vm)); /* it stopped every instruction until here */
     loop->overrun = 0;
     vm_watch_until(loop->vm, clock_ms() + OUTSIDER_MS);
 }

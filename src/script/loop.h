@@ -43,7 +43,7 @@ void loop_leave(struct loop *loop);
 /* Until when what goes on once a strand has yielded may run. NULL: 0, nothing does. */
 uint64_t loop_until_ms(const struct loop *loop);
 
-/* From the count hook, outside of a task: 1 when an outsider's time is over. */
+/* From the hook, outside of a task: 1 when an outsider's time is over. */
 int loop_overrun(struct loop *loop);
 
 /* How libuv's callbacks are called (luv_CFpcall): what they throw is logged. Leaves the results on

@@ -6,7 +6,7 @@
  * push is the getter's error and not a panic; what is pushed before the first resume is pushed in
  * protected mode.
  *
- * A getter that computes past its deadline is stopped from the VM's count hook. The hook yields
+ * A getter that computes past its deadline is stopped from the VM's hook. The hook yields
  * rather than raises, because pcall would swallow an error: the yield reaches resume(), which finds
  * the task stopped and drops the coroutine. Inside a coroutine that the getter made, the yield goes
  * to who resumed it; under a C function nothing can yield, and the hook does raise. From then on it
@@ -28,14 +28,11 @@
 #include "base/mem.h"
 #include "cache/group.h"
 #include "script/defs.h"
+#include "script/interrupt.h"
 #include "script/loop.h"
 #include "script/op.h"
 #include "script/trace.h"
 #include "script/vm.h"
-
-enum {
-    HOOK_EVERY = 10000 /* instructions between two looks at the clock: some 0.1 ms */
-};
 
 enum outcome { RETURNED, WAITS, YIELDED, THREW, NO_MEMORY };
 
@@ -235,7 +232,7 @@ static enum outcome resume(struct strand *s, int nargs)
  * for its own, is no answer. */
 static void end_stopped(struct task *t)
 {
-    task_watch(t->vm);
+    interrupt_rest(vm_interrupt(t->vm));
     if (overdue(t))
         end_timeout(t);
     else
@@ -608,7 +605,7 @@ void task_drop(struct strand *s)
 
 /* --- the hook --- */
 
-static void hook(lua_State *L, lua_Debug *ar)
+void task_hook(lua_State *L, lua_Debug *ar)
 {
     struct vm *vm = vm_of(L);
     struct task *t = vm_current(vm);
@@ -616,20 +613,17 @@ static void hook(lua_State *L, lua_Debug *ar)
     (void)ar;
     inbox_hurry(); /* what has ended before this need not wait for it */
     if (!t && loop_overrun(vm_loop(vm))) {
-        lua_sethook(L, hook, LUA_MASKCOUNT, 1);
+        interrupt_insist(vm_interrupt(vm));
         luaL_error(L, "code of the event loop, outside of any getter, took longer than a second");
     }
-    if (!t || !(vm_quitting(vm) || overdue(t)))
+    if (!t || !(vm_quitting(vm) || overdue(t))) {
+        interrupt_rest(vm_interrupt(vm));
         return;
+    }
     t->stopped = 1;
-    lua_sethook(L, hook, LUA_MASKCOUNT, 1); /* no further instruction, at whatever level */
+    interrupt_insist(vm_interrupt(vm)); /* no further instruction, at whatever level */
     if (lua_isyieldable(L))
         lua_yield(L, 0);
     else
         luaL_error(L, "the getter took longer than its timeout");
-}
-
-void task_watch(struct vm *vm)
-{
-    lua_sethook(vm_state(vm), hook, LUA_MASKCOUNT, HOOK_EVERY);
 }

@@ -12,6 +12,7 @@
 
 struct def;
 struct flight;
+struct lua_Debug;
 struct lua_State;
 struct op;
 struct strand;
@@ -75,7 +76,7 @@ void task_fail(struct strand *s, const char *msg);
 /* The loop gives a parked strand up; nothing when it is the getter's own. */
 void task_drop(struct strand *s);
 
-/* Installs what stops getters that compute past their deadline. */
-void task_watch(struct vm *vm);
+/* The VM's hook (script/interrupt.h): stops a getter that computes past its deadline. */
+void task_hook(struct lua_State *L, struct lua_Debug *ar);
 
 #endif

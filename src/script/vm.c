@@ -25,6 +25,7 @@
 #include "base/thread.h"
 #include "cache/group.h"
 #include "script/defs.h"
+#include "script/interrupt.h"
 #include "script/loop.h"
 #include "script/task.h"
 
@@ -33,6 +34,7 @@ enum {
     STACK_BYTES = 8 << 20, /* recursion through C functions takes 4 MiB before Lua's own bound ends
                             * it; guard.lua looks after those that would take more */
     COLLECT_MS = 1000,
+    FIRST_PAUSE_MS = 10,
     LOOK_EVERY = 1000000, /* instructions of a script that is being loaded: some 10 ms */
     WAKE_MS = 1000        /* specs move the clock: look at it now and then even when idle */
 };
@@ -58,6 +60,9 @@ struct vm {
     atomic_uint busy;         /* loads */
     atomic_uint ops;          /* under way elsewhere */
     atomic_ullong overdue_ms; /* until when the code that runs may; 0: none runs */
+    struct interrupt interrupt;
+    uint64_t late_ms, again_ms, pause_ms; /* vm_stop_late()'s */
+    int late_quits;
 };
 
 static const char registry_key; /* its address finds the VM in a state's registry */
@@ -321,6 +326,7 @@ static void *vm_main(void *arg)
 {
     struct vm *vm = arg;
 
+    interrupt_begin(&vm->interrupt);
     for (;;) {
         enum vm_end end = end_of(vm); /* before: what came until a VM retires is drained then */
 
@@ -340,6 +346,7 @@ static void *vm_main(void *arg)
     timers_run(&vm->timers, UINT64_MAX); /* what no task waits for: its op ends with the VM */
     if (vm->loop)
         loop_close(vm->loop);
+    interrupt_end();
     atomic_store(&vm->ended, 1);
     return NULL;
 }
@@ -347,7 +354,7 @@ static void *vm_main(void *arg)
 enum err vm_start(struct vm *vm, struct error *e)
 {
     if (!vm->opts.jit)
-        task_watch(vm);
+        interrupt_init(&vm->interrupt, vm->L, task_hook);
     if (thread_start(&vm->thread, vm->opts.name, STACK_BYTES, vm_main, vm, e))
         return e->code;
     vm->started = 1;
@@ -376,8 +383,10 @@ int vm_stop(struct vm *vm, uint64_t until_ms)
     vm_quit(vm);
     if (end_of(vm) == VM_ABANDONED) /* that one has had its time */
         until_ms = 0;
-    while (!atomic_load(&vm->ended) && clock_ms() < until_ms)
+    while (!atomic_load(&vm->ended) && clock_ms() < until_ms) {
+        vm_stop_late(vm, clock_ms());
         nanosleep(&pause, NULL);
+    }
     if (!atomic_load(&vm->ended)) {
         log_warn("script", "a getter is stuck in a C function and was left behind", "vm=%s",
                  vm->opts.name);
@@ -416,6 +425,30 @@ int vm_stuck(const struct vm *vm, uint64_t now_ms, uint64_t grace_ms)
     uint64_t overdue = atomic_load_explicit(&vm->overdue_ms, memory_order_relaxed);
 
     return overdue && now_ms > overdue + grace_ms;
+}
+
+/* With growing pauses: a library that is stuck in poll() may begin to wait anew each time. */
+uint64_t vm_stop_late(struct vm *vm, uint64_t now_ms)
+{
+    int quits = vm_quitting(vm);
+    uint64_t until_ms = atomic_load_explicit(&vm->overdue_ms, memory_order_relaxed);
+
+    if (!vm->started || !until_ms || atomic_load(&vm->ended))
+        return UINT64_MAX;
+    if (!quits && now_ms < until_ms)
+        return until_ms - now_ms;
+    if (until_ms != vm->late_ms || quits != vm->late_quits) {
+        vm->late_ms = until_ms;
+        vm->late_quits = quits;
+        vm->again_ms = now_ms;
+        vm->pause_ms = FIRST_PAUSE_MS;
+    }
+    if (now_ms >= vm->again_ms) {
+        interrupt_send(&vm->interrupt, vm->thread);
+        vm->again_ms = now_ms + vm->pause_ms;
+        vm->pause_ms *= 2;
+    }
+    return vm->again_ms - now_ms;
 }
 
 int vm_quitting(const struct vm *vm)
@@ -500,6 +533,11 @@ struct defs *vm_defs(struct vm *vm)
 struct inbox *vm_inbox(struct vm *vm)
 {
     return vm->inbox;
+}
+
+struct interrupt *vm_interrupt(struct vm *vm)
+{
+    return &vm->interrupt;
 }
 
 struct timers *vm_timers(struct vm *vm)

@@ -22,6 +22,7 @@ struct changes;
 struct defs;
 struct flight;
 struct groups;
+struct interrupt;
 struct loop;
 struct lua_State;
 struct net;
@@ -111,6 +112,10 @@ int vm_join(struct vm *vm);
 /* Any thread: what runs is `grace_ms` past its deadline, and no hook has stopped it. */
 int vm_stuck(const struct vm *vm, uint64_t now_ms, uint64_t grace_ms);
 
+/* One thread, the one that watches: sees to it that what runs past its deadline, or must end, is
+ * stopped. Returns after how many milliseconds it is to be called again, if not earlier. */
+uint64_t vm_stop_late(struct vm *vm, uint64_t now_ms);
+
 /* Any thread: what computes in the VM must end. */
 int vm_quitting(const struct vm *vm);
 
@@ -127,6 +132,7 @@ struct vm *vm_of(struct lua_State *L); /* never NULL in a state that vm_new() ma
 struct lua_State *vm_state(struct vm *vm);
 struct inbox *vm_inbox(struct vm *vm);
 struct timers *vm_timers(struct vm *vm);
+struct interrupt *vm_interrupt(struct vm *vm);
 struct net *vm_net(struct vm *vm);
 struct loop *vm_loop(const struct vm *vm); /* NULL: it has no other loop */
 struct groups *vm_groups(struct vm *vm);
