@@ -23,8 +23,8 @@ struct interrupt {
     volatile sig_atomic_t changing; /* the hook is being set: the handler leaves it alone */
 };
 
-/* Gives a signal to this, once, before there is a VM. Nothing happens under ThreadSanitizer, which
- * lets handlers wait until the code that they are to interrupt has ended. */
+/* Gives a signal to this, once, before any VM has a thread. Nothing happens under ThreadSanitizer,
+ * which lets handlers wait until the code that they are to interrupt has ended. */
 void interrupt_by_signal(int signo);
 
 void interrupt_init(struct interrupt *in, struct lua_State *L,
