@@ -125,6 +125,13 @@ local function caller()
   return ("%s:%d"):format(info.short_src, info.currentline)
 end
 
+-- The table ctx is made for getters that may look at it: to make one would be
+-- a quarter of a worker's instructions for a trivial load.
+local function takes_second(fn)
+  local info = debug.getinfo(fn, "u")
+  return info.isvararg or info.nparams > 1
+end
+
 local FRAMING = { ["content-length"] = true, ["transfer-encoding"] = true, connection = true }
 
 -- The names of headers, as the engine takes them: lower-case, each ended by a line end.
@@ -204,7 +211,7 @@ function groupcache.group(name, given)
   end
   local ok
   ok, err = core.define(name, engine_numbers(o), o.content_type, o.getter, caller(),
-    o.pass_headers, o.peers)
+    o.pass_headers, o.peers, takes_second(o.getter))
   if not ok then
     error(err, 2)
   end

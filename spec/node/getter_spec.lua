@@ -125,6 +125,29 @@ describe("a getter", function()
     assert.equal("a b|a b|who am i|false", assert(n:get("who am i", "a b")).body)
   end)
 
+  it("is given both arguments, however it takes them", function()
+    start [[
+      local groupcache = require "groupcache"
+      local function group(name, getter)
+        groupcache.group(name, { getter = getter })
+      end
+      group("dots", function(...) return select("#", ...) .. (select(2, ...)).key end)
+      group("second in dots", function(_, ...) return (...).group end)
+      group("unused", function(_, _) return "fine" end)
+      group("key alone", function(key) return key end)
+      group("in C", select)
+      groupcache.group("codec", { codec = "json",
+        getter = function(_, ctx) return { ctx.key } end })
+    ]]
+    local got = {}
+    for _, name in ipairs { "dots", "second in dots", "unused", "key alone", "codec" } do
+      got[name] = assert(n:get(name, "k")).body
+    end
+    assert.same({ dots = "2k", ["second in dots"] = "second in dots", unused = "fine",
+      ["key alone"] = "k", codec = '["k"]' }, got)
+    assert.matches("returned a table", cjson.decode(assert(n:get("in C", "1")).body).error)
+  end)
+
   it("cannot forge a line of the log", function()
     start [[
       local groupcache = require "groupcache"

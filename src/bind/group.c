@@ -38,9 +38,9 @@ void l_check_numbers(lua_State *L, int index, struct group_opts *out)
 #undef X
 }
 
-/* core.define(name, numbers, content_type, getter, where, pass_headers, peers or nil): records a
- * group. The options come checked and complete from groupcache/init.lua. -> true | nil, message,
- * code */
+/* core.define(name, numbers, content_type, getter, where, pass_headers, peers or nil, takes_ctx):
+ * records a group. The options come checked and complete from groupcache/init.lua. -> true | nil,
+ * message, code */
 static int l_define(lua_State *L)
 {
     struct vm *vm = check_vm(L, "groupcache.group");
@@ -50,6 +50,7 @@ static int l_define(lua_State *L)
         .where = (char *)(size_t)luaL_checkstring(L, 5),
         .pass_headers = (char *)(size_t)luaL_checkstring(L, 6),
         .peers = (char *)(size_t)luaL_optstring(L, 7, NULL),
+        .takes_ctx = lua_toboolean(L, 8),
     };
     struct error e;
 

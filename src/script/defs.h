@@ -19,6 +19,7 @@ struct def {
     char *peers;        /* as pickers.h says; NULL: the node's */
     struct group_opts opts;
     int getter_ref; /* the getter, in the registry of the VM */
+    int takes_ctx;  /* it may look at its second argument */
 };
 
 struct defs;

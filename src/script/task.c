@@ -400,8 +400,9 @@ static int prepare_body(lua_State *L)
         make_handle(L, &t->own);
     lua_rawgeti(L, LUA_REGISTRYINDEX, t->def->getter_ref);
     lua_pushlstring(L, f->key, f->key_len);
-    push_ctx(L, t);
-    lua_xmove(L, co, 3);
+    if (t->def->takes_ctx)
+        push_ctx(L, t);
+    lua_xmove(L, co, 2 + t->def->takes_ctx);
     t->own.ref = luaL_ref(L, LUA_REGISTRYINDEX);
     t->own.co = co;
     return 0;
@@ -441,7 +442,7 @@ void task_start(struct vm *vm, struct flight *f)
     } else if (timers_set(vm_timers(vm), &t->deadline, f->deadline_ms)) {
         end_error(t, ERR_NOMEM, "no memory for a timer");
     } else {
-        go(&t->own, 2);
+        go(&t->own, 1 + def->takes_ctx);
     }
 }
 
