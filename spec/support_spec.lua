@@ -112,7 +112,7 @@ describe("support.http", function()
     finally(function()
       p:kill "SIGKILL"
     end)
-    p:kill "SIGSTOP"
+    p:freeze()
     assert.same({ nil, "timeout" }, { http.request { port = port, timeout = 0.1 } })
   end)
 

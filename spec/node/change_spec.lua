@@ -534,7 +534,7 @@ describe("a node that does not confirm", function()
     it("is told again until it has, when " .. owner .. " owns the key", function()
       local key = rig.owned_by(urls, owner == "it" and urls[3] or urls[2], "k")
       fill(key)
-      nodes[3]:signal "SIGSTOP"
+      nodes[3]:freeze()
       local answer = call_of(nodes[1], "brief", "remove", key)
       assert.same({ NULL, "PEER", { urls[3] } }, { answer[1], answer[3], answer[4] })
       assert.is_nil(holds(nodes[1], key, "brief"))

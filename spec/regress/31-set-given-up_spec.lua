@@ -19,7 +19,7 @@ describe("a set that was given up before its owner came to it", function()
     })
     local owner, other = nodes[1], nodes[2]
     local key = rig.owned_by(peers, owner.url, "k")
-    owner:signal "SIGSTOP"
+    owner:freeze()
     assert.equal(502, other:get("g", key, { method = "PUT", body = "late", timeout = 20 }).status)
     owner:signal "SIGCONT"
     -- It was told to remove the key after that, so it has seen both.

@@ -35,7 +35,7 @@ describe("connections that all ask at the same moment", function()
         until line == ""
         assert.equal("value", conns[i]:receive(5))
       end
-      n.process:kill "SIGSTOP"
+      n.process:freeze()
       for _, conn in ipairs(conns) do
         assert(conn:send(REQUEST))
       end

@@ -141,7 +141,7 @@ describe("examples/redis.lua", function()
     .. "all of them when it is killed", function()
     start "--workers=1"
     many.right(many.ask(n, "pages", many.keys(8)))
-    server.process:kill "SIGSTOP"
+    server.process:freeze()
     local keys, answers, fns = many.keys(50, 101), {}, {}
     for i, key in ipairs(keys) do
       fns[i] = function()
@@ -183,7 +183,7 @@ describe("examples/redis.lua", function()
     function()
       start "--workers=1"
       many.right(many.ask(n, "pages", many.keys(8)))
-      server.process:kill "SIGSTOP"
+      server.process:freeze()
       local res = assert(n:get("pages", many.keys(1, 500)[1], { timeout = 20 }))
       server.process:kill "SIGCONT"
       assert.equal(504, res.status)

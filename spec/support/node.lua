@@ -22,7 +22,7 @@
 --                                               SIGTERM and wait; still there after timeout [10] s:
 --                                               killed, and nil, "timeout"
 --   n:kill9()                                   SIGKILL and reap
---   n:signal("SIGHUP")
+--   n:signal("SIGHUP"), n:freeze()              freeze: SIGSTOP, and all of it stands still
 --
 -- node.loop is the event loop of the nodes' getters; nil: what they choose. It begins as
 -- GROUPCACHE_LOOP, which `make loops` sets.
@@ -171,6 +171,10 @@ end
 
 function methods:signal(sig)
   self.process:kill(sig)
+end
+
+function methods:freeze()
+  self.process:freeze()
 end
 
 function methods:kill9()

@@ -5,6 +5,7 @@
 --   process.spawn{ argv..., env=, cwd=, stdin=path, stdout=path, stderr=path } -> p
 --     p.pid, p:alive(), p:kill(sig), p:wait(timeout_s) -> exit code
 --                                                       | nil, "signal", number | nil, "timeout"
+--     p:freeze()       SIGSTOP; returns once none of its threads runs any more
 --   process.run{ argv..., env=, cwd=, input=bytes, timeout=30 }
 --     -> { code=, signal=, stdout=, stderr= }
 --
@@ -16,6 +17,7 @@
 
 local ffi = require "ffi"
 local dirent = require "posix.dirent"
+local eventually = require "support.eventually"
 local fcntl = require "posix.fcntl"
 local signal = require "posix.signal"
 local socket = require "socket"
@@ -132,6 +134,23 @@ function methods:kill(sig)
   if self:alive() then
     assert(signal.kill(self.pid, type(sig) == "string" and signal[sig] or sig or signal.SIGTERM))
   end
+end
+
+local function stands_still(pid)
+  local dir = ("/proc/%d/task/"):format(pid)
+  for _, thread in ipairs(dirent.dir(dir)) do
+    local stat = thread:match "^%d+$" and tmp.read(dir .. thread .. "/stat")
+    if stat and not stat:match "^.*%) [Tt] " then
+      return false
+    end
+  end
+  return true
+end
+
+-- The signal only asks for it: a thread can still take a request before it stops.
+function methods:freeze()
+  self:kill "SIGSTOP"
+  eventually(function() return stands_still(self.pid) end, 10, "all its threads stand still")
 end
 
 function methods:wait(timeout_s)
