@@ -166,6 +166,31 @@ describe("inbox", function()
       assert.is_false(readable())
     end)
 
+    it("is readable once another thread sees to it, and rests after the message that took so long",
+      function()
+        local woken
+        on_run = function(i)
+          if i == 0 then
+            post(1)
+            C.inbox_hurry_held(C.inbox_held()) -- as another thread does
+            woken = readable()
+            C.clock_advance(1)
+          end
+        end
+        post(0)
+        C.inbox_hold()
+        C.inbox_drain(inbox)
+        assert.is_true(woken)
+        C.inbox_drain(inbox)
+        for i = 2, 99 do
+          C.inbox_hold()
+          post(i)
+          assert.is_true(readable())
+          C.inbox_release()
+          C.inbox_drain(inbox)
+        end
+      end)
+
     it("is not woken for what it has taken", function()
       C.inbox_hold()
       post(0)

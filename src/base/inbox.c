@@ -30,14 +30,18 @@ struct inbox {
     atomic_uint refs;         /* the owner's, and those of threads that are about to wake it */
 };
 
-/* Whom this thread has posted to and not woken yet. */
-static _Thread_local struct {
-    int holds;
-    unsigned n;
-    struct inbox *list[HELD_MAX]; /* references */
+/* Whom a thread has posted to and not woken yet. */
+struct held {
+    pthread_mutex_t mu;           /* taken last */
+    int holds;                    /* the thread's, like the two times */
     uint64_t since_ns;            /* when it began to hold, or last woke them */
     uint64_t rest_ns;             /* until when it wakes everybody at once */
-} held;
+    atomic_int late;              /* another thread has woken them meanwhile */
+    atomic_uint n;                /* written under mu */
+    struct inbox *list[HELD_MAX]; /* references; guarded by mu */
+};
+
+static _Thread_local struct held held = {.mu = PTHREAD_MUTEX_INITIALIZER};
 
 struct inbox *inbox_new(struct error *e)
 {
@@ -115,33 +119,54 @@ void inbox_wake(struct inbox *in)
         wake_owner(in);
 }
 
+static unsigned n_held(const struct held *h)
+{
+    return atomic_load_explicit(&h->n, memory_order_relaxed);
+}
+
 /* Returns whether the wake is left to inbox_release(). */
 static int hold_locked(struct inbox *in)
 {
-    unsigned i;
+    unsigned i = 0, n;
 
     if (!held.holds)
         return 0;
-    for (i = 0; i < held.n; i++) {
-        if (held.list[i] == in)
-            return 1;
+    pthread_mutex_lock(&held.mu);
+    n = n_held(&held);
+    while (i < n && held.list[i] != in)
+        i++;
+    if (i == n && n < HELD_MAX) {
+        ref(in);
+        held.list[n] = in;
+        atomic_store_explicit(&held.n, n + 1, memory_order_relaxed);
     }
-    if (held.n == HELD_MAX)
-        return 0;
-    ref(in);
-    held.list[held.n++] = in;
-    return 1;
+    pthread_mutex_unlock(&held.mu);
+    return i < HELD_MAX;
+}
+
+/* A reference, or NULL. */
+static struct inbox *next_held(struct held *h)
+{
+    struct inbox *in = NULL;
+    unsigned n;
+
+    pthread_mutex_lock(&h->mu);
+    n = n_held(h);
+    if (n) {
+        in = h->list[n - 1];
+        atomic_store_explicit(&h->n, n - 1, memory_order_relaxed);
+    }
+    pthread_mutex_unlock(&h->mu);
+    return in;
 }
 
 /* Who was awake meanwhile, and has taken what was posted, is left alone. */
-void inbox_hurry(void)
+static void wake_held(struct held *h)
 {
-    if (held.n)
-        held.since_ns = clock_ns();
-    while (held.n) {
-        struct inbox *in = held.list[--held.n];
-        int mine;
+    struct inbox *in;
+    int mine;
 
+    while ((in = next_held(h))) {
         pthread_mutex_lock(&in->mu);
         mine = in->head && claim_locked(in);
         pthread_mutex_unlock(&in->mu);
@@ -151,9 +176,30 @@ void inbox_hurry(void)
     }
 }
 
+void inbox_hurry(void)
+{
+    if (n_held(&held)) {
+        held.since_ns = clock_ns();
+        wake_held(&held);
+    }
+}
+
+struct held *inbox_held(void)
+{
+    return &held;
+}
+
+void inbox_hurry_held(struct held *h)
+{
+    if (n_held(h)) {
+        atomic_store(&h->late, 1);
+        wake_held(h);
+    }
+}
+
 static void hurry_if_late(void)
 {
-    if (held.n && clock_ns() - held.since_ns > HELD_NS)
+    if (n_held(&held) && clock_ns() - held.since_ns > HELD_NS)
         inbox_hurry();
 }
 
@@ -163,8 +209,9 @@ static void rest_if_slow(uint64_t *last_ns)
 {
     uint64_t now_ns;
 
-    if (!held.n)
+    if (!n_held(&held) && !atomic_load_explicit(&held.late, memory_order_relaxed))
         return;
+    atomic_store_explicit(&held.late, 0, memory_order_relaxed);
     now_ns = clock_ns();
     if (now_ns - *last_ns > HELD_NS) {
         held.rest_ns = now_ns + REST_NS;

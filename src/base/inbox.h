@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 
+struct held;
 struct inbox;
 
 struct msg {
@@ -52,6 +53,10 @@ void inbox_release(void);
 
 /* Wakes them now, since what follows may take long. */
 void inbox_hurry(void);
+
+/* The same by another thread, of what the calling thread holds, for as long as that lives. */
+struct held *inbox_held(void);
+void inbox_hurry_held(struct held *h);
 
 /* Owner: from here on posts are refused. What waits is still there for a last inbox_drain(). */
 void inbox_close(struct inbox *in);

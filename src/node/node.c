@@ -39,10 +39,7 @@
 #include "script/defs.h"
 #include "script/vm.h"
 
-enum { ADDRESS_BYTES = 300, DRAIN_POLL_MS = 5, LAST_WORDS_MS = 500 };
-
-/* Between two looks after the VMs, in milliseconds: LATE_MS while one computes. */
-enum { WATCH_MS = 100, LATE_MS = 10 };
+enum { ADDRESS_BYTES = 300, DRAIN_POLL_MS = 5, LAST_WORDS_MS = 500, WATCH_MS = 100 };
 
 struct node {
     struct node_opts opts; /* strings are borrowed: only for node_start() */
@@ -238,14 +235,11 @@ static enum err start_workers(struct node *n, struct vm *control, struct error *
 
 static void *watch_main(void *arg)
 {
+    const struct timespec pause = {0, WATCH_MS * 1000000};
     struct node *n = arg;
 
     while (!atomic_load(&n->stopping)) {
-        uint64_t ms = workers_watch(n->workers, clock_ms());
-        struct timespec pause = {0, WATCH_MS * 1000000};
-
-        if (ms < WATCH_MS)
-            pause.tv_nsec = (ms > LATE_MS ? (long)ms : LATE_MS) * 1000000;
+        workers_watch(n->workers, clock_ms());
         nanosleep(&pause, NULL);
     }
     return NULL;

@@ -286,27 +286,9 @@ static void free_leavers(struct list *ended)
     }
 }
 
-static uint64_t stop_late_locked(struct workers *w, uint64_t now_ms)
-{
-    uint64_t soonest_ms = UINT64_MAX, ms;
-    struct list *l;
-    size_t i;
-
-    for (i = 0; i < w->crew.n; i++) {
-        ms = vm_stop_late(w->crew.list[i], now_ms);
-        soonest_ms = ms < soonest_ms ? ms : soonest_ms;
-    }
-    list_each (l, &w->leaving) {
-        ms = vm_stop_late(list_entry(l, struct leaver, link)->vm, now_ms);
-        soonest_ms = ms < soonest_ms ? ms : soonest_ms;
-    }
-    return soonest_ms;
-}
-
-uint64_t workers_watch(struct workers *w, uint64_t now_ms)
+void workers_watch(struct workers *w, uint64_t now_ms)
 {
     struct list ended;
-    uint64_t soonest_ms;
     size_t i;
 
     list_init(&ended);
@@ -316,10 +298,8 @@ uint64_t workers_watch(struct workers *w, uint64_t now_ms)
         if (now_ms >= w->retry_ms && vm_stuck(w->crew.list[i], now_ms, STUCK_AFTER_MS))
             replace_locked(w, i, now_ms);
     }
-    soonest_ms = stop_late_locked(w, now_ms);
     pthread_mutex_unlock(&w->mu);
     free_leavers(&ended);
-    return soonest_ms;
 }
 
 void workers_stats(struct workers *w, struct workers_stats *out)

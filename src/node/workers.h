@@ -58,9 +58,8 @@ enum err workers_reload(struct workers *w, struct vm *control, const struct scri
 /* Any thread: gives a load to the VM that has the fewest. Takes the loader's reference. */
 void workers_load(struct workers *w, struct flight *f);
 
-/* Has what is late stopped, replaces VMs that are stuck, frees those that have ended. Some times a
- * second; returns after how many milliseconds something will be late. */
-uint64_t workers_watch(struct workers *w, uint64_t now_ms);
+/* Replaces VMs that are stuck, frees those that have ended. Some times a second. */
+void workers_watch(struct workers *w, uint64_t now_ms);
 
 /* Any thread. */
 void workers_stats(struct workers *w, struct workers_stats *out);

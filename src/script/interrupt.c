@@ -3,17 +3,43 @@
 
 #include <lua.h>
 #include <stddef.h>
+#include <time.h>
 
-enum { COUNT = 10000 /* bytecodes between two calls of the hook: some 0.1 ms */ };
+#include "base/clock.h"
+#include "base/inbox.h"
+#include "base/thread.h"
+
+enum {
+    COUNT = 10000, /* bytecodes between two calls of the hook: some 0.1 ms */
+    IDLE_MS = 100, /* between two looks while no code runs */
+    LOOK_MS = 10   /* while some does; and from one signal for the same code to the second */
+};
 
 static int signal_used; /* 0: none. Set before there are threads. */
 static _Thread_local struct interrupt *volatile mine;
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct list all = {&all, &all}; /* guarded by lock: those whose threads run, by `link` */
+static int watched;                    /* guarded by lock: there is a thread "late" */
+
+/* --- the hook --- */
 
 static void set_hook(struct interrupt *in, int count)
 {
     in->changing = 1;
     lua_sethook(in->L, count ? in->hook : NULL, count ? LUA_MASKCOUNT : 0, count);
     in->changing = 0;
+}
+
+void interrupt_rest(struct interrupt *in)
+{
+    if (in->L)
+        set_hook(in, in->counts ? COUNT : 0);
+}
+
+void interrupt_insist(struct interrupt *in)
+{
+    set_hook(in, 1);
 }
 
 /* lua_sethook() changes a few words that the interpreter reads at each bytecode, and takes no lock.
@@ -41,6 +67,96 @@ void interrupt_by_signal(int signo)
 #endif
 }
 
+/* --- what runs --- */
+
+void interrupt_at(struct interrupt *in, uint64_t until_ms)
+{
+    unsigned runs = atomic_load_explicit(&in->runs, memory_order_relaxed);
+
+    atomic_store_explicit(&in->until_ms, until_ms, memory_order_relaxed);
+    atomic_store_explicit(&in->runs, runs + 1, memory_order_relaxed);
+}
+
+uint64_t interrupt_until(const struct interrupt *in)
+{
+    return atomic_load_explicit(&in->until_ms, memory_order_relaxed);
+}
+
+/* With growing pauses while it is the same code: a library that is stuck in poll() may begin to
+ * wait anew each time. Returns in how many milliseconds to look again. */
+static uint64_t look_locked(struct interrupt *in, uint64_t now_ms)
+{
+    unsigned runs = atomic_load_explicit(&in->runs, memory_order_relaxed);
+    uint64_t until_ms = interrupt_until(in);
+
+    if (!until_ms)
+        return IDLE_MS;
+    if (runs == in->seen_runs)
+        inbox_hurry_held(in->held);
+    in->seen_runs = runs;
+    if (now_ms < until_ms && !atomic_load(&in->ends))
+        return LOOK_MS;
+    if (runs != in->late_runs || !in->pause_ms) {
+        in->late_runs = runs;
+        in->again_ms = now_ms;
+        in->pause_ms = LOOK_MS;
+    }
+    if (now_ms >= in->again_ms) {
+        pthread_kill(in->thread, signal_used);
+        in->again_ms = now_ms + in->pause_ms;
+        in->pause_ms *= 2;
+    }
+    return in->again_ms - now_ms;
+}
+
+static void *late_main(void *arg)
+{
+    struct list *l;
+
+    for (;;) {
+        uint64_t now_ms = clock_ms(), pause_ms = IDLE_MS, ms;
+        struct timespec pause = {0, 0};
+
+        pthread_mutex_lock(&lock);
+        if (list_empty(&all))
+            break;
+        list_each (l, &all) {
+            ms = look_locked(list_entry(l, struct interrupt, link), now_ms);
+            pause_ms = ms < pause_ms ? ms : pause_ms;
+        }
+        pthread_mutex_unlock(&lock);
+        pause.tv_nsec = (long)(pause_ms > LOOK_MS ? pause_ms : LOOK_MS) * 1000000;
+        nanosleep(&pause, NULL);
+    }
+    watched = 0;
+    pthread_mutex_unlock(&lock);
+    return arg;
+}
+
+/* Returns 0 when there is no such thread and none can be started. */
+static int watch_locked(void)
+{
+    struct error e;
+    pthread_t thread;
+
+    if (!watched && thread_start(&thread, "late", 0, late_main, NULL, &e) == ERR_OK) {
+        pthread_detach(thread);
+        watched = 1;
+    }
+    return watched;
+}
+
+void interrupt_all(struct interrupt *in)
+{
+    atomic_store(&in->ends, 1);
+    pthread_mutex_lock(&lock);
+    if (in->linked)
+        look_locked(in, clock_ms());
+    pthread_mutex_unlock(&lock);
+}
+
+/* --- a VM --- */
+
 void interrupt_init(struct interrupt *in, lua_State *L, lua_Hook hook)
 {
     in->L = L;
@@ -53,33 +169,30 @@ void interrupt_begin(struct interrupt *in)
 
     if (!in->L)
         return;
+    in->counts = !signal_used;
+    if (signal_used) {
+        mine = in;
+        in->thread = pthread_self();
+        in->held = inbox_held();
+        sigemptyset(&set);
+        sigaddset(&set, signal_used);
+        pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+        pthread_mutex_lock(&lock);
+        in->counts = !watch_locked();
+        in->linked = !in->counts;
+        if (in->linked)
+            list_push_back(&all, &in->link);
+        pthread_mutex_unlock(&lock);
+    }
     interrupt_rest(in);
-    if (!signal_used)
-        return;
-    mine = in;
-    sigemptyset(&set);
-    sigaddset(&set, signal_used);
-    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
-void interrupt_end(void)
+void interrupt_end(struct interrupt *in)
 {
+    pthread_mutex_lock(&lock);
+    if (in->linked)
+        list_del(&in->link);
+    in->linked = 0;
+    pthread_mutex_unlock(&lock);
     mine = NULL;
-}
-
-void interrupt_rest(struct interrupt *in)
-{
-    if (in->L)
-        set_hook(in, signal_used ? 0 : COUNT);
-}
-
-void interrupt_insist(struct interrupt *in)
-{
-    set_hook(in, 1);
-}
-
-void interrupt_send(const struct interrupt *in, pthread_t thread)
-{
-    if (in->L && signal_used)
-        pthread_kill(thread, signal_used);
 }

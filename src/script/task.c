@@ -450,7 +450,10 @@ void task_resume(struct strand *s)
 {
     while (!list_empty(&s->ops))
         op_leave(list_entry(s->ops.next, struct op, wait));
-    go(s, 0);
+    if (!s->task->current && overdue(s->task))
+        end_timeout(s->task); /* before the hook would have to */
+    else
+        go(s, 0);
 }
 
 void task_end_all(struct vm *vm)

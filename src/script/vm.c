@@ -34,7 +34,6 @@ enum {
     STACK_BYTES = 8 << 20, /* recursion through C functions takes 4 MiB before Lua's own bound ends
                             * it; guard.lua looks after those that would take more */
     COLLECT_MS = 1000,
-    FIRST_PAUSE_MS = 10,
     LOOK_EVERY = 1000000, /* instructions of a script that is being loaded: some 10 ms */
     WAKE_MS = 1000        /* specs move the clock: look at it now and then even when idle */
 };
@@ -54,15 +53,12 @@ struct vm {
     struct task *current;
     struct loop *loop;
     pthread_t thread;
-    int started;              /* its maker's: there is a thread to join */
-    atomic_int end;           /* enum vm_end */
-    atomic_int ended;         /* the thread is past its last touch of all this */
-    atomic_uint busy;         /* loads */
-    atomic_uint ops;          /* under way elsewhere */
-    atomic_ullong overdue_ms; /* until when the code that runs may; 0: none runs */
+    int started;      /* its maker's: there is a thread to join */
+    atomic_int end;   /* enum vm_end */
+    atomic_int ended; /* the thread is past its last touch of all this */
+    atomic_uint busy; /* loads */
+    atomic_uint ops;  /* under way elsewhere */
     struct interrupt interrupt;
-    uint64_t late_ms, again_ms, pause_ms; /* vm_stop_late()'s */
-    int late_quits;
 };
 
 static const char registry_key; /* its address finds the VM in a state's registry */
@@ -96,7 +92,7 @@ static void *vm_alloc(void *arg, void *p, size_t old, size_t n)
 /* Finalizers are a script's code, which no hook stops: outside of a task they have this long. */
 static void collect(struct vm *vm)
 {
-    int watched = atomic_load_explicit(&vm->overdue_ms, memory_order_relaxed) != 0;
+    int watched = interrupt_until(&vm->interrupt) != 0;
 
     vm->refused = 0;
     if (!watched)
@@ -338,7 +334,8 @@ static void *vm_main(void *arg)
         timers_run(&vm->timers, clock_ms());
         if (end >= VM_QUITS || (end == VM_RETIRES && list_empty(&vm->tasks)))
             break;
-        sleep_until_due(vm);
+        if (end_of(vm) == end) /* that it was told to end may have been drained as well */
+            sleep_until_due(vm);
     }
     inbox_close(vm->inbox);
     inbox_drain(vm->inbox);
@@ -346,7 +343,7 @@ static void *vm_main(void *arg)
     timers_run(&vm->timers, UINT64_MAX); /* what no task waits for: its op ends with the VM */
     if (vm->loop)
         loop_close(vm->loop);
-    interrupt_end();
+    interrupt_end(&vm->interrupt);
     atomic_store(&vm->ended, 1);
     return NULL;
 }
@@ -365,6 +362,8 @@ static void set_end(struct vm *vm, enum vm_end end)
 {
     atomic_store(&vm->end, (int)end);
     inbox_wake(vm->inbox);
+    if (end >= VM_QUITS)
+        interrupt_all(&vm->interrupt);
 }
 
 void vm_quit(struct vm *vm)
@@ -383,10 +382,8 @@ int vm_stop(struct vm *vm, uint64_t until_ms)
     vm_quit(vm);
     if (end_of(vm) == VM_ABANDONED) /* that one has had its time */
         until_ms = 0;
-    while (!atomic_load(&vm->ended) && clock_ms() < until_ms) {
-        vm_stop_late(vm, clock_ms());
+    while (!atomic_load(&vm->ended) && clock_ms() < until_ms)
         nanosleep(&pause, NULL);
-    }
     if (!atomic_load(&vm->ended)) {
         log_warn("script", "a getter is stuck in a C function and was left behind", "vm=%s",
                  vm->opts.name);
@@ -422,33 +419,9 @@ int vm_join(struct vm *vm)
 
 int vm_stuck(const struct vm *vm, uint64_t now_ms, uint64_t grace_ms)
 {
-    uint64_t overdue = atomic_load_explicit(&vm->overdue_ms, memory_order_relaxed);
+    uint64_t until_ms = interrupt_until(&vm->interrupt);
 
-    return overdue && now_ms > overdue + grace_ms;
-}
-
-/* With growing pauses: a library that is stuck in poll() may begin to wait anew each time. */
-uint64_t vm_stop_late(struct vm *vm, uint64_t now_ms)
-{
-    int quits = vm_quitting(vm);
-    uint64_t until_ms = atomic_load_explicit(&vm->overdue_ms, memory_order_relaxed);
-
-    if (!vm->started || !until_ms || atomic_load(&vm->ended))
-        return UINT64_MAX;
-    if (!quits && now_ms < until_ms)
-        return until_ms - now_ms;
-    if (until_ms != vm->late_ms || quits != vm->late_quits) {
-        vm->late_ms = until_ms;
-        vm->late_quits = quits;
-        vm->again_ms = now_ms;
-        vm->pause_ms = FIRST_PAUSE_MS;
-    }
-    if (now_ms >= vm->again_ms) {
-        interrupt_send(&vm->interrupt, vm->thread);
-        vm->again_ms = now_ms + vm->pause_ms;
-        vm->pause_ms *= 2;
-    }
-    return vm->again_ms - now_ms;
+    return until_ms && now_ms > until_ms + grace_ms;
 }
 
 int vm_quitting(const struct vm *vm)
@@ -582,7 +555,7 @@ struct task *vm_current(struct vm *vm)
 
 void vm_watch_until(struct vm *vm, uint64_t deadline_ms)
 {
-    atomic_store_explicit(&vm->overdue_ms, deadline_ms, memory_order_relaxed);
+    interrupt_at(&vm->interrupt, deadline_ms);
 }
 
 void vm_set_current(struct vm *vm, struct task *t, uint64_t deadline_ms)

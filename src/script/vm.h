@@ -112,10 +112,6 @@ int vm_join(struct vm *vm);
 /* Any thread: what runs is `grace_ms` past its deadline, and no hook has stopped it. */
 int vm_stuck(const struct vm *vm, uint64_t now_ms, uint64_t grace_ms);
 
-/* One thread, the one that watches: sees to it that what runs past its deadline, or must end, is
- * stopped. Returns after how many milliseconds it is to be called again, if not earlier. */
-uint64_t vm_stop_late(struct vm *vm, uint64_t now_ms);
-
 /* Any thread: what computes in the VM must end. */
 int vm_quitting(const struct vm *vm);
 
