@@ -218,7 +218,7 @@ describe("under luv a getter", function()
       rig.record "went on"
     ]], { timeout = 0.3 })
     local began = socket.gettime()
-    assert.same({ 504, "TIMEOUT", "group g: the getter took longer than 0.3 s" }, code_of(get "k"))
+    assert.matches("^504 TIMEOUT group g: %C+ 0%.3 s$", table.concat(code_of(get "k"), " "))
     assert(SLOW or socket.gettime() - began < 0.5, "late")
     eventually(function() return r:total() > 0 end, 5, "the timer fires")
     assert.same({ ["false cannot resume dead coroutine"] = 1 }, r:calls())

@@ -236,8 +236,8 @@ describe("a getter", function()
 
     it("does not outlast the load's", function()
       start(SCRIPT)
-      assert.equal("TIMEOUT: group quick: the getter took longer than 0.2 s",
-        assert(n:get("late", "k")).body)
+      -- The getter says so or, where its VM comes too late, the load.
+      assert.matches("^TIMEOUT: group quick: %C+ 0%.2 s$", assert(n:get("late", "k")).body)
     end)
 
     it("is told what a deadline may be, at its own line", function()
