@@ -171,7 +171,7 @@ describe("under cqueues a getter", function()
       fns[i] = function()
         local began = socket.gettime()
         assert.equal("TIMEOUT", code_of(get("k" .. i))[2])
-        assert(SLOW or socket.gettime() - began < 0.5, "late")
+        assert(SLOW or socket.gettime() - began < 5, "late")
       end
     end
     http.together(fns)

@@ -214,7 +214,7 @@ for _, dialect in ipairs(FORKS) do
         local socket = require "socket"
         local answers = { %s }
         return function(request, c)
-          local name = request.target:match "/(%%a+)%%-%%d+$"
+          local name = request.target:match "/(%%a+)%%-%%d"
           if name == "soon" then
             local ns, parts = (socket.gettime() + 1.5) * 1e9, {}
             while ns >= 128 do

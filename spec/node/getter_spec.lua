@@ -62,7 +62,7 @@ describe("a getter", function()
     http.together(fns)
     local took = ended - began
     assert(took >= 0.1, "nobody slept")
-    assert(took < (slowed() and 5 or 0.5), ("%.3f s"):format(took))
+    assert(took < 5, ("%.3f s"):format(took)) -- one after the other would be 20 s
   end)
 
   it("asks another group, which is cached as ever", function()
@@ -434,7 +434,7 @@ describe("two nodes", function()
   it("forget a value in the hot cache of one when it is over at the other", function()
     local key, owner, asker
     for i = 1, 100 do
-      key = ("0.3 %d"):format(i)
+      key = ("2 %d"):format(i)
       owner, asker = a, b
       if rig.owner({ a.url, b.url }, key) == a.url then
         break
@@ -442,12 +442,12 @@ describe("two nodes", function()
     end
     local began = socket.gettime()
     local value = assert(owner:get("expiring", key)).body
-    eventually(function() return socket.gettime() - began > 0.15 end) -- half of its life
+    eventually(function() return socket.gettime() - began > 1 end) -- half of its life
     local taken = assert(asker:get("expiring", key))
     if taken.body == value then
       eventually(function() return assert(asker:get("expiring", key)).body ~= value end, 5)
-      -- A whole life from the copying on would have been 0.45 s.
-      assert(socket.gettime() - began < 0.42 or slowed(), "it lived on in the hot cache")
+      -- A whole life from the copying on would have been 3 s.
+      assert(socket.gettime() - began < 2.9 or slowed(), "it lived on in the hot cache")
     end
   end)
 end)

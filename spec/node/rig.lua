@@ -17,7 +17,7 @@
 --   rig.stop(n)                             ends a node, and insists that it ends well
 --   rig.owner(peers, key, dialect, hash) -> url      who owns the key in that ring, of a dialect
 --                                                    [golang] and a hash [its own] by name
---   rig.owned_by(peers, url, name, dialect) -> key   a key of that owner: name-1, name-2, ...
+--   rig.owned_by(peers, url, name, dialect) -> key   a key of that owner: name-1.of.the.ring, ...
 
 local eventually = require "support.eventually"
 local ffi = require "ffi"
@@ -118,9 +118,10 @@ function rig.owner(peers, key, dialect, hash)
   return peers[i + 1]
 end
 
+-- What differs is not at the end: FNV-1 puts keys with the same beginning side by side.
 function rig.owned_by(peers, url, name, dialect)
   for i = 1, 10000 do
-    local key = ("%s-%d"):format(name, i)
+    local key = ("%s-%d.of.the.ring"):format(name, i)
     if rig.owner(peers, key, dialect) == url then
       return key
     end
