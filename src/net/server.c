@@ -198,8 +198,10 @@ static void on_accept(void *arg, int fd, const struct sockaddr *addr, socklen_t 
 
 static struct MHD_Daemon *start_daemon(struct server *s)
 {
-    const unsigned flags =
-        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG;
+    /* Without the eventfd by which libmicrohttpd tells itself that a connection was resumed, one
+     * system call each: server_loop.c resumes on the thread that runs it, just before it does. */
+    const unsigned flags = MHD_USE_EPOLL | (MHD_ALLOW_SUSPEND_RESUME & ~(unsigned)MHD_USE_ITC) |
+                           MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG;
     const struct server_opts *o = &s->opts;
     unsigned limit = o->max_connections + o->max_connections / SPARE_CONNECTIONS_IN + o->threads;
 
