@@ -65,10 +65,10 @@ uint64_t interrupt_until(const struct interrupt *in);
 /* Any thread: whatever runs, now and later, must end. */
 void interrupt_all(struct interrupt *in);
 
-/* In the hook: there is nothing to be stopped, or no more. */
+/* The VM's thread: there is nothing to be stopped, or no more. */
 void interrupt_rest(struct interrupt *in);
 
-/* In the hook: every instruction calls it, until there is a rest. */
+/* The VM's thread: every instruction calls the hook, until there is a rest. */
 void interrupt_insist(struct interrupt *in);
 
 #endif
