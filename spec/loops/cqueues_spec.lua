@@ -239,7 +239,8 @@ describe("under cqueues a getter", function()
     start([[
       if key == "parked" then
         parked = coroutine.running()
-        cqueues.sleep(0.2)
+        rig.record "parked"
+        cqueues.sleep(1)
         return "by cqueues"
       elseif key == "resume" then
         return tostring(select(2, coroutine.resume(parked)))
@@ -251,7 +252,7 @@ describe("under cqueues a getter", function()
     http.together {
       function() assert.equal("by cqueues", get("parked").body) end,
       function()
-        rig.wait(n, function() return n:stats().groups.g.flights == 1 end)
+        rig.wait(n, function() return r:calls().parked end)
         resumed = get("resume").body
       end,
     }
