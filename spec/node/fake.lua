@@ -6,6 +6,9 @@
 --     source is Lua that returns function(request, c), called for every request with
 --       request = { method =, target =, headers = { lower-case name = value }, body = }
 --       c:send(bytes), c:sleep(seconds), c:close()     and the connection stays open until closed
+--       c.asked                                        how many requests came on the connection
+--       c:note(text)                                   a line in f:requests()
+--     and perhaps a second function(c), called for every connection before its first request
 --     f.port, f.url, f:requests() -> { "GET /target", ... }, f:stop()
 --
 -- Here the server and its client of the spec are two processes: neither can make the other wait.
@@ -21,7 +24,7 @@ fake.__index = fake
 local SERVER = [[
 local socket = require "socket"
 
-local answer = assert(loadfile(arg[1]))()
+local answer, greet = assert(loadfile(arg[1]))()
 local log = assert(io.open(arg[2], "w"))
 
 local listener = assert(socket.bind("127.0.0.1", 0, 1024))
@@ -60,6 +63,11 @@ function Conn:close()
   coroutine.yield()
 end
 
+function Conn:note(text)
+  log:write(text, "\n")
+  log:flush()
+end
+
 function Conn:more()
   while true do
     local data, err, partial = self.sock:receive(65536)
@@ -94,10 +102,11 @@ function Conn:read()
 end
 
 local function serve(conn)
+  if greet then greet(conn) end
   while true do
     local request = conn:read()
-    log:write(request.method, " ", request.target, "\n")
-    log:flush()
+    conn.asked = conn.asked + 1
+    conn:note(request.method .. " " .. request.target)
     answer(request, conn)
   end
 end
@@ -130,7 +139,7 @@ while true do
       if new then
         new:settimeout(0)
         new:setoption("tcp-nodelay", true)
-        local conn = setmetatable({ sock = new, buf = "", co = coroutine.create(serve) }, Conn)
+        local conn = setmetatable({ sock = new, buf = "", asked = 0, co = coroutine.create(serve) }, Conn)
         conns[new] = conn
         due[#due + 1] = conn
       end

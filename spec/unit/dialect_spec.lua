@@ -370,3 +370,26 @@ describe("dialect golang", function()
     end
   end)
 end)
+
+describe("the id of a request", function()
+  -- Nodes of different versions compare these: they may not change.
+  it("is the same everywhere, of the group and the key", function()
+    local function id(group, asked)
+      local b = ffi.new "struct buf"
+      C.buf_init(b, 0)
+      C.dialect_put_echo(b, C.dialect_request_id(group, #group, asked, #asked))
+      local line = ffi.string(b.data)
+      C.buf_deinit(b)
+      return line
+    end
+    assert.matches("^X%-Groupcache%-Key: %x+$", id("g", "k"))
+    assert.equal(#"X-Groupcache-Key: " + 16, #id("g", "k"))
+    local seen = {}
+    for _, pair in ipairs { { "g", "k" }, { "gk", "" }, { "", "gk" }, { "g", "k\0" }, { "g", "" } } do
+      local line = id(pair[1], pair[2])
+      assert.is_nil(seen[line])
+      seen[line] = true
+    end
+    assert.equal("X-Groupcache-Key: 880a7215e9947b04", id("g", "one"))
+  end)
+end)

@@ -6,17 +6,23 @@
  * cancellation on its way. It also holds the net, so that a late fetch_cancel() finds an inbox
  * that refuses instead of freed memory.
  *
- * Handles come from the net's pool. What is the same for all exchanges is set once per handle;
- * begin() sets the rest every time, so a handle that did a plain GET goes back as it is.
+ * Each exchange has an easy handle of its own. One that is used again carries libcurl's store of
+ * headers into the next exchange (7.88 writes into freed memory when an answer begins with a folded
+ * line) and its count of resent requests (the sixth fails). A new one costs 1 us.
  *
- * libcurl takes the last of several Content-Lengths, and an answer cut off within its headers for
- * an empty one. We are stricter, since where an answer ends decides what is cached and whose bytes
- * come next on that connection: see on_header().
+ * Connections are kept by the CURLM, and what one may carry from an exchange to the next is bytes:
+ * - those behind an answer end the connection, on_debug();
+ * - those that come while it is idle end it, net.c, and once more just before it is used again,
+ *   before_request();
+ * - an answer whose head can be read in two ways ends it, head.h.
+ *
+ * A kept connection that ends before the first byte of an answer has perhaps been closed before it
+ * saw the request: libcurl sends it again. It may do so once, on a new connection, and not at all
+ * when the request may not be carried out twice (RFC 9110, 9.2.2).
  *
  * Not here: the event loop (net.c), which peer to ask and when to try another (peers). */
 #include "net/fetch.h"
 
-#include <ctype.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -27,14 +33,16 @@
 
 #include "base/inbox.h"
 #include "base/mem.h"
+#include "net/head.h"
 #include "net/net.h"
 #include "net/net_curl.h"
+#include "net/request.h"
+#include "net/token.h"
 
 enum {
     DEFAULT_CONNECT_MS = 1000,
     DEFAULT_TIMEOUT_MS = 5000,
     DEFAULT_MAX_BYTES = 8 << 20,
-    MAX_HEAD_BYTES = 256 << 10,
     RESERVE_MAX = 1 << 20, /* memory given to an announced length before its bytes come */
     IDLE_S = 45,           /* a connection unused for longer is not used again */
     LIFETIME_S = 300       /* nor one that is older */
@@ -64,15 +72,17 @@ struct fetch {
     long connect_ms, timeout_ms;
     size_t max_bytes;
     int insecure;
+    int repeatable;        /* the other side may carry the request out twice */
     const char *data_flaw; /* a literal */
+    const char *echo;      /* "Name: value", or NULL */
 
     /* the network thread's */
     struct transfer transfer;
-    int headed;        /* the answer's header block has come to its end */
-    int lengths;       /* Content-Length lines of the answer so far */
-    uint64_t length;   /* the first one's value */
-    const char *flaw;  /* why we gave the answer up, NULL when we did not */
-    size_t head_bytes; /* of headers and trailers; libcurl bounds only the former */
+    char text[CURL_ERROR_SIZE]; /* libcurl's words about a failure */
+    unsigned sent;              /* how often the request was about to go out */
+    int stale;                  /* the kept connection was none to be used */
+    struct head head;           /* of the answer */
+    const char *flaw;           /* why we gave the answer up, NULL when we did not */
     struct buf body;
     enum fetch_phase phase;
     int status;
@@ -80,89 +90,6 @@ struct fetch {
 };
 
 static const struct error no_error;
-
-/* --- checks, on the caller's thread --- */
-
-static int is_token_byte(unsigned char c)
-{
-    return c < 0x80 && (isalnum(c) || (c && strchr("!#$%&'*+-.^_`|~", c)));
-}
-
-static size_t token_len(const char *s)
-{
-    size_t n = 0;
-
-    while (is_token_byte((unsigned char)s[n]))
-        n++;
-    return n;
-}
-
-static enum err check_method(const char *method, int has_body, struct error *e)
-{
-    size_t n = token_len(method);
-
-    if (!n || method[n])
-        return error_set(e, ERR_INVAL, "method: not an HTTP method name");
-    if (has_body && !strcmp(method, "HEAD"))
-        return error_set(e, ERR_INVAL, "method: HEAD cannot carry a body");
-    return ERR_OK;
-}
-
-static enum err check_url(const char *url, struct error *e)
-{
-    size_t i, scheme;
-
-    if (!strncasecmp(url, "http://", 7))
-        scheme = 7;
-    else if (!strncasecmp(url, "https://", 8))
-        scheme = 8;
-    else
-        return error_set(e, ERR_INVAL, "url: neither http:// nor https://");
-    for (i = scheme; url[i]; i++)
-        if ((unsigned char)url[i] <= ' ' || url[i] == 0x7f)
-            return error_set(e, ERR_INVAL, "url: a space or control byte at position %zu", i + 1);
-    if (!url[scheme] || strchr("/?#", url[scheme]))
-        return error_set(e, ERR_INVAL, "url: no host");
-    return ERR_OK;
-}
-
-static int same_name(const char *line, size_t name_len, const char *name)
-{
-    return name_len == strlen(name) && !strncasecmp(line, name, name_len);
-}
-
-static enum err check_header(const char *line, size_t at, struct error *e)
-{
-    size_t n = token_len(line), i;
-
-    if (!n || line[n] != ':')
-        return error_set(e, ERR_INVAL, "header %zu: not a \"Name: value\" line", at + 1);
-    for (i = n; line[i]; i++)
-        if (((unsigned char)line[i] < ' ' && line[i] != '\t') || line[i] == 0x7f)
-            return error_set(e, ERR_INVAL, "header %.*s: a control byte in its value",
-                             (int)(n < 80 ? n : 80), line);
-    /* These say where the request ends, which is for the code that sends the body. */
-    if (same_name(line, n, "Content-Length") || same_name(line, n, "Transfer-Encoding"))
-        return error_set(e, ERR_INVAL, "header %.*s: it is set from the body", (int)n, line);
-    return ERR_OK;
-}
-
-int fetch_takes_header(const char *line)
-{
-    return check_header(line, 0, NULL) == ERR_OK;
-}
-
-static enum err check(const struct fetch_opts *o, struct error *e)
-{
-    enum err err = check_url(o->url, e);
-    size_t i;
-
-    if (!err && o->method)
-        err = check_method(o->method, o->body != NULL, e);
-    for (i = 0; !err && i < o->n_headers; i++)
-        err = check_header(o->headers[i], i, e);
-    return err;
-}
 
 /* --- the copy --- */
 
@@ -202,6 +129,8 @@ static size_t copy_size(const struct fetch_opts *o)
     n += strlen(method_of(o)) + 1;
     if (o->ca_file)
         n += strlen(o->ca_file) + 1;
+    if (o->echo)
+        n += strlen(o->echo) + 1;
     for (i = 0; i < o->n_headers; i++)
         n += strlen(o->headers[i]) + 1;
     return o->body ? n + o->body_len : n;
@@ -226,7 +155,7 @@ static char *copy_string(char **at, const char *s)
 static char *copy_header(char **at, const char *line)
 {
     char *out = copy_string(at, line);
-    size_t n = token_len(out);
+    size_t n = token_len(out, strlen(out));
 
     if (!out[n + 1 + strspn(out + n + 1, " \t")]) {
         out[n] = ';';
@@ -286,16 +215,20 @@ static void copy_opts(struct fetch *f, const struct fetch_opts *o)
         f->method = copy_string(&at, method_of(o));
     if (o->ca_file)
         f->ca_file = copy_string(&at, o->ca_file);
+    if (o->echo)
+        f->echo = copy_string(&at, o->echo);
     f->send_len = o->body ? o->body_len : 0;
     f->send = copy(&at, o->body, f->send_len);
     f->connect_ms = limit_ms(o->connect_timeout_ms, DEFAULT_CONNECT_MS);
     f->timeout_ms = limit_ms(o->timeout_ms, DEFAULT_TIMEOUT_MS);
     f->max_bytes = o->max_bytes ? o->max_bytes : DEFAULT_MAX_BYTES;
     f->insecure = o->insecure;
+    f->repeatable = o->repeatable || request_is_idempotent(method_of(o));
     f->data = o->data;
     f->data_flaw = o->flaw;
     f->done = o->done;
     f->ctx = o->ctx;
+    head_init(&f->head, f->kind == KIND_HEAD);
     buf_init(&f->body, f->data ? 0 : f->max_bytes);
 }
 
@@ -319,63 +252,63 @@ static void fail(struct fetch *f, enum err code, enum fetch_phase phase, const c
 }
 
 /* Whether the request had a connection to go out on, made for it or reused. */
-static int was_sent(struct fetch *f)
+static enum fetch_phase phase_of(const struct fetch *f)
 {
-    curl_off_t us = 0;
-
-    if (f->transfer.easy)
-        curl_easy_getinfo(f->transfer.easy->curl, CURLINFO_PRETRANSFER_TIME_T, &us);
-    return us > 0;
+    return f->sent ? FETCH_NO_ANSWER : FETCH_NOT_SENT;
 }
 
-static enum fetch_phase phase_of(struct fetch *f)
+/* A request that is sent again on a new connection was not seen on the old one, unless it may not
+ * be carried out twice: then nobody knows. */
+static enum fetch_phase phase_unconnected(const struct fetch *f)
 {
-    return was_sent(f) ? FETCH_NO_ANSWER : FETCH_NOT_SENT;
+    return f->repeatable ? FETCH_NOT_SENT : phase_of(f);
+}
+
+/* libcurl has a bound of its own for one line of a head, and reports it as lack of memory. */
+static int is_long_line(const struct fetch *f, CURLcode code)
+{
+    return f->sent && f->head.part != HEAD_TRAILERS && !f->body.failed &&
+           (code == CURLE_OUT_OF_MEMORY || code == 100); /* CURLE_TOO_LARGE of 8.6 */
 }
 
 static void judge_failure(struct fetch *f, CURLcode code)
 {
-    const char *text = f->transfer.easy->text;
+    const char *text = *f->text ? f->text : curl_easy_strerror(code);
 
-    if (!*text)
-        text = curl_easy_strerror(code);
     if (code == CURLE_FILESIZE_EXCEEDED || f->body.failed == ERR_TOOBIG)
         fail(f, ERR_TOOBIG, FETCH_NO_ANSWER, "the answer's body is over %zu bytes", f->max_bytes);
+    else if (is_long_line(f, code))
+        fail(f, ERR_TOOBIG, FETCH_NO_ANSWER, "a header line of the answer is over 100 KB");
     else if (code == CURLE_OUT_OF_MEMORY || f->body.failed == ERR_NOMEM)
         fail(f, ERR_NOMEM, phase_of(f), "no memory for the exchange");
     else if (code == CURLE_OPERATION_TIMEDOUT) /* libcurl only keeps the time to connect */
-        fail(f, ERR_TIMEOUT, FETCH_NOT_SENT, "no connection within %ld ms", f->connect_ms);
+        fail(f, ERR_TIMEOUT, phase_unconnected(f), "no connection within %ld ms", f->connect_ms);
     else if (code == CURLE_URL_MALFORMAT)
         fail(f, ERR_INVAL, FETCH_NOT_SENT, "url: %s", text);
-    else if (code == CURLE_COULDNT_CONNECT) /* whatever a dead connection before it was sent */
-        fail(f, ERR_PEER, FETCH_NOT_SENT, "%s", text);
+    else if (code == CURLE_COULDNT_CONNECT)
+        fail(f, ERR_PEER, phase_unconnected(f), "%s", text);
     else
         fail(f, ERR_PEER, phase_of(f), "%s", f->flaw ? f->flaw : text);
 }
 
 static void judge(struct fetch *f, CURLcode code)
 {
-    long status = 0;
-
     if (code) {
         judge_failure(f, code);
-        return;
+    } else if (f->head.part != HEAD_TRAILERS) {
+        fail(f, ERR_PEER, FETCH_NO_ANSWER, "the answer ended within its headers (status %d)",
+             f->head.status);
+    } else {
+        f->phase = FETCH_ANSWERED;
+        f->status = f->head.status;
     }
-    curl_easy_getinfo(f->transfer.easy->curl, CURLINFO_RESPONSE_CODE, &status);
-    if (!f->headed || status < 200 || status > 999) {
-        fail(f, ERR_PEER, FETCH_NO_ANSWER, "the answer ended within its headers (status %ld)",
-             status);
-        return;
-    }
-    f->phase = FETCH_ANSWERED;
-    f->status = (int)status;
 }
 
 static void judge_ended(struct fetch *f, const struct error *why)
 {
     if (why->code != ERR_TIMEOUT)
         fail(f, why->code, phase_of(f), "%s", why->msg);
-    else if (was_sent(f))
+    else if (f->sent)
         fail(f, ERR_TIMEOUT, FETCH_TIMED_OUT, "no whole answer within %ld ms", f->timeout_ms);
     else
         fail(f, ERR_TIMEOUT, FETCH_NOT_SENT, "no connection within %ld ms", f->timeout_ms);
@@ -384,89 +317,129 @@ static void judge_ended(struct fetch *f, const struct error *why)
 /* The one place where done is called; the outcome is in f. */
 static void finish(struct fetch *f)
 {
-    int plain = f->kind == KIND_GET && !f->method && !f->ca_file && !f->insecure;
-
     atomic_store(&f->ended, 1);
     f->done(f->ctx, f);
-    net_easy_put(f->net, f->transfer.easy, plain);
-    f->transfer.easy = NULL;
+    if (f->transfer.curl)
+        curl_easy_cleanup(f->transfer.curl);
+    f->transfer.curl = NULL;
     fetch_unref(f);
+}
+
+/* The kept connection was none to be used, which was noticed before anything was sent on it. */
+static void start_again(struct fetch *f)
+{
+    struct error e;
+
+    f->stale = 0;
+    curl_easy_setopt(f->transfer.curl, CURLOPT_FRESH_CONNECT, 1L);
+    if (!net_add_again(&f->transfer, &e))
+        return;
+    fail(f, e.code, FETCH_NOT_SENT, "%s", e.msg);
+    finish(f);
 }
 
 static void on_ended(struct transfer *t, CURLcode code, const struct error *why)
 {
     struct fetch *f = list_entry(t, struct fetch, transfer);
 
-    if (why)
+    if (why) {
         judge_ended(f, why);
-    else
+    } else if (f->stale) {
+        start_again(f);
+        return;
+    } else {
         judge(f, code);
+    }
     finish(f);
+}
+
+/* --- the connection --- */
+
+/* CURLOPT_PREREQFUNCTION: there is a connection, and the request is about to be sent. */
+static int before_request(void *arg, char *ip, char *local_ip, int port, int local_port)
+{
+    struct fetch *f = arg;
+    CURL *c = f->transfer.curl;
+    long made = 0;
+
+    (void)ip;
+    (void)local_ip;
+    (void)port;
+    (void)local_port;
+    if (f->sent && !f->repeatable) {
+        f->flaw = "the connection ended before an answer came";
+        return CURL_PREREQFUNC_ABORT;
+    }
+    curl_easy_getinfo(c, CURLINFO_NUM_CONNECTS, &made);
+    if (!made && net_drop_speakers(f->net)) { /* perhaps this one: libcurl does not tell which */
+        f->stale = 1;
+        return CURL_PREREQFUNC_ABORT;
+    }
+    f->sent++;
+    curl_easy_setopt(c, CURLOPT_FRESH_CONNECT, 1L); /* should libcurl send it again */
+    return CURL_PREREQFUNC_OK;
+}
+
+/* CURLOPT_DEBUGFUNCTION, from the end of a head on whose answer has no body or comes in chunks:
+ * libcurl 7.88 drops what it has read behind such an answer, says so here, and keeps the
+ * connection. Newer ones close it, as all do behind a Content-Length. */
+static int on_debug(CURL *c, curl_infotype type, char *text, size_t n, void *arg)
+{
+    static const char *const surplus[] = {"Excess found", "Leftovers after chunking"};
+    size_t i, len;
+
+    (void)arg;
+    for (i = 0; type == CURLINFO_TEXT && i < sizeof(surplus) / sizeof(surplus[0]); i++) {
+        len = strlen(surplus[i]);
+        if (n >= len && !memcmp(text, surplus[i], len))
+            curl_easy_setopt(c, CURLOPT_FORBID_REUSE, 1L);
+    }
+    return 0;
 }
 
 /* --- the answer --- */
 
-static struct fetch *fetch_of(const struct easy *ez)
+/* Whether a line is the header that f->echo names, with another value. */
+static int is_of_another(const struct fetch *f, const char *line, size_t n)
 {
-    return list_entry(ez->transfer, struct fetch, transfer);
-}
+    size_t name = f->echo ? strcspn(f->echo, ":") + 1 : 0, value = name, end = n;
 
-/* A number and nothing else; 0 when it is not. Overflow is libcurl's to refuse. */
-static int parse_length(const char *s, const char *end, uint64_t *out)
-{
-    uint64_t v = 0;
-    const char *p;
-
-    while (s < end && (*s == ' ' || *s == '\t'))
-        s++;
-    while (end > s && strchr(" \t\r\n", end[-1]))
+    if (!name || n < name || (line[0] | 0x20) != (f->echo[0] | 0x20) ||
+        strncasecmp(line, f->echo, name) != 0)
+        return 0;
+    value += strspn(f->echo + name, " ");
+    while (name < n && (line[name] == ' ' || line[name] == '\t'))
+        name++;
+    while (end > name && strchr(" \t\r\n", line[end - 1]))
         end--;
-    for (p = s; p < end && *p >= '0' && *p <= '9'; p++)
-        v = v * 10 + (uint64_t)(*p - '0');
-    *out = v;
-    return p == end && end > s;
-}
-
-static const char *check_length(struct fetch *f, const char *value, const char *end)
-{
-    uint64_t v;
-
-    if (!parse_length(value, end, &v))
-        return "a Content-Length that is no number";
-    if (f->lengths++ && v != f->length)
-        return "two different Content-Lengths";
-    f->length = v;
-    return NULL;
+    return end - name != strlen(f->echo + value) ||
+           memcmp(line + name, f->echo + value, end - name);
 }
 
 /* CURLOPT_HEADERFUNCTION: a line of the answer, status line and line end included. Giving up here
  * also closes the connection, so no byte beyond a doubtful end is read as another's answer. */
 static size_t on_header(char *line, size_t one, size_t n, void *arg)
 {
-    static const char name[] = "Content-Length:";
-    const size_t name_len = sizeof(name) - 1;
-    struct fetch *f = fetch_of(arg);
+    struct fetch *f = arg;
+    int in_head = f->head.part != HEAD_TRAILERS;
 
     (void)one;
-    f->head_bytes += n;
-    if (f->head_bytes > MAX_HEAD_BYTES)
-        f->flaw = "its headers or trailers have no end";
-    else if (n > name_len && (line[0] | 0x20) == 'c' && !strncasecmp(line, name, name_len))
-        f->flaw = check_length(f, line + name_len, line + n);
-    else if (n > 5 && !memcmp(line, "HTTP/", 5))
-        f->headed = f->lengths = 0; /* an answer after a 1xx counts for itself */
-    else if (n <= 2)
-        f->headed = 1; /* the empty line */
-    return f->flaw ? 0 : n;
+    f->flaw = head_line(&f->head, line, n);
+    if (!f->flaw && in_head && is_of_another(f, line, n))
+        f->flaw = "an answer to another request";
+    if (f->flaw)
+        return 0;
+    if (in_head && f->head.part == HEAD_TRAILERS && (f->head.chunked || !head_has_body(&f->head)))
+        curl_easy_setopt(f->transfer.curl, CURLOPT_VERBOSE, 1L);
+    return n;
 }
 
 /* An announced length is given its memory in one piece, to the byte: the body may be kept. */
 static void reserve(struct fetch *f)
 {
-    curl_off_t length = -1;
+    uint64_t length = f->head.length;
 
-    curl_easy_getinfo(f->transfer.easy->curl, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
-    if (length <= 0 || length > RESERVE_MAX || (uint64_t)length > f->max_bytes)
+    if (!length || length > RESERVE_MAX || length > f->max_bytes)
         return;
     f->body.max = (size_t)length;
     buf_reserve(&f->body, (size_t)length);
@@ -479,10 +452,8 @@ static int hand_over(struct fetch *f)
 {
     struct buf *b = &f->body;
     size_t taken = 0;
-    long status = 0;
 
-    curl_easy_getinfo(f->transfer.easy->curl, CURLINFO_RESPONSE_CODE, &status);
-    if (status == 200)
+    if (f->head.status == 200)
         taken = f->data(f->ctx, b->data, b->len);
     if (taken == FETCH_NO_MORE) {
         f->flaw = f->data_flaw;
@@ -498,7 +469,7 @@ static int hand_over(struct fetch *f)
 /* CURLOPT_WRITEFUNCTION */
 static size_t on_body(char *bytes, size_t one, size_t n, void *arg)
 {
-    struct fetch *f = fetch_of(arg);
+    struct fetch *f = arg;
 
     (void)one;
     if (!f->body.cap && !f->data)
@@ -529,21 +500,24 @@ static CURLcode set_trust(CURL *c)
 }
 
 /* What every exchange has in common. */
-static CURLcode set_common(struct net *n, struct easy *ez)
+static CURLcode set_common(struct fetch *f)
 {
     CURLcode rc = CURLE_OK;
-    CURL *c = ez->curl;
+    CURL *c = f->transfer.curl;
 
-    SET(CURLOPT_PRIVATE, ez);
-    SET(CURLOPT_ERRORBUFFER, ez->text);
+    SET(CURLOPT_PRIVATE, &f->transfer);
+    SET(CURLOPT_ERRORBUFFER, f->text);
     SET(CURLOPT_WRITEFUNCTION, on_body);
-    SET(CURLOPT_WRITEDATA, ez);
+    SET(CURLOPT_WRITEDATA, f);
     SET(CURLOPT_HEADERFUNCTION, on_header);
-    SET(CURLOPT_HEADERDATA, ez);
+    SET(CURLOPT_HEADERDATA, f);
+    SET(CURLOPT_PREREQFUNCTION, before_request);
+    SET(CURLOPT_PREREQDATA, f);
+    SET(CURLOPT_DEBUGFUNCTION, on_debug);
     SET(CURLOPT_OPENSOCKETFUNCTION, net_open_socket);
-    SET(CURLOPT_OPENSOCKETDATA, n);
+    SET(CURLOPT_OPENSOCKETDATA, f->net);
     SET(CURLOPT_CLOSESOCKETFUNCTION, net_close_socket);
-    SET(CURLOPT_CLOSESOCKETDATA, n);
+    SET(CURLOPT_CLOSESOCKETDATA, f->net);
     SET(CURLOPT_NOSIGNAL, 1L);
     SET(CURLOPT_QUICK_EXIT, 1L); /* else giving up on a name waits for its resolver thread */
     SET(CURLOPT_PROTOCOLS_STR, "http,https");
@@ -556,16 +530,19 @@ static CURLcode set_common(struct net *n, struct easy *ez)
     SET(CURLOPT_TCP_NODELAY, 1L);
     SET(CURLOPT_MAXAGE_CONN, (long)IDLE_S);
     SET(CURLOPT_MAXLIFETIME_CONN, (long)LIFETIME_S);
-    if (!rc)
-        rc = set_trust(c);
-    ez->fresh = rc != CURLE_OK;
-    return rc;
+    SET(CURLOPT_URL, f->url);
+    SET(CURLOPT_HTTPHEADER, f->headers);
+    SET(CURLOPT_CONNECTTIMEOUT_MS, f->connect_ms);
+    SET(CURLOPT_MAXFILESIZE_LARGE,
+        f->max_bytes < INT64_MAX && !f->data ? (curl_off_t)f->max_bytes : (curl_off_t)INT64_MAX);
+    return rc ? rc : set_trust(c);
 }
 
-/* What only some exchanges have: the handle is reset after these. */
-static CURLcode set_special(CURL *c, const struct fetch *f)
+/* What only some exchanges have. */
+static CURLcode set_special(struct fetch *f)
 {
     CURLcode rc = CURLE_OK;
+    CURL *c = f->transfer.curl;
 
     if (f->kind == KIND_HEAD) {
         SET(CURLOPT_NOBODY, 1L);
@@ -589,47 +566,37 @@ static CURLcode set_special(CURL *c, const struct fetch *f)
     return rc;
 }
 
-static CURLcode set_up(struct fetch *f, struct easy *ez)
-{
-    CURL *c = ez->curl;
-    CURLcode rc = ez->fresh ? set_common(f->net, ez) : CURLE_OK;
-
-    ez->text[0] = '\0';
-    SET(CURLOPT_URL, f->url);
-    SET(CURLOPT_HTTPHEADER, f->headers);
-    SET(CURLOPT_CONNECTTIMEOUT_MS, f->connect_ms);
-    SET(CURLOPT_MAXFILESIZE_LARGE,
-        f->max_bytes < INT64_MAX && !f->data ? (curl_off_t)f->max_bytes : (curl_off_t)INT64_MAX);
-    return rc ? rc : set_special(c, f);
-}
-
 #undef SET
+
+static CURLcode make_handle(struct fetch *f)
+{
+    CURLcode rc;
+
+    f->transfer.curl = curl_easy_init();
+    if (!f->transfer.curl)
+        return CURLE_OUT_OF_MEMORY;
+    rc = set_common(f);
+    return rc ? rc : set_special(f);
+}
 
 static void begin(struct msg *m)
 {
     struct fetch *f = list_entry(m, struct fetch, begin);
-    struct easy *ez = NULL;
     struct error e;
     CURLcode rc;
 
     if (net_stopping(f->net)) {
         fail(f, ERR_CLOSED, FETCH_NOT_SENT, "the node is stopping");
-        goto over;
-    }
-    ez = net_easy_get(f->net);
-    rc = ez ? set_up(f, ez) : CURLE_OUT_OF_MEMORY;
-    if (rc) {
-        fail(f, rc == CURLE_OUT_OF_MEMORY ? ERR_NOMEM : ERR_PEER, FETCH_NOT_SENT,
-             "the exchange could not start: %s", curl_easy_strerror(rc));
-        goto over;
-    }
-    f->transfer.easy = ez;
-    if (!net_add(f->net, &f->transfer, (uint64_t)f->timeout_ms, &e))
+        finish(f);
         return;
-    f->transfer.easy = NULL;
+    }
+    rc = make_handle(f);
+    if (rc)
+        error_set(&e, rc == CURLE_OUT_OF_MEMORY ? ERR_NOMEM : ERR_PEER,
+                  "the exchange could not start: %s", curl_easy_strerror(rc));
+    else if (!net_add(f->net, &f->transfer, (uint64_t)f->timeout_ms, &e))
+        return;
     fail(f, e.code, FETCH_NOT_SENT, "%s", e.msg);
-over:
-    net_easy_put(f->net, ez, 0);
     finish(f);
 }
 
@@ -646,6 +613,18 @@ static void cancel(struct msg *m)
 }
 
 /* --- the public functions --- */
+
+static enum err check(const struct fetch_opts *o, struct error *e)
+{
+    enum err err = request_check_url(o->url, e);
+    size_t i;
+
+    if (!err && o->method)
+        err = request_check_method(o->method, o->body != NULL, e);
+    for (i = 0; !err && i < o->n_headers; i++)
+        err = request_check_header(o->headers[i], i, e);
+    return err;
+}
 
 struct fetch *fetch_start(struct net *n, const struct fetch_opts *o, struct error *e)
 {
@@ -730,9 +709,9 @@ const char *fetch_header(struct fetch *f, const char *name)
 {
     struct curl_header *h;
 
-    if (!f->transfer.easy || f->phase != FETCH_ANSWERED)
+    if (!f->transfer.curl || f->phase != FETCH_ANSWERED)
         return NULL;
-    if (curl_easy_header(f->transfer.easy->curl, name, 0, CURLH_HEADER, -1, &h))
+    if (curl_easy_header(f->transfer.curl, name, 0, CURLH_HEADER, -1, &h))
         return NULL;
     return value_of(h);
 }
@@ -742,8 +721,8 @@ void fetch_each_header(struct fetch *f, void (*fn)(void *arg, const char *name, 
 {
     struct curl_header *h = NULL;
 
-    if (!f->transfer.easy || f->phase != FETCH_ANSWERED)
+    if (!f->transfer.curl || f->phase != FETCH_ANSWERED)
         return;
-    while ((h = curl_easy_nextheader(f->transfer.easy->curl, CURLH_HEADER, -1, h)))
+    while ((h = curl_easy_nextheader(f->transfer.curl, CURLH_HEADER, -1, h)))
         fn(arg, h->name, value_of(h));
 }

@@ -39,6 +39,14 @@ struct fetch_opts {
     const char *ca_file;         /* NULL: the system's; PEM file for https */
     int insecure;                /* 1: https without verifying the other side */
 
+    /* 1: the other side may carry the request out twice, as it may a GET or a PUT. What may not be
+     * repeated is sent once, and fails with PEER when its connection ends before an answer. */
+    int repeatable;
+
+    /* NULL, or a "Name: value" line: an answer that has this header with another value is one to
+     * another request, and as good as none. */
+    const char *echo;
+
     int here; /* 1: the caller is the network thread, outside of libcurl, as in a
                * message of its inbox: the exchange begins at once */
 
@@ -55,9 +63,6 @@ struct fetch_opts {
 };
 
 #define FETCH_NO_MORE SIZE_MAX
-
-/* Whether fetch_start() takes that header line. Any thread. */
-int fetch_takes_header(const char *line);
 
 /* Copies everything in o. Returns a reference, or NULL and fills e (INVAL: a URL of another scheme,
  * a header with a line end; NOMEM; CLOSED when the network thread is stopping): then done is not

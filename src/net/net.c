@@ -8,8 +8,9 @@
  *
  * A connection that libcurl no longer watches stays in the epoll set: most of them carry the next
  * exchange soon, and two system calls are saved each time. That is safe because every connection
- * is opened and closed through us. If one speaks while nobody listens (the other side hangs up),
- * it leaves the set then. Descriptors libcurl makes for itself (its resolver's) get no such grace.
+ * is opened and closed through us. If one speaks while nobody listens, the other side has hung up,
+ * or has sent bytes that the next exchange would take for its answer: it is closed at once,
+ * drop_connection(). Descriptors libcurl makes for itself (its resolver's) get no such grace.
  *
  * A transfer's time is kept here and not by CURLOPT_TIMEOUT_MS, which sleeps while the transfer
  * waits for a free connection (7.88: it ran out only when one came free).
@@ -21,6 +22,7 @@
 #include "net/net.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -40,7 +42,6 @@ enum {
     DEFAULT_HOST_CONNECTIONS = 64,
     DEFAULT_CONNECTIONS = 512,
     DEFAULT_TICK_MS = 50,
-    POOL_MAX = 64,  /* idle easy handles kept */
     EVENTS_MAX = 64 /* taken from epoll in one turn */
 };
 
@@ -69,9 +70,9 @@ struct net {
     uint64_t tick_due_ms; /* clock_ms() time */
     struct timers timers; /* of the transfers, in milliseconds of real time */
     struct list transfers;
-    struct list pool;
-    unsigned pooled;
-    struct watch *watches; /* by descriptor */
+    int dead_end;            /* a socket whose other side is closed */
+    struct epoll_event *all; /* room for an event of every connection */
+    struct watch *watches;   /* by descriptor */
     size_t n_watches;
 };
 
@@ -133,6 +134,19 @@ static void unregister(struct net *n, struct watch *w, int fd)
     w->registered = 0;
 }
 
+/* Closes a connection that libcurl keeps: its number becomes a dead end, at which libcurl reads an
+ * end of file when it next looks, and which it closes then. Merely shut down, one with unread bytes
+ * would still seem alive to libcurl. */
+static void drop_connection(struct net *n, struct watch *w, int fd)
+{
+    if (w->registered)
+        unregister(n, w, fd);
+    if (dup3(n->dead_end, fd, O_CLOEXEC) < 0) {
+        log_warn("net", "cannot close a connection", "fd=%d error=\"%s\"", fd, strerror(errno));
+        shutdown(fd, SHUT_RDWR);
+    }
+}
+
 static int register_as(struct net *n, struct watch *w, int fd, unsigned char events)
 {
     struct epoll_event ev = {.events = events, .data = {.fd = fd}};
@@ -150,6 +164,13 @@ static int register_as(struct net *n, struct watch *w, int fd, unsigned char eve
     }
     w->registered = events;
     return 0;
+}
+
+/* An idle connection has nothing to say; when it speaks all the same, we want to know. */
+static void watch_idle(struct net *n, struct watch *w, int fd)
+{
+    if (w->registered != EPOLLIN && register_as(n, w, fd, EPOLLIN))
+        drop_connection(n, w, fd);
 }
 
 static int on_socket(CURL *curl, curl_socket_t fd, int what, void *arg, void *unused)
@@ -173,6 +194,8 @@ static int on_socket(CURL *curl, curl_socket_t fd, int what, void *arg, void *un
     }
     if (!w->connection)
         unregister(n, w, fd);
+    else
+        watch_idle(n, w, fd);
     return 0;
 }
 
@@ -245,39 +268,63 @@ static void on_time_over(struct timer *timer)
     t->ended(t, CURLE_OK, &e);
 }
 
-enum err net_add(struct net *n, struct transfer *t, uint64_t timeout_ms, struct error *e)
+static enum err add(struct net *n, struct transfer *t, struct error *e)
 {
     CURLMcode rc;
 
     if (!n->multi)
         n->multi = multi_new(n);
-    t->net = n;
-    t->timer.run = on_time_over;
-    /* one more: real_ms() is rounded down, and no transfer may end early */
-    if (!n->multi || timers_set(&n->timers, &t->timer, real_ms() + timeout_ms + 1))
+    if (!n->multi || timers_set(&n->timers, &t->timer, t->due_ms))
         return error_set(e, ERR_NOMEM, "no memory for an exchange");
-    rc = curl_multi_add_handle(n->multi, t->easy->curl);
+    rc = curl_multi_add_handle(n->multi, t->curl);
     if (rc) {
         timers_cancel(&n->timers, &t->timer);
         return error_set(e, rc == CURLM_OUT_OF_MEMORY ? ERR_NOMEM : ERR_PEER,
                          "the exchange could not start: %s", curl_multi_strerror(rc));
     }
-    t->easy->transfer = t;
     list_push_back(&n->transfers, &t->link);
     return ERR_OK;
+}
+
+enum err net_add(struct net *n, struct transfer *t, uint64_t timeout_ms, struct error *e)
+{
+    t->net = n;
+    t->timer.run = on_time_over;
+    t->due_ms =
+        real_ms() + timeout_ms + 1; /* real_ms() is rounded down, and no transfer may end early */
+    return add(n, t, e);
+}
+
+enum err net_add_again(struct transfer *t, struct error *e)
+{
+    return add(t->net, t, e);
 }
 
 void net_remove(struct net *n, struct transfer *t)
 {
     timers_cancel(&n->timers, &t->timer);
-    curl_multi_remove_handle(n->multi, t->easy->curl);
+    curl_multi_remove_handle(n->multi, t->curl);
     list_del(&t->link);
+}
+
+/* A new connection whose answer came before libcurl waited for it was never in the epoll set. */
+static void watch_new(struct net *n, CURL *curl)
+{
+    curl_socket_t fd = CURL_SOCKET_BAD;
+    struct watch *w;
+    long made = 0;
+
+    curl_easy_getinfo(curl, CURLINFO_NUM_CONNECTS, &made);
+    if (made)
+        curl_easy_getinfo(curl, CURLINFO_ACTIVESOCKET, &fd);
+    w = watch_of(n, fd);
+    if (w && w->connection && !w->registered)
+        watch_idle(n, w, fd);
 }
 
 static void reap(struct net *n)
 {
     struct transfer *t;
-    struct easy *ez;
     CURLMsg *msg;
     CURLcode code;
     int left;
@@ -286,8 +333,8 @@ static void reap(struct net *n)
         if (msg->msg != CURLMSG_DONE)
             continue;
         code = msg->data.result; /* msg is gone with the handle */
-        curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, (char **)&ez);
-        t = ez->transfer;
+        curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, (char **)&t);
+        watch_new(n, t->curl);
         net_remove(n, t);
         t->ended(t, code, NULL);
     }
@@ -326,50 +373,6 @@ static void rebuild(struct net *n)
     end_all(n, &e); /* net_add() builds the next one */
 }
 
-/* --- the pool of easy handles --- */
-
-static void easy_free(struct easy *ez)
-{
-    curl_easy_cleanup(ez->curl);
-    mem_free(ez);
-}
-
-struct easy *net_easy_get(struct net *n)
-{
-    struct list *l = list_pop_front(&n->pool);
-    struct easy *ez;
-
-    if (l) {
-        n->pooled--;
-        return list_entry(l, struct easy, link);
-    }
-    ez = mem_zalloc(sizeof(*ez));
-    list_init(&ez->link);
-    ez->fresh = 1;
-    ez->curl = curl_easy_init();
-    if (ez->curl)
-        return ez;
-    mem_free(ez);
-    return NULL;
-}
-
-void net_easy_put(struct net *n, struct easy *ez, int plain)
-{
-    if (!ez)
-        return;
-    ez->transfer = NULL;
-    if (n->pooled >= POOL_MAX || net_stopping(n)) {
-        easy_free(ez);
-        return;
-    }
-    if (!plain) {
-        curl_easy_reset(ez->curl);
-        ez->fresh = 1;
-    }
-    list_push_front(&n->pool, &ez->link); /* the one used last is warm */
-    n->pooled++;
-}
-
 /* --- the loop --- */
 
 /* How long to wait in milliseconds when `due` comes at the latest; -1 is for ever. */
@@ -397,14 +400,47 @@ static int wait_ms(const struct net *n)
     return wait;
 }
 
+/* Nobody waits for this descriptor. */
+static void on_idle_event(struct net *n, struct watch *w, int fd)
+{
+    char byte;
+
+    if (!w->connection) {
+        unregister(n, w, fd);
+        return;
+    }
+    if (recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0)
+        log_debug("net", "an idle connection spoke, closing it", "fd=%d", fd);
+    drop_connection(n, w, fd);
+}
+
+int net_drop_speakers(struct net *n)
+{
+    int max = (int)n->opts.max_connections + 1, dropped = 0, i, fd;
+    int count = epoll_wait(n->epoll, n->all, max, 0);
+    struct watch *w;
+
+    /* The set is level-triggered: what else is ready is told again. */
+    for (i = 0; i < count; i++) {
+        fd = n->all[i].data.fd;
+        w = fd == inbox_fd(n->inbox) ? NULL : watch_of(n, fd);
+        if (!w || !w->connection || w->wanted)
+            continue;
+        on_idle_event(n, w, fd);
+        dropped = 1;
+    }
+    return dropped;
+}
+
 static void on_event(struct net *n, const struct epoll_event *ev)
 {
     int fd = ev->data.fd, events = 0;
     struct watch *w = watch_of(n, fd);
 
-    if (!w || !w->wanted) { /* an idle connection: the other side hung up */
-        if (w)
-            unregister(n, w, fd);
+    if (!w)
+        return;
+    if (!w->wanted) {
+        on_idle_event(n, w, fd);
         return;
     }
     if (ev->events & (EPOLLIN | EPOLLHUP))
@@ -464,18 +500,18 @@ static void turn(struct net *n)
 static void close_down(struct net *n)
 {
     struct error e;
-    struct list *l;
 
     error_set(&e, ERR_CLOSED, "the node is stopping");
     inbox_close(n->inbox);
     inbox_drain(n->inbox); /* exchanges that had not begun see net_stopping() and end */
     end_all(n, &e);
-    while ((l = list_pop_front(&n->pool)))
-        easy_free(list_entry(l, struct easy, link));
     timers_deinit(&n->timers);
     mem_free(n->watches);
     n->watches = NULL;
     n->n_watches = 0;
+    mem_free(n->all);
+    n->all = NULL;
+    close(n->dead_end);
     close(n->epoll);
 }
 
@@ -529,6 +565,17 @@ static int epoll_new(int inbox)
     return -1;
 }
 
+/* -1: no descriptor. */
+static int dead_end_new(void)
+{
+    int pair[2];
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair))
+        return -1;
+    close(pair[1]);
+    return pair[0];
+}
+
 struct net *net_start(const struct net_opts *opts, struct error *e)
 {
     struct net *n = mem_zalloc(sizeof(*n));
@@ -538,7 +585,6 @@ struct net *net_start(const struct net_opts *opts, struct error *e)
     atomic_init(&n->stopping, 0);
     timers_init(&n->timers);
     list_init(&n->transfers);
-    list_init(&n->pool);
     set_opts(n, opts);
     n->curl_due_ns = NEVER;
     n->tick_due_ms = clock_ms() + n->opts.tick_ms;
@@ -551,6 +597,12 @@ struct net *net_start(const struct net_opts *opts, struct error *e)
         error_set(e, ERR_NOMEM, "epoll: %s", strerror(errno));
         goto no_epoll;
     }
+    n->dead_end = dead_end_new();
+    if (n->dead_end < 0) {
+        error_set(e, ERR_NOMEM, "socketpair: %s", strerror(errno));
+        goto no_dead_end;
+    }
+    n->all = mem_zalloc((n->opts.max_connections + 1) * sizeof(*n->all));
     n->multi = curl_ready ? NULL : multi_new(n);
     if (!n->multi) {
         error_set(e, ERR_NOMEM, "libcurl did not start");
@@ -563,6 +615,9 @@ struct net *net_start(const struct net_opts *opts, struct error *e)
 no_thread:
     curl_multi_cleanup(n->multi);
 no_multi:
+    mem_free(n->all);
+    close(n->dead_end);
+no_dead_end:
     close(n->epoll);
 no_epoll:
     inbox_close(n->inbox);

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* net_curl.h - what net.c and fetch.c share about the CURLM; nobody else includes it.
  *
- * net.c owns the CURLM, its sockets and the pool of easy handles; fetch.c owns what an exchange
- * asks for and how its end is read. All of it belongs to the network thread but net_ref() and
+ * net.c owns the CURLM and its sockets; fetch.c owns the easy handle of one exchange, what it asks
+ * for and how its end is read. All of it belongs to the network thread but net_ref() and
  * net_unref(). */
 #ifndef NET_CURL_H
 #define NET_CURL_H
 
 #include <curl/curl.h>
+#include <stdint.h>
 
 #include "base/err.h"
 #include "base/list.h"
@@ -20,25 +21,18 @@
 struct net;
 struct transfer;
 
-/* An easy handle and what stays with it from one exchange to the next. */
-struct easy {
-    struct list link; /* in the pool */
-    CURL *curl;
-    struct transfer *transfer;  /* whose it is at present */
-    int fresh;                  /* has libcurl's own settings: nothing of ours is set yet */
-    char text[CURL_ERROR_SIZE]; /* libcurl's words about its last failure */
-};
-
 /* What the CURLM is working on. Embedded in a fetch. */
 struct transfer {
     struct list link;
     struct timer timer;
     struct net *net; /* borrowed; set by net_add() */
-    struct easy *easy;
+    CURL *curl;      /* the fetch's; made for this exchange alone */
+    uint64_t due_ms; /* real time at which it is given up; set by net_add() */
 
-    /* Called once, when the CURLM has let go of the handle, outside libcurl. `why` is NULL when
-     * the transfer ended by itself, with `code`; else the network thread ended it: TIMEOUT when
-     * its time was over, CLOSED, or PEER when the CURLM failed. */
+    /* Called once for each net_add() and net_add_again() that succeeded, when the CURLM has let go
+     * of the handle, outside libcurl. `why` is NULL when the transfer ended by itself, with
+     * `code`; else the network thread ended it: TIMEOUT when its time was over, CLOSED, or PEER
+     * when the CURLM failed. */
     void (*ended)(struct transfer *t, CURLcode code, const struct error *why);
 };
 
@@ -49,22 +43,23 @@ void net_unref(struct net *n);
 /* True from net_stop() on: nothing may be added. */
 int net_stopping(struct net *n);
 
-/* A handle, pooled or fresh; NULL without memory. */
-struct easy *net_easy_get(struct net *n);
-
-/* Takes it back; NULL is fine. `plain` says that the next exchange overwrites all that this one
- * has set; otherwise the handle is reset and comes back fresh. */
-void net_easy_put(struct net *n, struct easy *ez, int plain);
-
 /* Hands t to the CURLM, for timeout_ms of real time at most, waiting for a free connection
  * included. On failure t->ended is not called. */
 enum err net_add(struct net *n, struct transfer *t, uint64_t timeout_ms, struct error *e);
 
+/* The same for a transfer that has ended, from its ended function, for what is left of its time. */
+enum err net_add_again(struct transfer *t, struct error *e);
+
 /* Takes t back in mid-flight; t->ended is not called. */
 void net_remove(struct net *n, struct transfer *t);
 
+/* Closes every idle connection on which something has come: bytes that nobody asked for, or the
+ * other side's end. Returns whether there was one. From CURLOPT_PREREQFUNCTION, since libcurl would
+ * take such bytes for the answer to its next request. */
+int net_drop_speakers(struct net *n);
+
 /* CURLOPT_OPENSOCKETFUNCTION and CURLOPT_CLOSESOCKETFUNCTION of every handle, n their data: by
- * them the thread knows which descriptors are connections and when they go. */
+ * them the thread knows which descriptors are connections. */
 curl_socket_t net_open_socket(void *n, curlsocktype purpose, struct curl_sockaddr *addr);
 int net_close_socket(void *n, curl_socket_t fd);
 

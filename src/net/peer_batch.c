@@ -155,7 +155,7 @@ static uint64_t longest_ms(const struct batch *b)
 }
 
 static struct fetch *send_request(struct batch *b, struct buf *url, struct buf *body,
-                                  struct error *e)
+                                  struct buf *echo, struct error *e)
 {
     struct peers *p = b->peer->peers;
     const char *headers[] = {p->from};
@@ -167,6 +167,7 @@ static struct fetch *send_request(struct batch *b, struct buf *url, struct buf *
         .connect_timeout_ms = p->opts.connect_timeout_ms,
         .timeout_ms = longest_ms(b),
         .max_bytes = b->max_frame + PEER_ENVELOPE_BYTES,
+        .repeatable = 1,
         .here = 1,
         .data = batch_data,
         .flaw = "a malformed answer to a batch",
@@ -174,11 +175,13 @@ static struct fetch *send_request(struct batch *b, struct buf *url, struct buf *
         .ctx = b,
     };
 
-    if (peer_put_group_url(url, b->peer, g) || put_request(body, b)) {
+    if (peer_put_group_url(url, b->peer, g) || put_request(body, b) ||
+        peer_put_batch_echo(echo, g, body)) {
         error_set(e, ERR_NOMEM, "no memory for a request of %zu keys", b->n);
         return NULL;
     }
     o.url = url->data;
+    o.echo = echo->data;
     o.body = body->data;
     o.body_len = body->len;
     return fetch_start(p->net, &o, e);
@@ -196,7 +199,7 @@ void peer_batch(struct peer *peer, struct list *flights, size_t n)
 {
     struct batch *b = mem_zalloc(sizeof(*b) + n * sizeof(struct flight *));
     struct fetch *fetch;
-    struct buf url, body;
+    struct buf url, body, echo;
     struct error e;
     struct list *l;
     size_t i;
@@ -209,9 +212,11 @@ void peer_batch(struct peer *peer, struct list *flights, size_t n)
     atomic_fetch_add(&peer->batches, 1);
     buf_init(&url, 0);
     buf_init(&body, 0);
-    fetch = send_request(b, &url, &body, &e);
+    buf_init(&echo, 0);
+    fetch = send_request(b, &url, &body, &echo, &e);
     buf_deinit(&url);
     buf_deinit(&body);
+    buf_deinit(&echo);
     fetch_unref(fetch);
     if (fetch)
         return;

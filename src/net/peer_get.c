@@ -20,6 +20,7 @@
 #include "cache/group.h"
 #include "net/fetch.h"
 #include "net/peers_in.h"
+#include "net/request.h"
 #include "wire/expire.h"
 #include "wire/getresponse.h"
 
@@ -237,6 +238,13 @@ static enum err put_url(struct buf *url, const struct exchange *x)
     return buf_put(url, "", 1);
 }
 
+static uint64_t request_id(const struct flight *f)
+{
+    const char *group = group_name(f->group);
+
+    return dialect_request_id(group, strlen(group), f->key, f->key_len);
+}
+
 enum err peer_put_group_url(struct buf *out, const struct peer *peer, const struct group *g)
 {
     const char *name = group_name(g);
@@ -245,6 +253,13 @@ enum err peer_put_group_url(struct buf *out, const struct peer *peer, const stru
     buf_puts(out, peer->peers->opts.base_path);
     dialect_put_group(out, name, strlen(name));
     return buf_put(out, "", 1);
+}
+
+enum err peer_put_batch_echo(struct buf *out, const struct group *g, const struct buf *body)
+{
+    const char *name = group_name(g);
+
+    return dialect_put_echo(out, dialect_request_id(name, strlen(name), body->data, body->len));
 }
 
 /* The request's headers that the owner's getter may want, as header lines. Returns how many. */
@@ -261,7 +276,7 @@ static size_t put_passed(struct buf *out, const struct flight *f, const char **l
 
             buf_putf(out, "%s: %s", at, value);
             buf_put(out, "", 1);
-            if (!out->failed && fetch_takes_header(out->data + from))
+            if (!out->failed && !request_check_header(out->data + from, 0, NULL))
                 offsets[n++] = from;
             else
                 out->len = from; /* no request of ours could hold it */
@@ -290,16 +305,18 @@ void peer_get(struct peer *peer, struct flight *f)
     struct fetch_opts o = {.headers = headers, .here = 1, .done = exchange_done, .ctx = x};
     struct fetch *fetch = NULL;
     struct error e;
-    struct buf url, passed;
+    struct buf url, passed, echo;
 
     *x = (struct exchange){peer, f};
     buf_init(&url, 0);
     buf_init(&passed, 0);
+    buf_init(&echo, 0);
     o.n_headers = 1 + put_passed(&passed, f, headers + 1);
-    if (put_url(&url, x)) {
+    if (put_url(&url, x) || dialect_put_echo(&echo, request_id(f))) {
         error_set(&e, ERR_NOMEM, "no memory for a URL");
     } else {
         o.url = url.data;
+        o.echo = echo.data;
         o.connect_timeout_ms = p->opts.connect_timeout_ms;
         o.timeout_ms = peer_left_ms(f);
         o.max_bytes = (size_t)group_opts(f->group).max_value_bytes + PEER_ENVELOPE_BYTES;
@@ -307,6 +324,7 @@ void peer_get(struct peer *peer, struct flight *f)
     }
     buf_deinit(&url);
     buf_deinit(&passed);
+    buf_deinit(&echo);
     fetch_unref(fetch);
     if (fetch)
         return;

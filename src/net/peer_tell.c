@@ -66,8 +66,11 @@ static uint64_t left_ms(const struct tell *t)
     return t->until_ms > now ? t->until_ms - now : 1;
 }
 
+/* All that a node is told may be told twice: the second time changes nothing, or is a set that
+ * nobody has confirmed yet. */
 static void send_to(struct tell *t, const struct buf *url, const char *method,
-                    const struct buf *body, int here, void (*done)(void *ctx, struct fetch *f))
+                    const struct buf *body, const struct buf *echo,
+                    void (*done)(void *ctx, struct fetch *f))
 {
     const struct peers_opts *opts = &t->peer->peers->opts;
     const char *headers[] = {t->peer->peers->from};
@@ -79,7 +82,8 @@ static void send_to(struct tell *t, const struct buf *url, const char *method,
         .connect_timeout_ms = opts->connect_timeout_ms,
         .timeout_ms = left_ms(t),
         .max_bytes = MAX_ANSWER,
-        .here = here,
+        .repeatable = 1,
+        .here = !echo, /* a batch is begun by any thread, the rest by the network thread */
         .done = done,
         .ctx = t,
     };
@@ -91,7 +95,9 @@ static void send_to(struct tell *t, const struct buf *url, const char *method,
         o.body = body->data;
         o.body_len = body->len;
     }
-    if (url->failed || (body && body->failed))
+    if (echo)
+        o.echo = echo->data;
+    if (url->failed || (body && body->failed) || (echo && echo->failed))
         error_set(&e, ERR_NOMEM, "no memory for a request");
     else
         f = fetch_start(t->peer->peers->net, &o, &e);
@@ -147,7 +153,7 @@ static void send_set(struct tell *t, const char *method)
     buf_init(&body, 0);
     put_key_url(&url, t, key);
     setrequest_put(&body, &r);
-    send_to(t, &url, method, &body, 1, dialect_done);
+    send_to(t, &url, method, &body, NULL, dialect_done);
     buf_deinit(&url);
     buf_deinit(&body);
 }
@@ -158,7 +164,7 @@ static void send_remove(struct tell *t, const char *method, const struct key *ke
 
     buf_init(&url, 0);
     put_key_url(&url, t, key);
-    send_to(t, &url, method, NULL, 1, dialect_done);
+    send_to(t, &url, method, NULL, NULL, dialect_done);
     buf_deinit(&url);
 }
 
@@ -181,7 +187,7 @@ static int send_remove_keys(struct tell *t, const char *method)
         dialect_put_remove_keys_target(&url, group, strlen(group));
         buf_put(&url, "", 1);
         removekeys_put(&body, group, strlen(group), keys, t->what.n_keys);
-        send_to(t, &url, method, &body, 1, dialect_done);
+        send_to(t, &url, method, &body, NULL, dialect_done);
     }
     buf_deinit(&url);
     buf_deinit(&body);
@@ -264,7 +270,7 @@ static void put_request(struct buf *out, const struct batch_request *r)
 void peer_tell(struct peer *peer, const struct tell_opts *o)
 {
     struct tell *t = mem_zalloc(sizeof(*t));
-    struct buf url;
+    struct buf url, echo;
     struct error e;
 
     t->peer = peer_ref(peer);
@@ -275,14 +281,17 @@ void peer_tell(struct peer *peer, const struct tell_opts *o)
     buf_init(&t->body, 0);
     buf_init(&url, 0);
     put_request(&t->body, o->what);
+    buf_init(&echo, 0);
     peer_put_group_url(&url, peer, o->group);
+    peer_put_batch_echo(&echo, o->group, &t->body);
     if (t->body.failed || batch_parse(t->body.data, t->body.len, &t->what, &e)) {
         tell_failed(t, ERR_NOMEM, "no memory for a request");
         t->left = 1;
         tell_over(t);
     } else {
-        send_to(t, &url, "POST", &t->body, 0, batch_done);
+        send_to(t, &url, "POST", &t->body, &echo, batch_done);
         /* t may be gone by now */
     }
     buf_deinit(&url);
+    buf_deinit(&echo);
 }

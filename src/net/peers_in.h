@@ -105,6 +105,9 @@ uint64_t peer_expiry_ms(const struct flight *f, int has_ttl, uint64_t ttl_ms);
 /* Appends the URL of a batch: the group, without a key, and a NUL. */
 enum err peer_put_group_url(struct buf *out, const struct peer *peer, const struct group *g);
 
+/* Appends what the answer to a batch with that body must have (fetch_opts.echo). */
+enum err peer_put_batch_echo(struct buf *out, const struct group *g, const struct buf *body);
+
 /* --- peer_batch.c --- */
 
 /* Network thread: asks for all keys on the list (flight.queued), which are of one group. Takes the

@@ -6,6 +6,7 @@
 #define SERVER_ANSWER_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/err.h"
 #include "cache/flight.h"
@@ -23,6 +24,7 @@ struct answer_to {
     enum dialect dialect;
     int peer;        /* 1: on base_path */
     int ours;        /* 1: to one of our own nodes, or who speaks like one: says HEADER_NODE */
+    uint64_t id;     /* what HEADER_KEY says to one of our own nodes; 0: nothing */
     int head;        /* 1: to a HEAD */
     int close;       /* 1: this answer ends its connection */
     int conditional; /* 1: the request may ask for less than the value */

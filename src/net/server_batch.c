@@ -232,8 +232,10 @@ static enum err check_keys(const struct batch_request *r, size_t max_key_bytes, 
 static int batch_run(struct job *j)
 {
     struct batch_job *b = list_entry(j, struct batch_job, job);
+    const char *group = group_name(j->group);
     struct error e;
 
+    j->to.id = dialect_request_id(group, strlen(group), body_bytes(&j->body), j->body.len);
     if (batch_parse(body_bytes(&j->body), j->body.len, &b->request, &e) ||
         check_keys(&b->request, j->server->opts.max_key_bytes, &e))
         return answer_error(job_to(j), &e);

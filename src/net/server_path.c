@@ -81,6 +81,9 @@ static int serve_peer(struct asked *a, const char *method, enum dialect_parse pa
         a->to.ours = 1;
         return serve_batch(a);
     }
+    if (a->to.ours && parsed == DIALECT_OK)
+        a->to.id = dialect_request_id(a->target.group, a->target.group_len, a->target.key,
+                                      a->target.key_len);
     if (verb < 0)
         return answer_text(a, 405, DIALECT_METHODS_TEXT);
     if (parsed == DIALECT_OK)

@@ -163,6 +163,17 @@ int dialect_is_remove_keys(const struct dialect_target *t)
     return t->key_len == strlen(remove_keys) && memcmp(t->key, remove_keys, t->key_len) == 0;
 }
 
+uint64_t dialect_request_id(const char *group, size_t group_len, const void *asked, size_t n)
+{
+    return hash_sip13(asked, n, hash_fnv1a_64(group, group_len), 0);
+}
+
+enum err dialect_put_echo(struct buf *out, uint64_t request_id)
+{
+    buf_putf(out, HEADER_KEY ": %016llx", (unsigned long long)request_id);
+    return buf_put(out, "", 1);
+}
+
 int dialect_verb(enum dialect d, const char *method)
 {
     int v;

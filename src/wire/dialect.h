@@ -8,6 +8,7 @@
 #define DIALECT_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/buf.h"
 #include "base/err.h"
@@ -30,6 +31,8 @@ enum dialect {
 #define HEADER_NODE                                                                                \
     "X-Groupcache-Node" /* answer to a request with HEADER_FROM, and to a batch: it                \
                          * is one of ours, and takes batches (batch.h) */
+#define HEADER_KEY                                                                                 \
+    "X-Groupcache-Key" /* the same answers: dialect_request_id() of what they answer, in hex */
 #define HEADER_STALE "X-Groupcache-Stale" /* answer: the value is past its ttl */
 
 #define DIALECT_CONTENT_TYPE "application/x-protobuf"
@@ -108,6 +111,14 @@ enum err dialect_put_group(struct buf *out, const char *group, size_t group_len)
 enum err dialect_put_remove_keys_target(struct buf *out, const char *group, size_t group_len);
 int dialect_is_remove_keys(const struct dialect_target *t);
 #define DIALECT_POST_TEXT "invalid path for POST method"
+
+/* A hash of what is asked: the group, and the key or the whole body of a batch. It is the same on
+ * all nodes, so that the asking one notices an answer that is meant for another request.
+ * SipHash-1-3 under a key that is the group's FNV-1a. */
+uint64_t dialect_request_id(const char *group, size_t group_len, const void *asked, size_t n);
+
+/* Appends it as the header line that a request's answer must have, with its NUL. */
+enum err dialect_put_echo(struct buf *out, uint64_t request_id);
 
 /* What a method of HTTP asks for; -1: it is answered with 405 and DIALECT_METHODS_TEXT. */
 int dialect_verb(enum dialect d, const char *method);
