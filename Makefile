@@ -33,6 +33,7 @@ RUN_PACKAGES     = gcc libc6-dev make pkg-config libluajit-5.1-dev libmicrohttpd
 TEST_PACKAGES    = luajit lua-busted lua-cjson lua-filesystem lua-mpack lua-posix lua-socket \
                    nginx-light openssl lua-sql-postgres lua-sql-sqlite3 postgresql \
                    lua-cqueues lua-http lua-luv redis-server
+FUZZ_PACKAGES    = clang
 LINT_PACKAGES    = lua-check clang clang-format cppcheck protobuf-c-compiler
 INTEROP_PACKAGES = golang-go golang-github-golang-groupcache-dev
 BENCH_PACKAGES   = wrk memcached git $(INTEROP_PACKAGES)
@@ -98,7 +99,7 @@ LUA_COPIES = $(LUA_FILES:lua/%=$(BUILD)/share/lua/5.1/%)
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all objects testlib deps run cluster test specs loops interop bench bench-programs guard lint \
+.PHONY: all objects testlib deps run cluster test specs loops interop bench bench-programs guard fuzz lint \
         fmt proto rock install valgrind clean help FORCE
 
 all: $(BIN) $(CORE) $(LUA_COPIES) ## build everything into $(BUILD)
@@ -251,6 +252,24 @@ guard: ## instructions of the hot paths against bench/baseline.txt; RENEW=1 writ
 	+@$(SUBMAKE) $(J) all bench-programs
 	@$(BENCH_ENV) RENEW='$(RENEW)' $(LUAJIT) bench/guard/guard.lua
 
+# An input that ends a target is kept in $(BUILD)/fuzz; `build/fuzz/fetch FILE` runs it again.
+FUZZ_SECONDS ?= 60
+FUZZ_SRCS     = $(wildcard src/base/*.c) src/net/net.c src/net/fetch.c src/net/head.c src/net/request.c
+FUZZ_FLAGS    = -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
+
+fuzz: ## hostile answers against the HTTP client, for FUZZ_SECONDS [60]
+	@.ci/deps $(RUN_PACKAGES) luajit $(FUZZ_PACKAGES)
+	+@$(SUBMAKE) $(BUILD)/fuzz/fetch
+	@mkdir -p $(BUILD)/fuzz/corpus && $(LUAJIT) spec/fuzz/seeds.lua $(BUILD)/fuzz/corpus
+	@cd $(BUILD)/fuzz && ./fetch -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=1024 \
+	  -max_len=4096 -print_final_stats=1 -verbosity=0 -dict=$(CURDIR)/spec/fuzz/http.dict corpus
+
+$(BUILD)/fuzz/fetch: spec/fuzz/fetch.c $(FUZZ_SRCS) $(wildcard src/base/*.h src/net/*.h) $(OBJ)/flags
+	@mkdir -p $(@D)
+	$(call say,FUZZ,$@)
+	$(Q)clang $(STD) $(WARN) $(FUZZ_FLAGS) -pthread -DGROUPCACHE_VERSION='"$(VERSION)"' $(INCS) -Wl,-E \
+	  -o $@ $(filter %.c,$^) $(LDLIBS)
+
 BENCH_ENV = env BUILD=$(BUILD) CC='$(CC)' \
   LUA_PATH='$(BUILD)/share/lua/5.1/?.lua;$(BUILD)/share/lua/5.1/?/init.lua;;' \
   LUA_CPATH='$(BUILD)/lib/lua/5.1/?.so;;'
@@ -275,7 +294,7 @@ $(BUILD)/bench/mhd: bench/peers/mhd.c $(OBJ)/flags
 
 # ---- looks -------------------------------------------------------------------------------------
 
-C_FILES  = $(wildcard src/*.[ch] src/*/*.[ch] bench/*/*.c)
+C_FILES  = $(wildcard src/*.[ch] src/*/*.[ch] bench/*/*.c spec/fuzz/*.c)
 NO_COLOR = $(if $(MAKE_TERMOUT),,--no-color)
 
 lint: ## every static check; ends with "lint: clean"
