@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/num.h"
 
 enum {
     CHUNK_HEADER = sizeof(size_t), /* glibc keeps a chunk's size in front of what it hands out */
@@ -97,6 +98,7 @@ static size_t resident_bytes(void)
     char text[128];
     ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
     const char *second;
+    uint64_t pages = 0;
 
     if (fd >= 0)
         close(fd);
@@ -104,7 +106,9 @@ static size_t resident_bytes(void)
         return 0;
     text[n] = '\0';
     second = strchr(text, ' ');
-    return second ? strtoul(second, NULL, 10) * (size_t)sysconf(_SC_PAGESIZE) : 0;
+    if (second)
+        num_parse_u64(second + 1, num_digits(second + 1), SIZE_MAX, &pages);
+    return (size_t)pages * (size_t)sysconf(_SC_PAGESIZE);
 }
 
 void mem_trim(void)

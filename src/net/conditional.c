@@ -5,23 +5,21 @@
 #include <strings.h>
 
 #include "base/hash.h"
+#include "base/num.h"
 
 static const char *skip_space(const char *s)
 {
     return s + strspn(s, " \t");
 }
 
-/* Decimal digits; as much as fits for a number that does not. NULL: there are none. */
+/* Steps over the digits; the most that there is for a number that does not fit, since a range ends
+ * with its value and an age is as good as endless. NULL: there are none. */
 static const char *get_number(const char *s, uint64_t *out)
 {
-    const char *begin = s;
+    size_t n = num_digits(s);
 
-    for (*out = 0; *s >= '0' && *s <= '9'; s++) {
-        uint64_t digit = (uint64_t)(*s - '0');
-
-        *out = *out > (UINT64_MAX - digit) / 10 ? UINT64_MAX : *out * 10 + digit;
-    }
-    return s == begin ? NULL : s;
+    num_parse_u64(s, n, UINT64_MAX, out);
+    return n ? s + n : NULL;
 }
 
 uint64_t etag_of(const void *value, size_t n)

@@ -4,16 +4,20 @@
 #include <errno.h>
 #include <netdb.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { BACKLOG = 1024, HOST_CAP = 256, PORT_CAP = 8 };
+#include "base/num.h"
+
+enum { BACKLOG = 1024, HOST_CAP = 256, PORT_CAP = 8, PORT_DIGITS = 5 };
 
 static int is_port(const char *s)
 {
-    return *s && strlen(s) <= 5 && strspn(s, "0123456789") == strlen(s) && atoi(s) <= 65535;
+    size_t n = strlen(s);
+    uint64_t port;
+
+    return n <= PORT_DIGITS && num_parse_u64(s, n, UINT16_MAX, &port);
 }
 
 enum err listen_split(const char *address, char *host, size_t host_cap, char *port, size_t port_cap,

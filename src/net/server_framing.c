@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/num.h"
 #include "wire/dialect.h"
 
 enum { LENGTH_DIGITS = 18 }; /* fit 64 bits */
@@ -16,13 +17,9 @@ struct seen {
 
 static int read_length(const char *value, uint64_t *out)
 {
-    size_t n = value ? strspn(value, "0123456789") : 0;
+    size_t n = value ? strlen(value) : 0;
 
-    if (n == 0 || n > LENGTH_DIGITS || value[n])
-        return 0;
-    for (*out = 0; *value; value++)
-        *out = *out * 10 + (uint64_t)(*value - '0');
-    return 1;
+    return n <= LENGTH_DIGITS && num_parse_u64(value, n, UINT64_MAX, out);
 }
 
 static int has_either(const char *text, size_t n, char a, char b)
