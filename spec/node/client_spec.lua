@@ -455,6 +455,18 @@ describe("a client", function()
       end
       assert.same({ 400, "INVAL" }, error_of(ask(nil)))
     end)
+
+    it("is told where half of a surrogate pair stands: two keys would be one", function()
+      for _, half in ipairs { [[\ud83d]], [[\ude00]] } do
+        local res = ask(([=[["half","%s"]]=]):format(half))
+        assert.equal(400, res.status)
+        assert.same({ code = "INVAL",
+          error = "key 2 of the list has half of a surrogate pair: see byte 9 of the body" },
+          cjson.decode(res.body))
+      end
+      assert.is_nil(r:calls()["half"])
+      assert.equal("value of \240\159\152\128", results({ "\240\159\152\128" })[1].value)
+    end)
   end)
 
   it("leaves nothing behind", function()

@@ -101,11 +101,30 @@ describe("a list of keys", function()
       assert.equal(INVAL, code)
       assert.equal("key 2 of the list is not UTF-8", message)
     end
+    -- overlong NUL, a surrogate pair encoded as CESU-8, the first byte behind U+10FFFF
+    for _, bad in ipairs { "\224\128\128", "\237\160\189\237\184\128", "\245\128\128\128" } do
+      assert.equal("key 1 of the list is not UTF-8", select(3, decode(('["%s"]'):format(bad))))
+    end
     assert.same({ "12345" }, decode('["12345"]', 10, 5))
     assert.equal("key 1 of the list has 6 bytes, max_key_bytes is 5",
       select(3, decode('["123456"]', 10, 5)))
     assert.equal(3, #decode('["a","b","c"]', 3))
     assert.equal("the list has more than 3 keys", select(3, decode('["a","b","c","d"]', 3)))
+  end)
+
+  it("has no half of a surrogate pair, which could make two keys one", function()
+    for _, half in ipairs { [[\ude00]], [[\ud83d]], [[\ud83dx]], [[\ud83d\u0041]],
+      [[\ud83d\ud83d\ude00]], [[\uD83D\n]], [[\ud83d\\ude00]], [[\udfff\ud800]] } do
+      local got, code, message = decode(('["ok", "é%s"]'):format(half))
+      assert.is_nil(got, half)
+      assert.equal(INVAL, code)
+      assert.equal("key 2 of the list has half of a surrogate pair: see byte 10 of the body",
+        message)
+    end
+    assert.same({ "\239\191\189", "\0", "\238\128\128" },
+      decode [=[["\ufffd","\u0000","\ue000"]]=])
+    assert.same({ "\240\144\128\128", "\244\143\191\191" },
+      decode [=[["\ud800\udc00","\uDBFF\uDFFF"]]=])
   end)
 
   it("says so when there is no memory", function()

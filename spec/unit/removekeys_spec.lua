@@ -38,11 +38,12 @@ local function decode(text, max)
   return nil, code, ffi.string(e.msg)
 end
 
-local function refused(text)
+local function refused(text, flaw)
   local keys, code, said = decode(text)
   assert.is_nil(keys, text)
   assert.equal(INVAL, code)
-  assert.matches("^invalid request: malformed JSON near byte %d+ of " .. #text .. "$", said)
+  flaw = flaw or "malformed JSON near byte %d+"
+  assert.matches("^invalid request: " .. flaw .. " of " .. #text .. "$", said)
 end
 
 describe("a RemoveKeysRequest", function()
@@ -90,20 +91,40 @@ describe("a RemoveKeysRequest", function()
     end
   end)
 
-  it("reads every escape, pairs of surrogates too, as Go does", function()
+  it("reads every escape, pairs of surrogates too", function()
     assert.same({ "\8\12\n\r\t/\"\\" }, decode [[{"keys":["\b\f\n\r\t\/\"\\"]}]])
     assert.same({ "\240\159\152\128", "é", "\226\130\172" },
       decode [[{"keys":["\uD83D\ude00","\u00e9","\u20aC"]}]])
-    local lone = "\239\191\189" -- U+FFFD
-    assert.same({ lone, lone .. "x", lone .. "A", lone .. lone },
-      decode [[{"keys":["\ude00","\ud83dx","\ud83d\u0041","\ud83d\ud83d"]}]])
+  end)
+
+  it("takes U+FFFD, which Go's nodes send for bytes that are no UTF-8, for a key like others",
+    function()
+      local replaced = "\239\191\189"
+      assert.same({ replaced, replaced }, decode('{"keys":["\\ufffd","' .. replaced .. '"]}'))
+    end)
+
+  it("is refused with half of a surrogate pair, of which Go's nodes send none", function()
+    for _, half in ipairs { [[\ude00]], [[\ud83d]], [[\ud83dx]], [[\ud83d\u0041]],
+      [[\ud83d\ud83d\ude00]], [[\uD83D\n]], [[\ud83d\\ude00]], [[\udfff\ud800]] } do
+      refused(('{"keys":["ok","é%s"]}'):format(half), "half of a surrogate pair at byte 17")
+      refused(('{"x":"%s"}'):format(half), "half of a surrogate pair at byte 6")
+    end
+    refused([[{"keys":["\ud83d\ude0"]}]], "half of a surrogate pair at byte 10")
+  end)
+
+  it("has raw bytes that are no UTF-8 as they are, and so names no other key", function()
+    for _, bytes in ipairs { "\255", "\192\128", "\237\160\189\237\184\128", "a\195" } do
+      assert.same({ bytes }, decode('{"keys":["' .. bytes .. '"]}'))
+    end
   end)
 
   it("is refused when it is cut anywhere", function()
     local whole = [[{"group":"g\n","x":[1,{"y":"z"}],"keys":["a","\ud83d\ude00","c"]}]]
     assert.same({ "a", "\240\159\152\128", "c" }, decode(whole))
+    local at = whole:find([[\ud83d]], 1, true)
     for n = 0, #whole - 1 do
-      refused(whole:sub(1, n))
+      local halved = n >= at + 5 and n < at + 11
+      refused(whole:sub(1, n), halved and "half of a surrogate pair at byte " .. at - 1 or nil)
     end
   end)
 

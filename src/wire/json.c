@@ -54,23 +54,36 @@ static void put_utf8(struct buf *out, uint32_t c)
     buf_put(out, s, n);
 }
 
-/* What stands behind "\u". A surrogate that is alone becomes U+FFFD, as in Go. */
+/* The second half of a surrogate pair, escape and all; -1 when it does not stand here. */
+static long get_low_half(struct json *j)
+{
+    long c;
+
+    if (j->end - j->at < 6 || memcmp(j->at, "\\u", 2) != 0)
+        return -1;
+    j->at += 2;
+    c = get_hex(j);
+    return c >= 0xdc00 && c < 0xe000 ? c : -1;
+}
+
+/* What stands behind "\u". */
 static int get_unicode(struct json *j, struct buf *out)
 {
+    const char *escape = j->at - 2;
     long c = get_hex(j), low;
-    struct json pair;
 
     if (c < 0)
         return 0;
-    if (c >= 0xd800 && c < 0xdc00 && j->end - j->at >= 6 && memcmp(j->at, "\\u", 2) == 0) {
-        pair = (struct json){j->at + 2, j->end};
-        low = get_hex(&pair);
-        if (low >= 0xdc00 && low < 0xe000) {
-            c = 0x10000 + (c - 0xd800) * 0x400 + (low - 0xdc00);
-            *j = pair;
+    if (c >= 0xd800 && c < 0xe000) {
+        low = c < 0xdc00 ? get_low_half(j) : -1;
+        if (low < 0) {
+            j->at = escape;
+            j->flaw = "half of a surrogate pair";
+            return 0;
         }
+        c = 0x10000 + (c - 0xd800) * 0x400 + (low - 0xdc00);
     }
-    put_utf8(out, c >= 0xd800 && c < 0xe000 ? 0xfffd : (uint32_t)c);
+    put_utf8(out, (uint32_t)c);
     return 1;
 }
 

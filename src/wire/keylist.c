@@ -25,6 +25,17 @@ static enum err add_key(struct keylist *ks, size_t *room, const char *bytes, siz
     return ERR_OK;
 }
 
+/* Says why the reader, which stands at the place, has found no string. */
+static enum err no_text(const struct json *j, const char *json, size_t nth, struct error *e)
+{
+    size_t at = (size_t)(j->at - json);
+
+    if (j->flaw)
+        return error_set(e, ERR_INVAL, "key %zu of the list has %s: see byte %zu of the body", nth,
+                         j->flaw, at);
+    return error_set(e, ERR_INVAL, "the body is no JSON list of strings: see its byte %zu", at);
+}
+
 /* The strings up to the closing bracket. */
 static enum err get_keys(struct json *j, const char *json, size_t max, size_t max_key_bytes,
                          struct keylist *out, struct error *e)
@@ -37,8 +48,7 @@ static enum err get_keys(struct json *j, const char *json, size_t max, size_t ma
         size_t from = out->bytes.len, n;
 
         if (!json_text(j, &out->bytes))
-            return error_set(e, ERR_INVAL, "the body is no JSON list of strings: see its byte %zu",
-                             (size_t)(j->at - json));
+            return no_text(j, json, out->n + 1, e);
         n = out->bytes.len - from;
         if (n > max_key_bytes)
             return error_set(e, ERR_INVAL,
@@ -60,7 +70,7 @@ static enum err get_keys(struct json *j, const char *json, size_t max, size_t ma
 enum err keylist_decode(const char *json, size_t n, size_t max, size_t max_key_bytes,
                         struct keylist *out, struct error *e)
 {
-    struct json j = {json, json + n};
+    struct json j = {.at = json, .end = json + n};
 
     memset(out, 0, sizeof(*out));
     buf_init(&out->bytes, 0);

@@ -7,8 +7,10 @@
  *               {"key":"b","base64":"AAE=","source":"local"},
  *               {"key":"c","error":"group g: not found","code":"NOTFOUND"}]}
  *
- * JSON is text: a key is the UTF-8 of its string, so keys that are no UTF-8 cannot be asked for; a
- * value that is no text (utf8_is_text()) travels as base64.
+ * JSON is text: a key is the UTF-8 of its string, so keys that are no UTF-8 cannot be asked for. A
+ * string that is none is refused, never mended, since two keys could become one: raw bytes that
+ * are not UTF-8 (overlong forms and encoded surrogates too), and an escape of half a surrogate
+ * pair. "\u0000" is a byte like others. A value that is no text (utf8_is_text()) travels as base64.
  *
  * Pure functions, any thread. */
 #ifndef KEYLIST_H

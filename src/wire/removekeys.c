@@ -130,11 +130,14 @@ static enum err get_object(struct json *j, struct buf *keys)
 
 enum err removekeys_decode(const char *bytes, size_t n, struct buf *keys, struct error *e)
 {
-    struct json j = {bytes, bytes + n};
+    struct json j = {.at = bytes, .end = bytes + n};
     enum err err = get_object(&j, keys);
 
     if (err == ERR_OK && j.at == j.end)
         return ERR_OK;
+    if (err == ERR_INVAL && j.flaw)
+        return error_set(e, ERR_INVAL, "invalid request: %s at byte %zu of %zu", j.flaw,
+                         (size_t)(j.at - bytes), n);
     if (err == ERR_OK || err == ERR_INVAL)
         return error_set(e, ERR_INVAL, "invalid request: malformed JSON near byte %zu of %zu",
                          (size_t)(j.at - bytes), n);

@@ -2,7 +2,13 @@
 /* removekeys.h - RemoveKeysRequest: the body of groupcache-go's POST, many keys of one group.
  *
  * It is JSON, {"group":"g","keys":["a","b"]}, as Go's encoding/json writes it: bytes that are no
- * UTF-8 cannot be said in it, and such keys are removed one by one.
+ * UTF-8 cannot be said in it, and such keys are removed one by one. A Go node that tries sends
+ * U+FFFD in their place, which is a key like others here.
+ *
+ * An escape of half a surrogate pair is refused. Go's decoder takes it for U+FFFD, but no encoder
+ * of Go's writes one: whoever does means another key, which would stay while its removal is
+ * confirmed. Raw bytes that are no UTF-8 are the key that has these bytes. Of several members
+ * "keys" the last counts, as in Go.
  *
  * Pure functions, any thread. */
 #ifndef REMOVEKEYS_H
