@@ -83,13 +83,16 @@ say = @$(if $(filter 1,$(V)),:,printf '  %-5s %s\n' $(1) $(2))
 
 # ---- what is made of what ----------------------------------------------------------------------
 
-SRCS      := $(sort $(wildcard src/*/*.c)) $(wildcard proto/*.c)
+# JUDGES are messages that src/wire/ reads and writes by hand: the specs and the benchmark hold it against
+# the generated code.
+SRCS      := $(sort $(wildcard src/*/*.c)) proto/groupcache.pb-c.c
+JUDGES    := proto/batch.pb-c.c
 LUA_FILES := $(shell find lua -name '*.lua' 2>/dev/null)
 
 OBJ        = $(BUILD)/obj
 LIB_OBJS   = $(SRCS:%.c=$(OBJ)/%.o)
 MAIN_OBJ   = $(OBJ)/src/main.o
-TEST_OBJS  = $(patsubst %.c,$(OBJ)/test/%.o,$(filter-out src/bind/%,$(SRCS)))
+TEST_OBJS  = $(patsubst %.c,$(OBJ)/test/%.o,$(filter-out src/bind/%,$(SRCS)) $(JUDGES))
 
 BIN        = $(BUILD)/bin/groupcached
 CORE       = $(BUILD)/lib/lua/5.1/groupcache/core.so

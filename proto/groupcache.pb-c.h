@@ -15,28 +15,15 @@ PROTOBUF_C__BEGIN_DECLS
 #endif
 
 
-typedef struct Groupcachepb__GetRequest Groupcachepb__GetRequest;
 typedef struct Groupcachepb__GetResponse Groupcachepb__GetResponse;
 typedef struct Groupcachepb__SetRequest Groupcachepb__SetRequest;
 typedef struct Groupcachepb__ModernGetRequest Groupcachepb__ModernGetRequest;
-typedef struct Groupcachepb__ModernGetResponse Groupcachepb__ModernGetResponse;
 
 
 /* --- enums --- */
 
 
 /* --- messages --- */
-
-struct  Groupcachepb__GetRequest
-{
-  ProtobufCMessage base;
-  ProtobufCBinaryData group;
-  ProtobufCBinaryData key;
-};
-#define GROUPCACHEPB__GET_REQUEST__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&groupcachepb__get_request__descriptor) \
-    , {0,NULL}, {0,NULL} }
-
 
 /*
  * expire: Unix time in nanoseconds, 0 for never. mailgun/groupcache and groupcache-go have it,
@@ -73,7 +60,9 @@ struct  Groupcachepb__SetRequest
 
 
 /*
- * modernprogram/groupcache has these two instead.
+ * What modernprogram/groupcache's clients may put into the body of a GET. The other forks' GetRequest,
+ * which has no texts for the getter, never goes over HTTP. modernprogram's GetResponse has expire in
+ * field 2.
  */
 struct  Groupcachepb__ModernGetRequest
 {
@@ -88,38 +77,6 @@ struct  Groupcachepb__ModernGetRequest
     , {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL} }
 
 
-struct  Groupcachepb__ModernGetResponse
-{
-  ProtobufCMessage base;
-  protobuf_c_boolean has_value;
-  ProtobufCBinaryData value;
-  protobuf_c_boolean has_expire;
-  int64_t expire;
-};
-#define GROUPCACHEPB__MODERN_GET_RESPONSE__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&groupcachepb__modern_get_response__descriptor) \
-    , 0, {0,NULL}, 0, 0 }
-
-
-/* Groupcachepb__GetRequest methods */
-void   groupcachepb__get_request__init
-                     (Groupcachepb__GetRequest         *message);
-size_t groupcachepb__get_request__get_packed_size
-                     (const Groupcachepb__GetRequest   *message);
-size_t groupcachepb__get_request__pack
-                     (const Groupcachepb__GetRequest   *message,
-                      uint8_t             *out);
-size_t groupcachepb__get_request__pack_to_buffer
-                     (const Groupcachepb__GetRequest   *message,
-                      ProtobufCBuffer     *buffer);
-Groupcachepb__GetRequest *
-       groupcachepb__get_request__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data);
-void   groupcachepb__get_request__free_unpacked
-                     (Groupcachepb__GetRequest *message,
-                      ProtobufCAllocator *allocator);
 /* Groupcachepb__GetResponse methods */
 void   groupcachepb__get_response__init
                      (Groupcachepb__GetResponse         *message);
@@ -177,30 +134,8 @@ Groupcachepb__ModernGetRequest *
 void   groupcachepb__modern_get_request__free_unpacked
                      (Groupcachepb__ModernGetRequest *message,
                       ProtobufCAllocator *allocator);
-/* Groupcachepb__ModernGetResponse methods */
-void   groupcachepb__modern_get_response__init
-                     (Groupcachepb__ModernGetResponse         *message);
-size_t groupcachepb__modern_get_response__get_packed_size
-                     (const Groupcachepb__ModernGetResponse   *message);
-size_t groupcachepb__modern_get_response__pack
-                     (const Groupcachepb__ModernGetResponse   *message,
-                      uint8_t             *out);
-size_t groupcachepb__modern_get_response__pack_to_buffer
-                     (const Groupcachepb__ModernGetResponse   *message,
-                      ProtobufCBuffer     *buffer);
-Groupcachepb__ModernGetResponse *
-       groupcachepb__modern_get_response__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data);
-void   groupcachepb__modern_get_response__free_unpacked
-                     (Groupcachepb__ModernGetResponse *message,
-                      ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
-typedef void (*Groupcachepb__GetRequest_Closure)
-                 (const Groupcachepb__GetRequest *message,
-                  void *closure_data);
 typedef void (*Groupcachepb__GetResponse_Closure)
                  (const Groupcachepb__GetResponse *message,
                   void *closure_data);
@@ -210,20 +145,15 @@ typedef void (*Groupcachepb__SetRequest_Closure)
 typedef void (*Groupcachepb__ModernGetRequest_Closure)
                  (const Groupcachepb__ModernGetRequest *message,
                   void *closure_data);
-typedef void (*Groupcachepb__ModernGetResponse_Closure)
-                 (const Groupcachepb__ModernGetResponse *message,
-                  void *closure_data);
 
 /* --- services --- */
 
 
 /* --- descriptors --- */
 
-extern const ProtobufCMessageDescriptor groupcachepb__get_request__descriptor;
 extern const ProtobufCMessageDescriptor groupcachepb__get_response__descriptor;
 extern const ProtobufCMessageDescriptor groupcachepb__set_request__descriptor;
 extern const ProtobufCMessageDescriptor groupcachepb__modern_get_request__descriptor;
-extern const ProtobufCMessageDescriptor groupcachepb__modern_get_response__descriptor;
 
 PROTOBUF_C__END_DECLS
 

@@ -313,6 +313,21 @@ describe("a batch's request", function()
     assert.equal(NOMEM, code)
   end)
 
+  it("costs 16 bytes a key beside its own", function()
+    local keys = {}
+    for i = 1, 1000 do
+      keys[i] = ("k%011d"):format(i)
+    end
+    local bytes = request(GET, keys)
+    local unknown = ("\56\1"):rep(2 ^ 19) -- a megabyte of fields that are stepped over
+    for _, message in ipairs { bytes, bytes .. unknown } do
+      local out, e = ffi.new "struct batch_request", ffi.new "struct error"
+      assert.equal(0, tonumber(C.batch_parse(message, #message, out, e)))
+      assert.is_true(tonumber(C.mem_cost(out.keys)) <= 16 * 1000 + 64)
+      C.batch_request_deinit(out)
+    end
+  end)
+
   it("is never read beyond its end, whatever the bytes are", function()
     math.randomseed(82)
     local good, taken = request(SET, { "key" }, "value", 300), 0

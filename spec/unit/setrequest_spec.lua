@@ -59,7 +59,7 @@ size_t pack_get(const char *group, size_t ng, const char *key, size_t nk, const 
                 size_t n1, const char *ctx2, size_t n2, uint8_t *out);
 ]])
 
-local INVAL = tonumber(C.ERR_INVAL)
+local INVAL, NOMEM = tonumber(C.ERR_INVAL), tonumber(C.ERR_NOMEM)
 
 local function random_bytes(n)
   local parts = {}
@@ -69,35 +69,42 @@ local function random_bytes(n)
   return table.concat(parts)
 end
 
--- Decodes a copy of just these bytes, so that a sanitizer sees any read beyond them. `fields` are
--- the names of the texts. Returns a table of strings; or nil, code, message.
-local function decoder(decode, struct, fields)
-  return function(bytes)
-    local out, e = ffi.new(struct), ffi.new "struct error"
-    local copy = ffi.cast("char *", C.mem_alloc(#bytes))
-    ffi.copy(copy, bytes, #bytes)
-    local code = tonumber(decode(copy, #bytes, out, e))
-    local found = {}
-    if code == 0 then
-      for _, name in ipairs(fields) do
-        local at, len = out[name], out[name .. "_len"]
-        assert(len == 0 or at >= copy and at + len <= copy + #bytes)
-        found[name] = ffi.string(at, len)
-      end
-      found.expire = struct == "struct setrequest" and out.expire_ns or nil
-    end
-    C.mem_free(copy)
-    if code == 0 then
-      return found
-    end
-    assert.equal(INVAL, code)
-    assert.equal(INVAL, tonumber(e.code))
-    return nil, code, ffi.string(e.msg)
+-- Runs fn(copy, n, e) on a copy of just these bytes, so that a sanitizer sees any read beyond them,
+-- and frees the copy. -> whether it returned ERR_OK; if not: the code and the message
+local function judged(bytes, fn)
+  local e = ffi.new "struct error"
+  local copy = ffi.cast("char *", C.mem_alloc(#bytes))
+  ffi.copy(copy, bytes, #bytes)
+  local code = tonumber(fn(copy, #bytes, e))
+  C.mem_free(copy)
+  if code == 0 then
+    return true
   end
+  assert.equal(code, tonumber(e.code))
+  return false, code, ffi.string(e.msg)
 end
 
-local set = decoder(C.setrequest_decode, "struct setrequest", { "group", "key", "value" })
-local get = decoder(C.getrequest_decode, "struct getrequest", { "group", "key", "ctx1", "ctx2" })
+-- A table of what it says; or nil, code, message.
+local function set(bytes)
+  local out = ffi.new "struct setrequest"
+  local ok, code, text = judged(bytes, function(copy, n, e)
+    return C.setrequest_decode(copy, n, out, e)
+  end)
+  if not ok then
+    assert(out.memory == nil, "memory is left behind a failure")
+    return nil, code, text
+  end
+  local found = { expire = out.expire_ns } -- the message is not there any more
+  for _, name in ipairs { "group", "key", "value" } do
+    found[name] = ffi.string(out[name], out[name .. "_len"])
+  end
+  C.setrequest_deinit(out)
+  return found
+end
+
+local function get(bytes)
+  return judged(bytes, C.getrequest_check)
+end
 
 local function put(group, key, value, expire)
   local b, r = ffi.new "struct buf", ffi.new "struct setrequest"
@@ -167,7 +174,7 @@ describe("a SetRequest", function()
     end
   end)
 
-  it("is judged as protobuf-c does, for 30000 messages with a bit flipped", function()
+  it("is taken if protobuf-c takes it, for 30000 messages with a bit flipped", function()
     math.randomseed(107)
     local good, taken = put("group", "key", "value", 4853600000000000005LL), 0
     for _ = 1, 30000 do
@@ -189,7 +196,50 @@ describe("a SetRequest", function()
     end
   end)
 
-  it("says when there is no memory for it", function()
+  it("may have 64 fields that it does not need, and not one more", function()
+    for _, spare in ipairs { "\x28\x01", "\x7a\x02xy", "\x1a\x01w", "\x08\x01" } do
+      assert.equal("k", set(spare:rep(64) .. GOLDEN).key)
+      local _, code, text = set(spare:rep(65) .. GOLDEN)
+      assert.same({ INVAL, "a SetRequest with more than 64 fields that it does not need" },
+        { code, text })
+    end
+  end)
+
+  it("costs nothing when it is a megabyte of unknown fields, and is refused", function()
+    local bytes = ("\x28\x01"):rep(2 ^ 19)
+    local out, e = ffi.new "struct setrequest", ffi.new "struct error"
+    C.mem_fail_after(0)
+    local code = tonumber(C.setrequest_decode(bytes, #bytes, out, e))
+    assert.is_true(C.mem_alloc(1) == nil) -- the failure that was set was still to come
+    C.mem_fail_after(-1)
+    assert.same({ INVAL, "a SetRequest with more than 64 fields that it does not need" },
+      { code, ffi.string(e.msg) })
+  end)
+
+  it("costs its own bytes and little more, in one block", function()
+    local value = ("v"):rep(2 ^ 20)
+    local plain = put("group", "key", value, 1)
+    local many = ("\x28\x01"):rep(32) .. ("\x0a\x01x"):rep(32) .. plain -- written anew meanwhile
+    for _, bytes in ipairs { plain, many } do
+      local out, e = ffi.new "struct setrequest", ffi.new "struct error"
+      assert.equal(0, tonumber(C.setrequest_decode(bytes, #bytes, out, e)))
+      assert.is_true(tonumber(C.mem_cost(out.memory)) < 2 ^ 20 + 8192)
+      assert.is_true(ffi.string(out.value, out.value_len) == value)
+      C.setrequest_deinit(out)
+    end
+  end)
+
+  it("says when there is no memory to read it, or to write it anew for that", function()
+    local spare = GOLDEN .. "\x28\x01"
+    for _, case in ipairs { { GOLDEN, 1 }, { spare, 1 }, { spare, 2 } } do
+      C.mem_fail_after(case[2]) -- the copy of its bytes is the first
+      local _, code = set(case[1])
+      C.mem_fail_after(-1)
+      assert.equal(NOMEM, code)
+    end
+  end)
+
+  it("says when there is no memory to write it", function()
     local b, r = ffi.new "struct buf", ffi.new "struct setrequest"
     r.group, r.key, r.value = "", "", ""
     C.buf_init(b, 0)
@@ -203,11 +253,13 @@ end)
 describe("a GetRequest of modernprogram", function()
   local whole = "\x0a\x01g\x12\x01k\x1a\x01a\x22\x01b"
 
-  it("is read", function()
-    assert.same({ group = "g", key = "k", ctx1 = "a", ctx2 = "b" }, get(whole))
+  it("is taken", function()
+    assert.is_true(get(whole))
+    assert.is_true(get "\x0a\x00\x12\x00\x1a\x00\x22\x00")
+    assert.is_true(get("\x28\x01\x08\x01" .. whole .. "\x0a\x01h\x7a\x02xy"))
   end)
 
-  it("is read as protobuf-c writes it", function()
+  it("is taken as protobuf-c writes it", function()
     math.randomseed(113)
     for _ = 1, 300 do
       local t = {}
@@ -216,14 +268,15 @@ describe("a GetRequest of modernprogram", function()
       end
       local out = ffi.new("uint8_t[?]", 900)
       local n = P.pack_get(t[1], #t[1], t[2], #t[2], t[3], #t[3], t[4], #t[4], out)
-      assert.same({ group = t[1], key = t[2], ctx1 = t[3], ctx2 = t[4] }, get(ffi.string(out, n)))
+      assert.is_true(get(ffi.string(out, n)))
     end
   end)
 
   it("is refused when it is cut, and says what it lacks", function()
     for n = 0, #whole - 1 do
-      local found, _, text = get(whole:sub(1, n))
-      assert.is_nil(found)
+      local ok, code, text = get(whole:sub(1, n))
+      assert.is_false(ok)
+      assert.equal(INVAL, code)
       if n % 3 == 0 then
         assert.equal(("a GetRequest of %d bytes holds no %s"):format(n,
           ({ "group", "key", "ctx1", "ctx2" })[n / 3 + 1]), text)
@@ -232,6 +285,16 @@ describe("a GetRequest of modernprogram", function()
       end
     end
   end)
+
+  it("is refused with too many fields that it does not need, and says when there is no memory",
+    function()
+      assert.is_true(get(("\x28\x01"):rep(64) .. whole))
+      assert.same({ false, INVAL, "a GetRequest with more than 64 fields that it does not need" },
+        { get(("\x28\x01"):rep(65) .. whole) })
+      C.mem_fail_after(1)
+      assert.equal(NOMEM, (select(2, get(whole))))
+      C.mem_fail_after(-1)
+    end)
 
   it("survives garbage", function()
     math.randomseed(127)

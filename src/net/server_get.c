@@ -89,12 +89,11 @@ static int get_with_body(struct get *q)
     uint32_t hash = group_hash(key, q->key_len);
     struct result r = {.item = NULL};
     struct job *j = &q->job;
-    struct getrequest request;
     struct error e;
     int ok;
 
     q->key = NULL;
-    if (getrequest_decode(body_bytes(&j->body), j->body.len, &request, &e)) {
+    if (getrequest_check(body_bytes(&j->body), j->body.len, &e)) {
         ok = answer_error(job_to(j), &e);
     } else {
         r.item = group_lookup(j->group, hash, key, q->key_len, j->to.peer, &r.source);

@@ -27,20 +27,31 @@ static enum err check_key(const struct job *j, size_t n, struct error *e)
 
 /* --- a value --- */
 
-/* The group counts as the path has it, the key as the body does. Who does not say when the value
- * ends leaves it to the group's own ttl. */
-static enum err set(struct job *j, struct error *e)
+/* Who does not say when the value ends leaves it to the group's own ttl. */
+static enum err set_value(struct job *j, const struct setrequest *r, struct error *e)
 {
     uint64_t wall_ns = clock_wall_ns();
-    struct setrequest r;
     double ttl_ms = 0;
 
-    if (setrequest_decode(body_bytes(&j->body), j->body.len, &r, e) || check_key(j, r.key_len, e))
+    if (check_key(j, r->key_len, e))
         return e->code;
-    if (r.expire_ns && !expire_is_past(r.expire_ns, wall_ns))
-        ttl_ms = (double)expire_left_ms(r.expire_ns, wall_ns);
-    return group_set(j->group, group_hash(r.key, r.key_len), r.key, r.key_len, r.value, r.value_len,
-                     r.expire_ns ? &ttl_ms : NULL, e);
+    if (r->expire_ns && !expire_is_past(r->expire_ns, wall_ns))
+        ttl_ms = (double)expire_left_ms(r->expire_ns, wall_ns);
+    return group_set(j->group, group_hash(r->key, r->key_len), r->key, r->key_len, r->value,
+                     r->value_len, r->expire_ns ? &ttl_ms : NULL, e);
+}
+
+/* The group counts as the path has it, the key as the body does. */
+static enum err set(struct job *j, struct error *e)
+{
+    struct setrequest r;
+    enum err err;
+
+    if (setrequest_decode(body_bytes(&j->body), j->body.len, &r, e))
+        return e->code;
+    err = set_value(j, &r, e);
+    setrequest_deinit(&r);
+    return err;
 }
 
 static int set_run(struct job *j)

@@ -105,36 +105,54 @@ void pb_write_double(char out[8], double value)
         out[i] = (char)(bits >> 8 * i);
 }
 
-static void put_varint(struct buf *out, uint64_t value)
+/* What stands before a field's bytes; all of a varint. */
+static size_t write_head(char out[2 * PB_VARINT_MAX], const struct pb_field *f)
 {
-    char text[PB_VARINT_MAX];
+    size_t n = pb_write_varint(out, (uint64_t)f->number << 3 | f->type);
 
-    buf_put(out, text, pb_write_varint(text, value));
+    if (f->type == PB_VARINT)
+        n += pb_write_varint(out + n, f->varint);
+    else if (f->type == PB_BYTES)
+        n += pb_write_varint(out + n, f->len);
+    return n;
 }
 
-static void put_tag(struct buf *out, uint32_t number, enum pb_type type)
+size_t pb_field_size(const struct pb_field *f)
 {
-    put_varint(out, (uint64_t)number << 3 | type);
+    char head[2 * PB_VARINT_MAX];
+
+    return write_head(head, f) + f->len;
+}
+
+void pb_put_field(struct buf *out, const struct pb_field *f)
+{
+    char head[2 * PB_VARINT_MAX];
+
+    buf_put(out, head, write_head(head, f));
+    if (f->len)
+        buf_put(out, f->bytes, f->len);
 }
 
 void pb_put_bytes(struct buf *out, uint32_t number, const void *bytes, size_t n)
 {
-    put_tag(out, number, PB_BYTES);
-    put_varint(out, n);
-    buf_put(out, bytes, n);
+    const struct pb_field f = {.number = number, .type = PB_BYTES, .bytes = bytes, .len = n};
+
+    pb_put_field(out, &f);
 }
 
 void pb_put_int64(struct buf *out, uint32_t number, int64_t value)
 {
-    put_tag(out, number, PB_VARINT);
-    put_varint(out, (uint64_t)value);
+    const struct pb_field f = {.number = number, .type = PB_VARINT, .varint = (uint64_t)value};
+
+    pb_put_field(out, &f);
 }
 
 void pb_put_double(struct buf *out, uint32_t number, double value)
 {
     char bytes[8];
+    const struct pb_field f = {
+        .number = number, .type = PB_FIXED64, .bytes = bytes, .len = sizeof(bytes)};
 
     pb_write_double(bytes, value);
-    put_tag(out, number, PB_FIXED64);
-    buf_put(out, bytes, sizeof(bytes));
+    pb_put_field(out, &f);
 }

@@ -2,10 +2,9 @@
 /* pb.h - protobuf's wire format: the fields of a message, one after another, read without
  * allocating and written into a buf.
  *
- * protobuf-c's unpack keeps every unknown field in an allocation of its own, so that a megabyte of
- * two-byte fields costs forty-four; it copies values; and it refuses a message when one fork gives
- * a field number another wire type. Here the reader is told of every field, with its wire type, and
- * takes what it knows, as Go does. Groups, which no message of the family has, are refused.
+ * The reader is told of every field, with its wire type, and takes what it knows, as Go does.
+ * Groups, which no message of the family has, are refused. Messages that are not hot are only
+ * walked with it, before protobuf-c reads them (pbc.h).
  *
  * Pure functions, any thread. */
 #ifndef PB_H
@@ -43,7 +42,11 @@ int pb_next(struct pb *pb, struct pb_field *f);
 /* Where the reader stands, counted from the message's start. */
 size_t pb_offset(const struct pb *pb, const void *bytes);
 
+/* The length of a field as it is written here: with a tag and a length as short as can be. */
+size_t pb_field_size(const struct pb_field *f);
+
 /* Append a field. A failed append shows in out->failed. */
+void pb_put_field(struct buf *out, const struct pb_field *f);
 void pb_put_bytes(struct buf *out, uint32_t number, const void *bytes, size_t n);
 void pb_put_int64(struct buf *out, uint32_t number, int64_t value);
 void pb_put_double(struct buf *out, uint32_t number, double value);

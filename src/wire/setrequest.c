@@ -1,51 +1,51 @@
 /* SPDX-License-Identifier: MIT */
 #include "wire/setrequest.h"
 
-#include "wire/pb.h"
+#include "base/mem.h"
+#include "groupcache.pb-c.h"
+#include "wire/pbc.h"
 
-enum { FIELD_GROUP = 1, FIELD_KEY = 2, FIELD_VALUE = 3, FIELD_EXPIRE = 4 };
+static ProtobufCBinaryData data_of(const char *bytes, size_t n)
+{
+    return (ProtobufCBinaryData){n, (uint8_t *)(size_t)bytes};
+}
+
+static const char *bytes_of(const ProtobufCBinaryData *data)
+{
+    return data->data ? (const char *)data->data : "";
+}
 
 enum err setrequest_put(struct buf *out, const struct setrequest *r)
 {
-    pb_put_bytes(out, FIELD_GROUP, r->group, r->group_len);
-    pb_put_bytes(out, FIELD_KEY, r->key, r->key_len);
-    pb_put_bytes(out, FIELD_VALUE, r->value, r->value_len);
-    pb_put_int64(out, FIELD_EXPIRE, r->expire_ns);
-    return out->failed;
-}
+    Groupcachepb__SetRequest m = GROUPCACHEPB__SET_REQUEST__INIT;
 
-/* Of several the last one counts; a known field of another wire type is an unknown one. */
-static void take_field(const struct pb_field *f, struct setrequest *out)
-{
-    if (f->type == PB_BYTES && f->number == FIELD_GROUP) {
-        out->group = f->bytes;
-        out->group_len = f->len;
-    } else if (f->type == PB_BYTES && f->number == FIELD_KEY) {
-        out->key = f->bytes;
-        out->key_len = f->len;
-    } else if (f->type == PB_BYTES && f->number == FIELD_VALUE) {
-        out->value = f->bytes;
-        out->value_len = f->len;
-    } else if (f->type == PB_VARINT && f->number == FIELD_EXPIRE) {
-        out->expire_ns = (int64_t)f->varint;
-    }
+    m.group = data_of(r->group, r->group_len);
+    m.key = data_of(r->key, r->key_len);
+    m.has_value = m.has_expire = 1;
+    m.value = data_of(r->value, r->value_len);
+    m.expire = r->expire_ns;
+    return pbc_put(out, &m.base);
 }
 
 enum err setrequest_decode(const void *bytes, size_t n, struct setrequest *out, struct error *e)
 {
-    struct pb_field f;
-    struct pb pb;
-    int more;
+    const Groupcachepb__SetRequest *m = out->memory =
+        pbc_unpack(&groupcachepb__set_request__descriptor, "SetRequest", bytes, n, e);
 
-    *out = (struct setrequest){.value = ""};
-    pb_init(&pb, bytes, n);
-    while ((more = pb_next(&pb, &f)) > 0)
-        take_field(&f, out);
-    if (more < 0)
-        return error_set(e, ERR_INVAL, "malformed SetRequest near byte %zu of %zu",
-                         pb_offset(&pb, bytes), n);
-    if (!out->group || !out->key)
-        return error_set(e, ERR_INVAL, "a SetRequest of %zu bytes holds no %s", n,
-                         out->group ? "key" : "group");
+    if (!m)
+        return e->code;
+    out->group = bytes_of(&m->group);
+    out->group_len = m->group.len;
+    out->key = bytes_of(&m->key);
+    out->key_len = m->key.len;
+    out->value = bytes_of(&m->value);
+    out->value_len = m->value.len;
+    out->expire_ns = m->expire;
     return ERR_OK;
+}
+
+void setrequest_deinit(struct setrequest *r)
+{
+    mem_free(r->memory);
+    r->memory = NULL;
 }
