@@ -93,6 +93,7 @@ OBJ        = $(BUILD)/obj
 LIB_OBJS   = $(SRCS:%.c=$(OBJ)/%.o)
 MAIN_OBJ   = $(OBJ)/src/main.o
 TEST_OBJS  = $(patsubst %.c,$(OBJ)/test/%.o,$(filter-out src/bind/%,$(SRCS)) $(JUDGES))
+JUDGE_OBJS = $(JUDGES:%.c=$(OBJ)/%.o)
 
 BIN        = $(BUILD)/bin/groupcached
 CORE       = $(BUILD)/lib/lua/5.1/groupcache/core.so
@@ -168,7 +169,7 @@ $(OBJ)/flags: FORCE
 need     = command -v $(firstword $(1)) >/dev/null || missing="$$missing $(2)";
 need_lib = pkg-config --exists $(1) 2>/dev/null || missing="$$missing $(2)";
 
--include $(LIB_OBJS:.o=.d) $(MAIN_OBJ:.o=.d) $(TEST_OBJS:.o=.d) $(OBJ)/bench/memory/memory.d
+-include $(LIB_OBJS:.o=.d) $(JUDGE_OBJS:.o=.d) $(MAIN_OBJ:.o=.d) $(TEST_OBJS:.o=.d) $(OBJ)/bench/memory/memory.d
 
 # ---- day to day --------------------------------------------------------------------------------
 
@@ -278,13 +279,14 @@ BENCH_ENV = env BUILD=$(BUILD) CC='$(CC)' \
   LUA_CPATH='$(BUILD)/lib/lua/5.1/?.so;;'
 
 # Our own: linked with the very objects of the program, so that what is measured is what is run.
-BENCH_OURS = $(BUILD)/bench/engine $(BUILD)/bench/paths
+BENCH_OURS = $(BUILD)/bench/engine $(BUILD)/bench/paths $(BUILD)/bench/messages
 
 bench-programs: $(BENCH_OURS) $(BUILD)/bench/mhd
 	@:
 
 $(BUILD)/bench/engine: bench/inside/engine.c $(LIB_OBJS)
 $(BUILD)/bench/paths: bench/guard/paths.c $(LIB_OBJS)
+$(BUILD)/bench/messages: bench/guard/messages.c $(LIB_OBJS) $(JUDGE_OBJS)
 $(BENCH_OURS):
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)

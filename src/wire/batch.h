@@ -25,7 +25,33 @@
  *     optional double minute_qps = 8; // the owner's gets of the key; absent: few, or not measured
  *   }
  *
- * Unknown fields are stepped over. Pure functions, any thread. */
+ * Unknown fields are stepped over.
+ *
+ * All of it is read and written by hand. A request of 100 keys of 12 bytes, a key, and a frame with
+ * a value of 100 bytes, instructions and ns:
+ *
+ *                      by hand     protobuf-c
+ *   request, read     207   24      518   61
+ *   request, write    212   25       95   11
+ *   answer, read      524   59     1515  179
+ *   answer, write     660   82      587   73
+ *
+ * Answers are streamed: a frame is read as soon as it is whole, and a value is sent as it lies,
+ * without a copy.
+ *
+ * Requests are by hand for their memory. A request waits for its loads, and by hand 1000 keys cost
+ * one allocation of 16 KB, since the keys stay in the body. protobuf-c copies them, in 1007
+ * allocations of 80 KB at their peak: 48 KB stay, and the 16 KB come on top. It copies the value of
+ * a set too, at the receiver and once for every node that is told. And it would write a set in
+ * another order than it always had, with ttl_ms behind the value. Time decides nothing: with
+ * protobuf-c as the reader the rows forward and many of the benchmark stay within their noise,
+ * which is a tenth and more.
+ *
+ * The figures are those of bench/guard/messages.c, built by gcc 12.2 with -O2: counted by callgrind
+ * as `make guard` does, and the median time of five runs of 5 million. `make guard` watches those
+ * by hand.
+ *
+ * Pure functions, any thread. */
 #ifndef BATCH_H
 #define BATCH_H
 

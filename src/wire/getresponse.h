@@ -5,6 +5,18 @@
  * expire, which others have in field 3. The wire type tells which it is, so one reader does for
  * all; who writes one says where the dialect has it.
  *
+ * It is read and written by hand, since it is in every answer between nodes. One with a value of
+ * 100 bytes and an expiry, instructions and ns:
+ *
+ *             by hand     protobuf-c
+ *   read     377   42     1071   93
+ *   write    117   14      344   31
+ *
+ * And by hand no value is copied, however long it is. protobuf-c copies it at both ends, would need
+ * the walk of pbc.h besides, and refuses field 2 of the other wire type. The figures are those of
+ * bench/guard/messages.c, built by gcc 12.2 with -O2: counted by callgrind as `make guard` does,
+ * and the median time of five runs of 5 million. `make guard` watches the read.
+ *
  * Pure functions, any thread. */
 #ifndef GETRESPONSE_H
 #define GETRESPONSE_H
