@@ -78,6 +78,7 @@ for _, dialect in ipairs { "mailgun", "groupcache-go", "modernprogram" } do
       for _, case in ipairs {
         { 400, "PUT", "g/k", "garbage" }, { 400, "PUT", "g/k", "" },
         { 400, "PUT", "g/k", set_request(("k"):rep(101), "v") },
+        { 400, "PUT", "g/k", ("\x28\x01"):rep(65) .. set_request("k", "v") },
         { 404, "PUT", "nope/k", set_request("k", "v"), }, { 404, "DELETE", "nope/k" },
         { 400, "DELETE", "g/k", "with a body" }, { 400, "PUT", "g", "x" },
       } do
