@@ -10,13 +10,13 @@
  *   the load's time is over            TIMEOUT: a slow getter at the owner is no reason to run ours
  */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/num.h"
 #include "cache/group.h"
 #include "net/fetch.h"
 #include "net/peers_in.h"
@@ -128,15 +128,26 @@ static int says_expiry(const struct peers *p, const struct getresponse *answer)
     return dialect_facts(p->opts.dialect)->expire_field && answer->expire_ns;
 }
 
+/* Whether the answer has that header. What is no number counts as 0: a value with such a time is
+ * given to those who wait, and not kept. */
+static int header_number(struct fetch *f, const char *name, uint64_t *out)
+{
+    const char *text = fetch_header(f, name);
+
+    if (text)
+        num_parse_u64(text, strlen(text), UINT32_MAX, out);
+    return text != NULL;
+}
+
 /* When the value ends here: as long from now as at the owner, by our own header rather than by the
  * time of day. One who does not say (a Go node, or a value that is good for good) leaves it to the
  * group's own ttl. */
 static uint64_t expiry(const struct exchange *x, struct fetch *f, const struct getresponse *answer)
 {
-    const char *ttl = fetch_header(f, HEADER_TTL);
+    uint64_t ttl_ms;
 
-    if (ttl)
-        return peer_expiry_ms(x->flight, 1, strtoull(ttl, NULL, 10));
+    if (header_number(f, HEADER_TTL, &ttl_ms))
+        return peer_expiry_ms(x->flight, 1, ttl_ms);
     if (says_expiry(x->peer->peers, answer))
         return peer_expiry_ms(x->flight, 1, expire_left_ms(answer->expire_ns, clock_wall_ns()));
     return peer_expiry_ms(x->flight, 0, 0);
@@ -152,10 +163,12 @@ static int has_ended(const struct peers *p, struct fetch *f, const struct getres
 static void take_value(struct exchange *x, struct fetch *f)
 {
     struct buf *body = fetch_body(f);
-    const char *type = fetch_header(f, "Content-Type"), *age = fetch_header(f, "Age");
+    const char *type = fetch_header(f, "Content-Type");
+    uint64_t age_s = 0;
     struct getresponse answer;
     struct error e;
 
+    header_number(f, "Age", &age_s);
     if (!type || strncasecmp(type, DIALECT_CONTENT_TYPE, strlen(DIALECT_CONTENT_TYPE)) != 0) {
         peer_unusable(x->peer, x->flight, "the answer is no " DIALECT_CONTENT_TYPE);
     } else if (getresponse_decode(body->data, body->len, &answer, &e)) {
@@ -167,7 +180,7 @@ static void take_value(struct exchange *x, struct fetch *f)
             .bytes = answer.value,
             .n = answer.value_len,
             .expires_ms = expiry(x, f, &answer),
-            .age_s = age ? strtoull(age, NULL, 10) : 0,
+            .age_s = age_s,
             .stale = fetch_header(f, HEADER_STALE) != NULL,
             .minute_qps = answer.minute_qps,
         };
@@ -179,17 +192,18 @@ static void take_value(struct exchange *x, struct fetch *f)
 /* The owner's error text: the body without the newlines around it, as Go's callers read it. */
 static void take_error(struct exchange *x, struct fetch *f, enum err code)
 {
-    const char *ttl = code == ERR_NOTFOUND ? fetch_header(f, HEADER_TTL) : NULL;
     struct buf *body = fetch_body(f);
     const char *text = body->data;
     size_t n = body->len;
+    uint64_t ttl_ms, expires_ms = 0;
 
     while (n && text[n - 1] == '\n')
         n--;
     for (; n && *text == '\n'; n--)
         text++;
-    peer_give_error(x->peer, x->flight, code,
-                    ttl ? peer_expiry_ms(x->flight, 1, strtoull(ttl, NULL, 10)) : 0, text, n);
+    if (code == ERR_NOTFOUND && header_number(f, HEADER_TTL, &ttl_ms))
+        expires_ms = peer_expiry_ms(x->flight, 1, ttl_ms);
+    peer_give_error(x->peer, x->flight, code, expires_ms, text, n);
 }
 
 static void take_answer(struct exchange *x, struct fetch *f)
