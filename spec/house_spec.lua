@@ -13,15 +13,16 @@ local ARROWS = {
   cache = { "base" },
   wire = { "base", "proto" },
   net = { "base", "cache", "wire" },
-  script = { "base", "cache", "net" },
-  node = { "base", "cache", "wire", "net", "script" },
-  bind = { "base", "cache", "wire", "net", "script", "node" },
+  http = { "base", "cache", "wire", "net" },
+  script = { "base", "cache" },
+  node = { "base", "cache", "wire", "net", "http", "script" },
+  bind = { "base", "cache", "net", "script", "node" },
   main = { "base", "node", "bind" },
 }
 
 -- Third-party header, or one of ours that includes it -> patterns of the sources that may do so.
 local ROOMS = {
-  ["^microhttpd%.h$"] = { "^src/net/server[%w_]*%.c$" },
+  ["^microhttpd%.h$"] = { "^src/http/[%w_]+%.c$" },
   ["^curl/"] = { "^src/net/net%.c$", "^src/net/net_curl%.h$", "^src/net/fetch%.c$" },
   ["^net/net_curl%.h$"] = { "^src/net/net%.c$", "^src/net/fetch%.c$" },
   ["^protobuf%-c/"] = { "^src/wire/[%w_]+%.c$", "^proto/" },

@@ -219,7 +219,7 @@ for i = #codes, 1, -1 do
   end
 end
 
-local statuses = tmp.read("src/net/server_answer.c"):match "client_status%b[] = (%b{})"
+local statuses = tmp.read("src/http/answer.c"):match "client_status%b[] = (%b{})"
 
 local function client_status(name)
   return statuses:match("%[ERR_" .. name .. "%] = (%d+)")

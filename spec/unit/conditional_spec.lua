@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
 local ffi = require "ffi"
-local C = require("support.unit").load("net/conditional.h")
+local C = require("support.unit").load("http/conditional.h")
 
 local function tag(value)
   local out = ffi.new("char[?]", tonumber(C.ETAG_BYTES))

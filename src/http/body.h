@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* server_body.h - the body of a request, as it comes.
+/* body.h - the body of a request, as it comes.
  *
  * Its memory grows with what has come, not with what was announced, and counts in a budget that all
  * bodies of a server share. A body is its connection's thread's, a budget anyone's. */
-#ifndef SERVER_BODY_H
-#define SERVER_BODY_H
+#ifndef BODY_H
+#define BODY_H
 
 #include <stdatomic.h>
 #include <stddef.h>

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* server_tell.c - what a Go node of the cluster's dialect tells us of a key: a new value, or that
- * it is to go. Done at this node alone, as Go's servers do it. */
+/* serve_peer_change.c - what a Go node of the cluster's dialect tells us of a key: a new value, or
+ * that it is to go. Done at this node alone, as Go's servers do it. */
 #include <microhttpd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
 #include "cache/group.h"
-#include "net/server_in.h"
+#include "http/server_in.h"
 #include "wire/expire.h"
 #include "wire/removekeys.h"
 #include "wire/setrequest.h"

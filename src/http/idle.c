@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "net/server_idle.h"
+#include "http/idle.h"
 
 #include <microhttpd.h>
 #include <netinet/in.h>

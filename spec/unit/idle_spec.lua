@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 
-local C = require("support.unit").load("net/server_idle.h")
+local C = require("support.unit").load("http/idle.h")
 local socket = require "socket"
 
 describe("a socket", function()

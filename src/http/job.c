@@ -5,7 +5,7 @@
 
 #include "cache/group.h"
 #include "cache/groups.h"
-#include "net/server_in.h"
+#include "http/server_in.h"
 
 void job_init(struct job *j, const struct job_kind *kind, const struct asked *a, struct group *g)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "net/acceptor.h"
+#include "http/acceptor.h"
 
 #include <errno.h>
 #include <poll.h>

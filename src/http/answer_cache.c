@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "net/server_kept.h"
+#include "http/answer_cache.h"
 
 #include <microhttpd.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* server_list.c - a client's many keys of a group: a JSON list in, a JSON list of results out.
+/* serve_many.c - a client's many keys of a group: a JSON list in, a JSON list of results out.
  *
  * The keys are asked for a window at a time, and the connection is suspended while one is under
  * way: so no more values are held than those of one window, and what has been written. */
@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "cache/group_many.h"
 #include "cache/item.h"
-#include "net/server_in.h"
+#include "http/server_in.h"
 #include "wire/keylist.h"
 
 enum {

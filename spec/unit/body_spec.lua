@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
 local ffi = require "ffi"
-local C = require("support.unit").load("net/server_body.h", "base/clock.h", "base/mem.h",
+local C = require("support.unit").load("http/body.h", "base/clock.h", "base/mem.h",
   "base/err.h")
 
 local BUSY, NOMEM, TOOBIG = tonumber(C.ERR_BUSY), tonumber(C.ERR_NOMEM), tonumber(C.ERR_TOOBIG)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* server_gather.c - many keys for one request of a node.
+/* gather.c - many keys for one request of a node.
  *
  * mu is held while the connection is suspended and `parked` is set, and wakers resume under it what
  * they find parked: so every suspension is resumed once, and a resume never comes to a connection
  * that is not suspended. libmicrohttpd allows a suspension from its content reader, which is where
  * this is called from while an answer streams. Its own locks, and an inbox's, are taken under mu,
  * never the other way round. */
-#include "net/server_gather.h"
+#include "http/gather.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -16,7 +16,7 @@
 #include "base/mem.h"
 #include "cache/group.h"
 #include "cache/item.h"
-#include "net/server_in.h"
+#include "http/server_in.h"
 
 enum {
     MAX_PENDING = 1024,       /* keys under way at a time */

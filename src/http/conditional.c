@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "net/conditional.h"
+#include "http/conditional.h"
 
 #include <string.h>
 #include <strings.h>

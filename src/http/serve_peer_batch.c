@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* server_batch.c - what our own nodes ask beyond a key at a time (wire/batch.h).
+/* serve_peer_batch.c - what our own nodes ask beyond a key at a time (wire/batch.h).
  *
  * The values of a get go out as they come. When all are there at once, as for hits, that is one
  * plain answer; else libmicrohttpd asks for more whenever it has sent what it had, and what is not
- * there yet suspends the connection (server_gather.c). Changes are made at this node alone. */
+ * there yet suspends the connection (gather.c). Changes are made at this node alone. */
 #include <microhttpd.h>
 #include <string.h>
 
@@ -12,8 +12,8 @@
 #include "base/mem.h"
 #include "cache/group.h"
 #include "cache/item.h"
-#include "net/server_gather.h"
-#include "net/server_in.h"
+#include "http/gather.h"
+#include "http/server_in.h"
 #include "wire/batch.h"
 
 #define BATCH_TYPE "application/octet-stream"

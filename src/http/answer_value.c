@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* server_value.c - a value as the answer to a get: to a peer the protobuf that it lies in, to a
+/* answer_value.c - a value as the answer to a get: to a peer the protobuf that it lies in, to a
  * client the bytes with what HTTP says about them (RFC 9110, 9111).
  *
  * What is sent is always the item's own memory, also a part of it. */
@@ -11,9 +11,9 @@
 #include "base/mem.h"
 #include "cache/group.h"
 #include "cache/item.h"
-#include "net/conditional.h"
-#include "net/server_answer.h"
-#include "net/server_kept.h"
+#include "http/answer.h"
+#include "http/answer_cache.h"
+#include "http/conditional.h"
 #include "wire/expire.h"
 #include "wire/getresponse.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* server_kept.h - answers that are kept for the next who asks the same.
+/* answer_cache.h - answers that are kept for the next who asks the same.
  *
  * Making an answer costs libmicrohttpd some twenty allocations, and some answers are given
  * thousands of times a second. So each HTTP thread keeps those to gets of small values that it was
@@ -11,8 +11,8 @@
  * and kept_sweep() lets go of them within two seconds.
  *
  * HTTP threads only, each for itself. */
-#ifndef SERVER_KEPT_H
-#define SERVER_KEPT_H
+#ifndef ANSWER_CACHE_H
+#define ANSWER_CACHE_H
 
 #include <stdint.h>
 

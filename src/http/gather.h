@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* server_gather.h - many keys of a group for another node: looked up, loaded here side by side, and
+/* gather.h - many keys of a group for another node: looked up, loaded here side by side, and
  * handed out in the order in which they end.
  *
  * A gather belongs to the thread of its connection; only wakers of loads come from elsewhere. It
  * lives until its owner has dropped it and the last load that it waits for has come, so a client
  * that goes away leaves nothing behind. Keys are begun as there is room: not more than some at a
  * time, and none while much lies ready that nobody has taken. */
-#ifndef SERVER_GATHER_H
-#define SERVER_GATHER_H
+#ifndef GATHER_H
+#define GATHER_H
 
 #include <stddef.h>
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* server_idle.h - the end of connections on which nothing has moved for long.
+/* idle.h - the end of connections on which nothing has moved for long.
  *
  * libmicrohttpd has a timeout of its own, and for its sake notes the time three times a request.
  * The kernel knows when a socket last sent or received, so it is asked, a few times a minute. A
  * suspended connection waits for us, not for its client, and is left alone.
  *
  * All of it belongs to the thread of the connections. */
-#ifndef SERVER_IDLE_H
-#define SERVER_IDLE_H
+#ifndef IDLE_H
+#define IDLE_H
 
 #include <stdint.h>
 

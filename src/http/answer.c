@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "net/server_answer.h"
+#include "http/answer.h"
 
 #include <microhttpd.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* server_get.c - the get of one key, by a peer or a client.
+/* serve_get.c - the get of one key, by a peer or a client.
  *
  * A hit is answered from the item's own bytes and allocates nothing of ours. A miss parks its
  * connection as a waiter of the key's flight. Park, then publish: the connection is suspended
@@ -13,7 +13,7 @@
 #include "base/mem.h"
 #include "cache/group.h"
 #include "cache/item.h"
-#include "net/server_in.h"
+#include "http/server_in.h"
 #include "wire/getrequest.h"
 
 enum {

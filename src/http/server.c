@@ -7,7 +7,7 @@
  *
  * Paths are taken raw (the unescape callback does nothing) and decoded once, with lengths, by
  * wire/dialect: libmicrohttpd would cut a key at %00. */
-#include "net/server.h"
+#include "http/server.h"
 
 #include <microhttpd.h>
 #include <stdarg.h>
@@ -19,10 +19,10 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "net/acceptor.h"
-#include "net/server_idle.h"
-#include "net/server_in.h"
-#include "net/server_loop.h"
+#include "http/acceptor.h"
+#include "http/idle.h"
+#include "http/server_in.h"
+#include "http/server_loop.h"
 
 enum {
     HEADER_ROOM = 4 * 1024, /* beside the longest key: other headers, and those of the answer */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "net/server_framing.h"
+#include "http/framing.h"
 
 #include <microhttpd.h>
 #include <string.h>

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* server_framing.h - where a request ends, from one look at each of its headers.
+/* framing.h - where a request ends, from one look at each of its headers.
  *
  * libmicrohttpd would let requests through whose end two servers could see in different places, so
  * their headers are checked here: one Host, clean names and values, and of a body either one
  * Content-Length or one "Transfer-Encoding: chunked". */
-#ifndef SERVER_FRAMING_H
-#define SERVER_FRAMING_H
+#ifndef FRAMING_H
+#define FRAMING_H
 
 #include <stdint.h>
 

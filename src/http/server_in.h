@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* server_in.h - what the files of the server share; for net/server*.c only.
+/* server_in.h - what the files of the server share; for http/ only.
  *
- * server.c has its life and libmicrohttpd's callbacks, server_loop.c its threads, server_idle.c the
- * end of idle connections, server_path.c which path is served by what: server_get.c the get of one
- * key, server_list.c a client's many, server_batch.c what our own nodes ask, server_tell.c what
- * Go's tell, server_change.c a client's set, remove and flush. Under them: server_framing.c where a
- * request ends, server_job.c one that takes more than one call, server_body.c its body,
- * server_gather.c the loads of many keys, server_answer.c and server_value.c what is written back,
- * server_kept.c what is written again.
+ * server.c has its life and libmicrohttpd's callbacks, server_loop.c its threads, idle.c the
+ * end of idle connections, route.c which path is served by what: serve_get.c the get of one
+ * key, serve_many.c a client's many, serve_peer_batch.c what our own nodes ask, serve_peer_change.c
+ * what Go's tell, serve_change.c a client's set, remove and flush. Under them: framing.c where a
+ * request ends, job.c one that takes more than one call, body.c its body,
+ * gather.c the loads of many keys, answer.c and answer_value.c what is written back,
+ * answer_cache.c what is written again.
  *
  * All of it runs on HTTP threads, for the connection that is being handled, but for wake-ups. */
 #ifndef SERVER_IN_H
@@ -17,11 +17,11 @@
 #include <stddef.h>
 
 #include "base/buf.h"
-#include "net/server.h"
-#include "net/server_answer.h"
-#include "net/server_body.h"
-#include "net/server_framing.h"
-#include "net/server_loop.h"
+#include "http/answer.h"
+#include "http/body.h"
+#include "http/framing.h"
+#include "http/server.h"
+#include "http/server_loop.h"
 #include "wire/dialect.h"
 
 struct acceptor;

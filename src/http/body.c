@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "net/server_body.h"
+#include "http/body.h"
 
 #include <string.h>
 

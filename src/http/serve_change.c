@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* server_change.c - a client's set, remove and flush: over all nodes (change.h), in groups that
+/* serve_change.c - a client's set, remove and flush: over all nodes (change.h), in groups that
  * say `writable`.
  *
  * The connection is suspended until every node has confirmed or failed. */
@@ -9,9 +9,9 @@
 #include "base/list.h"
 #include "base/mem.h"
 #include "cache/group.h"
+#include "http/conditional.h"
+#include "http/server_in.h"
 #include "net/change.h"
-#include "net/conditional.h"
-#include "net/server_in.h"
 
 struct change_job {
     struct job job;

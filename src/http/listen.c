@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "net/listen.h"
+#include "http/listen.h"
 
 #include <errno.h>
 #include <netdb.h>

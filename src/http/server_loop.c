@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "net/server_loop.h"
+#include "http/server_loop.h"
 
 #include <limits.h>
 #include <microhttpd.h>
@@ -15,8 +15,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/thread.h"
-#include "net/server_idle.h"
-#include "net/server_kept.h"
+#include "http/answer_cache.h"
+#include "http/idle.h"
 
 /* What a hit waits for is the turn that it comes in, and each load that has ended makes that
  * longer: by its answer, and by the client's next request. So while there are hits, a turn takes

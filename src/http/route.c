@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* server_path.c - which path and method is served by what. */
+/* route.c - which path and method is served by what. */
 #include <microhttpd.h>
 #include <stdio.h>
 #include <string.h>
@@ -7,7 +7,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
-#include "net/server_in.h"
+#include "http/server_in.h"
 
 enum { SHORT_TARGET = 1024 /* decoded on the stack */ };
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* server_answer.h - what the server writes back: values, errors, texts.
+/* answer.h - what the server writes back: values, errors, texts.
  *
  * HTTP threads only, for the connection that is being handled. */
-#ifndef SERVER_ANSWER_H
-#define SERVER_ANSWER_H
+#ifndef ANSWER_H
+#define ANSWER_H
 
 #include <stddef.h>
 
@@ -63,7 +63,7 @@ int answer_queue(const struct answer_to *to, int status, struct MHD_Response *r)
 /* Adds the headers that follow from who is answered; answer_queue() does it. */
 void answer_finish(const struct answer_to *to, struct MHD_Response *r);
 
-/* The value of a get, whose source is known: server_value.c. */
+/* The value of a get, whose source is known: answer_value.c. */
 int answer_value(const struct answer_to *to, struct group *g, struct result *r);
 
 #endif

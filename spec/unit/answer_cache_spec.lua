@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
 local ffi = require "ffi"
-local C = require("support.unit").load("net/server_kept.h", "cache/item.h", "base/clock.h")
+local C = require("support.unit").load("http/answer_cache.h", "cache/item.h", "base/clock.h")
 
 ffi.cdef [[
 struct MHD_Response *MHD_create_response_from_buffer(size_t n, void *bytes, int mode);
