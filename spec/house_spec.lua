@@ -13,10 +13,11 @@ local ARROWS = {
   cache = { "base" },
   wire = { "base", "proto" },
   net = { "base", "cache", "wire" },
-  http = { "base", "cache", "wire", "net" },
+  change = { "base", "cache", "wire", "net" },
+  http = { "base", "cache", "wire", "change" },
   script = { "base", "cache" },
-  node = { "base", "cache", "wire", "net", "http", "script" },
-  bind = { "base", "cache", "net", "script", "node" },
+  node = { "base", "cache", "wire", "net", "change", "http", "script" },
+  bind = { "base", "cache", "net", "change", "script", "node" },
   main = { "base", "node", "bind" },
 }
 

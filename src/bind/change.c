@@ -10,7 +10,7 @@
 #include "base/gate.h"
 #include "base/mem.h"
 #include "cache/group.h"
-#include "net/change.h"
+#include "change/change.h"
 #include "script/op.h"
 #include "script/task.h"
 #include "script/vm.h"

@@ -5,7 +5,7 @@
  * section that takes the item out: whoever waits for one gets what it brings, but that is not kept,
  * and a get from now on starts a load of its own. Across nodes the order does the rest: the owner
  * changes first, and only then do the others, so that none can fetch the old value again
- * (net/change.c). */
+ * (change/change.c). */
 #include <stdint.h>
 
 #include "base/clock.h"

@@ -9,9 +9,9 @@
 #include "base/list.h"
 #include "base/mem.h"
 #include "cache/group.h"
+#include "change/change.h"
 #include "http/conditional.h"
 #include "http/server_in.h"
-#include "net/change.h"
 
 struct change_job {
     struct job job;

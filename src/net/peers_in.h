@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* peers_in.h - what the files of peers share; for net/peers.c, net/peer_*.c and net/change.c only.
+/* peers_in.h - what the files of peers share; for net/peers.c, net/peer_*.c and change/change.c
+ * only.
  *
  * peers.c has the list, peer_queue.c the loads on their way to a peer, peer_get.c one load by a GET
  * as every server of the family takes it, peer_batch.c many loads in one exchange with a node of

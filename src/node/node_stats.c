@@ -8,7 +8,7 @@
 #include "base/buf.h"
 #include "cache/group.h"
 #include "cache/groups.h"
-#include "net/change.h"
+#include "change/change.h"
 #include "net/peers.h"
 #include "node/pickers.h"
 #include "node/workers.h"

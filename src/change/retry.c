@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* pending.c - removals that a node has not confirmed: it is told again, at growing intervals, until
+/* retry.c - removals that a node has not confirmed: it is told again, at growing intervals, until
  * it confirms, leaves the peer list, or could hold them no longer than we are willing to ask.
  *
  * One entry holds what one node is to remove from one group; too many keys become a flush. What is
@@ -12,7 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "cache/group.h"
-#include "net/change_in.h"
+#include "change/change_in.h"
 #include "net/peers_in.h"
 
 enum {
@@ -23,7 +23,7 @@ enum {
     MAX_KEYS = 2000 /* of one entry */
 };
 
-struct pending {
+struct retry {
     struct list link; /* guarded by changes.mu, like all that follows */
     struct changes *changes;
     struct group *group; /* a reference; set once, like url */
@@ -35,7 +35,7 @@ struct pending {
     uint64_t until_ms, next_ms, wait_ms;
 };
 
-static void pending_free(struct pending *p)
+static void retry_free(struct retry *p)
 {
     keys_free(&p->keys);
     group_unref(p->group);
@@ -43,18 +43,18 @@ static void pending_free(struct pending *p)
     mem_free(p);
 }
 
-static void unlink_locked(struct pending *p)
+static void unlink_locked(struct retry *p)
 {
     list_del(&p->link);
     p->changes->n_pending--;
 }
 
-static struct pending *find_locked(struct changes *cs, const struct group *g, const char *url)
+static struct retry *find_locked(struct changes *cs, const struct group *g, const char *url)
 {
     struct list *l;
 
     list_each (l, &cs->pending) {
-        struct pending *p = list_entry(l, struct pending, link);
+        struct retry *p = list_entry(l, struct retry, link);
 
         if (p->group == g && !p->under_way && strcmp(p->url, url) == 0)
             return p;
@@ -62,7 +62,7 @@ static struct pending *find_locked(struct changes *cs, const struct group *g, co
     return NULL;
 }
 
-static void add_keys_locked(struct pending *p, enum batch_op op, const struct keys *more)
+static void add_keys_locked(struct retry *p, enum batch_op op, const struct keys *more)
 {
     struct key list[MAX_KEYS];
     struct keys all = {NULL, 0};
@@ -78,11 +78,11 @@ static void add_keys_locked(struct pending *p, enum batch_op op, const struct ke
     p->keys = all;
 }
 
-void pending_add(struct change *c, const struct missing *m)
+void retry_add(struct change *c, const struct missing *m)
 {
     struct changes *cs = c->changes;
     uint64_t now = clock_ms();
-    struct pending *p;
+    struct retry *p;
 
     pthread_mutex_lock(&cs->mu);
     p = find_locked(cs, c->group, m->peer->url);
@@ -105,7 +105,7 @@ void pending_add(struct change *c, const struct missing *m)
 
 /* --- telling again, on the network thread --- */
 
-static void again_failed(struct pending *p)
+static void again_failed(struct retry *p)
 {
     struct changes *cs = p->changes;
     uint64_t now = clock_ms();
@@ -123,20 +123,20 @@ static void again_failed(struct pending *p)
         return;
     log_warn("change", "a node never confirmed a removal", "peer=%s group=%s keys=%zu", p->url,
              group_name(p->group), p->keys.n);
-    pending_free(p);
+    retry_free(p);
 }
 
-static void forget(struct pending *p)
+static void forget(struct retry *p)
 {
     pthread_mutex_lock(&p->changes->mu);
     unlink_locked(p);
     pthread_mutex_unlock(&p->changes->mu);
-    pending_free(p);
+    retry_free(p);
 }
 
 static void again_done(void *ctx, enum err code, const char *text)
 {
-    struct pending *p = ctx;
+    struct retry *p = ctx;
 
     (void)text;
     if (code && code != ERR_INVAL) {
@@ -165,7 +165,7 @@ static struct peer *find_peer(struct peers *peers, const char *url)
     return found;
 }
 
-static void tell_again(struct pending *p)
+static void tell_again(struct retry *p)
 {
     struct peer *peer = find_peer(p->changes->peers_of(p->group), p->url);
     const struct batch_request what = {.op = p->op, .keys = p->keys.list, .n_keys = p->keys.n};
@@ -181,14 +181,14 @@ static void tell_again(struct pending *p)
     peer_unref(peer);
 }
 
-static struct pending *next_due(struct changes *cs, uint64_t now_ms)
+static struct retry *next_due(struct changes *cs, uint64_t now_ms)
 {
-    struct pending *due = NULL;
+    struct retry *due = NULL;
     struct list *l;
 
     pthread_mutex_lock(&cs->mu);
     list_each (l, &cs->pending) {
-        struct pending *p = list_entry(l, struct pending, link);
+        struct retry *p = list_entry(l, struct retry, link);
 
         if (!p->under_way && p->next_ms <= now_ms) {
             p->under_way = 1;
@@ -202,7 +202,7 @@ static struct pending *next_due(struct changes *cs, uint64_t now_ms)
 
 void changes_tick(struct changes *cs, uint64_t now_ms)
 {
-    struct pending *p;
+    struct retry *p;
 
     while ((p = next_due(cs, now_ms)))
         tell_again(p);
@@ -225,7 +225,7 @@ void changes_free(struct changes *cs)
     if (!cs)
         return;
     while ((l = list_pop_front(&cs->pending)))
-        pending_free(list_entry(l, struct pending, link));
+        retry_free(list_entry(l, struct retry, link));
     pthread_mutex_destroy(&cs->mu);
     mem_free(cs);
 }

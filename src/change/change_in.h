@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* change_in.h - what change.c, which makes a change, and pending.c, which tells those again who did
+/* change_in.h - what change.c, which makes a change, and retry.c, which tells those again who did
  * not confirm, share; for these two only. */
 #ifndef CHANGE_IN_H
 #define CHANGE_IN_H
@@ -10,7 +10,7 @@
 
 #include "base/err.h"
 #include "base/list.h"
-#include "net/change.h"
+#include "change/change.h"
 
 struct peer;
 
@@ -27,7 +27,7 @@ void keys_free(struct keys *k);
 struct changes {
     struct peers *(*peers_of)(const struct group *g); /* set once */
     pthread_mutex_t mu;
-    struct list pending; /* guarded by mu: struct pending */
+    struct list pending; /* guarded by mu: struct retry */
     size_t n_pending;    /* guarded by mu */
 };
 
@@ -66,7 +66,7 @@ struct change {
 };
 
 /* Any thread: the node is to be told again. */
-void pending_add(struct change *c, const struct missing *m);
+void retry_add(struct change *c, const struct missing *m);
 
 /* The second step alone: an owner that was late has confirmed. */
 void change_again(struct changes *cs, struct group *g, enum batch_op op, const struct keys *keys);

@@ -6,8 +6,8 @@
  * was fetched meanwhile from a late one
  *
  * A step ends when its last exchange does; whoever ends it starts the next. A node that fails is
- * noted and told again later (pending.c). */
-#include "net/change.h"
+ * noted and told again later (retry.c). */
+#include "change/change.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -18,7 +18,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "cache/group.h"
-#include "net/change_in.h"
+#include "change/change_in.h"
 #include "net/peers_in.h"
 
 /* One node that is told, in one step. */
@@ -138,7 +138,7 @@ static void change_ends(struct change *c)
 
     for (m = c->missing; m; m = m->next) {
         if (!m->hopeless)
-            pending_add(c, m);
+            retry_add(c, m);
     }
     if (c->done)
         tell_caller(c);
