@@ -19,7 +19,7 @@
 #include "base/mem.h"
 #include "cache/group.h"
 #include "change/change_in.h"
-#include "net/peers_in.h"
+#include "peer/peer_in.h"
 
 /* One node that is told, in one step. */
 struct told {

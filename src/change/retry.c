@@ -13,7 +13,7 @@
 #include "base/mem.h"
 #include "cache/group.h"
 #include "change/change_in.h"
-#include "net/peers_in.h"
+#include "peer/peer_in.h"
 
 enum {
     FIRST_MS = 500, /* until it is told again the first time */

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* server_in.h - what the files of the server share; for http/ only.
  *
- * server.c has its life and libmicrohttpd's callbacks, server_loop.c its threads, idle.c the
- * end of idle connections, route.c which path is served by what: serve_get.c the get of one
- * key, serve_many.c a client's many, serve_peer_batch.c what our own nodes ask, serve_peer_change.c
- * what Go's tell, serve_change.c a client's set, remove and flush. Under them: framing.c where a
- * request ends, job.c one that takes more than one call, body.c its body,
- * gather.c the loads of many keys, answer.c and answer_value.c what is written back,
- * answer_cache.c what is written again.
+ * server.c has its life and libmicrohttpd's callbacks, server_loop.c its threads, idle.c the end of
+ * idle connections, route.c which path is served by what: serve_get.c the get of one key,
+ * serve_many.c a client's many, serve_peer_batch.c what our own nodes ask, serve_peer_change.c what
+ * Go's tell, serve_change.c a client's set, remove and flush. Under them: framing.c where a request
+ * ends, job.c one that takes more than one call, body.c its body, gather.c the loads of many keys,
+ * answer.c and answer_value.c what is written back, answer_cache.c what is written again.
  *
  * All of it runs on HTTP threads, for the connection that is being handled, but for wake-ups. */
 #ifndef SERVER_IN_H

@@ -32,10 +32,10 @@
 #include "http/listen.h"
 #include "http/server.h"
 #include "net/net.h"
-#include "net/peers.h"
 #include "node/node_stats.h"
 #include "node/pickers.h"
 #include "node/workers.h"
+#include "peer/peers.h"
 #include "script/defs.h"
 #include "script/vm.h"
 

@@ -9,9 +9,9 @@
 #include "cache/group.h"
 #include "cache/groups.h"
 #include "change/change.h"
-#include "net/peers.h"
 #include "node/pickers.h"
 #include "node/workers.h"
+#include "peer/peers.h"
 
 #ifndef GROUPCACHE_VERSION
 #define GROUPCACHE_VERSION "unknown"

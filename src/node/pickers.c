@@ -7,7 +7,7 @@
 
 #include "base/list.h"
 #include "base/mem.h"
-#include "net/peers.h"
+#include "peer/peers.h"
 
 struct picker {
     struct list link;            /* the node's thread: in used or spare */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* peer_tell.c - tells a node that keys have changed.
+/* tell.c - tells a node that keys have changed.
  *
  * It is told by a batch (wire/batch.h), whatever it was before: no other server of the family takes
  * that for a request about a key. One that turns out to be another is told in its dialect's own
@@ -12,7 +12,7 @@
 #include "base/mem.h"
 #include "cache/group.h"
 #include "net/fetch.h"
-#include "net/peers_in.h"
+#include "peer/peer_in.h"
 #include "wire/batch.h"
 #include "wire/expire.h"
 #include "wire/removekeys.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* peer_queue.c - loads on their way to a peer.
+/* queue.c - loads on their way to a peer.
  *
  * A load is put into its peer's queue and the network thread is told, unless it is on its way
  * already. Whatever is in the queue when the thread comes there goes in one exchange: the busier
@@ -11,7 +11,7 @@
 #include "base/mem.h"
 #include "cache/group.h"
 #include "net/net.h"
-#include "net/peers_in.h"
+#include "peer/peer_in.h"
 
 enum {
     BATCH_KEYS = 1000,         /* in one exchange, at most */

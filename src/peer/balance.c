@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "cache/balance.h"
+#include "peer/balance.h"
 
 #include <stdatomic.h>
 #include <stdint.h>

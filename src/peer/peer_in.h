@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* peers_in.h - what the files of peers share; for net/peers.c, net/peer_*.c and change/change.c
- * only.
+/* peer_in.h - what the files of peer/ share, and those of change/, which tell peers.
  *
- * peers.c has the list, peer_queue.c the loads on their way to a peer, peer_get.c one load by a GET
- * as every server of the family takes it, peer_batch.c many loads in one exchange with a node of
- * ours, peer_tell.c what changes a key. */
-#ifndef PEERS_IN_H
-#define PEERS_IN_H
+ * peers.c has the list, queue.c the loads on their way to a peer, get.c one load by a GET as every
+ * server of the family takes it, batch.c many loads in one exchange with a node of ours, tell.c
+ * what changes a key. */
+#ifndef PEER_IN_H
+#define PEER_IN_H
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -15,7 +14,7 @@
 
 #include "base/inbox.h"
 #include "base/list.h"
-#include "net/peers.h"
+#include "peer/peers.h"
 
 struct balance;
 struct batch_request;
@@ -68,7 +67,7 @@ struct peer *peers_place(struct peers *p, const void *key, size_t key_len);
 /* All of them, with references, in a list to be freed; *n is 0 without peers. */
 struct peer **peers_list(struct peers *p, size_t *n);
 
-/* --- peer_get.c: how a load at a peer ends --- */
+/* --- get.c: how a load at a peer ends --- */
 
 enum {
     PEER_ENVELOPE_BYTES = 64, /* of an answer around its value, with room for unknown fields */
@@ -106,13 +105,13 @@ uint64_t peer_expiry_ms(const struct flight *f, int has_ttl, uint64_t ttl_ms);
 /* Appends the URL of a batch: the group, without a key, and a NUL. */
 enum err peer_put_group_url(struct buf *out, const struct peer *peer, const struct group *g);
 
-/* --- peer_batch.c --- */
+/* --- batch.c --- */
 
 /* Network thread: asks for all keys on the list (flight.queued), which are of one group. Takes the
  * flights' references, borrows the peer. */
 void peer_batch(struct peer *peer, struct list *flights, size_t n);
 
-/* --- peer_tell.c --- */
+/* --- tell.c --- */
 
 struct tell_opts {
     struct group *group; /* borrowed for the call */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* peers.c - the snapshot of the peer list: who owns a key. */
-#include "net/peers.h"
+#include "peer/peers.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -10,9 +10,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "cache/balance.h"
-#include "cache/ring.h"
-#include "net/peers_in.h"
+#include "peer/balance.h"
+#include "peer/peer_in.h"
+#include "peer/ring.h"
 
 void peer_unref(struct peer *p)
 {

@@ -8,7 +8,7 @@
  *
  * Hashes stand at the top of 64 bits, also those of 32, so that one order and one index do for
  * all. Go's forks sort theirs as signed numbers: the same circle, begun at another place. */
-#include "cache/ring.h"
+#include "peer/ring.h"
 
 #include <stdint.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* peer_batch.c - many loads at a node of ours, in one exchange (wire/batch.h).
+/* batch.c - many loads at a node of ours, in one exchange (wire/batch.h).
  *
  * Answers come in frames, each as soon as the owner has it, and end their load at once: a slow key
  * holds up no other. What has no answer when the exchange is over ends as a load of its own would.
@@ -13,7 +13,7 @@
 #include "cache/group.h"
 #include "net/fetch.h"
 #include "net/net.h"
-#include "net/peers_in.h"
+#include "peer/peer_in.h"
 #include "wire/batch.h"
 
 struct batch {

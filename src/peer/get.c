@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* peer_get.c - one load at a peer, by a GET as every server of the family takes it.
+/* get.c - one load at a peer, by a GET as every server of the family takes it.
  *
  * What an answer means, by dialect_word():
  *
@@ -19,7 +19,7 @@
 #include "base/mem.h"
 #include "cache/group.h"
 #include "net/fetch.h"
-#include "net/peers_in.h"
+#include "peer/peer_in.h"
 #include "wire/expire.h"
 #include "wire/getresponse.h"
 
