@@ -9,7 +9,7 @@
 #include "cache/group.h"
 #include "cache/groups.h"
 #include "change/change.h"
-#include "node/pickers.h"
+#include "node/group_peers.h"
 #include "node/workers.h"
 #include "peer/peers.h"
 
@@ -83,7 +83,7 @@ static void put_peers(struct object *o, struct peers *peers)
 static void put_group(void *arg, struct group *g)
 {
     struct object *o = arg, in = {o->out, 0};
-    struct peers *own = picker_own(group_ctx(g));
+    struct peers *own = group_peers_own(group_ctx(g));
     struct stats s;
 
     group_stats(g, &s);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "node/pickers.h"
+#include "node/group_peers.h"
 
 #include <stdatomic.h>
 #include <stddef.h>
@@ -9,22 +9,22 @@
 #include "base/mem.h"
 #include "peer/peers.h"
 
-struct picker {
+struct group_peers {
     struct list link;            /* the node's thread: in used or spare */
-    struct pickers *set;         /* set once */
+    struct group_peers_set *set; /* set once */
     struct peers *made;          /* the node's thread: for the first list of its own; kept */
     _Atomic(struct peers *) own; /* atomic: made, or NULL for the set's common */
 };
 
-struct pickers {
+struct group_peers_set {
     struct peers *common;    /* set once */
     void *ctx;               /* set once */
-    struct list used, spare; /* the node's thread: picker.link */
+    struct list used, spare; /* the node's thread: group_peers.link */
 };
 
-struct pickers *pickers_new(struct peers *common, void *ctx)
+struct group_peers_set *group_peers_set_new(struct peers *common, void *ctx)
 {
-    struct pickers *ps = mem_zalloc(sizeof(*ps));
+    struct group_peers_set *ps = mem_zalloc(sizeof(*ps));
 
     ps->common = common;
     ps->ctx = ctx;
@@ -33,7 +33,7 @@ struct pickers *pickers_new(struct peers *common, void *ctx)
     return ps;
 }
 
-void pickers_free(struct pickers *ps)
+void group_peers_set_free(struct group_peers_set *ps)
 {
     struct list *l;
 
@@ -41,7 +41,7 @@ void pickers_free(struct pickers *ps)
         return;
     list_splice_back(&ps->used, &ps->spare);
     while ((l = list_pop_front(&ps->used))) {
-        struct picker *p = list_entry(l, struct picker, link);
+        struct group_peers *p = list_entry(l, struct group_peers, link);
 
         peers_free(p->made);
         mem_free(p);
@@ -49,10 +49,10 @@ void pickers_free(struct pickers *ps)
     mem_free(ps);
 }
 
-struct picker *pickers_take(struct pickers *ps)
+struct group_peers *group_peers_take(struct group_peers_set *ps)
 {
     struct list *l = list_pop_front(&ps->spare);
-    struct picker *p = l ? list_entry(l, struct picker, link) : mem_zalloc(sizeof(*p));
+    struct group_peers *p = l ? list_entry(l, struct group_peers, link) : mem_zalloc(sizeof(*p));
 
     p->set = ps;
     atomic_store(&p->own, NULL);
@@ -60,7 +60,7 @@ struct picker *pickers_take(struct pickers *ps)
     return p;
 }
 
-void pickers_give_back(struct pickers *ps, struct picker *p)
+void group_peers_give_back(struct group_peers_set *ps, struct group_peers *p)
 {
     list_del(&p->link);
     list_push_back(&ps->spare, &p->link);
@@ -86,7 +86,8 @@ static enum err use(struct peers *peers, int set, const char *group, const char 
     return why.code;
 }
 
-enum err picker_set(struct picker *p, const char *group, const char *urls, struct error *e)
+enum err group_peers_replace(struct group_peers *p, const char *group, const char *urls,
+                             struct error *e)
 {
     if (urls && !p->made)
         p->made = peers_like(p->set->common);
@@ -96,25 +97,25 @@ enum err picker_set(struct picker *p, const char *group, const char *urls, struc
     return ERR_OK;
 }
 
-enum err pickers_check(const struct pickers *ps, const char *group, const char *urls,
-                       struct error *e)
+enum err group_peers_check(const struct group_peers_set *ps, const char *group, const char *urls,
+                           struct error *e)
 {
     return urls ? use(ps->common, 0, group, urls, e) : ERR_OK;
 }
 
-struct peers *picker_own(const struct picker *p)
+struct peers *group_peers_own(const struct group_peers *p)
 {
     return atomic_load(&p->own);
 }
 
-struct peers *picker_peers(const struct picker *p)
+struct peers *group_peers_of(const struct group_peers *p)
 {
-    struct peers *own = picker_own(p);
+    struct peers *own = group_peers_own(p);
 
     return own ? own : p->set->common;
 }
 
-void *picker_ctx(const struct picker *p)
+void *group_peers_ctx(const struct group_peers *p)
 {
     return p->set->ctx;
 }
