@@ -130,7 +130,7 @@ int flight_leave(struct waiter *w)
     if (!f)
         return 0;
     if (w->from)
-        waits_del(&w->edge);
+        cycle_del(&w->edge);
     list_del(&w->link);
     w->flight = NULL;
     f->n_waiters--;
@@ -154,7 +154,7 @@ void flights_end(struct flights *fs, struct flight *f, struct list *woken)
 
         w->flight = NULL;
         if (w->from)
-            waits_del(&w->edge);
+            cycle_del(&w->edge);
     }
     f->n_waiters = 0;
     list_splice_back(woken, &f->waiters);
@@ -181,7 +181,7 @@ int flight_unref(struct flight *f)
     if (atomic_fetch_sub_explicit(&f->refs, 1, memory_order_acq_rel) != 1)
         return 0;
     if (f->waited)
-        waits_clear(f);
+        cycle_clear(f);
     mem_free(f->info);
     mem_free(f);
     return 1;

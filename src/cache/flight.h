@@ -19,7 +19,7 @@
 #include "base/err.h"
 #include "base/inbox.h"
 #include "base/list.h"
-#include "cache/waits.h"
+#include "cache/cycle.h"
 
 struct flight;
 struct group;
@@ -55,7 +55,7 @@ struct waiter {
     const char *info;    /* borrowed for the call: what flight.info is to be if this opens one */
     size_t info_len;
 
-    struct wait_edge edge; /* the engine's; used when `from` is set */
+    struct cycle_edge edge; /* the engine's; used when `from` is set */
 };
 
 /* A flight that may wait on a peer, and one that runs our getter. Peers' requests join only the
@@ -73,9 +73,9 @@ struct flight {
     struct msg msg;         /* the loader's, to carry the flight to its thread */
     void *carrier;          /* likewise: who took it on */
     struct group *group;    /* set once; the flight holds a reference */
-    struct list waits;      /* waits.c's: whom it waits for */
-    int waited;             /* waits.c's: there was an edge in it; by a holder of a reference */
-    uint64_t searched;      /* waits.c's */
+    struct list waits;      /* cycle.c's: whom it waits for */
+    int waited;             /* cycle.c's: there was an edge in it; by a holder of a reference */
+    uint64_t searched;      /* cycle.c's */
     char *info;             /* set once, owned, or NULL: what the getter may know of the request
                              * that opened it, as name, NUL, value, NUL, ...; the name of the
                              * asking peer's URL is empty */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "cache/waits.h"
+#include "cache/cycle.h"
 
 #include <pthread.h>
 #include <stdint.h>
@@ -21,13 +21,13 @@ static int reaches_locked(struct flight *at, const struct flight *goal, int dept
         return 0;
     at->searched = search;
     list_each (l, &at->waits) {
-        if (reaches_locked(list_entry(l, struct wait_edge, link)->to, goal, depth + 1))
+        if (reaches_locked(list_entry(l, struct cycle_edge, link)->to, goal, depth + 1))
             return 1;
     }
     return 0;
 }
 
-int waits_add(struct wait_edge *edge, struct flight *from, struct flight *to)
+int cycle_add(struct cycle_edge *edge, struct flight *from, struct flight *to)
 {
     int circle;
 
@@ -43,7 +43,7 @@ int waits_add(struct wait_edge *edge, struct flight *from, struct flight *to)
     return !circle;
 }
 
-void waits_clear(struct flight *from)
+void cycle_clear(struct flight *from)
 {
     pthread_mutex_lock(&mu);
     while (list_pop_front(&from->waits))
@@ -51,7 +51,7 @@ void waits_clear(struct flight *from)
     pthread_mutex_unlock(&mu);
 }
 
-void waits_del(struct wait_edge *edge)
+void cycle_del(struct cycle_edge *edge)
 {
     pthread_mutex_lock(&mu);
     list_del(&edge->link);
