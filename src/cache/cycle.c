@@ -4,14 +4,12 @@
 #include <pthread.h>
 #include <stdint.h>
 
-#include "cache/flight.h"
-
 enum { DEEPEST = 1000 /* a chain of loads longer than that is taken for a circle */ };
 
 static pthread_mutex_t mu = PTHREAD_MUTEX_INITIALIZER;
-static uint64_t search; /* guarded by mu: number of the search, to visit a flight once in each */
+static uint64_t search; /* guarded by mu: number of the search, to visit a node once in each */
 
-static int reaches_locked(struct flight *at, const struct flight *goal, int depth)
+static int reaches_locked(struct cycle_node *at, const struct cycle_node *goal, int depth)
 {
     struct list *l;
 
@@ -27,7 +25,14 @@ static int reaches_locked(struct flight *at, const struct flight *goal, int dept
     return 0;
 }
 
-int cycle_add(struct cycle_edge *edge, struct flight *from, struct flight *to)
+void cycle_init(struct cycle_node *n)
+{
+    list_init(&n->waits);
+    n->waited = 0;
+    n->searched = 0;
+}
+
+int cycle_add(struct cycle_edge *edge, struct cycle_node *from, struct cycle_node *to)
 {
     int circle;
 
@@ -43,7 +48,7 @@ int cycle_add(struct cycle_edge *edge, struct flight *from, struct flight *to)
     return !circle;
 }
 
-void cycle_clear(struct flight *from)
+void cycle_clear(struct cycle_node *from)
 {
     pthread_mutex_lock(&mu);
     while (list_pop_front(&from->waits))

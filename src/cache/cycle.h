@@ -10,23 +10,32 @@
 #ifndef CYCLE_H
 #define CYCLE_H
 
+#include <stdint.h>
+
 #include "base/list.h"
 
-struct flight;
+/* What may wait and be waited for, embedded in a flight. */
+struct cycle_node {
+    struct list waits; /* struct cycle_edge: whom it waits for */
+    int waited;        /* there was an edge in it; by a holder of a reference to the flight */
+    uint64_t searched; /* the last search that came here */
+};
 
 /* An edge, embedded in the waiter whose flight waits. */
 struct cycle_edge {
-    struct list link;  /* in from->waits */
-    struct flight *to; /* borrowed: the edge is taken away before the flight ends */
+    struct list link;      /* in from->waits */
+    struct cycle_node *to; /* borrowed: the edge is taken away before the flight ends */
 };
+
+void cycle_init(struct cycle_node *n);
 
 /* `from` waits for `to` from here on. 0, and nothing is done, when `to` waits for `from` already,
  * through however many others, or is the same. */
-int cycle_add(struct cycle_edge *edge, struct flight *from, struct flight *to);
+int cycle_add(struct cycle_edge *edge, struct cycle_node *from, struct cycle_node *to);
 
 /* `from` is about to be freed: takes away the edges that begin at it. A getter may have begun to
  * wait and failed, so that its waits outlive it until they are collected. */
-void cycle_clear(struct flight *from);
+void cycle_clear(struct cycle_node *from);
 
 /* No longer. Fine for an edge that was never added, if its link was initialised. */
 void cycle_del(struct cycle_edge *edge);

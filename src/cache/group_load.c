@@ -149,7 +149,7 @@ static enum err join_or_open_locked(struct group *g, enum flight_kind kind, uint
         return ERR_OK;
     if (f && f->n_waiters >= GROUP_MAX_WAITERS)
         return refuse(now, ERR_BUSY, "too many callers wait for this key", g);
-    if (f && w->from && !cycle_add(&w->edge, w->from, f))
+    if (f && w->from && !cycle_add(&w->edge, &w->from->cycle, &f->cycle))
         return refuse(now, ERR_CYCLE, "the load of this key waits for the one that asks for it", g);
     if (!f) {
         if (flights_count(fs) >= GROUP_MAX_FLIGHTS)
@@ -158,7 +158,7 @@ static enum err join_or_open_locked(struct group *g, enum flight_kind kind, uint
         if (!f)
             return refuse(now, ERR_NOMEM, "no memory for a load", g);
         if (waits && w->from)
-            cycle_add(&w->edge, w->from, f); /* a new flight waits for nobody yet */
+            cycle_add(&w->edge, &w->from->cycle, &f->cycle); /* a new flight waits for nobody yet */
         keep_info(f, w);
         f->group = group_ref(g);
         f->kind = kind;
