@@ -381,7 +381,7 @@ describe("docs/api.md", function()
   end)
 
   it("has the words that X-Cache may say", function()
-    local names = tmp.read("src/cache/flight.c"):match "SOURCE_COUNT%] = (%b{})"
+    local names = tmp.read("src/cache/source.c"):match "SOURCE_COUNT%] = (%b{})"
     local text = chapter "### For clients: /cache/GROUP/KEY"
     local described = text:match "| `X%-Cache` | the value came from |\n[^\n]*\n(.-)\n\n"
     for name in names:gmatch '"(%l+)"' do

@@ -67,10 +67,11 @@ local function definitions(code)
   return found
 end
 
--- Identifiers in the code, but for members of structs.
+-- Identifiers in the code, but for members and tags of structs.
 local function identifiers(code)
   local found = {}
   code = code:gsub("%->%s*[%a_][%w_]*", " "):gsub("%.%s*[%a_][%w_]*", " ")
+    :gsub("%f[%w_]struct%s+[%a_][%w_]*", " "):gsub("%f[%w_]enum%s+[%a_][%w_]*", " ")
   for name in code:gmatch "[%a_][%w_]*" do
     found[name] = true
   end

@@ -349,7 +349,7 @@ static void take_value(struct change *c, const struct change_opts *o)
         memcpy(c->value, o->value, o->value_len);
     c->value_len = o->value_len;
     c->has_ttl = o->ttl_ms != NULL;
-    c->ttl_ms = c->has_ttl ? group_whole_ms(*o->ttl_ms) : 0;
+    c->ttl_ms = c->has_ttl ? group_keep_whole_ms(*o->ttl_ms) : 0;
 }
 
 static void refuse(const struct change_opts *o, enum err code, const char *why)

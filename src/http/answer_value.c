@@ -255,7 +255,7 @@ static uint64_t same_until_ms(const struct item *it, uint64_t now_ms)
 int answer_value(const struct answer_to *to, struct group *g, struct result *result)
 {
     int measured = to->peer && dialect_facts(to->dialect)->minute_qps;
-    double minute_qps = measured ? group_minute_qps(g, result->item->hash) : 0;
+    double minute_qps = measured ? group_hot_minute_qps(g, result->item->hash) : 0;
     int keep = can_keep(to, result, minute_qps), status = 200;
     uint64_t now_ms = clock_ms();
     const struct kept_look look = {

@@ -55,7 +55,7 @@ static void put_frame(const struct batch_job *b, struct buf *out, const struct g
         a->value_len = it->value_len;
         a->age_s = item_age_s(it, now_ms);
         a->stale = r->source == SOURCE_STALE;
-        a->minute_qps = group_minute_qps(b->job.group, it->hash);
+        a->minute_qps = group_hot_minute_qps(b->job.group, it->hash);
     } else {
         a->code = r->err.code;
         a->message = r->err.msg;

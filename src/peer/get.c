@@ -107,7 +107,7 @@ void peer_failed(struct peer *peer, struct flight *f, struct fetch *fetch, const
 uint64_t peer_expiry_ms(const struct flight *f, int has_ttl, uint64_t ttl_ms)
 {
     if (!has_ttl)
-        return group_expiry_ms(f->group);
+        return group_keep_expiry_ms(f->group);
     return clock_ms() + (ttl_ms < MAX_TTL_MS ? ttl_ms : MAX_TTL_MS);
 }
 

@@ -139,7 +139,7 @@ static void send_set(struct tell *t, const char *method)
                            .value = t->what.value,
                            .value_len = t->what.value_len};
     uint64_t now = clock_ms();
-    uint64_t expires_ms = t->what.has_ttl ? now + t->what.ttl_ms : group_expiry_ms(t->group);
+    uint64_t expires_ms = t->what.has_ttl ? now + t->what.ttl_ms : group_keep_expiry_ms(t->group);
     struct buf url, body;
 
     r.expire_ns = expire_to_wire(expires_ms, now, clock_wall_ns());
