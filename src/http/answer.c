@@ -178,12 +178,10 @@ int answer_method(const struct answer_to *to, const char *method, const char *al
     return error_with(to, 405, &e, &m);
 }
 
-int answer_result(const struct answer_to *to, struct group *g, struct result *r)
+int answer_get_error(const struct answer_to *to, const struct result *r)
 {
     const struct more m = {NULL, r};
 
-    if (r->item)
-        return answer_value(to, g, r);
     return error_with(to, status_of(to, r->err.code), &r->err, &m);
 }
 

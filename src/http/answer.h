@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* answer.h - what the server writes back: values, errors, texts.
+/* answer.h - what the server writes back: errors, texts, bytes; of values answer_value.h.
  *
  * HTTP threads only, for the connection that is being handled. */
 #ifndef ANSWER_H
@@ -12,7 +12,6 @@
 #include "wire/dialect.h"
 
 struct buf;
-struct group;
 struct MHD_Connection;
 struct MHD_Response;
 
@@ -30,11 +29,11 @@ struct answer_to {
 
 /* Every function returns what MHD's access handler returns (an int as wide as its enum). */
 
-/* How a get ended. Takes the reference to r->item, which is dropped when the last byte is out. */
-int answer_result(const struct answer_to *to, struct group *g, struct result *r);
-
 /* An error that is not a get's end: the status follows from the code. */
 int answer_error(const struct answer_to *to, const struct error *e);
+
+/* A get that ended without a value. */
+int answer_get_error(const struct answer_to *to, const struct result *r);
 
 /* A given status, with e as the text. */
 int answer_status(const struct answer_to *to, int status, const struct error *e);
@@ -62,8 +61,5 @@ int answer_queue(const struct answer_to *to, int status, struct MHD_Response *r)
 
 /* Adds the headers that follow from who is answered; answer_queue() does it. */
 void answer_finish(const struct answer_to *to, struct MHD_Response *r);
-
-/* The value of a get, whose source is known: answer_value.c. */
-int answer_value(const struct answer_to *to, struct group *g, struct result *r);
 
 #endif

@@ -13,7 +13,7 @@
 enum { SLOTS = 256, SWEEP_MS = 1000 };
 
 struct slot {
-    struct kept_look look;
+    struct answer_cache_look look;
     struct MHD_Response *response; /* a reference; NULL: empty */
     uint64_t until_ms;
 };
@@ -32,7 +32,7 @@ struct kept {
 
 static _Thread_local struct kept *mine; /* made when it is first needed */
 
-static unsigned place_of(const struct kept_look *look)
+static unsigned place_of(const struct answer_cache_look *look)
 {
     return (look->item->hash ^ look->how) % SLOTS;
 }
@@ -63,7 +63,7 @@ static uint64_t add_date(struct MHD_Response *r)
     return 1000 - now_ms % 1000;
 }
 
-struct MHD_Response *kept_find(const struct kept_look *look, uint64_t now_ms)
+struct MHD_Response *answer_cache_find(const struct answer_cache_look *look, uint64_t now_ms)
 {
     unsigned place = place_of(look);
     const struct slot *s;
@@ -77,8 +77,8 @@ struct MHD_Response *kept_find(const struct kept_look *look, uint64_t now_ms)
                : NULL;
 }
 
-int kept_offer(const struct kept_look *look, struct MHD_Response *r, uint64_t now_ms,
-               uint64_t until_ms)
+int answer_cache_offer(const struct answer_cache_look *look, struct MHD_Response *r,
+                       uint64_t now_ms, uint64_t until_ms)
 {
     unsigned place = place_of(look);
     uint32_t hash = look->item->hash;
@@ -103,11 +103,11 @@ int kept_offer(const struct kept_look *look, struct MHD_Response *r, uint64_t no
     return 1;
 }
 
-void kept_sweep(uint64_t now_ms)
+void answer_cache_sweep(uint64_t now_ms)
 {
     int i, left = 0;
 
-    if (now_ms < kept_due_ms())
+    if (now_ms < answer_cache_due_ms())
         return;
     for (i = 0; i < SLOTS; i++) {
         if (mine->slots[i].until_ms <= now_ms)
@@ -117,12 +117,12 @@ void kept_sweep(uint64_t now_ms)
     mine->sweep_ms = left ? now_ms + SWEEP_MS : 0;
 }
 
-uint64_t kept_due_ms(void)
+uint64_t answer_cache_due_ms(void)
 {
     return mine && mine->sweep_ms ? mine->sweep_ms : UINT64_MAX;
 }
 
-void kept_deinit(void)
+void answer_cache_deinit(void)
 {
     int i;
 

@@ -8,7 +8,7 @@
  * found by the very item that the cache has just given.
  *
  * A kept answer holds its item, which may have left the cache meanwhile. So they are few and small,
- * and kept_sweep() lets go of them within two seconds.
+ * and answer_cache_sweep() lets go of them within two seconds.
  *
  * HTTP threads only, each for itself. */
 #ifndef ANSWER_CACHE_H
@@ -19,28 +19,29 @@
 struct item;
 struct MHD_Response;
 
-enum { KEPT_MAX_BYTES = 4096 }; /* of the value of such an item */
+enum { ANSWER_CACHE_MAX_BYTES = 4096 }; /* of the value of such an item */
 
 /* What an answer depends on beside the time. */
-struct kept_look {
+struct answer_cache_look {
     const struct item *item;
     const char *type; /* Content-Type of a client's, compared as a pointer; NULL: a peer's */
     unsigned how;     /* what else makes a difference, in bits */
 };
 
 /* An answer that looks like that; borrowed. NULL: none is kept. */
-struct MHD_Response *kept_find(const struct kept_look *look, uint64_t now_ms);
+struct MHD_Response *answer_cache_find(const struct answer_cache_look *look, uint64_t now_ms);
 
 /* Offers an answer that holds look->item, and is right until then. 1: it was asked for before, and
  * the reference to r is taken; r is given a date. */
-int kept_offer(const struct kept_look *look, struct MHD_Response *r, uint64_t now_ms,
-               uint64_t until_ms);
+int answer_cache_offer(const struct answer_cache_look *look, struct MHD_Response *r,
+                       uint64_t now_ms, uint64_t until_ms);
 
-/* To be called at the latest at kept_due_ms(), UINT64_MAX for never: drops what is too old. */
-void kept_sweep(uint64_t now_ms);
-uint64_t kept_due_ms(void);
+/* To be called at the latest at answer_cache_due_ms(), UINT64_MAX for never: drops what is too old.
+ */
+void answer_cache_sweep(uint64_t now_ms);
+uint64_t answer_cache_due_ms(void);
 
 /* Drops everything: the thread ends. */
-void kept_deinit(void);
+void answer_cache_deinit(void);
 
 #endif

@@ -3,6 +3,8 @@
  * client the bytes with what HTTP says about them (RFC 9110, 9111).
  *
  * What is sent is always the item's own memory, also a part of it. */
+#include "http/answer_value.h"
+
 #include <microhttpd.h>
 #include <stdio.h>
 #include <string.h>
@@ -150,15 +152,15 @@ static void choose_part(const struct answer_to *to, const char *etag, struct par
     unsigned long long size = p->n;
     uint64_t first, last;
 
-    if (none_match && etag_matches(none_match, etag)) {
+    if (none_match && conditional_etag_matches(none_match, etag)) {
         p->status = 304; /* libmicrohttpd sends no body with it, but says how long that is */
         return;
     }
     range = to->head ? NULL : header_of(to, "Range");
     if_range = range ? header_of(to, "If-Range") : NULL;
-    if (!range || (if_range && !etag_is(if_range, etag)))
+    if (!range || (if_range && !conditional_etag_is(if_range, etag)))
         return;
-    switch (range_parse(range, p->n, &first, &last)) {
+    switch (conditional_range(range, p->n, &first, &last)) {
     case RANGE_PART:
         p->status = 206;
         p->bytes += first;
@@ -184,10 +186,10 @@ static int put_etag(struct item *it, char out[ETAG_BYTES])
     if (it->value_len > ETAG_MAX_BYTES)
         return 0;
     if (!tag) {
-        tag = etag_of(item_value(it), it->value_len);
+        tag = conditional_etag(item_value(it), it->value_len);
         item_set_tag(it, tag);
     }
-    etag_print(tag, out);
+    conditional_etag_print(tag, out);
     return 1;
 }
 
@@ -238,7 +240,7 @@ static int can_keep(const struct answer_to *to, const struct result *r, double m
 {
     const struct item *it = r->item;
 
-    return it->value_len <= KEPT_MAX_BYTES && !to->close && !to->conditional &&
+    return it->value_len <= ANSWER_CACHE_MAX_BYTES && !to->close && !to->conditional &&
            (r->source == SOURCE_MAIN || r->source == SOURCE_HOT) &&
            !(to->peer && (it->expires_ms || minute_qps > 0));
 }
@@ -252,18 +254,18 @@ static uint64_t same_until_ms(const struct item *it, uint64_t now_ms)
     return it->expires_ms && less_ms < older_ms ? less_ms : older_ms;
 }
 
-int answer_value(const struct answer_to *to, struct group *g, struct result *result)
+static int give_value(const struct answer_to *to, struct group *g, struct result *result)
 {
     int measured = to->peer && dialect_facts(to->dialect)->minute_qps;
     double minute_qps = measured ? group_hot_minute_qps(g, result->item->hash) : 0;
     int keep = can_keep(to, result, minute_qps), status = 200;
     uint64_t now_ms = clock_ms();
-    const struct kept_look look = {
+    const struct answer_cache_look look = {
         .item = result->item,
         .type = to->peer ? NULL : group_content_type(g),
         .how = (unsigned)result->source << 1 | (unsigned)to->ours,
     };
-    struct MHD_Response *r = keep ? kept_find(&look, now_ms) : NULL;
+    struct MHD_Response *r = keep ? answer_cache_find(&look, now_ms) : NULL;
     struct result taken = *result;
 
     result->item = NULL;
@@ -273,8 +275,13 @@ int answer_value(const struct answer_to *to, struct group *g, struct result *res
     }
     r = to->peer ? peer_response(to, &taken, minute_qps, now_ms)
                  : client_response(to, g, &taken, now_ms, &status);
-    if (!r || !keep || !kept_offer(&look, r, now_ms, same_until_ms(look.item, now_ms)))
+    if (!r || !keep || !answer_cache_offer(&look, r, now_ms, same_until_ms(look.item, now_ms)))
         return answer_queue(to, status, r);
     answer_finish(to, r);
     return (int)MHD_queue_response(to->connection, 200, r);
+}
+
+int answer_value(const struct answer_to *to, struct group *g, struct result *r)
+{
+    return r->item ? give_value(to, g, r) : answer_get_error(to, r);
 }

@@ -13,21 +13,6 @@ enum {
     EXCESS_BYTES = 1024 * 1024
 };
 
-int budget_take(struct budget *b, size_t bytes)
-{
-    size_t used = atomic_fetch_add_explicit(&b->used, bytes, memory_order_relaxed);
-
-    if (used <= b->max && bytes <= b->max - used)
-        return 1;
-    budget_give(b, bytes);
-    return 0;
-}
-
-void budget_give(struct budget *b, size_t bytes)
-{
-    atomic_fetch_sub_explicit(&b->used, bytes, memory_order_relaxed);
-}
-
 void body_init(struct body *b, size_t max, size_t announced, struct budget *budget)
 {
     *b = (struct body){.max = max, .announced = announced, .budget = budget};

@@ -6,20 +6,11 @@
 #ifndef BODY_H
 #define BODY_H
 
-#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/err.h"
-
-struct budget {
-    atomic_size_t used;
-    size_t max; /* set once */
-};
-
-/* 0 when that would be too much. */
-int budget_take(struct budget *b, size_t bytes);
-void budget_give(struct budget *b, size_t bytes);
+#include "http/budget.h"
 
 enum { BODY_SECONDS = 60 }; /* in which all of it has to come */
 

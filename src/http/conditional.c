@@ -24,12 +24,12 @@ static const char *get_number(const char *s, uint64_t *out)
     return s == begin ? NULL : s;
 }
 
-uint64_t etag_of(const void *value, size_t n)
+uint64_t conditional_etag(const void *value, size_t n)
 {
     return hash_sip13(value, n, 0, 0);
 }
 
-void etag_print(uint64_t tag, char out[ETAG_BYTES])
+void conditional_etag_print(uint64_t tag, char out[ETAG_BYTES])
 {
     static const char digits[] = "0123456789abcdef";
     int i;
@@ -40,7 +40,7 @@ void etag_print(uint64_t tag, char out[ETAG_BYTES])
         out[i] = digits[tag & 15];
 }
 
-int etag_matches(const char *list, const char *etag)
+int conditional_etag_matches(const char *list, const char *etag)
 {
     size_t n = etag ? strlen(etag) : 0;
     const char *end;
@@ -62,7 +62,7 @@ int etag_matches(const char *list, const char *etag)
     return 0;
 }
 
-int etag_is(const char *text, const char *etag)
+int conditional_etag_is(const char *text, const char *etag)
 {
     size_t n = etag ? strlen(etag) : 0;
 
@@ -70,7 +70,7 @@ int etag_is(const char *text, const char *etag)
     return n && strncmp(text, etag, n) == 0 && *skip_space(text + n) == '\0';
 }
 
-enum range range_parse(const char *text, uint64_t n, uint64_t *first, uint64_t *last)
+enum range conditional_range(const char *text, uint64_t n, uint64_t *first, uint64_t *last)
 {
     uint64_t from, to = UINT64_MAX, suffix;
     const char *s;
@@ -102,7 +102,7 @@ enum range range_parse(const char *text, uint64_t n, uint64_t *first, uint64_t *
     return RANGE_PART;
 }
 
-int max_age_parse(const char *text, uint64_t *seconds)
+int conditional_max_age(const char *text, uint64_t *seconds)
 {
     static const char name[] = "max-age";
     size_t n = strlen(name);

@@ -68,7 +68,7 @@ struct gather *gather_new(const struct gather_opts *o)
     pthread_mutex_init(&g->mu, NULL);
     list_init(&g->ready);
     buf_init(&g->info, 0);
-    put_info(&g->info, o->connection, o->group, 1);
+    job_put_info(&g->info, o->connection, o->group, 1);
     return g;
 }
 

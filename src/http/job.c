@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+/* job.c - a request that takes more than one call, and what all that serve one need. */
 #include <errno.h>
 #include <microhttpd.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "cache/group.h"
@@ -85,7 +88,7 @@ int job_run(struct job *j)
     return j->body.failed ? answer_no_body(j) : j->kind->run(j);
 }
 
-struct group *group_of(const struct asked *a, int *ok)
+struct group *job_group_of(const struct asked *a, int *ok)
 {
     const struct dialect_target *t = &a->target;
     struct group *g = groups_find(a->server->opts.groups, t->group, t->group_len);
@@ -99,4 +102,57 @@ struct group *group_of(const struct asked *a, int *ok)
     *ok =
         answer_status(&a->to, a->to.peer ? dialect_facts(a->to.dialect)->no_group_status : 404, &e);
     return NULL;
+}
+
+/* --- what every request needs --- */
+
+void job_answer_to_init(struct answer_to *to, struct server *s, struct MHD_Connection *c, int peer)
+{
+    to->connection = c;
+    to->dialect = s->opts.dialect;
+    to->peer = peer;
+    to->ours = to->head = to->conditional = 0;
+    to->close = atomic_load_explicit(&s->closing, memory_order_relaxed);
+}
+
+int job_refuse(struct server *s, struct MHD_Connection *c, int status, enum err code,
+               const char *why)
+{
+    struct answer_to to;
+    struct error e;
+
+    job_answer_to_init(&to, s, c, 0);
+    to.close = 1;
+    error_set(&e, code, "%s", why);
+    return answer_status(&to, status, &e);
+}
+
+int job_is_get(const char *method)
+{
+    return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
+}
+
+static void put_pair(struct buf *out, const char *name, size_t name_len, const char *value)
+{
+    buf_put(out, name, name_len);
+    buf_put(out, "", 1);
+    buf_put(out, value, strlen(value) + 1);
+}
+
+void job_put_info(struct buf *out, struct MHD_Connection *c, const struct group *g, int peer)
+{
+    const char *value = peer ? MHD_lookup_connection_value(c, MHD_HEADER_KIND, HEADER_FROM) : NULL;
+    const char *name = group_pass_headers(g), *end;
+    char one[128];
+
+    if (value)
+        put_pair(out, "", 0, value);
+    for (; (end = strchr(name, '\n')); name = end + 1) {
+        if ((size_t)(end - name) >= sizeof(one))
+            continue;
+        snprintf(one, sizeof(one), "%.*s", (int)(end - name), name);
+        value = MHD_lookup_connection_value(c, MHD_HEADER_KIND, one);
+        if (value)
+            put_pair(out, one, strlen(one), value);
+    }
 }

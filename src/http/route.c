@@ -15,31 +15,10 @@ enum { SHORT_TARGET = 1024 /* decoded on the stack */ };
 #define KEY_METHODS "GET, HEAD, PUT, DELETE"
 #define GROUP_METHODS "POST, DELETE"
 
-static void answer_to_init(struct answer_to *to, struct server *s, struct MHD_Connection *c,
-                           int peer)
-{
-    to->connection = c;
-    to->dialect = s->opts.dialect;
-    to->peer = peer;
-    to->ours = to->head = to->conditional = 0;
-    to->close = atomic_load_explicit(&s->closing, memory_order_relaxed);
-}
-
-int refuse(struct server *s, struct MHD_Connection *c, int status, enum err code, const char *why)
-{
-    struct answer_to to;
-    struct error e;
-
-    answer_to_init(&to, s, c, 0);
-    to.close = 1;
-    error_set(&e, code, "%s", why);
-    return answer_status(&to, status, &e);
-}
-
 static int refuse_body(const struct asked *a)
 {
-    return refuse(a->server, a->to.connection, 400, ERR_INVAL,
-                  "no request of this kind has a body");
+    return job_refuse(a->server, a->to.connection, 400, ERR_INVAL,
+                      "no request of this kind has a body");
 }
 
 /* --- peers --- */
@@ -59,12 +38,12 @@ static int serve_peer_key(const struct asked *a, int verb)
 
     switch (verb) {
     case DIALECT_SET:
-        return serve_peer_set(a);
+        return serve_peer_change_set(a);
     case DIALECT_REMOVE_KEYS:
-        return dialect_is_remove_keys(&a->target) ? serve_peer_remove_keys(a)
+        return dialect_is_remove_keys(&a->target) ? serve_peer_change_remove_keys(a)
                                                   : answer_text(a, 404, DIALECT_POST_TEXT);
     case DIALECT_REMOVE:
-        return body ? refuse_body(a) : serve_peer_remove(a);
+        return body ? refuse_body(a) : serve_peer_change_remove(a);
     default:
         return body && !dialect_facts(a->to.dialect)->get_may_have_body ? refuse_body(a)
                                                                         : serve_get(a);
@@ -79,7 +58,7 @@ static int serve_peer(struct asked *a, const char *method, enum dialect_parse pa
     a->to.ours = a->framing->from;
     if (parsed == DIALECT_NO_KEY && strcmp(method, "POST") == 0) {
         a->to.ours = 1;
-        return serve_batch(a);
+        return serve_peer_batch(a);
     }
     if (verb < 0)
         return answer_text(a, 405, DIALECT_METHODS_TEXT);
@@ -92,23 +71,18 @@ static int serve_peer(struct asked *a, const char *method, enum dialect_parse pa
 
 /* --- clients --- */
 
-static int is_get(const char *method)
-{
-    return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
-}
-
 static int serve_client_key(struct asked *a, const char *method)
 {
     if (strcmp(method, "PUT") == 0)
-        return serve_set(a);
+        return serve_change_set(a);
     if (a->framing->body)
         return refuse_body(a);
     a->to.head = strcmp(method, "HEAD") == 0;
     a->to.conditional = a->framing->conditional;
-    if (is_get(method))
+    if (job_is_get(method))
         return serve_get(a);
     if (strcmp(method, "DELETE") == 0)
-        return serve_remove(a);
+        return serve_change_remove(a);
     return answer_method(&a->to, method, KEY_METHODS);
 }
 
@@ -119,12 +93,12 @@ static int serve_client(struct asked *a, const char *method, enum dialect_parse 
     if (parsed == DIALECT_OK)
         return serve_client_key(a, method);
     if (parsed == DIALECT_NO_KEY && strcmp(method, "POST") == 0)
-        return serve_list(a);
+        return serve_many(a);
     if (a->framing->body)
         return refuse_body(a);
     if (parsed == DIALECT_NO_KEY && strcmp(method, "DELETE") == 0)
-        return serve_flush(a);
-    if (parsed == DIALECT_NO_KEY && !is_get(method))
+        return serve_change_flush(a);
+    if (parsed == DIALECT_NO_KEY && !job_is_get(method))
         return answer_method(&a->to, method, GROUP_METHODS);
     if (parsed == DIALECT_NO_KEY)
         error_set(&e, ERR_INVAL, "the path is not /cache/GROUP/KEY");
@@ -161,51 +135,6 @@ static int serve_group(struct asked *a, const char *rest, const char *method)
     return ok;
 }
 
-/* --- operators --- */
-
-static int serve_ready(struct server *s, const struct answer_to *to)
-{
-    const char *why = s->opts.not_ready(s->opts.ctx);
-    char text[100];
-    int n = snprintf(text, sizeof(text), "%s\n", why ? why : "ready");
-
-    return answer_bytes(to, why ? 503 : 200, "text/plain; charset=utf-8", text, (size_t)n);
-}
-
-static int serve_stats(struct server *s, const struct answer_to *to)
-{
-    struct buf out;
-    int ok;
-
-    buf_init(&out, 0);
-    s->opts.stats(s->opts.ctx, &out);
-    ok = answer_buf(to, 200, "application/json", &out);
-    buf_deinit(&out);
-    return ok;
-}
-
-static int not_found(const struct answer_to *to)
-{
-    struct error e;
-
-    error_set(&e, ERR_NOTFOUND, "there is nothing at this path");
-    return answer_status(to, 404, &e);
-}
-
-static int serve_operator(struct server *s, const struct answer_to *to, const char *path,
-                          const char *method)
-{
-    if (!is_get(method))
-        return answer_method(to, method, "GET, HEAD");
-    if (strcmp(path, "/healthz") == 0)
-        return answer_bytes(to, 200, "text/plain; charset=utf-8", "ok\n", 3);
-    if (strcmp(path, "/readyz") == 0)
-        return serve_ready(s, to);
-    if ((s->opts.faces & SERVER_ADMIN) && strcmp(path, "/stats") == 0)
-        return serve_stats(s, to);
-    return not_found(to);
-}
-
 /* --- all --- */
 
 /* The path of a target in absolute form (RFC 9112 3.2.2), or the target itself. */
@@ -219,7 +148,7 @@ static const char *path_of(const char *target)
     return path ? path : "/";
 }
 
-int serve(struct server *s, struct MHD_Connection *c, const char *target, const char *method,
+int route(struct server *s, struct MHD_Connection *c, const char *target, const char *method,
           const struct framing *f, void **con_cls)
 {
     struct asked a = {.server = s, .framing = f, .con_cls = con_cls};
@@ -227,7 +156,7 @@ int serve(struct server *s, struct MHD_Connection *c, const char *target, const 
     const char *path = path_of(target);
     int data = (s->opts.faces & SERVER_DATA) != 0;
 
-    answer_to_init(&a.to, s, c, data && strncmp(path, s->opts.base_path, base) == 0);
+    job_answer_to_init(&a.to, s, c, data && strncmp(path, s->opts.base_path, base) == 0);
     a.to.close |= f->body; /* for an answer before the body has come */
     if (a.to.peer)
         return serve_group(&a, path + base, method);
@@ -235,5 +164,5 @@ int serve(struct server *s, struct MHD_Connection *c, const char *target, const 
         return serve_group(&a, path + client, method);
     if (f->body)
         return refuse_body(&a);
-    return serve_operator(s, &a.to, path, method);
+    return serve_admin(s, &a.to, path, method);
 }

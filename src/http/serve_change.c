@@ -110,7 +110,7 @@ static const struct job_kind change_kind = {change_run, change_end};
 /* The group of a change, if it may be changed. */
 static struct group *writable_group(const struct asked *a, int *ok)
 {
-    struct group *g = group_of(a, ok);
+    struct group *g = job_group_of(a, ok);
     struct error e;
 
     if (!g || group_opts(g).writable)
@@ -127,7 +127,7 @@ static enum err read_ttl(struct change_job *c, struct error *e)
     const char *text =
         MHD_lookup_connection_value(c->job.to.connection, MHD_HEADER_KIND, "Cache-Control");
     uint64_t seconds;
-    int there = max_age_parse(text, &seconds);
+    int there = conditional_max_age(text, &seconds);
 
     if (there < 0)
         return error_set(e, ERR_INVAL, "Cache-Control has a max-age that is no number of seconds");
@@ -165,17 +165,17 @@ static int begin(const struct asked *a, enum batch_op op)
     return job_begin(&c->job, a->framing, (size_t)group_opts(g).max_value_bytes);
 }
 
-int serve_set(const struct asked *a)
+int serve_change_set(const struct asked *a)
 {
     return begin(a, BATCH_SET);
 }
 
-int serve_remove(const struct asked *a)
+int serve_change_remove(const struct asked *a)
 {
     return begin(a, BATCH_REMOVE);
 }
 
-int serve_flush(const struct asked *a)
+int serve_change_flush(const struct asked *a)
 {
     return begin(a, BATCH_FLUSH);
 }

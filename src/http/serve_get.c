@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "cache/group.h"
 #include "cache/item.h"
+#include "http/answer_value.h"
 #include "http/server_in.h"
 #include "wire/getrequest.h"
 
@@ -27,31 +28,6 @@ struct get {
     char *key;            /* owned; only while a body is to come */
     size_t key_len;
 };
-
-static void put_pair(struct buf *out, const char *name, size_t name_len, const char *value)
-{
-    buf_put(out, name, name_len);
-    buf_put(out, "", 1);
-    buf_put(out, value, strlen(value) + 1);
-}
-
-void put_info(struct buf *out, struct MHD_Connection *c, const struct group *g, int peer)
-{
-    const char *value = peer ? MHD_lookup_connection_value(c, MHD_HEADER_KIND, HEADER_FROM) : NULL;
-    const char *name = group_pass_headers(g), *end;
-    char one[128];
-
-    if (value)
-        put_pair(out, "", 0, value);
-    for (; (end = strchr(name, '\n')); name = end + 1) {
-        if ((size_t)(end - name) >= sizeof(one))
-            continue;
-        snprintf(one, sizeof(one), "%.*s", (int)(end - name), name);
-        value = MHD_lookup_connection_value(c, MHD_HEADER_KIND, one);
-        if (value)
-            put_pair(out, one, strlen(one), value);
-    }
-}
 
 static void get_wake(struct waiter *w, const struct result *r)
 {
@@ -72,7 +48,7 @@ static int park(struct get *q, uint32_t hash, const char *key, size_t key_len)
 
     q->waiter.wake = get_wake;
     buf_init(&info, 0);
-    put_info(&info, c, q->job.group, peer);
+    job_put_info(&info, c, q->job.group, peer);
     q->waiter.info = info.data;
     q->waiter.info_len = info.failed ? 0 : info.len;
     server_loop_park(&q->job.parking, c);
@@ -98,7 +74,7 @@ static int get_with_body(struct get *q)
         ok = answer_error(job_to(j), &e);
     } else {
         r.item = group_lookup(j->group, hash, key, q->key_len, j->to.peer, &r.source);
-        ok = r.item ? answer_result(job_to(j), j->group, &r) : park(q, hash, key, q->key_len);
+        ok = r.item ? answer_value(job_to(j), j->group, &r) : park(q, hash, key, q->key_len);
     }
     mem_free(key);
     return ok;
@@ -109,7 +85,7 @@ static int get_run(struct job *j)
 {
     struct get *q = list_entry(j, struct get, job);
 
-    return q->key ? get_with_body(q) : answer_result(job_to(j), j->group, &q->result);
+    return q->key ? get_with_body(q) : answer_value(job_to(j), j->group, &q->result);
 }
 
 static void get_end(struct job *j)
@@ -157,7 +133,7 @@ int serve_get(const struct asked *a)
     uint32_t hash;
     int ok;
 
-    g = group_of(a, &ok);
+    g = job_group_of(a, &ok);
     if (!g)
         return ok;
     if (a->framing->body)
@@ -167,7 +143,7 @@ int serve_get(const struct asked *a)
     if (!r.item)
         return park(get_new(a, g), hash, t->key, t->key_len);
     server_loop_hit();
-    ok = answer_result(&a->to, g, &r);
+    ok = answer_value(&a->to, g, &r);
     group_unref(g);
     return ok;
 }

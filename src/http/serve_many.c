@@ -116,13 +116,13 @@ static void list_end(struct job *j)
 
 static const struct job_kind list_kind = {list_run, list_end};
 
-int serve_list(const struct asked *a)
+int serve_many(const struct asked *a)
 {
     struct list_job *l;
     struct group *g;
     int ok;
 
-    g = group_of(a, &ok);
+    g = job_group_of(a, &ok);
     if (!g)
         return ok;
     l = mem_zalloc(sizeof(*l));

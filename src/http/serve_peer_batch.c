@@ -263,13 +263,13 @@ static size_t max_body(const struct server *s, struct group *g)
     return set > keys ? set : keys;
 }
 
-int serve_batch(const struct asked *a)
+int serve_peer_batch(const struct asked *a)
 {
     struct batch_job *b;
     struct group *g;
     int ok;
 
-    g = group_of(a, &ok);
+    g = job_group_of(a, &ok);
     if (!g)
         return ok;
     b = mem_zalloc(sizeof(*b));

@@ -93,12 +93,12 @@ static int begin(const struct asked *a, const struct job_kind *kind, struct grou
     return job_begin(j, a->framing, max);
 }
 
-int serve_peer_set(const struct asked *a)
+int serve_peer_change_set(const struct asked *a)
 {
     struct group *g;
     int ok;
 
-    g = group_of(a, &ok);
+    g = job_group_of(a, &ok);
     if (!g)
         return ok;
     return begin(a, &set_kind, g,
@@ -106,22 +106,22 @@ int serve_peer_set(const struct asked *a)
                      a->target.group_len + SET_OVERHEAD);
 }
 
-int serve_peer_remove_keys(const struct asked *a)
+int serve_peer_change_remove_keys(const struct asked *a)
 {
     struct group *g;
     int ok;
 
-    g = group_of(a, &ok);
+    g = job_group_of(a, &ok);
     return g ? begin(a, &remove_keys_kind, g, KEYS_BYTES) : ok;
 }
 
-int serve_peer_remove(const struct asked *a)
+int serve_peer_change_remove(const struct asked *a)
 {
     const struct dialect_target *t = &a->target;
     struct group *g;
     int ok;
 
-    g = group_of(a, &ok);
+    g = job_group_of(a, &ok);
     if (!g)
         return ok;
     group_remove(g, group_hash(t->key, t->key_len), t->key, t->key_len);

@@ -88,15 +88,15 @@ static int first_call(struct server *s, struct MHD_Connection *c, const char *ur
     *con_cls = &seen;
     atomic_fetch_add_explicit(&s->active, 1, memory_order_relaxed);
     if (has_nul(s, client, version))
-        return refuse(s, c, 400, ERR_INVAL, "the target of the request has a raw NUL");
+        return job_refuse(s, c, 400, ERR_INVAL, "the target of the request has a raw NUL");
     if (bad_method(method))
-        return refuse(s, c, 400, ERR_INVAL, "the method is not one of HTTP");
+        return job_refuse(s, c, 400, ERR_INVAL, "the method is not one of HTTP");
     if (!framing_read(c, version, f))
-        return refuse(s, c, 400, ERR_INVAL,
-                      "a request has one Host, clean headers and at most one length");
+        return job_refuse(s, c, 400, ERR_INVAL,
+                          "a request has one Host, clean headers and at most one length");
     if (atomic_load_explicit(&s->connections, memory_order_relaxed) > s->opts.max_connections)
-        return refuse(s, c, 503, ERR_BUSY, "too many connections");
-    return f->body ? serve(s, c, url, method, f, con_cls) : MHD_YES;
+        return job_refuse(s, c, 503, ERR_BUSY, "too many connections");
+    return f->body ? route(s, c, url, method, f, con_cls) : MHD_YES;
 }
 
 static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const char *url,
@@ -113,7 +113,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const cha
         return *con_cls == &seen ? MHD_NO : (enum MHD_Result)job_take(*con_cls, upload, n);
     }
     if (*con_cls == &seen)
-        return (enum MHD_Result)serve(s, c, url, method, &client_of(c)->framing, con_cls);
+        return (enum MHD_Result)route(s, c, url, method, &client_of(c)->framing, con_cls);
     return (enum MHD_Result)job_run(*con_cls);
 }
 

@@ -4,9 +4,10 @@
  * server.c has its life and libmicrohttpd's callbacks, server_loop.c its threads, idle.c the end of
  * idle connections, route.c which path is served by what: serve_get.c the get of one key,
  * serve_many.c a client's many, serve_peer_batch.c what our own nodes ask, serve_peer_change.c what
- * Go's tell, serve_change.c a client's set, remove and flush. Under them: framing.c where a request
- * ends, job.c one that takes more than one call, body.c its body, gather.c the loads of many keys,
- * answer.c and answer_value.c what is written back, answer_cache.c what is written again.
+ * Go's tell, serve_change.c a client's set, remove and flush, serve_admin.c what operators ask.
+ * Under them: framing.c where a request ends, job.c one that takes more than one call, body.c its
+ * body, budget.c its memory, gather.c the loads of many keys, answer.c and answer_value.c what is
+ * written back, answer_cache.c what is written again.
  *
  * All of it runs on HTTP threads, for the connection that is being handled, but for wake-ups. */
 #ifndef SERVER_IN_H
@@ -91,28 +92,36 @@ int job_sender_is_gone(const struct job *j);
 const struct answer_to *job_to(struct job *j);
 
 /* The group of a request; NULL: that was answered, with *ok. */
-struct group *group_of(const struct asked *a, int *ok);
+struct group *job_group_of(const struct asked *a, int *ok);
 
 /* What a getter may know of a request: flight.info has the form. */
-void put_info(struct buf *out, struct MHD_Connection *c, const struct group *g, int peer);
+void job_put_info(struct buf *out, struct MHD_Connection *c, const struct group *g, int peer);
+
+/* To whom a request that has come is answered. */
+void job_answer_to_init(struct answer_to *to, struct server *s, struct MHD_Connection *c, int peer);
+
+/* Refuses a request and ends its connection, whatever it may still send. */
+int job_refuse(struct server *s, struct MHD_Connection *c, int status, enum err code,
+               const char *why);
+
+/* Whether the method is GET or HEAD. */
+int job_is_get(const char *method);
 
 /* From a method and a target to what serves them; the method is one of HTTP, the framing sound. A
  * request with a body comes here before that does, and one that is not to have one is refused. */
-int serve(struct server *s, struct MHD_Connection *c, const char *target, const char *method,
+int route(struct server *s, struct MHD_Connection *c, const char *target, const char *method,
           const struct framing *f, void **con_cls);
 
-/* Refuses a request and ends its connection, whatever it may still send. */
-int refuse(struct server *s, struct MHD_Connection *c, int status, enum err code, const char *why);
-
 /* Serve what they are named after. */
+int serve_admin(struct server *s, const struct answer_to *to, const char *path, const char *method);
 int serve_get(const struct asked *a);
-int serve_list(const struct asked *a);
-int serve_batch(const struct asked *a);
-int serve_set(const struct asked *a);
-int serve_remove(const struct asked *a);
-int serve_flush(const struct asked *a);
-int serve_peer_set(const struct asked *a);
-int serve_peer_remove(const struct asked *a);
-int serve_peer_remove_keys(const struct asked *a);
+int serve_many(const struct asked *a);
+int serve_peer_batch(const struct asked *a);
+int serve_change_set(const struct asked *a);
+int serve_change_remove(const struct asked *a);
+int serve_change_flush(const struct asked *a);
+int serve_peer_change_set(const struct asked *a);
+int serve_peer_change_remove(const struct asked *a);
+int serve_peer_change_remove_keys(const struct asked *a);
 
 #endif

@@ -89,7 +89,7 @@ void server_loop_unpark(struct parking *p)
 /* libmicrohttpd has no timeouts here: when it does not wait, it has something to do. */
 static int wait_ms(struct server_loop *l, uint64_t now_ms)
 {
-    uint64_t due_ms = idle_due_ms() < kept_due_ms() ? idle_due_ms() : kept_due_ms();
+    uint64_t due_ms = idle_due_ms() < answer_cache_due_ms() ? idle_due_ms() : answer_cache_due_ms();
     MHD_UNSIGNED_LONG_LONG ms;
 
     if (MHD_get_timeout(l->daemon, &ms) == MHD_YES || due_ms <= now_ms)
@@ -115,10 +115,10 @@ static void *loop_main(void *arg)
         MHD_run(l->daemon); /* does not wait */
         inbox_release();
         now_ms = clock_ms();
-        kept_sweep(now_ms);
+        answer_cache_sweep(now_ms);
         idle_sweep(now_ms);
     }
-    kept_deinit();
+    answer_cache_deinit();
     idle_deinit();
     inbox_close(l->inbox);
     inbox_drain(l->inbox);
