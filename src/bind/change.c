@@ -26,8 +26,8 @@ static void keep_end(struct end *end, const struct change_result *r)
     size_t i;
 
     end->err = r->err;
-    for (i = 0; i < r->n_missing; i++)
-        buf_put(&end->missing, r->missing[i], strlen(r->missing[i]) + 1);
+    for (i = 0; i < r->n_unconfirmed; i++)
+        buf_put(&end->missing, r->unconfirmed[i], strlen(r->unconfirmed[i]) + 1);
 }
 
 /* Pushes true | nil, message, code | nil, message, "PEER", list of URLs. */

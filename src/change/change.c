@@ -18,64 +18,64 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "cache/group.h"
-#include "change/change_in.h"
+#include "change/keys.h"
+#include "change/retry.h"
 #include "peer/peer_in.h"
 
+struct changes {
+    struct peers *(*peers_of)(const struct group *g); /* set once */
+    struct retry_list *retries;                       /* set once */
+};
+
+/* A node that did not confirm. */
+struct unconfirmed {
+    struct unconfirmed *next;
+    struct peer *peer; /* a reference */
+    int owner;         /* in the first step: others may have fetched from it since */
+    int hopeless;      /* telling it again is of no use */
+    struct error why;
+};
+
+struct change {
+    struct changes *changes; /* set once, like all down to ctx */
+    struct group *group;     /* a reference */
+    struct peers *peers;     /* borrowed */
+    int alone;               /* there is no other node */
+    enum batch_op op;
+    struct keys keys;
+    char *value;
+    size_t value_len;
+    int has_ttl;
+    uint64_t ttl_ms;
+    uint64_t until_ms; /* both steps */
+    void (*done)(void *ctx, const struct change_result *r);
+    void *ctx;
+
+    int step;            /* whoever starts the step, like here and owner */
+    int here;            /* this node owns the one key, by the ring of step 1, and has done it */
+    struct peer *owner;  /* or another does: a reference */
+    _Atomic size_t left; /* atomic: exchanges of the step, and its start */
+    pthread_mutex_t mu;
+    struct error err; /* guarded by mu while a step is under way, like all that follows */
+    struct unconfirmed *unconfirmed; /* newest first */
+    size_t n_unconfirmed;
+};
+
 /* One node that is told, in one step. */
-struct told {
+struct exchange {
     struct change *change;
     struct peer *peer; /* a reference */
 };
 
-struct changes *changes_new(struct peers *(*peers_of)(const struct group *g))
-{
-    struct changes *cs = mem_zalloc(sizeof(*cs));
-
-    cs->peers_of = peers_of;
-    pthread_mutex_init(&cs->mu, NULL);
-    list_init(&cs->pending);
-    return cs;
-}
-
-/* --- keys --- */
-
-enum err keys_copy(struct keys *out, const struct key *keys, size_t n)
-{
-    size_t i, bytes = 0;
-    char *at;
-
-    memset(out, 0, sizeof(*out));
-    for (i = 0; i < n; i++)
-        bytes += keys[i].n;
-    if (n)
-        out->list = mem_alloc(n * sizeof(*keys) + bytes);
-    if (n && !out->list)
-        return ERR_NOMEM;
-    out->n = n;
-    at = (char *)(out->list + n);
-    for (i = 0; i < n; i++) {
-        if (keys[i].n)
-            memcpy(at, keys[i].bytes, keys[i].n);
-        out->list[i] = (struct key){at, keys[i].n};
-        at += keys[i].n;
-    }
-    return ERR_OK;
-}
-
-void keys_free(struct keys *k)
-{
-    mem_free(k->list);
-    memset(k, 0, sizeof(*k));
-}
-
 /* --- the end --- */
 
-static void note_missing(struct change *c, const struct told *t, enum err code, const char *text)
+static void note_unconfirmed(struct change *c, const struct exchange *t, enum err code,
+                             const char *text)
 {
-    struct missing *m;
+    struct unconfirmed *m;
 
     pthread_mutex_lock(&c->mu);
-    for (m = c->missing; m && m->peer != t->peer; m = m->next)
+    for (m = c->unconfirmed; m && m->peer != t->peer; m = m->next)
         ;
     if (!m) {
         m = mem_zalloc(sizeof(*m));
@@ -83,9 +83,9 @@ static void note_missing(struct change *c, const struct told *t, enum err code, 
         m->owner = c->step == 1;
         m->hopeless = code == ERR_INVAL;
         error_set(&m->why, code, "%s", text);
-        m->next = c->missing;
-        c->missing = m;
-        c->n_missing++;
+        m->next = c->unconfirmed;
+        c->unconfirmed = m;
+        c->n_unconfirmed++;
     }
     pthread_mutex_unlock(&c->mu);
 }
@@ -100,10 +100,10 @@ static void note_error(struct change *c, enum err code, const char *text)
 
 static void change_free(struct change *c)
 {
-    struct missing *m;
+    struct unconfirmed *m;
 
-    while ((m = c->missing)) {
-        c->missing = m->next;
+    while ((m = c->unconfirmed)) {
+        c->unconfirmed = m->next;
         peer_unref(m->peer);
         mem_free(m);
     }
@@ -117,28 +117,32 @@ static void change_free(struct change *c)
 
 static void tell_caller(struct change *c)
 {
-    const char **urls = mem_zalloc((c->n_missing + 1) * sizeof(*urls));
-    struct change_result r = {.err = c->err, .missing = urls, .n_missing = c->n_missing};
-    const struct missing *m;
-    size_t i = c->n_missing;
+    const char **urls = mem_zalloc((c->n_unconfirmed + 1) * sizeof(*urls));
+    struct change_result r = {
+        .err = c->err, .unconfirmed = urls, .n_unconfirmed = c->n_unconfirmed};
+    const struct unconfirmed *m;
+    size_t i = c->n_unconfirmed;
 
-    for (m = c->missing; m; m = m->next)
+    for (m = c->unconfirmed; m; m = m->next)
         urls[--i] = m->peer->url;
-    if (!r.err.code && c->missing)
+    if (!r.err.code && c->unconfirmed)
         error_set(&r.err, ERR_PEER, "group %s: %zu %s not confirm, the first is %s: %s",
-                  group_name(c->group), c->n_missing, c->n_missing == 1 ? "node did" : "nodes did",
-                  c->missing->peer->url, c->missing->why.msg);
+                  group_name(c->group), c->n_unconfirmed,
+                  c->n_unconfirmed == 1 ? "node did" : "nodes did", c->unconfirmed->peer->url,
+                  c->unconfirmed->why.msg);
     c->done(c->ctx, &r);
     mem_free(urls);
 }
 
 static void change_ends(struct change *c)
 {
-    const struct missing *m;
+    const struct unconfirmed *m;
 
-    for (m = c->missing; m; m = m->next) {
+    for (m = c->unconfirmed; m; m = m->next) {
+        const struct retry_what what = {c->group, m->peer->url, c->op, &c->keys, m->owner};
+
         if (!m->hopeless)
-            retry_add(c, m);
+            retry_add(c->changes->retries, &what);
     }
     if (c->done)
         tell_caller(c);
@@ -155,9 +159,9 @@ static void over(struct change *c)
         next_step(c);
 }
 
-static void told_done(void *ctx, enum err code, const char *text)
+static void exchange_done(void *ctx, enum err code, const char *text)
 {
-    struct told *t = ctx;
+    struct exchange *t = ctx;
     struct change *c = t->change;
 
     int refused = c->op == BATCH_SET && c->step == 1 && (code == ERR_TOOBIG || code == ERR_NOMEM);
@@ -165,7 +169,7 @@ static void told_done(void *ctx, enum err code, const char *text)
     if (refused || code == ERR_CLOSED)
         note_error(c, code, text);
     if (code && !refused) /* else step 2 tells it to remove the key */
-        note_missing(c, t, code, text);
+        note_unconfirmed(c, t, code, text);
     peer_unref(t->peer);
     mem_free(t);
     over(c);
@@ -182,16 +186,16 @@ static uint64_t step_ms(const struct change *c)
 
 static void tell(struct change *c, struct peer *peer, const struct batch_request *what)
 {
-    struct told *t = mem_zalloc(sizeof(*t));
+    struct exchange *t = mem_zalloc(sizeof(*t));
     const struct tell_opts o = {
         .group = c->group,
         .what = what,
         .timeout_ms = step_ms(c),
-        .done = told_done,
+        .done = exchange_done,
         .ctx = t,
     };
 
-    *t = (struct told){c, peer_ref(peer)};
+    *t = (struct exchange){c, peer_ref(peer)};
     atomic_fetch_add_explicit(&c->left, 1, memory_order_relaxed);
     peer_tell(peer, &o);
 }
@@ -354,7 +358,7 @@ static void take_value(struct change *c, const struct change_opts *o)
 
 static void refuse(const struct change_opts *o, enum err code, const char *why)
 {
-    struct change_result r = {.n_missing = 0};
+    struct change_result r = {.n_unconfirmed = 0};
 
     error_set(&r.err, code, "group %s: %s", group_name(o->group), why);
     o->done(o->ctx, &r);
@@ -380,12 +384,43 @@ void change_start(struct changes *cs, const struct change_opts *o)
     next_step(c);
 }
 
-void change_again(struct changes *cs, struct group *g, enum batch_op op, const struct keys *keys)
+/* The second step alone: an owner that was late has confirmed. */
+static void change_again(void *ctx, struct group *g, enum batch_op op, const struct keys *keys)
 {
+    struct changes *cs = ctx;
     struct change *c = change_new(cs, g, op, keys->list, keys->n);
 
     if (!c) /* removing more can only cost loads */
         c = change_new(cs, g, BATCH_FLUSH, NULL, 0);
     c->step = 1; /* the owner has confirmed */
     next_step(c);
+}
+
+/* --- all changes of a node --- */
+
+struct changes *changes_new(struct peers *(*peers_of)(const struct group *g))
+{
+    struct changes *cs = mem_zalloc(sizeof(*cs));
+
+    cs->peers_of = peers_of;
+    cs->retries = retry_list_new(peers_of, change_again, cs);
+    return cs;
+}
+
+void changes_tick(struct changes *cs, uint64_t now_ms)
+{
+    retry_tick(cs->retries, now_ms);
+}
+
+size_t changes_unconfirmed(struct changes *cs)
+{
+    return retry_count(cs->retries);
+}
+
+void changes_free(struct changes *cs)
+{
+    if (!cs)
+        return;
+    retry_list_free(cs->retries);
+    mem_free(cs);
 }

@@ -28,8 +28,8 @@ struct change_result {
                        * the value cannot be kept, and the key was removed. NOMEM also: there was
                        * none for the keys. CLOSED: the group is closed. In both nothing has
                        * changed, but that the node may have stopped half-way */
-    const char *const *missing; /* URLs of the nodes that did not confirm */
-    size_t n_missing;
+    const char *const *unconfirmed; /* URLs of the nodes that did not confirm */
+    size_t n_unconfirmed;
 };
 
 struct change_opts {
@@ -60,6 +60,6 @@ void change_start(struct changes *cs, const struct change_opts *o);
 void changes_tick(struct changes *cs, uint64_t now_ms);
 
 /* Nodes and groups for which a removal is not confirmed yet, for /stats. */
-size_t changes_pending(struct changes *cs);
+size_t changes_unconfirmed(struct changes *cs);
 
 #endif

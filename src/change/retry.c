@@ -5,14 +5,17 @@
  * One entry holds what one node is to remove from one group; too many keys become a flush. What is
  * told again is a removal even if a set had failed: removing can only cost a load. When an owner
  * confirms late, the others are told once more: they may have fetched the old value from it. */
-#include <stdatomic.h>
+#include "change/retry.h"
+
+#include <pthread.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "cache/group.h"
-#include "change/change_in.h"
+#include "change/keys.h"
 #include "peer/peer_in.h"
 
 enum {
@@ -23,9 +26,18 @@ enum {
     MAX_KEYS = 2000 /* of one entry */
 };
 
+struct retry_list {
+    struct peers *(*peers_of)(const struct group *g); /* set once, like the next two */
+    void (*again)(void *ctx, struct group *g, enum batch_op op, const struct keys *keys);
+    void *ctx;
+    pthread_mutex_t mu;
+    struct list all; /* guarded by mu: struct retry */
+    size_t n;        /* guarded by mu */
+};
+
 struct retry {
-    struct list link; /* guarded by changes.mu, like all that follows */
-    struct changes *changes;
+    struct list link; /* guarded by retry_list.mu, like all that follows */
+    struct retry_list *list;
     struct group *group; /* a reference; set once, like url */
     char *url;
     enum batch_op op; /* BATCH_REMOVE or BATCH_FLUSH */
@@ -46,14 +58,14 @@ static void retry_free(struct retry *p)
 static void unlink_locked(struct retry *p)
 {
     list_del(&p->link);
-    p->changes->n_pending--;
+    p->list->n--;
 }
 
-static struct retry *find_locked(struct changes *cs, const struct group *g, const char *url)
+static struct retry *find_locked(struct retry_list *rs, const struct group *g, const char *url)
 {
     struct list *l;
 
-    list_each (l, &cs->pending) {
+    list_each (l, &rs->all) {
         struct retry *p = list_entry(l, struct retry, link);
 
         if (p->group == g && !p->under_way && strcmp(p->url, url) == 0)
@@ -78,47 +90,46 @@ static void add_keys_locked(struct retry *p, enum batch_op op, const struct keys
     p->keys = all;
 }
 
-void retry_add(struct change *c, const struct missing *m)
+void retry_add(struct retry_list *rs, const struct retry_what *what)
 {
-    struct changes *cs = c->changes;
     uint64_t now = clock_ms();
     struct retry *p;
 
-    pthread_mutex_lock(&cs->mu);
-    p = find_locked(cs, c->group, m->peer->url);
+    pthread_mutex_lock(&rs->mu);
+    p = find_locked(rs, what->group, what->url);
     if (!p) {
         p = mem_zalloc(sizeof(*p));
-        p->changes = cs;
-        p->group = group_ref(c->group);
-        p->url = mem_strdup(m->peer->url);
+        p->list = rs;
+        p->group = group_ref(what->group);
+        p->url = mem_strdup(what->url);
         p->op = BATCH_REMOVE;
         p->wait_ms = FIRST_MS;
         p->next_ms = now + FIRST_MS;
-        list_push_back(&cs->pending, &p->link);
-        cs->n_pending++;
+        list_push_back(&rs->all, &p->link);
+        rs->n++;
     }
-    p->owner |= m->owner;
+    p->owner |= what->owner;
     p->until_ms = now + BOUND_MS;
-    add_keys_locked(p, c->op, &c->keys);
-    pthread_mutex_unlock(&cs->mu);
+    add_keys_locked(p, what->op, what->keys);
+    pthread_mutex_unlock(&rs->mu);
 }
 
 /* --- telling again, on the network thread --- */
 
 static void again_failed(struct retry *p)
 {
-    struct changes *cs = p->changes;
+    struct retry_list *rs = p->list;
     uint64_t now = clock_ms();
     int gone;
 
-    pthread_mutex_lock(&cs->mu);
+    pthread_mutex_lock(&rs->mu);
     p->under_way = 0;
     p->wait_ms = p->wait_ms * 2 < LONGEST_MS ? p->wait_ms * 2 : LONGEST_MS;
     p->next_ms = now + p->wait_ms;
     gone = now >= p->until_ms;
     if (gone)
         unlink_locked(p);
-    pthread_mutex_unlock(&cs->mu);
+    pthread_mutex_unlock(&rs->mu);
     if (!gone)
         return;
     log_warn("change", "a node never confirmed a removal", "peer=%s group=%s keys=%zu", p->url,
@@ -128,9 +139,9 @@ static void again_failed(struct retry *p)
 
 static void forget(struct retry *p)
 {
-    pthread_mutex_lock(&p->changes->mu);
+    pthread_mutex_lock(&p->list->mu);
     unlink_locked(p);
-    pthread_mutex_unlock(&p->changes->mu);
+    pthread_mutex_unlock(&p->list->mu);
     retry_free(p);
 }
 
@@ -144,7 +155,7 @@ static void again_done(void *ctx, enum err code, const char *text)
         return;
     }
     if (!code && p->owner)
-        change_again(p->changes, p->group, p->op, &p->keys);
+        p->list->again(p->list->ctx, p->group, p->op, &p->keys);
     forget(p);
 }
 
@@ -167,7 +178,7 @@ static struct peer *find_peer(struct peers *peers, const char *url)
 
 static void tell_again(struct retry *p)
 {
-    struct peer *peer = find_peer(p->changes->peers_of(p->group), p->url);
+    struct peer *peer = find_peer(p->list->peers_of(p->group), p->url);
     const struct batch_request what = {.op = p->op, .keys = p->keys.list, .n_keys = p->keys.n};
     const struct tell_opts o = {
         .group = p->group, .what = &what, .timeout_ms = EXCHANGE_MS, .done = again_done, .ctx = p};
@@ -181,13 +192,13 @@ static void tell_again(struct retry *p)
     peer_unref(peer);
 }
 
-static struct retry *next_due(struct changes *cs, uint64_t now_ms)
+static struct retry *next_due(struct retry_list *rs, uint64_t now_ms)
 {
     struct retry *due = NULL;
     struct list *l;
 
-    pthread_mutex_lock(&cs->mu);
-    list_each (l, &cs->pending) {
+    pthread_mutex_lock(&rs->mu);
+    list_each (l, &rs->all) {
         struct retry *p = list_entry(l, struct retry, link);
 
         if (!p->under_way && p->next_ms <= now_ms) {
@@ -196,36 +207,49 @@ static struct retry *next_due(struct changes *cs, uint64_t now_ms)
             break;
         }
     }
-    pthread_mutex_unlock(&cs->mu);
+    pthread_mutex_unlock(&rs->mu);
     return due;
 }
 
-void changes_tick(struct changes *cs, uint64_t now_ms)
+void retry_tick(struct retry_list *rs, uint64_t now_ms)
 {
     struct retry *p;
 
-    while ((p = next_due(cs, now_ms)))
+    while ((p = next_due(rs, now_ms)))
         tell_again(p);
 }
 
-size_t changes_pending(struct changes *cs)
+size_t retry_count(struct retry_list *rs)
 {
     size_t n;
 
-    pthread_mutex_lock(&cs->mu);
-    n = cs->n_pending;
-    pthread_mutex_unlock(&cs->mu);
+    pthread_mutex_lock(&rs->mu);
+    n = rs->n;
+    pthread_mutex_unlock(&rs->mu);
     return n;
 }
 
-void changes_free(struct changes *cs)
+struct retry_list *retry_list_new(struct peers *(*peers_of)(const struct group *g),
+                                  void (*again)(void *ctx, struct group *g, enum batch_op op,
+                                                const struct keys *keys),
+                                  void *ctx)
+{
+    struct retry_list *rs = mem_zalloc(sizeof(*rs));
+
+    rs->peers_of = peers_of;
+    rs->again = again;
+    rs->ctx = ctx;
+    pthread_mutex_init(&rs->mu, NULL);
+    list_init(&rs->all);
+    return rs;
+}
+
+void retry_list_free(struct retry_list *rs)
 {
     struct list *l;
 
-    if (!cs)
-        return;
-    while ((l = list_pop_front(&cs->pending)))
+    while ((l = list_pop_front(&rs->all)))
         retry_free(list_entry(l, struct retry, link));
-    pthread_mutex_destroy(&cs->mu);
-    mem_free(cs);
+    pthread_mutex_destroy(&rs->mu);
+    mem_free(rs);
 }

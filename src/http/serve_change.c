@@ -35,10 +35,10 @@ static void on_done(void *ctx, const struct change_result *r)
     c->done = 1;
     c->err = r->err;
     buf_puts(&c->missing, "[");
-    for (i = 0; i < r->n_missing; i++) {
+    for (i = 0; i < r->n_unconfirmed; i++) {
         if (i)
             buf_puts(&c->missing, ",");
-        buf_put_json(&c->missing, r->missing[i], strlen(r->missing[i]));
+        buf_put_json(&c->missing, r->unconfirmed[i], strlen(r->unconfirmed[i]));
     }
     buf_puts(&c->missing, "]");
     server_loop_unpark(&c->job.parking);

@@ -134,7 +134,7 @@ void node_stats_put(const struct node_view *v, struct buf *out)
     buf_put_json(out, v->self, strlen(v->self));
     put_workers(&o, v->workers);
     put_peers(&o, v->peers);
-    put_number(&o, "unconfirmed", changes_pending(v->changes));
+    put_number(&o, "unconfirmed", changes_unconfirmed(v->changes));
     put_name(&o, "groups");
     buf_puts(out, "{");
     groups_each(v->groups, put_group, &groups);
