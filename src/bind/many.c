@@ -5,6 +5,8 @@
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "bind/core.h"
+#include "bind/which.h"
 #include "cache/group.h"
 #include "cache/group_many.h"
 #include "script/op.h"
@@ -34,7 +36,7 @@ static void push_answers(lua_State *L, const struct many *m, int keys, const cha
     luaL_argcheck(L, lua_objlen(L, keys) == n, keys, "not the keys that were asked for");
     for (i = 0; i < n; i++)
         bytes += many_result(m, i)->item ? many_result(m, i)->item->value_len : 0;
-    l_make_room(L, bytes);
+    core_make_room(L, bytes);
     lua_newtable(L);
     lua_newtable(L);
     for (i = 0; i < n; i++) {
@@ -54,7 +56,7 @@ static int no_memory(lua_State *L, size_t n)
     struct error e;
 
     error_set(&e, ERR_NOMEM, "no memory for %zu loads", n);
-    return l_error(L, &e);
+    return core_error(L, &e);
 }
 
 /* --- in a getter --- */
@@ -80,7 +82,7 @@ static void many_op_cancel(struct op *op)
 {
     struct many_op *m = (struct many_op *)(void *)op;
 
-    patience_end(&m->patience);
+    core_patience_end(&m->patience);
     if (many_cancel(m->many))
         op_drop(op);
 }
@@ -108,16 +110,16 @@ static void on_done(void *ctx, struct many *m)
 static int l_get_many(lua_State *L)
 {
     size_t n;
-    const struct key *keys = l_check_keys(L, 2, &n);
+    const struct key *keys = core_check_keys(L, 2, &n);
     double timeout_ms = luaL_optnumber(L, 3, 0); /* checked before */
-    struct op **slot = l_new_op(L);
+    struct op **slot = core_new_op(L);
     struct group *group;
     struct many_op *m;
     struct vm *vm;
 
     task_check_can_wait(L, "group:get_many");
     vm = vm_of(L);
-    group = l_group(L, "group:get_many", NULL);
+    group = which_group(L, "group:get_many", NULL);
     m = mem_zalloc(sizeof(*m));
     op_init(&m->op, &many_kind, vm);
     m->group = group;
@@ -129,21 +131,21 @@ static int l_get_many(lua_State *L)
     }
     *slot = &m->op;
     if (timeout_ms > 0)
-        patience_begin(&m->patience, &m->op, (uint64_t)timeout_ms, many_op_late);
+        core_patience_begin(&m->patience, &m->op, (uint64_t)timeout_ms, many_op_late);
     return 1;
 }
 
 /* core.get_many_result(op, keys) -> values, errors */
 static int l_get_many_result(lua_State *L)
 {
-    struct op *op = l_check_op(L, 1);
+    struct op *op = core_check_op(L, 1);
     struct many_op *m = (struct many_op *)(void *)op;
     char late[ERROR_TEXT];
 
     luaL_argcheck(L, op->kind == &many_kind && op->done && m->many, 1,
                   "not a get_many that has ended");
     luaL_checktype(L, 2, LUA_TTABLE);
-    patience_end(&m->patience);
+    core_patience_end(&m->patience);
     late_text(late, sizeof(late), m->group, m->patience.ms);
     push_answers(L, m->many, 2, late);
     many_free(m->many); /* rather than with the collector */
@@ -163,10 +165,10 @@ static void release_many(void *many)
 static int l_wait_many(lua_State *L)
 {
     size_t n;
-    const struct key *keys = l_check_keys(L, 2, &n);
+    const struct key *keys = core_check_keys(L, 2, &n);
     uint64_t timeout_ms = (uint64_t)luaL_optnumber(L, 3, 0);
-    void **slot = l_owner(L, release_many);
-    struct group *g = l_group(L, "group:get_many", NULL);
+    void **slot = core_owner(L, release_many);
+    struct group *g = which_group(L, "group:get_many", NULL);
     struct many *m = many_wait(g, keys, n, timeout_ms);
     char late[ERROR_TEXT];
 

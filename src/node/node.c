@@ -75,19 +75,19 @@ static void load_disown(void *ctx, struct peer *owner)
 
 static void load_remote(void *ctx, struct flight *f, struct peer *owner)
 {
-    peers_load(group_peers_of(ctx), f, owner); /* fine when a change came between */
+    peer_queue_load(group_peers_of(ctx), f, owner); /* fine when a change came between */
 }
 
 static void load_hold(void *ctx)
 {
     (void)ctx;
-    peers_hold();
+    peer_queue_hold();
 }
 
 static void load_release(void *ctx)
 {
     (void)ctx;
-    peers_release();
+    peer_queue_release();
 }
 
 static void load_local(void *ctx, struct flight *f)

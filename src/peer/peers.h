@@ -52,11 +52,11 @@ enum err peers_check(const struct peers *p, const char *const *urls, size_t n, s
 /* Functions of a struct loader; ctx is the peers. */
 struct peer *peers_owner(void *ctx, const void *key, size_t key_len);
 void peers_disown(void *ctx, struct peer *owner);
-void peers_load(void *ctx, struct flight *f, struct peer *owner);
+void peer_queue_load(void *ctx, struct flight *f, struct peer *owner);
 
-/* What this thread hands to peers_load() between the two starts at the second, together. */
-void peers_hold(void);
-void peers_release(void);
+/* What this thread hands to peer_queue_load() between the two starts at the second, together. */
+void peer_queue_hold(void);
+void peer_queue_release(void);
 
 /* Calls fn for each peer in list order, with the list held: fn must not call peers_set(). */
 void peers_each(struct peers *p, void (*fn)(void *arg, const struct peer_stats *s), void *arg);

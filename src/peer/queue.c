@@ -18,7 +18,7 @@ enum {
     BATCH_KEY_BYTES = 1 << 20, /* of their keys */
 };
 
-/* What this thread has been handed since peers_hold(): flight.queued, flight.carrier its peer. */
+/* What this thread has been handed since peer_queue_hold(): flight.queued, flight.carrier its peer. */
 static _Thread_local struct {
     int depth;
     struct list flights;
@@ -130,7 +130,7 @@ static void schedule(struct peer *peer)
     peer_unref(peer);
 }
 
-void peers_load(void *ctx, struct flight *f, struct peer *owner)
+void peer_queue_load(void *ctx, struct flight *f, struct peer *owner)
 {
     (void)ctx;
     f->carrier = owner;
@@ -142,7 +142,7 @@ void peers_load(void *ctx, struct flight *f, struct peer *owner)
     schedule(owner);
 }
 
-void peers_hold(void)
+void peer_queue_hold(void)
 {
     if (!held.depth++)
         list_init(&held.flights);
@@ -164,7 +164,7 @@ static size_t add_peer(struct peer **list, size_t n, struct peer *peer)
 }
 
 /* All are in their queues before the network thread hears of the first. */
-void peers_release(void)
+void peer_queue_release(void)
 {
     struct peer **peers;
     struct list *l;
