@@ -362,8 +362,7 @@ describe("docs/api.md", function()
     for _, name in ipairs(all(macro("src/cache/stats.h", "STATS_COUNTERS"), "X%(([%w_]+), ")) do
       wanted[name] = true
     end
-    for _, pattern in ipairs { 'put_number%(&%w+, "([%w_]+)"', 'put_name%(&?%w+, "([%w_]+)"',
-      'put_lru%(&%w+, "([%w_]+)"' } do
+    for _, pattern in ipairs { 'json_out_%l+%(&?%w+, "([%w_]+)"', 'put_lru%(&%w+, "([%w_]+)"' } do
       for _, name in ipairs(all(put, pattern)) do
         wanted[name] = true
       end

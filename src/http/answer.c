@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/json_out.h"
 #include "base/mem.h"
 
 #define TEXT_TYPE "text/plain; charset=utf-8"
@@ -132,12 +133,15 @@ static int client_error(const struct answer_to *to, int status, const struct err
                         const struct more *m)
 {
     struct MHD_Response *r = NULL;
+    struct json_out j;
     struct buf text;
 
     buf_init(&text, 0);
-    buf_puts(&text, "{\"error\":");
-    buf_put_json(&text, e->msg, strlen(e->msg));
-    buf_putf(&text, ",\"code\":\"%s\"}\n", err_name(e->code));
+    json_out_begin(&j, &text, '{');
+    json_out_text(&j, "error", e->msg);
+    json_out_text(&j, "code", err_name(e->code));
+    json_out_close(&j);
+    buf_puts(&text, "\n");
     if (!text.failed)
         r = MHD_create_response_from_buffer(text.len, text.data, MHD_RESPMEM_MUST_COPY);
     buf_deinit(&text);

@@ -3,10 +3,10 @@
 #include <microhttpd.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "base/url.h"
 #include "http/server_in.h"
 
 enum { SHORT_TARGET = 1024 /* decoded on the stack */ };
@@ -140,11 +140,11 @@ static int serve_group(struct asked *a, const char *rest, const char *method)
 /* The path of a target in absolute form (RFC 9112 3.2.2), or the target itself. */
 static const char *path_of(const char *target)
 {
-    const char *path;
+    const char *host, *path;
 
-    if (*target == '/' || strncasecmp(target, "http://", 7) != 0)
+    if (*target == '/' || url_scheme(target, &host) != URL_HTTP)
         return target;
-    path = strchr(target + 7, '/');
+    path = strchr(host, '/');
     return path ? path : "/";
 }
 

@@ -6,6 +6,7 @@
 #include <microhttpd.h>
 #include <string.h>
 
+#include "base/json_out.h"
 #include "base/list.h"
 #include "base/mem.h"
 #include "cache/group.h"
@@ -24,23 +25,21 @@ struct change_job {
     /* Written by on_done() before the connection is resumed. */
     int done;
     struct error err;
-    struct buf missing; /* a JSON list of the nodes that did not confirm */
+    struct buf unconfirmed; /* a JSON list of the nodes that did not confirm */
 };
 
 static void on_done(void *ctx, const struct change_result *r)
 {
     struct change_job *c = ctx;
+    struct json_out list;
     size_t i;
 
     c->done = 1;
     c->err = r->err;
-    buf_puts(&c->missing, "[");
-    for (i = 0; i < r->n_unconfirmed; i++) {
-        if (i)
-            buf_puts(&c->missing, ",");
-        buf_put_json(&c->missing, r->unconfirmed[i], strlen(r->unconfirmed[i]));
-    }
-    buf_puts(&c->missing, "]");
+    json_out_begin(&list, &c->unconfirmed, '[');
+    for (i = 0; i < r->n_unconfirmed; i++)
+        json_out_text(&list, NULL, r->unconfirmed[i]);
+    json_out_close(&list);
     server_loop_unpark(&c->job.parking);
 }
 
@@ -66,17 +65,19 @@ static int start(struct change_job *c)
 }
 
 /* The nodes that did not confirm, or the error of one that could not be asked. */
-static int answer_missing(struct change_job *c)
+static int answer_unconfirmed(struct change_job *c)
 {
+    struct json_out j;
     struct buf out;
     int ok;
 
     buf_init(&out, 0);
-    buf_puts(&out, "{\"error\":");
-    buf_put_json(&out, c->err.msg, strlen(c->err.msg));
-    buf_puts(&out, ",\"code\":\"PEER\",\"missing\":");
-    buf_put(&out, c->missing.data, c->missing.len);
-    buf_puts(&out, "}\n");
+    json_out_begin(&j, &out, '{');
+    json_out_text(&j, "error", c->err.msg);
+    json_out_text(&j, "code", err_name(c->err.code));
+    json_out_raw(&j, "missing", c->unconfirmed.data, c->unconfirmed.len);
+    json_out_close(&j);
+    buf_puts(&out, "\n");
     ok = answer_buf(job_to(&c->job), 502, "application/json", &out);
     buf_deinit(&out);
     return ok;
@@ -90,8 +91,8 @@ static int change_run(struct job *j)
         return start(c);
     if (!c->err.code)
         return answer_done(job_to(j));
-    if (c->err.code == ERR_PEER && !c->missing.failed)
-        return answer_missing(c);
+    if (c->err.code == ERR_PEER && !c->unconfirmed.failed)
+        return answer_unconfirmed(c);
     return answer_error(job_to(j), &c->err);
 }
 
@@ -100,7 +101,7 @@ static void change_end(struct job *j)
     struct change_job *c = list_entry(j, struct change_job, job);
 
     mem_free(c->key);
-    buf_deinit(&c->missing);
+    buf_deinit(&c->unconfirmed);
     job_deinit(j);
     mem_free(c);
 }
@@ -149,7 +150,7 @@ static int begin(const struct asked *a, enum batch_op op)
         return ok;
     c = mem_zalloc(sizeof(*c));
     c->op = op;
-    buf_init(&c->missing, 0);
+    buf_init(&c->unconfirmed, 0);
     job_init(&c->job, &change_kind, a, g);
     if (op != BATCH_FLUSH) {
         c->key = mem_alloc(t->key_len);

@@ -5,11 +5,11 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/url.h"
 #include "peer/balance.h"
 #include "peer/peer_in.h"
 #include "peer/ring.h"
@@ -81,22 +81,18 @@ void peers_free(struct peers *p)
 /* A peer's URL is joined with base_path as it is, so it must end with its host and port. */
 static enum err check_url(const char *url, struct error *e)
 {
-    const char *host = strstr(url, "://"), *c;
+    const char *host, *end;
 
-    if (!host || (strncasecmp(url, "http://", 7) != 0 && strncasecmp(url, "https://", 8) != 0))
+    if (url_scheme(url, &host) == URL_OTHER)
         return error_set(e, ERR_INVAL, "peer \"%s\" is not a URL of the form http://host:port",
                          url);
-    host += 3;
-    for (c = host; *c; c++) {
-        if (*c == '/' || *c == '?' || *c == '#' || *c == '@' || *c <= ' ' || *c == 0x7f)
-            break;
-    }
-    if (*c == '/')
+    end = url_host_end(host);
+    if (*end == '/')
         return error_set(e, ERR_INVAL,
                          "peer \"%s\" must end after host and port, without a slash "
                          "or a path: base_path is added to it",
                          url);
-    if (*c || c == host)
+    if (*end || end == host)
         return error_set(e, ERR_INVAL, "peer \"%s\" is not a URL of the form http://host:port",
                          url);
     return ERR_OK;

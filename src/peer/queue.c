@@ -18,7 +18,8 @@ enum {
     BATCH_KEY_BYTES = 1 << 20, /* of their keys */
 };
 
-/* What this thread has been handed since peer_queue_hold(): flight.queued, flight.carrier its peer. */
+/* What this thread has been handed since peer_queue_hold(): flight.queued, flight.carrier its peer.
+ */
 static _Thread_local struct {
     int depth;
     struct list flights;
