@@ -31,16 +31,16 @@ static void push_error(lua_State *L, const struct result *r, const char *late)
 /* Pushes two tables, values and errors, by the keys of the list at `keys`. */
 static void push_answers(lua_State *L, const struct many *m, int keys, const char *late)
 {
-    size_t i, n = many_count(m), bytes = 0;
+    size_t i, n = group_many_count(m), bytes = 0;
 
     luaL_argcheck(L, lua_objlen(L, keys) == n, keys, "not the keys that were asked for");
     for (i = 0; i < n; i++)
-        bytes += many_result(m, i)->item ? many_result(m, i)->item->value_len : 0;
+        bytes += group_many_result(m, i)->item ? group_many_result(m, i)->item->value_len : 0;
     core_make_room(L, bytes);
     lua_newtable(L);
     lua_newtable(L);
     for (i = 0; i < n; i++) {
-        const struct result *r = many_result(m, i);
+        const struct result *r = group_many_result(m, i);
 
         lua_rawgeti(L, keys, (int)i + 1);
         if (r->item)
@@ -72,7 +72,7 @@ static void many_op_free(struct op *op)
 {
     struct many_op *m = (struct many_op *)(void *)op;
 
-    many_free(m->many);
+    group_many_free(m->many);
     group_unref(m->group);
     mem_free(m);
 }
@@ -83,7 +83,7 @@ static void many_op_cancel(struct op *op)
     struct many_op *m = (struct many_op *)(void *)op;
 
     core_patience_end(&m->patience);
-    if (many_cancel(m->many))
+    if (group_many_cancel(m->many))
         op_drop(op);
 }
 
@@ -93,7 +93,7 @@ static void many_op_late(struct op *op)
 {
     struct many_op *m = (struct many_op *)(void *)op;
 
-    if (many_cancel(m->many))
+    if (group_many_cancel(m->many))
         op_finish(op);
 }
 
@@ -123,7 +123,7 @@ static int l_get_many(lua_State *L)
     m = mem_zalloc(sizeof(*m));
     op_init(&m->op, &many_kind, vm);
     m->group = group;
-    m->many = many_start(group, keys, n, 0, task_flight(vm_current(vm)), on_done, m);
+    m->many = group_many_start(group, keys, n, 0, task_flight(vm_current(vm)), on_done, m);
     if (!m->many) {
         op_drop(&m->op);
         op_unref(&m->op);
@@ -148,7 +148,7 @@ static int l_get_many_result(lua_State *L)
     core_patience_end(&m->patience);
     late_text(late, sizeof(late), m->group, m->patience.ms);
     push_answers(L, m->many, 2, late);
-    many_free(m->many); /* rather than with the collector */
+    group_many_free(m->many); /* rather than with the collector */
     m->many = NULL;
     return 2;
 }
@@ -157,7 +157,7 @@ static int l_get_many_result(lua_State *L)
 
 static void release_many(void *many)
 {
-    many_free(many);
+    group_many_free(many);
 }
 
 /* core.wait_many(handle, keys, timeout_ms or nil) -> values, errors | nil, message, code: blocks
@@ -169,7 +169,7 @@ static int l_wait_many(lua_State *L)
     uint64_t timeout_ms = (uint64_t)luaL_optnumber(L, 3, 0);
     void **slot = core_owner(L, release_many);
     struct group *g = which_group(L, "group:get_many", NULL);
-    struct many *m = many_wait(g, keys, n, timeout_ms);
+    struct many *m = group_many_wait(g, keys, n, timeout_ms);
     char late[ERROR_TEXT];
 
     *slot = m;
@@ -178,7 +178,7 @@ static int l_wait_many(lua_State *L)
     if (!m)
         return no_memory(L, n);
     push_answers(L, m, 2, late);
-    many_free(m);
+    group_many_free(m);
     *slot = NULL;
     return 2;
 }

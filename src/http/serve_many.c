@@ -44,7 +44,7 @@ static int ask_window(struct list_job *l)
 
     n = n < WINDOW ? n : WINDOW;
     server_loop_park(&l->job.parking, l->job.to.connection); /* before on_done() can come */
-    l->many = many_start(l->job.group, l->keys.list + l->answered, n, 0, NULL, on_done, l);
+    l->many = group_many_start(l->job.group, l->keys.list + l->answered, n, 0, NULL, on_done, l);
     if (!l->many) {
         l->failed = 1;
         server_loop_unpark(&l->job.parking);
@@ -72,11 +72,11 @@ static void put_result(struct list_job *l, const struct result *r)
 
 static void take_window(struct list_job *l)
 {
-    size_t i, n = many_count(l->many);
+    size_t i, n = group_many_count(l->many);
 
     for (i = 0; i < n; i++)
-        put_result(l, many_result(l->many, i));
-    many_free(l->many);
+        put_result(l, group_many_result(l->many, i));
+    group_many_free(l->many);
     l->many = NULL;
 }
 
@@ -107,7 +107,7 @@ static void list_end(struct job *j)
 {
     struct list_job *l = list_entry(j, struct list_job, job);
 
-    many_free(l->many);
+    group_many_free(l->many);
     keylist_deinit(&l->keys);
     buf_deinit(&l->out);
     job_deinit(j);
