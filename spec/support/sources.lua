@@ -10,8 +10,8 @@
 --   sources.circles(tree, "cache")   list of lists of names: files that use each other in a circle
 --
 -- A header and the .c beside it are one file. An `_in.h` header is a file of its own. A file uses
--- another when it includes its header or calls its functions. An `_in.h` header uses only files
--- whose functions its inline functions call: its includes are there for types.
+-- another when it includes its header or, in its .c, calls its functions. What an `_in.h` header
+-- includes of its own folder does not count: it is there for types.
 --
 -- This is no parser of C: it relies on the style of the tree, which clang-format and the compiler's
 -- warnings keep.
@@ -118,7 +118,7 @@ function sources.read(folder)
       defined = definitions(code) }
     read[#read + 1] = one
     for fn, how in pairs(one.defined) do
-      if how == "exported" then
+      if how == "exported" and fn ~= "main" then
         file.exports[fn] = path
         tree.owner[fn] = name
       end
@@ -126,12 +126,12 @@ function sources.read(folder)
   end
   for _, one in ipairs(read) do
     local uses, own = one.file.uses, one.file.name
-    if not one.path:match "_in%.h$" then
-      for inc in one.text:gmatch '\n#include "([^"\n]+)"' do
-        local other = inc:gsub("%.h$", "")
-        if tree.files[other] and other ~= own then
-          uses[other] = uses[other] or "includes " .. inc
-        end
+    for inc in one.text:gmatch '\n#include "([^"\n]+)"' do
+      local other = inc:gsub("%.h$", "")
+      local target = tree.files[other]
+      local for_types = one.path:match "_in%.h$" and target and target.folder == one.file.folder
+      if target and other ~= own and not for_types then
+        uses[other] = uses[other] or "includes " .. inc
       end
     end
     for fn in pairs(one.names) do
@@ -162,7 +162,7 @@ function sources.circles(tree, folder)
       end
     end
     if low[name] == index[name] then
-      local circle, top = {}, nil
+      local circle, top = {}
       repeat
         top = table.remove(stack)
         on[top] = nil
