@@ -71,33 +71,26 @@ void task_leave(struct task *t)
     list_del(&t->link);
 }
 
-static void end_failed(struct task *t, enum err code, const char *what)
+/* The text names what runs, between the two. */
+static void end_failed(struct task *t, enum err code, const char *before, const char *after)
 {
     struct error e;
 
-    error_set(&e, code, "%s%s", t->kind->noun, what);
+    error_set(&e, code, "%s%s%s", before, t->kind->noun, after);
+    t->kind->end(t, TASK_FAILED, &e);
+}
+
+static void end_error(struct task *t, enum err code, const char *text)
+{
+    struct error e;
+
+    error_set(&e, code, "%s", text);
     t->kind->end(t, TASK_FAILED, &e);
 }
 
 static void end_timeout(struct task *t)
 {
-    end_failed(t, ERR_TIMEOUT, " took longer than its timeout");
-}
-
-static void end_closed(struct task *t)
-{
-    struct error e;
-
-    error_set(&e, ERR_CLOSED, "the node is stopping");
-    t->kind->end(t, TASK_FAILED, &e);
-}
-
-static void end_no_memory(struct task *t, const char *to)
-{
-    struct error e;
-
-    error_set(&e, ERR_NOMEM, "no memory in the VM to %s %s (vm_bytes)", to, t->kind->noun);
-    t->kind->end(t, TASK_FAILED, &e);
+    end_failed(t, ERR_TIMEOUT, "", " took longer than its timeout");
 }
 
 /* --- running --- */
@@ -172,7 +165,7 @@ static void end_stopped(struct task *t)
     if (clock_ms() >= t->until_ms)
         end_timeout(t);
     else
-        end_closed(t);
+        end_error(t, ERR_CLOSED, "the node is stopping");
 }
 
 /* What fails at its deadline fails because of it: http.request() gives up then too. */
@@ -200,13 +193,13 @@ static void conclude(struct task *t)
     case WAITS:
         break;
     case YIELDED:
-        end_failed(t, ERR_GETTER, " yielded: only what this API waits for may");
+        end_failed(t, ERR_GETTER, "", " yielded: only what this API waits for may");
         break;
     case THREW:
         t->kind->end(t, TASK_THREW, NULL);
         break;
     case NO_MEMORY:
-        end_failed(t, ERR_NOMEM, " ran out of memory (vm_bytes)");
+        end_failed(t, ERR_NOMEM, "", " ran out of memory (vm_bytes)");
         break;
     }
 }
@@ -261,7 +254,7 @@ static void go(struct strand *s, int nargs)
     if (!vm_loop(vm))
         run(s, nargs);
     else if (!loop_go(vm_loop(vm), s->handle_ref, s->ref) && is_there(vm, t))
-        end_no_memory(t, "go on with");
+        end_failed(t, ERR_NOMEM, "no memory in the VM to go on with ", " (vm_bytes)");
 }
 
 static void deadline_passed(struct timer *timer)
@@ -322,12 +315,12 @@ void task_start(struct task *t)
     if (failed) {
         lua_pop(L, 1);
         vm_recover(vm, 0);
-        end_no_memory(t, "start");
+        end_failed(t, ERR_NOMEM, "no memory in the VM to start ", " (vm_bytes)");
     } else if (task_overdue(t)) {
         end_timeout(t);
     } else if (t->deadline_ms < TASK_NO_DEADLINE_MS &&
                timers_set(vm_timers(vm), &t->deadline, t->deadline_ms)) {
-        end_no_memory(t, "start");
+        end_error(t, ERR_NOMEM, "no memory for a timer");
     } else {
         go(&t->own, t->n_args);
     }
@@ -349,7 +342,7 @@ void task_end_all(struct vm *vm)
 
     while (!list_empty(vm_tasks(vm))) {
         l = vm_tasks(vm)->next;
-        end_closed(list_entry(l, struct task, link));
+        end_error(list_entry(l, struct task, link), ERR_CLOSED, "the node is stopping");
     }
 }
 
@@ -465,12 +458,9 @@ int task_run(lua_State *L)
 void task_fail(struct strand *s, const char *msg)
 {
     struct task *t = s->task;
-    struct error e;
 
-    if (t->current)
-        return;
-    error_set(&e, ERR_GETTER, "%s", msg);
-    t->kind->end(t, TASK_FAILED, &e);
+    if (!t->current)
+        end_error(t, ERR_GETTER, msg);
 }
 
 void task_drop(struct strand *s)

@@ -39,7 +39,7 @@ struct task_kind {
     void (*end)(struct task *t, enum task_end how, const struct error *e);
 };
 
-/* A coroutine of a task. task.c's own but for `co`. */
+/* A coroutine of a task. All but `co` is task.c's own. */
 struct strand {
     struct list link; /* in the task's children; the function's own is in none */
     struct task *task;
@@ -51,8 +51,8 @@ struct strand {
     struct list ops; /* op.wait: what it waits for, one or several; empty while it runs */
 };
 
-/* Embedded at the start of a kind's own struct, all zero before task_start() but for what the kind
- * sets. The rest is task.c's own. */
+/* Embedded at the start of a kind's own struct. Before task_start() all of it is zero except what
+ * the kind sets; the rest is task.c's own. */
 struct task {
     const struct task_kind *kind; /* the kind sets it, like what follows up to `turn_ms` */
     struct vm *vm;
@@ -71,8 +71,8 @@ struct task {
     int n_args;             /* it is called with */
 };
 
-/* Runs the function until it waits or ends. Takes the task: its kind's end() may have come when
- * this returns. */
+/* Runs the function until it waits or ends. When this returns, the kind's end() may have freed the
+ * task. */
 void task_start(struct task *t);
 
 /* Lets go of all that the task has in the VM. What is on its coroutine's stack stays until the next
