@@ -5,8 +5,8 @@
 
 local eventually = require "support.eventually"
 local ffi = require "ffi"
-local C = require("support.unit").load("base/clock.h", "base/err.h", "script/task.h", "script/op.h",
-  "script/vm.h", "script/worker.h")
+local C = require("support.unit").load("base/clock.h", "base/err.h", "script/op.h",
+  "script/task.h", "script/vm.h", "script/worker.h")
 
 -- job_begin() has the worker call the script's function of that name; what came of it is in the job.
 -- The function may call wait(), which ends with job_wake().

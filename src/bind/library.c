@@ -369,10 +369,10 @@ static int l_load_end(lua_State *L)
     struct flight *f;
 
     if (lua_toboolean(L, 2)) {
-        o = outcome_returned(L, 3, name);
+        outcome_returned(L, 3, name, &o);
     } else {
         lua_settop(L, 3);
-        o = outcome_thrown(L, 3);
+        outcome_thrown(L, 3, &o);
     }
     speak(L, &o);
     f = l->flight;

@@ -97,24 +97,22 @@ static void log_thrown(const struct getter *g, const char *text)
     trace_text(vm_state(g->task.vm), g->task.own.co, text, "getter threw", fields);
 }
 
-static struct outcome judge(struct getter *g, enum task_end how, const struct error *e)
+static void judge(struct getter *g, enum task_end how, const struct error *e, struct outcome *o)
 {
     lua_State *co = g->task.own.co;
-    struct outcome o;
 
     if (how == TASK_RETURNED) {
-        o = outcome_returned(co, 1, g->def->name);
-        speak(g, &o);
+        outcome_returned(co, 1, g->def->name, o);
+        speak(g, o);
     } else if (how == TASK_THREW) {
-        o = outcome_thrown(co, lua_gettop(co));
-        speak(g, &o);
-        log_thrown(g, o.err.msg);
+        outcome_thrown(co, lua_gettop(co), o);
+        speak(g, o);
+        log_thrown(g, o->err.msg);
     } else if (e->code == ERR_TIMEOUT) {
-        set_timeout(g->def, &o);
+        set_timeout(g->def, o);
     } else {
-        o.err = *e;
+        o->err = *e;
     }
-    return o;
 }
 
 /* The value is on the coroutine's stack, and stays there until the flight has ended: task_leave()
@@ -123,8 +121,9 @@ static void getter_end(struct task *t, enum task_end how, const struct error *e)
 {
     struct getter *g = (struct getter *)(void *)t;
     struct flight *f = t->flight;
-    struct outcome o = judge(g, how, e);
+    struct outcome o;
 
+    judge(g, how, e, &o);
     task_leave(t);
     g->ended(f);
     mem_free(g);

@@ -8,18 +8,15 @@
 
 #include "cache/flight.h"
 
-static struct outcome failed(enum err code)
+static void set_failed(struct outcome *o, enum err code)
 {
-    struct outcome o;
-
-    o.err.code = code;
-    o.err.msg[0] = '\0';
-    o.value = NULL;
-    o.n = 0;
-    o.has_ttl = 0;
-    o.ttl_ms = 0;
-    o.object = 0;
-    return o;
+    o->err.code = code;
+    o->err.msg[0] = '\0';
+    o->value = NULL;
+    o->n = 0;
+    o->has_ttl = 0;
+    o->ttl_ms = 0;
+    o->object = 0;
 }
 
 /* The text of an error that needs no code of the script. Not lua_tostring() for a number, which
@@ -43,22 +40,20 @@ static int copy_text(lua_State *L, int index, char *out, size_t size)
     return 1;
 }
 
-static struct outcome failed_with(lua_State *L, int first, const char *group)
+static void failed_with(lua_State *L, int first, const char *group, struct outcome *o)
 {
-    struct outcome o = failed(ERR_GETTER);
+    enum err code = ERR_GETTER;
 
     if (lua_type(L, first + 2) == LUA_TSTRING)
-        o.err.code = err_from_name(lua_tostring(L, first + 2));
-    if (!err_is_final(o.err.code))
-        o.err.code = ERR_GETTER;
-    if (copy_text(L, first + 1, o.err.msg, sizeof(o.err.msg)))
-        return o;
-    error_set(&o.err, o.err.code,
+        code = err_from_name(lua_tostring(L, first + 2));
+    set_failed(o, err_is_final(code) ? code : ERR_GETTER);
+    if (copy_text(L, first + 1, o->err.msg, sizeof(o->err.msg)))
+        return;
+    error_set(&o->err, o->err.code,
               "group %s: the getter's second result, the error, is a %s, and must be a string",
               group, luaL_typename(L, first + 1));
     if (lua_istable(L, first + 1))
-        o.object = first + 1;
-    return o;
+        o->object = first + 1;
 }
 
 /* Whether the third result may stand beside a value: a ttl, or the source that comes with a value
@@ -71,49 +66,44 @@ static int third_is_fine(lua_State *L, int index)
            (type == LUA_TSTRING && source_is_name(lua_tostring(L, index)));
 }
 
-static struct outcome no_value(lua_State *L, int first, const char *group)
+static void no_value(lua_State *L, int first, const char *group, struct outcome *o)
 {
-    struct outcome o = failed(ERR_GETTER);
-
+    set_failed(o, ERR_GETTER);
     if (lua_isnil(L, first) && !lua_isnil(L, first + 1))
-        return failed_with(L, first, group);
-    if (lua_isnil(L, first))
-        error_set(&o.err, ERR_NOTFOUND, "group %s: not found", group);
+        failed_with(L, first, group, o);
+    else if (lua_isnil(L, first))
+        error_set(&o->err, ERR_NOTFOUND, "group %s: not found", group);
     else if (!third_is_fine(L, first + 2))
-        error_set(&o.err, ERR_GETTER,
+        error_set(&o->err, ERR_GETTER,
                   "group %s: the getter's third result, the ttl in seconds, is a %s", group,
                   luaL_typename(L, first + 2));
     else
-        error_set(&o.err, ERR_GETTER, "group %s: the getter returned a %s, not a string", group,
+        error_set(&o->err, ERR_GETTER, "group %s: the getter returned a %s, not a string", group,
                   luaL_typename(L, first));
-    return o;
 }
 
-struct outcome outcome_returned(lua_State *L, int first, const char *group)
+void outcome_returned(lua_State *L, int first, const char *group, struct outcome *out)
 {
-    struct outcome o;
-
     lua_settop(L, first + 2);
-    if (lua_type(L, first) != LUA_TSTRING || !third_is_fine(L, first + 2))
-        return no_value(L, first, group);
-    o.err.code = ERR_OK;
-    o.value = lua_tolstring(L, first, &o.n);
-    o.has_ttl = lua_type(L, first + 2) == LUA_TNUMBER;
-    o.ttl_ms = o.has_ttl ? lua_tonumber(L, first + 2) * 1000 : 0;
-    o.object = 0;
-    return o;
+    if (lua_type(L, first) != LUA_TSTRING || !third_is_fine(L, first + 2)) {
+        no_value(L, first, group, out);
+        return;
+    }
+    out->err.code = ERR_OK;
+    out->value = lua_tolstring(L, first, &out->n);
+    out->has_ttl = lua_type(L, first + 2) == LUA_TNUMBER;
+    out->ttl_ms = out->has_ttl ? lua_tonumber(L, first + 2) * 1000 : 0;
+    out->object = 0;
 }
 
-struct outcome outcome_thrown(lua_State *L, int index)
+void outcome_thrown(lua_State *L, int index, struct outcome *out)
 {
-    struct outcome o = failed(ERR_GETTER);
-
-    if (copy_text(L, index, o.err.msg, sizeof(o.err.msg)))
-        return o;
-    error_set(&o.err, ERR_GETTER, "the getter threw a %s", luaL_typename(L, index));
+    set_failed(out, ERR_GETTER);
+    if (copy_text(L, index, out->err.msg, sizeof(out->err.msg)))
+        return;
+    error_set(&out->err, ERR_GETTER, "the getter threw a %s", luaL_typename(L, index));
     if (lua_istable(L, index))
-        o.object = index;
-    return o;
+        out->object = index;
 }
 
 /* Moves what stands at the index or above, since moving raises nothing on the stack that is not

@@ -24,10 +24,10 @@ struct outcome {
 };
 
 /* The results are on the stack from `first` on. Cuts the stack to three of them. */
-struct outcome outcome_returned(struct lua_State *L, int first, const char *group);
+void outcome_returned(struct lua_State *L, int first, const char *group, struct outcome *out);
 
 /* The error value is at that index, which is positive. */
-struct outcome outcome_thrown(struct lua_State *L, int index);
+void outcome_thrown(struct lua_State *L, int index, struct outcome *out);
 
 /* How an object comes to its text: its __tostring is the script's code, so this is called in
  * protected mode. */
