@@ -8,8 +8,8 @@ local ffi = require "ffi"
 local C = require("support.unit").load("base/clock.h", "base/err.h", "script/op.h",
   "script/task.h", "script/vm.h", "script/worker.h")
 
--- job_begin() has the worker call the script's function of that name; what came of it is in the job.
--- The function may call wait(), which ends with job_wake().
+-- job_begin() has the worker call the script's function of that name, and the job says what came of
+-- it. The function may call wait(), which ends with job_wake().
 local S = require "unit.shim"([[
 #include <stdatomic.h>
 #include <stdio.h>
