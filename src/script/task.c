@@ -227,7 +227,7 @@ static int run(struct strand *s, int nargs)
     if (s != &t->own && !parked && !t->stopped)
         child_ran(s, ran);
     else if (s == &t->own && !parked)
-        t->ran = ran;
+        t->ran = (int)ran;
     if (!t->current)
         conclude(t);
     vm_recover(vm, vm_loop(vm) != NULL); /* what it had must not make the next one fail */
