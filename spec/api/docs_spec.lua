@@ -310,7 +310,7 @@ describe("docs/api.md", function()
 
   it("has the fields of a request and of ctx", function()
     assert.same(request_fields, named(rows(chapter "### http.request")))
-    local ctx = all(tmp.read "src/script/task.c", 'lua_setfield%(L, %-[23], "([%w_]+)"%)')
+    local ctx = all(tmp.read "src/script/getter.c", 'lua_setfield%(L, %-[23], "([%w_]+)"%)')
     local described = {}
     for _, cells in ipairs(rows(chapter "## Getter")) do
       if #cells == 3 and (cells[2]:match "^string" or cells[2] == "boolean" or cells[2] == "number"

@@ -130,7 +130,7 @@ static int l_get(lua_State *L)
     op_init(&g->op, &get_kind, vm);
     g->group = group;
     g->waiter.wake = get_wake;
-    g->waiter.from = task_flight(vm_current(vm));
+    g->waiter.from = vm_current(vm)->flight;
     *slot = &g->op;
     hash = group_hash(key, key_len);
     if (!lua_toboolean(L, 4))

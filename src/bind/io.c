@@ -14,7 +14,6 @@
 #include "base/pct.h"
 #include "bind/core.h"
 #include "net/fetch.h"
-#include "script/defs.h"
 #include "script/op.h"
 #include "script/task.h"
 #include "script/vm.h"
@@ -197,7 +196,7 @@ static void check_headers(lua_State *L, struct request *r)
 static void check_request(lua_State *L, struct request *r)
 {
     struct task *t = vm_current(vm_of(L));
-    uint64_t now = clock_ms(), until = task_deadline_ms(t);
+    uint64_t now = clock_ms(), until = t->deadline_ms;
     uint64_t left = until > now ? until - now : 1;
     size_t url_len = 0;
     double max_bytes;
@@ -215,7 +214,7 @@ static void check_request(lua_State *L, struct request *r)
         r->opts.timeout_ms = left;
     r->opts.connect_timeout_ms = opt_ms(L, "connect_timeout", 0);
     lua_getfield(L, 1, "max_bytes");
-    max_bytes = luaL_optnumber(L, -1, (double)task_def(t)->opts.max_value_bytes);
+    max_bytes = luaL_optnumber(L, -1, (double)t->max_bytes);
     if (!(max_bytes >= 1 && max_bytes <= MAX_ANSWER))
         task_raise(L, "http.request: max_bytes is %f, and must be 1 to %d", max_bytes, MAX_ANSWER);
     r->opts.max_bytes = (size_t)max_bytes;

@@ -19,6 +19,7 @@
 #include "cache/group.h"
 #include "cache/reader.h"
 #include "node/node.h"
+#include "script/outcome.h"
 #include "script/vm.h"
 
 #define BIND_LOAD "groupcache.load"
@@ -244,7 +245,19 @@ static int push_end(lua_State *L, struct load *l)
     return n;
 }
 
-/* core.load_begin(handle, key) -> load, to be ended by one of the two below | value, nil, source
+/* The value that the getter gave stands at the index: no copy is made of it. */
+static int push_given(lua_State *L, struct load *l, int index)
+{
+    enum source source = l->result.source;
+
+    load_drop(l);
+    lua_pushvalue(L, index);
+    lua_pushnil(L);
+    lua_pushstring(L, source_name(source));
+    return 3;
+}
+
+/* core.load_begin(handle, key) -> load, to be ended by load_end() | value, nil, source
  * when it is there after all | nil, message, code */
 static int l_load_begin(lua_State *L)
 {
@@ -280,35 +293,43 @@ static struct load *check_load(lua_State *L)
     return l;
 }
 
-/* core.load_value(load, value, ttl_ms or nil for the group's own) -> true | as core.load_error() */
-static int l_load_value(lua_State *L)
+/* The text of an error object. Protected, since it is the object's own code: what that throws is
+ * dropped. */
+static void speak(lua_State *L, struct outcome *o)
 {
-    struct load *l = check_load(L);
-    size_t n;
-    const char *value = luaL_checklstring(L, 2, &n);
-    double ttl_ms = luaL_optnumber(L, 3, 0);
-    struct flight *f = l->flight;
+    struct outcome_speech s = {o, NULL};
 
-    l->flight = NULL;
-    if (group_finish_value(f, value, n, lua_isnoneornil(L, 3) ? NULL : &ttl_ms, NULL))
-        return push_end(L, l);
-    load_drop(l);
-    lua_pushboolean(L, 1);
-    return 1;
+    if (!o->object)
+        return;
+    lua_pushcfunction(L, outcome_speak);
+    lua_pushlightuserdata(L, &s);
+    lua_pushvalue(L, o->object);
+    lua_pcall(L, 2, 0, 0);
+    lua_settop(L, o->object);
 }
 
-/* core.load_error(load, message, code) -> nil, message, code | the stale value that is given
- * instead, nil, source */
-static int l_load_error(lua_State *L)
+/* core.load_end(load, as pcall() of the getter) -> value, nil, source | nil, message, code. An
+ * error may have a stale value, which is given instead. */
+static int l_load_end(lua_State *L)
 {
     struct load *l = check_load(L);
-    const char *message = luaL_checkstring(L, 2);
-    enum err code = err_from_name(luaL_checkstring(L, 3));
-    struct flight *f = l->flight;
+    const char *name = group_name(l->flight->group);
+    struct outcome o;
+    struct flight *f;
 
-    luaL_argcheck(L, code > ERR_OK && code < ERR_COUNT, 3, "no error code");
+    if (lua_toboolean(L, 2)) {
+        outcome_returned(L, 3, name, &o);
+    } else {
+        lua_settop(L, 3);
+        outcome_thrown(L, 3, &o);
+    }
+    speak(L, &o);
+    f = l->flight;
     l->flight = NULL;
-    group_finish_error(f, code, "%s", message);
+    if (o.err.code)
+        group_finish_error(f, o.err.code, "%s", o.err.msg);
+    else if (!group_finish_value(f, o.value, o.n, o.has_ttl ? &o.ttl_ms : NULL, NULL))
+        return push_given(L, l, 3);
     return push_end(L, l);
 }
 
@@ -355,8 +376,7 @@ const luaL_Reg bind_library[] = {
     {"handle_address", l_handle_address},
     {"hit", l_hit},
     {"load_begin", l_load_begin},
-    {"load_error", l_load_error},
-    {"load_value", l_load_value},
+    {"load_end", l_load_end},
     {"max_key_bytes", l_max_key_bytes},
     {"recall", l_recall},
     {"recalled", l_recalled},

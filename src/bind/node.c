@@ -21,6 +21,7 @@
 #include "script/interrupt.h"
 #include "script/script.h"
 #include "script/vm.h"
+#include "script/worker.h"
 
 #define BIND_SCRIPT "groupcache.script"
 #define BIND_BUF "groupcache.buf"
@@ -30,9 +31,10 @@ enum { MAX_DEPTH = 8, MAX_PEERS = 10000 };
 
 /* --- script --- */
 
-/* A script and the VM it has run in. */
+/* A script and the VM it has run in: that of a worker which takes no loads, and has no thread. */
 struct ran {
-    struct vm *vm; /* NULL once closed */
+    struct worker *worker;
+    struct vm *vm; /* the worker's; NULL once closed */
     struct script *script;
 };
 
@@ -47,7 +49,7 @@ static struct ran *check_ran(lua_State *L, int index)
 /* As soon as it can be: to the collector a VM is a few bytes. */
 static void drop_ran(struct ran *s)
 {
-    vm_free(s->vm);
+    worker_free(s->worker);
     script_free(s->script);
     memset(s, 0, sizeof(*s));
 }
@@ -72,18 +74,20 @@ static void push_paths(lua_State *L, const char **path, const char **cpath)
 static int l_script(lua_State *L)
 {
     const char *path = luaL_checkstring(L, 1);
-    struct vm_opts o = {
-        .name = "control", .control = 1, .open = core_opener(L), .prelude = PRELUDE};
+    struct worker_opts o = {
+        .vm = {
+            .name = "control", .control = 1, .open = core_opener(L), .prelude = PRELUDE}};
     struct ran *s;
     struct error e;
 
-    push_paths(L, &o.path, &o.cpath);
+    push_paths(L, &o.vm.path, &o.vm.cpath);
     s = lua_newuserdata(L, sizeof(*s));
     memset(s, 0, sizeof(*s));
     luaL_getmetatable(L, BIND_SCRIPT);
     lua_setmetatable(L, -2);
     s->script = script_read(path, &e);
-    s->vm = s->script ? vm_new(&o, &e) : NULL;
+    s->worker = s->script ? worker_new(&o, &e) : NULL;
+    s->vm = s->worker ? worker_vm(s->worker) : NULL;
     if (s->vm && !vm_run_script(s->vm, path, s->script->text, s->script->len, &e))
         return 1;
     drop_ran(s);
@@ -216,7 +220,7 @@ static int l_script_open_loop(lua_State *L)
     struct error e;
 
     luaL_argcheck(L, !vm_loop(s->vm), 1, "it has a loop");
-    if (vm_open_loop(s->vm, name, &e))
+    if (worker_open_loop(s->worker, name, &e))
         return core_error(L, &e);
     lua_pushboolean(L, 1);
     return 1;

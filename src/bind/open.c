@@ -13,7 +13,6 @@
 #include "base/thread.h"
 #include "bind/bind.h"
 #include "bind/core.h"
-#include "cache/source.h"
 #include "script/vm.h"
 
 #ifndef GROUPCACHE_VERSION
@@ -65,22 +64,6 @@ static int l_set_log_level(lua_State *L)
     return 0;
 }
 
-/* core.is_code(any) -> whether it names an error that a getter may fail with */
-static int l_is_code(lua_State *L)
-{
-    enum err code = lua_type(L, 1) == LUA_TSTRING ? err_from_name(lua_tostring(L, 1)) : ERR_COUNT;
-
-    lua_pushboolean(L, err_is_final(code));
-    return 1;
-}
-
-/* core.is_source(any) -> whether it is the word for a source */
-static int l_is_source(lua_State *L)
-{
-    lua_pushboolean(L, lua_type(L, 1) == LUA_TSTRING && source_is_name(lua_tostring(L, 1)));
-    return 1;
-}
-
 /* core.in_node() -> whether this state is a VM of a node, where a script defines groups */
 static int l_in_node(lua_State *L)
 {
@@ -109,8 +92,6 @@ static int l_limits(lua_State *L)
 
 static const luaL_Reg functions[] = {
     {"in_node", l_in_node},
-    {"is_code", l_is_code},
-    {"is_source", l_is_source},
     {"limits", l_limits},
     {"log", l_log},
     {"now", l_now},
