@@ -75,8 +75,7 @@ static int l_script(lua_State *L)
 {
     const char *path = luaL_checkstring(L, 1);
     struct worker_opts o = {
-        .vm = {
-            .name = "control", .control = 1, .open = core_opener(L), .prelude = PRELUDE}};
+        .vm = {.name = "control", .control = 1, .open = core_opener(L), .prelude = PRELUDE}};
     struct ran *s;
     struct error e;
 
