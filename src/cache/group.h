@@ -23,6 +23,12 @@
 struct group;
 struct peer;
 
+/* What a client's query means (/cache/GROUP/KEY?QUERY). */
+enum query_policy {
+    QUERY_REFUSE, /* nothing: the request is refused */
+    QUERY_KEY     /* it is a part of the key, with its question mark */
+};
+
 /* Which answers of peers are kept in the hot cache. */
 enum hot_policy {
     HOT_SAMPLE, /* Go's one in ten */
@@ -45,7 +51,8 @@ enum hot_policy {
     X(uint64_t, eviction, EVICT_LRU)          /* enum eviction */                                  \
     X(uint64_t, hot, HOT_SAMPLE)              /* enum hot_policy */                                \
     X(uint64_t, local_only, 0)                /* 1: every key is this node's own */                \
-    X(uint64_t, writable, 0)                  /* 1: clients may set and remove over HTTP */
+    X(uint64_t, writable, 0)                  /* 1: clients may set and remove over HTTP */        \
+    X(uint64_t, query, QUERY_REFUSE)          /* enum query_policy */
 
 struct group_opts {
 #define X(type, name, def) type name;

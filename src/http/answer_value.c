@@ -8,6 +8,7 @@
 #include <microhttpd.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -139,20 +140,58 @@ static void add_client_headers(struct MHD_Response *r, const struct group *g,
         MHD_add_response_header(r, "Content-Range", p->range);
     MHD_add_response_header(r, "Accept-Ranges", "bytes");
     add_age(r, it, now_ms);
-    if (it->expires_ms)
-        add_number(r, "Cache-Control", "max-age=", left_ms(it, now_ms) / 1000);
+    /* Beside Age, a max-age counts from when the value was made (RFC 9111, 4.2). */
+    if (it->expires_ms && left_ms(it, now_ms))
+        add_number(r, "Cache-Control",
+                   "max-age=", item_age_s(it, now_ms) + left_ms(it, now_ms) / 1000);
+    else if (it->expires_ms)
+        MHD_add_response_header(r, "Cache-Control", "max-age=0");
     if (result->source == SOURCE_STALE)
         MHD_add_response_header(r, "Warning", "110 - \"Response is Stale\"");
+}
+
+/* A header that lists tags, on as many lines as there are. */
+struct tags {
+    const char *name, *etag;
+    int strong, there, found;
+};
+
+static enum MHD_Result look_at_tags(void *arg, enum MHD_ValueKind kind, const char *name,
+                                    const char *value)
+{
+    struct tags *t = arg;
+
+    (void)kind;
+    if (strcasecmp(name, t->name) != 0)
+        return MHD_YES;
+    t->there = 1;
+    t->found |= t->strong ? conditional_etag_matches_strongly(value, t->etag)
+                          : conditional_etag_matches(value, t->etag);
+    return MHD_YES;
+}
+
+static void look_for_tag(const struct answer_to *to, struct tags *t)
+{
+    MHD_get_connection_values(to->connection, MHD_HEADER_KIND, look_at_tags, t);
 }
 
 /* What the request's conditions make of the whole value in *p. */
 static void choose_part(const struct answer_to *to, const char *etag, struct part *p)
 {
-    const char *none_match = header_of(to, "If-None-Match"), *if_range, *range;
+    struct tags match = {.name = "If-Match", .etag = etag, .strong = 1};
+    struct tags none_match = {.name = "If-None-Match", .etag = etag};
     unsigned long long size = p->n;
+    const char *if_range, *range;
     uint64_t first, last;
 
-    if (none_match && conditional_etag_matches(none_match, etag)) {
+    look_for_tag(to, &match);
+    if (match.there && !match.found) {
+        p->status = 412;
+        p->n = 0;
+        return;
+    }
+    look_for_tag(to, &none_match);
+    if (none_match.found) {
         p->status = 304; /* libmicrohttpd sends no body with it, but says how long that is */
         return;
     }
