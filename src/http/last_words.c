@@ -30,8 +30,10 @@ void last_words_may_come(struct last_words *w)
 
 void last_words_spare(struct last_words *w)
 {
-    list_del(&w->link);
-    list_init(&w->link);
+    if (!list_empty(&w->link)) {
+        list_del(&w->link);
+        list_init(&w->link);
+    }
     asking = w;
 }
 

@@ -84,10 +84,9 @@ static int has_nul(const struct server *s, const struct client *client, const ch
     return gap != 1 && gap < memory_of_connection(&s->opts);
 }
 
-static int serve(struct server *s, struct MHD_Connection *c, const char *url, const char *method,
-                 void **con_cls)
+static int serve(struct server *s, struct MHD_Connection *c, const struct client *client,
+                 const char *url, const char *method, void **con_cls)
 {
-    const struct client *client = client_of(c);
     const struct request_line line = {.target = url, .query = client->query, .method = method};
 
     return route(s, c, &line, &client->framing, con_cls);
@@ -107,14 +106,12 @@ static int answer_busy(struct server *s, struct MHD_Connection *c, const char *u
     return answer_error(&to, &e);
 }
 
-static int first_call(struct server *s, struct MHD_Connection *c, const char *url,
-                      const char *method, const char *version, void **con_cls)
+static int first_call(struct server *s, struct MHD_Connection *c, struct client *client,
+                      const char *url, const char *method, const char *version, void **con_cls)
 {
-    struct client *client = client_of(c);
     struct framing *f = &client->framing;
 
     *con_cls = &seen;
-    last_words_spare(&client->words);
     atomic_fetch_add_explicit(&s->active, 1, memory_order_relaxed);
     if (has_nul(s, client, version))
         return job_refuse(s, c, 400, ERR_INVAL, "the target of the request has a raw NUL");
@@ -130,7 +127,7 @@ static int first_call(struct server *s, struct MHD_Connection *c, const char *ur
         return job_refuse(s, c, 417, ERR_INVAL, "Expect can be 100-continue");
     if (atomic_load_explicit(&s->connections, memory_order_relaxed) > s->opts.max_connections)
         return answer_busy(s, c, url, f);
-    return f->body ? serve(s, c, url, method, con_cls) : MHD_YES;
+    return f->body ? serve(s, c, client, url, method, con_cls) : MHD_YES;
 }
 
 static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const char *url,
@@ -138,17 +135,18 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const cha
                                   size_t *upload_size, void **con_cls)
 {
     struct server *s = arg;
+    struct client *client = client_of(c);
     size_t n = *upload_size;
 
+    last_words_spare(&client->words);
     if (*con_cls == NULL)
-        return (enum MHD_Result)first_call(s, c, url, method, version, con_cls);
-    last_words_spare(&client_of(c)->words);
+        return (enum MHD_Result)first_call(s, c, client, url, method, version, con_cls);
     if (n) {
         *upload_size = 0;
         return *con_cls == &seen ? MHD_NO : (enum MHD_Result)job_take(*con_cls, upload, n);
     }
     if (*con_cls == &seen)
-        return (enum MHD_Result)serve(s, c, url, method, con_cls);
+        return (enum MHD_Result)serve(s, c, client, url, method, con_cls);
     return (enum MHD_Result)job_run(*con_cls);
 }
 
