@@ -158,6 +158,10 @@ enum err group_finish_value(struct flight *f, const void *value, size_t n, const
 void group_finish_error(struct flight *f, enum err code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* There is no such value. ttl_ms is how long that may be kept, 0 or less not at all, NULL for the
+ * group's negative_ttl. */
+void group_load_not_found(struct flight *f, const char *text, const double *ttl_ms);
+
 /* Loaders: the peer could not be used. Counts a peer error, gives back the reference and lets our
  * getter load the key for everyone who waits. */
 void group_fallback(struct flight *f);
@@ -183,6 +187,9 @@ struct item *group_keep_item(struct group *g, uint32_t hash, const void *key, si
 /* A ttl above 0 in whole milliseconds: rounded up, so never none at all; a hundred years at most.
  */
 uint64_t group_keep_whole_ms(double ttl_ms);
+
+/* When what a getter gives for ttl_ms ends, in clock_ms() time; in the past for 0, less and nan. */
+uint64_t group_keep_ends_ms(double ttl_ms);
 
 /* When a value ends that has no ttl of its own, as an item's expires_ms. */
 uint64_t group_keep_expiry_ms(struct group *g);
