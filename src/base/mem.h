@@ -33,7 +33,7 @@ size_t mem_cost(const void *p);
 
 /* Threads that allocate from here on share one heap of glibc's, instead of having one each: what
  * one of them frees, all can use. Values that come and go in many sizes then leave half the holes
- * or less (the table in docs/architecture.md). To be called before the threads are started. The
+ * or less (the table in docs/design/memory.md). To be called before the threads are started. The
  * setting is the process's, so whoever runs it has the last word: it stays as it is when the
  * environment has MALLOC_ARENA_MAX, or arena_max in GLIBC_TUNABLES; then 0, else 1. */
 int mem_share_heap(void);
