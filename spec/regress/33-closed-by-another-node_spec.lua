@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
--- A node that answered a change with CLOSED made it end with CLOSED where it was asked for, as if
--- that node were the one that stops.
+-- When a node answered a change with CLOSED, the change ended with CLOSED, as if the asking node
+-- were stopping.
 
 local cjson = require "cjson"
 local fake = require "node.fake"

@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: MIT
 
--- Making the string of a hit may run finalizers, and so does leaving compiled code. One that got
--- from the same group then took the item, or the slot, from under the get that was under way: other
--- keys' values, freed memory. And when the program ended it found a handle that was collected.
+-- Making the string of a hit may run finalizers, and so may leaving compiled code. A finalizer that
+-- got from the same group took the item, or the slot, that the get under way was using: it gave
+-- values of other keys, or freed memory. At the program's end a finalizer found a freed handle.
 
 local program = require "api.program"
 

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
--- A group alone has nobody who ends its loads by their deadline: with a short timeout a load could
--- be late before it began, and stood in the way of all later ones.
+-- A group alone has no thread that ends its loads at their deadline. With a short timeout a load
+-- could be late before it began, and block all later ones.
 
 describe("a group alone with a short timeout", function()
   it("loads as ever", function()

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
--- A value that was set without a ttl of its own was sent to a Go fork's node without an end, and
--- stayed there for good, whatever the group's ttl.
+-- A value that was set without a ttl of its own was sent to a Go fork's node without an expiry. It
+-- stayed there for ever, whatever the group's ttl.
 
 local fake = require "node.fake"
 local node = require "support.node"

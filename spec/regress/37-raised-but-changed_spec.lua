@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
--- Where a getter cannot wait, a change raised, and was made all the same; get_many and ttl raised
--- at a line of the library.
+-- Where a getter cannot wait, a change raised an error, but was made all the same. get_many and ttl
+-- raised at a line of the library.
 
 local node = require "support.node"
 local rig = require "node.rig"

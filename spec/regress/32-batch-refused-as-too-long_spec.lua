@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: MIT
 
--- What had come of a batch at once was held against the longest answer of one key, before any of it
--- was taken: in a group of small values, and with values near max_value_bytes, every batch failed
--- and all its keys were loaded where they were asked for.
+-- The bytes of a batch that had arrived so far were held against the longest answer of one key. So
+-- in a group of small values, and with values near max_value_bytes, every batch failed, and the
+-- asker loaded all its keys itself.
 
 local cjson = require "cjson"
 local node = require "support.node"

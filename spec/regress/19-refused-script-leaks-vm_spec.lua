@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 
--- The VM of a script that was refused waited for the collector, which took it for a few bytes. So a
+-- The VM of a refused script was freed by the collector, to which it looked like a few bytes. So a
 -- node that was told to reload a wrong script grew by a VM and a descriptor each time.
 
 local eventually = require "support.eventually"

@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: MIT
 
--- Getters past their deadline were stopped only while the thread that looks after VMs was free, and
--- one at a time: not while a node drained, or a script took long to load; where many shared a
--- deadline, or VMs ended, those that were in order were taken for stuck.
+-- Getters past their deadline were stopped only while the watch thread was free, and one at a time.
+-- While a node drained, or a script took long to load, they were not stopped. Where many getters
+-- shared a deadline, or VMs ended, VMs in order were taken for stuck.
 
 local cjson = require "cjson"
 local eventually = require "support.eventually"

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 
--- A group defined inside a getter moved the list of groups under the getters that were running.
+-- A group defined inside a getter moved the list of groups while other getters were using it.
 
 local cjson = require "cjson"
 local http = require "support.http"

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
--- A header that a group passes on held a byte that no request of ours can: asked through another
--- node the key was refused, asked at its owner it was not.
+-- A header that a group passes on held a byte that our own requests refuse. Asked through another
+-- node the key failed; asked at its owner it did not.
 
 local node = require "support.node"
 local rig = require "node.rig"

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 
--- A script that never comes to its end held the signals that were to end groupcached.
+-- A script that looped while it was loaded held the signals that were to end groupcached.
 
 local eventually = require "support.eventually"
 local lfs = require "lfs"

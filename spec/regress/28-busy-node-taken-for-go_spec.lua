@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
--- A node that had no connection to spare answered a removal with a 503 that did not say whose it
--- was. That was taken for a Go node, which cannot be told, and it was not told again.
+-- A node without a free connection answered a removal with a 503 that did not name the server. The
+-- sender took it for a Go node, which cannot be told, and did not tell it again.
 
 local cjson = require "cjson"
 local eventually = require "support.eventually"

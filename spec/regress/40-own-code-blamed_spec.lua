@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
--- group.get(key) in a getter was reported as a fault of groupcache's own code, where a number for a
--- key was told to the caller.
+-- group.get(key) in a getter was reported as a fault of groupcache's own code. With a number for a
+-- key, the error was reported to the caller.
 
 local http = require "support.http"
 local node = require "support.node"

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
--- A getter that asked a group where it cannot wait failed, and its load was freed; the wait, which
--- is only collected later, still hung on it.
+-- A getter asked a group where it could not wait. It failed and its load was freed. But the wait,
+-- which is collected later, still pointed to the load.
 
 local node = require "support.node"
 local rig = require "node.rig"

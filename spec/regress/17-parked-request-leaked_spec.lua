@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
--- A client that leaves while its connection is parked is noticed only when the answer comes, which
--- then has nobody to go to: what the request held must go with it.
+-- When a client closes its connection while the connection is parked, the node notices that only
+-- with the answer. All that the request held must be freed then.
 
 local eventually = require "support.eventually"
 local node = require "support.node"

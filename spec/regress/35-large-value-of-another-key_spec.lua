@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 
--- A value too large to be remembered was, at its second get, the value that had been read last,
+-- The second get of a value too large to be remembered gave the value that had been read last,
 -- whatever its key.
 
 local program = require "api.program"

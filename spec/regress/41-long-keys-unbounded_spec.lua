@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 
--- What a getter's or a program's gets remember was bounded by its values alone: with long keys it
+-- The memory of a getter's or a program's gets was bounded by its values alone. With long keys it
 -- grew past every bound of the node, and of the group.
 
 local http = require "support.http"

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
--- A node whose drain time was over failed its loads and stopped the HTTP threads at once. Whether a
--- parked client got its 503 or only the end of its connection was a race.
+-- When `drain_timeout` had passed, a node failed its loads and stopped the HTTP threads at once. A
+-- parked client got its 503, or only the end of its connection: that was a race.
 
 local eventually = require "support.eventually"
 local http = require "support.http"

@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: MIT
 
--- A loop in a coroutine of the getter's own was stopped at the deadline, but by a yield that went
--- to the getter. That one took it for the coroutine's: it answered as if nothing had happened, or
--- resumed the loop for ever.
+-- A loop in a coroutine of the getter was stopped at the deadline, by a yield that went to the
+-- getter. The getter took it for the coroutine's own yield. It answered as if nothing had happened,
+-- or resumed the loop for ever.
 
 local cjson = require "cjson"
 local node = require "support.node"

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
--- A group alone gave the error of the load that failed, and the stale value only to the next get.
+-- When a load of a group alone failed, the get had the error, and only the next get had the stale
+-- value.
 
 local clock = require "groupcache".now
 

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 
--- A time of a thousand years was refused with "and must be 0 or more", and a group alone took
+-- A time of a thousand years was refused with "and must be 0 or more". And a group alone took
 -- anything for the options of a get.
 
 describe("what is said of times", function()

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
--- An owner that stood still for a while carried out a set that had been given up meanwhile, and
--- perhaps after the next one, which was confirmed: its value was gone, and the older one there.
+-- An owner that had stood still carried out a set that its sender had given up. If a later set was
+-- confirmed in between, the later value was replaced by the older one.
 
 local eventually = require "support.eventually"
 local node = require "support.node"

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
--- A ttl below a millisecond could be rounded to 0, which is for ever. And values with a ttl of 0 or
--- less, which nobody may see again, were stored at the expense of those that live.
+-- A ttl below a millisecond could be rounded to 0, which means for ever. And values with a ttl of 0
+-- or less, which nobody may see again, were stored and evicted live values.
 
 local node = require "support.node"
 

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 
--- What a getter filled its VM with, until it caught "not enough memory", stayed there as garbage:
+-- A getter filled its VM until it caught "not enough memory". The garbage stayed in the VM, since
 -- LuaJIT does not collect when it is refused memory. So the next getter of the VM failed as well.
 
 local http = require "support.http"
