@@ -13,7 +13,7 @@
 ---| "TOOBIG"   # a value is over its limit
 ---| "CYCLE"    # a getter would wait for its own result
 ---| "BUSY"     # a limit on work in progress is reached
----| "CLOSED"   # the node is stopping, or a reload took the group away
+---| "CLOSED"   # the node is stopping, or a reload removed the group
 
 --- Where a value came from: this node's main or hot cache, another node, this node's getter; a cache, past its ttl.
 ---@alias groupcache.Source "main"|"hot"|"peer"|"local"|"stale"

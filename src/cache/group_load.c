@@ -79,7 +79,7 @@ static enum err join_or_open_locked(struct group *g, enum flight_kind kind, uint
     *open = NULL;
     if (g->closed)
         return refuse(now, ERR_CLOSED,
-                      "closed, since the node is stopping or a reload took the group away", g);
+                      "closed: the node is stopping, or a reload removed the group", g);
     if (f && !waits)
         return ERR_OK;
     if (f && f->n_waiters >= GROUP_MAX_WAITERS)
@@ -375,8 +375,7 @@ void group_close(struct group *g)
 {
     struct result closed = {.item = NULL};
 
-    refuse(&closed, ERR_CLOSED,
-           "closed, since the node is stopping or a reload took the group away", g);
+    refuse(&closed, ERR_CLOSED, "closed: the node is stopping, or a reload removed the group", g);
     pthread_mutex_lock(&g->mu);
     atomic_store(&g->closed, 1);
     pthread_mutex_unlock(&g->mu);
