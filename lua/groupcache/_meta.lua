@@ -149,7 +149,7 @@ function Group:remove_many(keys) end
 ---@return string[]? missing
 function Group:flush() end
 
---- What this node holds of a key: nothing is loaded, counted or moved, nobody waits.
+--- The value that this node holds for a key: nothing is loaded, counted or moved; never waits.
 ---@param key string
 ---@return any value
 ---@return string? message nil with a value
