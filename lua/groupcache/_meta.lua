@@ -13,7 +13,7 @@
 ---| "TOOBIG"   # a value is over its limit
 ---| "CYCLE"    # a getter would wait for its own result
 ---| "BUSY"     # a limit on work in progress is reached
----| "CLOSED"   # the node is stopping, or a reload took the group away
+---| "CLOSED"   # the node is stopping, or a reload removed the group
 
 --- Where a value came from: this node's main or hot cache, another node, this node's getter; a cache, past its ttl.
 ---@alias groupcache.Source "main"|"hot"|"peer"|"local"|"stale"
@@ -150,7 +150,7 @@ function Group:remove_many(keys) end
 ---@return string[]? missing
 function Group:flush() end
 
---- What this node holds of a key: nothing is loaded, counted or moved, nobody waits.
+--- The value that this node holds for a key: nothing is loaded, counted or moved; never waits.
 ---@param key string
 ---@return any value
 ---@return string? message nil with a value

@@ -375,7 +375,7 @@ void change_start(struct changes *cs, const struct change_opts *o)
     struct change *c;
 
     if (group_is_closed(o->group)) {
-        refuse(o, ERR_CLOSED, "closed, since the node is stopping or a reload took the group away");
+        refuse(o, ERR_CLOSED, "closed: the node is stopping, or a reload removed the group");
         return;
     }
     c = change_new(cs, o->group, o->op, o->keys, o->n_keys);
