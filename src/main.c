@@ -4,6 +4,7 @@
  * Lua modules are looked for beside the binary first, so that a build tree, a rock
  * and an installed package all work without any environment. */
 #include <errno.h>
+#include <fcntl.h>
 #include <lauxlib.h>
 #include <libgen.h>
 #include <limits.h>
@@ -18,6 +19,18 @@
 
 #include "base/thread.h"
 #include "bind/bind.h"
+
+/* A connection that got one of the numbers 0 to 2 would be sent what is written to stderr. */
+static void open_standard_descriptors(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+}
 
 /* Every connection, in and out, is a descriptor: use all that the operator allows. */
 static void raise_descriptor_limit(void)
@@ -95,8 +108,10 @@ static int run(lua_State *L)
 int main(int argc, char **argv)
 {
     struct args a = {argc, argv, EXIT_FAILURE};
-    lua_State *L = luaL_newstate();
+    lua_State *L;
 
+    open_standard_descriptors();
+    L = luaL_newstate();
     if (!L) {
         fprintf(stderr, "groupcached: no memory for Lua\n");
         return EXIT_FAILURE;
