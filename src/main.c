@@ -10,13 +10,13 @@
 #include <limits.h>
 #include <lua.h>
 #include <lualib.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/signals.h"
 #include "base/thread.h"
 #include "bind/bind.h"
 
@@ -105,23 +105,31 @@ static int run(lua_State *L)
     return 0;
 }
 
+/* How long libraries and files may take to close. Text for a full pipe would take for ever. */
+enum { EXIT_MS = 5000, EXIT_STUCK_MS = 500 };
+
 int main(int argc, char **argv)
 {
     struct args a = {argc, argv, EXIT_FAILURE};
+    struct error e;
     lua_State *L;
 
     open_standard_descriptors();
+    if (signals_take(&e)) {
+        fprintf(stderr, "groupcached: %s\n", e.msg);
+        return EXIT_FAILURE;
+    }
     L = luaL_newstate();
     if (!L) {
         fprintf(stderr, "groupcached: no memory for Lua\n");
         return EXIT_FAILURE;
     }
-    signal(SIGPIPE, SIG_IGN);
     raise_descriptor_limit();
     if (lua_cpcall(L, run, &a)) {
         fprintf(stderr, "groupcached: %s\n", lua_tostring(L, -1));
         a.status = EXIT_FAILURE;
     }
+    signals_end_within(thread_left_behind() ? EXIT_STUCK_MS : EXIT_MS, a.status);
     lua_close(L);
     if (thread_left_behind()) {
         fflush(NULL);

@@ -11,10 +11,10 @@
 #include <lua.h>
 #include <signal.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/buf.h"
 #include "base/log.h"
+#include "base/signals.h"
 #include "node/node.h"
 #include "script/defs.h"
 #include "script/interrupt.h"
@@ -401,40 +401,19 @@ static int l_node_stats(lua_State *L)
 
 /* --- signals --- */
 
-static void stop_signals(sigset_t *set)
-{
-    sigemptyset(set);
-    sigaddset(set, SIGTERM);
-    sigaddset(set, SIGINT);
-}
-
 /* A second signal while draining: the operator will not wait. */
 static int hurry(void *arg)
 {
-    const struct timespec now = {0, 0};
-    sigset_t set;
-
     (void)arg;
-    stop_signals(&set);
-    return sigtimedwait(&set, NULL, &now) > 0;
+    return signals_take_stop();
 }
 
-static void node_signals(sigset_t *set)
-{
-    stop_signals(set);
-    sigaddset(set, SIGHUP);
-}
-
-/* core.take_signals(): from here on the signals of a node wait for node:wait(), and one is its own,
- * for the threads of workers; its other threads take none. To be called before there is any thread
- * but the caller's. */
+/* core.take_signals(): from here on the signals of a node wait for node:wait(), and one is for the
+ * threads of workers. Of groupcached only, before there is any worker. */
 static int l_take_signals(lua_State *L)
 {
-    sigset_t set;
-
     (void)L;
-    node_signals(&set);
-    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    signals_serve();
     interrupt_by_signal(SIGVTALRM);
     return 0;
 }
@@ -442,12 +421,10 @@ static int l_take_signals(lua_State *L)
 /* node:wait() -> "TERM", "INT" or "HUP": the next signal. */
 static int l_node_wait(lua_State *L)
 {
-    sigset_t set;
-    int sig = SIGTERM;
+    int sig;
 
     l_check_node(L, 1);
-    node_signals(&set);
-    sigwait(&set, &sig);
+    sig = signals_wait();
     lua_pushstring(L, sig == SIGHUP ? "HUP" : sig == SIGINT ? "INT" : "TERM");
     return 1;
 }

@@ -12,7 +12,6 @@
 #include <lualib.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +21,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/signals.h"
 #include "base/thread.h"
 #include "cache/group.h"
 #include "script/defs.h"
@@ -228,15 +228,11 @@ struct script_run {
     size_t n;
 };
 
-/* While a script is loaded: an operator who wants the node to end need not wait for it. The signals
- * of a node are blocked then (a program's own are not, and do what it wants). */
+/* While a script is loaded: an operator who wants the node to end need not wait for it. */
 static void script_hook(lua_State *L, lua_Debug *ar)
 {
-    sigset_t pending;
-
     (void)ar;
-    if (sigpending(&pending) == 0 &&
-        (sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1))
+    if (signals_stop_asked())
         luaL_error(L, "the script was interrupted by a signal");
 }
 
