@@ -16,6 +16,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/reaper.h"
 #include "base/signals.h"
 #include "base/thread.h"
 #include "bind/bind.h"
@@ -115,6 +116,7 @@ int main(int argc, char **argv)
     lua_State *L;
 
     open_standard_descriptors();
+    reaper_start();
     if (signals_take(&e)) {
         fprintf(stderr, "groupcached: %s\n", e.msg);
         return EXIT_FAILURE;
