@@ -121,6 +121,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "groupcached: %s\n", e.msg);
         return EXIT_FAILURE;
     }
+    setvbuf(stdout, NULL, _IOLBF, 0);
     L = luaL_newstate();
     if (!L) {
         fprintf(stderr, "groupcached: no memory for Lua\n");
