@@ -24,6 +24,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/log_out.h"
 #include "base/mem.h"
 #include "base/thread.h"
 #include "cache/group.h"
@@ -240,6 +241,7 @@ static void *watch_main(void *arg)
 
     while (!atomic_load(&n->stopping)) {
         workers_watch(n->workers, clock_ms());
+        log_out_tick();
         nanosleep(&pause, NULL);
     }
     return NULL;
