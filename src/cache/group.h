@@ -184,6 +184,9 @@ uint64_t group_expiry_ms(struct group *g);
  * few times a second. */
 void group_tick(struct group *g, uint64_t now_ms);
 
+/* For the owner of a node: writes the log line about loads that failed, once a second at most. */
+void group_failed_tick(struct group *g, uint64_t now_ms);
+
 /* From here on every load ends with CLOSED; those under way are ended with it. Hits go on. The node
  * is stopping, or the group was taken away. */
 void group_close(struct group *g);

@@ -3,6 +3,7 @@
  *
  * group.c has its life, its lookups and its counters, reader.c the lookups that do without its
  * mutex, group_keep.c what it holds, group_hot.c which keys are hot, group_load.c the loads,
+ * group_failed.c which of them the log tells of,
  * group_change.c set, remove and flush. A function whose name ends in _locked is called with the
  * group's mutex held; it neither calls out nor frees, but notes in a struct after what is to be
  * done once the mutex is dropped. */
@@ -21,6 +22,16 @@
 #include "cache/stats.h"
 
 struct text;
+
+/* Loads that failed and of which no log line has told: how many, and the last of them. */
+struct failed {
+    uint64_t n;
+    uint64_t next_ms;   /* no line before */
+    const char *source; /* static */
+    struct error error;
+    size_t key_len; /* of the whole key */
+    char key[100];  /* its first bytes */
+};
 
 struct group {
     char *name;             /* set once */
@@ -47,6 +58,7 @@ struct group {
     struct sketch *sketch; /* gets by key; NULL unless opts.hot is HOT_RATE */
     uint64_t swept_ms;     /* until when the sweep for items whose time is over has come */
     struct stats stats;
+    struct failed failed;
 };
 
 /* What is done once the mutex is dropped. */
@@ -135,6 +147,12 @@ static inline void hot_count_locked(struct group *g, uint32_t hash)
  * hot cache `victim`; NULL: nothing. */
 int hot_enough_locked(const struct group *g, const struct item *it, double minute_qps,
                       const struct item *victim);
+
+/* --- group_failed.c --- */
+
+/* A load ended without a value, or was refused. `source` says where: a static word. */
+void group_failed_note_locked(struct group *g, const char *source, const void *key, size_t key_len,
+                              const struct error *e);
 
 /* --- group_load.c --- */
 

@@ -102,7 +102,10 @@ static void load_local(void *ctx, struct flight *f)
 
 static void tick_group(void *arg, struct group *g)
 {
-    group_tick(g, *(uint64_t *)arg);
+    uint64_t now_ms = *(uint64_t *)arg;
+
+    group_tick(g, now_ms);
+    group_failed_tick(g, now_ms);
 }
 
 static void tick(void *ctx, uint64_t now_ms)
@@ -482,6 +485,7 @@ static void drain(struct node *n, int (*hurry)(void *arg), void *arg)
 static void close_group(void *arg, struct group *g)
 {
     (void)arg;
+    group_failed_tick(g, UINT64_MAX);
     group_close(g);
 }
 
