@@ -19,7 +19,7 @@
 #include "base/reaper.h"
 #include "base/signals.h"
 #include "base/thread.h"
-#include "bind/bind.h"
+#include "bind/open.h"
 
 /* A connection that got one of the numbers 0 to 2 would be sent what is written to stderr. */
 static void open_standard_descriptors(void)

@@ -52,13 +52,24 @@ function codec.find(option)
   return found
 end
 
+-- Why a codec gave nothing of use. Not tostring() of any object: that may be its address.
+local function reason(result, why)
+  local meta = type(why) == "table" and debug.getmetatable(why)
+  if type(why) == "string" or type(why) == "number" or meta and meta.__tostring then
+    return tostring(why)
+  elseif why then
+    return "its error is a " .. type(why)
+  end
+  return "it gave a " .. type(result)
+end
+
 --- The bytes of a value that is not nil.
 -- @return bytes; or nil, message
 function codec.encode(name, c, value)
   local bytes, why = c.encode(value)
   if type(bytes) ~= "string" then
     return nil, ("group %s: the codec cannot encode the value: %s"):format(
-      name, tostring(why or "it gave a " .. type(bytes)))
+      name, reason(bytes, why))
   end
   return bytes
 end
@@ -89,7 +100,7 @@ function codec.unwrap(name, c, value, err, third)
   local decoded, why = c.decode(value)
   if decoded == nil then
     return nil, ("group %s: the codec cannot decode the value: %s"):format(
-      name, tostring(why)), "GETTER"
+      name, reason(decoded, why)), "GETTER"
   end
   return decoded, err, third
 end
