@@ -27,6 +27,7 @@ While it runs:
   GET /cache/GROUP/KEY    a value           GET /healthz, /readyz    for load balancers
   GET /stats              counters, JSON    SIGTERM, SIGINT          end, requests first
                                             SIGHUP                   read the script again
+                                            SIGUSR1                  open the access log anew
 
 Exit status: 0 fine, 1 the node could not start, 2 the command line is wrong.
 ]]
@@ -153,7 +154,7 @@ local function serve(path, flags)
     return FAILURE
   end
   core.set_log_level(settings.log_level)
-  core.take_signals()
+  core.take_signals(settings.access_log ~= nil)
   local node, err = core.node(script, settings)
   if not node then
     complain(err)

@@ -27,6 +27,8 @@ config.SETTINGS = {
   log_level = { kind = "enum", default = "info", arg = "LEVEL",
     values = { "debug", "info", "warn", "error", "off" },
     help = "debug, info, warn, error or off" },
+  access_log = { kind = "text", arg = "PATH",
+    help = "a line for each request, in the combined format; - is\nstdout; default: none" },
   base_path = { kind = "text", default = "/_groupcache/", arg = "PATH",
     help = "where peers ask, the same on every node" },
   replicas = { kind = "integer", default = 50, min = 1, max = 10000, arg = "N",

@@ -179,9 +179,10 @@ static void *signals_main(void *arg)
             sigdelset(&mask, signo);
     }
     for (;;) {
-        void (*fn)(void) = atomic_load(&on_usr1);
+        void (*fn)(void);
 
         signo = next_signal(fd, &mask);
+        fn = atomic_load(&on_usr1);
         if (signo == SIGUSR1 && fn)
             fn();
         else if (signo == SIGUSR1)

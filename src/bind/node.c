@@ -15,6 +15,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/signals.h"
+#include "base/spool.h"
 #include "bind/core.h"
 #include "node/node.h"
 #include "script/defs.h"
@@ -326,6 +327,7 @@ static void check_settings(lua_State *L, struct node_opts *o)
     luaL_checktype(L, 2, LUA_TTABLE);
     o->listen = string_field(L, "listen");
     o->admin_listen = string_field(L, "admin_listen");
+    o->access_log = string_field(L, "access_log");
     o->self = string_field(L, "self");
     o->base_path = string_field(L, "base_path");
     o->replicas = number_field(L, "replicas");
@@ -413,11 +415,13 @@ static int hurry(void *arg)
     return signals_take_stop();
 }
 
-/* core.take_signals(): from here on the signals of a node wait for node:wait(), and one is for the
- * threads of workers. Of groupcached only, before there is any worker. */
+/* core.take_signals(reopen): from here on the signals of a node wait for node:wait(), and one is
+ * for the threads of workers; reopen: SIGUSR1 opens the access log anew. Of groupcached only,
+ * before there is any worker. */
 static int l_take_signals(lua_State *L)
 {
-    (void)L;
+    if (lua_toboolean(L, 1))
+        signals_on_usr1(spool_reopen_all);
     signals_serve();
     interrupt_by_signal(SIGVTALRM);
     return 0;

@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "http/acceptor.h"
+#include "http/access.h"
 #include "http/idle.h"
 #include "http/server_in.h"
 #include "http/server_loop.h"
@@ -37,6 +38,7 @@ struct client {
     struct idle idle;
     const char *target_end; /* of the request that was read last: where its C string ends */
     struct framing framing; /* likewise */
+    struct access access;
 };
 
 /* What *con_cls points to while there is no job: the headers have been seen. */
@@ -106,6 +108,8 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const cha
     struct server *s = arg;
     size_t n = *upload_size;
 
+    if (s->opts.access)
+        access_enter(&client_of(c)->access, method, version);
     if (*con_cls == NULL)
         return (enum MHD_Result)first_call(s, c, url, method, version, con_cls);
     if (n) {
@@ -123,8 +127,9 @@ static void on_completed(void *arg, struct MHD_Connection *c, void **con_cls,
     struct server *s = arg;
     struct job *j = *con_cls == &seen ? NULL : *con_cls;
 
-    (void)c;
     (void)how;
+    if (s->opts.access)
+        access_end(&client_of(c)->access, s->opts.access, c);
     if (*con_cls)
         atomic_fetch_sub_explicit(&s->active, 1, memory_order_relaxed);
     *con_cls = NULL;
@@ -141,6 +146,7 @@ static void on_connection(void *arg, struct MHD_Connection *c, void **socket_ctx
 
     if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
         idle_unwatch(&client->idle);
+        access_end(&client->access, NULL, NULL);
         mem_free(client);
         server_loop_closed();
         atomic_fetch_sub_explicit(&s->connections, 1, memory_order_relaxed);
@@ -154,8 +160,11 @@ static void on_connection(void *arg, struct MHD_Connection *c, void **socket_ctx
 /* Before the query is taken off. */
 static void *on_target(void *arg, const char *target, struct MHD_Connection *c)
 {
-    (void)arg;
+    struct server *s = arg;
+
     client_of(c)->target_end = target ? target + strlen(target) : NULL;
+    if (s->opts.access && target)
+        access_begin(&client_of(c)->access, target);
     return NULL;
 }
 
@@ -208,9 +217,9 @@ static struct MHD_Daemon *start_daemon(struct server *s)
     return MHD_start_daemon(flags, 0, NULL, NULL, on_request, s, MHD_OPTION_EXTERNAL_LOGGER, on_log,
                             NULL, MHD_OPTION_CONNECTION_LIMIT, limit,
                             MHD_OPTION_CONNECTION_MEMORY_LIMIT, memory_of_connection(o),
-                            MHD_OPTION_URI_LOG_CALLBACK, on_target, NULL,
-                            MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_UNESCAPE_CALLBACK, keep_raw,
-                            NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, s,
+                            MHD_OPTION_URI_LOG_CALLBACK, on_target, s, MHD_OPTION_STRICT_FOR_CLIENT,
+                            1, MHD_OPTION_UNESCAPE_CALLBACK, keep_raw, NULL,
+                            MHD_OPTION_NOTIFY_COMPLETED, on_completed, s,
                             MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_END);
 }
 

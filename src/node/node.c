@@ -26,6 +26,7 @@
 #include "base/log.h"
 #include "base/log_out.h"
 #include "base/mem.h"
+#include "base/spool.h"
 #include "base/thread.h"
 #include "cache/group.h"
 #include "cache/groups.h"
@@ -52,6 +53,7 @@ struct node {
     struct peers *peers;
     struct group_peers_set *group_peers; /* the contexts of the groups' loaders */
     struct changes *changes;
+    struct spool *access;    /* the access log, or NULL */
     struct workers *workers; /* set once, before any flight can start */
     pthread_t watch;
     int watching;
@@ -272,6 +274,7 @@ static struct server *start_server(struct node *n, int *fd, const char *address,
         .base_path = n->opts.base_path,
         .groups = n->groups,
         .changes = n->changes,
+        .access = n->access,
         .not_ready = not_ready,
         .stats = stats,
         .ctx = n,
@@ -299,6 +302,14 @@ static enum err listen_first(struct node *n, struct error *e)
     snprintf(self, sizeof(self), "http://%s", n->address);
     n->self = mem_strdup(o->self ? o->self : self);
     return ERR_OK;
+}
+
+static enum err open_access_log(struct node *n, struct error *e)
+{
+    const char *path = n->opts.access_log;
+
+    n->access = path ? spool_open(path, e) : NULL;
+    return path && !n->access ? e->code : ERR_OK;
 }
 
 static enum err start_servers(struct node *n, struct error *e)
@@ -340,7 +351,7 @@ struct node *node_start(const struct node_opts *o, struct vm *control, struct er
     n->started_ms = clock_ms();
     n->groups = groups_new();
     n->changes = changes_new(peers_of);
-    if (listen_first(n, e) || start_net(n, e) || start_peers(n, e) ||
+    if (listen_first(n, e) || open_access_log(n, e) || start_net(n, e) || start_peers(n, e) ||
         set_groups(n, vm_defs(control), e) || start_workers(n, control, e) || start_watch(n, e) ||
         start_servers(n, e)) {
         node_free(n);
@@ -500,6 +511,7 @@ static void node_free(struct node *n)
     wait_a_while(n, 1, LAST_WORDS_MS, NULL, NULL);
     server_stop(n->data);
     server_stop(n->admin);
+    spool_close(n->access);
     if (n->workers && !workers_stop(n->workers))
         return; /* a stuck thread may still use what is left: it is the process's end or a leak */
     workers_free(n->workers);

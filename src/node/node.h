@@ -39,6 +39,7 @@ struct node_opts {
     uint64_t connect_timeout_ms;
     uint64_t drain_delay_ms;   /* how long node_stop() is not ready before it refuses connections */
     uint64_t drain_timeout_ms; /* how long it then lets requests end */
+    const char *access_log;    /* a path; "-": stdout; NULL: none */
     uint64_t vm_bytes;         /* of each VM's Lua heap */
     int jit;
     const char *loop; /* another event loop in each worker VM; NULL: none */
