@@ -3,7 +3,7 @@
 
 local config = require "groupcache.config"
 local core = require "groupcache.core"
-local options = require "groupcache.options"
+local names = require "groupcache.names"
 local reload = require "groupcache.reload"
 
 local cli = {}
@@ -65,48 +65,56 @@ local function usage(message)
   return USAGE
 end
 
--- The flags as { name = text }, the other words in order.
+local function in_one_line(wrong)
+  table.sort(wrong)
+  return table.concat(wrong, "; ")
+end
+
+-- The flags as { name = text }, the other words in order; or nil, all that is wrong.
 local function split_words(words)
-  local flags, rest = {}, {}
+  local flags, rest, wrong = {}, {}, {}
   local i = 1
   while i <= #words do
     local word = words[i]
-    local name, text = word:match("^%-%-([%w%-]+)=(.*)$")
-    name = name or word:match("^%-%-([%w%-]+)$")
+    local name, text = word:match("^%-%-([%w%-_]+)=(.*)$")
+    name = name or word:match("^%-%-([%w%-_]+)$")
+    local setting = name and name:gsub("-", "_")
     if word == "-h" or name == "help" or name == "version" then
       return { [name == "version" and "version" or "help"] = "" }, rest
-    elseif name then
-      local setting = name:gsub("-", "_")
-      if not config.SETTINGS[setting] then
-        return nil, ("unknown option %s, the nearest is %s"):format(
-          word, flag_of(options.nearest(config.SETTINGS, setting)))
-      end
+    elseif name and config.SETTINGS[setting] then
       if not text then
         i = i + 1
         text = words[i]
       end
       if not text then
-        return nil, ("%s needs %s"):format(word, config.SETTINGS[setting].arg)
+        wrong[#wrong + 1] = ("%s needs %s"):format(word, config.SETTINGS[setting].arg)
       end
       flags[setting] = text
+    elseif name then
+      wrong[#wrong + 1] = ("unknown option --%s%s"):format(name,
+        names.hint(config.SETTINGS, setting, flag_of))
     elseif word:sub(1, 1) == "-" and word ~= "-" then
-      return nil, ("unknown option %s"):format(word)
+      wrong[#wrong + 1] = ("unknown option %s"):format(word)
     else
       rest[#rest + 1] = word
     end
     i = i + 1
   end
+  if #wrong > 0 then
+    return nil, in_one_line(wrong)
+  end
   return flags, rest
 end
 
 local function parse_flags(texts)
-  local out = {}
+  local out, wrong = {}, {}
   for name, text in pairs(texts) do
     local value, err = config.parse(name, text, flag_of(name))
-    if value == nil then
-      return nil, err
-    end
+    wrong[#wrong + 1] = err
     out[name] = value
+  end
+  if #wrong > 0 then
+    return nil, in_one_line(wrong)
   end
   return out
 end

@@ -100,17 +100,19 @@ end
 
 -- GROUPCACHE_LISTEN and so on.
 local function from_environment()
-  local out = {}
+  local out, wrong = {}, {}
   for name in pairs(config.SETTINGS) do
     local variable = "GROUPCACHE_" .. name:upper()
     local text = os.getenv(variable)
     if text and text ~= "" then
       local value, err = config.parse(name, text, variable)
-      if value == nil then
-        return nil, err
-      end
+      wrong[#wrong + 1] = err
       out[name] = value
     end
+  end
+  if #wrong > 0 then
+    table.sort(wrong)
+    return nil, table.concat(wrong, "; ")
   end
   return out
 end

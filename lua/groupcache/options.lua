@@ -5,6 +5,8 @@
 -- or nil and one line that names the option, the value and what it may be. Raising at the right
 -- line is the caller's business.
 
+local names = require "groupcache.names"
+
 local options = {}
 
 local UNITS = {
@@ -125,35 +127,8 @@ local function show(value)
   return type(value) == "table" and "a table" or tostring(value)
 end
 
--- Edits between two names (Levenshtein), for "did you mean".
-local function distance(a, b)
-  local row = {}
-  for j = 0, #b do
-    row[j] = j
-  end
-  for i = 1, #a do
-    local diagonal = row[0]
-    row[0] = i
-    for j = 1, #b do
-      local cost = a:byte(i) == b:byte(j) and 0 or 1
-      local best = math.min(row[j] + 1, row[j - 1] + 1, diagonal + cost)
-      diagonal = row[j]
-      row[j] = best
-    end
-  end
-  return row[#b]
-end
-
---- The name of the schema that is nearest to a wrong one.
-function options.nearest(schema, name)
-  local best, least
-  for known in pairs(schema) do
-    local d = distance(known, name)
-    if not least or d < least or (d == least and known < best) then
-      best, least = known, d
-    end
-  end
-  return best
+local function quote(name)
+  return ("%q"):format(name)
 end
 
 --- Checks one value. Returns it in its base unit, or nil and what it may be.
@@ -161,29 +136,43 @@ function options.value(rule, value)
   return KINDS[rule.kind](value, rule)
 end
 
+-- What is wrong with one option, or its value.
+local function judge(schema, name, value)
+  local rule = schema[name]
+  if not rule then
+    local hint = type(name) == "string" and names.hint(schema, name, quote) or ""
+    return nil, ("unknown option %s%s"):format(show(name), hint)
+  end
+  local checked, expected = options.value(rule, value)
+  if checked == nil then
+    return nil, ("%s is %s, and must be %s"):format(name, show(value), expected)
+  end
+  return checked
+end
+
 --- Checks `given` against `schema` and fills in defaults.
--- @return the complete table, times in ms and sizes in bytes; or nil, message
+-- @return the complete table, times in ms and sizes in bytes; or nil, message: all that is wrong
 function options.check(schema, given, what)
-  local out = {}
+  local out, wrong = {}, {}
   for name, value in pairs(given) do
-    local rule = schema[name]
-    if not rule then
-      return nil, ("%s: unknown option %s, the nearest is %q"):format(
-        what, show(name), options.nearest(schema, tostring(name)))
+    local checked, complaint = judge(schema, name, value)
+    if complaint then
+      wrong[#wrong + 1] = complaint
+    else
+      out[name] = checked
     end
-    local checked, expected = options.value(rule, value)
-    if checked == nil then
-      return nil, ("%s: %s is %s, and must be %s"):format(what, name, show(value), expected)
-    end
-    out[name] = checked
   end
   for name, rule in pairs(schema) do
-    if out[name] == nil and rule.default ~= nil then
+    if given[name] == nil and rule.default ~= nil then
       out[name] = options.value(rule, rule.default)
     end
-    if out[name] == nil and rule.required then
-      return nil, ("%s: %s is missing"):format(what, name)
+    if given[name] == nil and rule.default == nil and rule.required then
+      wrong[#wrong + 1] = name .. " is missing"
     end
+  end
+  if #wrong > 0 then
+    table.sort(wrong)
+    return nil, ("%s: %s"):format(what, table.concat(wrong, "; "))
   end
   return out
 end
