@@ -155,6 +155,16 @@ local function run(node, path, flags, settings)
   node:stop()
 end
 
+-- The default may have given way to another node.
+local function say_where_admin_is(node, settings)
+  local _, admin = node:address()
+  local port = settings.admin_listen:match(":(%d+)$")
+  if settings.admin_moves and port ~= "0" and admin:match(":(%d+)$") ~= port then
+    complain(("admin_listen is not set, and %s is taken: /stats is at %s"):format(
+      settings.admin_listen, admin))
+  end
+end
+
 local function serve(path, flags)
   local script, settings = config.prepare(path, flags)
   if not script then
@@ -168,6 +178,7 @@ local function serve(path, flags)
     complain(err)
     return FAILURE
   end
+  say_where_admin_is(node, settings)
   script:close()
   run(node, path, flags, settings)
   return OK

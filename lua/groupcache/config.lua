@@ -16,7 +16,7 @@ config.SETTINGS = {
     help = "every node of the cluster, this one too; none: alone" },
   admin_listen = { kind = "text", arg = "HOST:PORT",
     help = "serve /stats here; default: listen if that is loopback,\n"
-      .. "else 127.0.0.1 on the next port" },
+      .. "else 127.0.0.1 on the next port, or a free one" },
   workers = { kind = "integer", min = 1, max = 256, arg = "N",
     help = "Lua VMs that run getters; default: one a core" },
   http_threads = { kind = "integer", min = 1, max = 256, arg = "N",
@@ -195,7 +195,9 @@ local function complete(s)
   if s.base_path:find("^/cache/") then
     return nil, ("base_path is %q, which is where clients ask"):format(s.base_path)
   end
-  s.admin_listen = s.admin_listen or admin_default(s.listen)
+  local given = s.admin_listen
+  s.admin_listen = given or admin_default(s.listen)
+  s.admin_moves = not given and s.admin_listen ~= s.listen
   if not s.admin_listen then
     return nil, ("admin_listen is missing: listen is %q, and there is no next port")
       :format(s.listen)

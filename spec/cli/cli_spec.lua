@@ -210,7 +210,7 @@ describe("groupcached", function()
       local line = one_line(run(script(GOOD), "--listen", address), 1)
       assert.equal("groupcached: listen " .. address .. ": Address already in use", line)
       line = one_line(run(script(GOOD), "--admin-listen", address), 1)
-      assert.equal("groupcached: listen " .. address .. ": Address already in use", line)
+      assert.equal("groupcached: admin_listen " .. address .. ": Address already in use", line)
       taken:close()
     end)
 

@@ -342,6 +342,9 @@ static void check_settings(lua_State *L, struct node_opts *o)
     o->loop = string_field(L, "loop");
     if (o->loop && strcmp(o->loop, "plain") == 0)
         o->loop = NULL;
+    lua_getfield(L, 2, "admin_moves");
+    o->admin_moves = lua_toboolean(L, -1);
+    lua_pop(L, 1);
     lua_getfield(L, 2, "jit");
     o->jit = lua_toboolean(L, -1);
     lua_pop(L, 1);

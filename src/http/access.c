@@ -80,6 +80,8 @@ static void put_address(char *out, size_t cap, struct MHD_Connection *c)
 
     if (!addr || getnameinfo(addr, len, out, (socklen_t)cap, NULL, 0, NI_NUMERICHOST))
         snprintf(out, cap, "-");
+    if (strncmp(out, "::ffff:", 7) == 0) /* IPv4, of a socket that has both */
+        memmove(out, out + 7, strlen(out + 7) + 1);
 }
 
 static const char *put_header(char *out, size_t cap, struct MHD_Connection *c, const char *name)

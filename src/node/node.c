@@ -41,6 +41,8 @@
 #include "script/defs.h"
 #include "script/vm.h"
 
+#define ANY_LOOPBACK "127.0.0.1:0"
+
 enum { ADDRESS_BYTES = 300, DRAIN_POLL_MS = 5, LAST_WORDS_MS = 500, WATCH_MS = 100 };
 
 struct node {
@@ -284,6 +286,34 @@ static struct server *start_server(struct node *n, int *fd, const char *address,
     return server_start(&o, e);
 }
 
+/* The default is the next port, and there may be another node. */
+static enum err listen_for_operators(struct node *n, struct error *e)
+{
+    const char *address = n->opts.admin_listen;
+
+    n->admin_fd = listen_on("admin_listen", address, n->admin_address, sizeof(n->admin_address), e);
+    if (n->admin_fd < 0 && n->opts.admin_moves) {
+        n->admin_fd =
+            listen_on("admin_listen", ANY_LOOPBACK, n->admin_address, sizeof(n->admin_address), e);
+        if (n->admin_fd >= 0)
+            log_warn("node", "admin_listen is not set, and its default is taken: it moved",
+                     "default=%s addr=%s", address, n->admin_address);
+    }
+    return n->admin_fd < 0 ? e->code : ERR_OK;
+}
+
+static enum err say_who_may_be_there(const struct node_opts *o, struct error *e)
+{
+    struct error why = *e;
+
+    if (!o->admin_moves)
+        return e->code;
+    return error_set(e, why.code,
+                     "%.150s (a node on the port before has its /stats there, unless "
+                     "its admin_listen says another)",
+                     why.msg);
+}
+
 /* First of all, so that an address that is taken is the first thing to be said, and this node's own
  * URL is known. Who connects meanwhile is served when the rest stands. */
 static enum err listen_first(struct node *n, struct error *e)
@@ -291,14 +321,11 @@ static enum err listen_first(struct node *n, struct error *e)
     const struct node_opts *o = &n->opts;
     char self[ADDRESS_BYTES + 8];
 
-    n->data_fd = listen_on(o->listen, n->address, sizeof(n->address), e);
+    n->data_fd = listen_on("listen", o->listen, n->address, sizeof(n->address), e);
     if (n->data_fd < 0)
+        return say_who_may_be_there(o, e);
+    if (o->admin_listen && strcmp(o->admin_listen, o->listen) != 0 && listen_for_operators(n, e))
         return e->code;
-    if (o->admin_listen && strcmp(o->admin_listen, o->listen) != 0) {
-        n->admin_fd = listen_on(o->admin_listen, n->admin_address, sizeof(n->admin_address), e);
-        if (n->admin_fd < 0)
-            return e->code;
-    }
     snprintf(self, sizeof(self), "http://%s", n->address);
     n->self = mem_strdup(o->self ? o->self : self);
     return ERR_OK;

@@ -24,6 +24,7 @@ struct vm;
 struct node_opts {
     const char *listen;       /* "host:port" */
     const char *admin_listen; /* "host:port"; NULL or the same text as listen: one server for all */
+    int admin_moves;          /* admin_listen is a default: any free port will do for it */
     const char *self;         /* this node's URL, byte for byte as in every node's list; NULL, when
                                * there are no peers: http:// and where it listens */
     const char *const *peers; /* URLs, self among them; n_peers == 0: alone */
