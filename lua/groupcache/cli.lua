@@ -15,7 +15,7 @@ groupcached - a cache node that fills itself: one load per key in the whole clus
 
   groupcached SCRIPT.lua [options]     serve the groups that the script defines
   groupcached check SCRIPT.lua         say whether the script would start, and stop
-  groupcached --help | --version
+  groupcached help | version           also --help, -h, --version
 
 Options (each also as GROUPCACHE_NAME in the environment, or in the table that the script returns;
 a flag goes before the environment, that before the script):
@@ -37,12 +37,12 @@ local function flag_of(name)
 end
 
 local function help()
-  local names, out = {}, { HEAD }
+  local settings, out = {}, { HEAD }
   for name in pairs(config.SETTINGS) do
-    names[#names + 1] = name
+    settings[#settings + 1] = name
   end
-  table.sort(names)
-  for _, name in ipairs(names) do
+  table.sort(settings)
+  for _, name in ipairs(settings) do
     local rule = config.SETTINGS[name]
     local left = ("  %s %s"):format(flag_of(name), rule.arg)
     local text = rule.help:gsub("\n", "\n" .. (" "):rep(34))
@@ -125,12 +125,17 @@ local function check(path, flags)
     complain(settings)
     return FAILURE
   end
-  local names = {}
-  for i, group in ipairs(script:groups()) do
-    names[i] = group.name
+  local fine, err = core.check(script, settings)
+  if not fine then
+    complain(err)
+    return FAILURE
   end
-  print(("%s: fine, %d group%s: %s"):format(path, #names, #names == 1 and "" or "s",
-    table.concat(names, ", ")))
+  local groups = {}
+  for i, group in ipairs(script:groups()) do
+    groups[i] = group.name
+  end
+  print(("%s: fine, %d group%s: %s"):format(path, #groups, #groups == 1 and "" or "s",
+    table.concat(groups, ", ")))
   return OK
 end
 
@@ -184,6 +189,34 @@ local function serve(path, flags)
   return OK
 end
 
+local WORDS = {
+  help = function()
+    io.stdout:write(help())
+    return OK
+  end,
+  version = function()
+    print("groupcached " .. core.version)
+    return OK
+  end,
+}
+
+local COMMANDS = { check = true, help = true, version = true, serve = true, run = true,
+  start = true }
+
+local function is_file(path)
+  local f = io.open(path)
+  return f and f:close()
+end
+
+-- Takes the command off the words. One alone may be the name of a script.
+local function command_of(rest)
+  local word = rest[1]
+  if not COMMANDS[word] or (#rest == 1 and is_file(word)) then
+    return nil
+  end
+  return table.remove(rest, 1)
+end
+
 --- Runs the command line.
 -- @return the exit status
 function cli.main(...)
@@ -191,19 +224,20 @@ function cli.main(...)
   if not texts then
     return usage(rest)
   end
-  if texts.help then
-    io.stdout:write(help())
-    return OK
-  end
-  if texts.version then
-    print("groupcached " .. core.version)
-    return OK
+  if texts.help or texts.version then
+    return WORDS[texts.help and "help" or "version"]()
   end
   local flags, err = parse_flags(texts)
   if not flags then
     return usage(err)
   end
-  local command = rest[1] == "check" and #rest > 1 and table.remove(rest, 1) or "serve"
+  local command = command_of(rest)
+  if command == "help" or command == "version" then
+    return WORDS[command]()
+  end
+  if command == "check" and #rest == 0 then
+    return usage("check needs a script: groupcached check SCRIPT.lua")
+  end
   if #rest ~= 1 then
     return usage(#rest == 0 and "which script?" or "one script, please")
   end

@@ -65,6 +65,9 @@ local PER_LOOP = 8 -- libuv's: epoll, wake-ups, signals
 local CLIENT_DESCRIPTORS = 512
 local USUAL_CONNECTIONS = 4000
 
+-- As long as it is not known what vm_bytes is to be: a mistake shall not take the whole machine.
+local MAX_SCRIPT_BYTES = 2 ^ 30
+
 -- Flags and the environment give text.
 local function from_text(rule, text)
   if rule.kind == "list" then
@@ -275,12 +278,50 @@ local function settle(script, path, flags)
   return settings
 end
 
+-- Where modules are looked for: in the script's folder, too, right behind the place of our own.
+local function with_folder(templates, folder, patterns)
+  if not folder or folder:find("[;?]") then
+    return templates
+  end
+  local list, own = {}, 0
+  for template in templates:gmatch("[^;]+") do
+    list[#list + 1] = template
+    for _, module in ipairs({ "groupcache", "groupcache.config", "groupcache.core" }) do
+      own = package.searchpath(module, template) and #list or own
+    end
+  end
+  for i, pattern in ipairs(patterns) do
+    table.insert(list, own + i, folder .. "/" .. pattern)
+  end
+  return table.concat(list, ";")
+end
+
+-- What to do about a module that is missing; its message has the places that were looked at.
+local function advise(err)
+  local module = err:match("module '([%w_%-]+)[%w_.%-]*' not found:")
+  if not module then
+    return err
+  end
+  return ("%s\nmodules for LuaJIT are those of Lua 5.1: luarocks --lua-version=5.1 install %s"):format(
+    err, module)
+end
+
+-- What flags and the environment say of vm_bytes, before the script can say more.
+local function script_bytes(flags)
+  local environment = from_environment()
+  local given = flags.vm_bytes or (environment and environment.vm_bytes)
+  return given and options.value(config.SETTINGS.vm_bytes, given) or MAX_SCRIPT_BYTES
+end
+
 --- Runs the script in a VM of its own and settles the settings of a node made from it.
 -- @return the script, complete settings; or nil, message, code
 function config.prepare(path, flags)
-  local script, err = core.script(path)
+  local folder = core.folder_of(path)
+  local lua_path = with_folder(package.path, folder, { "?.lua", "?/init.lua" })
+  local lua_cpath = with_folder(package.cpath, folder, { "?.so" })
+  local script, err = core.script(path, lua_path, lua_cpath, script_bytes(flags))
   if not script then
-    return nil, err
+    return nil, advise(err)
   end
   local settings
   settings, err = settle(script, path, flags)
@@ -288,6 +329,7 @@ function config.prepare(path, flags)
     script:close() -- a whole VM, which the collector takes for a few bytes
     return nil, err
   end
+  settings.package_path, settings.package_cpath = lua_path, lua_cpath
   return script, settings
 end
 

@@ -43,6 +43,7 @@ local function load_modules()
         close = function() end }
     end,
     set_log_level = function() end,
+    folder_of = function() end,
   }
   local kept = {}
   for name in lfs.dir "lua/groupcache" do

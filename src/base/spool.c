@@ -222,6 +222,17 @@ struct spool *spool_open(const char *path, struct error *e)
     return NULL;
 }
 
+enum err spool_check(const char *path, struct error *e)
+{
+    const char *slash = strrchr(path, '/');
+    char *folder = slash ? mem_strndup(path, (size_t)(slash - path) + 1) : mem_strdup(".");
+    int failed = strcmp(path, "-") != 0 && access(path, W_OK) != 0 &&
+                 (errno != ENOENT || access(folder, W_OK) != 0);
+
+    mem_free(folder);
+    return failed ? error_set(e, ERR_INVAL, "access_log %s: %s", path, strerror(errno)) : ERR_OK;
+}
+
 void spool_put(struct spool *s, const char *line, size_t n)
 {
     int first = 0;

@@ -16,6 +16,9 @@ struct spool;
 /* Opens a file for appending, or makes it; "-" is stdout. INVAL: it cannot be opened. */
 struct spool *spool_open(const char *path, struct error *e);
 
+/* Whether spool_open() could open it; makes nothing. */
+enum err spool_check(const char *path, struct error *e);
+
 /* Any thread: appends a line, its newline included. */
 void spool_put(struct spool *s, const char *line, size_t n);
 

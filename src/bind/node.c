@@ -8,8 +8,10 @@
 
 #include <errno.h>
 #include <lauxlib.h>
+#include <limits.h>
 #include <lua.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -61,26 +63,32 @@ static int l_script_gc(lua_State *L)
     return 0;
 }
 
-/* A new VM finds modules where the caller's does. The strings stay on the caller's stack. */
-static void push_paths(lua_State *L, const char **path, const char **cpath)
+/* The whole message, which a struct error may have had no room for. */
+static int push_script_error(lua_State *L, struct ran *s, const struct error *e)
 {
-    lua_getglobal(L, "package");
-    lua_getfield(L, -1, "path");
-    *path = luaL_checkstring(L, -1);
-    lua_getfield(L, -2, "cpath");
-    *cpath = luaL_checkstring(L, -1);
+    const char *whole = s->vm ? vm_script_error(s->vm) : NULL;
+
+    lua_pushnil(L);
+    lua_pushstring(L, whole ? whole : e->msg);
+    lua_pushstring(L, err_name(e->code));
+    drop_ran(s);
+    return 3;
 }
 
-/* core.script(path) -> script | nil, message, code */
+/* core.script(path, package_path, package_cpath, vm_bytes) -> script | nil, message, code */
 static int l_script(lua_State *L)
 {
     const char *path = luaL_checkstring(L, 1);
-    struct worker_opts o = {
-        .vm = {.name = "control", .control = 1, .open = core_opener(L), .prelude = PRELUDE}};
+    struct worker_opts o = {.vm = {.name = "control",
+                                   .control = 1,
+                                   .open = core_opener(L),
+                                   .prelude = PRELUDE,
+                                   .path = luaL_checkstring(L, 2),
+                                   .cpath = luaL_checkstring(L, 3),
+                                   .max_bytes = (size_t)luaL_checknumber(L, 4)}};
     struct ran *s;
     struct error e;
 
-    push_paths(L, &o.vm.path, &o.vm.cpath);
     s = lua_newuserdata(L, sizeof(*s));
     memset(s, 0, sizeof(*s));
     luaL_getmetatable(L, BIND_SCRIPT);
@@ -90,8 +98,7 @@ static int l_script(lua_State *L)
     s->vm = s->worker ? worker_vm(s->worker) : NULL;
     if (s->vm && !vm_run_script(s->vm, path, s->script->text, s->script->len, &e))
         return 1;
-    drop_ran(s);
-    return core_error(L, &e);
+    return push_script_error(L, s, &e);
 }
 
 /* Raises without a line: the script's is not known any more, and ours says nothing to its author.
@@ -223,6 +230,17 @@ static int l_script_open_loop(lua_State *L)
     if (worker_open_loop(s->worker, name, &e))
         return core_error(L, &e);
     lua_pushboolean(L, 1);
+    return 1;
+}
+
+/* core.folder_of(path) -> the whole path of the folder that a file is in, or nil */
+static int l_folder_of(lua_State *L)
+{
+    const char *path = luaL_checkstring(L, 1), *slash = strrchr(path, '/');
+    char whole[PATH_MAX];
+
+    lua_pushlstring(L, slash ? path : ".", slash ? (size_t)(slash - path) + 1 : 1);
+    lua_pushstring(L, realpath(lua_tostring(L, -1), whole)); /* NULL is nil */
     return 1;
 }
 
@@ -358,16 +376,37 @@ static void check_settings(lua_State *L, struct node_opts *o)
     o->peers = check_peers(L, 2, &o->n_peers);
 }
 
+static struct node_opts check_opts(lua_State *L, const struct ran *s)
+{
+    struct node_opts o = {.script = s->script, .open = core_opener(L), .prelude = PRELUDE};
+
+    check_settings(L, &o);
+    o.path = string_field(L, "package_path");
+    o.cpath = string_field(L, "package_cpath");
+    return o;
+}
+
+/* core.check(script, settings) -> true | nil, message, code: whether core.node() could start it */
+static int l_check(lua_State *L)
+{
+    struct ran *s = check_ran(L, 1);
+    struct node_opts o = check_opts(L, s);
+    struct error e;
+
+    if (node_check(&o, s->vm, &e))
+        return core_error(L, &e);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
 /* core.node(script, settings) -> node | nil, message, code */
 static int l_node(lua_State *L)
 {
     struct ran *s = check_ran(L, 1);
-    struct node_opts o = {.script = s->script, .open = core_opener(L), .prelude = PRELUDE};
+    struct node_opts o = check_opts(L, s);
     struct node **slot;
     struct error e;
 
-    check_settings(L, &o);
-    push_paths(L, &o.path, &o.cpath);
     slot = lua_newuserdata(L, sizeof(*slot));
     *slot = NULL;
     luaL_getmetatable(L, BIND_NODE);
@@ -535,6 +574,12 @@ void bind_node_open(lua_State *L)
 }
 
 const luaL_Reg bind_node[] = {
-    {"take_signals", l_take_signals}, {"script", l_script},       {"node", l_node},
-    {"ring_hashes", l_ring_hashes},   {"wants_jit", l_wants_jit}, {NULL, NULL},
+    {"take_signals", l_take_signals},
+    {"check", l_check},
+    {"folder_of", l_folder_of},
+    {"script", l_script},
+    {"node", l_node},
+    {"ring_hashes", l_ring_hashes},
+    {"wants_jit", l_wants_jit},
+    {NULL, NULL},
 };

@@ -31,19 +31,17 @@
 #include "cache/group.h"
 #include "cache/groups.h"
 #include "change/change.h"
-#include "http/listen.h"
 #include "http/server.h"
 #include "net/net.h"
 #include "node/group_peers.h"
+#include "node/node_listen.h"
 #include "node/node_stats.h"
 #include "node/workers.h"
 #include "peer/peers.h"
 #include "script/defs.h"
 #include "script/vm.h"
 
-#define ANY_LOOPBACK "127.0.0.1:0"
-
-enum { ADDRESS_BYTES = 300, DRAIN_POLL_MS = 5, LAST_WORDS_MS = 500, WATCH_MS = 100 };
+enum { DRAIN_POLL_MS = 5, LAST_WORDS_MS = 500, WATCH_MS = 100 };
 
 struct node {
     struct node_opts opts; /* strings are borrowed: only for node_start() */
@@ -59,8 +57,7 @@ struct node {
     struct workers *workers; /* set once, before any flight can start */
     pthread_t watch;
     int watching;
-    int data_fd, admin_fd; /* until a server takes it; -1: none */
-    char address[ADDRESS_BYTES], admin_address[ADDRESS_BYTES];
+    struct node_sockets sockets; /* each until a server takes it */
     struct server *data, *admin; /* admin is NULL when data has both faces */
     atomic_int ready;            /* set by the last step of the start */
     atomic_int stopping;
@@ -220,7 +217,7 @@ static enum err start_peers(struct node *n, struct error *e)
     return peers_set(n->peers, n->opts.peers, n->opts.n_peers, e);
 }
 
-static enum err start_workers(struct node *n, struct vm *control, struct error *e)
+static struct workers_opts workers_opts_of(const struct node *n)
 {
     const struct workers_opts o = {
         .n = n->opts.workers,
@@ -236,6 +233,13 @@ static enum err start_workers(struct node *n, struct vm *control, struct error *
         .changes = n->changes,
         .max_key_bytes = (size_t)n->opts.max_key_bytes,
     };
+
+    return o;
+}
+
+static enum err start_workers(struct node *n, struct vm *control, struct error *e)
+{
+    const struct workers_opts o = workers_opts_of(n);
 
     n->workers = workers_start(&o, control, n->opts.script, e);
     return n->workers ? ERR_OK : e->code;
@@ -286,47 +290,17 @@ static struct server *start_server(struct node *n, int *fd, const char *address,
     return server_start(&o, e);
 }
 
-/* The default is the next port, and there may be another node. */
-static enum err listen_for_operators(struct node *n, struct error *e)
-{
-    const char *address = n->opts.admin_listen;
-
-    n->admin_fd = listen_on("admin_listen", address, n->admin_address, sizeof(n->admin_address), e);
-    if (n->admin_fd < 0 && n->opts.admin_moves) {
-        n->admin_fd =
-            listen_on("admin_listen", ANY_LOOPBACK, n->admin_address, sizeof(n->admin_address), e);
-        if (n->admin_fd >= 0)
-            log_warn("node", "admin_listen is not set, and its default is taken: it moved",
-                     "default=%s addr=%s", address, n->admin_address);
-    }
-    return n->admin_fd < 0 ? e->code : ERR_OK;
-}
-
-static enum err say_who_may_be_there(const struct node_opts *o, struct error *e)
-{
-    struct error why = *e;
-
-    if (!o->admin_moves)
-        return e->code;
-    return error_set(e, why.code,
-                     "%.150s (a node on the port before has its /stats there, unless "
-                     "its admin_listen says another)",
-                     why.msg);
-}
-
 /* First of all, so that an address that is taken is the first thing to be said, and this node's own
  * URL is known. Who connects meanwhile is served when the rest stands. */
 static enum err listen_first(struct node *n, struct error *e)
 {
     const struct node_opts *o = &n->opts;
-    char self[ADDRESS_BYTES + 8];
+    const struct node_listen_opts where = {o->listen, o->admin_listen, o->admin_moves};
+    char self[NODE_ADDRESS_BYTES + 8];
 
-    n->data_fd = listen_on("listen", o->listen, n->address, sizeof(n->address), e);
-    if (n->data_fd < 0)
-        return say_who_may_be_there(o, e);
-    if (o->admin_listen && strcmp(o->admin_listen, o->listen) != 0 && listen_for_operators(n, e))
+    if (node_listen(&where, &n->sockets, e))
         return e->code;
-    snprintf(self, sizeof(self), "http://%s", n->address);
+    snprintf(self, sizeof(self), "http://%s", n->sockets.address);
     n->self = mem_strdup(o->self ? o->self : self);
     return ERR_OK;
 }
@@ -339,26 +313,48 @@ static enum err open_access_log(struct node *n, struct error *e)
     return path && !n->access ? e->code : ERR_OK;
 }
 
+enum err node_check(const struct node_opts *o, struct vm *control, struct error *e)
+{
+    struct node n = {.opts = *o, .self = mem_strdup(o->self ? o->self : "http://nowhere")};
+    const struct node_listen_opts where = {o->listen, o->admin_listen, o->admin_moves};
+    struct workers_opts w;
+    enum err failed = node_listen_check(&where, e);
+
+    if (!failed && o->access_log)
+        failed = spool_check(o->access_log, e);
+    if (!failed)
+        failed = start_peers(&n, e);
+    if (!failed)
+        failed = check_groups(&n, vm_defs(control), e);
+    w = workers_opts_of(&n);
+    if (!failed)
+        failed = workers_check(&w, control, o->script, e);
+    group_peers_set_free(n.group_peers);
+    peers_free(n.peers);
+    mem_free(n.self);
+    return failed;
+}
+
 static enum err start_servers(struct node *n, struct error *e)
 {
-    int one = n->admin_fd < 0;
+    int one = n->sockets.admin < 0;
 
     if (!one) {
-        n->admin = start_server(n, &n->admin_fd, n->admin_address, SERVER_ADMIN, 1, e);
+        n->admin = start_server(n, &n->sockets.admin, n->sockets.admin_address, SERVER_ADMIN, 1, e);
         if (!n->admin)
             return e->code;
     }
-    n->data =
-        start_server(n, &n->data_fd, n->address, one ? SERVER_DATA | SERVER_ADMIN : SERVER_DATA,
-                     (unsigned)n->opts.http_threads, e);
+    n->data = start_server(n, &n->sockets.data, n->sockets.address,
+                           one ? SERVER_DATA | SERVER_ADMIN : SERVER_DATA,
+                           (unsigned)n->opts.http_threads, e);
     return n->data ? ERR_OK : e->code;
 }
 
 static void log_started(const struct node *n, const struct defs *ds)
 {
     if (n->admin)
-        log_info("node", "listening for operators", "addr=%s", n->admin_address);
-    log_info("node", "listening", "addr=%s", n->address);
+        log_info("node", "listening for operators", "addr=%s", n->sockets.admin_address);
+    log_info("node", "listening", "addr=%s", n->sockets.address);
     log_info("node", "ready", "groups=%zu peers=%zu self=%s workers=%llu dialect=%s ms=%llu",
              defs_count(ds), n->opts.n_peers, n->self, (unsigned long long)n->opts.workers,
              dialect_name(n->opts.dialect), (unsigned long long)(clock_ms() - n->started_ms));
@@ -372,7 +368,7 @@ struct node *node_start(const struct node_opts *o, struct vm *control, struct er
 
     mem_share_heap(); /* no thread of the node has one of its own yet */
     n->opts = *o;
-    n->data_fd = n->admin_fd = -1;
+    n->sockets.data = n->sockets.admin = -1;
     n->drain_delay_ms = o->drain_delay_ms;
     n->drain_timeout_ms = o->drain_timeout_ms;
     n->started_ms = clock_ms();
@@ -391,12 +387,12 @@ struct node *node_start(const struct node_opts *o, struct vm *control, struct er
 
 const char *node_address(const struct node *n)
 {
-    return n->address;
+    return n->sockets.address;
 }
 
 const char *node_admin_address(const struct node *n)
 {
-    return n->admin ? n->admin_address : n->address;
+    return n->admin ? n->sockets.admin_address : n->sockets.address;
 }
 
 /* --- reload --- */

@@ -57,6 +57,10 @@ struct node_opts {
  * setting is wrong, what is taken, or where the VMs disagree. */
 struct node *node_start(const struct node_opts *o, struct vm *control, struct error *e);
 
+/* Whether node_start() could start it: opens no port and starts no thread. What another process has
+ * is not looked at: a port that is taken, a node that does not answer. */
+enum err node_check(const struct node_opts *o, struct vm *control, struct error *e);
+
 /* Where it listens, "host:port". */
 const char *node_address(const struct node *n);
 const char *node_admin_address(const struct node *n);
