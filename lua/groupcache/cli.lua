@@ -125,6 +125,8 @@ local function check(path, flags)
     complain(settings)
     return FAILURE
   end
+  core.set_log_level(settings.log_level)
+  config.warn_of_environment()
   local fine, err = core.check(script, settings)
   if not fine then
     complain(err)
@@ -177,6 +179,7 @@ local function serve(path, flags)
     return FAILURE
   end
   core.set_log_level(settings.log_level)
+  config.warn_of_environment()
   core.take_signals(settings.access_log ~= nil)
   local node, err = core.node(script, settings)
   if not node then

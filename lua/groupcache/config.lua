@@ -80,7 +80,7 @@ local function from_text(rule, text)
     local known = { yes = true, no = false, ["true"] = true, ["false"] = false, ["1"] = true,
       ["0"] = false }
     return known[text:lower()]
-  elseif rule.kind == "integer" or rule.kind == "duration" then
+  elseif rule.kind == "integer" then
     return tonumber(text) or text
   end
   return text
@@ -118,6 +118,23 @@ local function from_environment()
     return nil, table.concat(wrong, "; ")
   end
   return out
+end
+
+--- Says which variables of the environment look like settings and are none. Not an end:
+-- Kubernetes sets some of its own for a service of that name.
+function config.warn_of_environment()
+  local unknown = {}
+  for _, variable in ipairs(core.variables("GROUPCACHE_")) do
+    local name = variable:match("^GROUPCACHE_(.*)$")
+    if name ~= name:upper() or not config.SETTINGS[name:lower()] then
+      unknown[#unknown + 1] = variable
+    end
+  end
+  if #unknown > 0 then
+    table.sort(unknown)
+    core.log("warn", "variables of the environment are named like settings and are none",
+      "names=" .. core.quote(table.concat(unknown, " ")), "node")
+  end
 end
 
 local function split(address)

@@ -33,17 +33,31 @@ local function size(value)
   return value
 end
 
+local TIMES = { [""] = 1000, ms = 1, s = 1000, m = 60e3, h = 3600e3, d = 86400e3 }
+
+-- Milliseconds, of a text such as "250ms" or "1.5h"; nil for any other.
+local function milliseconds(text)
+  local number, unit = text:match("^%s*(%d+%.?%d*)%s*(%a*)%s*$")
+  local factor = number and TIMES[unit:lower()]
+  return factor and tonumber(number) * factor
+end
+
 -- Seconds, fractions allowed; kept in milliseconds.
 local function duration(value, rule)
   local least = rule.above_zero and " above 0" or ", 0 or more"
-  if type(value) ~= "number" or value ~= value or value < 0
-    or (rule.above_zero and value == 0) then
+  local ms = type(value) == "number" and value * 1000
+    or type(value) == "string" and milliseconds(value)
+  if not ms then
+    return nil, ('a number of seconds%s, or a text such as "250ms" or "1.5h" (ms, s, m, h or d)')
+      :format(least)
+  end
+  if ms ~= ms or ms < 0 or (rule.above_zero and ms == 0) then
     return nil, "a number of seconds" .. least
   end
-  if value > MAX_SECONDS then
+  if ms > MAX_SECONDS * 1000 then
     return nil, ("at most %d seconds"):format(MAX_SECONDS)
   end
-  return math.ceil(value * 1000)
+  return math.ceil(ms)
 end
 
 -- A share of something, kept in thousandths.
@@ -129,6 +143,12 @@ end
 
 local function quote(name)
   return ("%q"):format(name)
+end
+
+--- The seconds that a text such as "250ms" says, or nil.
+function options.seconds(text)
+  local ms = milliseconds(text)
+  return ms and ms / 1000
 end
 
 --- Checks one value. Returns it in its base unit, or nil and what it may be.

@@ -44,6 +44,7 @@ local function load_modules()
     end,
     set_log_level = function() end,
     folder_of = function() end,
+    variables = function() return {} end,
   }
   local kept = {}
   for name in lfs.dir "lua/groupcache" do

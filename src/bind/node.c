@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/log.h"
@@ -241,6 +242,25 @@ static int l_folder_of(lua_State *L)
 
     lua_pushlstring(L, slash ? path : ".", slash ? (size_t)(slash - path) + 1 : 1);
     lua_pushstring(L, realpath(lua_tostring(L, -1), whole)); /* NULL is nil */
+    return 1;
+}
+
+/* core.variables(prefix) -> names of the variables of the environment that begin so */
+static int l_variables(lua_State *L)
+{
+    size_t n;
+    const char *prefix = luaL_checklstring(L, 1, &n);
+    int i, found = 0;
+
+    lua_newtable(L);
+    for (i = 0; environ && environ[i]; i++) {
+        const char *end = strchr(environ[i], '=');
+
+        if (!end || strncmp(environ[i], prefix, n) != 0)
+            continue;
+        lua_pushlstring(L, environ[i], (size_t)(end - environ[i]));
+        lua_rawseti(L, -2, ++found);
+    }
     return 1;
 }
 
@@ -574,12 +594,7 @@ void bind_node_open(lua_State *L)
 }
 
 const luaL_Reg bind_node[] = {
-    {"take_signals", l_take_signals},
-    {"check", l_check},
-    {"folder_of", l_folder_of},
-    {"script", l_script},
-    {"node", l_node},
-    {"ring_hashes", l_ring_hashes},
-    {"wants_jit", l_wants_jit},
-    {NULL, NULL},
+    {"take_signals", l_take_signals}, {"check", l_check},         {"folder_of", l_folder_of},
+    {"variables", l_variables},       {"script", l_script},       {"node", l_node},
+    {"ring_hashes", l_ring_hashes},   {"wants_jit", l_wants_jit}, {NULL, NULL},
 };
