@@ -3,6 +3,7 @@
 -- the other getters of its VM run.
 
 local core = require "groupcache.core"
+local options = require "groupcache.options"
 local wait = require "groupcache.wait"
 
 local http = {}
@@ -11,6 +12,8 @@ local FIELDS = {
   url = "string", method = "string", headers = "table", body = "string", timeout = "number",
   connect_timeout = "number", max_bytes = "number", ca_file = "string", insecure = "boolean",
 }
+
+local DURATIONS = { timeout = true, connect_timeout = true }
 
 local function check(request)
   for name, value in pairs(request) do
@@ -49,16 +52,16 @@ function http.request(request)
   if type(request) ~= "table" then
     error(("http.request: the request is a %s, and must be a table"):format(type(request)), 2)
   end
-  local wrong, lines = check(request), nil
+  local copy = {}
+  for name, value in pairs(request) do
+    copy[name] = DURATIONS[name] and type(value) == "string" and options.seconds(value) or value
+  end
+  local wrong, lines = check(copy), nil
   if not wrong then
-    lines, wrong = header_lines(request.headers)
+    lines, wrong = header_lines(copy.headers)
   end
   if wrong then
     error("http.request: " .. wrong, 2)
-  end
-  local copy = {}
-  for name, value in pairs(request) do
-    copy[name] = value
   end
   copy.headers = lines
   local op, err, code = core.fetch(copy)

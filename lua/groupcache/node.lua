@@ -155,6 +155,7 @@ function node.start(given)
     return nil, settings, "INVAL"
   end
   core.set_log_level(settings.log_level)
+  config.warn_of_environment()
   local raw, err, code = core.node(script, settings)
   script:close()
   if not raw then

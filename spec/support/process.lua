@@ -2,7 +2,7 @@
 
 --- Child processes that cannot outlive the test run.
 --
---   process.spawn{ argv..., env=, cwd=, stdin=path, stdout=path, stderr=path } -> p
+--   process.spawn{ argv..., env=, cwd=, stdin=path, stdout=path, stderr=path, stderr_fd=number } -> p
 --     p.pid, p:alive(), p:kill(sig), p:wait(timeout_s) -> exit code
 --                                                       | nil, "signal", number | nil, "timeout"
 --     p:freeze()       SIGSTOP; returns once all its threads have stopped
@@ -69,6 +69,8 @@ local function become(opts, parent)
   end
   if opts.stderr then
     redirect(opts.stderr, out, 2)
+  elseif opts.stderr_fd then
+    assert(unistd.dup2(opts.stderr_fd, 2))
   end
   if opts.cwd then
     assert(unistd.chdir(opts.cwd))

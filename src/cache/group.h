@@ -198,6 +198,9 @@ uint64_t group_keep_expiry_ms(struct group *g);
  * few times a second. */
 void group_tick(struct group *g, uint64_t now_ms);
 
+/* For the owner of a node: writes the log line about loads that failed, once a second at most. */
+void group_failed_tick(struct group *g, uint64_t now_ms);
+
 /* Every later load ends with CLOSED, and so do those under way. Hits go on. The node is stopping,
  * or the group was removed. */
 void group_close(struct group *g);

@@ -2,7 +2,8 @@
 /* group_in.h - what the files of a group share; for cache/ only.
  *
  * group.c has its life, group_look.c the lookups and counters, group_keep.c the items that it keeps
- * and for how long, group_hot.c which keys are hot, group_load.c the loads, group_change.c set,
+ * and for how long, group_hot.c which keys are hot, group_load.c the loads, group_failed.c which of
+ * them the log tells of, group_change.c set,
  * remove and flush, group_many.c many keys at once, group_wait.c a get that blocks. A function
  * whose name ends in _locked is called with the group's mutex held; it neither calls out nor frees.
  * It notes that work in a struct after (after.h), for when the mutex is dropped. */
@@ -22,6 +23,16 @@
 
 struct after;
 struct text;
+
+/* Loads that failed and of which no log line has told: how many, and the last of them. */
+struct failed {
+    uint64_t n;
+    uint64_t next_ms;   /* no line before */
+    const char *source; /* static */
+    struct error error;
+    size_t key_len; /* of the whole key */
+    char key[100];  /* its first bytes */
+};
 
 struct group {
     char *name;             /* set once */
@@ -48,6 +59,7 @@ struct group {
     struct sketch *sketch; /* gets by key; NULL unless opts.hot is HOT_RATE */
     uint64_t swept_ms;     /* the time up to which the sweep for expired items has come */
     struct stats stats;
+    struct failed failed;
 };
 
 /* --- group.c --- */
@@ -125,6 +137,12 @@ static inline void group_hot_count_locked(struct group *g, uint32_t hash)
  * the hot cache; NULL: nothing. */
 int group_hot_enough_locked(const struct group *g, const struct item *it, double minute_qps,
                             const struct item *victim);
+
+/* --- group_failed.c --- */
+
+/* A load ended without a value, or was refused. `source` says where: a static word. */
+void group_failed_note_locked(struct group *g, const char *source, const void *key, size_t key_len,
+                              const struct error *e);
 
 /* --- group_load.c --- */
 

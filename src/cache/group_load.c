@@ -186,6 +186,7 @@ int group_load(struct group *g, uint32_t hash, const void *key, size_t key_len, 
             open->state = FLIGHT_RUNNING;
         if (err && !known) {
             end = refused;
+            group_failed_note_locked(g, "limit", key, key_len, &refused.err);
             replace_error_locked(g, found.stale, &end, 1);
             known = 1;
         }
@@ -233,6 +234,9 @@ static void finish_locked(struct flight *f, const struct result *r, struct after
     struct found found;
 
     count_end_locked(g, f, r);
+    if (!r->item && !f->fell_back) /* the load that took over has told */
+        group_failed_note_locked(g, f->kind == FLIGHT_LOCAL ? "getter" : "peer", f->key, f->key_len,
+                                 &r->err);
     a->result = *r;
     if (r->item) {
         item_ref(r->item);

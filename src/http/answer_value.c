@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "cache/group.h"
 #include "cache/item.h"
+#include "http/access.h"
 #include "http/answer.h"
 #include "http/answer_cache.h"
 #include "http/conditional.h"
@@ -42,6 +43,7 @@ static void drop_item(void *item)
 /* Some of an item's own bytes. Takes the reference; NULL leaves it. */
 static struct MHD_Response *response_of(struct item *it, const char *bytes, size_t n)
 {
+    access_note_bytes(n);
     return MHD_create_response_from_buffer_with_free_callback_cls(n, (void *)(size_t)bytes,
                                                                   drop_item, it);
 }
@@ -77,6 +79,7 @@ static struct MHD_Response *response_with_tail(struct item *it, unsigned expire_
     parts[0].iov_base = item_wire(it, &parts[0].iov_len);
     parts[1].iov_base = t->tail;
     parts[1].iov_len = getresponse_tail(t->tail, &tail, expire_field);
+    access_note_bytes(parts[0].iov_len + parts[1].iov_len);
     r = MHD_create_response_from_iovec(parts, 2, drop_tailed, t);
     if (!r)
         mem_free(t);
@@ -319,6 +322,14 @@ static uint64_t same_until_ms(const struct item *it, uint64_t now_ms)
     return it->expires_ms && less_ms < older_ms ? less_ms : older_ms;
 }
 
+static size_t wire_bytes(const struct item *it)
+{
+    size_t n;
+
+    item_wire(it, &n);
+    return n;
+}
+
 static int give_value(const struct answer_to *to, struct group *g, struct result *result)
 {
     int measured = to->peer && dialect_facts(to->dialect)->minute_qps;
@@ -334,7 +345,10 @@ static int give_value(const struct answer_to *to, struct group *g, struct result
     struct result taken = *result;
 
     result->item = NULL;
+    access_note_source(source_name(taken.source));
     if (r) {
+        access_note_status(200);
+        access_note_bytes(to->peer ? wire_bytes(taken.item) : taken.item->value_len);
         item_unref(taken.item);
         return (int)MHD_queue_response(to->connection, 200, r);
     }
@@ -342,6 +356,7 @@ static int give_value(const struct answer_to *to, struct group *g, struct result
                  : client_response(to, g, &taken, now_ms, &status);
     if (!r || !keep || !answer_cache_offer(&look, r, now_ms, same_until_ms(look.item, now_ms)))
         return answer_queue(to, status, r);
+    access_note_status(200);
     answer_finish(to, r);
     return (int)MHD_queue_response(to->connection, 200, r);
 }

@@ -9,6 +9,7 @@
 #include "base/url.h"
 #include "cache/group.h"
 #include "cache/groups.h"
+#include "http/access.h"
 #include "http/server_in.h"
 
 enum { SHORT_TARGET = 1024 /* decoded on the stack */ };
@@ -151,6 +152,8 @@ static int serve_group(struct asked *a, const char *rest, const char *method)
         return answer_error(&a->to, &e);
     }
     parsed = dialect_parse(a->to.dialect, rest, n, scratch, &a->target);
+    if (parsed == DIALECT_OK)
+        access_note_key(a->target.key, a->target.key_len);
     if (parsed == DIALECT_OK && a->target.key_len > max) {
         error_set(&e, ERR_INVAL, "the key has %zu bytes, max_key_bytes is %zu", a->target.key_len,
                   max);

@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "http/acceptor.h"
+#include "http/access.h"
 #include "http/idle.h"
 #include "http/last_words.h"
 #include "http/server_in.h"
@@ -42,6 +43,7 @@ struct client {
     int has_space;          /* in the target, which libmicrohttpd lets pass when it is not strict */
     struct framing framing;
     struct last_words words;
+    struct access access;
 };
 
 /* What *con_cls points to while there is no job: the headers have been seen. */
@@ -139,6 +141,8 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const cha
     size_t n = *upload_size;
 
     last_words_spare(&client->words);
+    if (s->opts.access)
+        access_enter(&client->access, method, version);
     if (*con_cls == NULL)
         return (enum MHD_Result)first_call(s, c, client, url, method, version, con_cls);
     if (n) {
@@ -156,8 +160,9 @@ static void on_completed(void *arg, struct MHD_Connection *c, void **con_cls,
     struct server *s = arg;
     struct job *j = *con_cls == &seen ? NULL : *con_cls;
 
-    (void)c;
     (void)how;
+    if (s->opts.access)
+        access_end(&client_of(c)->access, s->opts.access, c);
     if (*con_cls)
         atomic_fetch_sub_explicit(&s->active, 1, memory_order_relaxed);
     *con_cls = NULL;
@@ -176,6 +181,7 @@ static void on_connection(void *arg, struct MHD_Connection *c, void **socket_ctx
         idle_unwatch(&client->idle);
         last_words_closed(&client->words);
         mem_free(client->query);
+        access_end(&client->access, NULL, NULL);
         mem_free(client);
         server_loop_closed();
         atomic_fetch_sub_explicit(&s->connections, 1, memory_order_relaxed);
@@ -190,16 +196,18 @@ static void on_connection(void *arg, struct MHD_Connection *c, void **socket_ctx
 /* Before the query is taken off. */
 static void *on_target(void *arg, const char *target, struct MHD_Connection *c)
 {
+    struct server *s = arg;
     struct client *client = client_of(c);
     size_t n = target ? strlen(target) : 0;
     const char *query = n ? memchr(target, '?', n) : NULL;
 
-    (void)arg;
     client->target_end = target ? target + n : NULL;
     client->has_space = n && memchr(target, ' ', n);
     mem_free(client->query);
     client->query = query ? mem_strdup(query + 1) : NULL;
     last_words_may_come(&client->words);
+    if (s->opts.access && target)
+        access_begin(&client->access, target);
     return NULL;
 }
 
@@ -250,13 +258,13 @@ static struct MHD_Daemon *start_daemon(struct server *s)
     const struct server_opts *o = &s->opts;
     unsigned limit = o->max_connections + o->max_connections / SPARE_CONNECTIONS_IN + o->threads;
 
-    return MHD_start_daemon(
-        flags, 0, NULL, NULL, on_request, s, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
-        MHD_OPTION_CONNECTION_LIMIT, limit, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        memory_of_connection(o), MHD_OPTION_URI_LOG_CALLBACK, on_target, NULL,
-        MHD_OPTION_STRICT_FOR_CLIENT, framing_strictness(), MHD_OPTION_UNESCAPE_CALLBACK, keep_raw,
-        NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, s, MHD_OPTION_NOTIFY_CONNECTION,
-        on_connection, s, MHD_OPTION_END);
+    return MHD_start_daemon(flags, 0, NULL, NULL, on_request, s, MHD_OPTION_EXTERNAL_LOGGER, on_log,
+                            NULL, MHD_OPTION_CONNECTION_LIMIT, limit,
+                            MHD_OPTION_CONNECTION_MEMORY_LIMIT, memory_of_connection(o),
+                            MHD_OPTION_URI_LOG_CALLBACK, on_target, s, MHD_OPTION_STRICT_FOR_CLIENT,
+                            framing_strictness(), MHD_OPTION_UNESCAPE_CALLBACK, keep_raw, NULL,
+                            MHD_OPTION_NOTIFY_COMPLETED, on_completed, s,
+                            MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_END);
 }
 
 static enum err start_loop(struct server *s, struct error *e)

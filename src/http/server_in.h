@@ -7,7 +7,7 @@
  * Go's tell, serve_change.c a client's set, remove and flush, serve_admin.c what operators ask.
  * Under them: framing.c where a request ends, job.c one that takes more than one call, body.c its
  * body, budget.c its memory, gather.c the loads of many keys, answer.c and answer_value.c what is
- * written back, answer_cache.c what is written again.
+ * written back, answer_cache.c what is written again, access.c what the access log says of it.
  *
  * All of it runs on HTTP threads, for the connection that is being handled, but for wake-ups. */
 #ifndef SERVER_IN_H
