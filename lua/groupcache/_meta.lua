@@ -191,7 +191,7 @@ function Node:set_peers(urls, group) end
 ---@return groupcache.Code? code
 function Node:reload() end
 
---- What /stats says. Needs lua-cjson.
+--- What /stats says.
 ---@return table
 function Node:stats() end
 
@@ -245,6 +245,16 @@ function groupcache.all(functions) end
 --- Seconds on the node's monotonic clock.
 ---@return groupcache.Seconds
 function groupcache.now() end
+
+--- Stands for nil inside of values with the codec "json" or "msgpack"; cjson.null, too.
+---@type userdata
+groupcache.null = nil
+
+--- Marks a table as a list, so that it is one with the codec "json" though it is empty.
+---@generic T: table
+---@param t T
+---@return T
+function groupcache.list(t) end
 
 --- Writes a line to the node's log.
 ---@param level "debug"|"info"|"warn"|"error"

@@ -165,7 +165,7 @@ local function check_group(name, given)
       name, o.max_value_bytes, MAX_VALUE)
   end
   if o.codec ~= nil then
-    o.codec, err = codec.find(o.codec)
+    o.codec, err = codec.find(o.codec, o.max_value_bytes)
     if not o.codec then
       return nil, ("group %q: %s"):format(name, err)
     end
@@ -251,6 +251,18 @@ function groupcache.all(functions)
   end
   core.check_can_wait("groupcache.all")
   return wait.all(functions)
+end
+
+--- What stands for nil inside of values with the codec "json" or "msgpack"; cjson.null, too.
+groupcache.null = core.null
+
+--- Marks a table as a list, so that it is one with the codec "json" though it is empty.
+-- @return the table
+function groupcache.list(t)
+  if type(t) ~= "table" then
+    error(("groupcache.list: a %s, and must be a table"):format(type(t)), 2)
+  end
+  return setmetatable(t, core.list)
 end
 
 --- Seconds on the clock that ctx.deadline is on; its zero means nothing.

@@ -8,7 +8,8 @@
  * One file a subject: core.c opens and holds what all share, group.c defines and asks groups,
  * hits.c asks them for what is there, io.c waits for HTTP and time, loop.c is for the Lua side of
  * other event loops, library.c asks groups from a program of its own, node.c runs nodes; many.c
- * asks for many keys, change.c sets and removes, peek.c looks, each for getters and for programs.
+ * asks for many keys, change.c sets and removes, peek.c looks, each for getters and for programs;
+ * encode.c and decode.c are between values and bytes.
  */
 #ifndef BIND_H
 #define BIND_H
@@ -32,13 +33,18 @@ int luaopen_groupcache_core(lua_State *L);
 
 /* The functions of each file, ended by NULL. */
 extern const luaL_Reg bind_group[], bind_io[], bind_library[], bind_loop[], bind_node[],
-    bind_many[], bind_change[], bind_peek[], bind_hits[];
+    bind_many[], bind_change[], bind_peek[], bind_hits[], bind_encode[], bind_decode[];
 
 /* Metatables: made once per state by luaopen_groupcache_core(). */
 #define BIND_OP "groupcache.op"
 #define BIND_SCRIPT "groupcache.script"
 #define BIND_NODE "groupcache.node"
 #define BIND_HANDLE "groupcache.handle"
+
+#define BIND_LIST "groupcache.list" /* of a table that is a list though it is empty */
+
+/* How deep tables are nested that have an encoding. */
+enum { BIND_MAX_DEPTH = 128 };
 
 /* Pushes nil, message, code and returns 3. */
 int l_error(lua_State *L, const struct error *e);

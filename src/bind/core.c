@@ -345,6 +345,10 @@ __attribute__((visibility("default"))) int luaopen_groupcache_core(lua_State *L)
 {
     l_new_class(L, BIND_OP, op_methods);
     l_new_class(L, BIND_OWNER, owner_methods);
+    luaL_newmetatable(L, BIND_LIST);
+    lua_pushliteral(L, "array");
+    lua_setfield(L, -2, "__jsontype");
+    lua_pop(L, 1);
     bind_library_open(L);
     bind_hits_open(L);
     bind_loop_open(L);
@@ -360,6 +364,12 @@ __attribute__((visibility("default"))) int luaopen_groupcache_core(lua_State *L)
     luaL_setfuncs(L, bind_change, 0);
     luaL_setfuncs(L, bind_peek, 0);
     luaL_setfuncs(L, bind_hits, 0);
+    luaL_setfuncs(L, bind_encode, 0);
+    luaL_setfuncs(L, bind_decode, 0);
+    lua_pushlightuserdata(L, NULL);
+    lua_setfield(L, -2, "null");
+    luaL_getmetatable(L, BIND_LIST);
+    lua_setfield(L, -2, "list");
     lua_pushliteral(L, GROUPCACHE_VERSION);
     lua_setfield(L, -2, "version");
     return 1;

@@ -15,6 +15,9 @@ struct json {
     const char *flaw; /* what json_text() has found besides bad syntax; NULL: nothing */
 };
 
+/* Steps over space. */
+void json_space(struct json *j);
+
 /* Steps over one of {}[]:, and the space around it. 0 when something else stands there. */
 int json_char(struct json *j, char c);
 
