@@ -271,6 +271,7 @@ function groupcache.log(level, message, fields) end
 ---@field max_bytes? integer of the answer's body; default: the group's max_value_bytes
 ---@field ca_file? string PEM file of the authorities to trust for https; default: the system's
 ---@field insecure? boolean https without verifying the other side; default false
+---@field decode? boolean whether a body with Content-Encoding gzip or deflate is decoded; default true
 
 ---@class groupcache.http.Request: groupcache.http.Options
 ---@field url string http:// or https://

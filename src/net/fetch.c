@@ -34,6 +34,7 @@
 #include "base/inbox.h"
 #include "base/mem.h"
 #include "net/head.h"
+#include "net/inflate.h"
 #include "net/net.h"
 #include "net/net_curl.h"
 #include "net/request.h"
@@ -71,6 +72,7 @@ struct fetch {
     struct curl_slist *headers;
     long connect_ms, timeout_ms;
     size_t max_bytes;
+    int decode;
     int insecure;
     int repeatable;        /* the other side may carry the request out twice */
     const char *data_flaw; /* a literal */
@@ -83,6 +85,7 @@ struct fetch {
     int stale;                  /* the kept connection was none to be used */
     struct head head;           /* of the answer */
     const char *flaw;           /* why we gave the answer up, NULL when we did not */
+    struct inflate *inflate;    /* NULL until there is a body to decode */
     struct buf body;
     enum fetch_phase phase;
     int status;
@@ -222,6 +225,7 @@ static void copy_opts(struct fetch *f, const struct fetch_opts *o)
     f->connect_ms = limit_ms(o->connect_timeout_ms, DEFAULT_CONNECT_MS);
     f->timeout_ms = limit_ms(o->timeout_ms, DEFAULT_TIMEOUT_MS);
     f->max_bytes = o->max_bytes ? o->max_bytes : DEFAULT_MAX_BYTES;
+    f->decode = o->decode;
     f->insecure = o->insecure;
     f->repeatable = o->repeatable || request_is_idempotent(method_of(o));
     f->data = o->data;
@@ -298,6 +302,8 @@ static void judge(struct fetch *f, CURLcode code)
     } else if (f->head.part != HEAD_TRAILERS) {
         fail(f, ERR_PEER, FETCH_NO_ANSWER, "the answer ended within its headers (status %d)",
              f->head.status);
+    } else if (f->inflate && !inflate_is_whole(f->inflate)) {
+        fail(f, ERR_PEER, FETCH_NO_ANSWER, "the answer's compressed body is cut short");
     } else {
         f->phase = FETCH_ANSWERED;
         f->status = f->head.status;
@@ -466,12 +472,30 @@ static int hand_over(struct fetch *f)
     return !b->failed;
 }
 
+/* Appends what compressed bytes of the body say. 0: they say nothing that may be used. */
+static int decode(struct fetch *f, const char *bytes, size_t n)
+{
+    if (f->head.coding == HEAD_ENCODED) {
+        f->flaw = "a Content-Encoding other than gzip or deflate";
+        return 0;
+    }
+    if (!f->inflate)
+        f->inflate = inflate_new(f->head.coding == HEAD_GZIP ? INFLATE_GZIP : INFLATE_DEFLATE);
+    if (!f->inflate)
+        f->body.failed = ERR_NOMEM;
+    else
+        f->flaw = inflate_put(f->inflate, bytes, n, &f->body);
+    return !f->flaw && !f->body.failed;
+}
+
 /* CURLOPT_WRITEFUNCTION */
 static size_t on_body(char *bytes, size_t one, size_t n, void *arg)
 {
     struct fetch *f = arg;
 
     (void)one;
+    if (f->decode && f->head.coding != HEAD_PLAIN)
+        return decode(f, bytes, n) ? n : 0;
     if (!f->body.cap && !f->data)
         reserve(f);
     if (buf_put(&f->body, bytes, n))
@@ -674,6 +698,7 @@ void fetch_unref(struct fetch *f)
     if (!f || atomic_fetch_sub(&f->refs, 1) != 1)
         return;
     buf_deinit(&f->body);
+    inflate_free(f->inflate);
     net_unref(f->net);
     mem_free(f);
 }
@@ -696,6 +721,11 @@ int fetch_status(const struct fetch *f)
 struct buf *fetch_body(struct fetch *f)
 {
     return &f->body;
+}
+
+int fetch_decoded(const struct fetch *f)
+{
+    return f->inflate != NULL;
 }
 
 /* libcurl takes the line's end for the value of an empty header. */
