@@ -45,8 +45,9 @@ enum {
     DEFAULT_TIMEOUT_MS = 5000,
     DEFAULT_MAX_BYTES = 8 << 20,
     RESERVE_MAX = 1 << 20, /* memory given to an announced length before its bytes come */
-    IDLE_S = 45,           /* a connection unused for longer is not used again */
-    LIFETIME_S = 300       /* nor one that is older */
+    SECOND_FAMILY_MS = 200,
+    IDLE_S = 45,     /* a connection unused for longer is not used again */
+    LIFETIME_S = 300 /* nor one that is older */
 };
 
 /* How the exchange is put to libcurl. */
@@ -361,6 +362,24 @@ static void on_ended(struct transfer *t, CURLcode code, const struct error *why)
 
 /* --- the connection --- */
 
+/* CURLOPT_OPENSOCKETFUNCTION: one for each address that is tried. */
+static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *addr)
+{
+    struct fetch *f = arg;
+
+    (void)purpose;
+    net_connecting(f->net, &f->transfer, (uint64_t)f->connect_ms);
+    return net_open_socket(f->net, addr);
+}
+
+/* When both families have an address, libcurl tries the second beside the first after a while. */
+static long second_family_ms(const struct fetch *f)
+{
+    long half = f->connect_ms / 2;
+
+    return half < SECOND_FAMILY_MS ? (half > 1 ? half : 1) : SECOND_FAMILY_MS;
+}
+
 /* CURLOPT_PREREQFUNCTION: there is a connection, and the request is about to be sent. */
 static int before_request(void *arg, char *ip, char *local_ip, int port, int local_port)
 {
@@ -372,6 +391,7 @@ static int before_request(void *arg, char *ip, char *local_ip, int port, int loc
     (void)local_ip;
     (void)port;
     (void)local_port;
+    net_connected(&f->transfer);
     if (f->sent && !f->repeatable) {
         f->flaw = "the connection ended before an answer came";
         return CURL_PREREQFUNC_ABORT;
@@ -538,8 +558,9 @@ static CURLcode set_common(struct fetch *f)
     SET(CURLOPT_PREREQFUNCTION, before_request);
     SET(CURLOPT_PREREQDATA, f);
     SET(CURLOPT_DEBUGFUNCTION, on_debug);
-    SET(CURLOPT_OPENSOCKETFUNCTION, net_open_socket);
-    SET(CURLOPT_OPENSOCKETDATA, f->net);
+    SET(CURLOPT_OPENSOCKETFUNCTION, open_socket);
+    SET(CURLOPT_OPENSOCKETDATA, f);
+    SET(CURLOPT_HAPPY_EYEBALLS_TIMEOUT_MS, second_family_ms(f));
     SET(CURLOPT_CLOSESOCKETFUNCTION, net_close_socket);
     SET(CURLOPT_CLOSESOCKETDATA, f->net);
     SET(CURLOPT_NOSIGNAL, 1L);

@@ -29,6 +29,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -42,6 +43,8 @@ enum {
     DEFAULT_HOST_CONNECTIONS = 64,
     DEFAULT_CONNECTIONS = 512,
     DEFAULT_TICK_MS = 50,
+    NUDGES = 20, /* in the time to connect */
+    NUDGE_MIN_MS = 10,
     EVENTS_MAX = 64 /* taken from epoll in one turn */
 };
 
@@ -52,6 +55,8 @@ struct watch {
     unsigned char wanted;     /* EPOLLIN, EPOLLOUT: what libcurl waits for */
     unsigned char registered; /* what the epoll set holds for it */
     unsigned char connection; /* opened by net_open_socket() and not closed yet */
+    unsigned char heard;      /* libcurl has waited for its bytes, so it was connected */
+    ino_t socket;             /* of a connection: whose number this was when it was opened */
 };
 
 struct net {
@@ -173,6 +178,15 @@ static void watch_idle(struct net *n, struct watch *w, int fd)
         drop_connection(n, w, fd);
 }
 
+/* libcurl closes the socket of an address that it gives up without a word, and says only then that
+ * it watches it no longer: the number may be another thread's by now. */
+static int is_closed(const struct watch *w, int fd)
+{
+    struct stat st;
+
+    return !w->heard && (fstat(fd, &st) || st.st_ino != w->socket);
+}
+
 static int on_socket(CURL *curl, curl_socket_t fd, int what, void *arg, void *unused)
 {
     struct net *n = arg;
@@ -187,6 +201,8 @@ static int on_socket(CURL *curl, curl_socket_t fd, int what, void *arg, void *un
         w->wanted |= EPOLLIN;
     if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT)
         w->wanted |= EPOLLOUT;
+    if (w->wanted & EPOLLIN)
+        w->heard = 1;
     if (w->wanted) {
         if (w->connection && w->wanted == w->registered)
             return 0;
@@ -194,26 +210,27 @@ static int on_socket(CURL *curl, curl_socket_t fd, int what, void *arg, void *un
     }
     if (!w->connection)
         unregister(n, w, fd);
+    else if (is_closed(w, fd))
+        *w = (struct watch){0}; /* the epoll set forgets what is closed */
     else
         watch_idle(n, w, fd);
     return 0;
 }
 
-curl_socket_t net_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *addr)
+curl_socket_t net_open_socket(struct net *n, const struct curl_sockaddr *addr)
 {
-    struct net *n = arg;
     int fd = socket(addr->family, addr->socktype | SOCK_CLOEXEC, addr->protocol);
     struct watch *w;
+    struct stat st;
 
-    (void)purpose;
     if (fd < 0)
         return CURL_SOCKET_BAD;
     w = watch_of(n, fd);
-    if (!w) {
+    if (!w || fstat(fd, &st)) {
         close(fd);
         return CURL_SOCKET_BAD;
     }
-    *w = (struct watch){.connection = 1};
+    *w = (struct watch){.connection = 1, .socket = st.st_ino};
     return fd;
 }
 
@@ -303,8 +320,32 @@ enum err net_add_again(struct transfer *t, struct error *e)
 void net_remove(struct net *n, struct transfer *t)
 {
     timers_cancel(&n->timers, &t->timer);
+    net_connected(t);
     curl_multi_remove_handle(n->multi, t->curl);
     list_del(&t->link);
+}
+
+/* Unpausing what was paused is how libcurl is made to look at one handle at once. */
+static void on_nudge(struct timer *timer)
+{
+    struct transfer *t = list_entry(timer, struct transfer, nudge);
+
+    curl_easy_pause(t->curl, CURLPAUSE_ALL);
+    curl_easy_pause(t->curl, CURLPAUSE_CONT);
+    timers_set(&t->net->timers, &t->nudge, real_ms() + t->nudge_ms);
+}
+
+void net_connecting(struct net *n, struct transfer *t, uint64_t connect_ms)
+{
+    t->nudge.run = on_nudge;
+    t->nudge_ms = connect_ms / NUDGES > NUDGE_MIN_MS ? connect_ms / NUDGES : NUDGE_MIN_MS;
+    timers_set(&n->timers, &t->nudge, real_ms() + NUDGE_MIN_MS); /* fails: as late as libcurl is */
+}
+
+void net_connected(struct transfer *t)
+{
+    if (t->nudge.slot)
+        timers_cancel(&t->net->timers, &t->nudge);
 }
 
 /* A new connection whose answer came before libcurl waited for it was never in the epoll set. */
