@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #include "base/thread.h"
-#include "bind/bind.h"
+#include "bind/open.h"
 
 /* Every connection, in and out, is a descriptor: use all that the operator allows. */
 static void raise_descriptor_limit(void)

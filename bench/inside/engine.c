@@ -16,9 +16,9 @@
 #include "base/log.h"
 #include "cache/group.h"
 #include "cache/reader.h"
-#include "cache/ring.h"
 #include "net/net.h"
-#include "net/peers.h"
+#include "peer/peers.h"
+#include "peer/ring.h"
 
 enum { KEY_LEN = 12, RING_KEYS = 1 << 16, HIT_KEYS = 512, BATCH = 1024, MAX_THREADS = 64 };
 

@@ -12,7 +12,7 @@ local unit = require "support.unit"
 local owned = {}
 
 function owned.keys(peers, place, count, first)
-  local C = unit.load("cache/ring.h", "base/hash.h", "base/err.h")
+  local C = unit.load("peer/ring.h", "base/hash.h", "base/err.h")
   local list = ffi.new("const char *[?]", #peers)
   for i, url in ipairs(peers) do
     list[i - 1] = url

@@ -16,29 +16,6 @@ function Alone:__tostring()
   return ("groupcache.group(%q)"):format(self.name)
 end
 
--- What the getter did, as a result of its own contract.
-local function finish(self, load, ok, value, err, ttl)
-  if not ok then
-    return core.load_error(load, tostring(value), "GETTER")
-  elseif value ~= nil and ttl ~= nil and type(ttl) ~= "number" and not core.is_source(ttl) then
-    local text = "group %s: the getter's third result, the ttl in seconds, is a %s"
-    return core.load_error(load, text:format(self.name, type(ttl)), "GETTER")
-  elseif type(value) == "string" then
-    local ttl_ms = type(ttl) == "number" and ttl * 1000 or nil
-    local kept, message, code = core.load_value(load, value, ttl_ms)
-    if kept ~= true then
-      return kept, message, code
-    end
-    return value, nil, "local"
-  elseif value ~= nil then
-    return core.load_error(load, ("group %s: the getter returned a %s, not a string")
-      :format(self.name, type(value)), "GETTER")
-  elseif err ~= nil then
-    return core.load_error(load, tostring(err), core.is_code(ttl) and ttl or "GETTER")
-  end
-  return core.load_error(load, ("group %s: not found"):format(self.name), "NOTFOUND")
-end
-
 --- The value of a key, loaded if need be.
 -- @param given as elsewhere; nothing bounds the getter
 -- @return value, nil, source; or nil, message, code
@@ -56,7 +33,7 @@ function Alone:get(key, given)
     return codec.unwrap(self.name, self.codec, load, message, code)
   end
   local ctx = { group = self.name, key = key, from_peer = false }
-  return codec.unwrap(self.name, self.codec, finish(self, load, pcall(self.getter, key, ctx)))
+  return codec.unwrap(self.name, self.codec, core.load_end(load, pcall(self.getter, key, ctx)))
 end
 
 group(Alone, {

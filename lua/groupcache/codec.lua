@@ -36,13 +36,24 @@ function codec.find(option, max_bytes)
   return named(option, max_bytes)
 end
 
+-- Why a codec gave nothing of use. Not tostring() of any object: that may be its address.
+local function reason(result, why)
+  local meta = type(why) == "table" and debug.getmetatable(why)
+  if type(why) == "string" or type(why) == "number" or meta and meta.__tostring then
+    return tostring(why)
+  elseif why then
+    return "its error is a " .. type(why)
+  end
+  return "it gave a " .. type(result)
+end
+
 --- The bytes of a value that is not nil.
 -- @return bytes; or nil, message, code or nil
 function codec.encode(name, c, value)
   local bytes, why, code = c.encode(value)
   if type(bytes) ~= "string" then
     return nil, ("group %s: the codec cannot encode the value: %s"):format(
-      name, tostring(why or "it gave a " .. type(bytes))), code
+      name, reason(bytes, why)), code
   end
   return bytes
 end
@@ -73,7 +84,7 @@ function codec.unwrap(name, c, value, err, third)
   local decoded, why = c.decode(value)
   if decoded == nil then
     return nil, ("group %s: the codec cannot decode the value: %s"):format(
-      name, tostring(why)), "GETTER"
+      name, reason(decoded, why)), "GETTER"
   end
   return decoded, err, third
 end

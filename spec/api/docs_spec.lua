@@ -219,7 +219,7 @@ for i = #codes, 1, -1 do
   end
 end
 
-local statuses = tmp.read("src/net/server_answer.c"):match "client_status%b[] = (%b{})"
+local statuses = tmp.read("src/http/answer.c"):match "client_status%b[] = (%b{})"
 
 local function client_status(name)
   return statuses:match("%[ERR_" .. name .. "%] = (%d+)")
@@ -310,7 +310,7 @@ describe("docs/api.md", function()
 
   it("has the fields of a request and of ctx", function()
     assert.same(request_fields, named(rows(chapter "### http.request")))
-    local ctx = all(tmp.read "src/script/task.c", 'lua_setfield%(L, %-[23], "([%w_]+)"%)')
+    local ctx = all(tmp.read "src/script/getter.c", 'lua_setfield%(L, %-[23], "([%w_]+)"%)')
     local described = {}
     for _, cells in ipairs(rows(chapter "## Getter")) do
       if #cells == 3 and (cells[2]:match "^string" or cells[2] == "boolean" or cells[2] == "number"
@@ -362,8 +362,7 @@ describe("docs/api.md", function()
     for _, name in ipairs(all(macro("src/cache/stats.h", "STATS_COUNTERS"), "X%(([%w_]+), ")) do
       wanted[name] = true
     end
-    for _, pattern in ipairs { 'put_number%(&%w+, "([%w_]+)"', 'put_name%(&?%w+, "([%w_]+)"',
-      'put_lru%(&%w+, "([%w_]+)"' } do
+    for _, pattern in ipairs { 'json_out_%l+%(&?%w+, "([%w_]+)"', 'put_lru%(&%w+, "([%w_]+)"' } do
       for _, name in ipairs(all(put, pattern)) do
         wanted[name] = true
       end
@@ -381,7 +380,7 @@ describe("docs/api.md", function()
   end)
 
   it("has the words that X-Cache may say", function()
-    local names = tmp.read("src/cache/flight.c"):match "SOURCE_COUNT%] = (%b{})"
+    local names = tmp.read("src/cache/source.c"):match "SOURCE_COUNT%] = (%b{})"
     local text = chapter "### For clients: /cache/GROUP/KEY"
     local described = text:match "| `X%-Cache` | the value came from |\n[^\n]*\n(.-)\n\n"
     for name in names:gmatch '"(%l+)"' do

@@ -7,7 +7,7 @@ local golang = require "interop.golang"
 local keys = require "interop.keys"
 local unit = require "support.unit"
 
-local C = unit.load "cache/ring.h"
+local C = unit.load "peer/ring.h"
 
 -- 10.0.x.y:8080 is what a ring really looks like: names that differ in a digit or two.
 local function peer_urls(n)

@@ -223,7 +223,7 @@ describe("a getter that ends badly", function()
     { "memory", 503, "NOMEM", "memory" },
     { "nil", 404, "NOTFOUND", "not found" },
     { "error", 502, "GETTER", "the origin is\nill" },
-    { "odd error", 502, "GETTER", "failed with a table as its error" },
+    { "odd error", 502, "GETTER", "second result, the error, is a table, and must be a string" },
     { "odd ttl", 502, "GETTER", "the ttl in seconds, is a string" },
     { "recursion", 502, "GETTER", "stack overflow" },
   }

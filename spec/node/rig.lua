@@ -23,7 +23,7 @@ local eventually = require "support.eventually"
 local ffi = require "ffi"
 local lfs = require "lfs"
 local tmp = require "support.tmp"
-local C = require("support.unit").load("cache/ring.h", "wire/dialect.h")
+local C = require("support.unit").load("peer/ring.h", "wire/dialect.h")
 
 local rig = {}
 rig.__index = rig

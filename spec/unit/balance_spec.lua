@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
 local ffi = require "ffi"
-local C = require("support.unit").load("cache/balance.h", "cache/ring.h", "base/mem.h")
+local C = require("support.unit").load("peer/balance.h", "peer/ring.h", "base/mem.h")
 
 describe("balance", function()
   local b

@@ -1,11 +1,11 @@
 -- SPDX-License-Identifier: MIT
 
 local ffi = require "ffi"
-local C = require("support.unit").load("net/conditional.h")
+local C = require("support.unit").load("http/conditional.h")
 
 local function tag(value)
   local out = ffi.new("char[?]", tonumber(C.ETAG_BYTES))
-  C.etag_print(C.etag_of(value, #value), out)
+  C.conditional_etag_print(C.conditional_etag(value, #value), out)
   return ffi.string(out)
 end
 
@@ -22,7 +22,7 @@ describe("an ETag", function()
 
   it("is found in If-None-Match, weakly, or by an asterisk", function()
     local function matches(list)
-      return C.etag_matches(list, etag) == 1
+      return C.conditional_etag_matches(list, etag) == 1
     end
     for _, list in ipairs { etag, " " .. etag .. " ", "W/" .. etag, '"a", ' .. etag, '"a",' .. etag,
       'W/"a" , W/' .. etag .. ', "b"', '"a,b",' .. etag, '"",' .. etag, "*", " * ", "," .. etag } do
@@ -35,17 +35,17 @@ describe("an ETag", function()
   end)
 
   it("of a value that has none is matched by an asterisk alone", function()
-    assert.equal(1, C.etag_matches("*", nil))
-    assert.equal(0, C.etag_matches('"a"', nil))
-    assert.equal(0, C.etag_is('"a"', nil))
+    assert.equal(1, C.conditional_etag_matches("*", nil))
+    assert.equal(0, C.conditional_etag_matches('"a"', nil))
+    assert.equal(0, C.conditional_etag_is('"a"', nil))
   end)
 
   it("is compared strongly in If-Range", function()
-    assert.equal(1, C.etag_is(etag, etag))
-    assert.equal(1, C.etag_is(" " .. etag .. "\t", etag))
+    assert.equal(1, C.conditional_etag_is(etag, etag))
+    assert.equal(1, C.conditional_etag_is(" " .. etag .. "\t", etag))
     for _, other in ipairs { "W/" .. etag, etag .. ",", etag .. etag, "*", '"a"', "",
       "Sat, 29 Oct 1994 19:43:31 GMT" } do
-      assert.equal(0, C.etag_is(other, etag))
+      assert.equal(0, C.conditional_etag_is(other, etag))
     end
   end)
 end)
@@ -53,7 +53,7 @@ end)
 describe("a Range", function()
   local function range(text, n)
     local first, last = ffi.new "uint64_t[1]", ffi.new "uint64_t[1]"
-    local kind = tonumber(C.range_parse(text, n, first, last))
+    local kind = tonumber(C.conditional_range(text, n, first, last))
     if kind == tonumber(C.RANGE_PART) then
       return { tonumber(first[0]), tonumber(last[0]) }
     end
@@ -94,7 +94,7 @@ end)
 describe("max-age", function()
   local function max_age(text)
     local seconds = ffi.new "uint64_t[1]"
-    local there = C.max_age_parse(text, seconds)
+    local there = C.conditional_max_age(text, seconds)
     return there == 1 and tonumber(seconds[0]) or there == 0 and "none" or "bad"
   end
 

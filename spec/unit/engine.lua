@@ -212,7 +212,7 @@ function methods:many(keys, from_peer)
   last_many = last_many + 1
   local id, m = last_many, { ended = 0 }
   on_many_done[id] = function() m.ended = m.ended + 1 end
-  m.c = C.many_start(self.c, list, #keys, from_peer and 1 or 0, nil, many_done,
+  m.c = C.group_many_start(self.c, list, #keys, from_peer and 1 or 0, nil, many_done,
     ffi.cast("void *", id))
   if m.c == nil then
     return nil
@@ -221,15 +221,15 @@ function methods:many(keys, from_peer)
     local out = {}
     for i = 1, #keys do
       out[i] = { wakes = 0 }
-      answer(out[i], C.many_result(m.c, i - 1))
+      answer(out[i], C.group_many_result(m.c, i - 1))
     end
     return out
   end
   function m.cancel()
-    return C.many_cancel(m.c) == 1
+    return C.group_many_cancel(m.c) == 1
   end
   function m.free()
-    C.many_free(m.c)
+    C.group_many_free(m.c)
   end
   return m
 end
@@ -240,12 +240,12 @@ function methods:many_wait(keys, timeout_ms)
   for i, key in ipairs(keys) do
     list[i - 1].bytes, list[i - 1].n = ffi.cast("const char *", key), #key
   end
-  local m = C.many_wait(self.c, list, #keys, timeout_ms or 0)
+  local m = C.group_many_wait(self.c, list, #keys, timeout_ms or 0)
   for i = 1, #keys do
     out[i] = { wakes = 0 }
-    answer(out[i], C.many_result(m, i - 1))
+    answer(out[i], C.group_many_result(m, i - 1))
   end
-  C.many_free(m)
+  C.group_many_free(m)
   return out
 end
 

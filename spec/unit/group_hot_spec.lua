@@ -58,7 +58,7 @@ describe("group with hot = \"rate\"", function()
   end
 
   local function rate(key)
-    return C.group_minute_qps(g.c, engine.hash(key))
+    return C.group_hot_minute_qps(g.c, engine.hash(key))
   end
 
   -- Gets until the key's value is kept, with ms between them.

@@ -45,13 +45,13 @@ describe("group", function()
 
   -- The item's time that the group gives to a value without one of its own.
   local function own_ttl()
-    return tonumber(C.group_expiry_ms(g.c)) - tonumber(C.clock_ms())
+    return tonumber(C.group_keep_expiry_ms(g.c)) - tonumber(C.clock_ms())
   end
 
   describe("gives a value without a time of its own", function()
     it("none that ends, with ttl 0", function()
       begin { ttl_ms = 0 }
-      assert.equal(0ULL, C.group_expiry_ms(g.c))
+      assert.equal(0ULL, C.group_keep_expiry_ms(g.c))
     end)
 
     it("the group's ttl, without jitter to the millisecond", function()

@@ -4,7 +4,7 @@
 -- later returns what was loaded before it. The nodes are groups of this process; what goes between
 -- them are messages that this spec delivers, in every order that a network could.
 --
--- The order of a change is the one of net/change.c: the owner first, then everyone else.
+-- The order of a change is the one of change/change.c: the owner first, then everyone else.
 
 jit.off(true, true) -- the groups call back into Lua
 

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
 local ffi = require "ffi"
-local C = require("support.unit").load("cache/ring.h", "base/hash.h", "base/md5.h",
+local C = require("support.unit").load("peer/ring.h", "base/hash.h", "base/md5.h",
   "base/mem.h")
 
 local NONE = 0xffffffffffffffffULL

@@ -9,8 +9,10 @@
 #include "base/clock.h"
 #include "base/gate.h"
 #include "base/mem.h"
+#include "bind/core.h"
+#include "bind/which.h"
 #include "cache/group.h"
-#include "net/change.h"
+#include "change/change.h"
 #include "script/op.h"
 #include "script/task.h"
 #include "script/vm.h"
@@ -26,8 +28,8 @@ static void keep_end(struct end *end, const struct change_result *r)
     size_t i;
 
     end->err = r->err;
-    for (i = 0; i < r->n_missing; i++)
-        buf_put(&end->missing, r->missing[i], strlen(r->missing[i]) + 1);
+    for (i = 0; i < r->n_unconfirmed; i++)
+        buf_put(&end->missing, r->unconfirmed[i], strlen(r->unconfirmed[i]) + 1);
 }
 
 /* Pushes true | nil, message, code | nil, message, "PEER", list of URLs. */
@@ -40,7 +42,7 @@ static int push_end(lua_State *L, const struct end *end)
         lua_pushboolean(L, 1);
         return 1;
     }
-    l_error(L, &end->err);
+    core_error(L, &end->err);
     if (end->err.code != ERR_PEER)
         return 3;
     lua_newtable(L);
@@ -66,7 +68,7 @@ static enum batch_op check_op(lua_State *L, int index)
 static void check_change(lua_State *L, struct change_opts *o, double *ttl_ms)
 {
     o->op = check_op(L, 2);
-    o->keys = l_check_keys(L, 3, &o->n_keys);
+    o->keys = core_check_keys(L, 3, &o->n_keys);
     if (o->op == BATCH_SET) {
         luaL_argcheck(L, o->n_keys == 1, 3, "a set is of one key");
         o->value = luaL_checklstring(L, 4, &o->value_len);
@@ -115,8 +117,8 @@ static int l_change(lua_State *L)
     task_check_can_wait(L, what);
     lua_settop(L, 6);
     check_change(L, &o, &ttl_ms);
-    slot = l_new_op(L);
-    o.group = l_group(L, what, &changes);
+    slot = core_new_op(L);
+    o.group = which_group(L, what, &changes);
     c = mem_zalloc(sizeof(*c));
     op_init(&c->op, &change_kind, vm_of(L));
     buf_init(&c->end.missing, 0);
@@ -130,7 +132,7 @@ static int l_change(lua_State *L)
 /* core.change_result(op) -> true | nil, message, code, list of those that did not confirm */
 static int l_change_result(lua_State *L)
 {
-    struct op *op = l_check_op(L, 1);
+    struct op *op = core_check_op(L, 1);
 
     luaL_argcheck(L, op->kind == &change_kind && op->done, 1, "not a change that has ended");
     return push_end(L, &((struct change_op *)(void *)op)->end);
@@ -204,8 +206,8 @@ static int l_wait_change(lua_State *L)
 
     lua_settop(L, 5);
     check_change(L, &o, &ttl_ms);
-    slot = l_owner(L, release_end);
-    o.group = l_group(L, "group:set", &changes);
+    slot = core_owner(L, release_end);
+    o.group = which_group(L, "group:set", &changes);
     *slot = end = mem_zalloc(sizeof(*end));
     buf_init(&end->missing, 0);
     if (changes)

@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/num.h"
+#include "bind/core.h"
 #include "wire/json.h"
 
 struct decoder {
@@ -34,8 +35,8 @@ static int go_deeper(lua_State *L, struct decoder *d, size_t items, size_t membe
 {
     size_t left = (size_t)(d->j.end - d->j.at);
 
-    if (d->depth == BIND_MAX_DEPTH || !lua_checkstack(L, 8)) {
-        snprintf(d->wrong, sizeof(d->wrong), "it is nested more than %d deep", BIND_MAX_DEPTH);
+    if (d->depth == CORE_MAX_DEPTH || !lua_checkstack(L, 8)) {
+        snprintf(d->wrong, sizeof(d->wrong), "it is nested more than %d deep", CORE_MAX_DEPTH);
         return 0;
     }
     d->depth++;
@@ -48,7 +49,7 @@ static int go_deeper(lua_State *L, struct decoder *d, size_t items, size_t membe
 /* What was an empty list is one when it is encoded again. */
 static void mark_list(lua_State *L)
 {
-    luaL_getmetatable(L, BIND_LIST);
+    luaL_getmetatable(L, CORE_LIST);
     lua_setmetatable(L, -2);
 }
 
@@ -389,7 +390,7 @@ static int l_decode(lua_State *L)
     size_t n;
     const char *bytes = luaL_checklstring(L, 1, &n);
     int msgpack = !strcmp(luaL_checkstring(L, 2), "msgpack");
-    void **slot = l_owner(L, free_decoder);
+    void **slot = core_owner(L, free_decoder);
     struct decoder *d = mem_zalloc(sizeof(*d));
     int ok;
 

@@ -11,11 +11,12 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/num.h"
+#include "bind/core.h"
 
 struct encoder {
     struct buf out;
     int msgpack;                      /* else JSON */
-    const void *path[BIND_MAX_DEPTH]; /* the tables that the value stands in */
+    const void *path[CORE_MAX_DEPTH]; /* the tables that the value stands in */
     int depth;
     char wrong[160]; /* why it cannot be */
 };
@@ -289,8 +290,8 @@ static int put_table(lua_State *L, struct encoder *e)
         if (e->path[i] == table)
             return fail(e, "a table is inside itself");
     }
-    if (e->depth == BIND_MAX_DEPTH || !lua_checkstack(L, 8)) {
-        snprintf(e->wrong, sizeof(e->wrong), "tables are nested more than %d deep", BIND_MAX_DEPTH);
+    if (e->depth == CORE_MAX_DEPTH || !lua_checkstack(L, 8)) {
+        snprintf(e->wrong, sizeof(e->wrong), "tables are nested more than %d deep", CORE_MAX_DEPTH);
         return 0;
     }
     e->path[e->depth++] = table;
@@ -332,7 +333,7 @@ static int l_encode(lua_State *L)
 {
     int msgpack = !strcmp(luaL_checkstring(L, 2), "msgpack");
     size_t max = (size_t)luaL_checknumber(L, 3);
-    void **slot = l_owner(L, free_encoder);
+    void **slot = core_owner(L, free_encoder);
     struct encoder *e = mem_zalloc(sizeof(*e));
     int ok;
 
@@ -349,7 +350,7 @@ static int l_encode(lua_State *L)
             lua_pushstring(L, e->out.failed ? "there is no memory for it" : e->wrong);
         lua_pushstring(L, e->out.failed ? err_name(e->out.failed) : NULL);
     } else {
-        l_make_room(L, e->out.len);
+        core_make_room(L, e->out.len);
         lua_pushlstring(L, e->out.data, e->out.len);
     }
     free_encoder(e);

@@ -9,6 +9,8 @@
 
 #include "base/list.h"
 #include "base/mem.h"
+#include "bind/core.h"
+#include "bind/which.h"
 #include "cache/group.h"
 #include "cache/groups.h"
 #include "script/defs.h"
@@ -16,34 +18,12 @@
 #include "script/task.h"
 #include "script/vm.h"
 
-static struct vm *check_vm(lua_State *L, const char *what)
-{
-    struct vm *vm = vm_of(L);
-
-    if (!vm)
-        task_raise(L, "%s belongs into a node script, which groupcached runs", what);
-    return vm;
-}
-
-void l_check_numbers(lua_State *L, int index, struct group_opts *out)
-{
-    luaL_checktype(L, index, LUA_TTABLE);
-    group_opts_init(out);
-#define X(type, field, initial)                                                                    \
-    lua_getfield(L, index, #field);                                                                \
-    if (!lua_isnil(L, -1))                                                                         \
-        out->field = (type)luaL_checknumber(L, -1);                                                \
-    lua_pop(L, 1);
-    GROUP_NUMBERS(X)
-#undef X
-}
-
 /* core.define(name, numbers, content_type, getter, where, pass_headers, peers or nil, takes_ctx):
  * records a group. The options come checked and complete from groupcache/init.lua. -> true | nil,
  * message, code */
 static int l_define(lua_State *L)
 {
-    struct vm *vm = check_vm(L, "groupcache.group");
+    struct vm *vm = which_vm(L, "groupcache.group");
     struct def d = {
         .name = (char *)(size_t)luaL_checkstring(L, 1), /* borrowed: defs_add() copies */
         .content_type = (char *)(size_t)luaL_checkstring(L, 3),
@@ -57,14 +37,14 @@ static int l_define(lua_State *L)
     if (!vm_defining(vm)) {
         error_set(&e, ERR_INVAL,
                   "group \"%s\": groups are defined while the script runs, not later", d.name);
-        return l_error(L, &e);
+        return core_error(L, &e);
     }
-    l_check_numbers(L, 2, &d.opts);
+    core_check_numbers(L, 2, &d.opts);
     luaL_checktype(L, 4, LUA_TFUNCTION);
     lua_pushvalue(L, 4);
     d.getter_ref = luaL_ref(L, LUA_REGISTRYINDEX); /* a def that is refused ends the script */
     if (defs_add(vm_defs(vm), &d, &e))
-        return l_error(L, &e);
+        return core_error(L, &e);
     lua_pushboolean(L, 1);
     return 1;
 }
@@ -92,7 +72,7 @@ static void get_cancel(struct op *op)
 {
     struct get_op *g = (struct get_op *)(void *)op;
 
-    patience_end(&g->patience);
+    core_patience_end(&g->patience);
     if (group_cancel(g->group, &g->waiter))
         op_drop(op); /* nobody will finish it */
 }
@@ -124,32 +104,11 @@ static void get_late(struct op *op)
 static int push_result(lua_State *L, const struct result *r)
 {
     if (!r->item)
-        return l_error(L, &r->err);
+        return core_error(L, &r->err);
     lua_pushlstring(L, item_value(r->item), r->item->value_len);
     lua_pushnil(L);
     lua_pushstring(L, source_name(r->source));
     return 3;
-}
-
-struct group *l_group(lua_State *L, const char *what, struct changes **changes)
-{
-    size_t name_len;
-    const char *name;
-    struct groups *groups;
-    struct group *group;
-    struct vm *vm;
-
-    if (lua_type(L, 1) == LUA_TUSERDATA)
-        return l_handle_group(L, changes);
-    name = luaL_checklstring(L, 1, &name_len);
-    vm = check_vm(L, what);
-    groups = vm_groups(vm);
-    group = groups ? groups_find(groups, name, name_len) : NULL;
-    if (!group)
-        task_raise(L, "group \"%s\" is not part of the running node", name);
-    if (changes)
-        *changes = vm_changes(vm);
-    return group;
 }
 
 /* core.get(group, key, timeout_ms or nil, missed) -> op; then await it and take
@@ -159,19 +118,19 @@ static int l_get(lua_State *L)
     size_t key_len;
     const char *key = luaL_checklstring(L, 2, &key_len);
     double timeout_ms = luaL_optnumber(L, 3, 0); /* init.lua has checked it */
-    struct vm *vm = check_vm(L, "group:get");
-    struct op **slot = l_new_op(L);
+    struct vm *vm = which_vm(L, "group:get");
+    struct op **slot = core_new_op(L);
     struct group *group;
     struct get_op *g;
     uint32_t hash;
 
     task_check_can_wait(L, "group:get");
-    group = l_group(L, "group:get", NULL);
+    group = which_group(L, "group:get", NULL);
     g = mem_zalloc(sizeof(*g));
     op_init(&g->op, &get_kind, vm);
     g->group = group;
     g->waiter.wake = get_wake;
-    g->waiter.from = task_flight(vm_current(vm));
+    g->waiter.from = vm_current(vm)->flight;
     *slot = &g->op;
     hash = group_hash(key, key_len);
     if (!lua_toboolean(L, 4))
@@ -180,7 +139,7 @@ static int l_get(lua_State *L)
         g->op.done = 1;
         op_drop(&g->op);
     } else if (timeout_ms > 0) {
-        patience_begin(&g->patience, &g->op, (uint64_t)timeout_ms, get_late);
+        core_patience_begin(&g->patience, &g->op, (uint64_t)timeout_ms, get_late);
     }
     return 1;
 }
@@ -188,11 +147,11 @@ static int l_get(lua_State *L)
 /* core.get_result(op) -> value, nil, source | nil, message, code */
 static int l_get_result(lua_State *L)
 {
-    struct op *op = l_check_op(L, 1);
+    struct op *op = core_check_op(L, 1);
     struct get_op *g = (struct get_op *)(void *)op;
 
     luaL_argcheck(L, op->kind == &get_kind && op->done, 1, "not a get that has ended");
-    patience_end(&g->patience);
+    core_patience_end(&g->patience);
     if (g->result.item)
         vm_make_room(vm_of(L), g->result.item->value_len);
     return push_result(L, &g->result);

@@ -10,6 +10,8 @@
 #include <lua.h>
 #include <string.h>
 
+#include "bind/core.h"
+#include "bind/which.h"
 #include "cache/flight.h"
 #include "cache/group.h"
 #include "cache/item.h"
@@ -113,7 +115,7 @@ static int l_hits(lua_State *L)
     for (source = 0; source < SOURCE_COUNT; source++)
         lua_pushstring(L, source_name((enum source)source));
     lua_pushcclosure(L, l_hit, 1 + SOURCE_COUNT);
-    g = l_group(L, "group:get", NULL);
+    g = which_group(L, "group:get", NULL);
     h->vm = vm_of(L);
     h->reader = reader_new(g);
     group_unref(g);
@@ -127,7 +129,7 @@ static const luaL_Reg hits_methods[] = {
 
 void bind_hits_open(lua_State *L)
 {
-    l_new_class(L, BIND_HITS, hits_methods);
+    core_new_class(L, BIND_HITS, hits_methods);
 }
 
 const luaL_Reg bind_hits[] = {

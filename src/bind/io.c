@@ -13,8 +13,8 @@
 #include "base/list.h"
 #include "base/mem.h"
 #include "base/pct.h"
+#include "bind/core.h"
 #include "net/fetch.h"
-#include "script/defs.h"
 #include "script/op.h"
 #include "script/task.h"
 #include "script/vm.h"
@@ -54,7 +54,7 @@ static void sleep_over(struct timer *t)
 static int l_sleep(lua_State *L)
 {
     double seconds = luaL_checknumber(L, 1);
-    struct op **slot = l_new_op(L);
+    struct op **slot = core_new_op(L);
     struct vm *vm = vm_of(L);
     struct sleep_op *s;
 
@@ -208,7 +208,7 @@ static void check_headers(lua_State *L, struct request *r)
 static void check_request(lua_State *L, struct request *r)
 {
     struct task *t = vm_current(vm_of(L));
-    uint64_t now = clock_ms(), until = task_deadline_ms(t);
+    uint64_t now = clock_ms(), until = t->deadline_ms;
     uint64_t left = until > now ? until - now : 1;
     size_t url_len = 0;
     double max_bytes;
@@ -226,7 +226,7 @@ static void check_request(lua_State *L, struct request *r)
         r->opts.timeout_ms = left;
     r->opts.connect_timeout_ms = opt_ms(L, "connect_timeout", 0);
     lua_getfield(L, 1, "max_bytes");
-    max_bytes = luaL_optnumber(L, -1, (double)task_def(t)->opts.max_value_bytes);
+    max_bytes = luaL_optnumber(L, -1, (double)t->max_bytes);
     if (!(max_bytes >= 1 && max_bytes <= MAX_ANSWER))
         task_raise(L, "http.request: max_bytes is %f, and must be 1 to %d", max_bytes, MAX_ANSWER);
     r->opts.max_bytes = (size_t)max_bytes;
@@ -242,7 +242,7 @@ static void check_request(lua_State *L, struct request *r)
 static int l_fetch(lua_State *L)
 {
     struct vm *vm = vm_of(L);
-    struct op **slot = l_new_op(L);
+    struct op **slot = core_new_op(L);
     struct request r;
     struct fetch_op *f;
     struct error e;
@@ -259,7 +259,7 @@ static int l_fetch(lua_State *L)
     f->fetch = fetch_start(vm_net(vm), &r.opts, &e);
     if (!f->fetch) {
         op_drop(&f->op); /* the userdata keeps its own reference */
-        return l_error(L, &e);
+        return core_error(L, &e);
     }
     return 1;
 }
@@ -295,12 +295,12 @@ static void push_headers(lua_State *L, const struct buf *b)
 /* core.fetch_result(op) -> { status, headers, body } | nil, message, code */
 static int l_fetch_result(lua_State *L)
 {
-    struct op *op = l_check_op(L, 1);
+    struct op *op = core_check_op(L, 1);
     struct fetch_op *f = (struct fetch_op *)(void *)op;
 
     luaL_argcheck(L, op->kind == &fetch_kind && op->done, 1, "not a fetch that has ended");
     if (f->err.code)
-        return l_error(L, &f->err);
+        return core_error(L, &f->err);
     vm_make_room(vm_of(L), f->body.len);
     lua_createtable(L, 0, 3);
     lua_pushinteger(L, f->status);
@@ -328,7 +328,7 @@ static int l_escape(lua_State *L)
     b->cap = 3 * n;
     if (pct_encode(b, bytes, n)) {
         error_set(&e, b->failed, "cannot escape %d bytes", (int)n);
-        return l_error(L, &e);
+        return core_error(L, &e);
     }
     lua_pushlstring(L, b->data, b->len);
     return 1;

@@ -14,27 +14,17 @@
 
 #include "base/clock.h"
 #include "base/list.h"
+#include "bind/core.h"
+#include "bind/handle.h"
 #include "cache/group.h"
 #include "cache/reader.h"
 #include "node/node.h"
+#include "script/outcome.h"
 #include "script/vm.h"
 
 #define BIND_LOAD "groupcache.load"
 
 static const uint64_t NO_DEADLINE_MS = (uint64_t)100 * 365 * 24 * 3600 * 1000;
-
-/* The first two fields are read by handle.lua through the FFI. */
-struct handle {
-    int source, slot;  /* of the last recall() that hit */
-    const char *value; /* borrowed from the slot */
-    size_t value_len;
-    struct group *group;     /* a reference */
-    struct reader *reader;   /* of the program's thread; set with group */
-    struct changes *changes; /* borrowed, until the group is closed; NULL: it is alone */
-    size_t max_key_bytes;    /* 0: no bound */
-    struct flight *begun;    /* a group alone: what its loader has just been given */
-    void *held;              /* an item, while its value is pushed, which may raise */
-};
 
 /* A load under way in a group alone, until the Lua side ends it. */
 struct load {
@@ -48,51 +38,11 @@ static void release_item(void *item)
     item_unref(item);
 }
 
-/* Raises when it was collected: finalizers may still see it when the state is closed. */
-static struct handle *check_handle(lua_State *L, int index)
-{
-    struct handle *h = luaL_checkudata(L, index, BIND_HANDLE);
-
-    luaL_argcheck(L, h->group, index, "this group was collected");
-    return h;
-}
-
-/* An empty handle on the stack, whose __gc copes with whatever is set later. */
-static struct handle *new_handle(lua_State *L)
-{
-    struct handle *h = lua_newuserdata(L, sizeof(*h));
-
-    memset(h, 0, sizeof(*h));
-    luaL_getmetatable(L, BIND_HANDLE);
-    lua_setmetatable(L, -2);
-    return h;
-}
-
-struct group *l_handle_group(lua_State *L, struct changes **changes)
-{
-    struct handle *h = check_handle(L, 1);
-
-    if (changes)
-        *changes = h->changes;
-    return group_ref(h->group);
-}
-
-static int l_handle_gc(lua_State *L)
-{
-    struct handle *h = luaL_checkudata(L, 1, BIND_HANDLE);
-
-    reader_free(h->reader);
-    item_unref(h->held);
-    group_unref(h->group);
-    memset(h, 0, sizeof(*h));
-    return 0;
-}
-
 /* Where an item is put while its value is pushed. Pushing may run finalizers, which may get from
  * the same handle: then, and after a push that raised, it is a userdata on the stack. Raises. */
 static void **place_for_item(lua_State *L, struct handle *h)
 {
-    return h->held ? l_owner(L, release_item) : &h->held;
+    return h->held ? core_owner(L, release_item) : &h->held;
 }
 
 /* Pushes value, nil, source. */
@@ -123,7 +73,7 @@ static int recall(void *handle, const char *key, size_t key_len)
     struct recalled found;
     enum hit hit;
 
-    if (!h->group) /* collected: as check_handle() */
+    if (!h->group) /* collected: as handle_check() */
         return HIT_NONE;
     hit = reader_recall(h->reader, key, key_len, &found);
     if (hit != HIT_NONE) {
@@ -149,7 +99,7 @@ static int l_recall(lua_State *L)
 /* core.recalled(handle) -> value and slot of what recall() has just found, number of slots */
 static int l_recalled(lua_State *L)
 {
-    struct handle *h = check_handle(L, 1);
+    struct handle *h = handle_check(L, 1);
     lua_Integer slot = h->slot;
 
     lua_pushlstring(L, h->value, h->value_len);
@@ -161,14 +111,14 @@ static int l_recalled(lua_State *L)
 /* core.handle_address(handle) -> what recall() takes */
 static int l_handle_address(lua_State *L)
 {
-    lua_pushlightuserdata(L, check_handle(L, 1));
+    lua_pushlightuserdata(L, handle_check(L, 1));
     return 1;
 }
 
 /* core.forget(handle, slot or nil): empties a slot, or all */
 static int l_forget(lua_State *L)
 {
-    struct handle *h = check_handle(L, 1);
+    struct handle *h = handle_check(L, 1);
     lua_Number slot = luaL_optnumber(L, 2, -1);
 
     if (slot >= 0 && slot < READER_SLOTS)
@@ -182,7 +132,7 @@ static int l_forget(lua_State *L)
 static int l_max_key_bytes(lua_State *L)
 {
     struct vm *vm = lua_isnoneornil(L, 1) ? vm_of(L) : NULL;
-    size_t max = vm ? vm_max_key_bytes(vm) : check_handle(L, 1)->max_key_bytes;
+    size_t max = vm ? vm_max_key_bytes(vm) : handle_check(L, 1)->max_key_bytes;
 
     if (!max)
         return 0;
@@ -193,7 +143,7 @@ static int l_max_key_bytes(lua_State *L)
 /* core.hit(handle, key) -> value, nil, source | nil on a miss */
 static int l_hit(lua_State *L)
 {
-    struct handle *h = check_handle(L, 1);
+    struct handle *h = handle_check(L, 1);
     size_t n;
     const char *key = luaL_checklstring(L, 2, &n);
     void **place = place_for_item(L, h);
@@ -207,7 +157,7 @@ static int l_hit(lua_State *L)
  * To be called after a miss, which it does not count again. */
 static int l_wait(lua_State *L)
 {
-    struct handle *h = check_handle(L, 1);
+    struct handle *h = handle_check(L, 1);
     size_t n;
     const char *key = luaL_checklstring(L, 2, &n);
     double timeout_ms = luaL_optnumber(L, 3, 0); /* node.lua has checked it */
@@ -215,7 +165,7 @@ static int l_wait(lua_State *L)
     struct result r;
 
     if (group_wait(h->group, key, n, (uint64_t)timeout_ms, &r))
-        return l_error(L, &r.err);
+        return core_error(L, &r.err);
     *place = r.item;
     return push_from(L, place, r.source);
 }
@@ -245,14 +195,14 @@ static int l_group_alone(lua_State *L)
     struct handle *h;
     struct loader loader;
 
-    l_check_numbers(L, 2, &opts);
+    core_check_numbers(L, 2, &opts);
     /* A load that waits its turn would wait for its own caller, and nobody ends one by a deadline.
      */
     opts.max_loads = UINT64_MAX;
     opts.timeout_ms = NO_DEADLINE_MS;
     opts.stale_while_revalidate_ms = 0; /* nobody runs a getter behind the caller's back */
     opts.hot = HOT_NEVER;               /* there is no other node, and nothing to measure */
-    h = new_handle(L);
+    h = handle_new(L);
     loader = (struct loader){.ctx = h, .owner = no_owner, .local = note_flight};
     h->group = group_new(name, type, &opts, &loader);
     h->reader = reader_new(h->group);
@@ -289,17 +239,29 @@ static int l_load_gc(lua_State *L)
 static int push_end(lua_State *L, struct load *l)
 {
     int n = l->result.item ? push_item(L, l->result.item, l->result.source)
-                           : l_error(L, &l->result.err);
+                           : core_error(L, &l->result.err);
 
     load_drop(l);
     return n;
 }
 
-/* core.load_begin(handle, key) -> load, to be ended by one of the two below | value, nil, source
+/* The value that the getter gave stands at the index: no copy is made of it. */
+static int push_given(lua_State *L, struct load *l, int index)
+{
+    enum source source = l->result.source;
+
+    load_drop(l);
+    lua_pushvalue(L, index);
+    lua_pushnil(L);
+    lua_pushstring(L, source_name(source));
+    return 3;
+}
+
+/* core.load_begin(handle, key) -> load, to be ended by load_end() | value, nil, source
  * when it is there after all | nil, message, code */
 static int l_load_begin(lua_State *L)
 {
-    struct handle *h = check_handle(L, 1);
+    struct handle *h = handle_check(L, 1);
     size_t n;
     const char *key = luaL_checklstring(L, 2, &n);
     struct load *l = lua_newuserdata(L, sizeof(*l));
@@ -320,7 +282,7 @@ static int l_load_begin(lua_State *L)
     group_cancel(h->group, &l->waiter);
     error_set(&e, ERR_CYCLE, "group %s: the getter asks for a key that it is loading",
               group_name(h->group));
-    return l_error(L, &e);
+    return core_error(L, &e);
 }
 
 static struct load *check_load(lua_State *L)
@@ -331,47 +293,55 @@ static struct load *check_load(lua_State *L)
     return l;
 }
 
-/* core.load_value(load, value, ttl_ms or nil for the group's own) -> true | as core.load_error() */
-static int l_load_value(lua_State *L)
+/* The text of an error object. Protected, since it is the object's own code: what that throws is
+ * dropped. */
+static void speak(lua_State *L, struct outcome *o)
 {
-    struct load *l = check_load(L);
-    size_t n;
-    const char *value = luaL_checklstring(L, 2, &n);
-    double ttl_ms = luaL_optnumber(L, 3, 0);
-    struct flight *f = l->flight;
+    struct outcome_speech s = {o, NULL};
 
-    l->flight = NULL;
-    if (group_finish_value(f, value, n, lua_isnoneornil(L, 3) ? NULL : &ttl_ms, NULL))
-        return push_end(L, l);
-    load_drop(l);
-    lua_pushboolean(L, 1);
-    return 1;
+    if (!o->object)
+        return;
+    lua_pushcfunction(L, outcome_speak);
+    lua_pushlightuserdata(L, &s);
+    lua_pushvalue(L, o->object);
+    lua_pcall(L, 2, 0, 0);
+    lua_settop(L, o->object);
 }
 
-/* core.load_error(load, message, code) -> nil, message, code | the stale value that is given
- * instead, nil, source */
-static int l_load_error(lua_State *L)
+/* core.load_end(load, as pcall() of the getter) -> value, nil, source | nil, message, code. An
+ * error may have a stale value, which is given instead. */
+static int l_load_end(lua_State *L)
 {
     struct load *l = check_load(L);
-    const char *message = luaL_checkstring(L, 2);
-    enum err code = err_from_name(luaL_checkstring(L, 3));
-    struct flight *f = l->flight;
+    const char *name = group_name(l->flight->group);
+    struct outcome o;
+    struct flight *f;
 
-    luaL_argcheck(L, code > ERR_OK && code < ERR_COUNT, 3, "no error code");
+    if (lua_toboolean(L, 2)) {
+        outcome_returned(L, 3, name, &o);
+    } else {
+        lua_settop(L, 3);
+        outcome_thrown(L, 3, &o);
+    }
+    speak(L, &o);
+    f = l->flight;
     l->flight = NULL;
-    group_finish_error(f, code, "%s", message);
+    if (o.err.code)
+        group_finish_error(f, o.err.code, "%s", o.err.msg);
+    else if (!group_finish_value(f, o.value, o.n, o.has_ttl ? &o.ttl_ms : NULL, NULL))
+        return push_given(L, l, 3);
     return push_end(L, l);
 }
 
 /* --- a group of a node in this process --- */
 
 /* node:handle(name) -> handle | nil */
-int l_node_handle(lua_State *L)
+static int l_node_handle(lua_State *L)
 {
-    struct node *n = l_check_node(L, 1);
+    struct node *n = bind_node_check(L, 1);
     size_t len;
     const char *name = luaL_checklstring(L, 2, &len);
-    struct handle *h = new_handle(L);
+    struct handle *h = handle_new(L);
 
     h->group = node_group(n, name, len);
     if (!h->group)
@@ -382,20 +352,22 @@ int l_node_handle(lua_State *L)
     return 1;
 }
 
-static const luaL_Reg handle_methods[] = {
-    {"__gc", l_handle_gc},
-    {NULL, NULL},
-};
-
 static const luaL_Reg load_methods[] = {
     {"__gc", l_load_gc},
     {NULL, NULL},
 };
 
+static const luaL_Reg node_methods[] = {
+    {"handle", l_node_handle},
+    {NULL, NULL},
+};
+
 void bind_library_open(lua_State *L)
 {
-    l_new_class(L, BIND_HANDLE, handle_methods);
-    l_new_class(L, BIND_LOAD, load_methods);
+    luaL_getmetatable(L, BIND_NODE);
+    luaL_setfuncs(L, node_methods, 0);
+    lua_pop(L, 1);
+    core_new_class(L, BIND_LOAD, load_methods);
 }
 
 const luaL_Reg bind_library[] = {
@@ -404,8 +376,7 @@ const luaL_Reg bind_library[] = {
     {"handle_address", l_handle_address},
     {"hit", l_hit},
     {"load_begin", l_load_begin},
-    {"load_error", l_load_error},
-    {"load_value", l_load_value},
+    {"load_end", l_load_end},
     {"max_key_bytes", l_max_key_bytes},
     {"recall", l_recall},
     {"recalled", l_recalled},

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "bind/core.h"
 #include "script/loop.h"
 #include "script/op.h"
 #include "script/task.h"
@@ -87,7 +88,7 @@ static const struct op_kind signal_kind = {signal_cancel, signal_free};
  * nobody waits for, nor fires, would keep the VM. */
 static int l_signal(lua_State *L)
 {
-    struct op **slot = l_new_op(L);
+    struct op **slot = core_new_op(L);
     struct signal_op *s;
 
     task_to_wait(L, "task:wait");
@@ -100,7 +101,7 @@ static int l_signal(lua_State *L)
 /* core.fire(op) */
 static int l_fire(lua_State *L)
 {
-    struct op *op = l_check_op(L, 1);
+    struct op *op = core_check_op(L, 1);
     struct signal_op *s = (struct signal_op *)(void *)op;
 
     luaL_argcheck(L, op->kind == &signal_kind, 1, "not a signal");
@@ -171,7 +172,7 @@ void bind_loop_open(lua_State *L)
 {
     static const luaL_Reg none[] = {{NULL, NULL}};
 
-    l_new_class(L, TASK_STRAND, none);
+    core_new_class(L, TASK_STRAND, none);
 }
 
 const luaL_Reg bind_loop[] = {

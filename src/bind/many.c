@@ -5,6 +5,8 @@
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "bind/core.h"
+#include "bind/which.h"
 #include "cache/group.h"
 #include "cache/group_many.h"
 #include "script/op.h"
@@ -29,16 +31,16 @@ static void push_error(lua_State *L, const struct result *r, const char *late)
 /* Pushes two tables, values and errors, by the keys of the list at `keys`. */
 static void push_answers(lua_State *L, const struct many *m, int keys, const char *late)
 {
-    size_t i, n = many_count(m), bytes = 0;
+    size_t i, n = group_many_count(m), bytes = 0;
 
     luaL_argcheck(L, lua_objlen(L, keys) == n, keys, "not the keys that were asked for");
     for (i = 0; i < n; i++)
-        bytes += many_result(m, i)->item ? many_result(m, i)->item->value_len : 0;
-    l_make_room(L, bytes);
+        bytes += group_many_result(m, i)->item ? group_many_result(m, i)->item->value_len : 0;
+    core_make_room(L, bytes);
     lua_newtable(L);
     lua_newtable(L);
     for (i = 0; i < n; i++) {
-        const struct result *r = many_result(m, i);
+        const struct result *r = group_many_result(m, i);
 
         lua_rawgeti(L, keys, (int)i + 1);
         if (r->item)
@@ -54,7 +56,7 @@ static int no_memory(lua_State *L, size_t n)
     struct error e;
 
     error_set(&e, ERR_NOMEM, "no memory for %zu loads", n);
-    return l_error(L, &e);
+    return core_error(L, &e);
 }
 
 /* --- in a getter --- */
@@ -70,7 +72,7 @@ static void many_op_free(struct op *op)
 {
     struct many_op *m = (struct many_op *)(void *)op;
 
-    many_free(m->many);
+    group_many_free(m->many);
     group_unref(m->group);
     mem_free(m);
 }
@@ -80,8 +82,8 @@ static void many_op_cancel(struct op *op)
 {
     struct many_op *m = (struct many_op *)(void *)op;
 
-    patience_end(&m->patience);
-    if (many_cancel(m->many))
+    core_patience_end(&m->patience);
+    if (group_many_cancel(m->many))
         op_drop(op);
 }
 
@@ -91,7 +93,7 @@ static void many_op_late(struct op *op)
 {
     struct many_op *m = (struct many_op *)(void *)op;
 
-    if (many_cancel(m->many))
+    if (group_many_cancel(m->many))
         op_finish(op);
 }
 
@@ -108,20 +110,20 @@ static void on_done(void *ctx, struct many *m)
 static int l_get_many(lua_State *L)
 {
     size_t n;
-    const struct key *keys = l_check_keys(L, 2, &n);
+    const struct key *keys = core_check_keys(L, 2, &n);
     double timeout_ms = luaL_optnumber(L, 3, 0); /* checked before */
-    struct op **slot = l_new_op(L);
+    struct op **slot = core_new_op(L);
     struct group *group;
     struct many_op *m;
     struct vm *vm;
 
     task_check_can_wait(L, "group:get_many");
     vm = vm_of(L);
-    group = l_group(L, "group:get_many", NULL);
+    group = which_group(L, "group:get_many", NULL);
     m = mem_zalloc(sizeof(*m));
     op_init(&m->op, &many_kind, vm);
     m->group = group;
-    m->many = many_start(group, keys, n, 0, task_flight(vm_current(vm)), on_done, m);
+    m->many = group_many_start(group, keys, n, 0, vm_current(vm)->flight, on_done, m);
     if (!m->many) {
         op_drop(&m->op);
         op_unref(&m->op);
@@ -129,24 +131,24 @@ static int l_get_many(lua_State *L)
     }
     *slot = &m->op;
     if (timeout_ms > 0)
-        patience_begin(&m->patience, &m->op, (uint64_t)timeout_ms, many_op_late);
+        core_patience_begin(&m->patience, &m->op, (uint64_t)timeout_ms, many_op_late);
     return 1;
 }
 
 /* core.get_many_result(op, keys) -> values, errors */
 static int l_get_many_result(lua_State *L)
 {
-    struct op *op = l_check_op(L, 1);
+    struct op *op = core_check_op(L, 1);
     struct many_op *m = (struct many_op *)(void *)op;
     char late[ERROR_TEXT];
 
     luaL_argcheck(L, op->kind == &many_kind && op->done && m->many, 1,
                   "not a get_many that has ended");
     luaL_checktype(L, 2, LUA_TTABLE);
-    patience_end(&m->patience);
+    core_patience_end(&m->patience);
     late_text(late, sizeof(late), m->group, m->patience.ms);
     push_answers(L, m->many, 2, late);
-    many_free(m->many); /* rather than with the collector */
+    group_many_free(m->many); /* rather than with the collector */
     m->many = NULL;
     return 2;
 }
@@ -155,7 +157,7 @@ static int l_get_many_result(lua_State *L)
 
 static void release_many(void *many)
 {
-    many_free(many);
+    group_many_free(many);
 }
 
 /* core.wait_many(handle, keys, timeout_ms or nil) -> values, errors | nil, message, code: blocks
@@ -163,11 +165,11 @@ static void release_many(void *many)
 static int l_wait_many(lua_State *L)
 {
     size_t n;
-    const struct key *keys = l_check_keys(L, 2, &n);
+    const struct key *keys = core_check_keys(L, 2, &n);
     uint64_t timeout_ms = (uint64_t)luaL_optnumber(L, 3, 0);
-    void **slot = l_owner(L, release_many);
-    struct group *g = l_group(L, "group:get_many", NULL);
-    struct many *m = many_wait(g, keys, n, timeout_ms);
+    void **slot = core_owner(L, release_many);
+    struct group *g = which_group(L, "group:get_many", NULL);
+    struct many *m = group_many_wait(g, keys, n, timeout_ms);
     char late[ERROR_TEXT];
 
     *slot = m;
@@ -176,7 +178,7 @@ static int l_wait_many(lua_State *L)
     if (!m)
         return no_memory(L, n);
     push_answers(L, m, 2, late);
-    many_free(m);
+    group_many_free(m);
     *slot = NULL;
     return 2;
 }

@@ -15,12 +15,15 @@
 
 #include "base/buf.h"
 #include "base/log.h"
+#include "bind/core.h"
 #include "node/node.h"
 #include "script/defs.h"
 #include "script/interrupt.h"
 #include "script/script.h"
 #include "script/vm.h"
+#include "script/worker.h"
 
+#define BIND_SCRIPT "groupcache.script"
 #define BIND_BUF "groupcache.buf"
 #define PRELUDE "groupcache.guard" /* what getters may not do */
 
@@ -28,9 +31,10 @@ enum { MAX_DEPTH = 8, MAX_PEERS = 10000 };
 
 /* --- script --- */
 
-/* A script and the VM it has run in. */
+/* A script and the VM it has run in: that of a worker which takes no loads, and has no thread. */
 struct ran {
-    struct vm *vm; /* NULL once closed */
+    struct worker *worker;
+    struct vm *vm; /* the worker's; NULL once closed */
     struct script *script;
 };
 
@@ -45,7 +49,7 @@ static struct ran *check_ran(lua_State *L, int index)
 /* As soon as it can be: to the collector a VM is a few bytes. */
 static void drop_ran(struct ran *s)
 {
-    vm_free(s->vm);
+    worker_free(s->worker);
     script_free(s->script);
     memset(s, 0, sizeof(*s));
 }
@@ -70,22 +74,23 @@ static void push_paths(lua_State *L, const char **path, const char **cpath)
 static int l_script(lua_State *L)
 {
     const char *path = luaL_checkstring(L, 1);
-    struct vm_opts o = {
-        .name = "control", .control = 1, .open = luaopen_groupcache_core, .prelude = PRELUDE};
+    struct worker_opts o = {
+        .vm = {.name = "control", .control = 1, .open = core_opener(L), .prelude = PRELUDE}};
     struct ran *s;
     struct error e;
 
-    push_paths(L, &o.path, &o.cpath);
+    push_paths(L, &o.vm.path, &o.vm.cpath);
     s = lua_newuserdata(L, sizeof(*s));
     memset(s, 0, sizeof(*s));
     luaL_getmetatable(L, BIND_SCRIPT);
     lua_setmetatable(L, -2);
     s->script = script_read(path, &e);
-    s->vm = s->script ? vm_new(&o, &e) : NULL;
+    s->worker = s->script ? worker_new(&o, &e) : NULL;
+    s->vm = s->worker ? worker_vm(s->worker) : NULL;
     if (s->vm && !vm_run_script(s->vm, path, s->script->text, s->script->len, &e))
         return 1;
     drop_ran(s);
-    return l_error(L, &e);
+    return core_error(L, &e);
 }
 
 /* Raises without a line: the script's is not known any more, and ours says nothing to its author.
@@ -163,7 +168,7 @@ static int l_script_settings(lua_State *L)
         error_set(&e, ERR_INVAL, "%s: %s", s->script->path, lua_tostring(L, -1));
     lua_settop(from, 0);
     if (e.code)
-        return l_error(L, &e);
+        return core_error(L, &e);
     if (lua_isnil(L, -1))
         lua_newtable(L);
     return 1;
@@ -214,15 +219,15 @@ static int l_script_open_loop(lua_State *L)
     struct error e;
 
     luaL_argcheck(L, !vm_loop(s->vm), 1, "it has a loop");
-    if (vm_open_loop(s->vm, name, &e))
-        return l_error(L, &e);
+    if (worker_open_loop(s->worker, name, &e))
+        return core_error(L, &e);
     lua_pushboolean(L, 1);
     return 1;
 }
 
 /* --- node --- */
 
-struct node *l_check_node(lua_State *L, int index)
+struct node *bind_node_check(lua_State *L, int index)
 {
     struct node **n = luaL_checkudata(L, index, BIND_NODE);
 
@@ -352,7 +357,7 @@ static void check_settings(lua_State *L, struct node_opts *o)
 static int l_node(lua_State *L)
 {
     struct ran *s = check_ran(L, 1);
-    struct node_opts o = {.script = s->script, .open = luaopen_groupcache_core, .prelude = PRELUDE};
+    struct node_opts o = {.script = s->script, .open = core_opener(L), .prelude = PRELUDE};
     struct node **slot;
     struct error e;
 
@@ -363,13 +368,13 @@ static int l_node(lua_State *L)
     luaL_getmetatable(L, BIND_NODE);
     lua_setmetatable(L, -2);
     *slot = node_start(&o, s->vm, &e);
-    return *slot ? 1 : l_error(L, &e);
+    return *slot ? 1 : core_error(L, &e);
 }
 
 /* node:address() -> "host:port", "host:port" of the admin listener */
 static int l_node_address(lua_State *L)
 {
-    struct node *n = l_check_node(L, 1);
+    struct node *n = bind_node_check(L, 1);
 
     lua_pushstring(L, node_address(n));
     lua_pushstring(L, node_admin_address(n));
@@ -386,7 +391,7 @@ static int l_buf_gc(lua_State *L)
 /* node:stats() -> JSON text */
 static int l_node_stats(lua_State *L)
 {
-    struct node *n = l_check_node(L, 1);
+    struct node *n = bind_node_check(L, 1);
     struct buf *out = lua_newuserdata(L, sizeof(*out));
 
     buf_init(out, 0);
@@ -445,7 +450,7 @@ static int l_node_wait(lua_State *L)
     sigset_t set;
     int sig = SIGTERM;
 
-    l_check_node(L, 1);
+    bind_node_check(L, 1);
     node_signals(&set);
     sigwait(&set, &sig);
     lua_pushstring(L, sig == SIGHUP ? "HUP" : sig == SIGINT ? "INT" : "TERM");
@@ -455,7 +460,7 @@ static int l_node_wait(lua_State *L)
 /* node:reload(script, settings) -> true | nil, message, code */
 static int l_node_reload(lua_State *L)
 {
-    struct node *n = l_check_node(L, 1);
+    struct node *n = bind_node_check(L, 1);
     struct ran *s = check_ran(L, 2);
     struct error e;
     size_t count;
@@ -464,7 +469,7 @@ static int l_node_reload(lua_State *L)
     luaL_checktype(L, 3, LUA_TTABLE);
     peers = check_peers(L, 3, &count);
     if (node_reload(n, s->script, s->vm, peers, count, &e))
-        return l_error(L, &e);
+        return core_error(L, &e);
     lua_pushboolean(L, 1);
     return 1;
 }
@@ -472,7 +477,7 @@ static int l_node_reload(lua_State *L)
 /* node:set_peers(list) -> true | nil, message, code */
 static int l_node_set_peers(lua_State *L)
 {
-    struct node *n = l_check_node(L, 1);
+    struct node *n = bind_node_check(L, 1);
     struct error e;
     const char **peers;
     size_t count;
@@ -480,7 +485,7 @@ static int l_node_set_peers(lua_State *L)
     lua_settop(L, 2);
     peers = check_list(L, 2, &count);
     if (node_set_peers(n, peers, count, &e))
-        return l_error(L, &e);
+        return core_error(L, &e);
     lua_pushboolean(L, 1);
     return 1;
 }
@@ -488,12 +493,12 @@ static int l_node_set_peers(lua_State *L)
 /* node:set_group_peers(group, urls as a text, nil for the node's) -> true | nil, message, code */
 static int l_node_set_group_peers(lua_State *L)
 {
-    struct node *n = l_check_node(L, 1);
+    struct node *n = bind_node_check(L, 1);
     const char *group = luaL_checkstring(L, 2), *urls = luaL_optstring(L, 3, NULL);
     struct error e;
 
     if (node_set_group_peers(n, group, urls, &e))
-        return l_error(L, &e);
+        return core_error(L, &e);
     lua_pushboolean(L, 1);
     return 1;
 }
@@ -501,7 +506,7 @@ static int l_node_set_group_peers(lua_State *L)
 /* node:stop(): ends the node; a second signal while requests are still under way ends it at once */
 static int l_node_stop(lua_State *L)
 {
-    struct node *n = l_check_node(L, 1);
+    struct node *n = bind_node_check(L, 1);
 
     *(struct node **)lua_touserdata(L, 1) = NULL;
     node_stop(n, hurry, NULL);
@@ -522,7 +527,6 @@ static const luaL_Reg script_methods[] = {
 
 static const luaL_Reg node_methods[] = {
     {"address", l_node_address},
-    {"handle", l_node_handle},
     {"stats", l_node_stats},
     {"reload", l_node_reload},
     {"set_group_peers", l_node_set_group_peers},
@@ -541,9 +545,9 @@ static const luaL_Reg buf_methods[] = {
 
 void bind_node_open(lua_State *L)
 {
-    l_new_class(L, BIND_SCRIPT, script_methods);
-    l_new_class(L, BIND_NODE, node_methods);
-    l_new_class(L, BIND_BUF, buf_methods);
+    core_new_class(L, BIND_SCRIPT, script_methods);
+    core_new_class(L, BIND_NODE, node_methods);
+    core_new_class(L, BIND_BUF, buf_methods);
 }
 
 const luaL_Reg bind_node[] = {

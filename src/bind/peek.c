@@ -5,6 +5,8 @@
 #include <math.h>
 
 #include "base/clock.h"
+#include "bind/core.h"
+#include "bind/which.h"
 #include "cache/group.h"
 
 static void release_item(void *item)
@@ -17,8 +19,8 @@ static void **find(lua_State *L, const char *what, enum source *source, struct e
 {
     size_t n;
     const char *key = luaL_checklstring(L, 2, &n);
-    void **slot = l_owner(L, release_item);
-    struct group *g = l_group(L, what, NULL);
+    void **slot = core_owner(L, release_item);
+    struct group *g = which_group(L, what, NULL);
 
     *slot = group_peek(g, group_hash(key, n), key, n, source);
     if (!*slot)
@@ -43,8 +45,8 @@ static int l_peek(lua_State *L)
     struct item *it = *slot;
 
     if (!it)
-        return l_error(L, &e);
-    l_make_room(L, it->value_len);
+        return core_error(L, &e);
+    core_make_room(L, it->value_len);
     lua_pushlstring(L, item_value(it), it->value_len);
     drop(slot);
     lua_pushnil(L);
@@ -63,7 +65,7 @@ static int l_ttl(lua_State *L)
     uint64_t expires_ms;
 
     if (!it)
-        return l_error(L, &e);
+        return core_error(L, &e);
     expires_ms = it->expires_ms;
     drop(slot);
     lua_pushnumber(L, expires_ms ? ((double)expires_ms - (double)clock_ms()) / 1000 : HUGE_VAL);

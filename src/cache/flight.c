@@ -18,22 +18,6 @@ struct flights {
     uint64_t generation; /* above 0 */
 };
 
-static const char *const names[SOURCE_COUNT] = {"main", "hot", "peer", "local", "stale"};
-
-int source_is_name(const char *word)
-{
-    int s;
-
-    for (s = 0; s < SOURCE_COUNT && strcmp(names[s], word) != 0; s++)
-        ;
-    return s < SOURCE_COUNT;
-}
-
-const char *source_name(enum source s)
-{
-    return (unsigned)s < SOURCE_COUNT ? names[s] : "unknown";
-}
-
 struct flights *flights_new(void)
 {
     struct flights *fs = mem_zalloc(sizeof(*fs));
@@ -102,7 +86,7 @@ struct flight *flights_open(struct flights *fs, uint32_t hash, const void *key, 
     list_init(&f->queued);
     list_init(&f->waiters);
     list_init(&f->fallback.link);
-    list_init(&f->waits);
+    cycle_init(&f->cycle);
     atomic_init(&f->refs, 2);
     f->deadline_ms = deadline_ms;
     f->hash = hash;
@@ -130,7 +114,7 @@ int flight_leave(struct waiter *w)
     if (!f)
         return 0;
     if (w->from)
-        waits_del(&w->edge);
+        cycle_del(&w->edge);
     list_del(&w->link);
     w->flight = NULL;
     f->n_waiters--;
@@ -154,7 +138,7 @@ void flights_end(struct flights *fs, struct flight *f, struct list *woken)
 
         w->flight = NULL;
         if (w->from)
-            waits_del(&w->edge);
+            cycle_del(&w->edge);
     }
     f->n_waiters = 0;
     list_splice_back(woken, &f->waiters);
@@ -180,8 +164,8 @@ int flight_unref(struct flight *f)
 {
     if (atomic_fetch_sub_explicit(&f->refs, 1, memory_order_acq_rel) != 1)
         return 0;
-    if (f->waited)
-        waits_clear(f);
+    if (f->cycle.waited)
+        cycle_clear(&f->cycle);
     mem_free(f->info);
     mem_free(f);
     return 1;

@@ -19,19 +19,12 @@
 #include "base/err.h"
 #include "base/inbox.h"
 #include "base/list.h"
-#include "cache/waits.h"
+#include "cache/cycle.h"
+#include "cache/source.h"
 
 struct flight;
 struct group;
 struct item;
-
-/* Where an answer came from; source_name() gives the public word. */
-enum source { SOURCE_MAIN, SOURCE_HOT, SOURCE_PEER, SOURCE_LOCAL, SOURCE_STALE, SOURCE_COUNT };
-
-const char *source_name(enum source s);
-
-/* Whether that is the public word of a source. */
-int source_is_name(const char *word);
 
 /* How a get or a flight ends: an item (a reference) from a source, or an error. */
 struct result {
@@ -55,7 +48,7 @@ struct waiter {
     const char *info;    /* borrowed for the call: what flight.info is to be if this opens one */
     size_t info_len;
 
-    struct wait_edge edge; /* the engine's; used when `from` is set */
+    struct cycle_edge edge; /* the engine's; used when `from` is set */
 };
 
 /* A flight that may wait on a peer, and one that runs our getter. Peers' requests join only the
@@ -65,22 +58,20 @@ enum flight_kind { FLIGHT_REMOTE, FLIGHT_LOCAL, FLIGHT_KINDS };
 enum flight_state { FLIGHT_NEW, FLIGHT_QUEUED, FLIGHT_RUNNING, FLIGHT_ENDED };
 
 struct flight {
-    struct list link;       /* in flights.order */
-    struct list queued;     /* in the group's queue while FLIGHT_QUEUED */
-    struct flight *chain;   /* next in the bucket */
-    struct list waiters;    /* struct waiter, first come first */
-    struct waiter fallback; /* FLIGHT_REMOTE: waits for the local flight that took over */
-    struct msg msg;         /* the loader's, to carry the flight to its thread */
-    void *carrier;          /* likewise: who took it on */
-    struct group *group;    /* set once; the flight holds a reference */
-    struct list waits;      /* waits.c's: whom it waits for */
-    int waited;             /* waits.c's: there was an edge in it; by a holder of a reference */
-    uint64_t searched;      /* waits.c's */
-    char *info;             /* set once, owned, or NULL: what the getter may know of the request
-                             * that opened it, as name, NUL, value, NUL, ...; the name of the
-                             * asking peer's URL is empty */
-    size_t info_len;        /* set once */
-    uint64_t deadline_ms;   /* set once: clock_ms() time at which it ends with TIMEOUT */
+    struct list link;        /* in flights.order */
+    struct list queued;      /* in the group's queue while FLIGHT_QUEUED */
+    struct flight *chain;    /* next in the bucket */
+    struct list waiters;     /* struct waiter, first come first */
+    struct waiter fallback;  /* FLIGHT_REMOTE: waits for the local flight that took over */
+    struct msg msg;          /* the loader's, to carry the flight to its thread */
+    void *carrier;           /* likewise: who took it on */
+    struct group *group;     /* set once; the flight holds a reference */
+    struct cycle_node cycle; /* whom it waits for */
+    char *info;              /* set once, owned, or NULL: what the getter may know of the request
+                              * that opened it, as name, NUL, value, NUL, ...; the name of the
+                              * asking peer's URL is empty */
+    size_t info_len;         /* set once */
+    uint64_t deadline_ms;    /* set once: clock_ms() time at which it ends with TIMEOUT */
     uint64_t generation; /* guarded: the table's when it was opened; 0: its key has changed since */
     size_t n_waiters;    /* length of waiters */
     enum flight_kind kind;   /* set once */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* group.c - a group's life, its lookups and its counters. */
+/* group.c - a group's life and what it is made of. */
 #include "cache/group.h"
 
 #include <pthread.h>
@@ -46,10 +46,16 @@ static struct text *keep_text(struct group *g, const char *bytes)
     return t;
 }
 
-static void set_eviction(struct group *g, const struct group_opts *o)
+void group_set_texts(struct group *g, const char *content_type, const char *pass_headers)
 {
-    lru_set_eviction(g->main, (enum eviction)o->eviction);
-    lru_set_eviction(g->hot, (enum eviction)o->eviction);
+    atomic_store(&g->content_type, keep_text(g, content_type));
+    atomic_store(&g->pass_headers, keep_text(g, pass_headers));
+}
+
+void group_set_eviction_locked(struct group *g)
+{
+    lru_set_eviction(g->main, (enum eviction)g->opts.eviction);
+    lru_set_eviction(g->hot, (enum eviction)g->opts.eviction);
 }
 
 struct group *group_new(const char *name, const char *content_type, const struct group_opts *opts,
@@ -62,14 +68,14 @@ struct group *group_new(const char *name, const char *content_type, const struct
     atomic_init(&g->pass_headers, keep_text(g, ""));
     g->opts = *opts;
     atomic_init(&g->local_only, opts->local_only != 0);
-    g->sketch = hot_sketch(opts);
+    g->sketch = group_hot_sketch(opts);
     atomic_init(&g->measured, g->sketch != NULL);
     g->loader = *loader;
     atomic_init(&g->refs, 1);
     pthread_mutex_init(&g->mu, NULL);
     g->main = lru_new();
     g->hot = lru_new();
-    set_eviction(g, opts);
+    group_set_eviction_locked(g);
     g->flights[FLIGHT_REMOTE] = flights_new();
     g->flights[FLIGHT_LOCAL] = flights_new();
     list_init(&g->queue);
@@ -140,99 +146,20 @@ struct group_opts group_opts(struct group *g)
     return o;
 }
 
-void group_configure(struct group *g, const char *content_type, const char *pass_headers,
-                     const struct group_opts *opts)
+int group_hold(struct group *g)
 {
-    struct sketch *spare = hot_sketch(opts);
-    struct after a;
-
-    atomic_store(&g->content_type, keep_text(g, content_type));
-    atomic_store(&g->pass_headers, keep_text(g, pass_headers));
-    atomic_store(&g->local_only, opts->local_only != 0);
-    after_init(&a);
-    pthread_mutex_lock(&g->mu);
-    g->opts = *opts;
-    set_eviction(g, opts);
-    spare = hot_configure_locked(g, spare);
-    evict_locked(g, &a);
-    start_queued_locked(g, &a); /* max_loads may have grown */
-    pthread_mutex_unlock(&g->mu);
-    sketch_free(spare);
-    after_run(g, &a);
+    if (!g->loader.hold || atomic_load(&g->closed))
+        return 0;
+    g->loader.hold(g->loader.ctx);
+    return 1;
 }
 
-/* A live value of main, which is what most gets find; NULL: find_locked() is to be asked. */
-static struct item *quick_locked(struct group *g, uint32_t hash, const void *key, size_t key_len)
+void group_release(struct group *g)
 {
-    struct item *it = lru_peek(g->main, hash, key, key_len);
-
-    if (!it || it->negative || (it->expires_ms && it->expires_ms <= clock_ms()))
-        return NULL;
-    lru_use(g->main, it);
-    return it;
+    g->loader.release(g->loader.ctx);
 }
 
-struct item *look_locked(struct group *g, uint32_t hash, const void *key, size_t key_len,
-                         enum source *source, struct after *a)
+int group_is_closed(const struct group *g)
 {
-    struct item *it = quick_locked(g, hash, key, key_len);
-    struct found found;
-
-    *source = SOURCE_MAIN;
-    g->stats.gets++;
-    hot_count_locked(g, hash);
-    if (!it) {
-        find_locked(g, hash, key, key_len, &found, a);
-        it = found.live;
-        *source = found.source;
-    }
-    g->stats.cache_hits += it ? 1 : 0;
-    return it;
-}
-
-struct item *group_lookup(struct group *g, uint32_t hash, const void *key, size_t key_len,
-                          int from_peer, enum source *source)
-{
-    struct item *it;
-    struct after a;
-
-    after_init(&a);
-    pthread_mutex_lock(&g->mu);
-    g->stats.server_requests += from_peer ? 1 : 0;
-    it = look_locked(g, hash, key, key_len, source, &a);
-    if (it)
-        item_ref(it);
-    pthread_mutex_unlock(&g->mu);
-    if (a.dropped)
-        after_run(g, &a);
-    return it;
-}
-
-struct item *group_peek(struct group *g, uint32_t hash, const void *key, size_t key_len,
-                        enum source *source)
-{
-    struct found found;
-    struct item *it;
-
-    pthread_mutex_lock(&g->mu);
-    peek_locked(g, hash, key, key_len, &found);
-    it = found.live ? found.live : found.stale;
-    if (it)
-        item_ref(it);
-    pthread_mutex_unlock(&g->mu);
-    *source = found.live ? found.source : SOURCE_STALE;
-    return it;
-}
-
-void group_stats(struct group *g, struct stats *out)
-{
-    pthread_mutex_lock(&g->mu);
-    count_readers_locked(g);
-    *out = g->stats;
-    out->flights =
-        flights_count(g->flights[FLIGHT_REMOTE]) + flights_count(g->flights[FLIGHT_LOCAL]);
-    out->waiters = g->waiters;
-    lru_stats(g->main, &out->main);
-    lru_stats(g->hot, &out->hot);
-    pthread_mutex_unlock(&g->mu);
+    return atomic_load(&g->closed);
 }

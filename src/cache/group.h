@@ -170,15 +170,15 @@ void group_flush(struct group *g);
 
 /* A value as a getter or a set gives it, with its bounds and its expiry: a reference. NULL and e:
  * TOOBIG or NOMEM. */
-struct item *group_item(struct group *g, uint32_t hash, const void *key, size_t key_len,
-                        const void *value, size_t n, const double *ttl_ms, struct error *e);
+struct item *group_keep_item(struct group *g, uint32_t hash, const void *key, size_t key_len,
+                             const void *value, size_t n, const double *ttl_ms, struct error *e);
 
 /* A ttl above 0 in whole milliseconds: rounded up, so never none at all; a hundred years at most.
  */
-uint64_t group_whole_ms(double ttl_ms);
+uint64_t group_keep_whole_ms(double ttl_ms);
 
 /* When a value ends that has no ttl of its own, as an item's expires_ms. */
-uint64_t group_expiry_ms(struct group *g);
+uint64_t group_keep_expiry_ms(struct group *g);
 
 /* Ends the flights whose deadline has passed, and what is over in the caches leaves. To be called a
  * few times a second. */
@@ -191,7 +191,7 @@ int group_is_closed(const struct group *g);
 
 /* How many gets a minute this node has for a key, peers' included: what it tells a peer that asks
  * for it. 0 without HOT_RATE, and for one that does not stand out from the rest. */
-double group_minute_qps(struct group *g, uint32_t hash);
+double group_hot_minute_qps(struct group *g, uint32_t hash);
 
 void group_stats(struct group *g, struct stats *out);
 

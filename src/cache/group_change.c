@@ -5,44 +5,13 @@
  * section that takes the item out: whoever waits for one gets what it brings, but that is not kept,
  * and a get from now on starts a load of its own. Across nodes the order does the rest: the owner
  * changes first, and only then do the others, so that none can fetch the old value again
- * (net/change.c). */
+ * (change/change.c). */
 #include <stdint.h>
 
 #include "base/clock.h"
+#include "cache/after.h"
 #include "cache/group_in.h"
-
-uint64_t group_whole_ms(double ttl_ms)
-{
-    static const double longest = 100.0 * 365 * 24 * 3600 * 1000;
-    double ms = ttl_ms < longest ? ttl_ms : longest;
-    uint64_t whole = (uint64_t)ms;
-
-    return whole + ((double)whole < ms);
-}
-
-static uint64_t expiry_ms(double ttl_ms)
-{
-    if (!(ttl_ms > 0))
-        return 1; /* over as soon as it is there */
-    return clock_ms() + group_whole_ms(ttl_ms);
-}
-
-struct item *group_item(struct group *g, uint32_t hash, const void *key, size_t key_len,
-                        const void *value, size_t n, const double *ttl_ms, struct error *e)
-{
-    uint64_t max = group_opts(g).max_value_bytes;
-    struct item *it;
-
-    if (n > max) {
-        error_set(e, ERR_TOOBIG, "group %s: the value has %zu bytes, max_value_bytes is %llu",
-                  g->name, n, (unsigned long long)max);
-        return NULL;
-    }
-    it = item_new(key, key_len, hash, value, n, ttl_ms ? expiry_ms(*ttl_ms) : group_expiry_ms(g));
-    if (!it)
-        error_set(e, ERR_NOMEM, "no memory for a value of %zu bytes", n);
-    return it;
-}
+#include "cache/reader_hits.h"
 
 /* The key is another's from here on: neither what is held nor what is on its way is of use. */
 static int change_locked(struct group *g, uint32_t hash, const void *key, size_t key_len,
@@ -56,13 +25,13 @@ static int change_locked(struct group *g, uint32_t hash, const void *key, size_t
         if (f)
             flight_outdate(f);
     }
-    return take_out_locked(g, hash, key, key_len, a);
+    return group_keep_take_out_locked(g, hash, key, key_len, a);
 }
 
 enum err group_set(struct group *g, uint32_t hash, const void *key, size_t key_len,
                    const void *value, size_t n, const double *ttl_ms, struct error *e)
 {
-    struct item *it = group_item(g, hash, key, key_len, value, n, ttl_ms, e);
+    struct item *it = group_keep_item(g, hash, key, key_len, value, n, ttl_ms, e);
     struct after a;
     int kept = 1;
 
@@ -70,7 +39,7 @@ enum err group_set(struct group *g, uint32_t hash, const void *key, size_t key_l
     pthread_mutex_lock(&g->mu);
     change_locked(g, hash, key, key_len, &a);
     if (it && !(it->expires_ms && it->expires_ms <= clock_ms()))
-        kept = put_main_locked(g, it, &a);
+        kept = group_keep_put_main_locked(g, it, &a);
     g->stats.sets++;
     pthread_mutex_unlock(&g->mu);
     after_run(g, &a);
@@ -103,7 +72,7 @@ void group_flush(struct group *g)
     struct lru *spare_main = lru_new(), *spare_hot = lru_new();
 
     pthread_mutex_lock(&g->mu);
-    count_readers_locked(g);
+    reader_hits_count_locked(g);
     atomic_fetch_add_explicit(&g->epoch, 1, memory_order_release);
     flights_outdate_all(g->flights[FLIGHT_REMOTE]);
     flights_outdate_all(g->flights[FLIGHT_LOCAL]);

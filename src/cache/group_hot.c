@@ -19,12 +19,12 @@
 
 enum { OWNER_TIMES = 10, NOISE = 2 };
 
-struct sketch *hot_sketch(const struct group_opts *o)
+struct sketch *group_hot_sketch(const struct group_opts *o)
 {
     return o->hot == HOT_RATE && !o->local_only ? sketch_new(clock_ms()) : NULL;
 }
 
-struct sketch *hot_configure_locked(struct group *g, struct sketch *fresh)
+struct sketch *group_hot_configure_locked(struct group *g, struct sketch *fresh)
 {
     struct sketch *was = g->sketch;
 
@@ -42,8 +42,8 @@ static double rate_locked(const struct group *g, uint32_t hash)
     return rate >= NOISE * sketch_mean(g->sketch) ? rate : 0;
 }
 
-int hot_enough_locked(const struct group *g, const struct item *it, double minute_qps,
-                      const struct item *victim)
+int group_hot_enough_locked(const struct group *g, const struct item *it, double minute_qps,
+                            const struct item *victim)
 {
     double rate = rate_locked(g, it->hash), told = minute_qps / OWNER_TIMES;
 
@@ -52,7 +52,7 @@ int hot_enough_locked(const struct group *g, const struct item *it, double minut
     return rate >= GROUP_HOT_RATE && (!victim || rate >= rate_locked(g, victim->hash));
 }
 
-double group_minute_qps(struct group *g, uint32_t hash)
+double group_hot_minute_qps(struct group *g, uint32_t hash)
 {
     double rate = 0;
 

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* group_in.h - what the files of a group share; for cache/group*.c and reader.c only.
+/* group_in.h - what the files of a group share; for cache/ only.
  *
- * group.c has its life, its lookups and its counters, reader.c the lookups that do without its
- * mutex, group_keep.c what it holds, group_hot.c which keys are hot, group_load.c the loads,
- * group_change.c set, remove and flush. A function whose name ends in _locked is called with the
- * group's mutex held; it neither calls out nor frees, but notes in a struct after what is to be
- * done once the mutex is dropped. */
+ * group.c has its life, group_look.c the lookups and counters, group_keep.c what it holds,
+ * group_hot.c which keys are hot, group_load.c the loads, group_change.c set, remove and flush. A
+ * function whose name ends in _locked is called with the group's mutex held; it neither calls out
+ * nor frees, but notes in a struct after (after.h) what is to be done once the mutex is dropped. */
 #ifndef GROUP_IN_H
 #define GROUP_IN_H
 
@@ -20,6 +19,7 @@
 #include "cache/sketch.h"
 #include "cache/stats.h"
 
+struct after;
 struct text;
 
 struct group {
@@ -49,30 +49,19 @@ struct group {
     struct stats stats;
 };
 
-/* What is done once the mutex is dropped. */
-struct after {
-    struct list woken;    /* waiters */
-    struct list start;    /* flight.queued: local flights to start */
-    struct item *dropped; /* by item.chain */
-    struct flight *ended; /* whose table reference is ours to drop */
-    int unstarted;        /* and the loader's, which it never got */
-    struct result result; /* what the woken are told; its item is a reference */
-};
+/* --- group.c --- */
+
+/* The node's thread: the texts of group_configure(). */
+void group_set_texts(struct group *g, const char *content_type, const char *pass_headers);
+
+/* Hands opts.eviction to both caches. */
+void group_set_eviction_locked(struct group *g);
+
+/* --- group_look.c --- */
 
 /* Counts a get and looks for its value; borrowed. */
-struct item *look_locked(struct group *g, uint32_t hash, const void *key, size_t key_len,
-                         enum source *source, struct after *a);
-
-void after_init(struct after *a);
-void after_run(struct group *g, struct after *a);
-
-/* A flight's reference, and the group's with the last of them. */
-void drop_flight(struct flight *f);
-
-/* --- reader.c --- */
-
-/* Counts the hits that readers have noted, and puts them into the order of use. */
-void count_readers_locked(struct group *g);
+struct item *group_look_locked(struct group *g, uint32_t hash, const void *key, size_t key_len,
+                               enum source *source, struct after *a);
 
 /* --- group_keep.c --- */
 
@@ -86,46 +75,45 @@ struct found {
 
 /* Looks into main, then hot; counts in their counters and moves what is found to the front. Items
  * that are of no more use are taken out. */
-void find_locked(struct group *g, uint32_t hash, const void *key, size_t key_len, struct found *out,
-                 struct after *a);
+void group_keep_find_locked(struct group *g, uint32_t hash, const void *key, size_t key_len,
+                            struct found *out, struct after *a);
 
 /* The same without a trace. */
-void peek_locked(struct group *g, uint32_t hash, const void *key, size_t key_len,
-                 struct found *out);
+void group_keep_peek_locked(struct group *g, uint32_t hash, const void *key, size_t key_len,
+                            struct found *out);
 
 /* Whether a stale item may be given away while it is loaded anew, or instead of an error. */
-int may_revalidate_locked(const struct group *g, const struct item *stale);
-int may_replace_error_locked(const struct group *g, const struct item *stale, enum err code);
+int group_keep_may_revalidate_locked(const struct group *g, const struct item *stale);
+int group_keep_may_replace_error_locked(const struct group *g, const struct item *stale,
+                                        enum err code);
 
 /* Keeps what a flight brought, if it is to be kept. Of NOTFOUND it sets r->expires_ms. */
-void keep_locked(struct group *g, const struct flight *f, struct result *r, struct after *a);
+void group_keep_locked(struct group *g, const struct flight *f, struct result *r, struct after *a);
 
 /* 1: the item is in main now (a reference of its own); 0: it is too large for this cache. */
-int put_main_locked(struct group *g, struct item *it, struct after *a);
+int group_keep_put_main_locked(struct group *g, struct item *it, struct after *a);
 
 /* Takes the key out of both caches. 1 when it was in one. */
-int take_out_locked(struct group *g, uint32_t hash, const void *key, size_t key_len,
-                    struct after *a);
+int group_keep_take_out_locked(struct group *g, uint32_t hash, const void *key, size_t key_len,
+                               struct after *a);
 
 /* Items go until the caches are within their bound. */
-void evict_locked(struct group *g, struct after *a);
-
-void drop_item_locked(struct after *a, struct item *it);
+void group_keep_evict_locked(struct group *g, struct after *a);
 
 /* Takes out some of the items whose time is over, so that it has been round once in a while, and
  * frees some that a flush left. */
-void keep_tick(struct group *g, uint64_t now_ms);
+void group_keep_tick(struct group *g, uint64_t now_ms);
 
 /* --- group_hot.c --- */
 
 /* What the options call for; NULL: nothing is to be measured. */
-struct sketch *hot_sketch(const struct group_opts *o);
+struct sketch *group_hot_sketch(const struct group_opts *o);
 
 /* Takes `fresh`, and returns what is to be freed: that, when the group goes on with its own. */
-struct sketch *hot_configure_locked(struct group *g, struct sketch *fresh);
+struct sketch *group_hot_configure_locked(struct group *g, struct sketch *fresh);
 
 /* Counts a get. */
-static inline void hot_count_locked(struct group *g, uint32_t hash)
+static inline void group_hot_count_locked(struct group *g, uint32_t hash)
 {
     if (g->sketch)
         sketch_add(g->sketch, hash);
@@ -133,15 +121,12 @@ static inline void hot_count_locked(struct group *g, uint32_t hash)
 
 /* Whether the key of `it` is hot, of which its owner tells minute_qps. To keep it would cost the
  * hot cache `victim`; NULL: nothing. */
-int hot_enough_locked(const struct group *g, const struct item *it, double minute_qps,
-                      const struct item *victim);
+int group_hot_enough_locked(const struct group *g, const struct item *it, double minute_qps,
+                            const struct item *victim);
 
 /* --- group_load.c --- */
 
 /* Moves the flights that may start now from the queue to a->start. */
-void start_queued_locked(struct group *g, struct after *a);
-
-/* Hands flights to the local loader. */
-void start_flights(struct group *g, struct list *start);
+void group_load_start_queued_locked(struct group *g, struct after *a);
 
 #endif

@@ -8,7 +8,9 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "cache/after.h"
 #include "cache/group_in.h"
+#include "cache/reader_hits.h"
 
 enum {
     HOT_SHARE = 8,      /* Go: hot gives way first while it holds over an eighth of main */
@@ -34,12 +36,13 @@ static int is_over(const struct group *g, const struct item *it, uint64_t now)
     return it->expires_ms && it->expires_ms + (it->negative ? 0 : stale_ms(g)) <= now;
 }
 
-int may_revalidate_locked(const struct group *g, const struct item *stale)
+int group_keep_may_revalidate_locked(const struct group *g, const struct item *stale)
 {
     return stale && clock_ms() < stale->expires_ms + g->opts.stale_while_revalidate_ms;
 }
 
-int may_replace_error_locked(const struct group *g, const struct item *stale, enum err code)
+int group_keep_may_replace_error_locked(const struct group *g, const struct item *stale,
+                                        enum err code)
 {
     if (!stale || clock_ms() >= stale->expires_ms + g->opts.stale_if_error_ms)
         return 0;
@@ -47,15 +50,63 @@ int may_replace_error_locked(const struct group *g, const struct item *stale, en
            code == ERR_BUSY || code == ERR_NOMEM;
 }
 
-/* --- looking --- */
+/* --- making an item --- */
 
-void drop_item_locked(struct after *a, struct item *it)
+static uint64_t random_locked(struct group *g)
 {
-    if (!it)
-        return;
-    it->chain = a->dropped;
-    a->dropped = it;
+    g->random ^= g->random << 13; /* Marsaglia's xorshift64 */
+    g->random ^= g->random >> 7;
+    g->random ^= g->random << 17;
+    return g->random;
 }
+
+uint64_t group_keep_expiry_ms(struct group *g)
+{
+    uint64_t ttl, less;
+
+    pthread_mutex_lock(&g->mu);
+    ttl = g->opts.ttl_ms;
+    less = ttl * g->opts.ttl_jitter / 1000;
+    ttl -= less ? random_locked(g) % (less + 1) : 0;
+    pthread_mutex_unlock(&g->mu);
+    return ttl ? clock_ms() + ttl : 0;
+}
+
+uint64_t group_keep_whole_ms(double ttl_ms)
+{
+    static const double longest = 100.0 * 365 * 24 * 3600 * 1000;
+    double ms = ttl_ms < longest ? ttl_ms : longest;
+    uint64_t whole = (uint64_t)ms;
+
+    return whole + ((double)whole < ms);
+}
+
+static uint64_t expiry_ms(double ttl_ms)
+{
+    if (!(ttl_ms > 0))
+        return 1; /* over as soon as it is there */
+    return clock_ms() + group_keep_whole_ms(ttl_ms);
+}
+
+struct item *group_keep_item(struct group *g, uint32_t hash, const void *key, size_t key_len,
+                             const void *value, size_t n, const double *ttl_ms, struct error *e)
+{
+    uint64_t max = group_opts(g).max_value_bytes;
+    struct item *it;
+
+    if (n > max) {
+        error_set(e, ERR_TOOBIG, "group %s: the value has %zu bytes, max_value_bytes is %llu",
+                  g->name, n, (unsigned long long)max);
+        return NULL;
+    }
+    it = item_new(key, key_len, hash, value, n,
+                  ttl_ms ? expiry_ms(*ttl_ms) : group_keep_expiry_ms(g));
+    if (!it)
+        error_set(e, ERR_NOMEM, "no memory for a value of %zu bytes", n);
+    return it;
+}
+
+/* --- looking --- */
 
 static void sort_out(const struct item *it, enum source source, uint64_t now, struct found *out)
 {
@@ -83,7 +134,7 @@ static int found_locked(struct group *g, struct lru *l, enum source source, uint
         lru_get_missed(l);
         if (is_over(g, it, now)) {
             g->stats.expired++;
-            drop_item_locked(a, lru_del(l, hash, key, key_len));
+            after_drop_item(a, lru_del(l, hash, key, key_len));
             return 0;
         }
     }
@@ -91,15 +142,16 @@ static int found_locked(struct group *g, struct lru *l, enum source source, uint
     return out->live || out->negative;
 }
 
-void find_locked(struct group *g, uint32_t hash, const void *key, size_t key_len, struct found *out,
-                 struct after *a)
+void group_keep_find_locked(struct group *g, uint32_t hash, const void *key, size_t key_len,
+                            struct found *out, struct after *a)
 {
     memset(out, 0, sizeof(*out));
     if (!found_locked(g, g->main, SOURCE_MAIN, hash, key, key_len, out, a))
         found_locked(g, g->hot, SOURCE_HOT, hash, key, key_len, out, a);
 }
 
-void peek_locked(struct group *g, uint32_t hash, const void *key, size_t key_len, struct found *out)
+void group_keep_peek_locked(struct group *g, uint32_t hash, const void *key, size_t key_len,
+                            struct found *out)
 {
     const struct item *it = lru_peek(g->main, hash, key, key_len);
     uint64_t now = clock_ms();
@@ -146,15 +198,15 @@ static void evict_for_locked(struct group *g, uint64_t bytes, struct after *a)
         struct item *victim;
 
         if (!counted++)
-            count_readers_locked(g);
+            reader_hits_count_locked(g);
         victim = pop_victim(g);
         if (!victim)
             break;
-        drop_item_locked(a, victim);
+        after_drop_item(a, victim);
     }
 }
 
-void evict_locked(struct group *g, struct after *a)
+void group_keep_evict_locked(struct group *g, struct after *a)
 {
     evict_for_locked(g, 0, a);
 }
@@ -164,35 +216,27 @@ static int insert_locked(struct group *g, struct lru *l, struct item *it, struct
 {
     if (item_cost(it) > g->opts.cache_bytes / ADMIT_SHARE)
         return 0;
-    drop_item_locked(a, lru_del(l, it->hash, item_key(it), it->key_len));
+    after_drop_item(a, lru_del(l, it->hash, item_key(it), it->key_len));
     evict_for_locked(g, item_cost(it), a);
     lru_put(l, item_ref(it));
-    evict_locked(g, a); /* the index may have grown */
+    group_keep_evict_locked(g, a); /* the index may have grown */
     return 1;
 }
 
-int put_main_locked(struct group *g, struct item *it, struct after *a)
+int group_keep_put_main_locked(struct group *g, struct item *it, struct after *a)
 {
     return insert_locked(g, g->main, it, a);
 }
 
-int take_out_locked(struct group *g, uint32_t hash, const void *key, size_t key_len,
-                    struct after *a)
+int group_keep_take_out_locked(struct group *g, uint32_t hash, const void *key, size_t key_len,
+                               struct after *a)
 {
     struct item *main = lru_del(g->main, hash, key, key_len);
     struct item *hot = lru_del(g->hot, hash, key, key_len);
 
-    drop_item_locked(a, main);
-    drop_item_locked(a, hot);
+    after_drop_item(a, main);
+    after_drop_item(a, hot);
     return main || hot;
-}
-
-static uint64_t random_locked(struct group *g)
-{
-    g->random ^= g->random << 13; /* Marsaglia's xorshift64 */
-    g->random ^= g->random >> 7;
-    g->random ^= g->random << 17;
-    return g->random;
 }
 
 static int sample_locked(struct group *g)
@@ -219,22 +263,10 @@ static int mirrors_locked(struct group *g, const struct item *it, double minute_
     case HOT_ALWAYS:
         return 1;
     case HOT_RATE:
-        return g->sketch && hot_enough_locked(g, it, minute_qps, hot_victim(g, it));
+        return g->sketch && group_hot_enough_locked(g, it, minute_qps, hot_victim(g, it));
     default:
         return 0;
     }
-}
-
-uint64_t group_expiry_ms(struct group *g)
-{
-    uint64_t ttl, less;
-
-    pthread_mutex_lock(&g->mu);
-    ttl = g->opts.ttl_ms;
-    less = ttl * g->opts.ttl_jitter / 1000;
-    ttl -= less ? random_locked(g) % (less + 1) : 0;
-    pthread_mutex_unlock(&g->mu);
-    return ttl ? clock_ms() + ttl : 0;
 }
 
 static void keep_item_locked(struct group *g, int ours, struct item *it, double minute_qps,
@@ -254,7 +286,8 @@ static void keep_negative_locked(struct group *g, const struct flight *f, struct
 {
     struct item *it;
 
-    take_out_locked(g, f->hash, f->key, f->key_len, a); /* a stale value: it is no more */
+    group_keep_take_out_locked(g, f->hash, f->key, f->key_len,
+                               a); /* a stale value: it is no more */
     if (f->kind == FLIGHT_LOCAL && g->opts.negative_ttl_ms)
         r->expires_ms = clock_ms() + g->opts.negative_ttl_ms;
     if (!r->expires_ms)
@@ -265,7 +298,7 @@ static void keep_negative_locked(struct group *g, const struct flight *f, struct
     item_unref(it);
 }
 
-void keep_locked(struct group *g, const struct flight *f, struct result *r, struct after *a)
+void group_keep_locked(struct group *g, const struct flight *f, struct result *r, struct after *a)
 {
     int ours = f->kind == FLIGHT_LOCAL;
 
@@ -296,7 +329,7 @@ static void drop_list_locked(struct after *a, struct list *items)
     struct list *l;
 
     while ((l = list_pop_front(items)))
-        drop_item_locked(a, list_entry(l, struct item, order));
+        after_drop_item(a, list_entry(l, struct item, order));
 }
 
 /* Looks at n buckets of a cache, a slice at a time. */
@@ -342,14 +375,14 @@ static void free_flushed(struct group *g)
         after_init(&a);
         pthread_mutex_lock(&g->mu);
         for (n = 0; n < FREE_SLICE && (it = pop_flushed(g)); n++)
-            drop_item_locked(&a, it);
+            after_drop_item(&a, it);
         pthread_mutex_unlock(&g->mu);
         after_run(g, &a);
         left -= n;
     } while (n == FREE_SLICE && left > 0);
 }
 
-void keep_tick(struct group *g, uint64_t now_ms)
+void group_keep_tick(struct group *g, uint64_t now_ms)
 {
     size_t main, hot;
     uint64_t ms;
@@ -359,7 +392,7 @@ void keep_tick(struct group *g, uint64_t now_ms)
     ms = now_ms > g->swept_ms ? now_ms - g->swept_ms : 0;
     g->swept_ms = now_ms;
     if (g->sketch) {
-        count_readers_locked(g); /* rates are what came between two ticks */
+        reader_hits_count_locked(g); /* rates are what came between two ticks */
         sketch_tick(g->sketch, now_ms);
     }
     main = due_buckets(g->main, ms);

@@ -15,19 +15,12 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "cache/after.h"
 #include "cache/group_in.h"
-
-void drop_flight(struct flight *f)
-{
-    struct group *g = f->group;
-
-    if (flight_unref(f))
-        group_unref(g);
-}
 
 /* A late flight ends the walk: it has nothing left to wait for, group_tick() is about to end it and
  * to come back here. */
-void start_queued_locked(struct group *g, struct after *a)
+void group_load_start_queued_locked(struct group *g, struct after *a)
 {
     while (!g->closed && g->running < g->opts.max_loads && !list_empty(&g->queue)) {
         struct flight *f = list_entry(g->queue.next, struct flight, queued);
@@ -55,64 +48,7 @@ static void end_locked(struct flight *f, struct after *a)
     }
     flights_end(g->flights[f->kind], f, &a->woken);
     a->ended = f;
-    start_queued_locked(g, a);
-}
-
-/* A loader that ends a flight at once brings us back here for the next; that call leaves its
- * flights to this one, or a long queue would fill the stack. */
-void start_flights(struct group *g, struct list *start)
-{
-    static _Thread_local struct {
-        const struct group *group;
-        struct list *start;
-    } under_way;
-    struct list *l, *outer_start = under_way.start;
-    const struct group *outer = under_way.group;
-
-    if (outer == g) {
-        list_splice_back(outer_start, start);
-        return;
-    }
-    under_way.group = g;
-    under_way.start = start;
-    while ((l = list_pop_front(start)))
-        g->loader.local(g->loader.ctx, list_entry(l, struct flight, queued));
-    under_way.group = outer;
-    under_way.start = outer_start;
-}
-
-void after_init(struct after *a)
-{
-    list_init(&a->woken);
-    list_init(&a->start);
-    a->dropped = NULL;
-    a->ended = NULL;
-    a->unstarted = 0;
-    a->result.item = NULL;
-}
-
-void after_run(struct group *g, struct after *a)
-{
-    struct list *l;
-
-    while (a->dropped) {
-        struct item *it = a->dropped;
-
-        a->dropped = it->chain;
-        item_unref(it);
-    }
-    while ((l = list_pop_front(&a->woken))) {
-        struct waiter *w = list_entry(l, struct waiter, link);
-
-        w->wake(w, &a->result);
-    }
-    item_unref(a->result.item);
-    if (!list_empty(&a->start))
-        start_flights(g, &a->start);
-    if (a->unstarted)
-        drop_flight(a->ended);
-    if (a->ended)
-        drop_flight(a->ended);
+    group_load_start_queued_locked(g, a);
 }
 
 static enum err refuse(struct result *now, enum err code, const char *why, struct group *g)
@@ -149,7 +85,7 @@ static enum err join_or_open_locked(struct group *g, enum flight_kind kind, uint
         return ERR_OK;
     if (f && f->n_waiters >= GROUP_MAX_WAITERS)
         return refuse(now, ERR_BUSY, "too many callers wait for this key", g);
-    if (f && w->from && !waits_add(&w->edge, w->from, f))
+    if (f && w->from && !cycle_add(&w->edge, &w->from->cycle, &f->cycle))
         return refuse(now, ERR_CYCLE, "the load of this key waits for the one that asks for it", g);
     if (!f) {
         if (flights_count(fs) >= GROUP_MAX_FLIGHTS)
@@ -158,7 +94,7 @@ static enum err join_or_open_locked(struct group *g, enum flight_kind kind, uint
         if (!f)
             return refuse(now, ERR_NOMEM, "no memory for a load", g);
         if (waits && w->from)
-            waits_add(&w->edge, w->from, f); /* a new flight waits for nobody yet */
+            cycle_add(&w->edge, &w->from->cycle, &f->cycle); /* a new flight waits for nobody yet */
         keep_info(f, w);
         f->group = group_ref(g);
         f->kind = kind;
@@ -178,7 +114,7 @@ static void enqueue_locked(struct group *g, struct flight *f, struct after *a)
 {
     f->state = FLIGHT_QUEUED;
     list_push_back(&g->queue, &f->queued);
-    start_queued_locked(g, a);
+    group_load_start_queued_locked(g, a);
 }
 
 /* What is known without a load, or instead of one: 1 and it is in r. *revalidate: it is stale and
@@ -195,7 +131,7 @@ static int known_locked(struct group *g, const struct found *found, struct resul
         g->stats.negative_hits++;
         r->expires_ms = found->negative->expires_ms;
         error_set(&r->err, ERR_NOTFOUND, "group %s: not found", g->name);
-    } else if (may_revalidate_locked(g, found->stale)) {
+    } else if (group_keep_may_revalidate_locked(g, found->stale)) {
         *revalidate = 1;
         g->stats.stale_hits++;
         r->item = item_ref(found->stale);
@@ -210,7 +146,7 @@ static int known_locked(struct group *g, const struct found *found, struct resul
 static void replace_error_locked(struct group *g, struct item *stale, struct result *r,
                                  uint64_t callers)
 {
-    if (r->item || !may_replace_error_locked(g, stale, r->err.code))
+    if (r->item || !group_keep_may_replace_error_locked(g, stale, r->err.code))
         return;
     g->stats.stale_hits += callers;
     r->item = item_ref(stale);
@@ -237,7 +173,7 @@ int group_load(struct group *g, uint32_t hash, const void *key, size_t key_len, 
 
     pthread_mutex_lock(&g->mu);
     g->stats.loads++;
-    find_locked(g, hash, key, key_len, &found, &a);
+    group_keep_find_locked(g, hash, key, key_len, &found, &a);
     known = known_locked(g, &found, &end, &revalidate);
     if (!known || revalidate) {
         struct result refused = {.item = NULL};
@@ -264,19 +200,6 @@ int group_load(struct group *g, uint32_t hash, const void *key, size_t key_len, 
     if (known)
         *now = end;
     return known;
-}
-
-int group_hold(struct group *g)
-{
-    if (!g->loader.hold || atomic_load(&g->closed))
-        return 0;
-    g->loader.hold(g->loader.ctx);
-    return 1;
-}
-
-void group_release(struct group *g)
-{
-    g->loader.release(g->loader.ctx);
 }
 
 int group_cancel(struct group *g, struct waiter *w)
@@ -314,10 +237,10 @@ static void finish_locked(struct flight *f, const struct result *r, struct after
     if (r->item) {
         item_ref(r->item);
     } else if (!flights_outdated(g->flights[f->kind], f)) {
-        peek_locked(g, f->hash, f->key, f->key_len, &found);
+        group_keep_peek_locked(g, f->hash, f->key, f->key_len, &found);
         replace_error_locked(g, found.stale, &a->result, f->n_waiters);
     }
-    keep_locked(g, f, &a->result, a);
+    group_keep_locked(g, f, &a->result, a);
     end_locked(f, a);
 }
 
@@ -332,7 +255,7 @@ void group_finish(struct flight *f, const struct result *r)
         finish_locked(f, r, &a);
     pthread_mutex_unlock(&g->mu);
     after_run(g, &a);
-    drop_flight(f);
+    after_drop_flight(f);
 }
 
 enum err group_finish_value(struct flight *f, const void *value, size_t n, const double *ttl_ms,
@@ -340,7 +263,7 @@ enum err group_finish_value(struct flight *f, const void *value, size_t n, const
 {
     struct result r = {.source = SOURCE_LOCAL};
 
-    r.item = group_item(f->group, f->hash, f->key, f->key_len, value, n, ttl_ms, &r.err);
+    r.item = group_keep_item(f->group, f->hash, f->key, f->key_len, value, n, ttl_ms, &r.err);
     if (e)
         *e = r.err;
     group_finish(f, &r);
@@ -395,7 +318,7 @@ void group_fallback(struct flight *f)
     pthread_mutex_unlock(&g->mu);
     after_run(g, &a);
     if (ended)
-        drop_flight(f);
+        after_drop_flight(f);
     else if (err)
         group_finish(f, &now);
 }
@@ -440,7 +363,7 @@ void group_tick(struct group *g, uint64_t now_ms)
 {
     struct result late = {.item = NULL};
 
-    keep_tick(g, now_ms);
+    group_keep_tick(g, now_ms);
     if (!is_overdue(g, now_ms))
         return;
     error_set(&late.err, ERR_TIMEOUT, "group %s: no value within %g s", g->name,
@@ -458,9 +381,4 @@ void group_close(struct group *g)
     atomic_store(&g->closed, 1);
     pthread_mutex_unlock(&g->mu);
     end_until(g, UINT64_MAX, &closed);
-}
-
-int group_is_closed(const struct group *g)
-{
-    return atomic_load(&g->closed);
 }

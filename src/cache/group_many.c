@@ -18,7 +18,7 @@ struct many {
     struct group *group; /* a reference */
     void (*done)(void *ctx, struct many *m);
     void *ctx;
-    _Atomic size_t left; /* gets that have not ended, and many_start() itself while it runs */
+    _Atomic size_t left; /* gets that have not ended, and group_many_start() itself while it runs */
     size_t n;
     struct one ones[];
 };
@@ -50,8 +50,9 @@ static int one_start(struct one *o, const struct key *k, int from_peer)
     return o->result.item || group_load(g, hash, k->bytes, k->n, from_peer, &o->waiter, &o->result);
 }
 
-struct many *many_start(struct group *g, const struct key *keys, size_t n, int from_peer,
-                        struct flight *from, void (*done)(void *ctx, struct many *m), void *ctx)
+struct many *group_many_start(struct group *g, const struct key *keys, size_t n, int from_peer,
+                              struct flight *from, void (*done)(void *ctx, struct many *m),
+                              void *ctx)
 {
     struct many *m = mem_alloc(sizeof(*m) + n * sizeof(struct one));
     size_t i, ended = 1;
@@ -78,17 +79,17 @@ struct many *many_start(struct group *g, const struct key *keys, size_t n, int f
     return m;
 }
 
-size_t many_count(const struct many *m)
+size_t group_many_count(const struct many *m)
 {
     return m->n;
 }
 
-const struct result *many_result(const struct many *m, size_t i)
+const struct result *group_many_result(const struct many *m, size_t i)
 {
     return &m->ones[i].result;
 }
 
-int many_cancel(struct many *m)
+int group_many_cancel(struct many *m)
 {
     size_t i, cancelled = 0;
 
@@ -98,7 +99,7 @@ int many_cancel(struct many *m)
            atomic_fetch_sub_explicit(&m->left, cancelled, memory_order_acq_rel) == cancelled;
 }
 
-void many_free(struct many *m)
+void group_many_free(struct many *m)
 {
     size_t i;
 
@@ -116,16 +117,16 @@ static void open_gate(void *ctx, struct many *m)
     gate_open(ctx);
 }
 
-struct many *many_wait(struct group *g, const struct key *keys, size_t n, uint64_t timeout_ms)
+struct many *group_many_wait(struct group *g, const struct key *keys, size_t n, uint64_t timeout_ms)
 {
     struct gate over;
     struct many *m;
 
     gate_init(&over);
-    m = many_start(g, keys, n, 0, NULL, open_gate, &over);
+    m = group_many_start(g, keys, n, 0, NULL, open_gate, &over);
     if (!timeout_ms)
         timeout_ms = group_opts(g).timeout_ms + GROUP_MARGIN_MS;
-    if (m && !gate_wait(&over, timeout_ms) && !many_cancel(m))
+    if (m && !gate_wait(&over, timeout_ms) && !group_many_cancel(m))
         gate_wait(&over, GATE_FOR_EVER);
     gate_deinit(&over);
     return m;

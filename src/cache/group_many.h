@@ -17,25 +17,27 @@ struct many;
 
 /* Starts a get of each of n keys; `from` as in struct waiter. done is called exactly once, when all
  * have ended, on any thread and with no lock held, perhaps before this returns. Returns the many,
- * for many_free(); NULL when there is no memory, and then done is not called. */
-struct many *many_start(struct group *g, const struct key *keys, size_t n, int from_peer,
-                        struct flight *from, void (*done)(void *ctx, struct many *m), void *ctx);
+ * for group_many_free(); NULL when there is no memory, and then done is not called. */
+struct many *group_many_start(struct group *g, const struct key *keys, size_t n, int from_peer,
+                              struct flight *from, void (*done)(void *ctx, struct many *m),
+                              void *ctx);
 
-size_t many_count(const struct many *m);
+size_t group_many_count(const struct many *m);
 
-/* How the get of key i ended; valid once done was called or many_cancel() said 1, until
- * many_free(). Neither item nor error: it was taken off before its end. */
-const struct result *many_result(const struct many *m, size_t i);
+/* How the get of key i ended; valid once done was called or group_many_cancel() said 1, until
+ * group_many_free(). Neither item nor error: it was taken off before its end. */
+const struct result *group_many_result(const struct many *m, size_t i);
 
 /* Takes off everyone who waits. 1: done was not called and will not be. 0: it was, or is about to
  * be on another thread. To be called once, and not within done(). */
-int many_cancel(struct many *m);
+int group_many_cancel(struct many *m);
 
-/* After done, or a many_cancel() that said 1. NULL is fine. */
-void many_free(struct many *m);
+/* After done, or a group_many_cancel() that said 1. NULL is fine. */
+void group_many_free(struct many *m);
 
 /* All of it for a thread that may block: at most timeout_ms, 0 for the group's own bound. Returns a
  * many that is over; NULL when there is no memory. */
-struct many *many_wait(struct group *g, const struct key *keys, size_t n, uint64_t timeout_ms);
+struct many *group_many_wait(struct group *g, const struct key *keys, size_t n,
+                             uint64_t timeout_ms);
 
 #endif

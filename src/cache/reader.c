@@ -7,11 +7,12 @@
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/mem.h"
+#include "cache/after.h"
 #include "cache/group_in.h"
+#include "cache/reader_hits.h"
 
 enum {
-    RING = 64,        /* hits noted at most; a power of two, like the next two */
-    WAYS = 8,         /* slots that a key may have */
+    WAYS = 8,         /* slots that a key may have; a power of two, like the next */
     FIRST_SLOTS = 32, /* most readers ask for few keys */
     SLOTS_GROW = 4,   /* by that factor, until there are READER_SLOTS */
     FORGET_SLICE = 64 /* slots emptied in one critical section */
@@ -20,31 +21,13 @@ enum {
 _Static_assert(FIRST_SLOTS *SLOTS_GROW *SLOTS_GROW *SLOTS_GROW == READER_SLOTS,
                "slots grow until there are just that many");
 
-/* Written under the group's mutex, by the reader's thread. */
-struct slot {
-    const void *key;   /* the address it was asked by: may be of another key by now */
-    struct item *item; /* a reference, or NULL */
-    uint64_t epoch;    /* the group's when the item was found in main; 0: it was not */
-};
-
-struct reader {
-    struct group *group; /* a reference */
-    struct list link;    /* group.readers; guarded by its mutex */
-    struct slot *slots;
-    unsigned nslots;
-    unsigned next_way;        /* who goes where all ways are taken */
-    _Atomic uint32_t noted;   /* hits so far; the reader's thread writes it */
-    _Atomic uint32_t counted; /* those of them that have been counted; written under the mutex */
-    struct slot *ring[RING]; /* from counted to noted they are the mutex's, the rest the thread's */
-};
-
 struct reader *reader_new(struct group *g)
 {
     struct reader *r = mem_zalloc(sizeof(*r));
 
     r->group = group_ref(g);
     r->nslots = FIRST_SLOTS;
-    r->slots = mem_zalloc(FIRST_SLOTS * sizeof(struct slot));
+    r->slots = mem_zalloc(FIRST_SLOTS * sizeof(struct reader_slot));
     pthread_mutex_lock(&g->mu);
     list_push_back(&g->readers, &r->link);
     pthread_mutex_unlock(&g->mu);
@@ -61,56 +44,23 @@ unsigned reader_slots(const struct reader *r)
     return r->nslots;
 }
 
-/* --- what is noted is counted --- */
-
-static void count_hit_locked(struct group *g, const struct slot *s)
-{
-    struct item *it = s->item;
-
-    g->stats.gets++;
-    g->stats.cache_hits++;
-    hot_count_locked(g, it->hash);
-    if (s->epoch == atomic_load_explicit(&g->epoch, memory_order_relaxed) && item_is_in(it))
-        lru_use(g->main, it);
-    else
-        lru_count_hit(g->main);
-}
-
-static void count_locked(struct reader *r)
-{
-    uint32_t noted = atomic_load_explicit(&r->noted, memory_order_acquire);
-    uint32_t i = atomic_load_explicit(&r->counted, memory_order_relaxed);
-
-    for (; i != noted; i++)
-        count_hit_locked(r->group, r->ring[i % RING]);
-    atomic_store_explicit(&r->counted, noted, memory_order_release);
-}
-
-void count_readers_locked(struct group *g)
-{
-    struct list *l;
-
-    list_each (l, &g->readers)
-        count_locked(list_entry(l, struct reader, link));
-}
-
-static void note_hit(struct reader *r, struct slot *s)
+static void note_hit(struct reader *r, struct reader_slot *s)
 {
     uint32_t noted = atomic_load_explicit(&r->noted, memory_order_relaxed);
 
-    if (noted - atomic_load_explicit(&r->counted, memory_order_acquire) == RING) {
+    if (noted - atomic_load_explicit(&r->counted, memory_order_acquire) == READER_RING) {
         pthread_mutex_lock(&r->group->mu);
-        count_locked(r);
+        reader_hits_count_one_locked(r);
         pthread_mutex_unlock(&r->group->mu);
     }
-    r->ring[noted % RING] = s;
+    r->ring[noted % READER_RING] = s;
     atomic_store_explicit(&r->noted, noted + 1, memory_order_release);
 }
 
 /* --- slots --- */
 
 /* Puts `it` (a reference, or NULL) into the slot and returns what was there. The ring is empty. */
-static struct item *exchange_locked(struct group *g, struct slot *s, struct item *it)
+static struct item *exchange_locked(struct group *g, struct reader_slot *s, struct item *it)
 {
     struct item *was = s->item;
 
@@ -135,7 +85,7 @@ static void empty(struct reader *r, unsigned at, unsigned end)
         struct item *was[FORGET_SLICE];
 
         pthread_mutex_lock(&r->group->mu);
-        count_locked(r);
+        reader_hits_count_one_locked(r);
         for (n = 0; n < FORGET_SLICE && at < end; at++) {
             if (r->slots[at].item)
                 was[n++] = exchange_locked(r->group, &r->slots[at], NULL);
@@ -173,19 +123,19 @@ void reader_free(struct reader *r)
     group_unref(g);
 }
 
-static struct slot *way(const struct reader *r, const void *key, unsigned i)
+static struct reader_slot *way(const struct reader *r, const void *key, unsigned i)
 {
     uint64_t h = (uint64_t)(uintptr_t)key * UINT64_C(0x9e3779b97f4a7c15); /* Knuth, 6.4 */
 
     return &r->slots[((h >> 32) + i) & (r->nslots - 1)];
 }
 
-static struct slot *find_slot(const struct reader *r, const void *key, size_t key_len)
+static struct reader_slot *find_slot(const struct reader *r, const void *key, size_t key_len)
 {
     unsigned i;
 
     for (i = 0; i < WAYS; i++) {
-        struct slot *s = way(r, key, i);
+        struct reader_slot *s = way(r, key, i);
 
         if (s->key == key && s->item && item_is(s->item, s->item->hash, key, key_len))
             return s;
@@ -193,12 +143,12 @@ static struct slot *find_slot(const struct reader *r, const void *key, size_t ke
     return NULL;
 }
 
-static struct slot *free_way(const struct reader *r, const void *key)
+static struct reader_slot *free_way(const struct reader *r, const void *key)
 {
     unsigned i;
 
     for (i = 0; i < WAYS; i++) {
-        struct slot *s = way(r, key, i);
+        struct reader_slot *s = way(r, key, i);
 
         if (!s->item)
             return s;
@@ -212,12 +162,12 @@ static void grow(struct reader *r)
     reader_forget_all(r);
     mem_free(r->slots);
     r->nslots *= SLOTS_GROW;
-    r->slots = mem_zalloc(r->nslots * sizeof(struct slot));
+    r->slots = mem_zalloc(r->nslots * sizeof(struct reader_slot));
 }
 
-static struct slot *take_slot(struct reader *r, const void *key)
+static struct reader_slot *take_slot(struct reader *r, const void *key)
 {
-    struct slot *s = free_way(r, key);
+    struct reader_slot *s = free_way(r, key);
 
     if (!s && r->nslots < READER_SLOTS) {
         grow(r);
@@ -228,7 +178,7 @@ static struct slot *take_slot(struct reader *r, const void *key)
 
 /* --- gets --- */
 
-static enum hit look_up(struct reader *r, struct slot *s, uint32_t hash, const void *key,
+static enum hit look_up(struct reader *r, struct reader_slot *s, uint32_t hash, const void *key,
                         size_t key_len, struct recalled *out)
 {
     struct group *g = r->group;
@@ -239,8 +189,8 @@ static enum hit look_up(struct reader *r, struct slot *s, uint32_t hash, const v
 
     after_init(&a);
     pthread_mutex_lock(&g->mu);
-    count_locked(r);
-    it = look_locked(g, hash, key, key_len, &source, &a);
+    reader_hits_count_one_locked(r);
+    it = group_look_locked(g, hash, key, key_len, &source, &a);
     same = it && it == s->item;
     if (!same)
         was = exchange_locked(g, s, it ? item_ref(it) : NULL);
@@ -258,7 +208,7 @@ static enum hit look_up(struct reader *r, struct slot *s, uint32_t hash, const v
 }
 
 /* Whether the slot's item is the value as far as it says itself. */
-static int is_current(const struct reader *r, const struct slot *s)
+static int is_current(const struct reader *r, const struct reader_slot *s)
 {
     const struct item *it = s->item;
 
@@ -268,7 +218,7 @@ static int is_current(const struct reader *r, const struct slot *s)
 
 enum hit reader_recall(struct reader *r, const void *key, size_t key_len, struct recalled *out)
 {
-    struct slot *s = find_slot(r, key, key_len);
+    struct reader_slot *s = find_slot(r, key, key_len);
 
     if (!s)
         return look_up(r, take_slot(r, key), group_hash(key, key_len), key, key_len, out);

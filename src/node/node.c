@@ -28,14 +28,14 @@
 #include "base/thread.h"
 #include "cache/group.h"
 #include "cache/groups.h"
-#include "net/change.h"
-#include "net/listen.h"
+#include "change/change.h"
+#include "http/listen.h"
+#include "http/server.h"
 #include "net/net.h"
-#include "net/peers.h"
-#include "net/server.h"
+#include "node/group_peers.h"
 #include "node/node_stats.h"
-#include "node/pickers.h"
 #include "node/workers.h"
+#include "peer/peers.h"
 #include "script/defs.h"
 #include "script/vm.h"
 
@@ -49,7 +49,7 @@ struct node {
     struct groups *groups;
     struct net *net;
     struct peers *peers;
-    struct pickers *pickers; /* the contexts of the groups' loaders */
+    struct group_peers_set *group_peers; /* the contexts of the groups' loaders */
     struct changes *changes;
     struct workers *workers; /* set once, before any flight can start */
     pthread_t watch;
@@ -65,34 +65,34 @@ struct node {
 
 static struct peer *load_owner(void *ctx, const void *key, size_t key_len)
 {
-    return peers_owner(picker_peers(ctx), key, key_len);
+    return peers_owner(group_peers_of(ctx), key, key_len);
 }
 
 static void load_disown(void *ctx, struct peer *owner)
 {
-    peers_disown(picker_peers(ctx), owner);
+    peers_disown(group_peers_of(ctx), owner);
 }
 
 static void load_remote(void *ctx, struct flight *f, struct peer *owner)
 {
-    peers_load(picker_peers(ctx), f, owner); /* fine when a change came between */
+    peer_queue_load(group_peers_of(ctx), f, owner); /* fine when a change came between */
 }
 
 static void load_hold(void *ctx)
 {
     (void)ctx;
-    peers_hold();
+    peer_queue_hold();
 }
 
 static void load_release(void *ctx)
 {
     (void)ctx;
-    peers_release();
+    peer_queue_release();
 }
 
 static void load_local(void *ctx, struct flight *f)
 {
-    struct node *n = picker_ctx(ctx);
+    struct node *n = group_peers_ctx(ctx);
 
     workers_load(n->workers, f);
 }
@@ -114,7 +114,7 @@ static void tick(void *ctx, uint64_t now_ms)
 
 static struct peers *peers_of(const struct group *g)
 {
-    return picker_peers(group_ctx(g));
+    return group_peers_of(group_ctx(g));
 }
 
 static const char *not_ready(void *ctx)
@@ -152,7 +152,7 @@ static enum err check_groups(const struct node *n, const struct defs *ds, struct
     size_t i;
 
     for (i = 0; i < defs_count(ds); i++) {
-        if (pickers_check(n->pickers, defs_at(ds, i)->name, defs_at(ds, i)->peers, e))
+        if (group_peers_check(n->group_peers, defs_at(ds, i)->name, defs_at(ds, i)->peers, e))
             return e->code;
     }
     return ERR_OK;
@@ -176,8 +176,8 @@ static enum err set_groups(struct node *n, const struct defs *ds, struct error *
         const struct def *d = defs_at(ds, i);
         struct group *g = groups_find(n->groups, d->name, strlen(d->name));
 
-        loader.ctx = g ? group_ctx(g) : pickers_take(n->pickers);
-        failed = picker_set(loader.ctx, d->name, d->peers, e);
+        loader.ctx = g ? group_ctx(g) : group_peers_take(n->group_peers);
+        failed = group_peers_replace(loader.ctx, d->name, d->peers, e);
         if (!g) {
             g = group_new(d->name, d->content_type, &d->opts, &loader);
             groups_add(n->groups, g);
@@ -208,7 +208,7 @@ static enum err start_peers(struct node *n, struct error *e)
     };
 
     n->peers = peers_new(&o, n->net);
-    n->pickers = pickers_new(n->peers, n);
+    n->group_peers = group_peers_set_new(n->peers, n);
     return peers_set(n->peers, n->opts.peers, n->opts.n_peers, e);
 }
 
@@ -386,7 +386,7 @@ static size_t remove_groups(struct node *n, const struct defs *ds)
         struct group *g = groups_remove(n->groups, gone.list[i]);
 
         group_close(g);
-        pickers_give_back(n->pickers, group_ctx(g));
+        group_peers_give_back(n->group_peers, group_ctx(g));
         group_unref(g);
         mem_free(gone.list[i]);
     }
@@ -426,7 +426,7 @@ enum err node_set_group_peers(struct node *n, const char *group, const char *url
 
     if (!g)
         return error_set(e, ERR_NOTFOUND, "this node has no group \"%s\"", group);
-    failed = picker_set(group_ctx(g), group, urls, e);
+    failed = group_peers_replace(group_ctx(g), group, urls, e);
     group_unref(g);
     return failed;
 }
@@ -499,7 +499,7 @@ static void node_free(struct node *n)
     workers_free(n->workers);
     net_stop(n->net);
     changes_free(n->changes);
-    pickers_free(n->pickers);
+    group_peers_set_free(n->group_peers);
     peers_free(n->peers);
     groups_free(n->groups);
     mem_free(n->self);

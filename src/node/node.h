@@ -68,7 +68,7 @@ enum err node_reload(struct node *n, const struct script *script, struct vm *con
 /* Replaces the peer list, as peers_set() says. */
 enum err node_set_peers(struct node *n, const char *const *peers, size_t n_peers, struct error *e);
 
-/* Replaces a group's own list, until the next reload; urls as in pickers.h. NOTFOUND: no such
+/* Replaces a group's own list, until the next reload; urls as in group_peers.h. NOTFOUND: no such
  * group; else as peers_set() says. */
 enum err node_set_group_peers(struct node *n, const char *group, const char *urls, struct error *e);
 

@@ -1,142 +1,111 @@
 /* SPDX-License-Identifier: MIT */
 #include "node/node_stats.h"
 
-#include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/json_out.h"
 #include "cache/group.h"
 #include "cache/groups.h"
-#include "net/change.h"
-#include "net/peers.h"
-#include "node/pickers.h"
+#include "change/change.h"
+#include "node/group_peers.h"
 #include "node/workers.h"
+#include "peer/peers.h"
 
 #ifndef GROUPCACHE_VERSION
 #define GROUPCACHE_VERSION "unknown"
 #endif
 
-/* A JSON object under way: a comma goes before every member but the first. */
-struct object {
-    struct buf *out;
-    int members;
-};
-
-static void put_name(struct object *o, const char *name)
+static void put_lru(struct json_out *o, const char *name, const struct lru_stats *s)
 {
-    if (o->members++)
-        buf_puts(o->out, ",");
-    buf_put_json(o->out, name, strlen(name));
-    buf_puts(o->out, ":");
-}
+    struct json_out in;
 
-static void put_number(struct object *o, const char *name, uint64_t n)
-{
-    put_name(o, name);
-    buf_putf(o->out, "%llu", (unsigned long long)n);
-}
-
-static void put_lru(struct object *o, const char *name, const struct lru_stats *s)
-{
-    struct object in = {o->out, 0};
-
-    put_name(o, name);
-    buf_puts(o->out, "{");
-    put_number(&in, "bytes", s->bytes);
-    put_number(&in, "items", s->items);
-    put_number(&in, "gets", s->gets);
-    put_number(&in, "hits", s->hits);
-    put_number(&in, "evictions", s->evictions);
-    buf_puts(o->out, "}");
+    json_out_open(o, name, &in, '{');
+    json_out_number(&in, "bytes", s->bytes);
+    json_out_number(&in, "items", s->items);
+    json_out_number(&in, "gets", s->gets);
+    json_out_number(&in, "hits", s->hits);
+    json_out_number(&in, "evictions", s->evictions);
+    json_out_close(&in);
 }
 
 static void put_peer(void *arg, const struct peer_stats *s)
 {
-    struct object *list = arg, in = {list->out, 0};
+    struct json_out in;
 
-    if (list->members++)
-        buf_puts(list->out, ",");
-    buf_puts(list->out, "{");
-    put_name(&in, "url");
-    buf_put_json(list->out, s->url, strlen(s->url));
-    put_name(&in, "self");
-    buf_puts(list->out, s->self ? "true" : "false");
-    put_number(&in, "loads", s->loads);
-    put_number(&in, "errors", s->errors);
-    put_number(&in, "batches", s->batches);
-    put_name(&in, "ours");
-    buf_puts(list->out, s->ours ? "true" : "false");
-    buf_puts(list->out, "}");
+    json_out_open(arg, NULL, &in, '{');
+    json_out_text(&in, "url", s->url);
+    json_out_bool(&in, "self", s->self);
+    json_out_number(&in, "loads", s->loads);
+    json_out_number(&in, "errors", s->errors);
+    json_out_number(&in, "batches", s->batches);
+    json_out_bool(&in, "ours", s->ours);
+    json_out_close(&in);
 }
 
-static void put_peers(struct object *o, struct peers *peers)
+static void put_peers(struct json_out *o, struct peers *peers)
 {
-    struct object list = {o->out, 0};
+    struct json_out list;
 
-    put_name(o, "peers");
-    buf_puts(o->out, "[");
+    json_out_open(o, "peers", &list, '[');
     peers_each(peers, put_peer, &list);
-    buf_puts(o->out, "]");
+    json_out_close(&list);
 }
 
 static void put_group(void *arg, struct group *g)
 {
-    struct object *o = arg, in = {o->out, 0};
-    struct peers *own = picker_own(group_ctx(g));
+    struct json_out in;
+    struct peers *own = group_peers_own(group_ctx(g));
     struct stats s;
 
     group_stats(g, &s);
-    put_name(o, group_name(g));
-    buf_puts(o->out, "{");
-#define X(name, meaning) put_number(&in, #name, s.name);
+    json_out_open(arg, group_name(g), &in, '{');
+#define X(name, meaning) json_out_number(&in, #name, s.name);
     STATS_COUNTERS(X)
 #undef X
-    put_number(&in, "flights", s.flights);
-    put_number(&in, "waiters", s.waiters);
-    put_number(&in, "remembered_items", s.remembered_items);
-    put_number(&in, "remembered_bytes", s.remembered_bytes);
-    put_number(&in, "flushed_bytes", s.flushed_bytes);
-    put_number(&in, "cache_bytes", group_opts(g).cache_bytes);
+    json_out_number(&in, "flights", s.flights);
+    json_out_number(&in, "waiters", s.waiters);
+    json_out_number(&in, "remembered_items", s.remembered_items);
+    json_out_number(&in, "remembered_bytes", s.remembered_bytes);
+    json_out_number(&in, "flushed_bytes", s.flushed_bytes);
+    json_out_number(&in, "cache_bytes", group_opts(g).cache_bytes);
     if (own)
         put_peers(&in, own);
     put_lru(&in, "main", &s.main);
     put_lru(&in, "hot", &s.hot);
-    buf_puts(o->out, "}");
+    json_out_close(&in);
 }
 
-static void put_workers(struct object *o, struct workers *w)
+static void put_workers(struct json_out *o, struct workers *w)
 {
-    struct object in = {o->out, 0};
+    struct json_out in;
     struct workers_stats s;
 
     workers_stats(w, &s);
-    put_name(o, "workers");
-    buf_puts(o->out, "{");
-    put_number(&in, "vms", s.n);
-    put_number(&in, "loads", s.loads);
-    put_number(&in, "retiring", s.retiring);
-    put_number(&in, "stuck", s.stuck);
-    put_number(&in, "replaced", s.replaced);
-    buf_puts(o->out, "}");
+    json_out_open(o, "workers", &in, '{');
+    json_out_number(&in, "vms", s.n);
+    json_out_number(&in, "loads", s.loads);
+    json_out_number(&in, "retiring", s.retiring);
+    json_out_number(&in, "stuck", s.stuck);
+    json_out_number(&in, "replaced", s.replaced);
+    json_out_close(&in);
 }
 
 void node_stats_put(const struct node_view *v, struct buf *out)
 {
-    struct object o = {out, 0}, groups = {out, 0};
+    struct json_out o, groups;
 
-    buf_puts(out, "{");
-    put_name(&o, "version");
-    buf_put_json(out, GROUPCACHE_VERSION, strlen(GROUPCACHE_VERSION));
-    put_number(&o, "pid", (uint64_t)getpid());
-    put_number(&o, "uptime_ms", v->uptime_ms);
-    put_name(&o, "self");
-    buf_put_json(out, v->self, strlen(v->self));
+    json_out_begin(&o, out, '{');
+    json_out_text(&o, "version", GROUPCACHE_VERSION);
+    json_out_number(&o, "pid", (uint64_t)getpid());
+    json_out_number(&o, "uptime_ms", v->uptime_ms);
+    json_out_text(&o, "self", v->self);
     put_workers(&o, v->workers);
     put_peers(&o, v->peers);
-    put_number(&o, "unconfirmed", changes_pending(v->changes));
-    put_name(&o, "groups");
-    buf_puts(out, "{");
+    json_out_number(&o, "unconfirmed", changes_unconfirmed(v->changes));
+    json_out_open(&o, "groups", &groups, '{');
     groups_each(v->groups, put_group, &groups);
-    buf_puts(out, "}}\n");
+    json_out_close(&groups);
+    json_out_close(&o);
+    buf_puts(out, "\n");
 }

@@ -24,6 +24,7 @@
 #include "script/defs.h"
 #include "script/script.h"
 #include "script/vm.h"
+#include "script/worker.h"
 
 enum {
     STUCK_AFTER_MS = 1000, /* past the deadline: by then a hook would have stopped it */
@@ -32,14 +33,14 @@ enum {
 };
 
 struct crew {
-    struct vm **list; /* owned */
+    struct worker **list; /* owned */
     size_t n;
 };
 
 /* A VM on its way out. */
 struct leaver {
     struct list link;
-    struct vm *vm;
+    struct worker *worker;
     int stuck;
 };
 
@@ -62,47 +63,52 @@ static void redirect(void *ctx, struct flight *f)
     workers_load(ctx, f);
 }
 
-/* A VM that has run the script and defines what `defs` does. */
-static struct vm *make_vm(struct workers *w, const struct script *s, const struct defs *defs,
-                          struct error *e)
+/* One whose VM has run the script and defines what `defs` does. */
+static struct worker *make_worker(struct workers *w, const struct script *s,
+                                  const struct defs *defs, struct error *e)
 {
     char name[32];
-    const struct vm_opts o = {
-        .name = name,
-        .path = w->opts.path,
-        .cpath = w->opts.cpath,
-        .max_bytes = w->opts.vm_bytes,
-        .jit = w->opts.jit,
-        .open = w->opts.open,
-        .prelude = w->opts.prelude,
-        .net = w->opts.net,
-        .groups = w->opts.groups,
-        .changes = w->opts.changes,
-        .max_key_bytes = w->opts.max_key_bytes,
+    const struct worker_opts o = {
+        .vm =
+            {
+                .name = name,
+                .path = w->opts.path,
+                .cpath = w->opts.cpath,
+                .max_bytes = w->opts.vm_bytes,
+                .jit = w->opts.jit,
+                .open = w->opts.open,
+                .prelude = w->opts.prelude,
+                .net = w->opts.net,
+                .groups = w->opts.groups,
+                .changes = w->opts.changes,
+                .max_key_bytes = w->opts.max_key_bytes,
+            },
         .redirect = redirect,
         .ctx = w,
     };
+    struct worker *made;
     struct vm *vm;
 
     snprintf(name, sizeof(name), "lua-%u", ++w->made);
-    vm = vm_new(&o, e);
-    if (!vm)
+    made = worker_new(&o, e);
+    if (!made)
         return NULL;
+    vm = worker_vm(made);
     if (vm_run_script(vm, s->path, s->text, s->len, e) || defs_compare(defs, vm_defs(vm), e) ||
-        (w->opts.loop && vm_open_loop(vm, w->opts.loop, e))) {
-        vm_free(vm);
+        (w->opts.loop && worker_open_loop(made, w->opts.loop, e))) {
+        worker_free(made);
         return NULL;
     }
-    return vm;
+    return made;
 }
 
 /* Not started yet, all of them, or none. */
 static enum err make_crew(struct workers *w, const struct script *s, const struct defs *defs,
                           struct crew *out, struct error *e)
 {
-    out->list = mem_zalloc(w->opts.n * sizeof(struct vm *));
+    out->list = mem_zalloc(w->opts.n * sizeof(struct worker *));
     for (out->n = 0; out->n < w->opts.n; out->n++) {
-        out->list[out->n] = make_vm(w, s, defs, e);
+        out->list[out->n] = make_worker(w, s, defs, e);
         if (!out->list[out->n])
             return e->code;
     }
@@ -114,7 +120,7 @@ static enum err start_crew(const struct crew *c, struct error *e)
     size_t i;
 
     for (i = 0; i < c->n; i++) {
-        if (vm_start(c->list[i], e))
+        if (worker_start(c->list[i], e))
             return e->code;
     }
     return ERR_OK;
@@ -126,8 +132,8 @@ static void drop_crew(struct crew *c)
     size_t i;
 
     for (i = 0; i < c->n; i++) {
-        if (vm_stop(c->list[i], clock_ms() + STOP_MS))
-            vm_free(c->list[i]);
+        if (worker_stop(c->list[i], clock_ms() + STOP_MS))
+            worker_free(c->list[i]);
     }
     mem_free(c->list);
     memset(c, 0, sizeof(*c));
@@ -137,28 +143,28 @@ static void drop_crew(struct crew *c)
 
 void workers_load(struct workers *w, struct flight *f)
 {
-    struct vm *best;
+    struct worker *best;
     size_t i;
     int taken;
 
     /* Reading the counts without a lock may choose the second best, which does no harm. */
     pthread_rwlock_rdlock(&w->crew_lock);
     best = w->crew.list[0];
-    for (i = 1; i < w->crew.n && vm_busy(best); i++) {
-        if (vm_busy(w->crew.list[i]) < vm_busy(best))
+    for (i = 1; i < w->crew.n && worker_busy(best); i++) {
+        if (worker_busy(w->crew.list[i]) < worker_busy(best))
             best = w->crew.list[i];
     }
-    taken = vm_load(best, f);
+    taken = worker_load(best, f);
     pthread_rwlock_unlock(&w->crew_lock);
     if (!taken)
         group_finish_error(f, ERR_CLOSED, "the node is stopping");
 }
 
-static void add_leaver_locked(struct workers *w, struct vm *vm, int stuck)
+static void add_leaver_locked(struct workers *w, struct worker *worker, int stuck)
 {
     struct leaver *l = mem_zalloc(sizeof(*l));
 
-    l->vm = vm;
+    l->worker = worker;
     l->stuck = stuck;
     atomic_fetch_add(stuck ? &w->stuck : &w->retiring, 1);
     list_push_back(&w->leaving, &l->link);
@@ -211,7 +217,7 @@ enum err workers_reload(struct workers *w, struct vm *control, const struct scri
     }
     old = swap_crew(w, next);
     for (i = 0; i < old.n; i++) {
-        vm_retire(old.list[i]);
+        worker_retire(old.list[i]);
         add_leaver_locked(w, old.list[i], 0);
     }
     mem_free(old.list);
@@ -225,28 +231,28 @@ enum err workers_reload(struct workers *w, struct vm *control, const struct scri
 
 static void replace_locked(struct workers *w, size_t i, uint64_t now_ms)
 {
-    struct vm *stuck = w->crew.list[i], *vm;
+    struct worker *stuck = w->crew.list[i], *next;
     struct error e;
 
-    vm = make_vm(w, w->script, vm_defs(stuck), &e);
-    if (!vm || vm_start(vm, &e)) {
+    next = make_worker(w, w->script, vm_defs(worker_vm(stuck)), &e);
+    if (!next || worker_start(next, &e)) {
         char quoted[2 * ERROR_TEXT];
 
-        log_error("node", "a stuck VM cannot be replaced", "vm=%s error=%s", vm_name(stuck),
+        log_error("node", "a stuck VM cannot be replaced", "vm=%s error=%s", worker_name(stuck),
                   log_quote(quoted, sizeof(quoted), e.msg, strlen(e.msg)));
-        if (vm)
-            vm_free(vm);
+        worker_free(next);
         w->retry_ms = now_ms + RETRY_MS;
         return;
     }
     pthread_rwlock_wrlock(&w->crew_lock);
-    w->crew.list[i] = vm;
+    w->crew.list[i] = next;
     pthread_rwlock_unlock(&w->crew_lock);
     add_leaver_locked(w, stuck, 1);
     atomic_fetch_add(&w->replaced, 1);
     log_error("node", "a getter is stuck in a C function: its VM is abandoned and replaced",
-              "vm=%s by=%s stuck=%u", vm_name(stuck), vm_name(vm), atomic_load(&w->stuck));
-    vm_abandon(stuck);
+              "vm=%s by=%s stuck=%u", worker_name(stuck), worker_name(next),
+              atomic_load(&w->stuck));
+    worker_abandon(stuck);
 }
 
 /* Moves those that have ended to `ended`; a retired VM that is stuck is abandoned like any other.
@@ -258,17 +264,17 @@ static void look_at_leavers_locked(struct workers *w, uint64_t now_ms, struct li
     list_each_safe (l, tmp, &w->leaving) {
         struct leaver *leaver = list_entry(l, struct leaver, link);
 
-        if (vm_join(leaver->vm)) {
+        if (worker_join(leaver->worker)) {
             list_del(l);
             list_push_back(ended, l);
             atomic_fetch_sub(leaver->stuck ? &w->stuck : &w->retiring, 1);
-        } else if (!leaver->stuck && vm_stuck(leaver->vm, now_ms, STUCK_AFTER_MS)) {
+        } else if (!leaver->stuck && worker_stuck(leaver->worker, now_ms, STUCK_AFTER_MS)) {
             leaver->stuck = 1;
             atomic_fetch_sub(&w->retiring, 1);
             atomic_fetch_add(&w->stuck, 1);
             log_error("node", "a getter of an earlier script is stuck in a C function", "vm=%s",
-                      vm_name(leaver->vm));
-            vm_abandon(leaver->vm);
+                      worker_name(leaver->worker));
+            worker_abandon(leaver->worker);
         }
     }
 }
@@ -281,7 +287,7 @@ static void free_leavers(struct list *ended)
     while ((l = list_pop_front(ended))) {
         struct leaver *leaver = list_entry(l, struct leaver, link);
 
-        vm_free(leaver->vm);
+        worker_free(leaver->worker);
         mem_free(leaver);
     }
 }
@@ -295,7 +301,7 @@ void workers_watch(struct workers *w, uint64_t now_ms)
     pthread_mutex_lock(&w->mu);
     look_at_leavers_locked(w, now_ms, &ended);
     for (i = 0; i < w->crew.n && atomic_load(&w->stuck) < w->crew.n; i++) {
-        if (now_ms >= w->retry_ms && vm_stuck(w->crew.list[i], now_ms, STUCK_AFTER_MS))
+        if (now_ms >= w->retry_ms && worker_stuck(w->crew.list[i], now_ms, STUCK_AFTER_MS))
             replace_locked(w, i, now_ms);
     }
     pthread_mutex_unlock(&w->mu);
@@ -310,7 +316,7 @@ void workers_stats(struct workers *w, struct workers_stats *out)
     pthread_rwlock_rdlock(&w->crew_lock);
     out->n = w->crew.n;
     for (i = 0; i < w->crew.n; i++)
-        out->loads += vm_busy(w->crew.list[i]);
+        out->loads += worker_busy(w->crew.list[i]);
     pthread_rwlock_unlock(&w->crew_lock);
     out->retiring = atomic_load(&w->retiring);
     out->stuck = atomic_load(&w->stuck);
@@ -327,14 +333,14 @@ int workers_stop(struct workers *w)
     size_t i;
 
     for (i = 0; i < w->crew.n; i++)
-        vm_quit(w->crew.list[i]);
+        worker_quit(w->crew.list[i]);
     list_each (l, &w->leaving) {
-        vm_quit(list_entry(l, struct leaver, link)->vm);
+        worker_quit(list_entry(l, struct leaver, link)->worker);
     }
     for (i = 0; i < w->crew.n; i++)
-        ended &= vm_stop(w->crew.list[i], until_ms);
+        ended &= worker_stop(w->crew.list[i], until_ms);
     list_each (l, &w->leaving) {
-        ended &= vm_stop(list_entry(l, struct leaver, link)->vm, until_ms);
+        ended &= worker_stop(list_entry(l, struct leaver, link)->worker, until_ms);
     }
     return ended;
 }
@@ -346,7 +352,7 @@ void workers_free(struct workers *w)
     if (!w)
         return;
     for (i = 0; i < w->crew.n; i++)
-        vm_free(w->crew.list[i]);
+        worker_free(w->crew.list[i]);
     mem_free(w->crew.list);
     free_leavers(&w->leaving);
     script_free(w->script);

@@ -16,7 +16,7 @@ struct def {
     char *where; /* "node.lua:12" */
     char *content_type;
     char *pass_headers; /* as group_pass_headers() says */
-    char *peers;        /* as pickers.h says; NULL: the node's */
+    char *peers;        /* as group_peers.h says; NULL: the node's */
     struct group_opts opts;
     int getter_ref; /* the getter, in the registry of the VM */
     int takes_ctx;  /* it may look at its second argument */

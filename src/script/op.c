@@ -4,7 +4,6 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
-#include "script/task.h"
 #include "script/vm.h"
 
 struct op *op_ref(struct op *op)
@@ -33,7 +32,7 @@ static void op_arrived(struct msg *m)
     op->done = 1;
     op_unref(op); /* the Lua value of a strand that waits still holds one */
     if (s)
-        task_resume(s);
+        op->resume(s);
 }
 
 void op_init(struct op *op, const struct op_kind *kind, struct vm *vm)
@@ -42,6 +41,7 @@ void op_init(struct op *op, const struct op_kind *kind, struct vm *vm)
     op->kind = kind;
     op->vm = vm;
     op->strand = NULL;
+    op->resume = NULL;
     list_init(&op->wait);
     op->done = 0;
     atomic_init(&op->refs, 2);
@@ -63,6 +63,16 @@ void op_drop(struct op *op)
 
     op_unref(op);
     vm_op_ends(vm);
+}
+
+void op_await(struct op *op, struct strand *strand, struct list *ops,
+              void (*resume)(struct strand *strand))
+{
+    if (list_linked(&op->wait))
+        return;
+    op->strand = strand;
+    op->resume = resume;
+    list_push_back(ops, &op->wait);
 }
 
 void op_leave(struct op *op)

@@ -33,6 +33,9 @@ struct op {
     struct list wait;           /* the VM's thread: in that strand's ops */
     int done;                   /* the VM's thread */
     _Atomic unsigned refs;      /* atomic */
+
+    /* The VM's thread: goes on with the strand. Set with it. */
+    void (*resume)(struct strand *strand);
 };
 
 /* Two references: the caller's Lua value's and the work's. */
@@ -47,6 +50,11 @@ void op_finish(struct op *op);
 /* VM's thread: the work was never begun, is over already, or was called off. Takes its reference.
  */
 void op_drop(struct op *op);
+
+/* VM's thread: the strand, whose ops are in the list, waits for one more op, which has not ended.
+ * It is resumed when the op has. Nothing when it waits for the op already. */
+void op_await(struct op *op, struct strand *strand, struct list *ops,
+              void (*resume)(struct strand *strand));
 
 /* VM's thread: its strand does not wait for it any more. */
 void op_leave(struct op *op);

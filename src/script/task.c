@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* task.c - runs getters as coroutines.
+/* task.c - runs functions of the script as coroutines.
  *
- * resume() is the only place that runs a getter, and outcome is the closed set of what may come of
- * it. What C hands to a getter is pushed by the binding inside the coroutine itself, so a failed
- * push is the getter's error and not a panic; what is pushed before the first resume is pushed in
+ * resume() is the only place that runs them, and ran is the closed set of what may come of it. What
+ * C hands to a function is pushed by the binding inside the coroutine itself, so a failed push is
+ * the function's error and not a panic; what is pushed before the first resume is pushed in
  * protected mode.
  *
- * A getter that computes past its deadline is stopped from the VM's hook. The hook yields
+ * A function that computes past its deadline is stopped from the VM's hook. The hook yields
  * rather than raises, because pcall would swallow an error: the yield reaches resume(), which finds
- * the task stopped and drops the coroutine. Inside a coroutine that the getter made, the yield goes
+ * the task stopped and drops the coroutine. Inside a coroutine that the script made, the yield goes
  * to who resumed it; under a C function nothing can yield, and the hook does raise. From then on it
- * stops every instruction, until the getter's own coroutine has yielded or ended. LuaJIT runs no
+ * stops every instruction, until the task's own coroutine has yielded or ended. LuaJIT runs no
  * hooks in compiled code, which is why the JIT is off in a VM unless asked for. */
 #include "script/task.h"
 
@@ -18,23 +18,18 @@
 #include <lua.h>
 #include <stdarg.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <string.h>
 
 #include "base/clock.h"
+#include "base/err.h"
 #include "base/inbox.h"
 #include "base/list.h"
-#include "base/log.h"
 #include "base/mem.h"
-#include "cache/group.h"
-#include "script/defs.h"
 #include "script/interrupt.h"
 #include "script/loop.h"
 #include "script/op.h"
-#include "script/trace.h"
 #include "script/vm.h"
 
-enum outcome { RETURNED, WAITS, YIELDED, THREW, NO_MEMORY };
+enum ran { WAITS, RETURNED, YIELDED, THREW, NO_MEMORY };
 
 enum strand_state {
     STRAND_NEW,
@@ -43,39 +38,13 @@ enum strand_state {
     STRAND_PARKED /* it yielded to another loop, which will go on with it */
 };
 
-struct strand {
-    struct list link; /* in the task's children; the getter's own is in none */
-    struct task *task;
-    lua_State *co;        /* kept alive by ref */
-    int ref;              /* in the registry, like handle_ref */
-    struct strand **slot; /* in its handle; NULL: no other loop knows it */
-    int handle_ref;
-    enum strand_state state;
-    struct list ops; /* op.wait: what it waits for, one or several; empty while it runs */
-};
-
-struct task {
-    struct list link; /* in the VM's tasks */
-    struct timer deadline;
-    struct vm *vm;
-    struct flight *flight; /* the loader's reference */
-    const struct def *def;
-    struct strand own;      /* the getter's */
-    struct list children;   /* strand.link */
-    struct strand *current; /* which of them runs; NULL: none */
-    int stopped;            /* by the hook: it computed for too long */
-    enum outcome outcome;   /* of the getter's strand; WAITS: it has not ended */
-};
-
 /* --- the end --- */
 
-/* What is on the coroutine's stack is there until the next collection at least, and nothing runs
- * before that. */
 static void strand_leave(struct strand *s)
 {
     struct vm *vm = s->task->vm;
 
-    while (!list_empty(&s->ops)) /* the getter's Lua values hold them, and go with it */
+    while (!list_empty(&s->ops)) /* the task's Lua values hold them, and go with it */
         op_cancel(list_entry(s->ops.next, struct op, wait));
     if (s->slot) {
         *s->slot = NULL;
@@ -93,132 +62,73 @@ static void child_free(struct strand *s)
     mem_free(s);
 }
 
-/* Lets go of everything but the flight, which the caller ends. */
-static struct flight *task_leave(struct task *t)
+void task_leave(struct task *t)
 {
-    struct flight *f = t->flight;
-
     while (!list_empty(&t->children))
         child_free(list_entry(t->children.next, struct strand, link));
     strand_leave(&t->own);
     timers_cancel(vm_timers(t->vm), &t->deadline);
     list_del(&t->link);
-    vm_count_end(t->vm);
-    mem_free(t);
-    return f;
 }
 
-static void end_error(struct task *t, enum err code, const char *msg)
+/* The text names what runs, between the two. */
+static void end_failed(struct task *t, enum err code, const char *before, const char *after)
 {
-    group_finish_error(task_leave(t), code, "%s", msg);
+    struct error e;
+
+    error_set(&e, code, "%s%s%s", before, t->kind->noun, after);
+    t->kind->end(t, TASK_FAILED, &e);
+}
+
+static void end_error(struct task *t, enum err code, const char *text)
+{
+    struct error e;
+
+    error_set(&e, code, "%s", text);
+    t->kind->end(t, TASK_FAILED, &e);
 }
 
 static void end_timeout(struct task *t)
 {
-    const struct def *def = t->def;
-
-    group_finish_error(task_leave(t), ERR_TIMEOUT, "group %s: the getter took longer than %g s",
-                       def->name, (double)def->opts.timeout_ms / 1000);
-}
-
-static void end_thrown(struct task *t)
-{
-    char text[ERROR_TEXT], fields[400], key[100]; /* a group's name has at most 255 bytes */
-
-    if (lua_type(t->own.co, -1) == LUA_TSTRING)
-        snprintf(text, sizeof(text), "%s", lua_tostring(t->own.co, -1));
-    else
-        snprintf(text, sizeof(text), "the getter threw a %s", luaL_typename(t->own.co, -1));
-    snprintf(fields, sizeof(fields), "group=%s key=%s", t->def->name,
-             log_quote(key, sizeof(key), t->flight->key, t->flight->key_len));
-    trace_thrown(vm_state(t->vm), t->own.co, "getter threw", fields);
-    end_error(t, ERR_GETTER, text);
-}
-
-static void end_value(struct task *t)
-{
-    int has_ttl = lua_type(t->own.co, 3) == LUA_TNUMBER;
-    double ttl_ms = has_ttl ? lua_tonumber(t->own.co, 3) * 1000 : 0;
-    size_t n;
-    const char *value = lua_tolstring(t->own.co, 1, &n);
-
-    group_finish_value(task_leave(t), value, n, has_ttl ? &ttl_ms : NULL, NULL);
-}
-
-static void end_failed(struct task *t)
-{
-    char text[ERROR_TEXT];
-    enum err code = ERR_GETTER;
-
-    if (lua_type(t->own.co, 3) == LUA_TSTRING)
-        code = err_from_name(lua_tostring(t->own.co, 3));
-    if (!err_is_final(code))
-        code = ERR_GETTER;
-    if (lua_type(t->own.co, 2) == LUA_TSTRING)
-        snprintf(text, sizeof(text), "%s", lua_tostring(t->own.co, 2));
-    else
-        snprintf(text, sizeof(text), "group %s: the getter failed with a %s as its error",
-                 t->def->name, luaL_typename(t->own.co, 2));
-    end_error(t, code, text);
-}
-
-/* Whether the third result may stand beside a value: a ttl, or the source that comes with a value
- * of another group, so that a getter may end with `return other:get(key)`. */
-static int third_is_fine(const struct task *t)
-{
-    int type = lua_type(t->own.co, 3);
-
-    return type == LUA_TNUMBER || type == LUA_TNIL ||
-           (type == LUA_TSTRING && source_is_name(lua_tostring(t->own.co, 3)));
-}
-
-/* The getter's results are on its stack: value [, nil, ttl] | nil | nil, err [, code]. */
-static void end_returned(struct task *t)
-{
-    char text[ERROR_TEXT];
-
-    lua_settop(t->own.co, 3);
-    if (!lua_isnil(t->own.co, 1) && !third_is_fine(t)) {
-        snprintf(text, sizeof(text),
-                 "group %s: the getter's third result, the ttl in seconds, is "
-                 "a %s",
-                 t->def->name, luaL_typename(t->own.co, 3));
-        end_error(t, ERR_GETTER, text);
-    } else if (lua_type(t->own.co, 1) == LUA_TSTRING) {
-        end_value(t);
-    } else if (!lua_isnil(t->own.co, 1)) {
-        snprintf(text, sizeof(text), "group %s: the getter returned a %s, not a string",
-                 t->def->name, luaL_typename(t->own.co, 1));
-        end_error(t, ERR_GETTER, text);
-    } else if (!lua_isnil(t->own.co, 2)) {
-        end_failed(t);
-    } else {
-        snprintf(text, sizeof(text), "group %s: not found", t->def->name);
-        end_error(t, ERR_NOTFOUND, text);
-    }
+    end_failed(t, ERR_TIMEOUT, "", " took longer than its timeout");
 }
 
 /* --- running --- */
 
-static int overdue(const struct task *t)
+int task_overdue(const struct task *t)
 {
-    return clock_ms() >= t->flight->deadline_ms;
+    return clock_ms() >= t->deadline_ms;
 }
 
-static enum outcome resume(struct strand *s, int nargs)
+static void begin_turn(struct task *t)
+{
+    uint64_t until_ms = t->turn_ms ? clock_ms() + t->turn_ms : UINT64_MAX;
+
+    t->until_ms = until_ms < t->deadline_ms ? until_ms : t->deadline_ms;
+}
+
+/* What was interrupted by the task goes on: another task, or nothing but the event loop. */
+static void end_turn(struct vm *vm, struct task *outer)
+{
+    if (outer)
+        vm_set_current(vm, outer, outer->until_ms);
+    else
+        vm_set_current(vm, NULL, loop_until_ms(vm_loop(vm)));
+}
+
+static enum ran resume(struct strand *s, int nargs)
 {
     struct task *t = s->task, *outer_task = vm_current(t->vm);
     struct strand *outer = t->current;
     int status;
 
+    if (!outer)
+        begin_turn(t);
     t->current = s;
     s->state = STRAND_RUNS;
-    vm_set_current(t->vm, t, t->flight->deadline_ms);
+    vm_set_current(t->vm, t, t->until_ms);
     status = lua_resume(s->co, nargs);
-    if (outer_task)
-        vm_set_current(t->vm, outer_task, outer_task->flight->deadline_ms);
-    else
-        vm_set_current(t->vm, NULL, loop_until_ms(vm_loop(t->vm)));
+    end_turn(t->vm, outer_task);
     t->current = outer;
     if (status == 0)
         return RETURNED;
@@ -228,23 +138,42 @@ static enum outcome resume(struct strand *s, int nargs)
     return s->state == STRAND_PARKED ? YIELDED : WAITS;
 }
 
-/* The hook stopped it. What came of that, an error that the getter caught or a yield that it took
+int task_call(struct task *t, int (*body)(lua_State *L), void *arg)
+{
+    struct task *outer_task = vm_current(t->vm);
+    lua_State *L = vm_state(t->vm);
+    int failed;
+
+    begin_turn(t);
+    t->current = &t->own; /* which is not what runs, so nothing can wait */
+    vm_set_current(t->vm, t, t->until_ms);
+    failed = lua_cpcall(L, body, arg);
+    if (failed)
+        lua_pop(L, 1);
+    end_turn(t->vm, outer_task);
+    t->current = NULL;
+    if (t->stopped)
+        interrupt_rest(vm_interrupt(t->vm));
+    return !failed;
+}
+
+/* The hook stopped it. What came of that, an error that the function caught or a yield that it took
  * for its own, is no answer. */
 static void end_stopped(struct task *t)
 {
     interrupt_rest(vm_interrupt(t->vm));
-    if (overdue(t))
+    if (clock_ms() >= t->until_ms)
         end_timeout(t);
     else
         end_error(t, ERR_CLOSED, "the node is stopping");
 }
 
-/* A getter that fails at its deadline fails because of it: http.request() gives up then too. */
+/* What fails at its deadline fails because of it: http.request() gives up then too. */
 static int too_late(const struct task *t)
 {
-    int value = t->outcome == RETURNED && lua_type(t->own.co, 1) == LUA_TSTRING;
+    int value = t->ran == RETURNED && lua_type(t->own.co, 1) == LUA_TSTRING;
 
-    return t->outcome != WAITS && !value && overdue(t);
+    return t->ran != WAITS && !value && task_overdue(t);
 }
 
 static void conclude(struct task *t)
@@ -257,32 +186,32 @@ static void conclude(struct task *t)
         end_timeout(t);
         return;
     }
-    switch (t->outcome) {
+    switch ((enum ran)t->ran) {
     case RETURNED:
-        end_returned(t);
+        t->kind->end(t, TASK_RETURNED, NULL);
         break;
     case WAITS:
         break;
     case YIELDED:
-        end_error(t, ERR_GETTER, "the getter yielded: only what this API waits for may");
+        end_failed(t, ERR_GETTER, "", " yielded: only what this API waits for may");
         break;
     case THREW:
-        end_thrown(t);
+        t->kind->end(t, TASK_THREW, NULL);
         break;
     case NO_MEMORY:
-        end_error(t, ERR_NOMEM, "the getter ran out of memory (vm_bytes)");
+        end_failed(t, ERR_NOMEM, "", " ran out of memory (vm_bytes)");
         break;
     }
 }
 
 /* A child's function does not throw (wait.lua catches that), unless there is no memory to say so.
  */
-static void child_ran(struct strand *s, enum outcome outcome)
+static void child_ran(struct strand *s, enum ran ran)
 {
-    if (outcome == WAITS)
+    if (ran == WAITS)
         return;
-    if (outcome != RETURNED)
-        s->task->outcome = NO_MEMORY;
+    if (ran != RETURNED)
+        s->task->ran = NO_MEMORY;
     child_free(s);
 }
 
@@ -292,16 +221,16 @@ static int run(struct strand *s, int nargs)
 {
     struct task *t = s->task;
     struct vm *vm = t->vm;
-    enum outcome outcome = resume(s, nargs);
-    int parked = outcome == YIELDED && vm_loop(vm) && !t->stopped;
+    enum ran ran = resume(s, nargs);
+    int parked = ran == YIELDED && vm_loop(vm) && !t->stopped;
 
     if (s != &t->own && !parked && !t->stopped)
-        child_ran(s, outcome);
+        child_ran(s, ran);
     else if (s == &t->own && !parked)
-        t->outcome = outcome;
+        t->ran = (int)ran;
     if (!t->current)
         conclude(t);
-    vm_recover(vm, vm_loop(vm) != NULL); /* what a getter had must not make the next one fail */
+    vm_recover(vm, vm_loop(vm) != NULL); /* what it had must not make the next one fail */
     return parked;
 }
 
@@ -325,49 +254,12 @@ static void go(struct strand *s, int nargs)
     if (!vm_loop(vm))
         run(s, nargs);
     else if (!loop_go(vm_loop(vm), s->handle_ref, s->ref) && is_there(vm, t))
-        end_error(t, ERR_NOMEM, "no memory in the VM to go on with the getter (vm_bytes)");
+        end_failed(t, ERR_NOMEM, "no memory in the VM to go on with ", " (vm_bytes)");
 }
 
 static void deadline_passed(struct timer *timer)
 {
     end_timeout(list_entry(timer, struct task, deadline));
-}
-
-/* Puts what the flight knows of its request into the ctx on the stack. */
-static void set_info(lua_State *L, const struct flight *f)
-{
-    const char *at = f->info, *end = f->info + f->info_len;
-
-    lua_newtable(L);
-    while (at < end) {
-        const char *value = at + strlen(at) + 1;
-
-        lua_pushstring(L, value);
-        if (*at)
-            lua_setfield(L, -2, at);
-        else
-            lua_setfield(L, -3, "peer");
-        at = value + strlen(value) + 1;
-    }
-    lua_setfield(L, -2, "headers");
-}
-
-/* The getter's second argument. The key is on top of the stack. */
-static void push_ctx(lua_State *L, const struct task *t)
-{
-    const struct flight *f = t->flight;
-
-    lua_createtable(L, 0, 6);
-    lua_pushstring(L, t->def->name);
-    lua_setfield(L, -2, "group");
-    lua_pushvalue(L, -2);
-    lua_setfield(L, -2, "key");
-    lua_pushnumber(L, (double)f->deadline_ms / 1000);
-    lua_setfield(L, -2, "deadline");
-    lua_pushboolean(L, f->from_peer);
-    lua_setfield(L, -2, "from_peer");
-    if (f->info)
-        set_info(L, f);
 }
 
 static void strand_init(struct strand *s, struct task *t)
@@ -389,68 +281,56 @@ static void make_handle(lua_State *L, struct strand *s)
     s->slot = slot;
 }
 
-/* Protected: makes the coroutine, with the getter and its arguments on its stack. */
+/* Protected: makes the coroutine, with the function and its arguments on its stack. */
 static int prepare_body(lua_State *L)
 {
     struct task *t = lua_touserdata(L, 1);
-    const struct flight *f = t->flight;
     lua_State *co = lua_newthread(L);
 
     if (vm_loop(t->vm))
         make_handle(L, &t->own);
-    lua_rawgeti(L, LUA_REGISTRYINDEX, t->def->getter_ref);
-    lua_pushlstring(L, f->key, f->key_len);
-    if (t->def->takes_ctx)
-        push_ctx(L, t);
-    lua_xmove(L, co, 2 + t->def->takes_ctx);
+    t->n_args = t->kind->push(L, t);
+    lua_xmove(L, co, 1 + t->n_args);
     t->own.ref = luaL_ref(L, LUA_REGISTRYINDEX);
     t->own.co = co;
     return 0;
 }
 
-void task_start(struct vm *vm, struct flight *f)
+void task_start(struct task *t)
 {
+    struct vm *vm = t->vm;
     lua_State *L = vm_state(vm);
-    const struct def *def = defs_find(vm_defs(vm), group_name(f->group));
-    struct task *t;
     int failed;
 
-    if (!def) {
-        group_finish_error(f, ERR_CLOSED, "group %s is no longer defined", group_name(f->group));
-        vm_count_end(vm);
-        return;
-    }
-    t = mem_zalloc(sizeof(*t));
     list_push_back(vm_tasks(vm), &t->link);
     list_init(&t->children);
     strand_init(&t->own, t);
-    t->outcome = WAITS;
-    t->vm = vm;
-    t->flight = f;
-    t->def = def;
+    t->ran = WAITS;
     t->deadline.run = deadline_passed;
-    vm_watch_until(vm, f->deadline_ms); /* what allocates may run finalizers */
+    begin_turn(t);
+    vm_watch_until(vm, t->until_ms); /* what allocates may run finalizers */
     vm_make_room(vm, 0);
     failed = lua_cpcall(L, prepare_body, t);
     vm_watch_until(vm, 0);
     if (failed) {
         lua_pop(L, 1);
         vm_recover(vm, 0);
-        end_error(t, ERR_NOMEM, "no memory in the VM to start the getter (vm_bytes)");
-    } else if (overdue(t)) {
+        end_failed(t, ERR_NOMEM, "no memory in the VM to start ", " (vm_bytes)");
+    } else if (task_overdue(t)) {
         end_timeout(t);
-    } else if (timers_set(vm_timers(vm), &t->deadline, f->deadline_ms)) {
+    } else if (t->deadline_ms < TASK_NO_DEADLINE_MS &&
+               timers_set(vm_timers(vm), &t->deadline, t->deadline_ms)) {
         end_error(t, ERR_NOMEM, "no memory for a timer");
     } else {
-        go(&t->own, 1 + def->takes_ctx);
+        go(&t->own, t->n_args);
     }
 }
 
-void task_resume(struct strand *s)
+static void strand_resume(struct strand *s)
 {
     while (!list_empty(&s->ops))
         op_leave(list_entry(s->ops.next, struct op, wait));
-    if (!s->task->current && overdue(s->task))
+    if (!s->task->current && task_overdue(s->task))
         end_timeout(s->task); /* before the hook would have to */
     else
         go(s, 0);
@@ -464,21 +344,6 @@ void task_end_all(struct vm *vm)
         l = vm_tasks(vm)->next;
         end_error(list_entry(l, struct task, link), ERR_CLOSED, "the node is stopping");
     }
-}
-
-const struct def *task_def(const struct task *t)
-{
-    return t->def;
-}
-
-uint64_t task_deadline_ms(const struct task *t)
-{
-    return t->flight->deadline_ms;
-}
-
-struct flight *task_flight(const struct task *t)
-{
-    return t->flight;
 }
 
 /* --- waiting --- */
@@ -505,10 +370,7 @@ void task_check_can_wait(lua_State *L, const char *what)
 
 void task_wait_for(struct strand *s, struct op *op)
 {
-    if (list_linked(&op->wait))
-        return;
-    op->strand = s;
-    list_push_back(&s->ops, &op->wait);
+    op_await(op, s, &s->ops, strand_resume);
 }
 
 void task_check_can_yield(lua_State *L, const char *what)
@@ -620,7 +482,7 @@ void task_hook(lua_State *L, lua_Debug *ar)
         interrupt_insist(vm_interrupt(vm));
         luaL_error(L, "code of the event loop, outside of any getter, took longer than a second");
     }
-    if (!t || !(vm_quitting(vm) || overdue(t))) {
+    if (!t || !(vm_quitting(vm) || clock_ms() >= t->until_ms)) {
         interrupt_rest(vm_interrupt(vm));
         return;
     }
@@ -629,5 +491,5 @@ void task_hook(lua_State *L, lua_Debug *ar)
     if (lua_isyieldable(L))
         lua_yield(L, 0);
     else
-        luaL_error(L, "the getter took longer than its timeout");
+        luaL_error(L, "%s took longer than its timeout", t->kind->noun);
 }

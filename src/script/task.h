@@ -1,37 +1,94 @@
 /* SPDX-License-Identifier: MIT */
-/* task.h - a load that runs in a VM: one flight, one coroutine, one deadline.
+/* task.h - code of a script that may wait: a coroutine, its children, one deadline.
  *
- * A task ends exactly once and always ends its flight: with the getter's value, with what went
- * wrong, with TIMEOUT when its deadline passes while it waits or computes, with CLOSED when the VM
- * stops. What runs in it are strands: the getter's own coroutine and, when the VM has another loop
+ * What a task runs for is its kind: a load (getter.h) or another function of the script. A task
+ * ends exactly once and always tells its kind: with what the function returned or threw, with
+ * TIMEOUT when its deadline passes while it waits or computes, with CLOSED when the VM stops. What
+ * runs in a task are strands: the function's own coroutine and, when the VM has another loop
  * (loop.h), one for each function that it spawned. VM's thread only. */
 #ifndef TASK_H
 #define TASK_H
 
+#include <stddef.h>
 #include <stdint.h>
 
-struct def;
+#include "base/list.h"
+#include "base/timers.h"
+
+struct error;
 struct flight;
 struct lua_Debug;
 struct lua_State;
 struct op;
-struct strand;
 struct task;
 struct vm;
 
-/* Runs the flight's getter until it waits or ends. Takes the loader's reference to f. */
-void task_start(struct vm *vm, struct flight *f);
+#define TASK_NO_DEADLINE_MS (UINT64_MAX / 2)
 
-/* Goes on with a strand whose op has ended. */
-void task_resume(struct strand *s);
+enum task_end { TASK_RETURNED, TASK_THREW, TASK_FAILED };
+
+struct task_kind {
+    const char *noun; /* of what runs, such as "the getter", for messages */
+
+    /* Pushes the function and what it is called with, and returns the number of the latter. Called
+     * in protected mode, and may raise. */
+    int (*push)(struct lua_State *L, struct task *t);
+
+    /* The task has ended. What the function returned or threw is on the stack of t->own.co; e says
+     * why it failed, and is NULL otherwise. Calls task_leave() and frees the task. */
+    void (*end)(struct task *t, enum task_end how, const struct error *e);
+};
+
+/* A coroutine of a task. All but `co` is task.c's own. */
+struct strand {
+    struct list link; /* in the task's children; the function's own is in none */
+    struct task *task;
+    struct lua_State *co; /* kept alive by ref */
+    int ref;              /* in the registry, like handle_ref */
+    struct strand **slot; /* in its handle; NULL: no other loop knows it */
+    int handle_ref;
+    int state;       /* enum strand_state */
+    struct list ops; /* op.wait: what it waits for, one or several; empty while it runs */
+};
+
+/* Embedded at the start of a kind's own struct. Before task_start() all of it is zero except what
+ * the kind sets; the rest is task.c's own. */
+struct task {
+    const struct task_kind *kind; /* the kind sets it, like what follows up to `turn_ms` */
+    struct vm *vm;
+    struct flight *flight; /* the load, for its waiters; NULL: the task is none */
+    size_t max_bytes;      /* of an answer that is fetched, when the fetch does not say */
+    uint64_t deadline_ms;  /* clock_ms() time, or TASK_NO_DEADLINE_MS */
+    uint64_t turn_ms;      /* how long it may compute at a time; 0: until the deadline */
+    uint64_t until_ms;     /* the end of the turn that runs */
+    struct list link;      /* in the VM's tasks */
+    struct timer deadline;
+    struct strand own;      /* the function's */
+    struct list children;   /* strand.link */
+    struct strand *current; /* which of them runs; NULL: none */
+    int stopped;            /* by the hook: it computed for too long */
+    int ran;                /* enum ran: what came of the function's own strand */
+    int n_args;             /* it is called with */
+};
+
+/* Runs the function until it waits or ends. When this returns, the kind's end() may have freed the
+ * task. */
+void task_start(struct task *t);
+
+/* Lets go of all that the task has in the VM. What is on its coroutine's stack stays until the next
+ * collection, and nothing runs before that. */
+void task_leave(struct task *t);
 
 /* Ends every task of the VM with CLOSED. */
 void task_end_all(struct vm *vm);
 
-/* The group the task loads for, and the clock_ms() time at which it is over. */
-const struct def *task_def(const struct task *t);
-uint64_t task_deadline_ms(const struct task *t);
-struct flight *task_flight(const struct task *t); /* borrowed */
+/* 1: its deadline has passed. */
+int task_overdue(const struct task *t);
+
+/* Calls a C function in protected mode for a task that has run, so that code of the script which it
+ * calls is bounded as the task is. It cannot wait. Returns 0 when it failed, and nothing is left on
+ * the stack. */
+int task_call(struct task *t, int (*body)(struct lua_State *L), void *arg);
 
 /* The strand that runs and may wait here. Raises, in the name of `what`, outside of a getter,
  * in a coroutine of its own, under a C function. */

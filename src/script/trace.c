@@ -51,7 +51,13 @@ static int trace_body(lua_State *L)
 void trace_thrown(lua_State *L, lua_State *co, const char *what, const char *fields)
 {
     int is_text = lua_type(co, -1) == LUA_TSTRING;
-    struct thrown t = {co, is_text ? lua_tostring(co, -1) : luaL_typename(co, -1), what, fields};
+
+    trace_text(L, co, is_text ? lua_tostring(co, -1) : luaL_typename(co, -1), what, fields);
+}
+
+void trace_text(lua_State *L, lua_State *co, const char *text, const char *what, const char *fields)
+{
+    struct thrown t = {co, text, what, fields};
 
     if (!lua_cpcall(L, trace_body, &t))
         return;

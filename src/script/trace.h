@@ -12,4 +12,8 @@ struct lua_State;
  * Does not raise. */
 void trace_thrown(struct lua_State *L, struct lua_State *co, const char *what, const char *fields);
 
+/* The same with a text for the error value, wherever that is. */
+void trace_text(struct lua_State *L, struct lua_State *co, const char *text, const char *what,
+                const char *fields);
+
 #endif

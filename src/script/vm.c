@@ -1,41 +1,26 @@
 /* SPDX-License-Identifier: MIT */
-/* vm.c - the state, its allocator, the thread's loop.
- *
- * The loop is: run what came into the inbox, run what is due, sleep on the inbox's descriptor until
- * the next timer. All else happens in the messages: a load starts a task, an op that ended resumes
- * one. Another loop (loop.h) has its turn in each round, and its descriptor is slept on too. */
+/* vm.c - the state, its allocator, the run of the script. */
 #include "script/vm.h"
 
 #include <lauxlib.h>
 #include <lua.h>
 #include <luajit.h>
 #include <lualib.h>
-#include <poll.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/thread.h"
-#include "cache/group.h"
 #include "script/defs.h"
 #include "script/interrupt.h"
-#include "script/loop.h"
-#include "script/task.h"
 
 enum {
     DEFAULT_BYTES = 64 << 20,
-    STACK_BYTES = 8 << 20, /* recursion through C functions takes 4 MiB before Lua's own bound ends
-                            * it; guard.lua looks after those that would take more */
     COLLECT_MS = 1000,
-    LOOK_EVERY = 1000000, /* instructions of a script that is being loaded: some 10 ms */
-    WAKE_MS = 1000        /* specs move the clock: look at it now and then even when idle */
+    LOOK_EVERY = 1000000 /* instructions of a script that is being loaded: some 10 ms */
 };
 
 struct vm {
@@ -51,13 +36,9 @@ struct vm {
     struct timers timers;
     struct list tasks;
     struct task *current;
-    struct loop *loop;
-    pthread_t thread;
-    int started;      /* its maker's: there is a thread to join */
-    atomic_int end;   /* enum vm_end */
-    atomic_int ended; /* the thread is past its last touch of all this */
-    atomic_uint busy; /* loads */
-    atomic_uint ops;  /* under way elsewhere */
+    struct loop *loop;   /* borrowed, or NULL */
+    atomic_int quitting; /* what computes must end */
+    atomic_uint ops;     /* under way elsewhere */
     struct interrupt interrupt;
 };
 
@@ -210,7 +191,6 @@ void vm_free(struct vm *vm)
         return;
     if (vm->L)
         lua_close(vm->L);
-    loop_free(vm->loop);
     timers_deinit(&vm->timers);
     inbox_free(vm->inbox);
     defs_free(vm->defs);
@@ -290,132 +270,7 @@ enum err vm_run_script(struct vm *vm, const char *path, const char *text, size_t
     return e->code;
 }
 
-enum err vm_open_loop(struct vm *vm, const char *name, struct error *e)
-{
-    vm->loop = loop_open(vm, name, e);
-    return vm->loop ? ERR_OK : e->code;
-}
-
-/* --- the thread --- */
-
-static enum vm_end end_of(const struct vm *vm)
-{
-    return (enum vm_end)atomic_load_explicit(&vm->end, memory_order_relaxed);
-}
-
-/* Until a message comes, the next timer or something of the other loop is due. */
-static void sleep_until_due(struct vm *vm)
-{
-    struct pollfd p[2] = {{.fd = inbox_fd(vm->inbox), .events = POLLIN}, {.events = POLLIN}};
-    int wait_ms = timers_wait_ms(&vm->timers, clock_ms()), loop_ms = -1;
-
-    if (vm->loop)
-        loop_poll(vm->loop, &p[1].fd, &loop_ms);
-    if (wait_ms < 0 || wait_ms > WAKE_MS)
-        wait_ms = WAKE_MS;
-    if (loop_ms >= 0 && loop_ms < wait_ms)
-        wait_ms = loop_ms;
-    poll(p, vm->loop ? 2 : 1, wait_ms);
-}
-
-static void *vm_main(void *arg)
-{
-    struct vm *vm = arg;
-
-    interrupt_begin(&vm->interrupt);
-    for (;;) {
-        enum vm_end end = end_of(vm); /* before: what came until a VM retires is drained then */
-
-        if (vm->loop)
-            loop_step(vm->loop);
-        inbox_hold();
-        inbox_drain(vm->inbox);
-        inbox_release();
-        timers_run(&vm->timers, clock_ms());
-        if (end >= VM_QUITS || (end == VM_RETIRES && list_empty(&vm->tasks)))
-            break;
-        if (end_of(vm) == end) /* that it was told to end may have been drained as well */
-            sleep_until_due(vm);
-    }
-    inbox_close(vm->inbox);
-    inbox_drain(vm->inbox);
-    task_end_all(vm);
-    timers_run(&vm->timers, UINT64_MAX); /* what no task waits for: its op ends with the VM */
-    if (vm->loop)
-        loop_close(vm->loop);
-    interrupt_end(&vm->interrupt);
-    atomic_store(&vm->ended, 1);
-    return NULL;
-}
-
-enum err vm_start(struct vm *vm, struct error *e)
-{
-    if (!vm->opts.jit)
-        interrupt_init(&vm->interrupt, vm->L, task_hook);
-    if (thread_start(&vm->thread, vm->opts.name, STACK_BYTES, vm_main, vm, e))
-        return e->code;
-    vm->started = 1;
-    return ERR_OK;
-}
-
-static void set_end(struct vm *vm, enum vm_end end)
-{
-    atomic_store(&vm->end, (int)end);
-    inbox_wake(vm->inbox);
-    if (end >= VM_QUITS)
-        interrupt_all(&vm->interrupt);
-}
-
-void vm_quit(struct vm *vm)
-{
-    if (end_of(vm) != VM_ABANDONED)
-        set_end(vm, VM_QUITS);
-}
-
-/* Not pthread_clockjoin_np(), which ThreadSanitizer does not know. */
-int vm_stop(struct vm *vm, uint64_t until_ms)
-{
-    static const struct timespec pause = {0, 1000000};
-
-    if (!vm->started)
-        return 1;
-    vm_quit(vm);
-    if (end_of(vm) == VM_ABANDONED) /* that one has had its time */
-        until_ms = 0;
-    while (!atomic_load(&vm->ended) && clock_ms() < until_ms)
-        nanosleep(&pause, NULL);
-    if (!atomic_load(&vm->ended)) {
-        log_warn("script", "a getter is stuck in a C function and was left behind", "vm=%s",
-                 vm->opts.name);
-        thread_leave_behind();
-        return 0;
-    }
-    pthread_join(vm->thread, NULL);
-    vm->started = 0;
-    return 1;
-}
-
-void vm_retire(struct vm *vm)
-{
-    set_end(vm, VM_RETIRES);
-}
-
-void vm_abandon(struct vm *vm)
-{
-    set_end(vm, VM_ABANDONED);
-    inbox_close(vm->inbox);
-    inbox_drain(vm->inbox); /* here, since its owner does not: load_arrived() and ops know */
-}
-
-int vm_join(struct vm *vm)
-{
-    if (vm->started && (!atomic_load(&vm->ended) || atomic_load(&vm->ops)))
-        return 0;
-    if (vm->started)
-        pthread_join(vm->thread, NULL);
-    vm->started = 0;
-    return 1;
-}
+/* --- late code --- */
 
 int vm_stuck(const struct vm *vm, uint64_t now_ms, uint64_t grace_ms)
 {
@@ -424,54 +279,15 @@ int vm_stuck(const struct vm *vm, uint64_t now_ms, uint64_t grace_ms)
     return until_ms && now_ms > until_ms + grace_ms;
 }
 
+void vm_quit(struct vm *vm)
+{
+    atomic_store(&vm->quitting, 1);
+    interrupt_all(&vm->interrupt);
+}
+
 int vm_quitting(const struct vm *vm)
 {
-    return end_of(vm) >= VM_QUITS;
-}
-
-/* --- loads --- */
-
-void vm_count_end(struct vm *vm)
-{
-    atomic_fetch_sub_explicit(&vm->busy, 1, memory_order_relaxed);
-}
-
-unsigned vm_busy(const struct vm *vm)
-{
-    return atomic_load_explicit(&vm->busy, memory_order_relaxed);
-}
-
-static void refuse(struct vm *vm, struct flight *f)
-{
-    group_finish_error(f, ERR_CLOSED, "the node is stopping");
-    vm_count_end(vm);
-}
-
-/* On the VM's thread, or on that of whoever abandons it. */
-static void load_arrived(struct msg *m)
-{
-    struct flight *f = list_entry(m, struct flight, msg);
-    struct vm *vm = f->carrier;
-
-    if (end_of(vm) == VM_ABANDONED) {
-        vm_count_end(vm);
-        vm->opts.redirect(vm->opts.ctx, f);
-    } else if (vm_quitting(vm)) {
-        refuse(vm, f);
-    } else {
-        task_start(vm, f);
-    }
-}
-
-int vm_load(struct vm *vm, struct flight *f)
-{
-    f->msg.run = load_arrived;
-    f->carrier = vm;
-    atomic_fetch_add_explicit(&vm->busy, 1, memory_order_relaxed);
-    if (inbox_post(vm->inbox, &f->msg))
-        return 1;
-    vm_count_end(vm);
-    return 0;
+    return atomic_load_explicit(&vm->quitting, memory_order_relaxed);
 }
 
 /* --- what a VM has --- */
@@ -533,6 +349,11 @@ struct loop *vm_loop(const struct vm *vm)
     return vm->loop;
 }
 
+void vm_set_loop(struct vm *vm, struct loop *loop)
+{
+    vm->loop = loop;
+}
+
 struct changes *vm_changes(struct vm *vm)
 {
     return vm->opts.changes;
@@ -572,6 +393,11 @@ void vm_op_begins(struct vm *vm)
 void vm_op_ends(struct vm *vm)
 {
     atomic_fetch_sub_explicit(&vm->ops, 1, memory_order_release);
+}
+
+unsigned vm_ops(const struct vm *vm)
+{
+    return atomic_load(&vm->ops);
 }
 
 struct list *vm_tasks(struct vm *vm)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* vm.h - one Lua VM: a lua_State, its memory bound, and the thread that drives it.
+/* vm.h - one Lua VM: a lua_State, its memory bound, what its script defined, and what the code that
+ * runs in it needs: an inbox, timers, the task that runs.
  *
- * A VM is made and filled by the thread that calls vm_new() and vm_run_script(); from vm_start()
- * until its thread has ended, only that thread touches the lua_State. Others post to its inbox,
- * whose descriptor wakes the thread. A load runs as a coroutine (task.h), so one that waits does
- * not hold up the rest.
+ * A VM is made and filled by the thread that calls vm_new() and vm_run_script(). A worker
+ * (worker.h) gives it a thread; from then on, until that thread has ended, only that thread touches
+ * the lua_State. Others post to the VM's inbox, whose descriptor wakes the thread.
  *
  * Functions that take a lua_State may raise; the others always return. */
 #ifndef VM_H
@@ -20,7 +20,6 @@
 
 struct changes;
 struct defs;
-struct flight;
 struct groups;
 struct interrupt;
 struct loop;
@@ -29,14 +28,6 @@ struct net;
 struct op;
 struct task;
 struct vm;
-
-/* What a VM that is no longer wanted does. */
-enum vm_end {
-    VM_GOES_ON,
-    VM_RETIRES,  /* ends what it has, then its thread */
-    VM_QUITS,    /* ends its loads with CLOSED, then its thread */
-    VM_ABANDONED /* was stuck in C: the same, as soon as it comes out */
-};
 
 struct vm_opts {
     const char *name; /* of the thread, such as "lua-1" */
@@ -51,17 +42,12 @@ struct vm_opts {
     struct groups *groups;            /* borrowed; NULL: getters cannot ask other groups */
     struct changes *changes;          /* borrowed, NULL like groups: how they change them */
     size_t max_key_bytes;             /* of what they ask for; not looked at here */
-
-    /* Any thread: finds another VM for a load that an abandoned one had not begun. Takes the
-     * loader's reference. */
-    void (*redirect)(void *ctx, struct flight *f);
-    void *ctx;
 };
 
 /* A VM with the standard libraries and the API, and no thread yet. NULL and e: no memory. */
 struct vm *vm_new(const struct vm_opts *o, struct error *e);
 
-/* The thread has ended (vm_stop() or vm_join() said 1) or was never started. NULL is fine. */
+/* No thread runs in it, and no op of it is under way. NULL is fine. */
 void vm_free(struct vm *vm);
 
 /* Runs the n bytes of a script; `path` is its name in messages. What it defines is in vm_defs();
@@ -69,10 +55,6 @@ void vm_free(struct vm *vm);
  * whatever went wrong. */
 enum err vm_run_script(struct vm *vm, const char *path, const char *text, size_t n,
                        struct error *e);
-
-/* Has the event loop of that name (loop.h) run in the VM too. After the script, which may have set
- * package.path. INVAL: what it takes is not there. */
-enum err vm_open_loop(struct vm *vm, const char *name, struct error *e);
 
 /* 1 while vm_run_script() runs: only then may groups be defined. */
 int vm_defining(const struct vm *vm);
@@ -87,40 +69,15 @@ const char *vm_jit_refusal(const struct vm *vm);
 /* What the script defined. */
 struct defs *vm_defs(struct vm *vm);
 
-/* Starts the thread. */
-enum err vm_start(struct vm *vm, struct error *e);
-
-/* Ends every load under way with CLOSED and then the thread. 1 when the thread has ended, or there
- * is none. 0 when a getter is stuck in a C function and does not come out by until_ms (clock_ms()
- * time): the VM must not be freed, and whatever it borrows must stay. */
-int vm_stop(struct vm *vm, uint64_t until_ms);
-
-/* The first half of vm_stop(): tells it to end, and returns at once. */
-void vm_quit(struct vm *vm);
-
-/* Ends the thread once the loads it has have ended; no new one may come. Returns at once. */
-void vm_retire(struct vm *vm);
-
-/* The VM is stuck in C: hands the loads it has not begun to `redirect` and lets the thread end when
- * it comes out. Returns at once; no new load may come. */
-void vm_abandon(struct vm *vm);
-
-/* 1 when the thread of a retired or abandoned VM has ended, and all that it began elsewhere, so
- * that it may be freed. */
-int vm_join(struct vm *vm);
-
 /* Any thread: what runs is `grace_ms` past its deadline, and no hook has stopped it. */
 int vm_stuck(const struct vm *vm, uint64_t now_ms, uint64_t grace_ms);
 
-/* Any thread: what computes in the VM must end. */
+/* Any thread: from now on what computes in the VM must end, and no task is resumed. */
+void vm_quit(struct vm *vm);
 int vm_quitting(const struct vm *vm);
 
-/* Any thread: runs the flight's getter. Takes the loader's reference to f, unless the VM has ended:
- * then it returns 0. */
-int vm_load(struct vm *vm, struct flight *f);
-
-/* Any thread: loads handed to this VM and not yet ended. */
-unsigned vm_busy(const struct vm *vm);
+/* Any thread: ops whose work is under way somewhere. The VM is not freed before they end. */
+unsigned vm_ops(const struct vm *vm);
 
 /* --- for what runs inside a VM --- */
 
@@ -130,7 +87,8 @@ struct inbox *vm_inbox(struct vm *vm);
 struct timers *vm_timers(struct vm *vm);
 struct interrupt *vm_interrupt(struct vm *vm);
 struct net *vm_net(struct vm *vm);
-struct loop *vm_loop(const struct vm *vm); /* NULL: it has no other loop */
+struct loop *vm_loop(const struct vm *vm);          /* NULL: it has no other loop */
+void vm_set_loop(struct vm *vm, struct loop *loop); /* borrowed */
 struct groups *vm_groups(struct vm *vm);
 struct changes *vm_changes(struct vm *vm);
 size_t vm_max_key_bytes(const struct vm *vm);
@@ -144,13 +102,12 @@ void vm_set_current(struct vm *vm, struct task *t, uint64_t deadline_ms);
  * loop; 0: no more. */
 void vm_watch_until(struct vm *vm, uint64_t deadline_ms);
 
-/* Ops whose work is under way somewhere: the VM is not freed before they end. Any thread. */
+/* What vm_ops() counts. Any thread. */
 void vm_op_begins(struct vm *vm);
 void vm_op_ends(struct vm *vm);
 
 /* The VM's tasks, those that wait included. */
 struct list *vm_tasks(struct vm *vm);
-void vm_count_end(struct vm *vm); /* a load has ended */
 
 /* Collects garbage when less than `bytes` and a quarter of the heap would be left. LuaJIT does not
  * do so by itself when the allocator refuses. */

@@ -1,0 +1,140 @@
+-- SPDX-License-Identifier: MIT
+
+local ffi = require "ffi"
+local C = require("support.unit").load("peer/peer_in.h", "peer/peers.h", "base/err.h",
+  "base/hash.h", "base/mem.h")
+
+local SELF = "http://127.0.0.1:1"
+
+local function list_of(urls)
+  local list = ffi.new("const char *[?]", #urls + 1)
+  for i, url in ipairs(urls) do
+    list[i - 1] = url
+  end
+  return list
+end
+
+describe("peers", function()
+  local p
+
+  before_each(function()
+    local o = ffi.new "struct peers_opts"
+    o.dialect, o.hash = C.DIALECT_GOLANG, C.HASH_CRC32
+    o.self, o.base_path, o.replicas = SELF, "/_groupcache/", 50
+    p = C.peers_new(o, nil) -- nothing is loaded here, so there need be no network thread
+  end)
+
+  after_each(function()
+    C.peers_free(p)
+  end)
+
+  local function call(fn, urls)
+    local e = ffi.new "struct error"
+    if fn(p, list_of(urls), #urls, e) ~= 0 then
+      return nil, ffi.string(e.msg)
+    end
+    return true
+  end
+
+  local function set(urls)
+    return call(C.peers_set, urls)
+  end
+
+  local function check(urls)
+    return call(C.peers_check, urls)
+  end
+
+  local function urls_of(peers)
+    local n, urls = ffi.new "size_t[1]", {}
+    local list = C.peers_list(peers, n)
+    for i = 1, tonumber(n[0]) do
+      urls[i] = ffi.string(list[i - 1].url)
+      C.peer_unref(list[i - 1])
+    end
+    C.mem_free(list)
+    return urls
+  end
+
+  -- The owner's URL as a load sees it: nil when it is this node.
+  local function owner(key)
+    local peer = C.peers_owner(p, key, #key)
+    local url = peer ~= nil and ffi.string(peer.url) or nil
+    C.peers_disown(p, peer)
+    return url
+  end
+
+  local function place(key)
+    local peer = C.peers_place(p, key, #key)
+    local url = peer ~= nil and ffi.string(peer.url) or nil
+    C.peer_unref(peer)
+    return url
+  end
+
+  it("own every key while the list is empty", function()
+    assert.is_nil(owner "key")
+    assert.is_nil(place "key")
+    assert.same({}, urls_of(p))
+  end)
+
+  it("share the keys, and say whose one is", function()
+    local other = "http://127.0.0.1:2"
+    assert.is_true(set { SELF, other })
+    local count = { [SELF] = 0, [other] = 0 }
+    for i = 1, 200 do
+      local key = "key" .. i
+      local at = place(key)
+      count[at] = count[at] + 1
+      assert.equal(at ~= SELF and at or nil, owner(key))
+    end
+    assert.is_true(count[SELF] > 20 and count[other] > 20)
+    assert.same({ SELF, other }, urls_of(p))
+  end)
+
+  it("refuse a list with what is no URL of a host and port, and keep the one they have", function()
+    assert.is_true(set { SELF })
+    for _, url in ipairs { "", "127.0.0.1:2", "ftp://a:1", "http://", "http://a:1?x", "http://a b",
+      "http://u@a:1", "http://a:1#x" } do
+      local ok, why = set { SELF, url }
+      assert.is_nil(ok)
+      assert.equal(('peer "%s" is not a URL of the form http://host:port'):format(url), why)
+    end
+    local _, why = set { SELF, "http://a:1/" }
+    assert.truthy(why:find("must end after host and port", 1, true))
+    assert.same({ SELF }, urls_of(p))
+  end)
+
+  it("refuse a list without this node, and one with a node twice", function()
+    local _, why = check { "http://a:1" }
+    assert.truthy(why:find(('self "%s" is not in the peer list'):format(SELF), 1, true))
+    _, why = check { SELF, "http://a:1", "http://a:1" }
+    assert.equal('peer "http://a:1" is listed twice', why)
+    assert.same({}, urls_of(p))
+  end)
+
+  it("keep a peer that stays in the list, and what others hold of one that goes", function()
+    assert.is_true(set { SELF, "http://a:1" })
+    local n = ffi.new "size_t[1]"
+    local list = C.peers_list(p, n)
+    local kept, gone = list[0], list[1]
+    C.mem_free(list)
+    assert.is_true(set { SELF, "http://b:1" })
+    list = C.peers_list(p, n)
+    assert.is_true(list[0] == kept)
+    assert.equal("http://a:1", ffi.string(gone.url))
+    for _, peer in ipairs { list[0], list[1], kept, gone } do
+      C.peer_unref(peer)
+    end
+    C.mem_free(list)
+  end)
+
+  it("have the same options in another set with a list of its own", function()
+    assert.is_true(set { SELF, "http://a:1" })
+    local like = C.peers_like(p)
+    assert.same({}, urls_of(like))
+    local e = ffi.new "struct error"
+    assert.equal(0, tonumber(C.peers_set(like, list_of { SELF }, 1, e)))
+    assert.same({ SELF }, urls_of(like))
+    assert.same({ SELF, "http://a:1" }, urls_of(p))
+    C.peers_free(like)
+  end)
+end)

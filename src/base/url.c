@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/url.h"
+
+#include <stddef.h>
+#include <string.h>
+#include <strings.h>
+
+enum url_scheme url_scheme(const char *url, const char **host)
+{
+    static const struct {
+        const char *begin;
+        enum url_scheme scheme;
+    } schemes[] = {{"http://", URL_HTTP}, {"https://", URL_HTTPS}};
+    size_t i;
+
+    for (i = 0; i < sizeof(schemes) / sizeof(*schemes); i++) {
+        size_t n = strlen(schemes[i].begin);
+
+        if (strncasecmp(url, schemes[i].begin, n) == 0) {
+            *host = url + n;
+            return schemes[i].scheme;
+        }
+    }
+    *host = NULL;
+    return URL_OTHER;
+}
+
+const char *url_host_end(const char *host)
+{
+    while (*host > ' ' && *host < 0x7f && !strchr("/?#@", *host))
+        host++;
+    return host;
+}

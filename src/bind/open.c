@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/* open.c - the roof of the Lua API: the module, and what is too small for a file of its own. */
+#include "bind/open.h"
+
+#include <lauxlib.h>
+#include <lua.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/thread.h"
+#include "bind/bind.h"
+#include "bind/core.h"
+#include "script/vm.h"
+
+#ifndef GROUPCACHE_VERSION
+#define GROUPCACHE_VERSION "unknown"
+#endif
+
+/* core.now() -> seconds on the clock of deadlines */
+static int l_now(lua_State *L)
+{
+    lua_pushnumber(L, (double)clock_ns() / 1e9);
+    return 1;
+}
+
+/* core.log(level, message, fields, mod): fields is a text of key=value pairs, already quoted; mod
+ * is who speaks, "script" when it is nil. */
+static int l_log(lua_State *L)
+{
+    int level = log_level_from_name(luaL_checkstring(L, 1));
+    size_t n;
+    const char *message = luaL_checklstring(L, 2, &n), *fields = luaL_optstring(L, 3, "");
+    const char *mod = luaL_optstring(L, 4, "script");
+    char quoted[2048];
+
+    luaL_argcheck(L, level >= 0 && level < LOG_OFF, 1, "level is debug, info, warn or error");
+    log_quote(quoted, sizeof(quoted), message, n);
+    quoted[strlen(quoted) - 1] = '\0'; /* log_write() has quotes of its own */
+    log_write((enum log_level)level, mod, quoted + 1, "%s", fields);
+    return 0;
+}
+
+/* core.quote(bytes) -> the bytes as a quoted value of a log line */
+static int l_quote(lua_State *L)
+{
+    size_t n;
+    const char *bytes = luaL_checklstring(L, 1, &n);
+    char quoted[1024];
+
+    lua_pushstring(L, log_quote(quoted, sizeof(quoted), bytes, n));
+    return 1;
+}
+
+/* core.set_log_level(name) */
+static int l_set_log_level(lua_State *L)
+{
+    int level = log_level_from_name(luaL_checkstring(L, 1));
+
+    luaL_argcheck(L, level >= 0, 1, "level is debug, info, warn, error or off");
+    log_set_level((enum log_level)level);
+    return 0;
+}
+
+/* core.in_node() -> whether this state is a VM of a node, where a script defines groups */
+static int l_in_node(lua_State *L)
+{
+    lua_pushboolean(L, vm_of(L) != NULL);
+    return 1;
+}
+
+/* core.stack_used() -> how much of the thread's C stack is in use, 0 to 1 */
+static int l_stack_used(lua_State *L)
+{
+    lua_pushnumber(L, thread_stack_used());
+    return 1;
+}
+
+/* core.limits() -> cores, open files allowed */
+static int l_limits(lua_State *L)
+{
+    struct rlimit r = {.rlim_cur = 1024};
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+    getrlimit(RLIMIT_NOFILE, &r);
+    lua_pushinteger(L, cores > 0 ? cores : 1);
+    lua_pushnumber(L, (double)r.rlim_cur);
+    return 2;
+}
+
+static const luaL_Reg functions[] = {
+    {"in_node", l_in_node},
+    {"limits", l_limits},
+    {"log", l_log},
+    {"now", l_now},
+    {"quote", l_quote},
+    {"set_log_level", l_set_log_level},
+    {"stack_used", l_stack_used},
+    {NULL, NULL},
+};
+
+__attribute__((visibility("default"))) int luaopen_groupcache_core(lua_State *L)
+{
+    const luaL_Reg *all[] = {functions, bind_core,   bind_group, bind_io,     bind_library,
+                             bind_loop, bind_node,   bind_many,  bind_change, bind_peek,
+                             bind_hits, bind_encode, bind_decode};
+    size_t i;
+
+    core_set_opener(L, luaopen_groupcache_core);
+    bind_core_open(L);
+    bind_handle_open(L);
+    bind_hits_open(L);
+    bind_loop_open(L);
+    bind_node_open(L);
+    bind_library_open(L); /* after bind_node_open(): it adds a method to a node */
+    lua_newtable(L);
+    for (i = 0; i < sizeof(all) / sizeof(*all); i++)
+        luaL_setfuncs(L, all[i], 0);
+    lua_pushlightuserdata(L, NULL);
+    lua_setfield(L, -2, "null");
+    luaL_newmetatable(L, CORE_LIST);
+    lua_pushliteral(L, "array");
+    lua_setfield(L, -2, "__jsontype");
+    lua_setfield(L, -2, "list");
+    lua_pushliteral(L, GROUPCACHE_VERSION);
+    lua_setfield(L, -2, "version");
+    return 1;
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/* group_look.c - the lookups of a group, its counters, and the change of its options. */
+#include <stdatomic.h>
+
+#include "base/clock.h"
+#include "cache/after.h"
+#include "cache/group_in.h"
+#include "cache/reader_hits.h"
+
+/* A live value of main, which is what most gets find; NULL: group_keep_find_locked() is to be
+ * asked. */
+static struct item *quick_locked(struct group *g, uint32_t hash, const void *key, size_t key_len)
+{
+    struct item *it = lru_peek(g->main, hash, key, key_len);
+
+    if (!it || it->negative || (it->expires_ms && it->expires_ms <= clock_ms()))
+        return NULL;
+    lru_use(g->main, it);
+    return it;
+}
+
+struct item *group_look_locked(struct group *g, uint32_t hash, const void *key, size_t key_len,
+                               enum source *source, struct after *a)
+{
+    struct item *it = quick_locked(g, hash, key, key_len);
+    struct found found;
+
+    *source = SOURCE_MAIN;
+    g->stats.gets++;
+    group_hot_count_locked(g, hash);
+    if (!it) {
+        group_keep_find_locked(g, hash, key, key_len, &found, a);
+        it = found.live;
+        *source = found.source;
+    }
+    g->stats.cache_hits += it ? 1 : 0;
+    return it;
+}
+
+struct item *group_lookup(struct group *g, uint32_t hash, const void *key, size_t key_len,
+                          int from_peer, enum source *source)
+{
+    struct item *it;
+    struct after a;
+
+    after_init(&a);
+    pthread_mutex_lock(&g->mu);
+    g->stats.server_requests += from_peer ? 1 : 0;
+    it = group_look_locked(g, hash, key, key_len, source, &a);
+    if (it)
+        item_ref(it);
+    pthread_mutex_unlock(&g->mu);
+    if (a.dropped)
+        after_run(g, &a);
+    return it;
+}
+
+struct item *group_peek(struct group *g, uint32_t hash, const void *key, size_t key_len,
+                        enum source *source)
+{
+    struct found found;
+    struct item *it;
+
+    pthread_mutex_lock(&g->mu);
+    group_keep_peek_locked(g, hash, key, key_len, &found);
+    it = found.live ? found.live : found.stale;
+    if (it)
+        item_ref(it);
+    pthread_mutex_unlock(&g->mu);
+    *source = found.live ? found.source : SOURCE_STALE;
+    return it;
+}
+
+void group_stats(struct group *g, struct stats *out)
+{
+    pthread_mutex_lock(&g->mu);
+    reader_hits_count_locked(g);
+    *out = g->stats;
+    out->flights =
+        flights_count(g->flights[FLIGHT_REMOTE]) + flights_count(g->flights[FLIGHT_LOCAL]);
+    out->waiters = g->waiters;
+    lru_stats(g->main, &out->main);
+    lru_stats(g->hot, &out->hot);
+    pthread_mutex_unlock(&g->mu);
+}
+
+void group_configure(struct group *g, const char *content_type, const char *pass_headers,
+                     const struct group_opts *opts)
+{
+    struct sketch *spare = group_hot_sketch(opts);
+    struct after a;
+
+    group_set_texts(g, content_type, pass_headers);
+    atomic_store(&g->local_only, opts->local_only != 0);
+    after_init(&a);
+    pthread_mutex_lock(&g->mu);
+    g->opts = *opts;
+    group_set_eviction_locked(g);
+    spare = group_hot_configure_locked(g, spare);
+    group_keep_evict_locked(g, &a);
+    group_load_start_queued_locked(g, &a); /* max_loads may have grown */
+    pthread_mutex_unlock(&g->mu);
+    sketch_free(spare);
+    after_run(g, &a);
+}

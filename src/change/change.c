@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: MIT */
+/* change.c - a change in two steps: the owners, then everyone.
+ *
+ *   set, remove   1 each key's owner (a set puts the value there)   2 all others remove the keys
+ *   flush         1 every node, since each owns some keys           2 every node again, for what
+ * was fetched meanwhile from a late one
+ *
+ * A step ends when its last exchange does; whoever ends it starts the next. A node that fails is
+ * noted and told again later (retry.c). */
+#include "change/change.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "cache/group.h"
+#include "change/keys.h"
+#include "change/retry.h"
+#include "peer/peer_in.h"
+
+struct changes {
+    struct peers *(*peers_of)(const struct group *g); /* set once */
+    struct retry_list *retries;                       /* set once */
+};
+
+/* A node that did not confirm. */
+struct unconfirmed {
+    struct unconfirmed *next;
+    struct peer *peer; /* a reference */
+    int owner;         /* in the first step: others may have fetched from it since */
+    int hopeless;      /* telling it again is of no use */
+    struct error why;
+};
+
+struct change {
+    struct changes *changes; /* set once, like all down to ctx */
+    struct group *group;     /* a reference */
+    struct peers *peers;     /* borrowed */
+    int alone;               /* there is no other node */
+    enum batch_op op;
+    struct keys keys;
+    char *value;
+    size_t value_len;
+    int has_ttl;
+    uint64_t ttl_ms;
+    uint64_t until_ms; /* both steps */
+    void (*done)(void *ctx, const struct change_result *r);
+    void *ctx;
+
+    int step;            /* whoever starts the step, like here and owner */
+    int here;            /* this node owns the one key, by the ring of step 1, and has done it */
+    struct peer *owner;  /* or another does: a reference */
+    _Atomic size_t left; /* atomic: exchanges of the step, and its start */
+    pthread_mutex_t mu;
+    struct error err; /* guarded by mu while a step is under way, like all that follows */
+    struct unconfirmed *unconfirmed; /* newest first */
+    size_t n_unconfirmed;
+};
+
+/* One node that is told, in one step. */
+struct exchange {
+    struct change *change;
+    struct peer *peer; /* a reference */
+};
+
+/* --- the end --- */
+
+static void note_unconfirmed(struct change *c, const struct exchange *t, enum err code,
+                             const char *text)
+{
+    struct unconfirmed *m;
+
+    pthread_mutex_lock(&c->mu);
+    for (m = c->unconfirmed; m && m->peer != t->peer; m = m->next)
+        ;
+    if (!m) {
+        m = mem_zalloc(sizeof(*m));
+        m->peer = peer_ref(t->peer);
+        m->owner = c->step == 1;
+        m->hopeless = code == ERR_INVAL;
+        error_set(&m->why, code, "%s", text);
+        m->next = c->unconfirmed;
+        c->unconfirmed = m;
+        c->n_unconfirmed++;
+    }
+    pthread_mutex_unlock(&c->mu);
+}
+
+static void note_error(struct change *c, enum err code, const char *text)
+{
+    pthread_mutex_lock(&c->mu);
+    if (!c->err.code)
+        error_set(&c->err, code, "%s", text);
+    pthread_mutex_unlock(&c->mu);
+}
+
+static void change_free(struct change *c)
+{
+    struct unconfirmed *m;
+
+    while ((m = c->unconfirmed)) {
+        c->unconfirmed = m->next;
+        peer_unref(m->peer);
+        mem_free(m);
+    }
+    peer_unref(c->owner);
+    pthread_mutex_destroy(&c->mu);
+    keys_free(&c->keys);
+    mem_free(c->value);
+    group_unref(c->group);
+    mem_free(c);
+}
+
+static void tell_caller(struct change *c)
+{
+    const char **urls = mem_zalloc((c->n_unconfirmed + 1) * sizeof(*urls));
+    struct change_result r = {
+        .err = c->err, .unconfirmed = urls, .n_unconfirmed = c->n_unconfirmed};
+    const struct unconfirmed *m;
+    size_t i = c->n_unconfirmed;
+
+    for (m = c->unconfirmed; m; m = m->next)
+        urls[--i] = m->peer->url;
+    if (!r.err.code && c->unconfirmed)
+        error_set(&r.err, ERR_PEER, "group %s: %zu %s not confirm, the first is %s: %s",
+                  group_name(c->group), c->n_unconfirmed,
+                  c->n_unconfirmed == 1 ? "node did" : "nodes did", c->unconfirmed->peer->url,
+                  c->unconfirmed->why.msg);
+    c->done(c->ctx, &r);
+    mem_free(urls);
+}
+
+static void change_ends(struct change *c)
+{
+    const struct unconfirmed *m;
+
+    for (m = c->unconfirmed; m; m = m->next) {
+        const struct retry_what what = {c->group, m->peer->url, c->op, &c->keys, m->owner};
+
+        if (!m->hopeless)
+            retry_add(c->changes->retries, &what);
+    }
+    if (c->done)
+        tell_caller(c);
+    change_free(c);
+}
+
+/* --- steps --- */
+
+static void next_step(struct change *c);
+
+static void over(struct change *c)
+{
+    if (atomic_fetch_sub_explicit(&c->left, 1, memory_order_acq_rel) == 1)
+        next_step(c);
+}
+
+static void exchange_done(void *ctx, enum err code, const char *text)
+{
+    struct exchange *t = ctx;
+    struct change *c = t->change;
+
+    int refused = c->op == BATCH_SET && c->step == 1 && (code == ERR_TOOBIG || code == ERR_NOMEM);
+
+    if (refused || code == ERR_CLOSED)
+        note_error(c, code, text);
+    if (code && !refused) /* else step 2 tells it to remove the key */
+        note_unconfirmed(c, t, code, text);
+    peer_unref(t->peer);
+    mem_free(t);
+    over(c);
+}
+
+/* What the step that begins may take: the first one half of the time, or an owner that is silent
+ * would leave none for the others. */
+static uint64_t step_ms(const struct change *c)
+{
+    uint64_t now = clock_ms(), left = c->until_ms > now ? c->until_ms - now : 0;
+
+    return (c->step == 1 ? left / 2 : left) + 1;
+}
+
+static void tell(struct change *c, struct peer *peer, const struct batch_request *what)
+{
+    struct exchange *t = mem_zalloc(sizeof(*t));
+    const struct tell_opts o = {
+        .group = c->group,
+        .what = what,
+        .timeout_ms = step_ms(c),
+        .done = exchange_done,
+        .ctx = t,
+    };
+
+    *t = (struct exchange){c, peer_ref(peer)};
+    atomic_fetch_add_explicit(&c->left, 1, memory_order_relaxed);
+    peer_tell(peer, &o);
+}
+
+/* What this node does itself with one of the keys. */
+static void change_here(struct change *c, const struct key *key, int owner)
+{
+    uint32_t hash = group_hash(key->bytes, key->n);
+    double ttl = (double)c->ttl_ms;
+
+    if (c->op == BATCH_SET && owner)
+        group_set(c->group, hash, key->bytes, key->n, c->value, c->value_len,
+                  c->has_ttl ? &ttl : NULL, &c->err);
+    else
+        group_remove(c->group, hash, key->bytes, key->n);
+}
+
+/* Tells the owner of keys[first] of all that it owns. owners[i] is taken by it. */
+static void tell_owner(struct change *c, struct peer **owners, size_t first)
+{
+    struct batch_request what = {.op = c->op,
+                                 .value = c->value,
+                                 .value_len = c->value_len,
+                                 .has_ttl = c->has_ttl,
+                                 .ttl_ms = c->ttl_ms};
+    struct peer *peer = owners[first];
+    size_t i;
+
+    what.keys = mem_zalloc(c->keys.n * sizeof(*what.keys));
+    for (i = first; i < c->keys.n; i++) {
+        if (owners[i] != peer)
+            continue;
+        what.keys[what.n_keys++] = c->keys.list[i];
+        owners[i] = NULL;
+        if (i != first)
+            peer_unref(peer);
+    }
+    tell(c, peer, &what);
+    mem_free(what.keys);
+    peer_unref(peer);
+}
+
+static void step_owners(struct change *c)
+{
+    struct peer **owners = mem_zalloc((c->keys.n + 1) * sizeof(*owners));
+    size_t i;
+
+    for (i = 0; i < c->keys.n; i++) {
+        const struct key *key = &c->keys.list[i];
+
+        owners[i] = c->alone ? NULL : peers_place(c->peers, key->bytes, key->n);
+        if (owners[i] && !owners[i]->self) {
+            c->owner = c->keys.n == 1 ? peer_ref(owners[i]) : NULL;
+            continue;
+        }
+        peer_unref(owners[i]);
+        owners[i] = NULL;
+        c->here = c->keys.n == 1;
+        change_here(c, key, 1);
+    }
+    for (i = 0; i < c->keys.n; i++) {
+        if (owners[i])
+            tell_owner(c, owners, i);
+    }
+    mem_free(owners);
+}
+
+static void step_everyone(struct change *c)
+{
+    struct batch_request what = {.op = c->op == BATCH_FLUSH ? BATCH_FLUSH : BATCH_REMOVE,
+                                 .keys = c->keys.list,
+                                 .n_keys = c->keys.n};
+    const struct peer *through = c->err.code ? NULL : c->owner; /* it refused a value: removes it */
+    struct peer **list;
+    size_t i, n;
+
+    list = peers_list(c->peers, &n);
+    if (c->op == BATCH_FLUSH)
+        group_flush(c->group);
+    for (i = 0; i < c->keys.n && !c->here; i++)
+        change_here(c, &c->keys.list[i], 0);
+    for (i = 0; i < n; i++) {
+        if (!list[i]->self && list[i] != through)
+            tell(c, list[i], &what);
+        peer_unref(list[i]);
+    }
+    mem_free(list);
+}
+
+static void next_step(struct change *c)
+{
+    int last = c->alone ? 1 : 2;
+
+    if (c->step == last) {
+        change_ends(c);
+        return;
+    }
+    c->step++;
+    atomic_store(&c->left, 1); /* ours, so that the step does not end before all are told */
+    if (c->alone && c->op == BATCH_FLUSH)
+        group_flush(c->group);
+    else if (c->step == 1 && c->op != BATCH_FLUSH)
+        step_owners(c);
+    else
+        step_everyone(c);
+    over(c);
+}
+
+/* --- the start --- */
+
+/* NULL: no memory for the keys. */
+static struct change *change_new(struct changes *cs, struct group *g, enum batch_op op,
+                                 const struct key *keys, size_t n_keys)
+{
+    struct change *c = mem_zalloc(sizeof(*c));
+    size_t n;
+    struct peer **list;
+
+    c->changes = cs;
+    c->group = group_ref(g);
+    c->op = op;
+    c->until_ms = clock_ms() + group_opts(g).timeout_ms;
+    c->peers = cs->peers_of(g);
+    list = peers_list(c->peers, &n);
+    c->alone = n <= 1 || group_opts(g).local_only;
+    while (n)
+        peer_unref(list[--n]);
+    mem_free(list);
+    pthread_mutex_init(&c->mu, NULL);
+    if (!keys_copy(&c->keys, keys, n_keys))
+        return c;
+    change_free(c);
+    return NULL;
+}
+
+/* Takes the value of a set, or makes it a removal: the old value must go in any case. */
+static void take_value(struct change *c, const struct change_opts *o)
+{
+    uint64_t max = group_opts(o->group).max_value_bytes;
+
+    if (o->ttl_ms && !(*o->ttl_ms > 0)) {
+        c->op = BATCH_REMOVE; /* over as soon as it is there */
+        return;
+    }
+    if (o->value_len > max)
+        error_set(&c->err, ERR_TOOBIG, "group %s: the value has %zu bytes, max_value_bytes is %llu",
+                  group_name(o->group), o->value_len, (unsigned long long)max);
+    else if (!(c->value = mem_alloc(o->value_len)))
+        error_set(&c->err, ERR_NOMEM, "no memory for a value of %zu bytes", o->value_len);
+    if (c->err.code) {
+        c->op = BATCH_REMOVE;
+        return;
+    }
+    if (o->value_len)
+        memcpy(c->value, o->value, o->value_len);
+    c->value_len = o->value_len;
+    c->has_ttl = o->ttl_ms != NULL;
+    c->ttl_ms = c->has_ttl ? group_keep_whole_ms(*o->ttl_ms) : 0;
+}
+
+static void refuse(const struct change_opts *o, enum err code, const char *why)
+{
+    struct change_result r = {.n_unconfirmed = 0};
+
+    error_set(&r.err, code, "group %s: %s", group_name(o->group), why);
+    o->done(o->ctx, &r);
+}
+
+void change_start(struct changes *cs, const struct change_opts *o)
+{
+    struct change *c;
+
+    if (group_is_closed(o->group)) {
+        refuse(o, ERR_CLOSED, "closed, since the node is stopping or a reload took the group away");
+        return;
+    }
+    c = change_new(cs, o->group, o->op, o->keys, o->n_keys);
+    if (!c) {
+        refuse(o, ERR_NOMEM, "no memory for the keys");
+        return;
+    }
+    c->done = o->done;
+    c->ctx = o->ctx;
+    if (o->op == BATCH_SET)
+        take_value(c, o);
+    next_step(c);
+}
+
+/* The second step alone: an owner that was late has confirmed. */
+static void change_again(void *ctx, struct group *g, enum batch_op op, const struct keys *keys)
+{
+    struct changes *cs = ctx;
+    struct change *c = change_new(cs, g, op, keys->list, keys->n);
+
+    if (!c) /* removing more can only cost loads */
+        c = change_new(cs, g, BATCH_FLUSH, NULL, 0);
+    c->step = 1; /* the owner has confirmed */
+    next_step(c);
+}
+
+/* --- all changes of a node --- */
+
+struct changes *changes_new(struct peers *(*peers_of)(const struct group *g))
+{
+    struct changes *cs = mem_zalloc(sizeof(*cs));
+
+    cs->peers_of = peers_of;
+    cs->retries = retry_list_new(peers_of, change_again, cs);
+    return cs;
+}
+
+void changes_tick(struct changes *cs, uint64_t now_ms)
+{
+    retry_tick(cs->retries, now_ms);
+}
+
+size_t changes_unconfirmed(struct changes *cs)
+{
+    return retry_count(cs->retries);
+}
+
+void changes_free(struct changes *cs)
+{
+    if (!cs)
+        return;
+    retry_list_free(cs->retries);
+    mem_free(cs);
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* retry.h - removals that a node has not confirmed: it is told again, until it confirms. Any
+ * thread.
+ */
+#ifndef RETRY_H
+#define RETRY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "wire/batch.h"
+
+struct group;
+struct keys;
+struct peers;
+struct retry_list;
+
+/* peers_of() tells whom a group asks. again() is called, on the network thread, when an owner has
+ * confirmed late: others may have fetched the old value from it. */
+struct retry_list *retry_list_new(struct peers *(*peers_of)(const struct group *g),
+                                  void (*again)(void *ctx, struct group *g, enum batch_op op,
+                                                const struct keys *keys),
+                                  void *ctx);
+
+/* The network thread has stopped. */
+void retry_list_free(struct retry_list *rs);
+
+/* What a node is to be told again; all borrowed. */
+struct retry_what {
+    struct group *group;
+    const char *url;
+    enum batch_op op; /* a set is told as a removal */
+    const struct keys *keys;
+    int owner; /* it owns the keys */
+};
+
+void retry_add(struct retry_list *rs, const struct retry_what *what);
+
+/* To be called a few times a second, by one thread: tells those whose time has come. */
+void retry_tick(struct retry_list *rs, uint64_t now_ms);
+
+/* Nodes and groups for which a removal is not confirmed yet. */
+size_t retry_count(struct retry_list *rs);
+
+#endif

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/* answer.h - what the server writes back: errors, texts, bytes; of values answer_value.h.
+ *
+ * HTTP threads only, for the connection that is being handled. */
+#ifndef ANSWER_H
+#define ANSWER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "cache/flight.h"
+#include "wire/dialect.h"
+
+struct buf;
+struct MHD_Connection;
+struct MHD_Response;
+
+/* To whom one answers, and how: peers get protobuf and Go's plain texts, clients get the raw value
+ * and JSON errors. */
+struct answer_to {
+    struct MHD_Connection *connection;
+    enum dialect dialect;
+    int peer;        /* 1: on base_path */
+    int ours;        /* 1: to one of our own nodes, or who speaks like one: says HEADER_NODE */
+    uint64_t id;     /* what HEADER_KEY says to one of our own nodes; 0: nothing */
+    int head;        /* 1: to a HEAD */
+    int close;       /* 1: this answer ends its connection */
+    int conditional; /* 1: the request may ask for less than the value */
+};
+
+/* Every function returns what MHD's access handler returns (an int as wide as its enum). */
+
+/* An error that is not a get's end: the status follows from the code. */
+int answer_error(const struct answer_to *to, const struct error *e);
+
+/* A get that ended without a value. */
+int answer_get_error(const struct answer_to *to, const struct result *r);
+
+/* A given status, with e as the text. */
+int answer_status(const struct answer_to *to, int status, const struct error *e);
+
+/* 405 to a client; `allow` lists what the path takes. */
+int answer_method(const struct answer_to *to, const char *method, const char *allow);
+
+/* A request target that cannot be decoded, to a peer: as Go's net/http answers before any handler
+ * sees the request. */
+int answer_unparsed(const struct answer_to *to);
+
+/* Done, and there is nothing to say: 204 to a client, an empty 200 to a peer. */
+int answer_done(const struct answer_to *to);
+
+/* Bytes of a type. They are copied. */
+int answer_bytes(const struct answer_to *to, int status, const char *type, const void *bytes,
+                 size_t n);
+
+/* The same without a copy: takes what is in the buf. NOMEM or TOOBIG when that has failed. */
+int answer_buf(const struct answer_to *to, int status, const char *type, struct buf *b);
+
+/* Sends r, if there is one, and gives it up. Without memory for a response MHD_NO ends the
+ * connection: there is nothing better to say. */
+int answer_queue(const struct answer_to *to, int status, struct MHD_Response *r);
+
+/* Adds the headers that follow from who is answered; answer_queue() does it. */
+void answer_finish(const struct answer_to *to, struct MHD_Response *r);
+
+#endif

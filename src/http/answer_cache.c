@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+#include "http/answer_cache.h"
+
+#include <microhttpd.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "cache/item.h"
+
+enum { SLOTS = 256, SWEEP_MS = 1000 };
+
+struct slot {
+    struct answer_cache_look look;
+    struct MHD_Response *response; /* a reference; NULL: empty */
+    uint64_t until_ms;
+};
+
+/* Hashes of items, together since most gets see no more of us than these. */
+struct sign {
+    uint32_t kept;    /* of what is in the slot; any when that is empty */
+    uint32_t refused; /* of what was last refused */
+};
+
+struct kept {
+    struct sign signs[SLOTS];
+    struct slot slots[SLOTS];
+    uint64_t sweep_ms; /* when the next sweep is due; 0: all slots are empty */
+};
+
+static _Thread_local struct kept *mine; /* made when it is first needed */
+
+static unsigned place_of(const struct answer_cache_look *look)
+{
+    return (look->item->hash ^ look->how) % SLOTS;
+}
+
+static void drop(struct slot *s)
+{
+    if (s->response)
+        MHD_destroy_response(s->response);
+    s->response = NULL;
+}
+
+/* As RFC 9110 (5.6.7) has it, whatever the locale; libmicrohttpd would work it out for each
+ * request. Returns for how many milliseconds it is right. */
+static uint64_t add_date(struct MHD_Response *r)
+{
+    static const char days[7][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+    static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                       "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    uint64_t now_ms = clock_wall_ns() / 1000000;
+    time_t now_s = (time_t)(now_ms / 1000);
+    struct tm t;
+    char text[80];
+
+    gmtime_r(&now_s, &t);
+    snprintf(text, sizeof(text), "%s, %02d %s %d %02d:%02d:%02d GMT", days[t.tm_wday], t.tm_mday,
+             months[t.tm_mon], t.tm_year + 1900, t.tm_hour, t.tm_min, t.tm_sec);
+    MHD_add_response_header(r, "Date", text);
+    return 1000 - now_ms % 1000;
+}
+
+struct MHD_Response *answer_cache_find(const struct answer_cache_look *look, uint64_t now_ms)
+{
+    unsigned place = place_of(look);
+    const struct slot *s;
+
+    if (!mine || mine->signs[place].kept != look->item->hash)
+        return NULL;
+    s = &mine->slots[place];
+    return s->look.item == look->item && s->look.type == look->type && s->look.how == look->how &&
+                   s->until_ms > now_ms
+               ? s->response
+               : NULL;
+}
+
+int answer_cache_offer(const struct answer_cache_look *look, struct MHD_Response *r,
+                       uint64_t now_ms, uint64_t until_ms)
+{
+    unsigned place = place_of(look);
+    uint32_t hash = look->item->hash;
+    uint64_t date_ms;
+    struct slot *s;
+
+    if (!mine)
+        mine = mem_zalloc(sizeof(*mine));
+    if (mine->signs[place].refused != hash) {
+        mine->signs[place].refused = hash;
+        return 0;
+    }
+    mine->signs[place].kept = hash;
+    s = &mine->slots[place];
+    drop(s);
+    s->look = *look;
+    s->response = r;
+    date_ms = add_date(r);
+    s->until_ms = now_ms + date_ms < until_ms ? now_ms + date_ms : until_ms;
+    if (!mine->sweep_ms)
+        mine->sweep_ms = now_ms + SWEEP_MS;
+    return 1;
+}
+
+void answer_cache_sweep(uint64_t now_ms)
+{
+    int i, left = 0;
+
+    if (now_ms < answer_cache_due_ms())
+        return;
+    for (i = 0; i < SLOTS; i++) {
+        if (mine->slots[i].until_ms <= now_ms)
+            drop(&mine->slots[i]);
+        left |= mine->slots[i].response != NULL;
+    }
+    mine->sweep_ms = left ? now_ms + SWEEP_MS : 0;
+}
+
+uint64_t answer_cache_due_ms(void)
+{
+    return mine && mine->sweep_ms ? mine->sweep_ms : UINT64_MAX;
+}
+
+void answer_cache_deinit(void)
+{
+    int i;
+
+    for (i = 0; mine && i < SLOTS; i++)
+        drop(&mine->slots[i]);
+    mem_free(mine);
+    mine = NULL;
+}

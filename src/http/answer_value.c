@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: MIT */
+/* answer_value.c - a value as the answer to a get: to a peer the protobuf that it lies in, to a
+ * client the bytes with what HTTP says about them (RFC 9110, 9111).
+ *
+ * What is sent is always the item's own memory, also a part of it. */
+#include "http/answer_value.h"
+
+#include <microhttpd.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "cache/group.h"
+#include "cache/item.h"
+#include "http/answer.h"
+#include "http/answer_cache.h"
+#include "http/conditional.h"
+#include "wire/expire.h"
+#include "wire/getresponse.h"
+
+/* A tag costs a pass over the value, on the thread that sends it first: some 2 ms for that many. */
+enum { ETAG_MAX_BYTES = 8 * 1024 * 1024 };
+
+/* What of an item is sent, and with which status. */
+struct part {
+    int status;
+    const char *bytes;
+    size_t n;
+    char range[80]; /* Content-Range; empty: none */
+};
+
+static void drop_item(void *item)
+{
+    item_unref(item);
+}
+
+/* Some of an item's own bytes. Takes the reference; NULL leaves it. */
+static struct MHD_Response *response_of(struct item *it, const char *bytes, size_t n)
+{
+    return MHD_create_response_from_buffer_with_free_callback_cls(n, (void *)(size_t)bytes,
+                                                                  drop_item, it);
+}
+
+/* An item that is being sent, and what stands behind its bytes. */
+struct tailed {
+    struct item *item; /* a reference */
+    char tail[GETRESPONSE_TAIL];
+};
+
+static void drop_tailed(void *arg)
+{
+    struct tailed *t = arg;
+
+    item_unref(t->item);
+    mem_free(t);
+}
+
+/* The item's own bytes, and behind them how often it is asked for and when it ends. Takes the
+ * reference; NULL leaves it. */
+static struct MHD_Response *response_with_tail(struct item *it, unsigned expire_field,
+                                               double minute_qps)
+{
+    const struct getresponse tail = {
+        .minute_qps = minute_qps,
+        .expire_ns = expire_to_wire(it->expires_ms, clock_ms(), clock_wall_ns()),
+    };
+    struct tailed *t = mem_zalloc(sizeof(*t));
+    struct MHD_IoVec parts[2];
+    struct MHD_Response *r;
+
+    t->item = it;
+    parts[0].iov_base = item_wire(it, &parts[0].iov_len);
+    parts[1].iov_base = t->tail;
+    parts[1].iov_len = getresponse_tail(t->tail, &tail, expire_field);
+    r = MHD_create_response_from_iovec(parts, 2, drop_tailed, t);
+    if (!r)
+        mem_free(t);
+    return r;
+}
+
+static const char *header_of(const struct answer_to *to, const char *name)
+{
+    return MHD_lookup_connection_value(to->connection, MHD_HEADER_KIND, name);
+}
+
+static void add_number(struct MHD_Response *r, const char *name, const char *before, uint64_t n)
+{
+    size_t before_len = strlen(before);
+    char text[48], *s = text + sizeof(text);
+
+    *--s = '\0';
+    do
+        *--s = (char)('0' + n % 10);
+    while (n /= 10);
+    s -= before_len;
+    memcpy(s, before, before_len);
+    MHD_add_response_header(r, name, s);
+}
+
+static uint64_t left_ms(const struct item *it, uint64_t now_ms)
+{
+    return it->expires_ms > now_ms ? it->expires_ms - now_ms : 0;
+}
+
+static void add_age(struct MHD_Response *r, const struct item *it, uint64_t now_ms)
+{
+    uint64_t age_s = item_age_s(it, now_ms);
+
+    if (age_s)
+        add_number(r, "Age", "", age_s);
+}
+
+static void add_peer_headers(struct MHD_Response *r, const struct result *result, int ours,
+                             uint64_t now_ms)
+{
+    const struct item *it = result->item;
+
+    MHD_add_response_header(r, "Content-Type", DIALECT_CONTENT_TYPE);
+    if (it->expires_ms)
+        add_number(r, HEADER_TTL, "", left_ms(it, now_ms));
+    if (ours)
+        add_age(r, it, now_ms);
+    if (result->source == SOURCE_STALE)
+        MHD_add_response_header(r, HEADER_STALE, "1");
+}
+
+static void add_client_headers(struct MHD_Response *r, const struct group *g,
+                               const struct result *result, const struct part *p, const char *etag,
+                               uint64_t now_ms)
+{
+    const struct item *it = result->item;
+
+    MHD_add_response_header(r, "Content-Type", group_content_type(g));
+    MHD_add_response_header(r, "X-Cache", source_name(result->source));
+    if (etag)
+        MHD_add_response_header(r, "ETag", etag);
+    if (p->range[0])
+        MHD_add_response_header(r, "Content-Range", p->range);
+    MHD_add_response_header(r, "Accept-Ranges", "bytes");
+    add_age(r, it, now_ms);
+    if (it->expires_ms)
+        add_number(r, "Cache-Control", "max-age=", left_ms(it, now_ms) / 1000);
+    if (result->source == SOURCE_STALE)
+        MHD_add_response_header(r, "Warning", "110 - \"Response is Stale\"");
+}
+
+/* What the request's conditions make of the whole value in *p. */
+static void choose_part(const struct answer_to *to, const char *etag, struct part *p)
+{
+    const char *none_match = header_of(to, "If-None-Match"), *if_range, *range;
+    unsigned long long size = p->n;
+    uint64_t first, last;
+
+    if (none_match && conditional_etag_matches(none_match, etag)) {
+        p->status = 304; /* libmicrohttpd sends no body with it, but says how long that is */
+        return;
+    }
+    range = to->head ? NULL : header_of(to, "Range");
+    if_range = range ? header_of(to, "If-Range") : NULL;
+    if (!range || (if_range && !conditional_etag_is(if_range, etag)))
+        return;
+    switch (conditional_range(range, p->n, &first, &last)) {
+    case RANGE_PART:
+        p->status = 206;
+        p->bytes += first;
+        p->n = (size_t)(last - first + 1);
+        snprintf(p->range, sizeof(p->range), "bytes %llu-%llu/%llu", (unsigned long long)first,
+                 (unsigned long long)last, size);
+        break;
+    case RANGE_NONE:
+        p->status = 416;
+        p->n = 0;
+        snprintf(p->range, sizeof(p->range), "bytes */%llu", size);
+        break;
+    default:
+        break;
+    }
+}
+
+/* The tag of the whole value; 0: it is too large to have one. */
+static int put_etag(struct item *it, char out[ETAG_BYTES])
+{
+    uint64_t tag = item_tag(it);
+
+    if (it->value_len > ETAG_MAX_BYTES)
+        return 0;
+    if (!tag) {
+        tag = conditional_etag(item_value(it), it->value_len);
+        item_set_tag(it, tag);
+    }
+    conditional_etag_print(tag, out);
+    return 1;
+}
+
+/* The answers to a get. They take the reference to the item; NULL: no memory. */
+
+static struct MHD_Response *peer_response(const struct answer_to *to, const struct result *result,
+                                          double minute_qps, uint64_t now_ms)
+{
+    unsigned expire_field = dialect_facts(to->dialect)->expire_field;
+    struct item *it = result->item;
+    struct MHD_Response *r;
+    const char *bytes;
+    size_t n;
+
+    bytes = item_wire(it, &n);
+    r = expire_field || minute_qps > 0 ? response_with_tail(it, expire_field, minute_qps)
+                                       : response_of(it, bytes, n);
+    if (r)
+        add_peer_headers(r, result, to->ours, now_ms);
+    else
+        item_unref(it);
+    return r;
+}
+
+static struct MHD_Response *client_response(const struct answer_to *to, const struct group *g,
+                                            const struct result *result, uint64_t now_ms,
+                                            int *status)
+{
+    struct item *it = result->item;
+    struct part p = {.status = 200, .bytes = item_value(it), .n = it->value_len};
+    char tag[ETAG_BYTES], *etag = put_etag(it, tag) ? tag : NULL;
+    struct MHD_Response *r;
+
+    if (to->conditional)
+        choose_part(to, etag, &p);
+    r = response_of(it, p.bytes, p.n);
+    if (r)
+        add_client_headers(r, g, result, &p, etag, now_ms);
+    else
+        item_unref(it);
+    *status = p.status;
+    return r;
+}
+
+/* Whether others who ask for it may be answered with the same bytes, for a while. A peer is told
+ * the milliseconds that a value has left. */
+static int can_keep(const struct answer_to *to, const struct result *r, double minute_qps)
+{
+    const struct item *it = r->item;
+
+    return it->value_len <= ANSWER_CACHE_MAX_BYTES && !to->close && !to->conditional &&
+           (r->source == SOURCE_MAIN || r->source == SOURCE_HOT) &&
+           !(to->peer && (it->expires_ms || minute_qps > 0));
+}
+
+/* When the next second of its age begins, or another of those that it has left. */
+static uint64_t same_until_ms(const struct item *it, uint64_t now_ms)
+{
+    uint64_t older_ms = (now_ms / 1000 + 1) * 1000;
+    uint64_t less_ms = now_ms + left_ms(it, now_ms) % 1000 + 1;
+
+    return it->expires_ms && less_ms < older_ms ? less_ms : older_ms;
+}
+
+static int give_value(const struct answer_to *to, struct group *g, struct result *result)
+{
+    int measured = to->peer && dialect_facts(to->dialect)->minute_qps;
+    double minute_qps = measured ? group_hot_minute_qps(g, result->item->hash) : 0;
+    int keep = can_keep(to, result, minute_qps), status = 200;
+    uint64_t now_ms = clock_ms();
+    const struct answer_cache_look look = {
+        .item = result->item,
+        .type = to->peer ? NULL : group_content_type(g),
+        .how = (unsigned)result->source << 1 | (unsigned)to->ours,
+    };
+    struct MHD_Response *r = keep ? answer_cache_find(&look, now_ms) : NULL;
+    struct result taken = *result;
+
+    result->item = NULL;
+    if (r) {
+        item_unref(taken.item);
+        return (int)MHD_queue_response(to->connection, 200, r);
+    }
+    r = to->peer ? peer_response(to, &taken, minute_qps, now_ms)
+                 : client_response(to, g, &taken, now_ms, &status);
+    if (!r || !keep || !answer_cache_offer(&look, r, now_ms, same_until_ms(look.item, now_ms)))
+        return answer_queue(to, status, r);
+    answer_finish(to, r);
+    return (int)MHD_queue_response(to->connection, 200, r);
+}
+
+int answer_value(const struct answer_to *to, struct group *g, struct result *r)
+{
+    return r->item ? give_value(to, g, r) : answer_get_error(to, r);
+}

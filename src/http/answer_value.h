@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* answer_value.h - how a get ended, as an answer.
+ *
+ * HTTP threads only, for the connection that is being handled. */
+#ifndef ANSWER_VALUE_H
+#define ANSWER_VALUE_H
+
+struct answer_to;
+struct group;
+struct result;
+
+/* Returns what MHD's access handler returns. Takes the reference to r->item, which is dropped when
+ * the last byte is out. */
+int answer_value(const struct answer_to *to, struct group *g, struct result *r);
+
+#endif

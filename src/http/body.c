@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+#include "http/body.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+enum {
+    FIRST_BYTES = 4096,
+    /* libmicrohttpd takes no answer while a body is coming: so that a client that sends little more
+     * than it may is told, the rest is read, and dropped. */
+    EXCESS_BYTES = 1024 * 1024
+};
+
+void body_init(struct body *b, size_t max, size_t announced, struct budget *budget)
+{
+    *b = (struct body){.max = max, .announced = announced, .budget = budget};
+    b->until_ms = clock_ms() + BODY_SECONDS * 1000;
+}
+
+void body_deinit(struct body *b)
+{
+    mem_free(b->bytes);
+    if (b->cap)
+        budget_give(b->budget, b->cap);
+    b->bytes = NULL;
+    b->len = b->cap = 0;
+}
+
+static enum err grow(struct body *b, size_t need)
+{
+    size_t cap = b->cap ? b->cap : FIRST_BYTES;
+    char *bytes;
+
+    while (cap < need)
+        cap *= 2;
+    if (cap > b->max)
+        cap = b->max;
+    if (!budget_take(b->budget, cap - b->cap))
+        return ERR_BUSY;
+    bytes = mem_realloc(b->bytes, cap);
+    if (!bytes) {
+        budget_give(b->budget, cap - b->cap);
+        return ERR_NOMEM;
+    }
+    b->bytes = bytes;
+    b->cap = cap;
+    return ERR_OK;
+}
+
+int body_take(struct body *b, const char *bytes, size_t n)
+{
+    if (clock_ms() > b->until_ms)
+        return 0;
+    b->came += n;
+    if (!b->failed && n > b->max - b->len)
+        b->failed = ERR_TOOBIG;
+    if (!b->failed && b->len + n > b->cap)
+        b->failed = grow(b, b->len + n);
+    if (b->failed) {
+        body_deinit(b);
+        return b->announced || b->came <= b->max + EXCESS_BYTES;
+    }
+    memcpy(b->bytes + b->len, bytes, n);
+    b->len += n;
+    return 1;
+}

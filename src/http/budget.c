@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+#include "http/budget.h"
+
+int budget_take(struct budget *b, size_t bytes)
+{
+    size_t used = atomic_fetch_add_explicit(&b->used, bytes, memory_order_relaxed);
+
+    if (used <= b->max && bytes <= b->max - used)
+        return 1;
+    budget_give(b, bytes);
+    return 0;
+}
+
+void budget_give(struct budget *b, size_t bytes)
+{
+    atomic_fetch_sub_explicit(&b->used, bytes, memory_order_relaxed);
+}

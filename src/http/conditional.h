@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/* conditional.h - what a client's request says about the copy it has, or the part it wants: ETag,
+ * If-None-Match, Range, If-Range (RFC 9110, 8.8.3, 13 and 14), and max-age.
+ *
+ * Pure functions, any thread. */
+#ifndef CONDITIONAL_H
+#define CONDITIONAL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { ETAG_BYTES = 20 }; /* quotes, 16 hex digits, NUL */
+
+/* The strong tag of a value: a hash of its bytes, the same on every node and after a restart. */
+uint64_t conditional_etag(const void *value, size_t n);
+void conditional_etag_print(uint64_t tag, char out[ETAG_BYTES]);
+
+/* If-None-Match: a list of tags, compared weakly, or "*". etag may be NULL: the value has none. */
+int conditional_etag_matches(const char *list, const char *etag);
+
+/* If-Range: that very tag, compared strongly. */
+int conditional_etag_is(const char *text, const char *etag);
+
+enum range {
+    RANGE_WHOLE, /* there is no range, or one that is not served: the whole value */
+    RANGE_PART,  /* *first to *last, both included */
+    RANGE_NONE   /* nothing of the value is in the range */
+};
+
+/* Range: a single range of bytes of a value that has n. text may be NULL. */
+enum range conditional_range(const char *text, uint64_t n, uint64_t *first, uint64_t *last);
+
+/* Cache-Control of a request: 1 and *seconds when it has a max-age, 0 when it has none, -1 when
+ * that is no number. text may be NULL. */
+int conditional_max_age(const char *text, uint64_t *seconds);
+
+#endif

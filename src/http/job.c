@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+/* job.c - a request that takes more than one call, and what all that serve one need. */
+#include <errno.h>
+#include <microhttpd.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "cache/group.h"
+#include "cache/groups.h"
+#include "http/server_in.h"
+
+void job_init(struct job *j, const struct job_kind *kind, const struct asked *a, struct group *g)
+{
+    j->kind = kind;
+    j->server = a->server;
+    j->to = a->to;
+    j->group = g;
+    *a->con_cls = j;
+}
+
+void job_deinit(struct job *j)
+{
+    body_deinit(&j->body);
+    group_unref(j->group);
+}
+
+const struct answer_to *job_to(struct job *j)
+{
+    j->to.close = j->last || j->body.failed || atomic_load(&j->server->closing);
+    return &j->to;
+}
+
+static int answer_no_body(struct job *j)
+{
+    struct error e;
+
+    if (j->body.failed == ERR_TOOBIG)
+        error_set(&e, ERR_TOOBIG, "the body is too large: %zu bytes is the limit here",
+                  j->body.max);
+    else
+        error_set(&e, j->body.failed, "no memory for a body now");
+    return answer_error(job_to(j), &e);
+}
+
+int job_begin(struct job *j, const struct framing *f, size_t max)
+{
+    struct budget *b = &j->server->budget;
+
+    if (!f->body)
+        return j->kind->run(j);
+    body_init(&j->body, max, (size_t)f->length, b);
+    j->last = f->chunked;
+    if (f->length > max) {
+        j->body.failed = ERR_TOOBIG;
+    } else if (!budget_take(b, (size_t)f->length)) {
+        j->body.failed = ERR_BUSY;
+    } else {
+        budget_give(b, (size_t)f->length); /* it is taken as it comes */
+        return MHD_YES;
+    }
+    return answer_no_body(j);
+}
+
+/* libmicrohttpd reads once for each event of its socket. What has come together with the end of the
+ * connection is read, and of the end it never hears. */
+int job_sender_is_gone(const struct job *j)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(j->to.connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    char byte;
+    ssize_t n = recv(info->connect_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+
+    return n == 0 || (n < 0 && errno == ECONNRESET);
+}
+
+int job_take(struct job *j, const char *bytes, size_t n)
+{
+    const struct body *b = &j->body;
+
+    if (!body_take(&j->body, bytes, n))
+        return MHD_NO;
+    return b->came < b->announced && job_sender_is_gone(j) ? MHD_NO : MHD_YES;
+}
+
+int job_run(struct job *j)
+{
+    return j->body.failed ? answer_no_body(j) : j->kind->run(j);
+}
+
+struct group *job_group_of(const struct asked *a, int *ok)
+{
+    const struct dialect_target *t = &a->target;
+    struct group *g = groups_find(a->server->opts.groups, t->group, t->group_len);
+    struct error e;
+
+    if (g)
+        return g;
+    /* To a peer this is no answer about the key: it may know the group and load it itself. */
+    error_set(&e, a->to.peer ? ERR_INVAL : ERR_NOTFOUND, "no such group: %.*s", (int)t->group_len,
+              t->group);
+    *ok =
+        answer_status(&a->to, a->to.peer ? dialect_facts(a->to.dialect)->no_group_status : 404, &e);
+    return NULL;
+}
+
+/* --- what every request needs --- */
+
+void job_answer_to_init(struct answer_to *to, struct server *s, struct MHD_Connection *c, int peer)
+{
+    to->connection = c;
+    to->dialect = s->opts.dialect;
+    to->peer = peer;
+    to->ours = to->head = to->conditional = 0;
+    to->close = atomic_load_explicit(&s->closing, memory_order_relaxed);
+}
+
+int job_refuse(struct server *s, struct MHD_Connection *c, int status, enum err code,
+               const char *why)
+{
+    struct answer_to to;
+    struct error e;
+
+    job_answer_to_init(&to, s, c, 0);
+    to.close = 1;
+    error_set(&e, code, "%s", why);
+    return answer_status(&to, status, &e);
+}
+
+int job_is_get(const char *method)
+{
+    return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
+}
+
+static void put_pair(struct buf *out, const char *name, size_t name_len, const char *value)
+{
+    buf_put(out, name, name_len);
+    buf_put(out, "", 1);
+    buf_put(out, value, strlen(value) + 1);
+}
+
+void job_put_info(struct buf *out, struct MHD_Connection *c, const struct group *g, int peer)
+{
+    const char *value = peer ? MHD_lookup_connection_value(c, MHD_HEADER_KIND, HEADER_FROM) : NULL;
+    const char *name = group_pass_headers(g), *end;
+    char one[128];
+
+    if (value)
+        put_pair(out, "", 0, value);
+    for (; (end = strchr(name, '\n')); name = end + 1) {
+        if ((size_t)(end - name) >= sizeof(one))
+            continue;
+        snprintf(one, sizeof(one), "%.*s", (int)(end - name), name);
+        value = MHD_lookup_connection_value(c, MHD_HEADER_KIND, one);
+        if (value)
+            put_pair(out, one, strlen(one), value);
+    }
+}

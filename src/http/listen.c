@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+#include "http/listen.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/num.h"
+
+enum { BACKLOG = 1024, HOST_CAP = 256, PORT_CAP = 8, PORT_DIGITS = 5 };
+
+static int is_port(const char *s)
+{
+    size_t n = strlen(s);
+    uint64_t port;
+
+    return n <= PORT_DIGITS && num_parse_u64(s, n, UINT16_MAX, &port);
+}
+
+enum err listen_split(const char *address, char *host, size_t host_cap, char *port, size_t port_cap,
+                      struct error *e)
+{
+    const char *colon = strrchr(address, ':'), *from = address;
+    size_t n = colon ? (size_t)(colon - address) : 0;
+    int bracketed = n >= 2 && address[0] == '[' && address[n - 1] == ']';
+
+    if (bracketed) {
+        from++;
+        n -= 2;
+    }
+    if (!colon || !is_port(colon + 1) || n >= host_cap ||
+        (!bracketed && memchr(address, ':', n) != NULL))
+        return error_set(e, ERR_INVAL,
+                         "\"%s\" is not an address of the form host:port, such as "
+                         "127.0.0.1:8080 or [::1]:8080",
+                         address);
+    memcpy(host, from, n);
+    host[n] = '\0';
+    snprintf(port, port_cap, "%s", colon + 1);
+    return ERR_OK;
+}
+
+static void write_bound(int fd, char *bound, size_t cap)
+{
+    struct sockaddr_storage addr;
+    socklen_t len = sizeof(addr);
+    char host[HOST_CAP], port[PORT_CAP];
+
+    *bound = '\0';
+    if (getsockname(fd, (struct sockaddr *)&addr, &len) != 0 ||
+        getnameinfo((struct sockaddr *)&addr, len, host, sizeof(host), port, sizeof(port),
+                    NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+        return;
+    snprintf(bound, cap, strchr(host, ':') ? "[%s]:%s" : "%s:%s", host, port);
+}
+
+static int open_one(const struct addrinfo *ai)
+{
+    const int on = 1;
+    int saved,
+        fd = socket(ai->ai_family, ai->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, ai->ai_protocol);
+
+    if (fd < 0)
+        return -1;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    if (bind(fd, ai->ai_addr, ai->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
+        return fd;
+    saved = errno;
+    close(fd);
+    errno = saved;
+    return -1;
+}
+
+int listen_on(const char *address, char *bound, size_t cap, struct error *e)
+{
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
+    struct addrinfo *found = NULL, *ai;
+    char host[HOST_CAP], port[PORT_CAP];
+    int rc, fd = -1;
+
+    if (listen_split(address, host, sizeof(host), port, sizeof(port), e))
+        return -1;
+    rc = getaddrinfo(*host ? host : NULL, port, &hints, &found);
+    if (rc) {
+        error_set(e, ERR_INVAL, "listen %s: %s", address, gai_strerror(rc));
+        return -1;
+    }
+    for (ai = found; ai && fd < 0; ai = ai->ai_next)
+        fd = open_one(ai);
+    if (fd < 0)
+        error_set(e, ERR_INVAL, "listen %s: %s", address, strerror(errno));
+    else
+        write_bound(fd, bound, cap);
+    freeaddrinfo(found);
+    return fd;
+}

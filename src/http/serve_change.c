@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+/* serve_change.c - a client's set, remove and flush: over all nodes (change.h), in groups that
+ * say `writable`.
+ *
+ * The connection is suspended until every node has confirmed or failed. */
+#include <microhttpd.h>
+#include <string.h>
+
+#include "base/json_out.h"
+#include "base/list.h"
+#include "base/mem.h"
+#include "cache/group.h"
+#include "change/change.h"
+#include "http/conditional.h"
+#include "http/server_in.h"
+
+struct change_job {
+    struct job job;
+    enum batch_op op;
+    char *key; /* owned; NULL for a flush */
+    size_t key_len;
+    double ttl_ms;
+    int has_ttl;
+
+    /* Written by on_done() before the connection is resumed. */
+    int done;
+    struct error err;
+    struct buf unconfirmed; /* a JSON list of the nodes that did not confirm */
+};
+
+static void on_done(void *ctx, const struct change_result *r)
+{
+    struct change_job *c = ctx;
+    struct json_out list;
+    size_t i;
+
+    c->done = 1;
+    c->err = r->err;
+    json_out_begin(&list, &c->unconfirmed, '[');
+    for (i = 0; i < r->n_unconfirmed; i++)
+        json_out_text(&list, NULL, r->unconfirmed[i]);
+    json_out_close(&list);
+    server_loop_unpark(&c->job.parking);
+}
+
+static int start(struct change_job *c)
+{
+    struct job *j = &c->job;
+    const struct key key = {c->key, c->key_len};
+    const struct change_opts o = {
+        .group = j->group,
+        .op = c->op,
+        .keys = &key,
+        .n_keys = c->op == BATCH_FLUSH ? 0 : 1,
+        .value = body_bytes(&j->body),
+        .value_len = j->body.len,
+        .ttl_ms = c->has_ttl ? &c->ttl_ms : NULL,
+        .done = on_done,
+        .ctx = c,
+    };
+
+    server_loop_park(&j->parking, j->to.connection); /* before on_done() can come */
+    change_start(j->server->opts.changes, &o);
+    return MHD_YES;
+}
+
+/* The nodes that did not confirm, or the error of one that could not be asked. */
+static int answer_unconfirmed(struct change_job *c)
+{
+    struct json_out j;
+    struct buf out;
+    int ok;
+
+    buf_init(&out, 0);
+    json_out_begin(&j, &out, '{');
+    json_out_text(&j, "error", c->err.msg);
+    json_out_text(&j, "code", err_name(c->err.code));
+    json_out_raw(&j, "missing", c->unconfirmed.data, c->unconfirmed.len);
+    json_out_close(&j);
+    buf_puts(&out, "\n");
+    ok = answer_buf(job_to(&c->job), 502, "application/json", &out);
+    buf_deinit(&out);
+    return ok;
+}
+
+static int change_run(struct job *j)
+{
+    struct change_job *c = list_entry(j, struct change_job, job);
+
+    if (!c->done)
+        return start(c);
+    if (!c->err.code)
+        return answer_done(job_to(j));
+    if (c->err.code == ERR_PEER && !c->unconfirmed.failed)
+        return answer_unconfirmed(c);
+    return answer_error(job_to(j), &c->err);
+}
+
+static void change_end(struct job *j)
+{
+    struct change_job *c = list_entry(j, struct change_job, job);
+
+    mem_free(c->key);
+    buf_deinit(&c->unconfirmed);
+    job_deinit(j);
+    mem_free(c);
+}
+
+static const struct job_kind change_kind = {change_run, change_end};
+
+/* The group of a change, if it may be changed. */
+static struct group *writable_group(const struct asked *a, int *ok)
+{
+    struct group *g = job_group_of(a, ok);
+    struct error e;
+
+    if (!g || group_opts(g).writable)
+        return g;
+    error_set(&e, ERR_INVAL, "group %s is not writable", group_name(g));
+    group_unref(g);
+    *ok = answer_status(&a->to, 403, &e);
+    return NULL;
+}
+
+/* How long a value that is set is good for: Cache-Control: max-age. */
+static enum err read_ttl(struct change_job *c, struct error *e)
+{
+    const char *text =
+        MHD_lookup_connection_value(c->job.to.connection, MHD_HEADER_KIND, "Cache-Control");
+    uint64_t seconds;
+    int there = conditional_max_age(text, &seconds);
+
+    if (there < 0)
+        return error_set(e, ERR_INVAL, "Cache-Control has a max-age that is no number of seconds");
+    c->has_ttl = there;
+    c->ttl_ms = there ? (double)seconds * 1000 : 0;
+    return ERR_OK;
+}
+
+static int begin(const struct asked *a, enum batch_op op)
+{
+    const struct dialect_target *t = &a->target;
+    struct change_job *c;
+    struct group *g;
+    struct error e;
+    int ok;
+
+    g = writable_group(a, &ok);
+    if (!g)
+        return ok;
+    c = mem_zalloc(sizeof(*c));
+    c->op = op;
+    buf_init(&c->unconfirmed, 0);
+    job_init(&c->job, &change_kind, a, g);
+    if (op != BATCH_FLUSH) {
+        c->key = mem_alloc(t->key_len);
+        if (!c->key) {
+            error_set(&e, ERR_NOMEM, "no memory for a key");
+            return answer_error(&a->to, &e);
+        }
+        memcpy(c->key, t->key, t->key_len);
+        c->key_len = t->key_len;
+    }
+    if (op == BATCH_SET && read_ttl(c, &e))
+        return answer_error(&a->to, &e);
+    return job_begin(&c->job, a->framing, (size_t)group_opts(g).max_value_bytes);
+}
+
+int serve_change_set(const struct asked *a)
+{
+    return begin(a, BATCH_SET);
+}
+
+int serve_change_remove(const struct asked *a)
+{
+    return begin(a, BATCH_REMOVE);
+}
+
+int serve_change_flush(const struct asked *a)
+{
+    return begin(a, BATCH_FLUSH);
+}

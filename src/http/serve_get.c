@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+/* serve_get.c - the get of one key, by a peer or a client.
+ *
+ * A hit is answered from the item's own bytes and allocates nothing of ours. A miss parks its
+ * connection as a waiter of the key's flight. Park, then publish: the connection is suspended
+ * before the waiter is handed to the group, since wake() may come on another thread before
+ * group_load() returns. */
+#include <microhttpd.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "cache/group.h"
+#include "cache/item.h"
+#include "http/answer_value.h"
+#include "http/server_in.h"
+#include "wire/getrequest.h"
+
+enum {
+    BODY_OVERHEAD = 64 * 1024 /* of a GetRequest, beside group and key: texts for the getter */
+};
+
+struct get {
+    struct job job;
+    struct waiter waiter;
+    struct result result; /* written by wake() before the connection is resumed */
+    char *key;            /* owned; only while a body is to come */
+    size_t key_len;
+};
+
+static void get_wake(struct waiter *w, const struct result *r)
+{
+    struct get *q = list_entry(w, struct get, waiter);
+
+    q->result = *r;
+    if (r->item)
+        item_ref(r->item);
+    server_loop_unpark(&q->job.parking);
+}
+
+/* Loads the key: parks the connection until that has ended. */
+static int park(struct get *q, uint32_t hash, const char *key, size_t key_len)
+{
+    struct MHD_Connection *c = q->job.to.connection;
+    int peer = q->job.to.peer;
+    struct buf info;
+
+    q->waiter.wake = get_wake;
+    buf_init(&info, 0);
+    job_put_info(&info, c, q->job.group, peer);
+    q->waiter.info = info.data;
+    q->waiter.info_len = info.failed ? 0 : info.len;
+    server_loop_park(&q->job.parking, c);
+    if (group_load(q->job.group, hash, key, key_len, peer, &q->waiter, &q->result))
+        server_loop_unpark(&q->job.parking);
+    buf_deinit(&info);
+    return MHD_YES;
+}
+
+/* The body is there. It says nothing that we need, but it must be what it is taken for. */
+static int get_with_body(struct get *q)
+{
+    char *key = q->key;
+    uint32_t hash = group_hash(key, q->key_len);
+    struct result r = {.item = NULL};
+    struct job *j = &q->job;
+    struct error e;
+    int ok;
+
+    q->key = NULL;
+    if (getrequest_check(body_bytes(&j->body), j->body.len, &e)) {
+        ok = answer_error(job_to(j), &e);
+    } else {
+        r.item = group_lookup(j->group, hash, key, q->key_len, j->to.peer, &r.source);
+        ok = r.item ? answer_value(job_to(j), j->group, &r) : park(q, hash, key, q->key_len);
+    }
+    mem_free(key);
+    return ok;
+}
+
+/* The body is there, or the connection was resumed: the load has ended. */
+static int get_run(struct job *j)
+{
+    struct get *q = list_entry(j, struct get, job);
+
+    return q->key ? get_with_body(q) : answer_value(job_to(j), j->group, &q->result);
+}
+
+static void get_end(struct job *j)
+{
+    struct get *q = list_entry(j, struct get, job);
+
+    item_unref(q->result.item); /* woken, and then the connection ended before the answer */
+    mem_free(q->key);
+    job_deinit(j);
+    mem_free(q);
+}
+
+static const struct job_kind get_kind = {get_run, get_end};
+
+static struct get *get_new(const struct asked *a, struct group *g)
+{
+    struct get *q = mem_zalloc(sizeof(*q));
+
+    job_init(&q->job, &get_kind, a, g);
+    return q;
+}
+
+/* Takes the reference to g. */
+static int await_body(const struct asked *a, struct group *g)
+{
+    const struct dialect_target *t = &a->target;
+    struct get *q = get_new(a, g);
+    struct error e;
+
+    q->key_len = t->key_len;
+    q->key = mem_alloc(t->key_len);
+    if (!q->key) {
+        error_set(&e, ERR_NOMEM, "no memory for a key");
+        return answer_error(&a->to, &e);
+    }
+    memcpy(q->key, t->key, t->key_len);
+    return job_begin(&q->job, a->framing, t->group_len + t->key_len + BODY_OVERHEAD);
+}
+
+int serve_get(const struct asked *a)
+{
+    const struct dialect_target *t = &a->target;
+    struct result r = {.item = NULL};
+    struct group *g;
+    uint32_t hash;
+    int ok;
+
+    g = job_group_of(a, &ok);
+    if (!g)
+        return ok;
+    if (a->framing->body)
+        return await_body(a, g);
+    hash = group_hash(t->key, t->key_len);
+    r.item = group_lookup(g, hash, t->key, t->key_len, a->to.peer, &r.source);
+    if (!r.item)
+        return park(get_new(a, g), hash, t->key, t->key_len);
+    server_loop_hit();
+    ok = answer_value(&a->to, g, &r);
+    group_unref(g);
+    return ok;
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/* serve_many.c - a client's many keys of a group: a JSON list in, a JSON list of results out.
+ *
+ * The keys are asked for a window at a time, and the connection is suspended while one is under
+ * way: so no more values are held than those of one window, and what has been written. */
+#include <microhttpd.h>
+
+#include "base/list.h"
+#include "base/mem.h"
+#include "cache/group_many.h"
+#include "cache/item.h"
+#include "http/server_in.h"
+#include "wire/keylist.h"
+
+enum {
+    BODY_BYTES = 64 * 1024 * 1024,    /* of a question */
+    VALUES_BYTES = 64 * 1024 * 1024,  /* of an answer's values together */
+    ANSWER_BYTES = 256 * 1024 * 1024, /* of an answer: JSON takes more than what it says */
+    WINDOW = 1024                     /* keys */
+};
+
+struct list_job {
+    struct job job;
+    struct keylist keys; /* none until the body was read */
+    size_t answered;     /* keys, from the first on */
+    struct many *many;   /* the window: the keys behind those, or NULL */
+    int failed;          /* there was no memory for one */
+    size_t values;       /* bytes of values in out */
+    struct buf out;
+};
+
+/* Any thread: the window has ended. */
+static void on_done(void *ctx, struct many *m)
+{
+    struct list_job *l = ctx;
+
+    (void)m;
+    server_loop_unpark(&l->job.parking);
+}
+
+static int ask_window(struct list_job *l)
+{
+    size_t n = l->keys.n - l->answered;
+
+    n = n < WINDOW ? n : WINDOW;
+    server_loop_park(&l->job.parking, l->job.to.connection); /* before on_done() can come */
+    l->many = group_many_start(l->job.group, l->keys.list + l->answered, n, 0, NULL, on_done, l);
+    if (!l->many) {
+        l->failed = 1;
+        server_loop_unpark(&l->job.parking);
+    }
+    return MHD_YES;
+}
+
+static void put_result(struct list_job *l, const struct result *r)
+{
+    const struct key *key = &l->keys.list[l->answered];
+    int first = l->answered++ == 0;
+    struct error e = r->err;
+
+    if (r->item && r->item->value_len <= VALUES_BYTES - l->values) {
+        l->values += r->item->value_len;
+        keylist_put_value(&l->out, first, key, item_value(r->item), r->item->value_len,
+                          source_name(r->source));
+        return;
+    }
+    if (r->item)
+        error_set(&e, ERR_TOOBIG, "the values of this list have over %d bytes together",
+                  VALUES_BYTES);
+    keylist_put_error(&l->out, first, key, &e);
+}
+
+static void take_window(struct list_job *l)
+{
+    size_t i, n = group_many_count(l->many);
+
+    for (i = 0; i < n; i++)
+        put_result(l, group_many_result(l->many, i));
+    group_many_free(l->many);
+    l->many = NULL;
+}
+
+static int list_run(struct job *j)
+{
+    struct list_job *l = list_entry(j, struct list_job, job);
+    struct error e;
+
+    if (l->failed) {
+        error_set(&e, ERR_NOMEM, "no memory for a list of %zu keys", l->keys.n);
+        return answer_error(job_to(j), &e);
+    }
+    if (l->many) {
+        take_window(l);
+    } else {
+        if (keylist_decode(body_bytes(&j->body), j->body.len, BATCH_MAX_KEYS,
+                           j->server->opts.max_key_bytes, &l->keys, &e))
+            return answer_error(job_to(j), &e);
+        keylist_put_begin(&l->out);
+    }
+    if (l->answered < l->keys.n)
+        return ask_window(l);
+    keylist_put_end(&l->out);
+    return answer_buf(job_to(j), 200, "application/json", &l->out);
+}
+
+static void list_end(struct job *j)
+{
+    struct list_job *l = list_entry(j, struct list_job, job);
+
+    group_many_free(l->many);
+    keylist_deinit(&l->keys);
+    buf_deinit(&l->out);
+    job_deinit(j);
+    mem_free(l);
+}
+
+static const struct job_kind list_kind = {list_run, list_end};
+
+int serve_many(const struct asked *a)
+{
+    struct list_job *l;
+    struct group *g;
+    int ok;
+
+    g = job_group_of(a, &ok);
+    if (!g)
+        return ok;
+    l = mem_zalloc(sizeof(*l));
+    buf_init(&l->out, ANSWER_BYTES);
+    job_init(&l->job, &list_kind, a, g);
+    return job_begin(&l->job, a->framing, BODY_BYTES);
+}

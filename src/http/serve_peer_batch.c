@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: MIT */
+/* serve_peer_batch.c - what our own nodes ask beyond a key at a time (wire/batch.h).
+ *
+ * The values of a get go out as they come. When all are there at once, as for hits, that is one
+ * plain answer; else libmicrohttpd asks for more whenever it has sent what it had, and what is not
+ * there yet suspends the connection (gather.c). Changes are made at this node alone. */
+#include <microhttpd.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/list.h"
+#include "base/mem.h"
+#include "cache/group.h"
+#include "cache/item.h"
+#include "http/gather.h"
+#include "http/server_in.h"
+#include "wire/batch.h"
+
+#define BATCH_TYPE "application/octet-stream"
+
+enum {
+    KEYS_BYTES = 64 * 1024 * 1024, /* of a request, at most, that has no value */
+    KEY_OVERHEAD = 8,              /* of a key in it */
+    PLAIN_BYTES = 1024 * 1024,     /* of values that are copied into one answer */
+    BLOCK_BYTES = 16 * 1024        /* of an answer to HTTP/1.0, at a time */
+};
+
+struct batch_job {
+    struct job job;
+    struct batch_request request;
+    struct gather *gather; /* of a get, once the body is there */
+
+    /* The frame that is being sent: its begin, then the bytes of a value. */
+    struct buf head;
+    const char *value;
+    size_t head_sent, value_left;
+};
+
+/* --- a get --- */
+
+/* Puts all of a frame but its value, if it has one, which is in a->value. */
+static void put_frame(const struct batch_job *b, struct buf *out, const struct gathered *end,
+                      struct batch_answer *a)
+{
+    const struct result *r = &end->result;
+    struct item *it = r->item;
+    uint64_t now_ms = clock_ms(), expires_ms = it ? it->expires_ms : r->expires_ms;
+
+    memset(a, 0, sizeof(*a));
+    a->index = end->index;
+    a->has_ttl = expires_ms != 0;
+    a->ttl_ms = expires_ms > now_ms ? expires_ms - now_ms : 0;
+    if (it) {
+        a->value = item_value(it);
+        a->value_len = it->value_len;
+        a->age_s = item_age_s(it, now_ms);
+        a->stale = r->source == SOURCE_STALE;
+        a->minute_qps = group_hot_minute_qps(b->job.group, it->hash);
+    } else {
+        a->code = r->err.code;
+        a->message = r->err.msg;
+        a->message_len = strlen(r->err.msg);
+    }
+    batch_put_answer(out, a);
+}
+
+/* The next frame, to be sent from its begin. 0: none is ready. */
+static int next_frame(struct batch_job *b)
+{
+    const struct gathered *end = gather_next(b->gather);
+    struct batch_answer a;
+
+    buf_reset(&b->head);
+    b->head_sent = b->value_left = 0;
+    if (!end)
+        return 0;
+    put_frame(b, &b->head, end, &a);
+    b->value = a.value;
+    b->value_left = a.value_len;
+    return 1;
+}
+
+/* What of the frame under way fits. */
+static size_t copy_some(struct batch_job *b, char *out, size_t max)
+{
+    size_t head = b->head.len - b->head_sent, value;
+
+    head = head < max ? head : max;
+    if (head)
+        memcpy(out, b->head.data + b->head_sent, head);
+    b->head_sent += head;
+    value = b->value_left < max - head ? b->value_left : max - head;
+    if (value)
+        memcpy(out + head, b->value, value);
+    b->value += value;
+    b->value_left -= value;
+    return head + value;
+}
+
+/* Frames, as many as are ready and fit. -1: no memory for the next one. */
+static ssize_t fill(struct batch_job *b, char *out, size_t max)
+{
+    size_t n = 0, some;
+
+    while (n < max) {
+        some = copy_some(b, out + n, max - n);
+        n += some;
+        if (some)
+            continue;
+        if (!next_frame(b))
+            break;
+        if (b->head.failed)
+            return -1;
+    }
+    return (ssize_t)n;
+}
+
+/* libmicrohttpd's content reader. 0: the connection is suspended. */
+static ssize_t read_frames(void *arg, uint64_t pos, char *out, size_t max)
+{
+    struct batch_job *b = arg;
+    int ended;
+    ssize_t n;
+
+    (void)pos;
+    for (;;) {
+        ended = gather_begin(b->gather);
+        n = fill(b, out, max);
+        if (n < 0) /* the other side sees the answer end too early */
+            return MHD_CONTENT_READER_END_WITH_ERROR;
+        if (n > 0)
+            return n;
+        if (ended)
+            return MHD_CONTENT_READER_END_OF_STREAM;
+        if (gather_wait(b->gather))
+            return 0;
+    }
+}
+
+static int answer_plain(struct batch_job *b)
+{
+    const struct gathered *end;
+    struct batch_answer a;
+    struct buf out;
+    int ok;
+
+    buf_init(&out, 0);
+    while ((end = gather_next(b->gather))) {
+        put_frame(b, &out, end, &a);
+        if (a.value)
+            buf_put(&out, a.value, a.value_len);
+    }
+    ok = answer_buf(job_to(&b->job), 200, BATCH_TYPE, &out);
+    buf_deinit(&out);
+    return ok;
+}
+
+static int answer_streamed(struct batch_job *b)
+{
+    struct MHD_Response *r =
+        MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_BYTES, read_frames, b, NULL);
+
+    if (r)
+        MHD_add_response_header(r, "Content-Type", BATCH_TYPE);
+    return answer_queue(job_to(&b->job), 200, r);
+}
+
+static int answer_get(struct batch_job *b)
+{
+    struct job *j = &b->job;
+    const struct gather_opts o = {
+        .connection = j->to.connection,
+        .group = j->group,
+        .keys = b->request.keys,
+        .n_keys = b->request.n_keys,
+        .budget = &j->server->budget,
+    };
+    struct error e;
+
+    b->gather = gather_new(&o);
+    if (!b->gather) {
+        error_set(&e, ERR_BUSY, "no room for a batch of %zu keys", o.n_keys);
+        return answer_error(job_to(j), &e);
+    }
+    if (gather_begin(b->gather) && gather_ready_bytes(b->gather) <= PLAIN_BYTES)
+        return answer_plain(b);
+    return answer_streamed(b);
+}
+
+/* --- changes --- */
+
+static int answer_change(struct batch_job *b)
+{
+    const struct batch_request *r = &b->request;
+    struct group *g = b->job.group;
+    double ttl_ms = (double)r->ttl_ms;
+    struct error e;
+    size_t i;
+
+    if (r->op == BATCH_FLUSH) {
+        group_flush(g);
+    } else if (r->op == BATCH_SET) {
+        const struct key *k = &r->keys[0];
+
+        if (job_sender_is_gone(&b->job))
+            return MHD_NO;
+        if (group_set(g, group_hash(k->bytes, k->n), k->bytes, k->n, r->value, r->value_len,
+                      r->has_ttl ? &ttl_ms : NULL, &e))
+            return answer_error(job_to(&b->job), &e);
+    } else {
+        for (i = 0; i < r->n_keys; i++)
+            group_remove(g, group_hash(r->keys[i].bytes, r->keys[i].n), r->keys[i].bytes,
+                         r->keys[i].n);
+    }
+    return answer_done(job_to(&b->job));
+}
+
+/* --- the job --- */
+
+static enum err check_keys(const struct batch_request *r, size_t max_key_bytes, struct error *e)
+{
+    size_t i;
+
+    for (i = 0; i < r->n_keys; i++) {
+        if (r->keys[i].n > max_key_bytes)
+            return error_set(e, ERR_INVAL, "key %zu has %zu bytes, max_key_bytes is %zu", i,
+                             r->keys[i].n, max_key_bytes);
+    }
+    return ERR_OK;
+}
+
+static int batch_run(struct job *j)
+{
+    struct batch_job *b = list_entry(j, struct batch_job, job);
+    const char *group = group_name(j->group);
+    struct error e;
+
+    j->to.id = dialect_request_id(group, strlen(group), body_bytes(&j->body), j->body.len);
+    if (batch_parse(body_bytes(&j->body), j->body.len, &b->request, &e) ||
+        check_keys(&b->request, j->server->opts.max_key_bytes, &e))
+        return answer_error(job_to(j), &e);
+    return b->request.op == BATCH_GET ? answer_get(b) : answer_change(b);
+}
+
+static void batch_end(struct job *j)
+{
+    struct batch_job *b = list_entry(j, struct batch_job, job);
+
+    gather_drop(b->gather);
+    batch_request_deinit(&b->request);
+    buf_deinit(&b->head);
+    job_deinit(j);
+    mem_free(b);
+}
+
+static const struct job_kind batch_kind = {batch_run, batch_end};
+
+/* The longest body that can make sense: a set of one value, or keys. */
+static size_t max_body(const struct server *s, struct group *g)
+{
+    size_t key = s->opts.max_key_bytes + KEY_OVERHEAD, keys = BATCH_MAX_KEYS * key;
+    size_t set = (size_t)group_opts(g).max_value_bytes + key + BATCH_FRAME_OVERHEAD;
+
+    keys = keys < KEYS_BYTES ? keys : KEYS_BYTES;
+    return set > keys ? set : keys;
+}
+
+int serve_peer_batch(const struct asked *a)
+{
+    struct batch_job *b;
+    struct group *g;
+    int ok;
+
+    g = job_group_of(a, &ok);
+    if (!g)
+        return ok;
+    b = mem_zalloc(sizeof(*b));
+    buf_init(&b->head, 0);
+    job_init(&b->job, &batch_kind, a, g);
+    return job_begin(&b->job, a->framing, max_body(b->job.server, g));
+}

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/* serve_peer_change.c - what a Go node of the cluster's dialect tells us of a key: a new value, or
+ * that it is to go. Done at this node alone, as Go's servers do it. */
+#include <microhttpd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "cache/group.h"
+#include "http/server_in.h"
+#include "wire/expire.h"
+#include "wire/removekeys.h"
+#include "wire/setrequest.h"
+
+enum {
+    KEYS_BYTES = 64 * 1024 * 1024, /* of a list of keys */
+    SET_OVERHEAD = 64              /* of a SetRequest, beside group, key and value */
+};
+
+static enum err check_key(const struct job *j, size_t n, struct error *e)
+{
+    size_t max = j->server->opts.max_key_bytes;
+
+    return n <= max
+               ? ERR_OK
+               : error_set(e, ERR_INVAL, "the key has %zu bytes, max_key_bytes is %zu", n, max);
+}
+
+/* --- a value --- */
+
+/* Who does not say when the value ends leaves it to the group's own ttl. */
+static enum err set_value(struct job *j, const struct setrequest *r, struct error *e)
+{
+    uint64_t wall_ns = clock_wall_ns();
+    double ttl_ms = 0;
+
+    if (check_key(j, r->key_len, e))
+        return e->code;
+    if (r->expire_ns && !expire_is_past(r->expire_ns, wall_ns))
+        ttl_ms = (double)expire_left_ms(r->expire_ns, wall_ns);
+    return group_set(j->group, group_hash(r->key, r->key_len), r->key, r->key_len, r->value,
+                     r->value_len, r->expire_ns ? &ttl_ms : NULL, e);
+}
+
+/* The group counts as the path has it, the key as the body does. */
+static enum err set(struct job *j, struct error *e)
+{
+    struct setrequest r;
+    enum err err;
+
+    if (setrequest_decode(body_bytes(&j->body), j->body.len, &r, e))
+        return e->code;
+    err = set_value(j, &r, e);
+    setrequest_deinit(&r);
+    return err;
+}
+
+static int set_run(struct job *j)
+{
+    struct error e;
+
+    if (job_sender_is_gone(j))
+        return MHD_NO;
+    return set(j, &e) ? answer_error(job_to(j), &e) : answer_done(job_to(j));
+}
+
+/* --- many keys --- */
+
+static int remove_keys_run(struct job *j)
+{
+    struct key key;
+    struct buf keys;
+    struct error e;
+    size_t at = 0;
+    int ok;
+
+    buf_init(&keys, 0);
+    if (removekeys_decode(body_bytes(&j->body), j->body.len, &keys, &e)) {
+        ok = answer_error(job_to(j), &e);
+    } else {
+        while (removekeys_next(&keys, &at, &key))
+            group_remove(j->group, group_hash(key.bytes, key.n), key.bytes, key.n);
+        ok = answer_done(job_to(j));
+    }
+    buf_deinit(&keys);
+    return ok;
+}
+
+/* --- the job --- */
+
+static void tell_end(struct job *j)
+{
+    job_deinit(j);
+    mem_free(j);
+}
+
+static const struct job_kind set_kind = {set_run, tell_end};
+static const struct job_kind remove_keys_kind = {remove_keys_run, tell_end};
+
+static int begin(const struct asked *a, const struct job_kind *kind, struct group *g, size_t max)
+{
+    struct job *j = mem_zalloc(sizeof(*j));
+
+    job_init(j, kind, a, g);
+    return job_begin(j, a->framing, max);
+}
+
+int serve_peer_change_set(const struct asked *a)
+{
+    struct group *g;
+    int ok;
+
+    g = job_group_of(a, &ok);
+    if (!g)
+        return ok;
+    return begin(a, &set_kind, g,
+                 (size_t)group_opts(g).max_value_bytes + a->server->opts.max_key_bytes +
+                     a->target.group_len + SET_OVERHEAD);
+}
+
+int serve_peer_change_remove_keys(const struct asked *a)
+{
+    struct group *g;
+    int ok;
+
+    g = job_group_of(a, &ok);
+    return g ? begin(a, &remove_keys_kind, g, KEYS_BYTES) : ok;
+}
+
+int serve_peer_change_remove(const struct asked *a)
+{
+    const struct dialect_target *t = &a->target;
+    struct group *g;
+    int ok;
+
+    g = job_group_of(a, &ok);
+    if (!g)
+        return ok;
+    group_remove(g, group_hash(t->key, t->key_len), t->key, t->key_len);
+    group_unref(g);
+    return answer_done(&a->to);
+}

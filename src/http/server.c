@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: MIT */
+/* server.c - the life of a server, and libmicrohttpd's callbacks.
+ *
+ * libmicrohttpd calls on_request() once when the headers are in, for each piece of a body, again
+ * when the body has ended (at once, when there is none), and once more when a suspended connection
+ * is resumed.
+ *
+ * Paths are taken raw (the unescape callback does nothing) and decoded once, with lengths, by
+ * wire/dialect: libmicrohttpd would cut a key at %00. */
+#include "http/server.h"
+
+#include <microhttpd.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "http/acceptor.h"
+#include "http/idle.h"
+#include "http/server_in.h"
+#include "http/server_loop.h"
+
+enum {
+    HEADER_ROOM = 4 * 1024, /* beside the longest key: other headers, and those of the answer */
+    LEAST_MEMORY = 16 * 1024,
+    BODIES_BYTES = 256 * 1024 * 1024, /* of all bodies under way, and what they ask for */
+    SPARE_CONNECTIONS_IN = 10 /* libmicrohttpd's limit is that share above ours: it would let
+                               * clients hang where we answer 503 */
+};
+
+/* A connection's. */
+struct client {
+    struct idle idle;
+    const char *target_end; /* of the request that was read last: where its C string ends */
+    struct framing framing; /* likewise */
+};
+
+/* What *con_cls points to while there is no job: the headers have been seen. */
+static char seen;
+
+/* --- libmicrohttpd's callbacks --- */
+
+/* libmicrohttpd takes any bytes for a method: also those of a TLS client that came here by mistake,
+ * and what follows them is no request. */
+static int bad_method(const char *method)
+{
+    const char *s = method;
+
+    while (((*s | 0x20) >= 'a' && (*s | 0x20) <= 'z') || *s == '-' || *s == '_')
+        s++;
+    return *s != '\0';
+}
+
+/* No more than it takes: libmicrohttpd clears all of it after every request, and what it clears are
+ * other data's places in the processor's caches. */
+static size_t memory_of_connection(const struct server_opts *o)
+{
+    size_t n = 3 * o->max_key_bytes + HEADER_ROOM;
+
+    return n > LEAST_MEMORY ? n : LEAST_MEMORY;
+}
+
+static struct client *client_of(struct MHD_Connection *c)
+{
+    return MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+}
+
+/* libmicrohttpd gives a target as a C string, which it ends itself where the space before the
+ * version was. When it ends earlier a NUL was sent, and the key would be another. A version that is
+ * elsewhere in memory, should there come to be such, says nothing. */
+static int has_nul(const struct server *s, const struct client *client, const char *version)
+{
+    uintptr_t gap = (uintptr_t)version - (uintptr_t)client->target_end;
+
+    return gap != 1 && gap < memory_of_connection(&s->opts);
+}
+
+static int first_call(struct server *s, struct MHD_Connection *c, const char *url,
+                      const char *method, const char *version, void **con_cls)
+{
+    struct client *client = client_of(c);
+    struct framing *f = &client->framing;
+
+    *con_cls = &seen;
+    atomic_fetch_add_explicit(&s->active, 1, memory_order_relaxed);
+    if (has_nul(s, client, version))
+        return job_refuse(s, c, 400, ERR_INVAL, "the target of the request has a raw NUL");
+    if (bad_method(method))
+        return job_refuse(s, c, 400, ERR_INVAL, "the method is not one of HTTP");
+    if (!framing_read(c, version, f))
+        return job_refuse(s, c, 400, ERR_INVAL,
+                          "a request has one Host, clean headers and at most one length");
+    if (atomic_load_explicit(&s->connections, memory_order_relaxed) > s->opts.max_connections)
+        return job_refuse(s, c, 503, ERR_BUSY, "too many connections");
+    return f->body ? route(s, c, url, method, f, con_cls) : MHD_YES;
+}
+
+static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const char *url,
+                                  const char *method, const char *version, const char *upload,
+                                  size_t *upload_size, void **con_cls)
+{
+    struct server *s = arg;
+    size_t n = *upload_size;
+
+    if (*con_cls == NULL)
+        return (enum MHD_Result)first_call(s, c, url, method, version, con_cls);
+    if (n) {
+        *upload_size = 0;
+        return *con_cls == &seen ? MHD_NO : (enum MHD_Result)job_take(*con_cls, upload, n);
+    }
+    if (*con_cls == &seen)
+        return (enum MHD_Result)route(s, c, url, method, &client_of(c)->framing, con_cls);
+    return (enum MHD_Result)job_run(*con_cls);
+}
+
+static void on_completed(void *arg, struct MHD_Connection *c, void **con_cls,
+                         enum MHD_RequestTerminationCode how)
+{
+    struct server *s = arg;
+    struct job *j = *con_cls == &seen ? NULL : *con_cls;
+
+    (void)c;
+    (void)how;
+    if (*con_cls)
+        atomic_fetch_sub_explicit(&s->active, 1, memory_order_relaxed);
+    *con_cls = NULL;
+    if (j)
+        j->kind->end(j);
+}
+
+static void on_connection(void *arg, struct MHD_Connection *c, void **socket_ctx,
+                          enum MHD_ConnectionNotificationCode what)
+{
+    struct server *s = arg;
+
+    struct client *client = *socket_ctx;
+
+    if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
+        idle_unwatch(&client->idle);
+        mem_free(client);
+        server_loop_closed();
+        atomic_fetch_sub_explicit(&s->connections, 1, memory_order_relaxed);
+        return;
+    }
+    client = *socket_ctx = mem_zalloc(sizeof(*client));
+    idle_watch(&client->idle, c);
+    atomic_fetch_add_explicit(&s->connections, 1, memory_order_relaxed);
+}
+
+/* Before the query is taken off. */
+static void *on_target(void *arg, const char *target, struct MHD_Connection *c)
+{
+    (void)arg;
+    client_of(c)->target_end = target ? target + strlen(target) : NULL;
+    return NULL;
+}
+
+static size_t keep_raw(void *arg, struct MHD_Connection *c, char *s)
+{
+    (void)arg;
+    (void)c;
+    return strlen(s);
+}
+
+static void __attribute__((format(printf, 2, 0))) on_log(void *arg, const char *fmt, va_list ap)
+{
+    char text[300], quoted[400];
+    int n = vsnprintf(text, sizeof(text), fmt, ap);
+
+    (void)arg;
+    if (n > (int)sizeof(text) - 1)
+        n = (int)sizeof(text) - 1;
+    while (n > 0 && text[n - 1] == '\n')
+        n--;
+    if (n > 0)
+        log_debug("server", "libmicrohttpd", "text=%s",
+                  log_quote(quoted, sizeof(quoted), text, (size_t)n));
+}
+
+/* --- life --- */
+
+/* The acceptor's thread: gives the connection to who has the fewest. */
+static void on_accept(void *arg, int fd, const struct sockaddr *addr, socklen_t len)
+{
+    struct server *s = arg;
+    unsigned i, least = 0;
+
+    for (i = 1; i < s->n_loops; i++) {
+        if (server_loop_connections(s->loops[i]) < server_loop_connections(s->loops[least]))
+            least = i;
+    }
+    server_loop_add(s->loops[least], fd, addr, len);
+}
+
+static struct MHD_Daemon *start_daemon(struct server *s)
+{
+    /* Without the eventfd by which libmicrohttpd tells itself that a connection was resumed, one
+     * system call each: server_loop.c resumes on the thread that runs it, just before it does. */
+    const unsigned flags = MHD_USE_EPOLL | (MHD_ALLOW_SUSPEND_RESUME & ~(unsigned)MHD_USE_ITC) |
+                           MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG;
+    const struct server_opts *o = &s->opts;
+    unsigned limit = o->max_connections + o->max_connections / SPARE_CONNECTIONS_IN + o->threads;
+
+    return MHD_start_daemon(flags, 0, NULL, NULL, on_request, s, MHD_OPTION_EXTERNAL_LOGGER, on_log,
+                            NULL, MHD_OPTION_CONNECTION_LIMIT, limit,
+                            MHD_OPTION_CONNECTION_MEMORY_LIMIT, memory_of_connection(o),
+                            MHD_OPTION_URI_LOG_CALLBACK, on_target, NULL,
+                            MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_UNESCAPE_CALLBACK, keep_raw,
+                            NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, s,
+                            MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_END);
+}
+
+static enum err start_loop(struct server *s, struct error *e)
+{
+    struct MHD_Daemon *daemon = start_daemon(s);
+    char name[16];
+
+    if (!daemon)
+        return error_set(e, ERR_NOMEM, "no HTTP threads for %s (%u threads, %u connections)",
+                         s->opts.address, s->opts.threads, s->opts.max_connections);
+    snprintf(name, sizeof(name), "%s-%u", s->opts.faces & SERVER_DATA ? "http" : "admin",
+             s->n_loops + 1);
+    s->loops[s->n_loops] = server_loop_start(name, daemon, e);
+    if (!s->loops[s->n_loops])
+        return e->code;
+    s->n_loops++;
+    return ERR_OK;
+}
+
+static void server_free(struct server *s)
+{
+    while (s->n_loops)
+        server_loop_stop(s->loops[--s->n_loops]);
+    mem_free(s->loops);
+    mem_free((char *)(size_t)s->opts.base_path);
+    mem_free(s);
+}
+
+struct server *server_start(const struct server_opts *o, struct error *e)
+{
+    struct server *s = mem_zalloc(sizeof(*s));
+
+    s->opts = *o;
+    s->opts.base_path = mem_strdup(o->base_path);
+    s->budget.max = BODIES_BYTES;
+    s->loops = mem_zalloc(o->threads * sizeof(*s->loops));
+    while (s->n_loops < o->threads) {
+        if (start_loop(s, e)) {
+            close(o->fd);
+            server_free(s);
+            return NULL;
+        }
+    }
+    s->opts.address = NULL; /* only for messages until here */
+    s->acceptor = acceptor_start("accept", o->fd, on_accept, s, e);
+    if (!s->acceptor) {
+        server_free(s);
+        return NULL;
+    }
+    return s;
+}
+
+void server_quiesce(struct server *s)
+{
+    atomic_store(&s->closing, 1);
+    acceptor_stop(s->acceptor);
+    s->acceptor = NULL;
+}
+
+unsigned server_active(const struct server *s)
+{
+    return atomic_load(&s->active);
+}
+
+void server_stop(struct server *s)
+{
+    if (!s)
+        return;
+    server_quiesce(s);
+    server_free(s);
+}

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/* server_in.h - what the files of the server share; for http/ only.
+ *
+ * server.c has its life and libmicrohttpd's callbacks, server_loop.c its threads, idle.c the end of
+ * idle connections, route.c which path is served by what: serve_get.c the get of one key,
+ * serve_many.c a client's many, serve_peer_batch.c what our own nodes ask, serve_peer_change.c what
+ * Go's tell, serve_change.c a client's set, remove and flush, serve_admin.c what operators ask.
+ * Under them: framing.c where a request ends, job.c one that takes more than one call, body.c its
+ * body, budget.c its memory, gather.c the loads of many keys, answer.c and answer_value.c what is
+ * written back, answer_cache.c what is written again.
+ *
+ * All of it runs on HTTP threads, for the connection that is being handled, but for wake-ups. */
+#ifndef SERVER_IN_H
+#define SERVER_IN_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+
+#include "base/buf.h"
+#include "http/answer.h"
+#include "http/body.h"
+#include "http/framing.h"
+#include "http/server.h"
+#include "http/server_loop.h"
+#include "wire/dialect.h"
+
+struct acceptor;
+struct group;
+struct MHD_Connection;
+
+struct server {
+    struct server_opts opts;    /* strings are ours */
+    struct server_loop **loops; /* set before the acceptor starts */
+    unsigned n_loops;
+    struct acceptor *acceptor; /* the node's thread; NULL once it takes no more */
+    atomic_uint connections, active;
+    atomic_int closing;   /* 1: every answer ends its connection */
+    struct budget budget; /* of the bodies under way, and of what they ask for */
+};
+
+/* A request that is not answered in the call that begins it, since it has a body or waits: what its
+ * connection keeps until it is completed. Embedded in what each kind needs more. */
+struct job {
+    const struct job_kind *kind;
+    struct server *server;
+    struct answer_to to;
+    struct group *group; /* a reference */
+    struct body body;
+    struct parking parking;
+    int last; /* 1: no further request can be told on its connection */
+};
+
+struct job_kind {
+    /* The body is there, or the connection was resumed: answers it, or suspends it again. */
+    int (*run)(struct job *j);
+
+    /* The request is over, answered or not. Frees the job. */
+    void (*end)(struct job *j);
+};
+
+/* A request whose headers are in, on its way to what serves it. */
+struct asked {
+    struct server *server;
+    struct answer_to to;
+    const struct framing *framing;
+    struct dialect_target target; /* its bytes are the caller's */
+    void **con_cls;               /* where the connection keeps a job */
+};
+
+/* Fills in the common part of a job and gives it to the connection. Takes the reference to g. */
+void job_init(struct job *j, const struct job_kind *kind, const struct asked *a, struct group *g);
+
+/* What job_init() was given is dropped; the rest is the kind's. */
+void job_deinit(struct job *j);
+
+/* Runs the job at once when the request has no body. Else gets ready for one of at most max bytes,
+ * or answers that it is too large, or that there is no room for it now. */
+int job_begin(struct job *j, const struct framing *f, size_t max);
+
+/* Some of its body has come: what libmicrohttpd's access handler returns. */
+int job_take(struct job *j, const char *bytes, size_t n);
+
+/* Its body is there, or its connection was resumed. */
+int job_run(struct job *j);
+
+/* Whether the other side has ended its connection: nobody waits for the answer. A node that gave up
+ * a set has, perhaps, told its client so, who may have set another value since: a set whose sender
+ * is gone comes too late. */
+int job_sender_is_gone(const struct job *j);
+
+/* To whom a job answers, as it is now. */
+const struct answer_to *job_to(struct job *j);
+
+/* The group of a request; NULL: that was answered, with *ok. */
+struct group *job_group_of(const struct asked *a, int *ok);
+
+/* What a getter may know of a request: flight.info has the form. */
+void job_put_info(struct buf *out, struct MHD_Connection *c, const struct group *g, int peer);
+
+/* To whom a request that has come is answered. */
+void job_answer_to_init(struct answer_to *to, struct server *s, struct MHD_Connection *c, int peer);
+
+/* Refuses a request and ends its connection, whatever it may still send. */
+int job_refuse(struct server *s, struct MHD_Connection *c, int status, enum err code,
+               const char *why);
+
+/* Whether the method is GET or HEAD. */
+int job_is_get(const char *method);
+
+/* From a method and a target to what serves them; the method is one of HTTP, the framing sound. A
+ * request with a body comes here before that does, and one that is not to have one is refused. */
+int route(struct server *s, struct MHD_Connection *c, const char *target, const char *method,
+          const struct framing *f, void **con_cls);
+
+/* Serve what they are named after. */
+int serve_admin(struct server *s, const struct answer_to *to, const char *path, const char *method);
+int serve_get(const struct asked *a);
+int serve_many(const struct asked *a);
+int serve_peer_batch(const struct asked *a);
+int serve_change_set(const struct asked *a);
+int serve_change_remove(const struct asked *a);
+int serve_change_flush(const struct asked *a);
+int serve_peer_change_set(const struct asked *a);
+int serve_peer_change_remove(const struct asked *a);
+int serve_peer_change_remove_keys(const struct asked *a);
+
+#endif

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+#include "http/server_loop.h"
+
+#include <limits.h>
+#include <microhttpd.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/inbox.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/thread.h"
+#include "http/answer_cache.h"
+#include "http/idle.h"
+
+/* What a hit waits for is the turn that it comes in, and each load that has ended makes that
+ * longer: by its answer, and by the client's next request. So while there are hits, a turn takes
+ * only so many. Fewer cost more turns (measured by the row `mixed` of the benchmark). */
+enum {
+    ENDED_A_TURN = 6,
+    AFTER_HIT = 16 /* turns */
+};
+
+struct server_loop {
+    struct MHD_Daemon *daemon; /* the thread's, until it has ended */
+    struct inbox *inbox;       /* of struct arrival and parking */
+    pthread_t thread;
+    atomic_int stopping;
+    atomic_uint connections;
+    unsigned hits_for; /* so many turns from now on there are hits; the thread's */
+};
+
+/* A connection on its way to the loop's thread. */
+struct arrival {
+    struct msg msg;
+    struct server_loop *loop;
+    int fd;
+    socklen_t len;
+    struct sockaddr_storage addr;
+};
+
+static _Thread_local struct server_loop *mine;
+
+static void refuse(struct arrival *a)
+{
+    close(a->fd);
+    atomic_fetch_sub_explicit(&a->loop->connections, 1, memory_order_relaxed);
+    mem_free(a);
+}
+
+/* libmicrohttpd closes what it cannot serve. */
+static void arrived(struct msg *m)
+{
+    struct arrival *a = list_entry(m, struct arrival, msg);
+    struct server_loop *l = a->loop;
+
+    if (atomic_load(&l->stopping)) {
+        refuse(a);
+        return;
+    }
+    if (MHD_add_connection(l->daemon, a->fd, (struct sockaddr *)&a->addr, a->len) != MHD_YES)
+        atomic_fetch_sub_explicit(&l->connections, 1, memory_order_relaxed);
+    mem_free(a);
+}
+
+static void resume(struct msg *m)
+{
+    MHD_resume_connection(list_entry(m, struct parking, msg)->connection);
+}
+
+void server_loop_park(struct parking *p, struct MHD_Connection *c)
+{
+    p->msg.run = resume;
+    p->loop = mine;
+    p->connection = c;
+    MHD_suspend_connection(c);
+}
+
+void server_loop_unpark(struct parking *p)
+{
+    inbox_post(p->loop->inbox, &p->msg); /* open until nothing is parked any more */
+}
+
+/* libmicrohttpd has no timeouts here: when it does not wait, it has something to do. */
+static int wait_ms(struct server_loop *l, uint64_t now_ms)
+{
+    uint64_t due_ms = idle_due_ms() < answer_cache_due_ms() ? idle_due_ms() : answer_cache_due_ms();
+    MHD_UNSIGNED_LONG_LONG ms;
+
+    if (MHD_get_timeout(l->daemon, &ms) == MHD_YES || due_ms <= now_ms)
+        return 0;
+    return due_ms - now_ms < INT_MAX ? (int)(due_ms - now_ms) : -1;
+}
+
+static void *loop_main(void *arg)
+{
+    struct server_loop *l = arg;
+    struct pollfd p[2] = {{.fd = inbox_fd(l->inbox), .events = POLLIN}, {.events = POLLIN}};
+    uint64_t now_ms = clock_ms();
+
+    mine = l;
+    p[1].fd = MHD_get_daemon_info(l->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+    while (!atomic_load(&l->stopping)) {
+        poll(p, 2, wait_ms(l, now_ms));
+        inbox_hold();
+        if (p[0].revents)
+            inbox_drain_some(l->inbox, l->hits_for ? ENDED_A_TURN : UINT_MAX);
+        if (l->hits_for)
+            l->hits_for--;
+        MHD_run(l->daemon); /* does not wait */
+        inbox_release();
+        now_ms = clock_ms();
+        answer_cache_sweep(now_ms);
+        idle_sweep(now_ms);
+    }
+    answer_cache_deinit();
+    idle_deinit();
+    inbox_close(l->inbox);
+    inbox_drain(l->inbox);
+    return NULL;
+}
+
+struct server_loop *server_loop_start(const char *name, struct MHD_Daemon *daemon, struct error *e)
+{
+    struct server_loop *l = mem_zalloc(sizeof(*l));
+
+    l->daemon = daemon;
+    l->inbox = inbox_new(e);
+    if (!l->inbox)
+        goto no_inbox;
+    if (thread_start(&l->thread, name, 0, loop_main, l, e))
+        goto no_thread;
+    return l;
+
+no_thread:
+    inbox_close(l->inbox);
+    inbox_free(l->inbox);
+no_inbox:
+    MHD_stop_daemon(daemon);
+    mem_free(l);
+    return NULL;
+}
+
+void server_loop_add(struct server_loop *l, int fd, const struct sockaddr *addr, socklen_t len)
+{
+    struct arrival *a = mem_zalloc(sizeof(*a));
+
+    a->msg.run = arrived;
+    a->loop = l;
+    a->fd = fd;
+    a->len = len < sizeof(a->addr) ? len : sizeof(a->addr);
+    memcpy(&a->addr, addr, a->len);
+    atomic_fetch_add_explicit(&l->connections, 1, memory_order_relaxed);
+    if (!inbox_post(l->inbox, &a->msg))
+        refuse(a);
+}
+
+unsigned server_loop_connections(const struct server_loop *l)
+{
+    return atomic_load_explicit(&l->connections, memory_order_relaxed);
+}
+
+void server_loop_hit(void)
+{
+    mine->hits_for = AFTER_HIT;
+}
+
+void server_loop_closed(void)
+{
+    if (mine)
+        atomic_fetch_sub_explicit(&mine->connections, 1, memory_order_relaxed);
+}
+
+void server_loop_stop(struct server_loop *l)
+{
+    if (!l)
+        return;
+    atomic_store(&l->stopping, 1);
+    inbox_wake(l->inbox);
+    pthread_join(l->thread, NULL);
+    MHD_stop_daemon(l->daemon);
+    inbox_free(l->inbox);
+    mem_free(l);
+}

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: MIT */
+/* batch.c - many loads at a node of ours, in one exchange (wire/batch.h).
+ *
+ * Answers come in frames, each as soon as the owner has it, and end their load at once: a slow key
+ * holds up no other. What has no answer when the exchange is over ends as a load of its own would.
+ * When the batch was refused, by who is no node of ours or by one that has no room for it, and when
+ * a frame made no sense, which may be due to one key, the rest go one by one. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "cache/group.h"
+#include "net/fetch.h"
+#include "net/net.h"
+#include "peer/peer_in.h"
+#include "wire/batch.h"
+
+struct batch {
+    struct peer *peer; /* a reference */
+    size_t n, left;
+    size_t max_frame;
+    int broken;               /* a frame was */
+    struct flight *flights[]; /* NULL: has ended */
+};
+
+/* --- the answer, on the network thread --- */
+
+static struct flight *take(struct batch *b, uint64_t index)
+{
+    struct flight *f = index < b->n ? b->flights[index] : NULL;
+
+    if (f) {
+        b->flights[index] = NULL;
+        b->left--;
+    }
+    return f;
+}
+
+static void take_answer(struct batch *b, struct flight *f, const struct batch_answer *a)
+{
+    struct peer_value v = {.bytes = a->value,
+                           .n = a->value_len,
+                           .age_s = a->age_s,
+                           .stale = a->stale,
+                           .minute_qps = a->minute_qps};
+    uint64_t kept;
+
+    if (a->value) {
+        v.expires_ms = peer_expiry_ms(f, a->has_ttl, a->ttl_ms);
+        peer_give(b->peer, f, &v);
+    } else if (err_is_final(a->code)) {
+        kept = a->code == ERR_NOTFOUND && a->has_ttl ? peer_expiry_ms(f, 1, a->ttl_ms) : 0;
+        peer_give_error(b->peer, f, a->code, kept, a->message, a->message_len);
+    } else {
+        char why[PEER_MESSAGE_BYTES];
+
+        snprintf(why, sizeof(why), "%.*s", (int)a->message_len, a->message_len ? a->message : "");
+        peer_unusable(b->peer, f, why);
+    }
+}
+
+static size_t batch_data(void *ctx, const char *bytes, size_t n)
+{
+    struct batch *b = ctx;
+    size_t taken = 0;
+
+    for (;;) {
+        struct batch_answer a;
+        struct flight *f;
+        struct error e;
+        long frame = batch_get_answer(bytes + taken, n - taken, b->max_frame, &a, &e);
+
+        if (frame == 0)
+            return taken;
+        f = frame > 0 ? take(b, a.index) : NULL;
+        if (!f) {
+            b->broken = 1;
+            return FETCH_NO_MORE;
+        }
+        take_answer(b, f, &a);
+        taken += (size_t)frame;
+    }
+}
+
+static void fail_rest(struct batch *b, struct fetch *fetch, const struct error *e)
+{
+    size_t i;
+
+    for (i = 0; i < b->n; i++) {
+        struct flight *f = take(b, i);
+
+        if (f)
+            peer_failed(b->peer, f, fetch, e);
+    }
+}
+
+static void get_rest(struct batch *b)
+{
+    size_t i;
+
+    for (i = 0; i < b->n; i++) {
+        struct flight *f = take(b, i);
+
+        if (f)
+            peer_get(peer_ref(b->peer), f);
+    }
+}
+
+static void batch_done(void *ctx, struct fetch *fetch)
+{
+    const struct error *e = fetch_error(fetch);
+    struct batch *b = ctx;
+    struct error short_of;
+    int taken;
+
+    if (!e->code)
+        peer_recognise(b->peer, fetch);
+    taken = fetch_status(fetch) == 200 && atomic_load(&b->peer->kind) == PEER_OURS;
+    if (b->broken || (!e->code && !taken)) {
+        get_rest(b);
+    } else if (!e->code) {
+        error_set(&short_of, ERR_PEER, "%zu of %zu answers are missing", b->left, b->n);
+        e = &short_of;
+    }
+    fail_rest(b, fetch, e);
+    peer_unref(b->peer);
+    mem_free(b);
+}
+
+/* --- the request --- */
+
+enum err peer_batch_put_url(struct buf *out, const struct peer *peer, const struct group *g)
+{
+    const char *name = group_name(g);
+
+    buf_puts(out, peer->url);
+    buf_puts(out, peer->peers->opts.base_path);
+    dialect_put_group(out, name, strlen(name));
+    return buf_put(out, "", 1);
+}
+
+enum err peer_batch_put_echo(struct buf *out, const struct group *g, const struct buf *body)
+{
+    const char *name = group_name(g);
+
+    return dialect_put_echo(out, dialect_request_id(name, strlen(name), body->data, body->len));
+}
+
+static enum err put_request(struct buf *out, const struct batch *b)
+{
+    size_t i;
+
+    batch_put_op(out, BATCH_GET);
+    for (i = 0; i < b->n; i++)
+        batch_put_key(out, b->flights[i]->key, b->flights[i]->key_len);
+    return out->failed;
+}
+
+/* The exchange may take as long as the last of them. */
+static uint64_t longest_ms(const struct batch *b)
+{
+    uint64_t longest = 0;
+    size_t i;
+
+    for (i = 0; i < b->n; i++) {
+        uint64_t left = peer_left_ms(b->flights[i]);
+
+        longest = left > longest ? left : longest;
+    }
+    return longest;
+}
+
+static struct fetch *send_request(struct batch *b, struct buf *url, struct buf *body,
+                                  struct buf *echo, struct error *e)
+{
+    struct peers *p = b->peer->peers;
+    const char *headers[] = {p->from};
+    struct group *g = b->flights[0]->group;
+    struct fetch_opts o = {
+        .method = "POST",
+        .headers = headers,
+        .n_headers = 1,
+        .connect_timeout_ms = p->opts.connect_timeout_ms,
+        .timeout_ms = longest_ms(b),
+        .max_bytes = b->max_frame + PEER_ENVELOPE_BYTES,
+        .repeatable = 1,
+        .here = 1,
+        .data = batch_data,
+        .flaw = "a malformed answer to a batch",
+        .done = batch_done,
+        .ctx = b,
+    };
+
+    if (peer_batch_put_url(url, b->peer, g) || put_request(body, b) ||
+        peer_batch_put_echo(echo, g, body)) {
+        error_set(e, ERR_NOMEM, "no memory for a request of %zu keys", b->n);
+        return NULL;
+    }
+    o.url = url->data;
+    o.echo = echo->data;
+    o.body = body->data;
+    o.body_len = body->len;
+    return fetch_start(p->net, &o, e);
+}
+
+/* Of a value, or of an error's text. */
+static size_t longest_frame(struct group *g)
+{
+    uint64_t max = group_opts(g).max_value_bytes;
+
+    return (size_t)(max > ERROR_TEXT ? max : ERROR_TEXT) + BATCH_FRAME_OVERHEAD;
+}
+
+void peer_batch(struct peer *peer, struct list *flights, size_t n)
+{
+    struct batch *b = mem_zalloc(sizeof(*b) + n * sizeof(struct flight *));
+    struct fetch *fetch;
+    struct buf url, body, echo;
+    struct error e;
+    struct list *l;
+    size_t i;
+
+    b->peer = peer_ref(peer);
+    while ((l = list_pop_front(flights)))
+        b->flights[b->n++] = list_entry(l, struct flight, queued);
+    b->left = b->n;
+    b->max_frame = longest_frame(b->flights[0]->group);
+    atomic_fetch_add(&peer->batches, 1);
+    buf_init(&url, 0);
+    buf_init(&body, 0);
+    buf_init(&echo, 0);
+    fetch = send_request(b, &url, &body, &echo, &e);
+    buf_deinit(&url);
+    buf_deinit(&body);
+    buf_deinit(&echo);
+    fetch_unref(fetch);
+    if (fetch)
+        return;
+    for (i = 0; i < b->n; i++)
+        group_finish_error(b->flights[i], e.code, "%s", e.msg);
+    peer_unref(peer);
+    mem_free(b);
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/* peer_in.h - what the files of peer/ share, and those of change/, which tell peers.
+ *
+ * peers.c has the list, queue.c the loads on their way to a peer, get.c one load by a GET as every
+ * server of the family takes it, batch.c many loads in one exchange with a node of ours, tell.c
+ * what changes a key. */
+#ifndef PEER_IN_H
+#define PEER_IN_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/inbox.h"
+#include "base/list.h"
+#include "peer/peers.h"
+
+struct balance;
+struct batch_request;
+struct buf;
+struct fetch;
+struct group;
+struct ring;
+
+/* What answers at a peer's URL, by the last answer that told. */
+enum peer_kind { PEER_UNKNOWN, PEER_OURS, PEER_OTHER };
+
+struct peer {
+    _Atomic unsigned refs;
+    struct peers *peers; /* set once, borrowed, like all down to self */
+    char *url;
+    int self;
+    _Atomic enum peer_kind kind; /* atomic */
+    atomic_uint_fast64_t loads, errors, batches, logged_ms;
+
+    struct msg flush; /* on its way to the network thread while scheduled, with a reference */
+    pthread_mutex_t mu;
+    struct list queue; /* guarded by mu: flight.queued; loads to be started together */
+    int scheduled;     /* guarded by mu */
+};
+
+struct view {
+    struct ring *ring;
+    struct balance *balance; /* may be NULL */
+    struct peer **list;      /* with references */
+    size_t n;
+};
+
+struct peers {
+    struct peers_opts opts; /* set once; strings are ours */
+    struct net *net;        /* set once */
+    char *from;             /* set once: the request header that tells who asks */
+    atomic_int warned;      /* that the ring is out of balance */
+    pthread_rwlock_t lock;
+    struct view view; /* guarded by lock */
+};
+
+struct peer *peer_ref(struct peer *p);
+void peer_unref(struct peer *p); /* NULL is fine */
+
+/* --- peers.c: for changes --- */
+
+/* The node that owns the key, this one perhaps: a reference; NULL without peers. */
+struct peer *peers_place(struct peers *p, const void *key, size_t key_len);
+
+/* All of them, with references, in a list to be freed; *n is 0 without peers. */
+struct peer **peers_list(struct peers *p, size_t *n);
+
+/* --- get.c: how a load at a peer ends --- */
+
+enum {
+    PEER_ENVELOPE_BYTES = 64, /* of an answer around its value, with room for unknown fields */
+    PEER_MESSAGE_BYTES = 200  /* of a peer's error text that we pass on */
+};
+
+/* Network thread: asks for one key. Takes both references. */
+void peer_get(struct peer *peer, struct flight *f);
+
+/* Milliseconds left of f, at least 1. */
+uint64_t peer_left_ms(const struct flight *f);
+
+/* Notes whether the answer came from a node of ours. */
+void peer_recognise(struct peer *peer, struct fetch *f);
+
+/* These end the load and give back its reference. peer_unusable() lets our getter load the key. */
+struct peer_value {
+    const char *bytes;
+    size_t n;
+    uint64_t expires_ms, age_s;
+    int stale;
+    double minute_qps; /* what the owner says of it; 0: nothing */
+};
+void peer_give(struct peer *peer, struct flight *f, const struct peer_value *v);
+void peer_give_error(struct peer *peer, struct flight *f, enum err code, uint64_t expires_ms,
+                     const char *text, size_t n);
+void peer_unusable(struct peer *peer, struct flight *f, const char *why);
+
+/* The exchange itself failed with e: one of the above, or the end of the load's time. */
+void peer_failed(struct peer *peer, struct flight *f, struct fetch *fetch, const struct error *e);
+
+/* When a value ends here that has ttl_ms left at its owner, or of which that is not known. */
+uint64_t peer_expiry_ms(const struct flight *f, int has_ttl, uint64_t ttl_ms);
+
+/* --- batch.c --- */
+
+/* Appends the URL of a batch: the group, without a key, and a NUL. */
+enum err peer_batch_put_url(struct buf *out, const struct peer *peer, const struct group *g);
+
+/* Appends what the answer to a batch with that body must have (fetch_opts.echo). */
+enum err peer_batch_put_echo(struct buf *out, const struct group *g, const struct buf *body);
+
+/* Network thread: asks for all keys on the list (flight.queued), which are of one group. Takes the
+ * flights' references, borrows the peer. */
+void peer_batch(struct peer *peer, struct list *flights, size_t n);
+
+/* --- tell.c --- */
+
+struct tell_opts {
+    struct group *group; /* borrowed for the call */
+    const struct batch_request *what;
+    uint64_t timeout_ms;
+    /* Called once, on the network thread or before peer_tell() returns. ERR_OK: done there, or
+     * there is nothing there. ERR_INVAL: it cannot be told at all, being no node of ours, or no
+     * node. ERR_TOOBIG, ERR_NOMEM: its answer to a set. */
+    void (*done)(void *ctx, enum err code, const char *text);
+    void *ctx;
+};
+
+/* Any thread: tells a node of a change. Copies everything. */
+void peer_tell(struct peer *peer, const struct tell_opts *o);
+
+#endif

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: MIT */
+/* peers.c - the snapshot of the peer list: who owns a key. */
+#include "peer/peers.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/url.h"
+#include "peer/balance.h"
+#include "peer/peer_in.h"
+#include "peer/ring.h"
+
+void peer_unref(struct peer *p)
+{
+    if (p && atomic_fetch_sub_explicit(&p->refs, 1, memory_order_acq_rel) == 1) {
+        pthread_mutex_destroy(&p->mu);
+        mem_free(p->url);
+        mem_free(p);
+    }
+}
+
+struct peer *peer_ref(struct peer *p)
+{
+    atomic_fetch_add_explicit(&p->refs, 1, memory_order_relaxed);
+    return p;
+}
+
+static void view_clear(struct view *v)
+{
+    size_t i;
+
+    for (i = 0; i < v->n; i++)
+        peer_unref(v->list[i]);
+    mem_free(v->list);
+    balance_free(v->balance);
+    ring_free(v->ring);
+    memset(v, 0, sizeof(*v));
+}
+
+struct peers *peers_new(const struct peers_opts *o, struct net *net)
+{
+    struct peers *p = mem_zalloc(sizeof(*p));
+    struct buf from;
+    size_t len;
+
+    p->opts = *o;
+    p->opts.self = mem_strdup(o->self);
+    p->opts.base_path = mem_strdup(o->base_path);
+    p->net = net;
+    buf_init(&from, 0);
+    buf_putf(&from, HEADER_FROM ": %s", o->self);
+    buf_put(&from, "", 1);
+    p->from = buf_take(&from, &len);
+    pthread_rwlock_init(&p->lock, NULL);
+    return p;
+}
+
+struct peers *peers_like(const struct peers *p)
+{
+    return peers_new(&p->opts, p->net);
+}
+
+void peers_free(struct peers *p)
+{
+    if (!p)
+        return;
+    view_clear(&p->view);
+    pthread_rwlock_destroy(&p->lock);
+    mem_free((char *)(size_t)p->opts.self);
+    mem_free((char *)(size_t)p->opts.base_path);
+    mem_free(p->from);
+    mem_free(p);
+}
+
+/* --- the list --- */
+
+/* A peer's URL is joined with base_path as it is, so it must end with its host and port. */
+static enum err check_url(const char *url, struct error *e)
+{
+    const char *host, *end;
+
+    if (url_scheme(url, &host) == URL_OTHER)
+        return error_set(e, ERR_INVAL, "peer \"%s\" is not a URL of the form http://host:port",
+                         url);
+    end = url_host_end(host);
+    if (*end == '/')
+        return error_set(e, ERR_INVAL,
+                         "peer \"%s\" must end after host and port, without a slash "
+                         "or a path: base_path is added to it",
+                         url);
+    if (*end || end == host)
+        return error_set(e, ERR_INVAL, "peer \"%s\" is not a URL of the form http://host:port",
+                         url);
+    return ERR_OK;
+}
+
+static const char *ring_name(const struct peers *p, const char *url)
+{
+    return dialect_ring_name(p->opts.dialect, url);
+}
+
+enum err peers_check(const struct peers *p, const char *const *urls, size_t n, struct error *e)
+{
+    size_t i, j, self = n;
+
+    for (i = 0; i < n; i++) {
+        if (check_url(urls[i], e))
+            return e->code;
+        for (j = 0; j < i; j++) {
+            if (strcmp(ring_name(p, urls[i]), ring_name(p, urls[j])) == 0)
+                return error_set(e, ERR_INVAL, "peer \"%s\" is listed twice", urls[i]);
+        }
+        if (strcmp(urls[i], p->opts.self) == 0)
+            self = i;
+    }
+    if (n && self == n)
+        return error_set(e, ERR_INVAL,
+                         "self \"%s\" is not in the peer list (%zu peers, the first "
+                         "is \"%s\"): every node must list itself, byte for byte",
+                         p->opts.self, n, urls[0]);
+    return ERR_OK;
+}
+
+/* The peer of that URL that is there already, so that its counters go on, or a new one. */
+static struct peer *keep_or_make(struct peers *p, const char *url)
+{
+    struct peer *peer;
+    size_t i;
+
+    for (i = 0; i < p->view.n; i++) {
+        if (strcmp(p->view.list[i]->url, url) == 0)
+            return peer_ref(p->view.list[i]);
+    }
+    peer = mem_zalloc(sizeof(*peer));
+    atomic_init(&peer->refs, 1);
+    peer->peers = p;
+    peer->url = mem_strdup(url);
+    peer->self = strcmp(url, p->opts.self) == 0;
+    pthread_mutex_init(&peer->mu, NULL);
+    list_init(&peer->queue);
+    return peer;
+}
+
+static struct ring *make_ring(const struct peers *p, const char *const *urls, size_t n,
+                              struct error *e)
+{
+    int md5 = dialect_facts(p->opts.dialect)->md5_points;
+    const char **names = mem_zalloc((n + 1) * sizeof(*names));
+    struct ring *ring;
+    size_t i;
+
+    for (i = 0; i < n; i++)
+        names[i] = ring_name(p, urls[i]);
+    ring = ring_new(p->opts.hash, md5 ? RING_MD5 : RING_PLAIN, names, n, p->opts.replicas, e);
+    mem_free(names);
+    return ring;
+}
+
+enum err peers_set(struct peers *p, const char *const *urls, size_t n, struct error *e)
+{
+    struct view next = {.n = n}, old;
+    size_t i;
+
+    if (peers_check(p, urls, n, e))
+        return e->code;
+    next.ring = make_ring(p, urls, n, e);
+    if (!next.ring)
+        return e->code;
+    next.balance = balance_new(n);
+    next.list = mem_zalloc((n + 1) * sizeof(struct peer *));
+    pthread_rwlock_rdlock(&p->lock);
+    for (i = 0; i < n; i++)
+        next.list[i] = keep_or_make(p, urls[i]);
+    pthread_rwlock_unlock(&p->lock);
+
+    pthread_rwlock_wrlock(&p->lock);
+    old = p->view;
+    p->view = next;
+    pthread_rwlock_unlock(&p->lock);
+    view_clear(&old);
+    return ERR_OK;
+}
+
+static void warn_of_skew(struct peers *p, const struct peer *busiest,
+                         const struct balance_skew *skew)
+{
+    if (atomic_exchange(&p->warned, 1))
+        return;
+    log_warn("peers", "the ring is out of balance: one peer has most of the keys asked for here",
+             "peer=%s share=%.2f keys=%zu dialect=%s hash=%s", busiest->url, skew->share,
+             skew->keys, dialect_name(p->opts.dialect), hash_kind_name(p->opts.hash));
+}
+
+struct peer *peers_owner(void *ctx, const void *key, size_t key_len)
+{
+    struct peers *p = ctx;
+    struct peer *peer = NULL, *busiest = NULL;
+    struct balance_skew skew;
+    size_t i;
+
+    pthread_rwlock_rdlock(&p->lock);
+    i = p->view.ring ? ring_owner(p->view.ring, key, key_len) : SIZE_MAX;
+    if (i != SIZE_MAX) {
+        peer = p->view.list[i]->self ? NULL : peer_ref(p->view.list[i]);
+        if (balance_count(p->view.balance, key, key_len, i, &skew))
+            busiest = peer_ref(p->view.list[skew.busiest]);
+    }
+    pthread_rwlock_unlock(&p->lock);
+    if (busiest)
+        warn_of_skew(p, busiest, &skew);
+    peer_unref(busiest);
+    return peer;
+}
+
+void peers_disown(void *ctx, struct peer *owner)
+{
+    (void)ctx;
+    peer_unref(owner);
+}
+
+void peers_each(struct peers *p, void (*fn)(void *arg, const struct peer_stats *s), void *arg)
+{
+    size_t i;
+
+    pthread_rwlock_rdlock(&p->lock);
+    for (i = 0; i < p->view.n; i++) {
+        struct peer *peer = p->view.list[i];
+        struct peer_stats s = {peer->url,
+                               peer->self,
+                               atomic_load(&peer->loads),
+                               atomic_load(&peer->errors),
+                               atomic_load(&peer->batches),
+                               atomic_load(&peer->kind) == PEER_OURS};
+
+        fn(arg, &s);
+    }
+    pthread_rwlock_unlock(&p->lock);
+}
+
+struct peer *peers_place(struct peers *p, const void *key, size_t key_len)
+{
+    struct peer *peer = NULL;
+    size_t i;
+
+    pthread_rwlock_rdlock(&p->lock);
+    i = p->view.ring ? ring_owner(p->view.ring, key, key_len) : SIZE_MAX;
+    if (i != SIZE_MAX)
+        peer = peer_ref(p->view.list[i]);
+    pthread_rwlock_unlock(&p->lock);
+    return peer;
+}
+
+struct peer **peers_list(struct peers *p, size_t *n)
+{
+    struct peer **list;
+    size_t i;
+
+    pthread_rwlock_rdlock(&p->lock);
+    *n = p->view.n;
+    list = mem_zalloc((*n + 1) * sizeof(struct peer *));
+    for (i = 0; i < *n; i++)
+        list[i] = peer_ref(p->view.list[i]);
+    pthread_rwlock_unlock(&p->lock);
+    return list;
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/* peers.h - the other nodes: who owns a key, and how it is asked for.
+ *
+ * A peers holds a snapshot of the list and its ring; peers_set() builds a new one and swaps it in,
+ * readers never wait for the building. It is the remote half of a group's loader. Any thread. */
+#ifndef PEERS_H
+#define PEERS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "wire/dialect.h"
+
+struct flight;
+struct net;
+struct peer;
+struct peers;
+
+struct peers_opts {
+    enum dialect dialect;
+    const char *self;            /* this node's URL, byte for byte as in every node's list */
+    const char *base_path;       /* starts and ends with a slash */
+    enum hash_kind hash;         /* of the ring: one that the dialect has */
+    unsigned replicas;           /* points a peer has on the ring */
+    uint64_t connect_timeout_ms; /* of an exchange; its answer may take as long as the load may */
+};
+
+/* One line of /stats. */
+struct peer_stats {
+    const char *url;
+    int self;
+    uint64_t loads;   /* answers used, errors that the owner's getter made included */
+    uint64_t errors;  /* loads that failed there, and answers that could not be used */
+    uint64_t batches; /* exchanges that asked for several keys at once */
+    int ours;         /* it is known to be a node of ours */
+};
+
+/* Copies the options; borrows net, which outlives it. An empty list at first: every key is ours. */
+struct peers *peers_new(const struct peers_opts *o, struct net *net);
+struct peers *peers_like(const struct peers *p); /* the same options, an empty list */
+void peers_free(struct peers *p);                /* no load may be under way; NULL is fine */
+
+/* Replaces the list. Copies it. An empty list means that this node is alone. INVAL (and the list
+ * stays as it was): self is missing from a list that is not empty, a peer is listed twice or is not
+ * a URL of the form http://host[:port]. */
+enum err peers_set(struct peers *p, const char *const *urls, size_t n, struct error *e);
+
+/* Says what peers_set() would, and changes nothing. */
+enum err peers_check(const struct peers *p, const char *const *urls, size_t n, struct error *e);
+
+/* Functions of a struct loader; ctx is the peers. */
+struct peer *peers_owner(void *ctx, const void *key, size_t key_len);
+void peers_disown(void *ctx, struct peer *owner);
+void peer_queue_load(void *ctx, struct flight *f, struct peer *owner);
+
+/* What this thread hands to peer_queue_load() between the two starts at the second, together. */
+void peer_queue_hold(void);
+void peer_queue_release(void);
+
+/* Calls fn for each peer in list order, with the list held: fn must not call peers_set(). */
+void peers_each(struct peers *p, void (*fn)(void *arg, const struct peer_stats *s), void *arg);
+
+#endif

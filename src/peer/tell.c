@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: MIT */
+/* tell.c - tells a node that keys have changed.
+ *
+ * It is told by a batch (wire/batch.h), whatever it was before: no other server of the family takes
+ * that for a request about a key. One that turns out to be another is told in its dialect's own
+ * way, if that has one: the original has none, and a fork's node cannot be flushed. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "cache/group.h"
+#include "net/fetch.h"
+#include "peer/peer_in.h"
+#include "wire/batch.h"
+#include "wire/expire.h"
+#include "wire/removekeys.h"
+#include "wire/setrequest.h"
+
+enum { MAX_ANSWER = 64 << 10 };
+
+struct tell {
+    struct peer *peer;   /* a reference */
+    struct group *group; /* a reference */
+    struct batch_request what;
+    struct buf body; /* the batch, of which `what` borrows */
+    uint64_t until_ms;
+    void (*done)(void *ctx, enum err code, const char *text);
+    void *ctx;
+    size_t left;      /* exchanges under way; the network thread's once the first has begun */
+    struct error err; /* the first failure */
+};
+
+static void tell_over(struct tell *t)
+{
+    if (--t->left)
+        return;
+    t->done(t->ctx, t->err.code, t->err.msg);
+    batch_request_deinit(&t->what);
+    buf_deinit(&t->body);
+    group_unref(t->group);
+    peer_unref(t->peer);
+    mem_free(t);
+}
+
+static void tell_failed(struct tell *t, enum err code, const char *text)
+{
+    if (!t->err.code)
+        error_set(&t->err, code, "%s", text);
+}
+
+/* Of an exchange that failed only the end of the network thread, and a URL that is of no use, are
+ * told apart: the other codes are about the exchange, and would be taken for the node's word. */
+static void exchange_failed(struct tell *t, const struct error *e)
+{
+    int kept = e->code == ERR_CLOSED || e->code == ERR_INVAL;
+
+    tell_failed(t, kept ? e->code : ERR_PEER, e->msg);
+}
+
+static uint64_t left_ms(const struct tell *t)
+{
+    uint64_t now = clock_ms();
+
+    return t->until_ms > now ? t->until_ms - now : 1;
+}
+
+/* All that a node is told may be told twice: the second time changes nothing, or is a set that
+ * nobody has confirmed yet. */
+static void send_to(struct tell *t, const struct buf *url, const char *method,
+                    const struct buf *body, const struct buf *echo,
+                    void (*done)(void *ctx, struct fetch *f))
+{
+    const struct peers_opts *opts = &t->peer->peers->opts;
+    const char *headers[] = {t->peer->peers->from};
+    struct fetch_opts o = {
+        .method = method,
+        .url = url->data,
+        .headers = headers,
+        .n_headers = 1,
+        .connect_timeout_ms = opts->connect_timeout_ms,
+        .timeout_ms = left_ms(t),
+        .max_bytes = MAX_ANSWER,
+        .repeatable = 1,
+        .here = !echo, /* a batch is begun by any thread, the rest by the network thread */
+        .done = done,
+        .ctx = t,
+    };
+    struct fetch *f = NULL;
+    struct error e;
+
+    t->left++;
+    if (body) {
+        o.body = body->data;
+        o.body_len = body->len;
+    }
+    if (echo)
+        o.echo = echo->data;
+    if (url->failed || (body && body->failed) || (echo && echo->failed))
+        error_set(&e, ERR_NOMEM, "no memory for a request");
+    else
+        f = fetch_start(t->peer->peers->net, &o, &e);
+    fetch_unref(f);
+    if (f)
+        return;
+    tell_failed(t, e.code, e.msg);
+    tell_over(t);
+}
+
+/* --- in the dialect's own way, on the network thread --- */
+
+static void dialect_done(void *ctx, struct fetch *f)
+{
+    struct tell *t = ctx;
+    char why[80];
+
+    if (fetch_error(f)->code) {
+        exchange_failed(t, fetch_error(f));
+    } else if (fetch_status(f) != 200 && fetch_status(f) != 404) { /* 404: it has no such group */
+        snprintf(why, sizeof(why), "status %d", fetch_status(f));
+        tell_failed(t, ERR_PEER, why);
+    }
+    tell_over(t);
+}
+
+static void put_key_url(struct buf *url, const struct tell *t, const struct key *key)
+{
+    const char *group = group_name(t->group);
+
+    buf_puts(url, t->peer->url);
+    buf_puts(url, t->peer->peers->opts.base_path);
+    dialect_put_target(url, group, strlen(group), key->bytes, key->n);
+    buf_put(url, "", 1);
+}
+
+static void send_set(struct tell *t, const char *method)
+{
+    const char *group = group_name(t->group);
+    const struct key *key = &t->what.keys[0];
+    struct setrequest r = {.group = group,
+                           .group_len = strlen(group),
+                           .key = key->bytes,
+                           .key_len = key->n,
+                           .value = t->what.value,
+                           .value_len = t->what.value_len};
+    uint64_t now = clock_ms();
+    uint64_t expires_ms = t->what.has_ttl ? now + t->what.ttl_ms : group_keep_expiry_ms(t->group);
+    struct buf url, body;
+
+    r.expire_ns = expire_to_wire(expires_ms, now, clock_wall_ns());
+    buf_init(&url, 0);
+    buf_init(&body, 0);
+    put_key_url(&url, t, key);
+    setrequest_put(&body, &r);
+    send_to(t, &url, method, &body, NULL, dialect_done);
+    buf_deinit(&url);
+    buf_deinit(&body);
+}
+
+static void send_remove(struct tell *t, const char *method, const struct key *key)
+{
+    struct buf url;
+
+    buf_init(&url, 0);
+    put_key_url(&url, t, key);
+    send_to(t, &url, method, NULL, NULL, dialect_done);
+    buf_deinit(&url);
+}
+
+/* Many keys in one request, where there is such a thing and it can hold them. */
+static int send_remove_keys(struct tell *t, const char *method)
+{
+    const char *group = group_name(t->group);
+    const struct key *keys = t->what.keys;
+    struct buf url, body;
+    int fits = removekeys_can_say(group, strlen(group));
+    size_t i;
+
+    for (i = 0; i < t->what.n_keys; i++)
+        fits = fits && removekeys_can_say(keys[i].bytes, keys[i].n);
+    buf_init(&url, 0);
+    buf_init(&body, 0);
+    if (fits) {
+        buf_puts(&url, t->peer->url);
+        buf_puts(&url, t->peer->peers->opts.base_path);
+        dialect_put_remove_keys_target(&url, group, strlen(group));
+        buf_put(&url, "", 1);
+        removekeys_put(&body, group, strlen(group), keys, t->what.n_keys);
+        send_to(t, &url, method, &body, NULL, dialect_done);
+    }
+    buf_deinit(&url);
+    buf_deinit(&body);
+    return fits;
+}
+
+static void tell_in_dialect(struct tell *t)
+{
+    enum dialect d = t->peer->peers->opts.dialect;
+    const char *set = dialect_method(d, DIALECT_SET), *remove = dialect_method(d, DIALECT_REMOVE);
+    const char *remove_keys = dialect_method(d, DIALECT_REMOVE_KEYS);
+    size_t i;
+
+    if (t->what.op == BATCH_SET && set) {
+        send_set(t, set);
+    } else if (t->what.op == BATCH_REMOVE && remove) {
+        if (t->what.n_keys > 1 && remove_keys && send_remove_keys(t, remove_keys))
+            return;
+        for (i = 0; i < t->what.n_keys; i++)
+            send_remove(t, remove, &t->what.keys[i]);
+    } else {
+        tell_failed(t, ERR_INVAL, "it is no node of ours, and cannot be told");
+    }
+}
+
+/* --- by a batch --- */
+
+/* An answer of our own that is not 200. Codes that are not about the change are about that node
+ * alone: its CLOSED is not ours. */
+static void take_refusal(struct tell *t, struct fetch *f)
+{
+    const char *name = fetch_header(f, HEADER_CODE);
+    enum err code = name ? err_from_name(name) : ERR_COUNT;
+    int of_change = code == ERR_INVAL || code == ERR_TOOBIG || code == ERR_NOMEM;
+    const struct buf *body = fetch_body(f);
+    char why[PEER_MESSAGE_BYTES];
+
+    if (code == ERR_INVAL &&
+        fetch_status(f) == dialect_facts(t->peer->peers->opts.dialect)->no_group_status)
+        return; /* it has no such group */
+    snprintf(why, sizeof(why), "%.*s", (int)(body->len < sizeof(why) ? body->len : sizeof(why)),
+             body->len ? body->data : "");
+    why[strcspn(why, "\n")] = '\0';
+    tell_failed(t, of_change ? code : ERR_PEER, why);
+}
+
+static void batch_done(void *ctx, struct fetch *f)
+{
+    struct tell *t = ctx;
+    char why[80];
+
+    if (fetch_error(f)->code) {
+        exchange_failed(t, fetch_error(f));
+    } else if (fetch_header(f, HEADER_NODE)) {
+        peer_recognise(t->peer, f);
+        if (fetch_status(f) != 200)
+            take_refusal(t, f);
+    } else if (fetch_status(f) >= 500) { /* whoever it is, it is not well */
+        snprintf(why, sizeof(why), "status %d", fetch_status(f));
+        tell_failed(t, ERR_PEER, why);
+    } else {
+        peer_recognise(t->peer, f);
+        tell_in_dialect(t);
+    }
+    tell_over(t);
+}
+
+/* A copy of the request, as it goes over the wire. */
+static void put_request(struct buf *out, const struct batch_request *r)
+{
+    size_t i;
+
+    batch_put_op(out, r->op);
+    for (i = 0; i < r->n_keys; i++)
+        batch_put_key(out, r->keys[i].bytes, r->keys[i].n);
+    if (r->value)
+        batch_put_value(out, r->value, r->value_len, r->has_ttl ? &r->ttl_ms : NULL);
+}
+
+void peer_tell(struct peer *peer, const struct tell_opts *o)
+{
+    struct tell *t = mem_zalloc(sizeof(*t));
+    struct buf url, echo;
+    struct error e;
+
+    t->peer = peer_ref(peer);
+    t->group = group_ref(o->group);
+    t->until_ms = clock_ms() + o->timeout_ms;
+    t->done = o->done;
+    t->ctx = o->ctx;
+    buf_init(&t->body, 0);
+    buf_init(&url, 0);
+    put_request(&t->body, o->what);
+    buf_init(&echo, 0);
+    peer_batch_put_url(&url, peer, o->group);
+    peer_batch_put_echo(&echo, o->group, &t->body);
+    if (t->body.failed || batch_parse(t->body.data, t->body.len, &t->what, &e)) {
+        tell_failed(t, ERR_NOMEM, "no memory for a request");
+        t->left = 1;
+        tell_over(t);
+    } else {
+        send_to(t, &url, "POST", &t->body, &echo, batch_done);
+        /* t may be gone by now */
+    }
+    buf_deinit(&url);
+    buf_deinit(&echo);
+}

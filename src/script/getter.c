@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+#include "script/getter.h"
+
+#include <lua.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "cache/group.h"
+#include "script/defs.h"
+#include "script/outcome.h"
+#include "script/task.h"
+#include "script/trace.h"
+#include "script/vm.h"
+
+struct getter {
+    struct task task; /* its flight is the loader's reference */
+    const struct def *def;
+    void (*ended)(struct flight *f);
+};
+
+/* --- what it is called with --- */
+
+/* Puts what the flight knows of its request into the ctx on the stack. */
+static void set_info(lua_State *L, const struct flight *f)
+{
+    const char *at = f->info, *end = f->info + f->info_len;
+
+    lua_newtable(L);
+    while (at < end) {
+        const char *value = at + strlen(at) + 1;
+
+        lua_pushstring(L, value);
+        if (*at)
+            lua_setfield(L, -2, at);
+        else
+            lua_setfield(L, -3, "peer");
+        at = value + strlen(value) + 1;
+    }
+    lua_setfield(L, -2, "headers");
+}
+
+/* The getter's second argument. The key is on top of the stack. */
+static void push_ctx(lua_State *L, const struct def *def, const struct flight *f)
+{
+    lua_createtable(L, 0, 6);
+    lua_pushstring(L, def->name);
+    lua_setfield(L, -2, "group");
+    lua_pushvalue(L, -2);
+    lua_setfield(L, -2, "key");
+    lua_pushnumber(L, (double)f->deadline_ms / 1000);
+    lua_setfield(L, -2, "deadline");
+    lua_pushboolean(L, f->from_peer);
+    lua_setfield(L, -2, "from_peer");
+    if (f->info)
+        set_info(L, f);
+}
+
+static int getter_push(lua_State *L, struct task *t)
+{
+    const struct def *def = ((struct getter *)(void *)t)->def;
+    const struct flight *f = t->flight;
+
+    lua_rawgeti(L, LUA_REGISTRYINDEX, def->getter_ref);
+    lua_pushlstring(L, f->key, f->key_len);
+    if (def->takes_ctx)
+        push_ctx(L, def, f);
+    return 1 + def->takes_ctx;
+}
+
+/* --- the end --- */
+
+static void set_timeout(const struct def *def, struct outcome *o)
+{
+    error_set(&o->err, ERR_TIMEOUT, "group %s: the getter took longer than %g s", def->name,
+              (double)def->opts.timeout_ms / 1000);
+}
+
+/* The text of an error object, which its own code makes. That may take too long, too. */
+static void speak(struct getter *g, struct outcome *o)
+{
+    struct outcome_speech s = {o, g->task.own.co};
+
+    if (o->object && !task_call(&g->task, outcome_speak, &s) && task_overdue(&g->task))
+        set_timeout(g->def, o);
+}
+
+static void log_thrown(const struct getter *g, const char *text)
+{
+    const struct flight *f = g->task.flight;
+    char fields[400], key[100]; /* a group's name has at most 255 bytes */
+
+    snprintf(fields, sizeof(fields), "group=%s key=%s", g->def->name,
+             log_quote(key, sizeof(key), f->key, f->key_len));
+    trace_text(vm_state(g->task.vm), g->task.own.co, text, "getter threw", fields);
+}
+
+static void judge(struct getter *g, enum task_end how, const struct error *e, struct outcome *o)
+{
+    lua_State *co = g->task.own.co;
+
+    if (how == TASK_RETURNED) {
+        outcome_returned(co, 1, g->def->name, o);
+        speak(g, o);
+    } else if (how == TASK_THREW) {
+        outcome_thrown(co, lua_gettop(co), o);
+        speak(g, o);
+        log_thrown(g, o->err.msg);
+    } else if (e->code == ERR_TIMEOUT) {
+        set_timeout(g->def, o);
+    } else {
+        o->err = *e;
+    }
+}
+
+/* The value is on the coroutine's stack, and stays there until the flight has ended: task_leave()
+ * says why. */
+static void getter_end(struct task *t, enum task_end how, const struct error *e)
+{
+    struct getter *g = (struct getter *)(void *)t;
+    struct flight *f = t->flight;
+    struct outcome o;
+
+    judge(g, how, e, &o);
+    task_leave(t);
+    g->ended(f);
+    mem_free(g);
+    if (o.err.code)
+        group_finish_error(f, o.err.code, "%s", o.err.msg);
+    else
+        group_finish_value(f, o.value, o.n, o.has_ttl ? &o.ttl_ms : NULL, NULL);
+}
+
+static const struct task_kind kind = {"the getter", getter_push, getter_end};
+
+void getter_start(struct vm *vm, struct flight *f, void (*ended)(struct flight *f))
+{
+    const struct def *def = defs_find(vm_defs(vm), group_name(f->group));
+    struct getter *g;
+
+    if (!def) {
+        ended(f);
+        group_finish_error(f, ERR_CLOSED, "group %s is no longer defined", group_name(f->group));
+        return;
+    }
+    g = mem_zalloc(sizeof(*g));
+    g->task.kind = &kind;
+    g->task.vm = vm;
+    g->task.flight = f;
+    g->task.max_bytes = (size_t)def->opts.max_value_bytes;
+    g->task.deadline_ms = f->deadline_ms;
+    g->def = def;
+    g->ended = ended;
+    task_start(&g->task);
+}

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+#include "script/outcome.h"
+
+#include <lauxlib.h>
+#include <lua.h>
+#include <math.h>
+#include <stdio.h>
+
+#include "cache/flight.h"
+
+static void set_failed(struct outcome *o, enum err code)
+{
+    o->err.code = code;
+    o->err.msg[0] = '\0';
+    o->value = NULL;
+    o->n = 0;
+    o->has_ttl = 0;
+    o->ttl_ms = 0;
+    o->object = 0;
+}
+
+/* The text of an error that needs no code of the script. Not lua_tostring() for a number, which
+ * allocates. Returns 0 when it has none. */
+static int copy_text(lua_State *L, int index, char *out, size_t size)
+{
+    int type = lua_type(L, index);
+    double number;
+
+    if (type == LUA_TSTRING) {
+        snprintf(out, size, "%s", lua_tostring(L, index));
+    } else if (type == LUA_TNUMBER) {
+        number = lua_tonumber(L, index);
+        if (isnan(number))
+            snprintf(out, size, "nan");
+        else
+            snprintf(out, size, "%.14g", number);
+    } else {
+        return 0;
+    }
+    return 1;
+}
+
+static void failed_with(lua_State *L, int first, const char *group, struct outcome *o)
+{
+    enum err code = ERR_GETTER;
+
+    if (lua_type(L, first + 2) == LUA_TSTRING)
+        code = err_from_name(lua_tostring(L, first + 2));
+    set_failed(o, err_is_final(code) ? code : ERR_GETTER);
+    if (copy_text(L, first + 1, o->err.msg, sizeof(o->err.msg)))
+        return;
+    error_set(&o->err, o->err.code,
+              "group %s: the getter's second result, the error, is a %s, and must be a string",
+              group, luaL_typename(L, first + 1));
+    if (lua_istable(L, first + 1))
+        o->object = first + 1;
+}
+
+/* Whether the third result may stand beside a value: a ttl, or the source that comes with a value
+ * of another group, so that a getter may end with `return other:get(key)`. */
+static int third_is_fine(lua_State *L, int index)
+{
+    int type = lua_type(L, index);
+
+    return type == LUA_TNUMBER || type == LUA_TNIL ||
+           (type == LUA_TSTRING && source_is_name(lua_tostring(L, index)));
+}
+
+static void no_value(lua_State *L, int first, const char *group, struct outcome *o)
+{
+    set_failed(o, ERR_GETTER);
+    if (lua_isnil(L, first) && !lua_isnil(L, first + 1))
+        failed_with(L, first, group, o);
+    else if (lua_isnil(L, first))
+        error_set(&o->err, ERR_NOTFOUND, "group %s: not found", group);
+    else if (!third_is_fine(L, first + 2))
+        error_set(&o->err, ERR_GETTER,
+                  "group %s: the getter's third result, the ttl in seconds, is a %s", group,
+                  luaL_typename(L, first + 2));
+    else
+        error_set(&o->err, ERR_GETTER, "group %s: the getter returned a %s, not a string", group,
+                  luaL_typename(L, first));
+}
+
+void outcome_returned(lua_State *L, int first, const char *group, struct outcome *out)
+{
+    lua_settop(L, first + 2);
+    if (lua_type(L, first) != LUA_TSTRING || !third_is_fine(L, first + 2)) {
+        no_value(L, first, group, out);
+        return;
+    }
+    out->err.code = ERR_OK;
+    out->value = lua_tolstring(L, first, &out->n);
+    out->has_ttl = lua_type(L, first + 2) == LUA_TNUMBER;
+    out->ttl_ms = out->has_ttl ? lua_tonumber(L, first + 2) * 1000 : 0;
+    out->object = 0;
+}
+
+void outcome_thrown(lua_State *L, int index, struct outcome *out)
+{
+    set_failed(out, ERR_GETTER);
+    if (copy_text(L, index, out->err.msg, sizeof(out->err.msg)))
+        return;
+    error_set(&out->err, ERR_GETTER, "the getter threw a %s", luaL_typename(L, index));
+    if (lua_istable(L, index))
+        out->object = index;
+}
+
+/* Moves what stands at the index or above, since moving raises nothing on the stack that is not
+ * protected, and leaves a copy of the lowest. */
+static void copy_from(lua_State *from, int index, lua_State *L)
+{
+    int n = lua_gettop(from) - index + 1;
+
+    luaL_checkstack(L, n + 1, "no room for the error of a getter");
+    lua_xmove(from, L, n);
+    lua_pushvalue(L, -n);
+    lua_insert(L, -n - 1);
+    lua_xmove(L, from, n);
+}
+
+int outcome_speak(lua_State *L)
+{
+    struct outcome_speech *s = lua_touserdata(L, 1);
+
+    if (s->from)
+        copy_from(s->from, s->outcome->object, L);
+    if (luaL_callmeta(L, 2, "__tostring") && lua_type(L, -1) == LUA_TSTRING)
+        copy_text(L, -1, s->outcome->err.msg, sizeof(s->outcome->err.msg));
+    return 0;
+}

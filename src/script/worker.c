@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: MIT */
+/* worker.c - the thread's loop, and how it ends.
+ *
+ * The loop is: run what came into the inbox, run what is due, sleep on the inbox's descriptor until
+ * the next timer. All else happens in the messages: a load starts a task, an op that ended resumes
+ * one. Another loop (loop.h) has its turn in each round, and its descriptor is slept on too. */
+#include "script/worker.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/inbox.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/thread.h"
+#include "base/timers.h"
+#include "cache/group.h"
+#include "script/getter.h"
+#include "script/interrupt.h"
+#include "script/loop.h"
+#include "script/task.h"
+
+enum {
+    STACK_BYTES = 8 << 20, /* recursion through C functions takes 4 MiB before Lua's own bound ends
+                            * it; guard.lua looks after those that would take more */
+    WAKE_MS = 1000         /* specs move the clock: look at it now and then even when idle */
+};
+
+/* What a worker that is no longer wanted does. */
+enum worker_end {
+    GOES_ON,
+    RETIRES,  /* ends what it has, then its thread */
+    QUITS,    /* ends its tasks with CLOSED, then its thread */
+    ABANDONED /* was stuck in C: the same, as soon as it comes out */
+};
+
+struct worker {
+    struct vm *vm;     /* owned */
+    struct loop *loop; /* owned; NULL: none but ours */
+    int jit;
+    void (*redirect)(void *ctx, struct flight *f); /* NULL: it takes no loads */
+    void *ctx;
+    pthread_t thread;
+    int started;      /* its maker's: there is a thread to join */
+    atomic_int end;   /* enum worker_end */
+    atomic_int ended; /* the thread is past its last touch of all this */
+    atomic_uint busy; /* loads */
+};
+
+/* --- life --- */
+
+struct worker *worker_new(const struct worker_opts *o, struct error *e)
+{
+    struct vm *vm = vm_new(&o->vm, e);
+    struct worker *w;
+
+    if (!vm)
+        return NULL;
+    w = mem_zalloc(sizeof(*w));
+    w->vm = vm;
+    w->jit = o->vm.jit;
+    w->redirect = o->redirect;
+    w->ctx = o->ctx;
+    return w;
+}
+
+void worker_free(struct worker *w)
+{
+    if (!w)
+        return;
+    vm_free(w->vm); /* finalizers may still meet the loop */
+    loop_free(w->loop);
+    mem_free(w);
+}
+
+struct vm *worker_vm(struct worker *w)
+{
+    return w->vm;
+}
+
+const char *worker_name(const struct worker *w)
+{
+    return vm_name(w->vm);
+}
+
+enum err worker_open_loop(struct worker *w, const char *name, struct error *e)
+{
+    w->loop = loop_open(w->vm, name, e);
+    vm_set_loop(w->vm, w->loop);
+    return w->loop ? ERR_OK : e->code;
+}
+
+/* --- the thread --- */
+
+static enum worker_end end_of(const struct worker *w)
+{
+    return (enum worker_end)atomic_load_explicit(&w->end, memory_order_relaxed);
+}
+
+/* Until a message comes, the next timer or something of the other loop is due. */
+static void sleep_until_due(struct worker *w)
+{
+    struct pollfd p[2] = {{.fd = inbox_fd(vm_inbox(w->vm)), .events = POLLIN}, {.events = POLLIN}};
+    int wait_ms = timers_wait_ms(vm_timers(w->vm), clock_ms()), loop_ms = -1;
+
+    if (w->loop)
+        loop_poll(w->loop, &p[1].fd, &loop_ms);
+    if (wait_ms < 0 || wait_ms > WAKE_MS)
+        wait_ms = WAKE_MS;
+    if (loop_ms >= 0 && loop_ms < wait_ms)
+        wait_ms = loop_ms;
+    poll(p, w->loop ? 2 : 1, wait_ms);
+}
+
+static void *worker_main(void *arg)
+{
+    struct worker *w = arg;
+    struct inbox *inbox = vm_inbox(w->vm);
+    struct timers *timers = vm_timers(w->vm);
+
+    interrupt_begin(vm_interrupt(w->vm));
+    for (;;) {
+        enum worker_end end = end_of(w); /* before: what came until it retires is drained then */
+
+        if (w->loop)
+            loop_step(w->loop);
+        inbox_hold();
+        inbox_drain(inbox);
+        inbox_release();
+        timers_run(timers, clock_ms());
+        if (end >= QUITS || (end == RETIRES && list_empty(vm_tasks(w->vm))))
+            break;
+        if (end_of(w) == end) /* that it was told to end may have been drained as well */
+            sleep_until_due(w);
+    }
+    inbox_close(inbox);
+    inbox_drain(inbox);
+    task_end_all(w->vm);
+    timers_run(timers, UINT64_MAX); /* what no task waits for: its op ends with the VM */
+    if (w->loop)
+        loop_close(w->loop);
+    interrupt_end(vm_interrupt(w->vm));
+    atomic_store(&w->ended, 1);
+    return NULL;
+}
+
+enum err worker_start(struct worker *w, struct error *e)
+{
+    if (!w->jit)
+        interrupt_init(vm_interrupt(w->vm), vm_state(w->vm), task_hook);
+    if (thread_start(&w->thread, worker_name(w), STACK_BYTES, worker_main, w, e))
+        return e->code;
+    w->started = 1;
+    return ERR_OK;
+}
+
+static void set_end(struct worker *w, enum worker_end end)
+{
+    atomic_store(&w->end, (int)end);
+    if (end >= QUITS)
+        vm_quit(w->vm);
+    inbox_wake(vm_inbox(w->vm));
+}
+
+void worker_quit(struct worker *w)
+{
+    if (end_of(w) != ABANDONED)
+        set_end(w, QUITS);
+}
+
+/* Not pthread_clockjoin_np(), which ThreadSanitizer does not know. */
+int worker_stop(struct worker *w, uint64_t until_ms)
+{
+    static const struct timespec pause = {0, 1000000};
+
+    if (!w->started)
+        return 1;
+    worker_quit(w);
+    if (end_of(w) == ABANDONED) /* that one has had its time */
+        until_ms = 0;
+    while (!atomic_load(&w->ended) && clock_ms() < until_ms)
+        nanosleep(&pause, NULL);
+    if (!atomic_load(&w->ended)) {
+        log_warn("script", "a getter is stuck in a C function and was left behind", "vm=%s",
+                 worker_name(w));
+        thread_leave_behind();
+        return 0;
+    }
+    pthread_join(w->thread, NULL);
+    w->started = 0;
+    return 1;
+}
+
+void worker_retire(struct worker *w)
+{
+    set_end(w, RETIRES);
+}
+
+void worker_abandon(struct worker *w)
+{
+    set_end(w, ABANDONED);
+    inbox_close(vm_inbox(w->vm));
+    inbox_drain(vm_inbox(w->vm)); /* here, since its owner does not: load_arrived() and ops know */
+}
+
+int worker_join(struct worker *w)
+{
+    if (w->started && (!atomic_load(&w->ended) || vm_ops(w->vm)))
+        return 0;
+    if (w->started)
+        pthread_join(w->thread, NULL);
+    w->started = 0;
+    return 1;
+}
+
+int worker_stuck(const struct worker *w, uint64_t now_ms, uint64_t grace_ms)
+{
+    return vm_stuck(w->vm, now_ms, grace_ms);
+}
+
+/* --- loads --- */
+
+unsigned worker_busy(const struct worker *w)
+{
+    return atomic_load_explicit(&w->busy, memory_order_relaxed);
+}
+
+static void load_ended(struct flight *f)
+{
+    struct worker *w = f->carrier;
+
+    atomic_fetch_sub_explicit(&w->busy, 1, memory_order_relaxed);
+}
+
+/* On the worker's thread, or on that of whoever abandons it. */
+static void load_arrived(struct msg *m)
+{
+    struct flight *f = list_entry(m, struct flight, msg);
+    struct worker *w = f->carrier;
+
+    if (end_of(w) == ABANDONED) {
+        load_ended(f);
+        w->redirect(w->ctx, f);
+    } else if (end_of(w) == QUITS) {
+        load_ended(f);
+        group_finish_error(f, ERR_CLOSED, "the node is stopping");
+    } else {
+        getter_start(w->vm, f, load_ended);
+    }
+}
+
+int worker_load(struct worker *w, struct flight *f)
+{
+    if (!w->redirect)
+        return 0;
+    f->msg.run = load_arrived;
+    f->carrier = w;
+    atomic_fetch_add_explicit(&w->busy, 1, memory_order_relaxed);
+    if (inbox_post(vm_inbox(w->vm), &f->msg))
+        return 1;
+    load_ended(f);
+    return 0;
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/* worker.h - a thread with a VM.
+ *
+ * A worker drives its VM: messages of the inbox, timers, ops that have ended, another event loop
+ * (loop.h). A load runs as a coroutine (getter.h, task.h), so a load that waits does not hold up
+ * the rest.
+ *
+ * A worker without `redirect` takes no loads: a control worker. It has the same thread with all
+ * that belongs to it. What runs there are tasks of other kinds, begun by a message to the VM's
+ * inbox or by a timer.
+ *
+ * Nothing here raises. Until worker_start(), and after the thread has ended, the VM belongs to
+ * whoever made the worker. */
+#ifndef WORKER_H
+#define WORKER_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "script/vm.h"
+
+struct flight;
+struct worker;
+
+struct worker_opts {
+    struct vm_opts vm; /* its name is the thread's too */
+
+    /* Any thread: finds another worker for a load that an abandoned one had not begun. Takes the
+     * loader's reference. NULL: the worker takes no loads. */
+    void (*redirect)(void *ctx, struct flight *f);
+    void *ctx;
+};
+
+/* A worker with a VM (vm_new()), and no thread yet. NULL and e: no memory. */
+struct worker *worker_new(const struct worker_opts *o, struct error *e);
+
+/* Frees the VM too. The thread has ended (worker_stop() or worker_join() said 1) or was never
+ * started. NULL is fine. */
+void worker_free(struct worker *w);
+
+struct vm *worker_vm(struct worker *w);
+const char *worker_name(const struct worker *w);
+
+/* Has the event loop of that name (loop.h) run in the VM too. After the script, which may have set
+ * package.path. INVAL: what it takes is not there. */
+enum err worker_open_loop(struct worker *w, const char *name, struct error *e);
+
+/* Starts the thread. */
+enum err worker_start(struct worker *w, struct error *e);
+
+/* Ends every task with CLOSED and then the thread. 1 when the thread has ended, or there is none. 0
+ * when a getter is stuck in a C function and does not come out by until_ms (clock_ms() time): the
+ * worker must not be freed, and whatever it borrows must stay. */
+int worker_stop(struct worker *w, uint64_t until_ms);
+
+/* The first half of worker_stop(): tells it to end, and returns at once. */
+void worker_quit(struct worker *w);
+
+/* Ends the thread once its tasks have ended; no new load may come. Returns at once. */
+void worker_retire(struct worker *w);
+
+/* The worker is stuck in C: hands the loads that it has not begun to `redirect` and lets the thread
+ * end when it comes out. Returns at once; no new load may come. */
+void worker_abandon(struct worker *w);
+
+/* 1 when the thread of a retired or abandoned worker has ended, and all that it began elsewhere, so
+ * that it may be freed. */
+int worker_join(struct worker *w);
+
+/* Any thread: what runs is `grace_ms` past its deadline, and no hook has stopped it. */
+int worker_stuck(const struct worker *w, uint64_t now_ms, uint64_t grace_ms);
+
+/* Any thread: runs the flight's getter. Takes the loader's reference to f, unless the worker has
+ * ended: then it returns 0. */
+int worker_load(struct worker *w, struct flight *f);
+
+/* Any thread: loads handed to this worker and not yet ended. */
+unsigned worker_busy(const struct worker *w);
+
+#endif
