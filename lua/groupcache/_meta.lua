@@ -237,9 +237,10 @@ function groupcache.spawn(fn, ...) end
 
 --- Runs functions at the same time and waits for all. Only inside a getter of a node.
 ---@async
----@param functions function[]
----@return any[] values their first results
----@return any[] errors their second results
+---@param functions function[]|table<string, function>
+---@return table values their first results, by the key of the function
+---@return table errors their second results
+---@return table codes their third results
 function groupcache.all(functions) end
 
 --- Seconds on the node's monotonic clock.
