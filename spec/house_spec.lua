@@ -70,6 +70,7 @@ local ROOMS = {
   ["^microhttpd%.h$"] = { "^src/http/[%w_]+%.c$" },
   ["^curl/"] = { "^src/net/net%.c$", "^src/net/net_curl%.h$", "^src/net/fetch[%w_]*%.[ch]$" },
   ["^net/net_curl%.h$"] = { "^src/net/net%.c$", "^src/net/fetch[%w_]*%.[ch]$" },
+  ["^zlib%.h$"] = { "^src/net/inflate%.c$" },
   ["^protobuf%-c/"] = { "^src/wire/[%w_]+%.c$", "^proto/" },
   ["%.pb%-c%.h$"] = { "^src/wire/[%w_]+%.c$", "^proto/" },
   ["^lua%.h$"] = { "^src/script/[%w_]+%.c$", "^src/bind/[%w_]+%.[ch]$", "^src/main%.c$" },

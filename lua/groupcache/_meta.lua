@@ -196,7 +196,7 @@ function Node:set_peers(urls, group) end
 ---@return groupcache.Code? code
 function Node:reload() end
 
---- What /stats says. Needs lua-cjson.
+--- What /stats says.
 ---@return table
 function Node:stats() end
 
@@ -242,14 +242,25 @@ function groupcache.spawn(fn, ...) end
 
 --- Runs functions at the same time and waits for all. Only inside a getter of a node.
 ---@async
----@param functions function[]
----@return any[] values their first results
----@return any[] errors their second results
+---@param functions function[]|table<string, function>
+---@return table values their first results, by the key of the function
+---@return table errors their second results
+---@return table codes their third results
 function groupcache.all(functions) end
 
 --- Seconds on the node's monotonic clock.
 ---@return groupcache.Seconds
 function groupcache.now() end
+
+--- Stands for nil inside of values with the codec "json" or "msgpack"; cjson.null, too.
+---@type userdata
+groupcache.null = nil
+
+--- Marks a table as a list, so that it is one with the codec "json" though it is empty.
+---@generic T: table
+---@param t T
+---@return T
+function groupcache.list(t) end
 
 --- Writes a line to the node's log.
 ---@param level "debug"|"info"|"warn"|"error"
@@ -266,6 +277,7 @@ function groupcache.log(level, message, fields) end
 ---@field max_bytes? integer of the answer's body; default: the group's max_value_bytes
 ---@field ca_file? string PEM file of the authorities to trust for https; default: the system's
 ---@field insecure? boolean https without verifying the other side; default false
+---@field decode? boolean whether a body with Content-Encoding gzip or deflate is decoded; default true
 
 ---@class groupcache.http.Request: groupcache.http.Options
 ---@field url string http:// or https://

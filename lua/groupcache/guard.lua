@@ -102,6 +102,36 @@ function load(source, ...) -- luacheck: ignore 121
   return native_load(table.concat(parts), name == nil and "=(load)" or name, select(2, ...))
 end
 
+-- A load that a stop or an error has left leaves a mark in package.loaded, by which LuaJIT takes the
+-- module for one that is being loaded, in this VM for ever. What nobody loads any more is loaded anew.
+local native_require, loaded = require, package.loaded
+local MARK -- whose type depends on the LuaJIT
+package.preload["groupcache.mark"] = function(name) MARK = loaded[name] end
+require "groupcache.mark"
+loaded["groupcache.mark"], package.preload["groupcache.mark"] = nil, nil
+
+local loader = {} -- of a module that was begun: the coroutine; false, the main thread's
+
+local function is_left(name)
+  local co, me = loader[name], running() or false
+  if co == nil or loaded[name] ~= MARK then
+    return false
+  elseif not co or co == me then
+    return co ~= me
+  end
+  return coroutine.status(co) ~= "normal"
+end
+
+function require(name) -- luacheck: ignore 121
+  if is_left(name) then
+    loaded[name] = nil
+  end
+  if not loaded[name] then
+    loader[name] = running() or false
+  end
+  return native_require(name) -- a tail call: its errors have the line of the caller
+end
+
 local function refuse(what, instead)
   return function()
     error(what .. " is not for node scripts: " .. instead, 2)

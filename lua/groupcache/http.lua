@@ -11,6 +11,7 @@ local http = {}
 local FIELDS = {
   url = "string", method = "string", headers = "table", body = "string", timeout = "number",
   connect_timeout = "number", max_bytes = "number", ca_file = "string", insecure = "boolean",
+  decode = "boolean",
 }
 
 local DURATIONS = { timeout = true, connect_timeout = true }
@@ -46,7 +47,7 @@ end
 --- One HTTP exchange. Follows no redirect; any status is an answer.
 -- @param request { url =, method = "GET", headers = {}, body =, timeout = seconds (at most the
 --   rest of the getter's own), connect_timeout = 1, max_bytes = the group's max_value_bytes,
---   ca_file =, insecure = false }
+--   ca_file =, insecure = false, decode = true }
 -- @return { status =, headers = { lower-case name = value }, body = }; or nil, message, code
 function http.request(request)
   if type(request) ~= "table" then

@@ -168,7 +168,7 @@ local function check_group(name, given)
       name, o.max_value_bytes, MAX_VALUE)
   end
   if o.codec ~= nil then
-    o.codec, err = codec.find(o.codec)
+    o.codec, err = codec.find(o.codec, o.max_value_bytes)
     if not o.codec then
       return nil, ("group %q: %s"):format(name, err)
     end
@@ -241,19 +241,55 @@ function groupcache.spawn(fn, ...)
   return wait.spawn(fn, ...)
 end
 
+-- The keys of a table of functions, 1 to n first, then the names; or nil, message.
+local function keys_of_functions(functions)
+  local list, names = {}, {}
+  for key, fn in pairs(functions) do
+    if type(fn) ~= "function" then
+      return nil, ("item %s is a %s, and must be a function"):format(tostring(key), type(fn))
+    elseif type(key) == "string" then
+      names[#names + 1] = key
+    else
+      list[#list + 1] = #list + 1
+    end
+  end
+  for i in ipairs(list) do -- as many keys that are no names as there are, so they are 1 to n
+    if functions[i] == nil then
+      return nil, ("item %d is nil: the keys are 1 to n, or names"):format(i)
+    end
+  end
+  table.sort(names)
+  for _, name in ipairs(names) do
+    list[#list + 1] = name
+  end
+  return list
+end
+
 --- Runs functions at the same time and waits for all. Only inside a getter.
--- @return list of their first results, list of their second
+-- @param functions a list, or functions by name
+-- @return three tables with its keys: their first, second and third results
 function groupcache.all(functions)
   if type(functions) ~= "table" then
     error(("groupcache.all: a %s, and must be a list of functions"):format(type(functions)), 2)
   end
-  for i, fn in ipairs(functions) do
-    if type(fn) ~= "function" then
-      error(("groupcache.all: item %d is a %s, and must be a function"):format(i, type(fn)), 2)
-    end
+  local keys, wrong = keys_of_functions(functions)
+  if not keys then
+    error("groupcache.all: " .. wrong, 2)
   end
   core.check_can_wait("groupcache.all")
-  return wait.all(functions)
+  return wait.all(functions, keys)
+end
+
+--- What stands for nil inside of values with the codec "json" or "msgpack"; cjson.null, too.
+groupcache.null = core.null
+
+--- Marks a table as a list, so that it is one with the codec "json" though it is empty.
+-- @return the table
+function groupcache.list(t)
+  if type(t) ~= "table" then
+    error(("groupcache.list: a %s, and must be a table"):format(type(t)), 2)
+  end
+  return setmetatable(t, core.list)
 end
 
 --- Seconds on the clock of ctx.deadline; its zero has no meaning.

@@ -116,7 +116,7 @@ end
 --- The content of /stats, as a table.
 function Node:stats()
   check_open(self, "node:stats")
-  return require("cjson.safe").decode(self.raw:stats())
+  return core.decode(self.raw:stats(), "json")
 end
 
 --- Ends the node: requests under way may end first. A second call does nothing.

@@ -139,17 +139,17 @@ function Task:__tostring()
   return ("groupcache.task(%s)"):format(self.done and "ended" or "running")
 end
 
---- Runs functions at the same time, waits for all.
--- @return list of their first results, list of their second
-function wait.all(functions)
-  local tasks, values, errors = {}, {}, {}
-  for i, fn in ipairs(functions) do
-    tasks[i] = wait.spawn(fn)
+--- Runs functions at the same time, waits for all, in the order of the keys.
+-- @return three tables with these keys: their first, second and third results
+function wait.all(functions, keys)
+  local tasks, values, errors, codes = {}, {}, {}, {}
+  for i, key in ipairs(keys) do
+    tasks[i] = wait.spawn(functions[key])
   end
-  for i, task in ipairs(tasks) do
-    values[i], errors[i] = task:wait()
+  for i, key in ipairs(keys) do
+    values[key], errors[key], codes[key] = tasks[i]:wait()
   end
-  return values, errors
+  return values, errors, codes
 end
 
 wait.Task = Task

@@ -45,7 +45,8 @@ node.loop = os.getenv "GROUPCACHE_LOOP"
 node.binary = (os.getenv "BUILD" or "build") .. "/bin/groupcached"
 
 local function spawn(opts)
-  local n = setmetatable({ host = "127.0.0.1", port = opts.port or ports.free() }, methods)
+  local n = setmetatable({ host = opts.host or "127.0.0.1",
+    port = opts.port or ports.free() }, methods)
   n.url = ("http://%s:%d"):format(n.host, n.port)
   n.dir = tmp.dir()
   n.log_path = n.dir .. "/stderr"

@@ -10,7 +10,7 @@ static int at_one_of(const struct json *j, const char *set)
     return j->at < j->end && *j->at && strchr(set, *j->at);
 }
 
-static void skip_space(struct json *j)
+void json_space(struct json *j)
 {
     while (at_one_of(j, " \t\r\n"))
         j->at++;
@@ -18,11 +18,11 @@ static void skip_space(struct json *j)
 
 int json_char(struct json *j, char c)
 {
-    skip_space(j);
+    json_space(j);
     if (j->at == j->end || *j->at != c)
         return 0;
     j->at++;
-    skip_space(j);
+    json_space(j);
     return 1;
 }
 
@@ -106,7 +106,7 @@ int json_text(struct json *j, struct buf *out)
 {
     const char *run;
 
-    skip_space(j);
+    json_space(j);
     if (!at_one_of(j, "\""))
         return 0;
     for (j->at++;;) {
@@ -122,7 +122,7 @@ int json_text(struct json *j, struct buf *out)
         if (!get_escape(j, out))
             return 0;
     }
-    skip_space(j);
+    json_space(j);
     return 1;
 }
 
@@ -150,7 +150,7 @@ static int skip_value(struct json *j, struct buf *nowhere, int depth)
 {
     const char *from;
 
-    skip_space(j);
+    json_space(j);
     if (at_one_of(j, "\""))
         return json_text(j, nowhere);
     if (json_char(j, '{'))
@@ -162,7 +162,7 @@ static int skip_value(struct json *j, struct buf *nowhere, int depth)
         j->at++;
     if (j->at == from)
         return 0;
-    skip_space(j);
+    json_space(j);
     return 1;
 }
 

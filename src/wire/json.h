@@ -15,6 +15,9 @@ struct json {
     const char *flaw; /* a fault that json_text() found besides bad syntax; NULL: none */
 };
 
+/* Skips space. */
+void json_space(struct json *j);
+
 /* Skips one of {}[]:, and the space around it. 0: the next byte is another. */
 int json_char(struct json *j, char c);
 

@@ -58,13 +58,15 @@ function luv.poll()
   return uv.backend_fd(), ms >= 0 and ms / 1000 or nil
 end
 
--- Closing takes some rounds, and waits for libuv's threads.
+-- Closing takes some rounds, and waits for what runs in libuv's threads. The function that walks is a
+-- callback of the loop, too: only behind it are there no others.
 function luv.close()
   uv.walk(function(handle)
     if not handle:is_closing() then
       handle:close()
     end
   end)
+  core.loop_let_go()
   run "default"
   stop_loop()
 end
