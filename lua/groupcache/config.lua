@@ -206,8 +206,11 @@ local function complete(s)
   end
   s.workers = s.workers or math.min(cores, 256)
   s.http_threads = s.http_threads or math.min(cores, 256)
-  s.connect_timeout_ms = s.connect_timeout
-  s.drain_delay_ms, s.drain_timeout_ms = s.drain_delay, s.drain_timeout
+  for name, rule in pairs(config.SETTINGS) do
+    if rule.kind == "duration" then
+      s[name .. "_ms"] = s[name]
+    end
+  end
   ok, err = complete_connections(s)
   if not ok then
     return nil, err

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "bind/core.h"
 #include "node/node.h"
+#include "node/settings.h"
 #include "script/defs.h"
 #include "script/interrupt.h"
 #include "script/script.h"
@@ -245,26 +246,6 @@ static int l_node_gc(lua_State *L)
     return 0;
 }
 
-static const char *string_field(lua_State *L, const char *name)
-{
-    const char *s;
-
-    lua_getfield(L, 2, name);
-    s = luaL_optstring(L, -1, NULL); /* the table holds it */
-    lua_pop(L, 1);
-    return s;
-}
-
-static uint64_t number_field(lua_State *L, const char *name)
-{
-    double n;
-
-    lua_getfield(L, 2, name);
-    n = luaL_checknumber(L, -1);
-    lua_pop(L, 1);
-    return (uint64_t)n;
-}
-
 /* The list of URLs at `index`, as an array that a userdata on the stack owns. */
 static const char **check_list(lua_State *L, int index, size_t *count)
 {
@@ -319,50 +300,59 @@ static int l_ring_hashes(lua_State *L)
     return 1;
 }
 
-static void check_settings(lua_State *L, struct node_opts *o)
+/* The value on top of the stack, which the table of settings holds. */
+static void check_setting(lua_State *L, enum setting_kind kind, void *at)
 {
     int hash;
 
-    luaL_checktype(L, 2, LUA_TTABLE);
-    o->listen = string_field(L, "listen");
-    o->admin_listen = string_field(L, "admin_listen");
-    o->self = string_field(L, "self");
-    o->base_path = string_field(L, "base_path");
-    o->replicas = number_field(L, "replicas");
-    o->max_key_bytes = number_field(L, "max_key_bytes");
-    o->max_connections = number_field(L, "max_connections");
-    o->workers = number_field(L, "workers");
-    o->http_threads = number_field(L, "http_threads");
-    o->connect_timeout_ms = number_field(L, "connect_timeout_ms");
-    o->drain_delay_ms = number_field(L, "drain_delay_ms");
-    o->drain_timeout_ms = number_field(L, "drain_timeout_ms");
-    o->vm_bytes = number_field(L, "vm_bytes");
-    o->loop = string_field(L, "loop");
-    if (o->loop && strcmp(o->loop, "plain") == 0)
-        o->loop = NULL;
-    lua_getfield(L, 2, "jit");
-    o->jit = lua_toboolean(L, -1);
-    lua_pop(L, 1);
-    lua_getfield(L, 2, "dialect");
-    o->dialect = check_dialect(L, -1);
-    lua_getfield(L, 2, "hash");
-    hash = hash_kind_from_name(luaL_checkstring(L, -1));
-    luaL_argcheck(L, hash >= 0, 2, "unknown hash");
-    o->hash = (enum hash_kind)hash;
-    lua_pop(L, 2);
-    o->peers = check_peers(L, 2, &o->n_peers);
+    switch (kind) {
+    case SETTING_NUMBER:
+        *(uint64_t *)at = (uint64_t)luaL_checknumber(L, -1);
+        break;
+    case SETTING_TEXT:
+        *(const char **)at = luaL_optstring(L, -1, NULL);
+        break;
+    case SETTING_FLAG:
+        *(int *)at = lua_toboolean(L, -1);
+        break;
+    case SETTING_DIALECT:
+        *(enum dialect *)at = check_dialect(L, -1);
+        break;
+    case SETTING_HASH:
+        hash = hash_kind_from_name(luaL_checkstring(L, -1));
+        luaL_argcheck(L, hash >= 0, 2, "unknown hash");
+        *(enum hash_kind *)at = (enum hash_kind)hash;
+        break;
+    }
+}
+
+static void check_settings(lua_State *L, int index, struct settings *out)
+{
+    const struct setting *s;
+    size_t i;
+
+    luaL_checktype(L, index, LUA_TTABLE);
+    for (i = 0; (s = settings_at(i)); i++) {
+        lua_getfield(L, index, s->name);
+        check_setting(L, s->kind, (char *)out + s->at);
+        lua_pop(L, 1);
+    }
 }
 
 /* core.node(script, settings) -> node | nil, message, code */
 static int l_node(lua_State *L)
 {
     struct ran *s = check_ran(L, 1);
-    struct node_opts o = {.script = s->script, .open = core_opener(L), .prelude = PRELUDE};
+    struct node_opts o = {.script = s->script};
+    struct vm_opts *vm = &o.settings.vm;
     struct node **slot;
     struct error e;
 
-    check_settings(L, &o);
-    push_paths(L, &o.path, &o.cpath);
+    check_settings(L, 2, &o.settings);
+    o.peers = check_peers(L, 2, &o.n_peers);
+    push_paths(L, &vm->path, &vm->cpath);
+    vm->open = core_opener(L);
+    vm->prelude = PRELUDE;
     slot = lua_newuserdata(L, sizeof(*slot));
     *slot = NULL;
     luaL_getmetatable(L, BIND_NODE);

@@ -42,9 +42,8 @@
 enum { ADDRESS_BYTES = 300, DRAIN_POLL_MS = 5, LAST_WORDS_MS = 500, WATCH_MS = 100 };
 
 struct node {
-    struct node_opts opts; /* strings are borrowed: only for node_start() */
-    char *self;
-    uint64_t drain_delay_ms, drain_timeout_ms;
+    struct settings settings; /* a copy */
+    char *self;               /* the setting, or http:// and where it listens */
     uint64_t started_ms;
     struct groups *groups;
     struct net *net;
@@ -196,40 +195,26 @@ static enum err start_net(struct node *n, struct error *e)
     return n->net ? ERR_OK : e->code;
 }
 
-static enum err start_peers(struct node *n, struct error *e)
+static enum err start_peers(struct node *n, const struct node_opts *o, struct error *e)
 {
-    const struct peers_opts o = {
-        .dialect = n->opts.dialect,
-        .self = n->self,
-        .base_path = n->opts.base_path,
-        .hash = n->opts.hash,
-        .replicas = (unsigned)n->opts.replicas,
-        .connect_timeout_ms = n->opts.connect_timeout_ms,
-    };
+    struct peers_opts peers = n->settings.peers;
 
-    n->peers = peers_new(&o, n->net);
+    peers.self = n->self;
+    n->peers = peers_new(&peers, n->net);
     n->group_peers = group_peers_set_new(n->peers, n);
-    return peers_set(n->peers, n->opts.peers, n->opts.n_peers, e);
+    return peers_set(n->peers, o->peers, o->n_peers, e);
 }
 
-static enum err start_workers(struct node *n, struct vm *control, struct error *e)
+static enum err start_workers(struct node *n, const struct node_opts *o, struct vm *control,
+                              struct error *e)
 {
-    const struct workers_opts o = {
-        .n = n->opts.workers,
-        .path = n->opts.path,
-        .cpath = n->opts.cpath,
-        .vm_bytes = n->opts.vm_bytes,
-        .jit = n->opts.jit,
-        .open = n->opts.open,
-        .prelude = n->opts.prelude,
-        .loop = n->opts.loop,
-        .net = n->net,
-        .groups = n->groups,
-        .changes = n->changes,
-        .max_key_bytes = (size_t)n->opts.max_key_bytes,
-    };
+    struct workers_opts workers = {
+        .vm = n->settings.vm, .n = n->settings.workers, .loop = n->settings.loop};
 
-    n->workers = workers_start(&o, control, n->opts.script, e);
+    workers.vm.net = n->net;
+    workers.vm.groups = n->groups;
+    workers.vm.changes = n->changes;
+    n->workers = workers_start(&workers, control, o->script, e);
     return n->workers ? ERR_OK : e->code;
 }
 
@@ -256,22 +241,17 @@ static enum err start_watch(struct node *n, struct error *e)
 static struct server *start_server(struct node *n, int *fd, const char *address, unsigned faces,
                                    unsigned threads, struct error *e)
 {
-    const struct server_opts o = {
-        .faces = faces,
-        .fd = *fd,
-        .address = address,
-        .threads = threads,
-        .max_connections = (unsigned)n->opts.max_connections,
-        .max_key_bytes = n->opts.max_key_bytes,
-        .dialect = n->opts.dialect,
-        .base_path = n->opts.base_path,
-        .groups = n->groups,
-        .changes = n->changes,
-        .not_ready = not_ready,
-        .stats = stats,
-        .ctx = n,
-    };
+    struct server_opts o = n->settings.server;
 
+    o.faces = faces;
+    o.fd = *fd;
+    o.address = address;
+    o.threads = threads;
+    o.groups = n->groups;
+    o.changes = n->changes;
+    o.not_ready = not_ready;
+    o.stats = stats;
+    o.ctx = n;
     *fd = -1;
     return server_start(&o, e);
 }
@@ -280,19 +260,19 @@ static struct server *start_server(struct node *n, int *fd, const char *address,
  * URL is known. Who connects meanwhile is served when the rest stands. */
 static enum err listen_first(struct node *n, struct error *e)
 {
-    const struct node_opts *o = &n->opts;
+    const struct settings *s = &n->settings;
     char self[ADDRESS_BYTES + 8];
 
-    n->data_fd = listen_on(o->listen, n->address, sizeof(n->address), e);
+    n->data_fd = listen_on(s->listen, n->address, sizeof(n->address), e);
     if (n->data_fd < 0)
         return e->code;
-    if (o->admin_listen && strcmp(o->admin_listen, o->listen) != 0) {
-        n->admin_fd = listen_on(o->admin_listen, n->admin_address, sizeof(n->admin_address), e);
+    if (s->admin_listen && strcmp(s->admin_listen, s->listen) != 0) {
+        n->admin_fd = listen_on(s->admin_listen, n->admin_address, sizeof(n->admin_address), e);
         if (n->admin_fd < 0)
             return e->code;
     }
     snprintf(self, sizeof(self), "http://%s", n->address);
-    n->self = mem_strdup(o->self ? o->self : self);
+    n->self = mem_strdup(s->self ? s->self : self);
     return ERR_OK;
 }
 
@@ -307,18 +287,19 @@ static enum err start_servers(struct node *n, struct error *e)
     }
     n->data =
         start_server(n, &n->data_fd, n->address, one ? SERVER_DATA | SERVER_ADMIN : SERVER_DATA,
-                     (unsigned)n->opts.http_threads, e);
+                     (unsigned)n->settings.http_threads, e);
     return n->data ? ERR_OK : e->code;
 }
 
-static void log_started(const struct node *n, const struct defs *ds)
+static void log_started(const struct node *n, size_t n_peers, const struct defs *ds)
 {
     if (n->admin)
         log_info("node", "listening for operators", "addr=%s", n->admin_address);
     log_info("node", "listening", "addr=%s", n->address);
     log_info("node", "ready", "groups=%zu peers=%zu self=%s workers=%llu dialect=%s ms=%llu",
-             defs_count(ds), n->opts.n_peers, n->self, (unsigned long long)n->opts.workers,
-             dialect_name(n->opts.dialect), (unsigned long long)(clock_ms() - n->started_ms));
+             defs_count(ds), n_peers, n->self, (unsigned long long)n->settings.workers,
+             dialect_name(n->settings.peers.dialect),
+             (unsigned long long)(clock_ms() - n->started_ms));
 }
 
 static void node_free(struct node *n);
@@ -328,21 +309,19 @@ struct node *node_start(const struct node_opts *o, struct vm *control, struct er
     struct node *n = mem_zalloc(sizeof(*n));
 
     mem_share_heap(); /* no thread of the node has one of its own yet */
-    n->opts = *o;
+    settings_copy(&n->settings, &o->settings);
     n->data_fd = n->admin_fd = -1;
-    n->drain_delay_ms = o->drain_delay_ms;
-    n->drain_timeout_ms = o->drain_timeout_ms;
     n->started_ms = clock_ms();
     n->groups = groups_new();
     n->changes = changes_new(peers_of);
-    if (listen_first(n, e) || start_net(n, e) || start_peers(n, e) ||
-        set_groups(n, vm_defs(control), e) || start_workers(n, control, e) || start_watch(n, e) ||
-        start_servers(n, e)) {
+    if (listen_first(n, e) || start_net(n, e) || start_peers(n, o, e) ||
+        set_groups(n, vm_defs(control), e) || start_workers(n, o, control, e) ||
+        start_watch(n, e) || start_servers(n, e)) {
         node_free(n);
         return NULL;
     }
     atomic_store(&n->ready, 1);
-    log_started(n, vm_defs(control));
+    log_started(n, o->n_peers, vm_defs(control));
     return n;
 }
 
@@ -443,7 +422,7 @@ struct changes *node_changes(struct node *n)
 
 size_t node_max_key_bytes(const struct node *n)
 {
-    return (size_t)n->opts.max_key_bytes;
+    return (size_t)n->settings.server.max_key_bytes;
 }
 
 /* --- stop --- */
@@ -471,7 +450,7 @@ static int wait_a_while(const struct node *n, int for_requests, uint64_t ms,
 
 static void drain(struct node *n, int (*hurry)(void *arg), void *arg)
 {
-    wait_a_while(n, 1, n->drain_timeout_ms, hurry, arg);
+    wait_a_while(n, 1, n->settings.drain_timeout_ms, hurry, arg);
     if (active(n))
         log_warn("node", "requests were under way when the drain time was over", "requests=%u",
                  active(n));
@@ -502,6 +481,7 @@ static void node_free(struct node *n)
     group_peers_set_free(n->group_peers);
     peers_free(n->peers);
     groups_free(n->groups);
+    settings_deinit(&n->settings);
     mem_free(n->self);
     mem_free(n);
 }
@@ -510,8 +490,9 @@ void node_stop(struct node *n, int (*hurry)(void *arg), void *arg)
 {
     log_info("node", "stopping", "requests=%u", active(n));
     atomic_store(&n->stopping, 1);
-    if (wait_a_while(n, 0, n->drain_delay_ms, hurry, arg)) /* load balancers look elsewhere */
-        n->drain_timeout_ms = 0;
+    if (wait_a_while(n, 0, n->settings.drain_delay_ms, hurry,
+                     arg)) /* load balancers look elsewhere */
+        n->settings.drain_timeout_ms = 0;
     server_quiesce(n->data);
     drain(n, hurry, arg);
     node_free(n);

@@ -10,44 +10,20 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "wire/dialect.h"
+#include "node/settings.h"
 
 struct buf;
 struct changes;
 struct group;
-struct lua_State;
 struct node;
 struct script;
 struct vm;
 
-/* Settings, complete and checked for type: lua/groupcache/config.lua has the defaults. */
 struct node_opts {
-    const char *listen;       /* "host:port" */
-    const char *admin_listen; /* "host:port"; NULL or the same text as listen: one server for all */
-    const char *self;         /* this node's URL, byte for byte as in every node's list; NULL, when
-                               * there are no peers: http:// and where it listens */
+    struct settings settings;
     const char *const *peers; /* URLs, self among them; n_peers == 0: alone */
     size_t n_peers;
-    enum dialect dialect;
-    const char *base_path;
-    enum hash_kind hash; /* of the ring: one that the dialect has */
-    uint64_t replicas;
-    uint64_t max_key_bytes;
-    uint64_t max_connections;
-    uint64_t workers; /* Lua VMs */
-    uint64_t http_threads;
-    uint64_t connect_timeout_ms;
-    uint64_t drain_delay_ms;   /* how long node_stop() is not ready before it refuses connections */
-    uint64_t drain_timeout_ms; /* how long it then lets requests end */
-    uint64_t vm_bytes;         /* of each VM's Lua heap */
-    int jit;
-    const char *loop; /* another event loop in each worker VM; NULL: none */
-
     const struct script *script; /* run once in every worker VM */
-    const char *path;            /* package.path and package.cpath of the worker VMs */
-    const char *cpath;
-    int (*open)(struct lua_State *L); /* what require "groupcache.core" calls in them */
-    const char *prelude;              /* a module that is required before the script */
 };
 
 /* Starts a node with the groups that `control`, a VM in which the script has run, has defined.

@@ -58,7 +58,7 @@ static void *vm_alloc(void *arg, void *p, size_t old, size_t n)
         free(p);
         return NULL;
     }
-    if (n > old && vm->bytes + (n - old) > vm->opts.max_bytes) {
+    if (n > old && vm->bytes + (n - old) > vm->opts.vm_bytes) {
         vm->refused = 1;
         return NULL;
     }
@@ -85,7 +85,7 @@ static void collect(struct vm *vm)
 
 void vm_make_room(struct vm *vm, size_t bytes)
 {
-    if (vm->bytes + bytes > vm->opts.max_bytes / 4 * 3)
+    if (vm->bytes + bytes > vm->opts.vm_bytes / 4 * 3)
         collect(vm);
 }
 
@@ -163,8 +163,8 @@ struct vm *vm_new(const struct vm_opts *o, struct error *e)
     vm->opts.path = o->path ? mem_strdup(o->path) : NULL;
     vm->opts.cpath = o->cpath ? mem_strdup(o->cpath) : NULL;
     vm->opts.prelude = o->prelude ? mem_strdup(o->prelude) : NULL;
-    if (!o->max_bytes)
-        vm->opts.max_bytes = DEFAULT_BYTES;
+    if (!o->vm_bytes)
+        vm->opts.vm_bytes = DEFAULT_BYTES;
     vm->settings_ref = LUA_NOREF;
     vm->defs = defs_new();
     list_init(&vm->tasks);
@@ -175,7 +175,7 @@ struct vm *vm_new(const struct vm_opts *o, struct error *e)
     vm->L = lua_newstate(vm_alloc, vm);
     if (!vm->L || lua_cpcall(vm->L, open_body, vm)) {
         error_set(e, ERR_NOMEM, "%s: no memory for a Lua VM of at most %zu bytes", o->name,
-                  vm->opts.max_bytes);
+                  vm->opts.vm_bytes);
         goto failed;
     }
     return vm;

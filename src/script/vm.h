@@ -29,19 +29,25 @@ struct op;
 struct task;
 struct vm;
 
+/* X(type, name): the settings of a node that its VMs are made with (node/settings.h). */
+#define VM_SETTINGS(X)                                                                             \
+    X(uint64_t, vm_bytes)      /* of the Lua heap; 0: 64 MiB */                                    \
+    X(int, jit)                /* 1: compile; a getter that loops then cannot be stopped */        \
+    X(uint64_t, max_key_bytes) /* of what getters ask for; not looked at here */
+
 struct vm_opts {
     const char *name; /* of the thread, such as "lua-1" */
     const char *path; /* package.path and package.cpath; NULL: LuaJIT's own */
     const char *cpath;
-    size_t max_bytes;                 /* of the Lua heap; 0: 64 MiB */
-    int jit;                          /* 1: compile; a getter that loops then cannot be stopped */
     int control;                      /* 1: runs the script to learn what jit is to be */
     int (*open)(struct lua_State *L); /* what require "groupcache.core" calls */
     const char *prelude;              /* a module that is required before the script; NULL: none */
     struct net *net;                  /* borrowed; NULL: getters cannot fetch */
     struct groups *groups;            /* borrowed; NULL: getters cannot ask other groups */
     struct changes *changes;          /* borrowed, NULL like groups: how they change them */
-    size_t max_key_bytes;             /* of what they ask for; not looked at here */
+#define X(type, name) type name;
+    VM_SETTINGS(X)
+#undef X
 };
 
 /* A VM with the standard libraries and the API, and no thread yet. NULL and e: no memory. */

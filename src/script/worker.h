@@ -41,8 +41,8 @@ void worker_free(struct worker *w);
 struct vm *worker_vm(struct worker *w);
 const char *worker_name(const struct worker *w);
 
-/* Has the event loop of that name (loop.h) run in the VM too. After the script, which may have set
- * package.path. INVAL: what it takes is not there. */
+/* Has the event loop of that name (loop.h) run in the VM too; "plain" is none. After the script,
+ * which may have set package.path. INVAL: what it takes is not there. */
 enum err worker_open_loop(struct worker *w, const char *name, struct error *e);
 
 /* Starts the thread. */
