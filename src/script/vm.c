@@ -31,6 +31,7 @@ struct vm {
     struct defs *defs;
     int settings_ref;
     int defining;      /* the script is being run */
+    int settled;       /* of a control VM: the settings are known */
     char *jit_refusal; /* owned, or NULL */
     struct inbox *inbox;
     struct timers timers;
@@ -302,11 +303,33 @@ int vm_defining(const struct vm *vm)
     return vm->defining;
 }
 
+int vm_is_control(const struct vm *vm)
+{
+    return vm->opts.control;
+}
+
+void vm_settle(struct vm *vm, const struct vm_opts *o)
+{
+#define X(type, name) vm->opts.name = o->name;
+    VM_SETTINGS(X)
+#undef X
+    if (!vm->opts.vm_bytes)
+        vm->opts.vm_bytes = DEFAULT_BYTES;
+    vm->opts.net = o->net;
+    vm->opts.groups = o->groups;
+    vm->opts.changes = o->changes;
+    vm->settled = 1;
+    if (o->jit)
+        luaJIT_setmode(vm->L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_ON);
+}
+
 int vm_wants_jit(struct vm *vm, const char *refusal)
 {
-    if (vm->opts.control && !vm->jit_refusal)
+    int unknown = vm->opts.control && !vm->settled;
+
+    if (unknown && !vm->jit_refusal)
         vm->jit_refusal = mem_strdup(refusal);
-    return vm->opts.control;
+    return unknown || vm->opts.jit;
 }
 
 const char *vm_jit_refusal(const struct vm *vm)

@@ -39,7 +39,7 @@ struct vm_opts {
     const char *name; /* of the thread, such as "lua-1" */
     const char *path; /* package.path and package.cpath; NULL: LuaJIT's own */
     const char *cpath;
-    int control;                      /* 1: runs the script to learn what jit is to be */
+    int control;                      /* 1: the VM that reads the script first: vm_settle() */
     int (*open)(struct lua_State *L); /* what require "groupcache.core" calls */
     const char *prelude;              /* a module that is required before the script; NULL: none */
     struct net *net;                  /* borrowed; NULL: getters cannot fetch */
@@ -62,11 +62,18 @@ void vm_free(struct vm *vm);
 enum err vm_run_script(struct vm *vm, const char *path, const char *text, size_t n,
                        struct error *e);
 
-/* 1 while vm_run_script() runs: only then may groups be defined. */
+/* 1 while vm_run_script() runs: only then may groups and background functions be defined. */
 int vm_defining(const struct vm *vm);
 
-/* The script asks for the JIT, and is to be refused with `refusal` when the settings do not. 0, and
- * nothing is noted, unless the VM is a control VM: elsewhere they are known. */
+/* 1: it keeps the background functions that the script defines. */
+int vm_is_control(const struct vm *vm);
+
+/* What a control VM has learnt since its script has run: the settings, and the rest of the node.
+ * The other options stay. Nothing runs in the VM. */
+void vm_settle(struct vm *vm, const struct vm_opts *o);
+
+/* Whether the script may ask for the JIT. A control VM that is not settled does not know yet, and
+ * notes `refusal`, with which the script is refused when the settings say no. */
 int vm_wants_jit(struct vm *vm, const char *refusal);
 
 /* The first refusal that was noted, or NULL. */

@@ -162,6 +162,12 @@ enum err worker_start(struct worker *w, struct error *e)
     return ERR_OK;
 }
 
+void worker_settle(struct worker *w, const struct vm_opts *o)
+{
+    vm_settle(w->vm, o);
+    w->jit = o->jit;
+}
+
 static void set_end(struct worker *w, enum worker_end end)
 {
     atomic_store(&w->end, (int)end);
@@ -189,7 +195,7 @@ int worker_stop(struct worker *w, uint64_t until_ms)
     while (!atomic_load(&w->ended) && clock_ms() < until_ms)
         nanosleep(&pause, NULL);
     if (!atomic_load(&w->ended)) {
-        log_warn("script", "a getter is stuck in a C function and was left behind", "vm=%s",
+        log_warn("script", "Lua code is stuck in a C function and was left behind", "vm=%s",
                  worker_name(w));
         thread_leave_behind();
         return 0;
@@ -197,6 +203,11 @@ int worker_stop(struct worker *w, uint64_t until_ms)
     pthread_join(w->thread, NULL);
     w->started = 0;
     return 1;
+}
+
+int worker_ended(const struct worker *w)
+{
+    return !w->started || atomic_load(&w->ended);
 }
 
 void worker_retire(struct worker *w)
