@@ -32,10 +32,10 @@ enum { MAX_DEPTH = 8, MAX_PEERS = 10000 };
 
 /* --- script --- */
 
-/* A script and the VM it has run in: that of a worker which takes no loads, and has no thread. */
+/* A script and the VM it has run in: that of a control worker, which has no thread yet. */
 struct ran {
     struct worker *worker;
-    struct vm *vm; /* the worker's; NULL once closed */
+    struct vm *vm; /* the worker's; NULL once closed, or once a node has taken the worker */
     struct script *script;
 };
 
@@ -92,6 +92,16 @@ static int l_script(lua_State *L)
         return 1;
     drop_ran(s);
     return core_error(L, &e);
+}
+
+/* A node takes the worker. The script's text stays. */
+static struct worker *give_worker(struct ran *s)
+{
+    struct worker *w = s->worker;
+
+    s->worker = NULL;
+    s->vm = NULL;
+    return w;
 }
 
 /* Raises without a line: the script's is not known any more, and ours says nothing to its author.
@@ -339,7 +349,7 @@ static void check_settings(lua_State *L, int index, struct settings *out)
     }
 }
 
-/* core.node(script, settings) -> node | nil, message, code */
+/* core.node(script, settings) -> node | nil, message, code. The script is closed then. */
 static int l_node(lua_State *L)
 {
     struct ran *s = check_ran(L, 1);
@@ -357,7 +367,7 @@ static int l_node(lua_State *L)
     *slot = NULL;
     luaL_getmetatable(L, BIND_NODE);
     lua_setmetatable(L, -2);
-    *slot = node_start(&o, s->vm, &e);
+    *slot = node_start(&o, give_worker(s), &e);
     return *slot ? 1 : core_error(L, &e);
 }
 
@@ -447,7 +457,7 @@ static int l_node_wait(lua_State *L)
     return 1;
 }
 
-/* node:reload(script, settings) -> true | nil, message, code */
+/* node:reload(script, settings) -> true | nil, message, code. The script is closed then. */
 static int l_node_reload(lua_State *L)
 {
     struct node *n = bind_node_check(L, 1);
@@ -458,7 +468,7 @@ static int l_node_reload(lua_State *L)
 
     luaL_checktype(L, 3, LUA_TTABLE);
     peers = check_peers(L, 3, &count);
-    if (node_reload(n, s->script, s->vm, peers, count, &e))
+    if (node_reload(n, s->script, give_worker(s), peers, count, &e))
         return core_error(L, &e);
     lua_pushboolean(L, 1);
     return 1;

@@ -103,8 +103,9 @@ static const luaL_Reg functions[] = {
 
 __attribute__((visibility("default"))) int luaopen_groupcache_core(lua_State *L)
 {
-    const luaL_Reg *all[] = {functions, bind_core, bind_group,  bind_io,   bind_library, bind_loop,
-                             bind_node, bind_many, bind_change, bind_peek, bind_hits};
+    const luaL_Reg *all[] = {functions,    bind_core, bind_group, bind_io,
+                             bind_library, bind_loop, bind_node,  bind_many,
+                             bind_change,  bind_peek, bind_hits,  bind_background};
     size_t i;
 
     core_set_opener(L, luaopen_groupcache_core);

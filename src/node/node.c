@@ -7,11 +7,11 @@
  *   1 not ready                    load balancers look elsewhere
  *   2 refuse new connections       what is connected is still served
  *   3 wait for requests to end     or for the drain time to be over
- *   4 close the groups             ends all flights
+ *   4 end the background functions, close the groups: ends all flights
  *   5 stop the network thread      ends what it was doing, changes among them: nothing stays parked
  *   6 let them say so              what was parked gets its 503, if its client reads it
  *   7 stop the servers             libmicrohttpd aborts while a connection is suspended
- *   8 stop the workers             their fetches are refused by now
+ *   8 stop the workers             their fetches are refused by now; the control worker, too
  *   9 free */
 #include "node/node.h"
 
@@ -32,14 +32,22 @@
 #include "http/listen.h"
 #include "http/server.h"
 #include "net/net.h"
+#include "node/control.h"
 #include "node/group_peers.h"
 #include "node/node_stats.h"
 #include "node/workers.h"
 #include "peer/peers.h"
 #include "script/defs.h"
 #include "script/vm.h"
+#include "script/worker.h"
 
-enum { ADDRESS_BYTES = 300, DRAIN_POLL_MS = 5, LAST_WORDS_MS = 500, WATCH_MS = 100 };
+enum {
+    ADDRESS_BYTES = 300,
+    DRAIN_POLL_MS = 5,
+    LAST_WORDS_MS = 500,
+    WATCH_MS = 100,
+    CONTROL_MS = 2000
+};
 
 struct node {
     struct settings settings; /* a copy */
@@ -50,13 +58,15 @@ struct node {
     struct peers *peers;
     struct group_peers_set *group_peers; /* the contexts of the groups' loaders */
     struct changes *changes;
-    struct workers *workers; /* set once, before any flight can start */
+    struct workers *workers;  /* set once, before any flight can start */
+    struct control *control;  /* likewise */
+    size_t n_groups, n_peers; /* at the start */
     pthread_t watch;
     int watching;
     int data_fd, admin_fd; /* until a server takes it; -1: none */
     char address[ADDRESS_BYTES], admin_address[ADDRESS_BYTES];
     struct server *data, *admin; /* admin is NULL when data has both faces */
-    atomic_int ready;            /* set by the last step of the start */
+    atomic_int ready;            /* set once what was to be waited for has ended */
     atomic_int stopping;
 };
 
@@ -136,6 +146,7 @@ void node_stats(struct node *n, struct buf *out)
         .self = n->self,
         .uptime_ms = clock_ms() - n->started_ms,
         .workers = n->workers,
+        .control = n->control,
         .groups = n->groups,
         .peers = n->peers,
         .changes = n->changes,
@@ -205,15 +216,23 @@ static enum err start_peers(struct node *n, const struct node_opts *o, struct er
     return peers_set(n->peers, o->peers, o->n_peers, e);
 }
 
+/* What all VMs of the node are made with. */
+static struct vm_opts vm_opts_of(const struct node *n)
+{
+    struct vm_opts o = n->settings.vm;
+
+    o.net = n->net;
+    o.groups = n->groups;
+    o.changes = n->changes;
+    return o;
+}
+
 static enum err start_workers(struct node *n, const struct node_opts *o, struct vm *control,
                               struct error *e)
 {
-    struct workers_opts workers = {
-        .vm = n->settings.vm, .n = n->settings.workers, .loop = n->settings.loop};
+    const struct workers_opts workers = {
+        .vm = vm_opts_of(n), .n = n->settings.workers, .loop = n->settings.loop};
 
-    workers.vm.net = n->net;
-    workers.vm.groups = n->groups;
-    workers.vm.changes = n->changes;
     n->workers = workers_start(&workers, control, o->script, e);
     return n->workers ? ERR_OK : e->code;
 }
@@ -225,6 +244,7 @@ static void *watch_main(void *arg)
 
     while (!atomic_load(&n->stopping)) {
         workers_watch(n->workers, clock_ms());
+        control_watch(n->control, clock_ms());
         nanosleep(&pause, NULL);
     }
     return NULL;
@@ -291,22 +311,45 @@ static enum err start_servers(struct node *n, struct error *e)
     return n->data ? ERR_OK : e->code;
 }
 
-static void log_started(const struct node *n, size_t n_peers, const struct defs *ds)
+static void log_listening(const struct node *n)
 {
     if (n->admin)
         log_info("node", "listening for operators", "addr=%s", n->admin_address);
     log_info("node", "listening", "addr=%s", n->address);
+}
+
+/* Also called by the control worker's thread, and again after a reload. */
+static void be_ready(void *ctx)
+{
+    struct node *n = ctx;
+
+    if (atomic_exchange(&n->ready, 1))
+        return;
     log_info("node", "ready", "groups=%zu peers=%zu self=%s workers=%llu dialect=%s ms=%llu",
-             defs_count(ds), n_peers, n->self, (unsigned long long)n->settings.workers,
+             n->n_groups, n->n_peers, n->self, (unsigned long long)n->settings.workers,
              dialect_name(n->settings.peers.dialect),
              (unsigned long long)(clock_ms() - n->started_ms));
 }
 
+/* The last step: what the script has run from now on may use all of the node. Takes the worker. */
+static enum err start_control(struct node *n, struct worker *control, struct error *e)
+{
+    const struct vm_opts o = vm_opts_of(n);
+
+    log_listening(n);
+    if (control_take_over(n->control, control, &o, e))
+        return e->code;
+    if (!atomic_load(&n->ready))
+        log_info("node", "not ready before background functions have ended", "%s", "");
+    return ERR_OK;
+}
+
 static void node_free(struct node *n);
 
-struct node *node_start(const struct node_opts *o, struct vm *control, struct error *e)
+struct node *node_start(const struct node_opts *o, struct worker *control, struct error *e)
 {
     struct node *n = mem_zalloc(sizeof(*n));
+    struct vm *vm = worker_vm(control);
 
     mem_share_heap(); /* no thread of the node has one of its own yet */
     settings_copy(&n->settings, &o->settings);
@@ -314,14 +357,20 @@ struct node *node_start(const struct node_opts *o, struct vm *control, struct er
     n->started_ms = clock_ms();
     n->groups = groups_new();
     n->changes = changes_new(peers_of);
+    n->control = control_new(be_ready, n);
+    n->n_groups = defs_count(vm_defs(vm));
+    n->n_peers = o->n_peers;
     if (listen_first(n, e) || start_net(n, e) || start_peers(n, o, e) ||
-        set_groups(n, vm_defs(control), e) || start_workers(n, o, control, e) ||
-        start_watch(n, e) || start_servers(n, e)) {
+        set_groups(n, vm_defs(vm), e) || start_workers(n, o, vm, e) || start_watch(n, e) ||
+        start_servers(n, e)) {
+        worker_free(control);
         node_free(n);
         return NULL;
     }
-    atomic_store(&n->ready, 1);
-    log_started(n, o->n_peers, vm_defs(control));
+    if (start_control(n, control, e)) {
+        node_free(n);
+        return NULL;
+    }
     return n;
 }
 
@@ -375,21 +424,37 @@ static size_t remove_groups(struct node *n, const struct defs *ds)
 
 /* The new VMs take over before their groups can be asked for, so that a load never comes to a VM
  * that does not know its group; a group that goes is out of reach before its last VM is. */
-enum err node_reload(struct node *n, const struct script *script, struct vm *control,
-                     const char *const *peers, size_t n_peers, struct error *e)
+static enum err reload_all_but_control(struct node *n, const struct script *script,
+                                       struct vm *control, const char *const *peers, size_t n_peers,
+                                       size_t *gone, struct error *e)
 {
-    uint64_t began_ms = clock_ms();
-    size_t gone;
+    const struct defs *ds = vm_defs(control);
 
-    if (peers_check(n->peers, peers, n_peers, e) || check_groups(n, vm_defs(control), e) ||
+    if (peers_check(n->peers, peers, n_peers, e) || check_groups(n, ds, e) ||
         workers_reload(n->workers, control, script, e))
         return e->code;
-    gone = remove_groups(n, vm_defs(control));
-    if (set_groups(n, vm_defs(control), e) || peers_set(n->peers, peers, n_peers, e))
+    *gone = remove_groups(n, ds);
+    if (set_groups(n, ds, e) || peers_set(n->peers, peers, n_peers, e))
         return e->code;
-    log_info("node", "reloaded", "groups=%zu removed=%zu peers=%zu ms=%llu",
-             defs_count(vm_defs(control)), gone, n_peers,
-             (unsigned long long)(clock_ms() - began_ms));
+    return ERR_OK;
+}
+
+enum err node_reload(struct node *n, const struct script *script, struct worker *control,
+                     const char *const *peers, size_t n_peers, struct error *e)
+{
+    const struct vm_opts o = vm_opts_of(n);
+    struct vm *vm = worker_vm(control);
+    uint64_t began_ms = clock_ms();
+    size_t gone = 0, n_groups = defs_count(vm_defs(vm));
+
+    if (reload_all_but_control(n, script, vm, peers, n_peers, &gone, e)) {
+        worker_free(control);
+        return e->code;
+    }
+    if (control_take_over(n->control, control, &o, e))
+        return e->code;
+    log_info("node", "reloaded", "groups=%zu removed=%zu peers=%zu ms=%llu", n_groups, gone,
+             n_peers, (unsigned long long)(clock_ms() - began_ms));
     return ERR_OK;
 }
 
@@ -465,16 +530,22 @@ static void close_group(void *arg, struct group *g)
 /* Steps 4 to 9. */
 static void node_free(struct node *n)
 {
+    uint64_t until_ms = clock_ms() + CONTROL_MS;
+    int ended;
+
     atomic_store(&n->stopping, 1);
     if (n->watching)
         pthread_join(n->watch, NULL);
+    control_quit(n->control);
     groups_each(n->groups, close_group, NULL);
     net_end(n->net);
     wait_a_while(n, 1, LAST_WORDS_MS, NULL, NULL);
     server_stop(n->data);
     server_stop(n->admin);
-    if (n->workers && !workers_stop(n->workers))
+    ended = !n->workers || workers_stop(n->workers);
+    if (!control_stop(n->control, until_ms) || !ended)
         return; /* a stuck thread may still use what is left: it is the process's end or a leak */
+    control_free(n->control);
     workers_free(n->workers);
     net_stop(n->net);
     changes_free(n->changes);

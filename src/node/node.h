@@ -17,7 +17,7 @@ struct changes;
 struct group;
 struct node;
 struct script;
-struct vm;
+struct worker;
 
 struct node_opts {
     struct settings settings;
@@ -26,19 +26,22 @@ struct node_opts {
     const struct script *script; /* run once in every worker VM */
 };
 
-/* Starts a node with the groups that `control`, a VM in which the script has run, has defined.
- * Copies the options, borrows control for the call. Serves when it returns. NULL and e says which
- * setting is wrong, what is taken, or where the VMs disagree. */
-struct node *node_start(const struct node_opts *o, struct vm *control, struct error *e);
+/* Starts a node with the groups that the script has defined in the VM of `control`, a worker
+ * without a thread. Copies the options, takes control, also when it fails. Serves when it returns,
+ * and is ready when the background functions are that it waits for. NULL and e says which setting
+ * is wrong, what is taken, or where the VMs disagree. */
+struct node *node_start(const struct node_opts *o, struct worker *control, struct error *e);
 
 /* Where it listens, "host:port". */
 const char *node_address(const struct node *n);
 const char *node_admin_address(const struct node *n);
 
-/* Takes the groups and getters of another script, which has run in `control`, and the peer list.
- * Groups whose name stays keep what they hold; loads under way end on the old VMs. On an error
- * nothing has changed, but for NOMEM. */
-enum err node_reload(struct node *n, const struct script *script, struct vm *control,
+/* Takes the groups, getters and background functions of another script, which has run in the VM of
+ * `control`, and the peer list. Takes control as node_start() does. No background function of the
+ * old script runs any more when one of the new begins, unless it is stuck in C. Groups whose name
+ * stays keep what they hold; loads under way end on the old VMs. On an error nothing has changed,
+ * but for NOMEM. */
+enum err node_reload(struct node *n, const struct script *script, struct worker *control,
                      const char *const *peers, size_t n_peers, struct error *e);
 
 /* Replaces the peer list, as peers_set() says. */
