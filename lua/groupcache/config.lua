@@ -163,7 +163,7 @@ end
 local function complete_connections(s)
   local _, descriptors = core.limits()
   local per_worker = PER_WORKER + (s.loop == "plain" and 0 or PER_LOOP)
-  local others = OTHER_DESCRIPTORS + per_worker * s.workers + PER_HTTP_THREAD * s.http_threads
+  local others = OTHER_DESCRIPTORS + per_worker * (s.workers + 1) + PER_HTTP_THREAD * s.http_threads
   local room = math.floor((descriptors - others - CLIENT_DESCRIPTORS) / 1.1)
   if s.max_connections and s.max_connections > room then
     return nil, ("max_connections is %d, and the limit of %d open files allows %d: raise it with "
@@ -246,8 +246,9 @@ function config.settle(script, flags, path)
   return complete(checked)
 end
 
--- The settled settings of a script that has run; or nil, message.
-local function settle(script, path, flags)
+-- The settled settings of a script that has run; or nil, message. `loop` is the event loop of the
+-- node that runs already, if there is one.
+local function settle(script, path, flags, loop)
   local settings, err = script:settings()
   if not settings then
     return nil, err
@@ -262,9 +263,10 @@ local function settle(script, path, flags)
   if #script:groups() == 0 then
     return nil, path .. ' defines no group: call groupcache.group("name", { getter = ... })'
   end
-  if settings.loop ~= "plain" then
+  loop = loop or settings.loop
+  if loop ~= "plain" then
     local ok
-    ok, err = script:open_loop(settings.loop) -- in this VM nothing runs it
+    ok, err = script:open_loop(loop)
     if not ok then
       return nil, err
     end
@@ -273,14 +275,15 @@ local function settle(script, path, flags)
 end
 
 --- Runs the script in a VM of its own and settles the settings of a node made from it.
+-- @param loop the event loop of the node that is to take the script; nil: what the settings say
 -- @return the script, complete settings; or nil, message, code
-function config.prepare(path, flags)
+function config.prepare(path, flags, loop)
   local script, err = core.script(path)
   if not script then
     return nil, err
   end
   local settings
-  settings, err = settle(script, path, flags)
+  settings, err = settle(script, path, flags, loop)
   if not settings then
     script:close() -- a whole VM, which the collector takes for a few bytes
     return nil, err

@@ -294,7 +294,7 @@ describe("a background function", function()
         groupcache.background(function() say "quick" end, { ready = true })
       ]], { ready = false })
       wait(function() return #said(r) == 1 end)
-      assert.is_true(SLOW or readiness() == "503 starting")
+      assert(SLOW or readiness() == "503 starting")
       wait(function() return readiness() == "200 ready" end, "it is ready")
       assert.is_truthy(n:logged(
         'level=warn mod=script msg="the node waits for a background function no longer" '
@@ -395,6 +395,23 @@ describe("a background function", function()
       wait(function() return stats("old").runs > before end)
     end)
 
+    it("has the event loop that the node was started with", function()
+      if (node.loop or "plain") ~= "plain" then
+        return -- that goes before the script
+      end
+      start "-- nothing"
+      reload [[
+        groupcache.background(function()
+          groupcache.sleep(0.001)
+          say(package.loaded.cqueues and "cqueues" or "plain")
+        end, { name = "b" })
+        return { loop = "cqueues" }
+      ]]
+      wait(function() return has_ended "b" end)
+      assert.same({ "plain" }, said(r))
+      assert.is_truthy(n:logged "a changed setting takes a restart[^\n]*loop")
+    end)
+
     local function entries(kind)
       local count = 0
       for name in lfs.dir(("/proc/%d/%s"):format(n.process.pid, kind)) do
@@ -440,6 +457,7 @@ describe("a background function", function()
         groupcache.background(function()
           say "in C"
           os.execute("until [ -e " .. rig.dir .. "/open-c ]; do sleep 0.02; done")
+          groupcache.sleep(0)
           say "came out"
         end, { name = "b" })
       ]]

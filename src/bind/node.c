@@ -221,8 +221,8 @@ static int l_script_groups(lua_State *L)
     return 1;
 }
 
-/* script:open_loop(name) -> true | nil, message, code: whether its VMs could have that event loop.
- * Once. */
+/* script:open_loop(name) -> true | nil, message, code: has its VM run that event loop, as those of
+ * the workers. Once. */
 static int l_script_open_loop(lua_State *L)
 {
     struct ran *s = check_ran(L, 1);
