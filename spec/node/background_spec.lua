@@ -567,8 +567,12 @@ prog.lua:1: groupcache.background is for node scripts
     r = rig.new()
     local script = r:file("node.lua", source [[
       local g = groupcache.group("g", { getter = function(key) return "v:" .. key end })
-      groupcache.background(function() say(g:get "k") end, { name = "b", ready = true })
-      groupcache.background(function() while true do end end, { name = "loops" })
+      local done = false
+      groupcache.background(function() say(g:get "k") done = true end, { name = "b", ready = true })
+      groupcache.background(function()
+        while not done do groupcache.sleep(0.001) end
+        while true do end
+      end, { name = "loops" })
     ]])
     program.says("1|0\nv:k||main\nclosed\n", ([[
       local node = assert(groupcache.start { script = %q, listen = "127.0.0.1:0", workers = 1 })
