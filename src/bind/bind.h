@@ -7,10 +7,11 @@
  *
  * One file a subject: open.c opens the module, core.c is what all others stand on, which.c says
  * which group a call is about, handle.c what a program gets at a group through. group.c defines and
- * asks groups, hits.c asks them for what is there, io.c waits for HTTP and time, loop.c is for the
- * Lua side of other event loops, library.c asks groups from a program of its own, node.c runs
- * nodes; many.c asks for many keys, change.c sets and removes, peek.c looks, each for getters and
- * for programs; encode.c and decode.c are between values and bytes. */
+ * asks groups, background.c defines functions that run beside getters, hits.c asks them for what is
+ * there, io.c waits for HTTP and time, loop.c is for the Lua side of other event loops, library.c
+ * asks groups from a program of its own, node_script.c runs node scripts, node.c runs nodes; many.c
+ * asks for many keys, change.c sets and removes, peek.c looks, each for getters and for programs;
+ * encode.c and decode.c convert between values and bytes. */
 #ifndef BIND_H
 #define BIND_H
 
@@ -22,7 +23,8 @@ struct node;
 
 /* The functions of each file, ended by NULL. */
 extern const luaL_Reg bind_core[], bind_group[], bind_io[], bind_library[], bind_loop[],
-    bind_node[], bind_many[], bind_change[], bind_peek[], bind_hits[], bind_encode[], bind_decode[];
+    bind_node[], bind_many[], bind_change[], bind_peek[], bind_hits[], bind_encode[], bind_decode[],
+    bind_background[], bind_node_script[];
 
 /* The metatable of a node, and the node at that index, not closed. Raises. */
 #define BIND_NODE "groupcache.node"
@@ -31,6 +33,7 @@ struct node *bind_node_check(lua_State *L, int index);
 /* Make the metatables of each file's userdata. */
 void bind_core_open(lua_State *L);
 void bind_handle_open(lua_State *L);
+void bind_node_script_open(lua_State *L);
 void bind_node_open(lua_State *L);
 void bind_library_open(lua_State *L);
 void bind_loop_open(lua_State *L);

@@ -27,18 +27,24 @@ enum server_face {
     SERVER_ADMIN = 2 /* /stats */
 };
 
+/* X(type, name): the settings of a node that its servers are made with (node/settings.h). */
+#define SERVER_SETTINGS(X)                                                                         \
+    X(uint64_t, max_connections) /* beyond it a request gets 503 and its connection ends */        \
+    X(uint64_t, max_key_bytes)   /* a longer key is 400 */                                         \
+    X(enum dialect, dialect)                                                                       \
+    X(const char *, base_path) /* starts and ends with a slash */
+
 struct server_opts {
-    unsigned faces;           /* enum server_face, or-ed */
-    int fd;                   /* a listening socket (listen.h), which the server takes */
-    const char *address;      /* where that is, for messages */
-    unsigned threads;         /* of the pool, at least 1 */
-    unsigned max_connections; /* beyond it a request gets 503 and its connection ends */
-    size_t max_key_bytes;     /* a longer key is 400 */
-    enum dialect dialect;
-    const char *base_path; /* starts and ends with a slash */
+    unsigned faces;        /* enum server_face, or-ed */
+    int fd;                /* a listening socket (listen.h), which the server takes */
+    const char *address;   /* where that is, for messages */
+    unsigned threads;      /* of the pool, at least 1 */
     struct groups *groups; /* borrowed, as is the next */
     struct changes *changes;
     struct spool *access; /* borrowed: where the access log goes; NULL: there is none */
+#define X(type, name) type name;
+    SERVER_SETTINGS(X)
+#undef X
 
     /* Both on HTTP threads. not_ready says why /readyz is 503, NULL while it is 200; stats writes
      * /stats as JSON. */

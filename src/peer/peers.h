@@ -17,13 +17,19 @@ struct net;
 struct peer;
 struct peers;
 
+/* X(type, name): the settings of a node that its peers are made with (node/settings.h). */
+#define PEERS_SETTINGS(X)                                                                          \
+    X(enum dialect, dialect)                                                                       \
+    X(const char *, base_path)      /* starts and ends with a slash */                             \
+    X(enum hash_kind, hash)         /* of the ring: one that the dialect has */                    \
+    X(uint64_t, replicas)           /* points a peer has on the ring */                            \
+    X(uint64_t, connect_timeout_ms) /* of an exchange; the load bounds its answer */
+
 struct peers_opts {
-    enum dialect dialect;
-    const char *self;            /* this node's URL, byte for byte as in every node's list */
-    const char *base_path;       /* starts and ends with a slash */
-    enum hash_kind hash;         /* of the ring: one that the dialect has */
-    unsigned replicas;           /* points a peer has on the ring */
-    uint64_t connect_timeout_ms; /* of an exchange; its answer may take as long as the load may */
+    const char *self; /* this node's URL, byte for byte as in every node's list */
+#define X(type, name) type name;
+    PEERS_SETTINGS(X)
+#undef X
 };
 
 /* One line of /stats. */
