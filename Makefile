@@ -258,7 +258,7 @@ guard: ## instructions of the hot paths against bench/baseline.txt; RENEW=1 writ
 
 # An input that ends a target is kept in $(BUILD)/fuzz; `build/fuzz/fetch FILE` runs it again.
 FUZZ_SECONDS ?= 60
-FUZZ_SRCS     = $(wildcard src/base/*.c) src/net/net.c src/net/fetch.c src/net/head.c src/net/request.c
+FUZZ_SRCS     = $(wildcard src/base/*.c src/net/*.c)
 FUZZ_FLAGS    = -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
 
 fuzz: ## hostile answers against the HTTP client, for FUZZ_SECONDS [60]

@@ -28,10 +28,7 @@ local CIRCLES = {}
 
 -- Files that are longer than MAX_LINES: this table may only get shorter.
 local MAX_LINES = 600
-local LONG = {
-  ["src/net/fetch.c"] = true, -- until these are divided
-  ["src/net/net.c"] = true,
-}
+local LONG = {}
 
 -- An exported function has the name of its file in front: lru.c has lru_*, and lrus_* for a set of
 -- them; peer/get.c may say peer_get_*. These have not; there may only be fewer.
@@ -71,8 +68,8 @@ local WITHOUT_SPEC = {
 -- Third-party header, or one of ours that includes it -> patterns of the sources that may do so.
 local ROOMS = {
   ["^microhttpd%.h$"] = { "^src/http/[%w_]+%.c$" },
-  ["^curl/"] = { "^src/net/net%.c$", "^src/net/net_curl%.h$", "^src/net/fetch%.c$" },
-  ["^net/net_curl%.h$"] = { "^src/net/net%.c$", "^src/net/fetch%.c$" },
+  ["^curl/"] = { "^src/net/net%.c$", "^src/net/net_curl%.h$", "^src/net/fetch[%w_]*%.[ch]$" },
+  ["^net/net_curl%.h$"] = { "^src/net/net%.c$", "^src/net/fetch[%w_]*%.[ch]$" },
   ["^protobuf%-c/"] = { "^src/wire/[%w_]+%.c$", "^proto/" },
   ["%.pb%-c%.h$"] = { "^src/wire/[%w_]+%.c$", "^proto/" },
   ["^lua%.h$"] = { "^src/script/[%w_]+%.c$", "^src/bind/[%w_]+%.[ch]$", "^src/main%.c$" },

@@ -60,6 +60,7 @@
 ---@field pass_headers? string[] request headers that the getter may see; default none
 ---@field peers? string[] URLs of the nodes that share this group, this one too, {} for none; default: the node's
 ---@field local_only? boolean every key is this node's own: no other node is asked; default false
+---@field query? "refuse"|"key" what a query in a client's URL means; default "refuse"
 ---@field writable? boolean clients may set and remove over HTTP; default false
 
 --- What a node script may return. A flag or GROUPCACHE_NAME in the environment goes before it.

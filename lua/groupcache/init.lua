@@ -14,6 +14,7 @@ local wait = require "groupcache.wait"
 local groupcache = { _VERSION = core.version }
 
 local HOT = { sample = 0, always = 1, never = 2, rate = 3 } -- enum hot_policy
+local QUERY = { refuse = 0, key = 1 } -- enum query_policy
 local EVICTION = { lru = 0, sieve = 1 } -- enum eviction
 
 local MAX_NAME = 255
@@ -34,6 +35,7 @@ local function engine_numbers(o)
     hot = HOT[o.hot],
     local_only = o.local_only and 1 or 0,
     writable = o.writable and 1 or 0,
+    query = QUERY[o.query],
   }
 end
 

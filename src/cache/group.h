@@ -23,6 +23,12 @@
 struct group;
 struct peer;
 
+/* What a client's query means (/cache/GROUP/KEY?QUERY). */
+enum query_policy {
+    QUERY_REFUSE, /* nothing: the request is refused */
+    QUERY_KEY     /* it is a part of the key, with its question mark */
+};
+
 /* Which answers of peers are kept in the hot cache. */
 enum hot_policy {
     HOT_SAMPLE, /* Go's one in ten */
@@ -45,7 +51,8 @@ enum hot_policy {
     X(uint64_t, eviction, EVICT_LRU)          /* enum eviction */                                  \
     X(uint64_t, hot, HOT_SAMPLE)              /* enum hot_policy */                                \
     X(uint64_t, local_only, 0)                /* 1: every key is this node's own */                \
-    X(uint64_t, writable, 0)                  /* 1: clients may set and remove over HTTP */
+    X(uint64_t, writable, 0)                  /* 1: clients may set and remove over HTTP */        \
+    X(uint64_t, query, QUERY_REFUSE)          /* enum query_policy */
 
 struct group_opts {
 #define X(type, name, def) type name;
@@ -152,6 +159,10 @@ enum err group_finish_value(struct flight *f, const void *value, size_t n, const
 void group_finish_error(struct flight *f, enum err code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Ends the flight with NOTFOUND. ttl_ms is how long that may be kept: 0 or less not at all, NULL
+ * for the group's negative_ttl. */
+void group_load_not_found(struct flight *f, const char *text, const double *ttl_ms);
+
 /* Loaders: the peer could not be used. Counts a peer error, gives back the reference, and lets our
  * getter load the key for all the waiters. */
 void group_fallback(struct flight *f);
@@ -176,6 +187,10 @@ struct item *group_keep_item(struct group *g, uint32_t hash, const void *key, si
 
 /* A ttl above 0 in whole milliseconds: rounded up, so never 0; a hundred years at most. */
 uint64_t group_keep_whole_ms(double ttl_ms);
+
+/* The clock_ms() time at which a value with a getter's ttl_ms expires; in the past for 0, less and
+ * nan. */
+uint64_t group_keep_ends_ms(double ttl_ms);
 
 /* The expires_ms of a value that has no ttl of its own. */
 uint64_t group_keep_expiry_ms(struct group *g);

@@ -81,7 +81,7 @@ uint64_t group_keep_whole_ms(double ttl_ms)
     return whole + ((double)whole < ms);
 }
 
-static uint64_t expiry_ms(double ttl_ms)
+uint64_t group_keep_ends_ms(double ttl_ms)
 {
     if (!(ttl_ms > 0))
         return 1; /* expired from the start */
@@ -100,7 +100,7 @@ struct item *group_keep_item(struct group *g, uint32_t hash, const void *key, si
         return NULL;
     }
     it = item_new(key, key_len, hash, value, n,
-                  ttl_ms ? expiry_ms(*ttl_ms) : group_keep_expiry_ms(g));
+                  ttl_ms ? group_keep_ends_ms(*ttl_ms) : group_keep_expiry_ms(g));
     if (!it)
         error_set(e, ERR_NOMEM, "no memory for a value of %zu bytes", n);
     return it;
@@ -288,7 +288,7 @@ static void keep_negative_locked(struct group *g, const struct flight *f, struct
 
     /* A stale value is no longer true. */
     group_keep_take_out_locked(g, f->hash, f->key, f->key_len, a);
-    if (f->kind == FLIGHT_LOCAL && g->opts.negative_ttl_ms)
+    if (f->kind == FLIGHT_LOCAL && !r->expires_ms && g->opts.negative_ttl_ms)
         r->expires_ms = clock_ms() + g->opts.negative_ttl_ms;
     if (!r->expires_ms)
         return;

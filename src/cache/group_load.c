@@ -283,6 +283,16 @@ void group_finish_error(struct flight *f, enum err code, const char *fmt, ...)
     group_finish(f, &r);
 }
 
+void group_load_not_found(struct flight *f, const char *text, const double *ttl_ms)
+{
+    struct result r = {.item = NULL};
+
+    error_set(&r.err, ERR_NOTFOUND, "%s", text);
+    if (ttl_ms)
+        r.expires_ms = group_keep_ends_ms(*ttl_ms);
+    group_finish(f, &r);
+}
+
 /* The local flight has ended, and ends the remote flight that waited for it. */
 static void fallback_wake(struct waiter *w, const struct result *r)
 {

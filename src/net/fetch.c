@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* fetch.c - one HTTP exchange: checked and copied by the caller's thread, run by the network's.
+/* fetch.c - one HTTP exchange, run by the network thread.
  *
- * A fetch is one allocation: the struct, the list of its header lines, then all bytes. It has a
- * reference for the caller, one for the network thread until done has run, and one for a
- * cancellation on its way. It also holds the net, so that a late fetch_cancel() finds an inbox
- * that refuses instead of freed memory.
+ * A fetch has a reference for the caller, one for the network thread until done has run, and one
+ * for a cancellation on its way. It also holds the net, so that a late fetch_cancel() finds an
+ * inbox that refuses instead of freed memory.
  *
  * Each exchange has an easy handle of its own. One that is used again carries libcurl's store of
  * headers into the next exchange (7.88 writes into freed memory when an answer begins with a folded
@@ -23,7 +22,6 @@
  * Not here: the event loop (net.c), which peer to ask and when to try another (peers). */
 #include "net/fetch.h"
 
-#include <limits.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -33,204 +31,16 @@
 
 #include "base/inbox.h"
 #include "base/mem.h"
-#include "net/head.h"
+#include "net/fetch_in.h"
 #include "net/net.h"
-#include "net/net_curl.h"
-#include "net/request.h"
-#include "net/token.h"
 
 enum {
-    DEFAULT_CONNECT_MS = 1000,
-    DEFAULT_TIMEOUT_MS = 5000,
-    DEFAULT_MAX_BYTES = 8 << 20,
     RESERVE_MAX = 1 << 20, /* memory given to an announced length before its bytes come */
     IDLE_S = 45,           /* a connection unused for longer is not used again */
     LIFETIME_S = 300       /* nor one that is older */
 };
 
-/* How the exchange is put to libcurl. */
-enum kind { KIND_GET, KIND_HEAD, KIND_BODY };
-
-struct fetch {
-    atomic_uint refs;
-    atomic_int ended;     /* done is about to run, or has */
-    atomic_int cancelled; /* a cancellation is on its way, or was */
-    struct net *net;      /* a reference */
-    struct msg begin, cancel;
-    size_t (*data)(void *ctx, const char *bytes, size_t n);
-    void (*done)(void *ctx, struct fetch *f);
-    void *ctx;
-
-    /* set before the start */
-    enum kind kind;
-    const char *url, *method, *ca_file; /* in the fetch; method is NULL when kind says it */
-    const char *host;                   /* in url, host_len bytes, with the port */
-    int host_len;
-    const void *send;
-    size_t send_len;
-    struct curl_slist *headers;
-    long connect_ms, timeout_ms;
-    size_t max_bytes;
-    int insecure;
-    int repeatable;        /* the other side may carry the request out twice */
-    const char *data_flaw; /* a literal */
-    const char *echo;      /* "Name: value", or NULL */
-
-    /* the network thread's */
-    struct transfer transfer;
-    char text[CURL_ERROR_SIZE]; /* libcurl's words about a failure */
-    unsigned sent;              /* how often the request was about to go out */
-    int stale;                  /* the kept connection was none to be used */
-    struct head head;           /* of the answer */
-    const char *flaw;           /* why we gave the answer up, NULL when we did not */
-    struct buf body;
-    enum fetch_phase phase;
-    int status;
-    struct error error;
-};
-
 static const struct error no_error;
-
-/* --- the copy --- */
-
-/* Header lines libcurl adds by itself; an empty value keeps them off. What the caller has set
- * stands before them and wins. The last two are only added to a body. */
-static char no_accept[] = "Accept:", no_type[] = "Content-Type:", no_expect[] = "Expect:";
-static char *const unwanted[] = {no_accept, no_type, no_expect};
-
-enum { N_UNWANTED = sizeof(unwanted) / sizeof(unwanted[0]), N_UNWANTED_BARE = 1 };
-
-static const char *method_of(const struct fetch_opts *o)
-{
-    return o->method ? o->method : "GET";
-}
-
-static enum kind kind_of(const struct fetch_opts *o)
-{
-    const char *m = method_of(o);
-
-    if (!strcmp(m, "HEAD"))
-        return KIND_HEAD;
-    /* These say Content-Length: 0 when they have no body, for servers that insist on a length. */
-    if (o->body || !strcmp(m, "PUT") || !strcmp(m, "POST") || !strcmp(m, "PATCH"))
-        return KIND_BODY;
-    return KIND_GET;
-}
-
-static size_t list_size(const struct fetch_opts *o)
-{
-    return (o->n_headers + N_UNWANTED) * sizeof(struct curl_slist);
-}
-
-static size_t copy_size(const struct fetch_opts *o)
-{
-    size_t i, n = sizeof(struct fetch) + list_size(o) + strlen(o->url) + 1;
-
-    n += strlen(method_of(o)) + 1;
-    if (o->ca_file)
-        n += strlen(o->ca_file) + 1;
-    if (o->echo)
-        n += strlen(o->echo) + 1;
-    for (i = 0; i < o->n_headers; i++)
-        n += strlen(o->headers[i]) + 1;
-    return o->body ? n + o->body_len : n;
-}
-
-static char *copy(char **at, const void *bytes, size_t n)
-{
-    char *out = *at;
-
-    if (n)
-        memcpy(out, bytes, n);
-    *at += n;
-    return out;
-}
-
-static char *copy_string(char **at, const char *s)
-{
-    return copy(at, s, strlen(s) + 1);
-}
-
-/* libcurl reads "Name:" as an order to send no such header, and "Name;" as one to send it empty. */
-static char *copy_header(char **at, const char *line)
-{
-    char *out = copy_string(at, line);
-    size_t n = token_len(out, strlen(out));
-
-    if (!out[n + 1 + strspn(out + n + 1, " \t")]) {
-        out[n] = ';';
-        out[n + 1] = '\0';
-    }
-    return out;
-}
-
-static void copy_headers(struct fetch *f, char **at, const struct fetch_opts *o)
-{
-    struct curl_slist *node = (struct curl_slist *)(void *)(f + 1);
-    struct curl_slist **end = &f->headers;
-    size_t i, n_unwanted = f->kind == KIND_BODY ? N_UNWANTED : N_UNWANTED_BARE;
-
-    for (i = 0; i < o->n_headers; i++, node++) {
-        node->data = copy_header(at, o->headers[i]);
-        *end = node;
-        end = &node->next;
-    }
-    for (i = 0; i < n_unwanted; i++, node++) {
-        node->data = unwanted[i];
-        *end = node;
-        end = &node->next;
-    }
-    *end = NULL;
-}
-
-/* The host and port, for messages: what may stand before them is a password. */
-static void find_host(struct fetch *f)
-{
-    const char *p = strstr(f->url, "://") + 3;
-    const char *end = p + strcspn(p, "/?#"), *at;
-
-    for (at = p; at < end; at++)
-        if (*at == '@')
-            p = at + 1;
-    f->host = p;
-    f->host_len = end - p < 100 ? (int)(end - p) : 100;
-}
-
-static long limit_ms(uint64_t ms, uint64_t otherwise)
-{
-    if (!ms)
-        ms = otherwise;
-    return ms < INT_MAX ? (long)ms : INT_MAX; /* as much as libcurl takes */
-}
-
-static void copy_opts(struct fetch *f, const struct fetch_opts *o)
-{
-    char *at = (char *)(f + 1) + list_size(o);
-
-    f->kind = kind_of(o);
-    copy_headers(f, &at, o);
-    f->url = copy_string(&at, o->url);
-    find_host(f);
-    if (f->kind == KIND_BODY || (f->kind == KIND_GET && strcmp(method_of(o), "GET") != 0))
-        f->method = copy_string(&at, method_of(o));
-    if (o->ca_file)
-        f->ca_file = copy_string(&at, o->ca_file);
-    if (o->echo)
-        f->echo = copy_string(&at, o->echo);
-    f->send_len = o->body ? o->body_len : 0;
-    f->send = copy(&at, o->body, f->send_len);
-    f->connect_ms = limit_ms(o->connect_timeout_ms, DEFAULT_CONNECT_MS);
-    f->timeout_ms = limit_ms(o->timeout_ms, DEFAULT_TIMEOUT_MS);
-    f->max_bytes = o->max_bytes ? o->max_bytes : DEFAULT_MAX_BYTES;
-    f->insecure = o->insecure;
-    f->repeatable = o->repeatable || request_is_idempotent(method_of(o));
-    f->data = o->data;
-    f->data_flaw = o->flaw;
-    f->done = o->done;
-    f->ctx = o->ctx;
-    head_init(&f->head, f->kind == KIND_HEAD);
-    buf_init(&f->body, f->data ? 0 : f->max_bytes);
-}
 
 /* --- the end --- */
 
@@ -614,30 +424,12 @@ static void cancel(struct msg *m)
 
 /* --- the public functions --- */
 
-static enum err check(const struct fetch_opts *o, struct error *e)
-{
-    enum err err = request_check_url(o->url, e);
-    size_t i;
-
-    if (!err && o->method)
-        err = request_check_method(o->method, o->body != NULL, e);
-    for (i = 0; !err && i < o->n_headers; i++)
-        err = request_check_header(o->headers[i], i, e);
-    return err;
-}
-
 struct fetch *fetch_start(struct net *n, const struct fetch_opts *o, struct error *e)
 {
-    struct fetch *f;
+    struct fetch *f = fetch_copy_opts(o, e);
 
-    if (check(o, e))
+    if (!f)
         return NULL;
-    f = mem_alloc(copy_size(o));
-    if (!f) {
-        error_set(e, ERR_NOMEM, "no memory for an HTTP request");
-        return NULL;
-    }
-    memset(f, 0, sizeof(*f));
     atomic_init(&f->refs, 2);
     atomic_init(&f->ended, 0);
     atomic_init(&f->cancelled, 0);
@@ -645,7 +437,8 @@ struct fetch *fetch_start(struct net *n, const struct fetch_opts *o, struct erro
     f->cancel.run = cancel;
     f->transfer.ended = on_ended;
     list_init(&f->transfer.link);
-    copy_opts(f, o);
+    head_init(&f->head, f->kind == KIND_HEAD);
+    buf_init(&f->body, f->data ? 0 : f->max_bytes);
     net_ref(n);
     f->net = n;
     if (o->here) {

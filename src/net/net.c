@@ -1,16 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* net.c - the loop of the network thread.
  *
- * libcurl names the sockets it waits for and when it wants to be called; both meet the inbox's
- * eventfd in one epoll set, so a turn costs what is ready, however many transfers wait. Handles
- * are added, reaped and reported only between calls into libcurl: no done function ever runs
- * inside one of its callbacks.
- *
- * A connection that libcurl no longer watches stays in the epoll set: most of them carry the next
- * exchange soon, and two system calls are saved each time. That is safe because every connection
- * is opened and closed through us. If one speaks while nobody listens, the other side has hung up,
- * or has sent bytes that the next exchange would take for its answer: it is closed at once,
- * drop_connection(). Descriptors libcurl makes for itself (its resolver's) get no such grace.
+ * libcurl names the sockets it waits for and when it wants to be called; the sockets meet the
+ * inbox's eventfd in one epoll set (sockets.h), so a turn costs what is ready, however many
+ * transfers wait. Handles are added, reaped and reported only between calls into libcurl: no done
+ * function ever runs inside one of its callbacks.
  *
  * A transfer's time is kept here and not by CURLOPT_TIMEOUT_MS, which sleeps while the transfer
  * waits for a free connection (7.88: it ran out only when one came free).
@@ -21,22 +15,19 @@
  * Not here: what an exchange asks for and what its end means (fetch.c). */
 #include "net/net.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/thread.h"
 #include "net/net_curl.h"
+#include "net/sockets.h"
 
 enum {
     DEFAULT_HOST_CONNECTIONS = 64,
@@ -46,13 +37,6 @@ enum {
 };
 
 static const uint64_t NEVER = UINT64_MAX;
-
-/* A descriptor libcurl has shown us, by its number. */
-struct watch {
-    unsigned char wanted;     /* EPOLLIN, EPOLLOUT: what libcurl waits for */
-    unsigned char registered; /* what the epoll set holds for it */
-    unsigned char connection; /* opened by net_open_socket() and not closed yet */
-};
 
 struct net {
     atomic_uint refs;
@@ -65,15 +49,11 @@ struct net {
     /* the thread's own from here on */
     CURLM *multi; /* NULL when a new one could not be built */
     CURLMcode broken;
-    int epoll;
+    struct sockets sockets;
     uint64_t curl_due_ns; /* real time, which libcurl goes by, not clock_ms(); 0: at once */
     uint64_t tick_due_ms; /* clock_ms() time */
     struct timers timers; /* of the transfers, in milliseconds of real time */
     struct list transfers;
-    int dead_end;            /* a socket whose other side is closed */
-    struct epoll_event *all; /* room for an event of every connection */
-    struct watch *watches;   /* by descriptor */
-    size_t n_watches;
 };
 
 /* --- the clock libcurl uses, which clock_advance() does not move --- */
@@ -105,129 +85,39 @@ static int on_timer(CURLM *multi, long ms, void *arg)
 
 /* --- descriptors --- */
 
-static struct watch *watch_of(struct net *n, int fd)
-{
-    size_t want = n->n_watches ? n->n_watches : 64;
-    struct watch *grown;
-
-    if (fd < 0)
-        return NULL;
-    if ((size_t)fd < n->n_watches)
-        return &n->watches[fd];
-    while (want <= (size_t)fd)
-        want *= 2;
-    grown = mem_realloc(n->watches, want * sizeof(*grown));
-    if (!grown)
-        return NULL;
-    memset(grown + n->n_watches, 0, (want - n->n_watches) * sizeof(*grown));
-    n->watches = grown;
-    n->n_watches = want;
-    return &n->watches[fd];
-}
-
-static void unregister(struct net *n, struct watch *w, int fd)
-{
-    struct epoll_event none = {0};
-
-    /* Fails when libcurl has closed the descriptor already, which did the same. */
-    epoll_ctl(n->epoll, EPOLL_CTL_DEL, fd, &none);
-    w->registered = 0;
-}
-
-/* Closes a connection that libcurl keeps: its number becomes a dead end, at which libcurl reads an
- * end of file when it next looks, and which it closes then. Merely shut down, one with unread bytes
- * would still seem alive to libcurl. */
-static void drop_connection(struct net *n, struct watch *w, int fd)
-{
-    if (w->registered)
-        unregister(n, w, fd);
-    if (dup3(n->dead_end, fd, O_CLOEXEC) < 0) {
-        log_warn("net", "cannot close a connection", "fd=%d error=\"%s\"", fd, strerror(errno));
-        shutdown(fd, SHUT_RDWR);
-    }
-}
-
-static int register_as(struct net *n, struct watch *w, int fd, unsigned char events)
-{
-    struct epoll_event ev = {.events = events, .data = {.fd = fd}};
-    int op = w->registered ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
-    int rc = epoll_ctl(n->epoll, op, fd, &ev);
-
-    /* A number that was closed and used again behind our back. */
-    if (rc && op == EPOLL_CTL_MOD && errno == ENOENT)
-        rc = epoll_ctl(n->epoll, EPOLL_CTL_ADD, fd, &ev);
-    else if (rc && op == EPOLL_CTL_ADD && errno == EEXIST)
-        rc = epoll_ctl(n->epoll, EPOLL_CTL_MOD, fd, &ev);
-    if (rc) {
-        log_warn("net", "cannot watch a connection", "fd=%d error=\"%s\"", fd, strerror(errno));
-        return -1;
-    }
-    w->registered = events;
-    return 0;
-}
-
-/* An idle connection has nothing to say; when it speaks all the same, we want to know. */
-static void watch_idle(struct net *n, struct watch *w, int fd)
-{
-    if (w->registered != EPOLLIN && register_as(n, w, fd, EPOLLIN))
-        drop_connection(n, w, fd);
-}
-
 static int on_socket(CURL *curl, curl_socket_t fd, int what, void *arg, void *unused)
 {
     struct net *n = arg;
-    struct watch *w = watch_of(n, fd);
+    unsigned events = 0;
 
     (void)curl;
     (void)unused;
-    if (!w)
-        return what == CURL_POLL_REMOVE ? 0 : -1;
-    w->wanted = 0;
     if (what == CURL_POLL_IN || what == CURL_POLL_INOUT)
-        w->wanted |= EPOLLIN;
+        events |= EPOLLIN;
     if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT)
-        w->wanted |= EPOLLOUT;
-    if (w->wanted) {
-        if (w->connection && w->wanted == w->registered)
-            return 0;
-        return register_as(n, w, fd, w->wanted);
-    }
-    if (!w->connection)
-        unregister(n, w, fd);
-    else
-        watch_idle(n, w, fd);
-    return 0;
+        events |= EPOLLOUT;
+    return sockets_want(&n->sockets, fd, events);
 }
 
 curl_socket_t net_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *addr)
 {
     struct net *n = arg;
-    int fd = socket(addr->family, addr->socktype | SOCK_CLOEXEC, addr->protocol);
-    struct watch *w;
+    int fd = sockets_open(&n->sockets, addr->family, addr->socktype, addr->protocol);
 
     (void)purpose;
-    if (fd < 0)
-        return CURL_SOCKET_BAD;
-    w = watch_of(n, fd);
-    if (!w) {
-        close(fd);
-        return CURL_SOCKET_BAD;
-    }
-    *w = (struct watch){.connection = 1};
-    return fd;
+    return fd < 0 ? CURL_SOCKET_BAD : fd;
 }
 
 int net_close_socket(void *arg, curl_socket_t fd)
 {
     struct net *n = arg;
-    struct watch *w = watch_of(n, fd);
 
-    if (w) {
-        if (w->registered)
-            unregister(n, w, fd);
-        *w = (struct watch){0};
-    }
-    return close(fd);
+    return sockets_close(&n->sockets, fd);
+}
+
+int net_drop_speakers(struct net *n)
+{
+    return sockets_drop_speakers(&n->sockets);
 }
 
 /* --- the CURLM --- */
@@ -311,15 +201,12 @@ void net_remove(struct net *n, struct transfer *t)
 static void watch_new(struct net *n, CURL *curl)
 {
     curl_socket_t fd = CURL_SOCKET_BAD;
-    struct watch *w;
     long made = 0;
 
     curl_easy_getinfo(curl, CURLINFO_NUM_CONNECTS, &made);
     if (made)
         curl_easy_getinfo(curl, CURLINFO_ACTIVESOCKET, &fd);
-    w = watch_of(n, fd);
-    if (w && w->connection && !w->registered)
-        watch_idle(n, w, fd);
+    sockets_watch(&n->sockets, fd);
 }
 
 static void reap(struct net *n)
@@ -400,56 +287,20 @@ static int wait_ms(const struct net *n)
     return wait;
 }
 
-/* Nobody waits for this descriptor. */
-static void on_idle_event(struct net *n, struct watch *w, int fd)
-{
-    char byte;
-
-    if (!w->connection) {
-        unregister(n, w, fd);
-        return;
-    }
-    if (recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0)
-        log_debug("net", "an idle connection spoke, closing it", "fd=%d", fd);
-    drop_connection(n, w, fd);
-}
-
-int net_drop_speakers(struct net *n)
-{
-    int max = (int)n->opts.max_connections + 1, dropped = 0, i, fd;
-    int count = epoll_wait(n->epoll, n->all, max, 0);
-    struct watch *w;
-
-    /* The set is level-triggered: what else is ready is told again. */
-    for (i = 0; i < count; i++) {
-        fd = n->all[i].data.fd;
-        w = fd == inbox_fd(n->inbox) ? NULL : watch_of(n, fd);
-        if (!w || !w->connection || w->wanted)
-            continue;
-        on_idle_event(n, w, fd);
-        dropped = 1;
-    }
-    return dropped;
-}
-
 static void on_event(struct net *n, const struct epoll_event *ev)
 {
-    int fd = ev->data.fd, events = 0;
-    struct watch *w = watch_of(n, fd);
+    unsigned got = sockets_take(&n->sockets, ev);
+    int events = 0;
 
-    if (!w)
+    if (!got)
         return;
-    if (!w->wanted) {
-        on_idle_event(n, w, fd);
-        return;
-    }
-    if (ev->events & (EPOLLIN | EPOLLHUP))
+    if (got & (EPOLLIN | EPOLLHUP))
         events |= CURL_CSELECT_IN;
-    if (ev->events & EPOLLOUT)
+    if (got & EPOLLOUT)
         events |= CURL_CSELECT_OUT;
-    if (ev->events & EPOLLERR)
+    if (got & EPOLLERR)
         events |= CURL_CSELECT_ERR;
-    act(n, fd, events);
+    act(n, ev->data.fd, events);
 }
 
 static void run_curl_timer(struct net *n)
@@ -477,7 +328,7 @@ static void turn(struct net *n)
 {
     struct epoll_event events[EVENTS_MAX];
     int inbox = inbox_fd(n->inbox), mail = 0;
-    int i, count = epoll_wait(n->epoll, events, EVENTS_MAX, wait_ms(n));
+    int i, count = epoll_wait(n->sockets.epoll, events, EVENTS_MAX, wait_ms(n));
 
     inbox_hold();
     for (i = 0; i < count; i++) {
@@ -506,13 +357,7 @@ static void close_down(struct net *n)
     inbox_drain(n->inbox); /* exchanges that had not begun see net_stopping() and end */
     end_all(n, &e);
     timers_deinit(&n->timers);
-    mem_free(n->watches);
-    n->watches = NULL;
-    n->n_watches = 0;
-    mem_free(n->all);
-    n->all = NULL;
-    close(n->dead_end);
-    close(n->epoll);
+    sockets_deinit(&n->sockets);
 }
 
 static void *net_main(void *arg)
@@ -552,30 +397,6 @@ static void set_opts(struct net *n, const struct net_opts *o)
         n->opts.tick_ms = DEFAULT_TICK_MS;
 }
 
-static int epoll_new(int inbox)
-{
-    struct epoll_event ev = {.events = EPOLLIN, .data = {.fd = inbox}};
-    int fd = epoll_create1(EPOLL_CLOEXEC);
-
-    if (fd < 0)
-        return -1;
-    if (!epoll_ctl(fd, EPOLL_CTL_ADD, inbox, &ev))
-        return fd;
-    close(fd);
-    return -1;
-}
-
-/* -1: no descriptor. */
-static int dead_end_new(void)
-{
-    int pair[2];
-
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair))
-        return -1;
-    close(pair[1]);
-    return pair[0];
-}
-
 struct net *net_start(const struct net_opts *opts, struct error *e)
 {
     struct net *n = mem_zalloc(sizeof(*n));
@@ -592,17 +413,8 @@ struct net *net_start(const struct net_opts *opts, struct error *e)
     n->inbox = inbox_new(e);
     if (!n->inbox)
         goto no_inbox;
-    n->epoll = epoll_new(inbox_fd(n->inbox));
-    if (n->epoll < 0) {
-        error_set(e, ERR_NOMEM, "epoll: %s", strerror(errno));
-        goto no_epoll;
-    }
-    n->dead_end = dead_end_new();
-    if (n->dead_end < 0) {
-        error_set(e, ERR_NOMEM, "socketpair: %s", strerror(errno));
-        goto no_dead_end;
-    }
-    n->all = mem_zalloc((n->opts.max_connections + 1) * sizeof(*n->all));
+    if (sockets_init(&n->sockets, inbox_fd(n->inbox), n->opts.max_connections, e))
+        goto no_sockets;
     n->multi = curl_ready ? NULL : multi_new(n);
     if (!n->multi) {
         error_set(e, ERR_NOMEM, "libcurl did not start");
@@ -615,11 +427,8 @@ struct net *net_start(const struct net_opts *opts, struct error *e)
 no_thread:
     curl_multi_cleanup(n->multi);
 no_multi:
-    mem_free(n->all);
-    close(n->dead_end);
-no_dead_end:
-    close(n->epoll);
-no_epoll:
+    sockets_deinit(&n->sockets);
+no_sockets:
     inbox_close(n->inbox);
     inbox_free(n->inbox);
 no_inbox:

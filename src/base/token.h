@@ -3,13 +3,15 @@
 #ifndef TOKEN_H
 #define TOKEN_H
 
-#include <ctype.h>
 #include <stddef.h>
-#include <string.h>
+#include <stdint.h>
 
+/* One bit for each byte: digits, letters and !#$%&'*+-.^_`|~ */
 static inline int token_byte(unsigned char c)
 {
-    return c < 0x80 && (isalnum(c) || (c && strchr("!#$%&'*+-.^_`|~", c)));
+    static const uint64_t bits[4] = {0x03ff6cfa00000000u, 0x57ffffffc7fffffeu, 0, 0};
+
+    return (int)(bits[c >> 6] >> (c & 63) & 1);
 }
 
 /* How many bytes of a token s begins with, n at most. */

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/* fetch_in.h - what the files of an exchange share; for net/fetch*.c only. */
+#ifndef FETCH_IN_H
+#define FETCH_IN_H
+
+#include <stdatomic.h>
+
+#include "base/inbox.h"
+#include "net/fetch.h"
+#include "net/head.h"
+#include "net/net_curl.h"
+
+/* How the exchange is put to libcurl. */
+enum fetch_kind { KIND_GET, KIND_HEAD, KIND_BODY };
+
+struct fetch {
+    atomic_uint refs;
+    atomic_int ended;     /* done is about to run, or has */
+    atomic_int cancelled; /* a cancellation is on its way, or was */
+    struct net *net;      /* a reference */
+    struct msg begin, cancel;
+    size_t (*data)(void *ctx, const char *bytes, size_t n);
+    void (*done)(void *ctx, struct fetch *f);
+    void *ctx;
+
+    /* set before the start */
+    enum fetch_kind kind;
+    const char *url, *method, *ca_file; /* in the fetch; method is NULL when kind says it */
+    const char *host;                   /* in url, host_len bytes, with the port */
+    int host_len;
+    const void *send;
+    size_t send_len;
+    struct curl_slist *headers;
+    long connect_ms, timeout_ms;
+    size_t max_bytes;
+    int insecure;
+    int repeatable;        /* the other side may carry the request out twice */
+    const char *data_flaw; /* a literal */
+    const char *echo;      /* "Name: value", or NULL */
+
+    /* the network thread's */
+    struct transfer transfer;
+    char text[CURL_ERROR_SIZE]; /* libcurl's words about a failure */
+    unsigned sent;              /* how often the request was about to go out */
+    int stale;                  /* the kept connection was none to be used */
+    struct head head;           /* of the answer */
+    const char *flaw;           /* why we gave the answer up, NULL when we did not */
+    struct buf body;
+    enum fetch_phase phase;
+    int status;
+    struct error error;
+};
+
+/* Any thread: checks the options and copies them into a new fetch, which has nothing else yet. NULL
+ * and e: INVAL, NOMEM. */
+struct fetch *fetch_copy_opts(const struct fetch_opts *o, struct error *e);
+
+#endif
