@@ -12,8 +12,8 @@
  * descriptor (the caller's to close) or -1 and fills e. Any thread. */
 int listen_on(const char *address, char *bound, size_t cap, struct error *e);
 
-/* Splits "host:port" without asking anybody. INVAL: no port, or one that is not 0 to 65535. host
- * comes without brackets. Both outputs hold what fits. */
+/* Splits "host:port", without a look-up. INVAL: no port, or one that is not 0 to 65535. host comes
+ * without brackets. Both outputs hold what fits. */
 enum err listen_split(const char *address, char *host, size_t host_cap, char *port, size_t port_cap,
                       struct error *e);
 
