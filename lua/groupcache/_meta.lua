@@ -128,7 +128,7 @@ function Group:get_many(keys, options) end
 ---@return true? ok
 ---@return string? message
 ---@return groupcache.Code? code
----@return string[]? missing with the code PEER: URLs of the nodes that did not confirm; they are told again
+---@return string[]? unconfirmed with the code PEER: URLs of the nodes that did not confirm; they are told again
 function Group:set(key, value, ttl) end
 
 --- Removes a key from every node. Waits as set does.
@@ -136,7 +136,7 @@ function Group:set(key, value, ttl) end
 ---@return true? ok
 ---@return string? message
 ---@return groupcache.Code? code
----@return string[]? missing
+---@return string[]? unconfirmed
 function Group:remove(key) end
 
 --- Removes up to 10000 keys from every node.
@@ -144,14 +144,14 @@ function Group:remove(key) end
 ---@return true? ok
 ---@return string? message
 ---@return groupcache.Code? code
----@return string[]? missing
+---@return string[]? unconfirmed
 function Group:remove_many(keys) end
 
 --- Removes every key from every node.
 ---@return true? ok
 ---@return string? message
 ---@return groupcache.Code? code
----@return string[]? missing
+---@return string[]? unconfirmed
 function Group:flush() end
 
 --- The value that this node holds for a key: nothing is loaded, counted or moved; never waits.

@@ -46,7 +46,7 @@ config.SETTINGS = {
     help = "to connect to a peer" },
   drain_delay = { kind = "duration", default = 0, arg = "SECONDS",
     help = "how long a stopping node answers 503 on /readyz, and\n"
-      .. "all else as ever, before it refuses connections" },
+      .. "serves as before, until it refuses connections" },
   drain_timeout = { kind = "duration", default = 10, arg = "SECONDS",
     help = "how long a stopping node lets requests end" },
   vm_bytes = { kind = "size", default = "64MiB", arg = "SIZE",

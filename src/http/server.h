@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* server.h - the node's HTTP face: peers, clients and operators, on a libmicrohttpd pool.
+/* server.h - the node's HTTP server: for peers, clients and operators, on threads with
+ * libmicrohttpd.
  *
  * HTTP threads run no Lua and never block: a hit is answered from the item's own bytes, a miss
  * parks its connection as a waiter of the key's flight.
@@ -56,13 +57,13 @@ struct server_opts {
 /* Copies the options. Serves when it returns; NULL and e: no threads. The socket is closed then. */
 struct server *server_start(const struct server_opts *o, struct error *e);
 
-/* New connections are refused from here on; every answer ends its connection. */
+/* Later connections are refused, and every answer ends its connection. */
 void server_quiesce(struct server *s);
 
 /* Requests begun and not yet answered. Any thread. */
 unsigned server_active(const struct server *s);
 
-/* Ends all. Nothing may be parked any more: the groups are closed. NULL is fine. */
+/* Ends the server. No connection may be parked: the groups are closed. NULL is fine. */
 void server_stop(struct server *s);
 
 #endif

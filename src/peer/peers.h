@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* peers.h - the other nodes: who owns a key, and how it is asked for.
+/* peers.h - the other nodes: which of them owns a key, and loads from them.
  *
- * A peers holds a snapshot of the list and its ring; peers_set() builds a new one and swaps it in,
- * readers never wait for the building. It is the remote half of a group's loader. Any thread. */
+ * A peers holds a snapshot of the list and its ring. peers_set() builds a new one and swaps it in,
+ * so readers never wait for the building. It is the remote half of a group's loader. Any thread. */
 #ifndef PEERS_H
 #define PEERS_H
 
@@ -52,7 +52,7 @@ void peers_free(struct peers *p);                /* no load may be under way; NU
  * a URL of the form http://host[:port]. */
 enum err peers_set(struct peers *p, const char *const *urls, size_t n, struct error *e);
 
-/* Says what peers_set() would, and changes nothing. */
+/* Returns the error of peers_set(), and changes nothing. */
 enum err peers_check(const struct peers *p, const char *const *urls, size_t n, struct error *e);
 
 /* Functions of a struct loader; ctx is the peers. */
@@ -60,7 +60,8 @@ struct peer *peers_owner(void *ctx, const void *key, size_t key_len);
 void peers_disown(void *ctx, struct peer *owner);
 void peer_queue_load(void *ctx, struct flight *f, struct peer *owner);
 
-/* What this thread hands to peer_queue_load() between the two starts at the second, together. */
+/* Loads that this thread queues between the two calls (peer_queue_load()) start together, at the
+ * second. */
 void peer_queue_hold(void);
 void peer_queue_release(void);
 
