@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: MIT
 
--- With loop = "luv" the callback by which the loop closes all handles was refused, as the script's are
--- once it closes: a timer, a listener or a connection that was open at a reload left its VM and its
--- thread behind for ever, and each stop took two seconds.
+-- With loop = "luv" the callback by which the loop closes all handles was refused, as the script's
+-- are once it closes: a timer, a listener or a connection that was open at a reload left its VM
+-- and its thread behind for ever, and each stop took two seconds.
 
 local eventually = require "support.eventually"
 local lfs = require "lfs"
@@ -79,7 +79,8 @@ for loop, open in pairs(OPEN) do
     end
 
     it("is closed, and nothing is left after " .. RELOADS, function()
-      n = node.start { args = { "--workers", "1", "--loop", loop }, env = { GROUPCACHE_LOOP = false },
+      n = node.start { args = { "--workers", "1", "--loop", loop },
+        env = { GROUPCACHE_LOOP = false },
         script = open .. [[
           require("groupcache").group("g", { getter = function(key) return "v" .. key end })
         ]] }

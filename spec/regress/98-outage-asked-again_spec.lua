@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: MIT
 
--- While a source was down each get of a stale value began a load, and with stale_if_error waited for
--- it, up to the whole timeout. After a load that failed the value is given at once for a while.
+-- While a source was down each get of a stale value began a load, and with stale_if_error waited
+-- for it, up to the whole timeout. After a load that failed the value is given at once for a
+-- while.
 
 local eventually = require "support.eventually"
 local node = require "support.node"
