@@ -107,9 +107,10 @@ end
 -- loaded anew.
 local native_require, loaded = require, package.loaded
 local MARK -- whose type depends on the LuaJIT
-package.preload["groupcache.mark"] = function(name) MARK = loaded[name] end
-require "groupcache.mark"
-loaded["groupcache.mark"], package.preload["groupcache.mark"] = nil, nil
+local probe = "a module that is being loaded"
+package.preload[probe] = function() MARK = loaded[probe] end
+require(probe)
+loaded[probe], package.preload[probe] = nil, nil
 
 local loader = {} -- of a module that was begun: the coroutine; false, the main thread's
 
