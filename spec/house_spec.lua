@@ -407,7 +407,8 @@ describe("the house", function()
       files("lua", "%.lua$"), files("spec", "%.lua$", "%.go$", "%.sh$", "%.c$", "%.py$"),
       files("examples", "%.lua$", "%.sh$"), files("bench", "%.lua$", "%.sh$", "%.go$", "%.c$"),
       files("rockspec", "%.rockspec$"), files("proto", "%.proto$"),
-      { "Makefile", ".ci/run", ".ci/deps", ".busted", ".luacheckrc" },
+      { "Makefile", ".ci/run", ".ci/deps", ".busted", ".luacheckrc", ".gdbinit",
+        "gdb/groupcache.py" },
     } do
       for _, path in ipairs(more) do
         list[#list + 1] = path

@@ -4,20 +4,34 @@
  * Lua modules are looked for beside the binary first, so that a build tree, a rock
  * and an installed package all work without any environment. */
 #include <errno.h>
+#include <fcntl.h>
 #include <lauxlib.h>
 #include <libgen.h>
 #include <limits.h>
 #include <lua.h>
 #include <lualib.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/reaper.h"
+#include "base/signals.h"
 #include "base/thread.h"
 #include "bind/open.h"
+
+/* A connection that got one of the numbers 0 to 2 would be sent what is written to stderr. */
+static void open_standard_descriptors(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+}
 
 /* Every connection, in and out, is a descriptor: use all that the operator allows. */
 static void raise_descriptor_limit(void)
@@ -92,21 +106,33 @@ static int run(lua_State *L)
     return 0;
 }
 
+/* How long libraries and files may take to close. Text for a full pipe would take for ever. */
+enum { EXIT_MS = 5000, EXIT_STUCK_MS = 500 };
+
 int main(int argc, char **argv)
 {
     struct args a = {argc, argv, EXIT_FAILURE};
-    lua_State *L = luaL_newstate();
+    struct error e;
+    lua_State *L;
 
+    open_standard_descriptors();
+    reaper_start();
+    if (signals_take(&e)) {
+        fprintf(stderr, "groupcached: %s\n", e.msg);
+        return EXIT_FAILURE;
+    }
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    L = luaL_newstate();
     if (!L) {
         fprintf(stderr, "groupcached: no memory for Lua\n");
         return EXIT_FAILURE;
     }
-    signal(SIGPIPE, SIG_IGN);
     raise_descriptor_limit();
     if (lua_cpcall(L, run, &a)) {
         fprintf(stderr, "groupcached: %s\n", lua_tostring(L, -1));
         a.status = EXIT_FAILURE;
     }
+    signals_end_within(thread_left_behind() ? EXIT_STUCK_MS : EXIT_MS, a.status);
     lua_close(L);
     if (thread_left_behind()) {
         fflush(NULL);

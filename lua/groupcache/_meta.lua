@@ -13,7 +13,7 @@
 ---| "TOOBIG"   # a value is over its limit
 ---| "CYCLE"    # a getter would wait for its own result
 ---| "BUSY"     # a limit on work in progress is reached
----| "CLOSED"   # the node is stopping, or a reload took the group away
+---| "CLOSED"   # the node is stopping, or a reload removed the group
 
 --- Where a value came from: this node's main or hot cache, another node, this node's getter; a cache, past its ttl.
 ---@alias groupcache.Source "main"|"hot"|"peer"|"local"|"stale"
@@ -23,6 +23,9 @@
 
 --- Seconds; fractions count to the millisecond.
 ---@alias groupcache.Seconds number
+
+--- Seconds, or a text such as "250ms" or "1.5h": ms, s, m, h or d.
+---@alias groupcache.Duration groupcache.Seconds|string
 
 --- What a getter is told besides the key.
 ---@class groupcache.Context
@@ -45,12 +48,12 @@
 ---@class groupcache.GroupOptions
 ---@field getter groupcache.Getter
 ---@field cache_bytes? groupcache.Size main and hot cache together, all overhead included; default "64MB"
----@field ttl? groupcache.Seconds age at which a value ends, when it does not say itself; default 0, never
+---@field ttl? groupcache.Duration age at which a value ends, when it does not say itself; default 0, never
 ---@field ttl_jitter? number share of the ttl by which it may be shorter, 0 to 1; default 0.1
----@field negative_ttl? groupcache.Seconds how long it is kept that there is no such value; default 0, not at all
----@field stale_while_revalidate? groupcache.Seconds after its ttl a value is given while the next is loaded; default 0
----@field stale_if_error? groupcache.Seconds after its ttl a value is given when its load fails; default 0
----@field timeout? groupcache.Seconds of a load, waiting for its turn included; above 0, default 5
+---@field negative_ttl? groupcache.Duration how long it is kept that there is no such value; default 0, not at all
+---@field stale_while_revalidate? groupcache.Duration after its ttl a value is given while the next is loaded; default 0
+---@field stale_if_error? groupcache.Duration after its ttl a value is given when its load fails; default 0
+---@field timeout? groupcache.Duration of a load, waiting for its turn included; above 0, default 5
 ---@field max_value_bytes? groupcache.Size a larger value is TOOBIG; default "8MB", at most "1GiB"
 ---@field max_loads? integer getters running at once, 1 to 16384; more wait their turn; default 256
 ---@field eviction? "lru"|"sieve" which values go first when the cache is full; default "lru"
@@ -60,6 +63,7 @@
 ---@field pass_headers? string[] request headers that the getter may see; default none
 ---@field peers? string[] URLs of the nodes that share this group, this one too, {} for none; default: the node's
 ---@field local_only? boolean every key is this node's own: no other node is asked; default false
+---@field query? "refuse"|"key" what a query in a client's URL means; default "refuse"
 ---@field writable? boolean clients may set and remove over HTTP; default false
 
 --- What a node script may return. A flag or GROUPCACHE_NAME in the environment goes before it.
@@ -67,19 +71,20 @@
 ---@field listen? string "host:port" for peers and clients; port 0 is any free one; default "127.0.0.1:8080"
 ---@field self? string this node's own URL, byte for byte as in every node's peers
 ---@field peers? string[] the URL of every node of the cluster, this one too; default none: alone
----@field admin_listen? string "host:port" for /stats; default: listen if loopback, else 127.0.0.1 on the next port
+---@field admin_listen? string "host:port" for /stats; default: listen if loopback, else 127.0.0.1 on the next port, or a free one
 ---@field workers? integer Lua VMs that run getters, 1 to 256; default: one a core
 ---@field http_threads? integer threads that serve HTTP, 1 to 256; default: one a core
 ---@field dialect? "golang"|"mailgun"|"groupcache-go"|"modernprogram" what the cluster speaks; default "golang"
+---@field access_log? string a path, "-" for stdout; default: no access log
 ---@field log_level? "debug"|"info"|"warn"|"error"|"off" default "info"
 ---@field base_path? string where peers ask, the same on every node, with a slash at both ends; default "/_groupcache/"
 ---@field replicas? integer points of each peer on the ring, the same on every node, 1 to 10000; default 50
 ---@field hash? "crc32"|"fnv1-32"|"fnv1a-32"|"fnv1-64"|"fnv1a-64" hash of the ring; default the dialect's own
 ---@field max_key_bytes? integer a longer key is refused, 1 to 65536; default 4096
 ---@field max_connections? integer connections served at once; default 4000, or what the limit of open files allows
----@field connect_timeout? groupcache.Seconds to connect to a peer, above 0; default 0.2
----@field drain_delay? groupcache.Seconds how long a stopping node is not ready before it refuses connections; default 0
----@field drain_timeout? groupcache.Seconds how long a stopping node lets requests end; default 10
+---@field connect_timeout? groupcache.Duration to connect to a peer, above 0; default 0.2
+---@field drain_delay? groupcache.Duration how long a stopping node is not ready before it refuses connections; default 0
+---@field drain_timeout? groupcache.Duration how long a stopping node lets requests end; default 10
 ---@field vm_bytes? groupcache.Size of each Lua VM's heap; default "64MiB"
 ---@field loop? "plain"|"cqueues"|"luv" event loop that getters may use beside this API; default "plain"
 ---@field jit? boolean compile getters; one that loops can then not be stopped; default false
@@ -89,7 +94,7 @@
 ---@field script string path of a node script
 
 ---@class groupcache.GetOptions
----@field timeout? groupcache.Seconds above 0: TIMEOUT for this caller after it, while the load goes on
+---@field timeout? groupcache.Duration above 0: TIMEOUT for this caller after it, while the load goes on
 
 ---@class groupcache.Group
 ---@field name string
@@ -98,7 +103,7 @@ local Group = {}
 --- The value of a key, loaded if need be. In a getter it waits and others run; in a program it blocks the thread
 --- when the group is a node's, and runs the getter when it is a group alone.
 ---@param key string
----@param options? groupcache.GetOptions|groupcache.Seconds without effect for a group alone
+---@param options? groupcache.GetOptions|groupcache.Duration without effect for a group alone
 ---@return string? value
 ---@return string? message nil with a value
 ---@return groupcache.Source|groupcache.Code source of the value; without one the code of the failure
@@ -111,7 +116,7 @@ function Group:get(key, options) end
 
 --- The values of up to 10000 keys, all at the same time; waits as get does.
 ---@param keys string[]
----@param options? groupcache.GetOptions|groupcache.Seconds
+---@param options? groupcache.GetOptions|groupcache.Duration
 ---@return table<string, any> values by key
 ---@return table<string, groupcache.KeyError> errors by key
 function Group:get_many(keys, options) end
@@ -149,7 +154,7 @@ function Group:remove_many(keys) end
 ---@return string[]? missing
 function Group:flush() end
 
---- What this node holds of a key: nothing is loaded, counted or moved, nobody waits.
+--- The value that this node holds for a key: nothing is loaded, counted or moved; never waits.
 ---@param key string
 ---@return any value
 ---@return string? message nil with a value
@@ -267,8 +272,8 @@ function groupcache.log(level, message, fields) end
 ---@field method? string default "GET"
 ---@field headers? table<string, string|number>
 ---@field body? string
----@field timeout? groupcache.Seconds of all of it; default, and at most, what is left of the getter's own
----@field connect_timeout? groupcache.Seconds default 1
+---@field timeout? groupcache.Duration of all of it; default, and at most, what is left of the getter's own
+---@field connect_timeout? groupcache.Duration default 1
 ---@field max_bytes? integer of the answer's body; default: the group's max_value_bytes
 ---@field ca_file? string PEM file of the authorities to trust for https; default: the system's
 ---@field insecure? boolean https without verifying the other side; default false

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- groupcache.alone: a group in a program that runs no node. Its getter runs in the calling VM, in
--- the call that needs it; nothing bounds its time.
+-- groupcache.alone: a group in a program without a node. Its getter runs in the calling VM, in the
+-- call that needs it. No deadline bounds it.
 
 local codec = require "groupcache.codec"
 local core = require "groupcache.core"
@@ -114,7 +114,7 @@ local function join(self, key, load)
 end
 
 --- The value of a key, loaded if need be.
--- @param given as elsewhere; nothing bounds the getter
+-- @param given as in a node; no deadline bounds the getter
 -- @return value, nil, source; or nil, message, code
 function Alone:get(key, given)
   options.check_key(key, "group:get")

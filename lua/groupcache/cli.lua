@@ -3,7 +3,7 @@
 
 local config = require "groupcache.config"
 local core = require "groupcache.core"
-local options = require "groupcache.options"
+local names = require "groupcache.names"
 local reload = require "groupcache.reload"
 
 local cli = {}
@@ -15,7 +15,7 @@ groupcached - a cache node that fills itself: one load per key in the whole clus
 
   groupcached SCRIPT.lua [options]     serve the groups that the script defines
   groupcached check SCRIPT.lua         say whether the script would start, and stop
-  groupcached --help | --version
+  groupcached help | version           also --help, -h, --version
 
 Options (each also as GROUPCACHE_NAME in the environment, or in the table that the script returns;
 a flag goes before the environment, that before the script):
@@ -27,6 +27,7 @@ While it runs:
   GET /cache/GROUP/KEY    a value           GET /healthz, /readyz    for load balancers
   GET /stats              counters, JSON    SIGTERM, SIGINT          end, requests first
                                             SIGHUP                   read the script again
+                                            SIGUSR1                  open the access log anew
 
 Exit status: 0 fine, 1 the node could not start, 2 the command line is wrong.
 ]]
@@ -36,12 +37,12 @@ local function flag_of(name)
 end
 
 local function help()
-  local names, out = {}, { HEAD }
+  local settings, out = {}, { HEAD }
   for name in pairs(config.SETTINGS) do
-    names[#names + 1] = name
+    settings[#settings + 1] = name
   end
-  table.sort(names)
-  for _, name in ipairs(names) do
+  table.sort(settings)
+  for _, name in ipairs(settings) do
     local rule = config.SETTINGS[name]
     local left = ("  %s %s"):format(flag_of(name), rule.arg)
     local text = rule.help:gsub("\n", "\n" .. (" "):rep(34))
@@ -64,48 +65,56 @@ local function usage(message)
   return USAGE
 end
 
--- The flags as { name = text }, the other words in order.
+local function in_one_line(wrong)
+  table.sort(wrong)
+  return table.concat(wrong, "; ")
+end
+
+-- The flags as { name = text }, the other words in order; or nil, all that is wrong.
 local function split_words(words)
-  local flags, rest = {}, {}
+  local flags, rest, wrong = {}, {}, {}
   local i = 1
   while i <= #words do
     local word = words[i]
-    local name, text = word:match("^%-%-([%w%-]+)=(.*)$")
-    name = name or word:match("^%-%-([%w%-]+)$")
+    local name, text = word:match("^%-%-([%w%-_]+)=(.*)$")
+    name = name or word:match("^%-%-([%w%-_]+)$")
+    local setting = name and name:gsub("-", "_")
     if word == "-h" or name == "help" or name == "version" then
       return { [name == "version" and "version" or "help"] = "" }, rest
-    elseif name then
-      local setting = name:gsub("-", "_")
-      if not config.SETTINGS[setting] then
-        return nil, ("unknown option %s, the nearest is %s"):format(
-          word, flag_of(options.nearest(config.SETTINGS, setting)))
-      end
+    elseif name and config.SETTINGS[setting] then
       if not text then
         i = i + 1
         text = words[i]
       end
       if not text then
-        return nil, ("%s needs %s"):format(word, config.SETTINGS[setting].arg)
+        wrong[#wrong + 1] = ("%s needs %s"):format(word, config.SETTINGS[setting].arg)
       end
       flags[setting] = text
+    elseif name then
+      wrong[#wrong + 1] = ("unknown option --%s%s"):format(name,
+        names.hint(config.SETTINGS, setting, flag_of))
     elseif word:sub(1, 1) == "-" and word ~= "-" then
-      return nil, ("unknown option %s"):format(word)
+      wrong[#wrong + 1] = ("unknown option %s"):format(word)
     else
       rest[#rest + 1] = word
     end
     i = i + 1
   end
+  if #wrong > 0 then
+    return nil, in_one_line(wrong)
+  end
   return flags, rest
 end
 
 local function parse_flags(texts)
-  local out = {}
+  local out, wrong = {}, {}
   for name, text in pairs(texts) do
     local value, err = config.parse(name, text, flag_of(name))
-    if value == nil then
-      return nil, err
-    end
+    wrong[#wrong + 1] = err
     out[name] = value
+  end
+  if #wrong > 0 then
+    return nil, in_one_line(wrong)
   end
   return out
 end
@@ -116,16 +125,23 @@ local function check(path, flags)
     complain(settings)
     return FAILURE
   end
-  local names = {}
-  for i, group in ipairs(script:groups()) do
-    names[i] = group.name
+  core.set_log_level(settings.log_level)
+  config.warn_of_environment()
+  local fine, err = core.check(script, settings)
+  if not fine then
+    complain(err)
+    return FAILURE
   end
-  print(("%s: fine, %d group%s: %s"):format(path, #names, #names == 1 and "" or "s",
-    table.concat(names, ", ")))
+  local groups = {}
+  for i, group in ipairs(script:groups()) do
+    groups[i] = group.name
+  end
+  print(("%s: fine, %d group%s: %s"):format(path, #groups, #groups == 1 and "" or "s",
+    table.concat(groups, ", ")))
   return OK
 end
 
--- A script that would not start changes nothing.
+-- If the script would not start, nothing changes.
 local function try_reload(node, path, flags, settings)
   local ok, err = reload(node, path, flags, settings)
   if not ok then
@@ -146,6 +162,16 @@ local function run(node, path, flags, settings)
   node:stop()
 end
 
+-- The default may have given way to another node.
+local function say_where_admin_is(node, settings)
+  local _, admin = node:address()
+  local port = settings.admin_listen:match(":(%d+)$")
+  if settings.admin_moves and port ~= "0" and admin:match(":(%d+)$") ~= port then
+    complain(("admin_listen is not set, and %s is taken: /stats is at %s"):format(
+      settings.admin_listen, admin))
+  end
+end
+
 local function serve(path, flags)
   local script, settings = config.prepare(path, flags)
   if not script then
@@ -153,15 +179,45 @@ local function serve(path, flags)
     return FAILURE
   end
   core.set_log_level(settings.log_level)
-  core.take_signals()
+  config.warn_of_environment()
+  core.take_signals(settings.access_log ~= nil)
   local node, err = core.node(script, settings)
   if not node then
     complain(err)
     return FAILURE
   end
+  say_where_admin_is(node, settings)
   script:close()
   run(node, path, flags, settings)
   return OK
+end
+
+local WORDS = {
+  help = function()
+    io.stdout:write(help())
+    return OK
+  end,
+  version = function()
+    print("groupcached " .. core.version)
+    return OK
+  end,
+}
+
+local COMMANDS = { check = true, help = true, version = true, serve = true, run = true,
+  start = true }
+
+local function is_file(path)
+  local f = io.open(path)
+  return f and f:close()
+end
+
+-- Takes the command off the words. One alone may be the name of a script.
+local function command_of(rest)
+  local word = rest[1]
+  if not COMMANDS[word] or (#rest == 1 and is_file(word)) then
+    return nil
+  end
+  return table.remove(rest, 1)
 end
 
 --- Runs the command line.
@@ -171,19 +227,20 @@ function cli.main(...)
   if not texts then
     return usage(rest)
   end
-  if texts.help then
-    io.stdout:write(help())
-    return OK
-  end
-  if texts.version then
-    print("groupcached " .. core.version)
-    return OK
+  if texts.help or texts.version then
+    return WORDS[texts.help and "help" or "version"]()
   end
   local flags, err = parse_flags(texts)
   if not flags then
     return usage(err)
   end
-  local command = rest[1] == "check" and #rest > 1 and table.remove(rest, 1) or "serve"
+  local command = command_of(rest)
+  if command == "help" or command == "version" then
+    return WORDS[command]()
+  end
+  if command == "check" and #rest == 0 then
+    return usage("check needs a script: groupcached check SCRIPT.lua")
+  end
   if #rest ~= 1 then
     return usage(#rest == 0 and "which script?" or "one script, please")
   end

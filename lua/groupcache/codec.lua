@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- groupcache.codec: between the tables of Lua and the bytes that are cached and travel.
+-- groupcache.codec: converts between Lua values and the bytes that are cached and sent.
 --
 -- A codec is { encode = function(value) -> bytes | nil, err; decode = function(bytes) -> value |
 -- nil, err }. Of the named ones encode gives a code, too, when the bytes are too many.
@@ -36,7 +36,7 @@ function codec.find(option, max_bytes)
   return named(option, max_bytes)
 end
 
--- Why a codec gave nothing of use. Not tostring() of any object: that may be its address.
+-- Why a codec failed, as a text. No tostring() of an object: that may be its address.
 local function reason(result, why)
   local meta = type(why) == "table" and debug.getmetatable(why)
   if type(why) == "string" or type(why) == "number" or meta and meta.__tostring then
@@ -69,7 +69,7 @@ local function encoded(name, c, value, err, ttl)
   return bytes, err, ttl
 end
 
---- A getter that gives bytes, made of one that gives values.
+--- Makes a getter that returns bytes from a getter that returns values.
 function codec.wrap(name, c, getter)
   return function(key, ctx)
     return encoded(name, c, getter(key, ctx))

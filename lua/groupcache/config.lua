@@ -16,7 +16,7 @@ config.SETTINGS = {
     help = "every node of the cluster, this one too; none: alone" },
   admin_listen = { kind = "text", arg = "HOST:PORT",
     help = "serve /stats here; default: listen if that is loopback,\n"
-      .. "else 127.0.0.1 on the next port" },
+      .. "else 127.0.0.1 on the next port, or a free one" },
   workers = { kind = "integer", min = 1, max = 256, arg = "N",
     help = "Lua VMs that run getters; default: one a core" },
   http_threads = { kind = "integer", min = 1, max = 256, arg = "N",
@@ -27,6 +27,8 @@ config.SETTINGS = {
   log_level = { kind = "enum", default = "info", arg = "LEVEL",
     values = { "debug", "info", "warn", "error", "off" },
     help = "debug, info, warn, error or off" },
+  access_log = { kind = "text", arg = "PATH",
+    help = "a line for each request, in the combined format; - is\nstdout; default: none" },
   base_path = { kind = "text", default = "/_groupcache/", arg = "PATH",
     help = "where peers ask, the same on every node" },
   replicas = { kind = "integer", default = 50, min = 1, max = 10000, arg = "N",
@@ -55,13 +57,16 @@ config.SETTINGS = {
     help = "compile getters; one that loops can then not be stopped" },
 }
 
--- Descriptors that are neither a client's connection nor one to a peer or an origin: a few, and
--- some for each thread. A reload has two sets of VMs for a while.
+-- Descriptors other than connections of clients, to peers and to origins: a few, and some for each
+-- thread. During a reload there are two sets of VMs.
 local OTHER_DESCRIPTORS = 64
 local PER_WORKER, PER_HTTP_THREAD = 2, 3
 local PER_LOOP = 8 -- libuv's: epoll, wake-ups, signals
 local CLIENT_DESCRIPTORS = 512
 local USUAL_CONNECTIONS = 4000
+
+-- As long as it is not known what vm_bytes is to be: a mistake shall not take the whole machine.
+local MAX_SCRIPT_BYTES = 2 ^ 30
 
 -- Flags and the environment give text.
 local function from_text(rule, text)
@@ -75,7 +80,7 @@ local function from_text(rule, text)
     local known = { yes = true, no = false, ["true"] = true, ["false"] = false, ["1"] = true,
       ["0"] = false }
     return known[text:lower()]
-  elseif rule.kind == "integer" or rule.kind == "duration" then
+  elseif rule.kind == "integer" then
     return tonumber(text) or text
   end
   return text
@@ -98,19 +103,38 @@ end
 
 -- GROUPCACHE_LISTEN and so on.
 local function from_environment()
-  local out = {}
+  local out, wrong = {}, {}
   for name in pairs(config.SETTINGS) do
     local variable = "GROUPCACHE_" .. name:upper()
     local text = os.getenv(variable)
     if text and text ~= "" then
       local value, err = config.parse(name, text, variable)
-      if value == nil then
-        return nil, err
-      end
+      wrong[#wrong + 1] = err
       out[name] = value
     end
   end
+  if #wrong > 0 then
+    table.sort(wrong)
+    return nil, table.concat(wrong, "; ")
+  end
   return out
+end
+
+--- Says which variables of the environment look like settings and are none. Not an end:
+-- Kubernetes sets some of its own for a service of that name.
+function config.warn_of_environment()
+  local unknown = {}
+  for _, variable in ipairs(core.variables("GROUPCACHE_")) do
+    local name = variable:match("^GROUPCACHE_(.*)$")
+    if name ~= name:upper() or not config.SETTINGS[name:lower()] then
+      unknown[#unknown + 1] = variable
+    end
+  end
+  if #unknown > 0 then
+    table.sort(unknown)
+    core.log("warn", "variables of the environment are named like settings and are none",
+      "names=" .. core.quote(table.concat(unknown, " ")), "node")
+  end
 end
 
 local function split(address)
@@ -130,7 +154,7 @@ local function admin_default(listen)
   return port < 65535 and "127.0.0.1:" .. (port == 0 and 0 or port + 1) or nil
 end
 
--- The engine says the same of a list that changes later.
+-- The engine has the same message for a list that changes later.
 local function complete_self(s)
   if #s.peers == 0 then
     return true -- without self it is http:// and where the node listens
@@ -147,7 +171,7 @@ local function complete_self(s)
     .. "itself, byte for byte"):format(s.self, #s.peers, s.peers[1])
 end
 
--- A hash that users of the dialect's Go library might have chosen; its own by default.
+-- A hash that users of the dialect's Go library may have chosen; by default the library's own.
 local function complete_hash(s)
   local hashes = core.ring_hashes(s.dialect)
   for _, name in ipairs(hashes) do
@@ -177,7 +201,7 @@ local function complete_connections(s)
   return true
 end
 
--- What follows from other settings.
+-- Settings that follow from other settings.
 local function complete(s)
   local cores = core.limits()
   local host = split(s.listen)
@@ -191,7 +215,9 @@ local function complete(s)
   if s.base_path:find("^/cache/") then
     return nil, ("base_path is %q, which is where clients ask"):format(s.base_path)
   end
-  s.admin_listen = s.admin_listen or admin_default(s.listen)
+  local given = s.admin_listen
+  s.admin_listen = given or admin_default(s.listen)
+  s.admin_moves = not given and s.admin_listen ~= s.listen
   if not s.admin_listen then
     return nil, ("admin_listen is missing: listen is %q, and there is no next port")
       :format(s.listen)
@@ -216,7 +242,7 @@ local function complete(s)
 end
 
 --- Settings of a node: flag > GROUPCACHE_* > script > default.
--- @param script what the script returned, or nil
+-- @param script the table that the script returned, or nil
 -- @param flags values by name, already parsed
 -- @param path the script's, for messages
 -- @return complete settings; or nil, message
@@ -269,19 +295,58 @@ local function settle(script, path, flags)
   return settings
 end
 
+-- Where modules are looked for: in the script's folder, too, right behind the place of our own.
+local function with_folder(templates, folder, patterns)
+  if not folder or folder:find("[;?]") then
+    return templates
+  end
+  local list, own = {}, 0
+  for template in templates:gmatch("[^;]+") do
+    list[#list + 1] = template
+    for _, module in ipairs({ "groupcache", "groupcache.config", "groupcache.core" }) do
+      own = package.searchpath(module, template) and #list or own
+    end
+  end
+  for i, pattern in ipairs(patterns) do
+    table.insert(list, own + i, folder .. "/" .. pattern)
+  end
+  return table.concat(list, ";")
+end
+
+-- What to do about a module that is missing; its message has the places that were looked at.
+local function advise(err)
+  local module = err:match("module '([%w_%-]+)[%w_.%-]*' not found:")
+  if not module then
+    return err
+  end
+  return ("%s\nmodules for LuaJIT are those of Lua 5.1: luarocks --lua-version=5.1 install %s"):format(
+    err, module)
+end
+
+-- What flags and the environment say of vm_bytes, before the script can say more.
+local function script_bytes(flags)
+  local environment = from_environment()
+  local given = flags.vm_bytes or (environment and environment.vm_bytes)
+  return given and options.value(config.SETTINGS.vm_bytes, given) or MAX_SCRIPT_BYTES
+end
+
 --- Runs the script in a VM of its own and settles the settings of a node made from it.
 -- @return the script, complete settings; or nil, message, code
 function config.prepare(path, flags)
-  local script, err = core.script(path)
+  local folder = core.folder_of(path)
+  local lua_path = with_folder(package.path, folder, { "?.lua", "?/init.lua" })
+  local lua_cpath = with_folder(package.cpath, folder, { "?.so" })
+  local script, err = core.script(path, lua_path, lua_cpath, script_bytes(flags))
   if not script then
-    return nil, err
+    return nil, advise(err)
   end
   local settings
   settings, err = settle(script, path, flags)
   if not settings then
-    script:close() -- a whole VM, which the collector takes for a few bytes
+    script:close() -- a whole VM, which looks like a few bytes to the collector
     return nil, err
   end
+  settings.package_path, settings.package_cpath = lua_path, lua_cpath
   return script, settings
 end
 

@@ -1,8 +1,9 @@
 -- SPDX-License-Identifier: MIT
--- groupcache.http: HTTP for getters. The exchange runs on the network thread; the getter waits,
--- and the other getters of its VM go on.
+-- groupcache.http: HTTP for getters. The exchange runs on the network thread. The getter waits, and
+-- the other getters of its VM run.
 
 local core = require "groupcache.core"
+local options = require "groupcache.options"
 local wait = require "groupcache.wait"
 
 local http = {}
@@ -12,6 +13,8 @@ local FIELDS = {
   connect_timeout = "number", max_bytes = "number", ca_file = "string", insecure = "boolean",
   decode = "boolean",
 }
+
+local DURATIONS = { timeout = true, connect_timeout = true }
 
 local function check(request)
   for name, value in pairs(request) do
@@ -42,24 +45,24 @@ local function header_lines(headers)
 end
 
 --- One HTTP exchange. Follows no redirect; any status is an answer.
--- @param request { url =, method = "GET", headers = {}, body =, timeout = seconds (at most what is
---   left of the getter's own), connect_timeout = 1, max_bytes = the group's max_value_bytes,
+-- @param request { url =, method = "GET", headers = {}, body =, timeout = seconds (at most the
+--   rest of the getter's own), connect_timeout = 1, max_bytes = the group's max_value_bytes,
 --   ca_file =, insecure = false, decode = true }
 -- @return { status =, headers = { lower-case name = value }, body = }; or nil, message, code
 function http.request(request)
   if type(request) ~= "table" then
     error(("http.request: the request is a %s, and must be a table"):format(type(request)), 2)
   end
-  local wrong, lines = check(request), nil
+  local copy = {}
+  for name, value in pairs(request) do
+    copy[name] = DURATIONS[name] and type(value) == "string" and options.seconds(value) or value
+  end
+  local wrong, lines = check(copy), nil
   if not wrong then
-    lines, wrong = header_lines(request.headers)
+    lines, wrong = header_lines(copy.headers)
   end
   if wrong then
     error("http.request: " .. wrong, 2)
-  end
-  local copy = {}
-  for name, value in pairs(request) do
-    copy[name] = value
   end
   copy.headers = lines
   local op, err, code = core.fetch(copy)

@@ -2,8 +2,10 @@
 -- Checks a table of options against a schema: types, units, names.
 --
 -- A schema maps a name to a rule: { kind, default =, ... }. Every check returns the complete table,
--- or nil and one line that names the option, the value and what it may be. Raising at the right
--- line is the caller's business.
+-- or nil and one line with the option, the value and the allowed values. The caller raises, at the
+-- right line.
+
+local names = require "groupcache.names"
 
 local options = {}
 
@@ -31,17 +33,31 @@ local function size(value)
   return value
 end
 
+local TIMES = { [""] = 1000, ms = 1, s = 1000, m = 60e3, h = 3600e3, d = 86400e3 }
+
+-- Milliseconds, of a text such as "250ms" or "1.5h"; nil for any other.
+local function milliseconds(text)
+  local number, unit = text:match("^%s*(%d+%.?%d*)%s*(%a*)%s*$")
+  local factor = number and TIMES[unit:lower()]
+  return factor and tonumber(number) * factor
+end
+
 -- Seconds, fractions allowed; kept in milliseconds.
 local function duration(value, rule)
   local least = rule.above_zero and " above 0" or ", 0 or more"
-  if type(value) ~= "number" or value ~= value or value < 0
-    or (rule.above_zero and value == 0) then
+  local ms = type(value) == "number" and value * 1000
+    or type(value) == "string" and milliseconds(value)
+  if not ms then
+    return nil, ('a number of seconds%s, or a text such as "250ms" or "1.5h" (ms, s, m, h or d)')
+      :format(least)
+  end
+  if ms ~= ms or ms < 0 or (rule.above_zero and ms == 0) then
     return nil, "a number of seconds" .. least
   end
-  if value > MAX_SECONDS then
+  if ms > MAX_SECONDS * 1000 then
     return nil, ("at most %d seconds"):format(MAX_SECONDS)
   end
-  return math.ceil(value * 1000)
+  return math.ceil(ms)
 end
 
 -- A share of something, kept in thousandths.
@@ -68,7 +84,7 @@ local function of_type(name)
   end
 end
 
--- A text without bytes that could not stand in a header or a URL.
+-- A text whose bytes are all allowed in a header or a URL.
 local function text(value)
   if type(value) ~= "string" or value == "" or value:find("%c") then
     return nil, "a string without control bytes, not empty"
@@ -100,7 +116,7 @@ local function list(value)
   return value
 end
 
--- Anything; whoever reads it knows what it may be.
+-- Anything; its reader checks it.
 local function any(value)
   return value
 end
@@ -125,65 +141,58 @@ local function show(value)
   return type(value) == "table" and "a table" or tostring(value)
 end
 
--- Edits between two names (Levenshtein), for "did you mean".
-local function distance(a, b)
-  local row = {}
-  for j = 0, #b do
-    row[j] = j
-  end
-  for i = 1, #a do
-    local diagonal = row[0]
-    row[0] = i
-    for j = 1, #b do
-      local cost = a:byte(i) == b:byte(j) and 0 or 1
-      local best = math.min(row[j] + 1, row[j - 1] + 1, diagonal + cost)
-      diagonal = row[j]
-      row[j] = best
-    end
-  end
-  return row[#b]
+local function quote(name)
+  return ("%q"):format(name)
 end
 
---- The name of the schema that is nearest to a wrong one.
-function options.nearest(schema, name)
-  local best, least
-  for known in pairs(schema) do
-    local d = distance(known, name)
-    if not least or d < least or (d == least and known < best) then
-      best, least = known, d
-    end
-  end
-  return best
+--- The seconds that a text such as "250ms" says, or nil.
+function options.seconds(text)
+  local ms = milliseconds(text)
+  return ms and ms / 1000
 end
 
---- Checks one value. Returns it in its base unit, or nil and what it may be.
+--- Checks one value. Returns it in its base unit, or nil and the allowed values.
 function options.value(rule, value)
   return KINDS[rule.kind](value, rule)
 end
 
+-- What is wrong with one option, or its value.
+local function judge(schema, name, value)
+  local rule = schema[name]
+  if not rule then
+    local hint = type(name) == "string" and names.hint(schema, name, quote) or ""
+    return nil, ("unknown option %s%s"):format(show(name), hint)
+  end
+  local checked, expected = options.value(rule, value)
+  if checked == nil then
+    return nil, ("%s is %s, and must be %s"):format(name, show(value), expected)
+  end
+  return checked
+end
+
 --- Checks `given` against `schema` and fills in defaults.
--- @return the complete table, times in ms and sizes in bytes; or nil, message
+-- @return the complete table, times in ms and sizes in bytes; or nil, message: all that is wrong
 function options.check(schema, given, what)
-  local out = {}
+  local out, wrong = {}, {}
   for name, value in pairs(given) do
-    local rule = schema[name]
-    if not rule then
-      return nil, ("%s: unknown option %s, the nearest is %q"):format(
-        what, show(name), options.nearest(schema, tostring(name)))
+    local checked, complaint = judge(schema, name, value)
+    if complaint then
+      wrong[#wrong + 1] = complaint
+    else
+      out[name] = checked
     end
-    local checked, expected = options.value(rule, value)
-    if checked == nil then
-      return nil, ("%s: %s is %s, and must be %s"):format(what, name, show(value), expected)
-    end
-    out[name] = checked
   end
   for name, rule in pairs(schema) do
-    if out[name] == nil and rule.default ~= nil then
+    if given[name] == nil and rule.default ~= nil then
       out[name] = options.value(rule, rule.default)
     end
-    if out[name] == nil and rule.required then
-      return nil, ("%s: %s is missing"):format(what, name)
+    if given[name] == nil and rule.default == nil and rule.required then
+      wrong[#wrong + 1] = name .. " is missing"
     end
+  end
+  if #wrong > 0 then
+    table.sort(wrong)
+    return nil, ("%s: %s"):format(what, table.concat(wrong, "; "))
   end
   return out
 end

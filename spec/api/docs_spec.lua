@@ -43,6 +43,8 @@ local function load_modules()
         close = function() end }
     end,
     set_log_level = function() end,
+    folder_of = function() end,
+    variables = function() return {} end,
   }
   local kept = {}
   for name in lfs.dir "lua/groupcache" do

@@ -7,9 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
-enum { LINE_MAX_BYTES = 4096 };
+#include "base/log_out.h"
 
 static atomic_int least = LOG_INFO; /* atomic */
 
@@ -38,7 +37,7 @@ int log_level_from_name(const char *name)
 
 void log_write(enum log_level level, const char *mod, const char *msg, const char *fmt, ...)
 {
-    char line[LINE_MAX_BYTES];
+    char line[LOG_LINE_BYTES];
     struct timespec now;
     struct tm tm;
     va_list ap;
@@ -64,9 +63,7 @@ void log_write(enum log_level level, const char *mod, const char *msg, const cha
     if (n > cap - 1)
         n = cap - 1;
     line[n++] = '\n';
-    if (write(STDERR_FILENO, line, n) < 0) {
-        /* nowhere left to complain */
-    }
+    log_out_line(line, n);
     errno = saved;
 }
 

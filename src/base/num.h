@@ -2,9 +2,9 @@
 /* num.h - decimal numbers: those that come from outside, from headers, addresses, files; and
  * doubles as text, whatever the locale of the process is.
  *
- * libc's readers take signs, spaces and prefixes, ignore what follows the digits, and some of them
- * say nothing of an overflow. Here a number is digits and nothing else. Leading zeros are allowed,
- * as HTTP has it.
+ * libc's functions accept signs, spaces and prefixes, ignore the text behind the digits, and some
+ * of them do not report an overflow. Here a number is digits and nothing else. Leading zeros are
+ * allowed, as HTTP has it.
  *
  * Pure functions, any thread. */
 #ifndef NUM_H
@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 /* Reads the n bytes at s as a number of at most max. Returns 1, and the number in *out. 0: it is no
- * number, and *out is 0; or it is above max, and *out is max, for callers who round down. */
+ * number, and *out is 0; or it is above max, and *out is max, for callers that round down. */
 int num_parse_u64(const char *s, size_t n, uint64_t max, uint64_t *out);
 
 /* How many digits a text begins with. */

@@ -365,7 +365,9 @@ static int l_load_end(lua_State *L)
         return push_own(L, l, &o);
     f = l->flight;
     l->flight = NULL;
-    if (o.err.code)
+    if (o.err.code == ERR_NOTFOUND)
+        group_load_not_found(f, o.err.msg, o.has_ttl ? &o.ttl_ms : NULL);
+    else if (o.err.code)
         group_finish_error(f, o.err.code, "%s", o.err.msg);
     else if (!group_finish_value(f, o.value, o.n, o.has_ttl ? &o.ttl_ms : NULL, NULL))
         return push_given(L, l, 3);

@@ -8,13 +8,17 @@
 
 #include <errno.h>
 #include <lauxlib.h>
+#include <limits.h>
 #include <lua.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/log.h"
+#include "base/signals.h"
+#include "base/spool.h"
 #include "bind/core.h"
 #include "node/node.h"
 #include "script/defs.h"
@@ -60,26 +64,32 @@ static int l_script_gc(lua_State *L)
     return 0;
 }
 
-/* A new VM finds modules where the caller's does. The strings stay on the caller's stack. */
-static void push_paths(lua_State *L, const char **path, const char **cpath)
+/* The whole message, which a struct error may have had no room for. */
+static int push_script_error(lua_State *L, struct ran *s, const struct error *e)
 {
-    lua_getglobal(L, "package");
-    lua_getfield(L, -1, "path");
-    *path = luaL_checkstring(L, -1);
-    lua_getfield(L, -2, "cpath");
-    *cpath = luaL_checkstring(L, -1);
+    const char *whole = s->vm ? vm_script_error(s->vm) : NULL;
+
+    lua_pushnil(L);
+    lua_pushstring(L, whole ? whole : e->msg);
+    lua_pushstring(L, err_name(e->code));
+    drop_ran(s);
+    return 3;
 }
 
-/* core.script(path) -> script | nil, message, code */
+/* core.script(path, package_path, package_cpath, vm_bytes) -> script | nil, message, code */
 static int l_script(lua_State *L)
 {
     const char *path = luaL_checkstring(L, 1);
-    struct worker_opts o = {
-        .vm = {.name = "control", .control = 1, .open = core_opener(L), .prelude = PRELUDE}};
+    struct worker_opts o = {.vm = {.name = "control",
+                                   .control = 1,
+                                   .open = core_opener(L),
+                                   .prelude = PRELUDE,
+                                   .path = luaL_checkstring(L, 2),
+                                   .cpath = luaL_checkstring(L, 3),
+                                   .max_bytes = (size_t)luaL_checknumber(L, 4)}};
     struct ran *s;
     struct error e;
 
-    push_paths(L, &o.vm.path, &o.vm.cpath);
     s = lua_newuserdata(L, sizeof(*s));
     memset(s, 0, sizeof(*s));
     luaL_getmetatable(L, BIND_SCRIPT);
@@ -89,8 +99,7 @@ static int l_script(lua_State *L)
     s->vm = s->worker ? worker_vm(s->worker) : NULL;
     if (s->vm && !vm_run_script(s->vm, path, s->script->text, s->script->len, &e))
         return 1;
-    drop_ran(s);
-    return core_error(L, &e);
+    return push_script_error(L, s, &e);
 }
 
 /* Raises without a line: the script's is not known any more, and ours says nothing to its author.
@@ -225,6 +234,36 @@ static int l_script_open_loop(lua_State *L)
     return 1;
 }
 
+/* core.folder_of(path) -> the whole path of the folder that a file is in, or nil */
+static int l_folder_of(lua_State *L)
+{
+    const char *path = luaL_checkstring(L, 1), *slash = strrchr(path, '/');
+    char whole[PATH_MAX];
+
+    lua_pushlstring(L, slash ? path : ".", slash ? (size_t)(slash - path) + 1 : 1);
+    lua_pushstring(L, realpath(lua_tostring(L, -1), whole)); /* NULL is nil */
+    return 1;
+}
+
+/* core.variables(prefix) -> names of the variables of the environment that begin so */
+static int l_variables(lua_State *L)
+{
+    size_t n;
+    const char *prefix = luaL_checklstring(L, 1, &n);
+    int i, found = 0;
+
+    lua_newtable(L);
+    for (i = 0; environ && environ[i]; i++) {
+        const char *end = strchr(environ[i], '=');
+
+        if (!end || strncmp(environ[i], prefix, n) != 0)
+            continue;
+        lua_pushlstring(L, environ[i], (size_t)(end - environ[i]));
+        lua_rawseti(L, -2, ++found);
+    }
+    return 1;
+}
+
 /* --- node --- */
 
 struct node *bind_node_check(lua_State *L, int index)
@@ -326,6 +365,7 @@ static void check_settings(lua_State *L, struct node_opts *o)
     luaL_checktype(L, 2, LUA_TTABLE);
     o->listen = string_field(L, "listen");
     o->admin_listen = string_field(L, "admin_listen");
+    o->access_log = string_field(L, "access_log");
     o->self = string_field(L, "self");
     o->base_path = string_field(L, "base_path");
     o->replicas = number_field(L, "replicas");
@@ -340,6 +380,9 @@ static void check_settings(lua_State *L, struct node_opts *o)
     o->loop = string_field(L, "loop");
     if (o->loop && strcmp(o->loop, "plain") == 0)
         o->loop = NULL;
+    lua_getfield(L, 2, "admin_moves");
+    o->admin_moves = lua_toboolean(L, -1);
+    lua_pop(L, 1);
     lua_getfield(L, 2, "jit");
     o->jit = lua_toboolean(L, -1);
     lua_pop(L, 1);
@@ -353,16 +396,37 @@ static void check_settings(lua_State *L, struct node_opts *o)
     o->peers = check_peers(L, 2, &o->n_peers);
 }
 
+static struct node_opts check_opts(lua_State *L, const struct ran *s)
+{
+    struct node_opts o = {.script = s->script, .open = core_opener(L), .prelude = PRELUDE};
+
+    check_settings(L, &o);
+    o.path = string_field(L, "package_path");
+    o.cpath = string_field(L, "package_cpath");
+    return o;
+}
+
+/* core.check(script, settings) -> true | nil, message, code: whether core.node() could start it */
+static int l_check(lua_State *L)
+{
+    struct ran *s = check_ran(L, 1);
+    struct node_opts o = check_opts(L, s);
+    struct error e;
+
+    if (node_check(&o, s->vm, &e))
+        return core_error(L, &e);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
 /* core.node(script, settings) -> node | nil, message, code */
 static int l_node(lua_State *L)
 {
     struct ran *s = check_ran(L, 1);
-    struct node_opts o = {.script = s->script, .open = core_opener(L), .prelude = PRELUDE};
+    struct node_opts o = check_opts(L, s);
     struct node **slot;
     struct error e;
 
-    check_settings(L, &o);
-    push_paths(L, &o.path, &o.cpath);
     slot = lua_newuserdata(L, sizeof(*slot));
     *slot = NULL;
     luaL_getmetatable(L, BIND_NODE);
@@ -406,40 +470,21 @@ static int l_node_stats(lua_State *L)
 
 /* --- signals --- */
 
-static void stop_signals(sigset_t *set)
-{
-    sigemptyset(set);
-    sigaddset(set, SIGTERM);
-    sigaddset(set, SIGINT);
-}
-
 /* A second signal while draining: the operator will not wait. */
 static int hurry(void *arg)
 {
-    const struct timespec now = {0, 0};
-    sigset_t set;
-
     (void)arg;
-    stop_signals(&set);
-    return sigtimedwait(&set, NULL, &now) > 0;
+    return signals_take_stop();
 }
 
-static void node_signals(sigset_t *set)
-{
-    stop_signals(set);
-    sigaddset(set, SIGHUP);
-}
-
-/* core.take_signals(): from here on the signals of a node wait for node:wait(), and one is its own,
- * for the threads of workers; its other threads take none. To be called before there is any thread
- * but the caller's. */
+/* core.take_signals(reopen): from here on the signals of a node wait for node:wait(), and one is
+ * for the threads of workers; reopen: SIGUSR1 opens the access log anew. Of groupcached only,
+ * before there is any worker. */
 static int l_take_signals(lua_State *L)
 {
-    sigset_t set;
-
-    (void)L;
-    node_signals(&set);
-    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    if (lua_toboolean(L, 1))
+        signals_on_usr1(spool_reopen_all);
+    signals_serve();
     interrupt_by_signal(SIGVTALRM);
     return 0;
 }
@@ -447,12 +492,10 @@ static int l_take_signals(lua_State *L)
 /* node:wait() -> "TERM", "INT" or "HUP": the next signal. */
 static int l_node_wait(lua_State *L)
 {
-    sigset_t set;
-    int sig = SIGTERM;
+    int sig;
 
     bind_node_check(L, 1);
-    node_signals(&set);
-    sigwait(&set, &sig);
+    sig = signals_wait();
     lua_pushstring(L, sig == SIGHUP ? "HUP" : sig == SIGINT ? "INT" : "TERM");
     return 1;
 }
@@ -551,6 +594,7 @@ void bind_node_open(lua_State *L)
 }
 
 const luaL_Reg bind_node[] = {
-    {"take_signals", l_take_signals}, {"script", l_script},       {"node", l_node},
+    {"take_signals", l_take_signals}, {"check", l_check},         {"folder_of", l_folder_of},
+    {"variables", l_variables},       {"script", l_script},       {"node", l_node},
     {"ring_hashes", l_ring_hashes},   {"wants_jit", l_wants_jit}, {NULL, NULL},
 };

@@ -48,7 +48,7 @@ static int l_quote(lua_State *L)
 {
     size_t n;
     const char *bytes = luaL_checklstring(L, 1, &n);
-    char quoted[1024];
+    char quoted[3000];
 
     lua_pushstring(L, log_quote(quoted, sizeof(quoted), bytes, n));
     return 1;

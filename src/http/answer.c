@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/json_out.h"
 #include "base/mem.h"
+#include "http/access.h"
 
 #define TEXT_TYPE "text/plain; charset=utf-8"
 
@@ -39,6 +40,7 @@ int answer_queue(const struct answer_to *to, int status, struct MHD_Response *r)
 
     if (!r)
         return MHD_NO;
+    access_note_status(status);
     answer_finish(to, r);
     ok = (int)MHD_queue_response(to->connection, (unsigned)status, r);
     MHD_destroy_response(r);
@@ -51,6 +53,7 @@ int answer_bytes(const struct answer_to *to, int status, const char *type, const
     struct MHD_Response *r =
         MHD_create_response_from_buffer(n, (void *)(size_t)bytes, MHD_RESPMEM_MUST_COPY);
 
+    access_note_bytes(n);
     if (r)
         MHD_add_response_header(r, "Content-Type", type);
     return answer_queue(to, status, r);
@@ -68,6 +71,7 @@ int answer_buf(const struct answer_to *to, int status, const char *type, struct 
         return answer_error(to, &e);
     }
     bytes = buf_take(b, &n);
+    access_note_bytes(n);
     r = MHD_create_response_from_buffer_with_free_callback_cls(n, bytes, mem_free, bytes);
     if (!r)
         mem_free(bytes);
@@ -106,6 +110,7 @@ static int peer_error(const struct answer_to *to, int status, const struct error
     struct MHD_Response *r =
         MHD_create_response_from_buffer((size_t)n, text, MHD_RESPMEM_MUST_COPY);
 
+    access_note_bytes((size_t)n);
     if (r) {
         MHD_add_response_header(r, "Content-Type", TEXT_TYPE);
         MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
@@ -150,6 +155,7 @@ static int client_error(const struct answer_to *to, int status, const struct err
     buf_puts(&text, "\n");
     if (!text.failed)
         r = MHD_create_response_from_buffer(text.len, text.data, MHD_RESPMEM_MUST_COPY);
+    access_note_bytes(text.len);
     buf_deinit(&text);
     if (r)
         add_client_headers(r, e, m);
@@ -192,6 +198,7 @@ int answer_get_error(const struct answer_to *to, const struct result *r)
 {
     const struct more m = {NULL, r};
 
+    access_note_source("error");
     return error_with(to, status_of(to, r->err.code), &r->err, &m);
 }
 

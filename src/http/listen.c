@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <netdb.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -57,16 +58,19 @@ static void write_bound(int fd, char *bound, size_t cap)
     snprintf(bound, cap, strchr(host, ':') ? "[%s]:%s" : "%s:%s", host, port);
 }
 
-static int open_one(const struct addrinfo *ai)
+/* A socket that is bound; with IPv6 to every address it takes IPv4, too. */
+static int bind_one(const struct addrinfo *ai)
 {
-    const int on = 1;
+    const int on = 1, off = 0;
     int saved,
         fd = socket(ai->ai_family, ai->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, ai->ai_protocol);
 
     if (fd < 0)
         return -1;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    if (bind(fd, ai->ai_addr, ai->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
+    if (ai->ai_family == AF_INET6)
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
+    if (bind(fd, ai->ai_addr, ai->ai_addrlen) == 0)
         return fd;
     saved = errno;
     close(fd);
@@ -74,26 +78,72 @@ static int open_one(const struct addrinfo *ai)
     return -1;
 }
 
-int listen_on(const char *address, char *bound, size_t cap, struct error *e)
+/* Every address: that of IPv6 has both families, unless the machine has none of it. */
+static struct addrinfo *lookup(const char *host, const char *port, int family, int *rc)
 {
-    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
-    struct addrinfo *found = NULL, *ai;
+    const struct addrinfo hints = {
+        .ai_family = family, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
+    struct addrinfo *found = NULL;
+
+    *rc = getaddrinfo(*host ? host : NULL, port, &hints, &found);
+    return *rc ? NULL : found;
+}
+
+static int bind_first(const char *host, const char *port, int family, int *rc)
+{
+    struct addrinfo *found = lookup(host, port, family, rc), *ai;
+    int saved, fd = -1;
+
+    for (ai = found; ai && fd < 0; ai = ai->ai_next)
+        fd = bind_one(ai);
+    saved = errno;
+    if (found)
+        freeaddrinfo(found);
+    errno = saved;
+    return fd;
+}
+
+/* Binds; `port` may be another than the address has. */
+static int bind_to(const char *what, const char *address, const char *other_port, struct error *e)
+{
     char host[HOST_CAP], port[PORT_CAP];
-    int rc, fd = -1;
+    int rc = 0, fd = -1, every;
 
     if (listen_split(address, host, sizeof(host), port, sizeof(port), e))
         return -1;
-    rc = getaddrinfo(*host ? host : NULL, port, &hints, &found);
-    if (rc) {
-        error_set(e, ERR_INVAL, "listen %s: %s", address, gai_strerror(rc));
-        return -1;
+    every = !*host || strcmp(host, "*") == 0;
+    if (every) {
+        fd = bind_first("", other_port ? other_port : port, AF_INET6, &rc);
+        *host = '\0';
     }
-    for (ai = found; ai && fd < 0; ai = ai->ai_next)
-        fd = open_one(ai);
+    if (fd < 0 && !(every && !rc && errno == EADDRINUSE))
+        fd = bind_first(host, other_port ? other_port : port, every ? AF_INET : AF_UNSPEC, &rc);
     if (fd < 0)
-        error_set(e, ERR_INVAL, "listen %s: %s", address, strerror(errno));
-    else
-        write_bound(fd, bound, cap);
-    freeaddrinfo(found);
+        error_set(e, ERR_INVAL, "%s %s: %s", what, address,
+                  rc ? gai_strerror(rc) : strerror(errno));
     return fd;
+}
+
+int listen_on(const char *what, const char *address, char *bound, size_t cap, struct error *e)
+{
+    int fd = bind_to(what, address, NULL, e);
+
+    if (fd >= 0 && listen(fd, BACKLOG)) {
+        error_set(e, ERR_INVAL, "%s %s: %s", what, address, strerror(errno));
+        close(fd);
+        fd = -1;
+    }
+    if (fd >= 0)
+        write_bound(fd, bound, cap);
+    return fd;
+}
+
+enum err listen_check(const char *what, const char *address, struct error *e)
+{
+    int fd = bind_to(what, address, "0", e);
+
+    if (fd < 0)
+        return e->code;
+    close(fd);
+    return ERR_OK;
 }

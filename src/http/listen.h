@@ -7,10 +7,15 @@
 
 #include "base/err.h"
 
-/* Binds and listens on `address`: "127.0.0.1:8080", "[::1]:8080", ":8080" (every address), port 0
+/* Binds and listens on `address`: "127.0.0.1:8080", "[::1]:8080", ":8080" or "*:8080" (every
+ * address of both families), port 0
  * for any free one. Writes where it really listens, in the same form, to bound. Returns the
- * descriptor (the caller's to close) or -1 and fills e. Any thread. */
-int listen_on(const char *address, char *bound, size_t cap, struct error *e);
+ * descriptor (the caller's to close) or -1 and fills e; `what` is the setting, for the message. Any
+ * thread. */
+int listen_on(const char *what, const char *address, char *bound, size_t cap, struct error *e);
+
+/* Whether listen_on() could use the host of an address, whatever its port: nothing listens. */
+enum err listen_check(const char *what, const char *address, struct error *e);
 
 /* Splits "host:port" without asking anybody. INVAL: no port, or one that is not 0 to 65535. host
  * comes without brackets. Both outputs hold what fits. */

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "cache/group.h"
 #include "cache/item.h"
+#include "http/access.h"
 #include "http/gather.h"
 #include "http/server_in.h"
 #include "wire/batch.h"
@@ -160,6 +161,7 @@ static int answer_streamed(struct batch_job *b)
     struct MHD_Response *r =
         MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_BYTES, read_frames, b, NULL);
 
+    access_note_bytes(SIZE_MAX);
     if (r)
         MHD_add_response_header(r, "Content-Type", BATCH_TYPE);
     return answer_queue(job_to(&b->job), 200, r);

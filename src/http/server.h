@@ -19,6 +19,7 @@ struct buf;
 struct changes;
 struct groups;
 struct server;
+struct spool;
 
 /* Which paths a server has; /healthz and /readyz are on every one. */
 enum server_face {
@@ -37,6 +38,7 @@ struct server_opts {
     const char *base_path; /* starts and ends with a slash */
     struct groups *groups; /* borrowed, as is the next */
     struct changes *changes;
+    struct spool *access; /* borrowed: where the access log goes; NULL: there is none */
 
     /* Both on HTTP threads. not_ready says why /readyz is 503, NULL while it is 200; stats writes
      * /stats as JSON. */

@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/token.h"
 #include "net/fetch_in.h"
 #include "net/request.h"
-#include "net/token.h"
 
 enum { DEFAULT_CONNECT_MS = 1000, DEFAULT_TIMEOUT_MS = 5000, DEFAULT_MAX_BYTES = 8 << 20 };
 

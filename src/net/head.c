@@ -4,7 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "net/token.h"
+#include "base/token.h"
 
 void head_init(struct head *h, int bodiless)
 {

@@ -24,22 +24,24 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/log_out.h"
 #include "base/mem.h"
+#include "base/spool.h"
 #include "base/thread.h"
 #include "cache/group.h"
 #include "cache/groups.h"
 #include "change/change.h"
-#include "http/listen.h"
 #include "http/server.h"
 #include "net/net.h"
 #include "node/group_peers.h"
+#include "node/node_listen.h"
 #include "node/node_stats.h"
 #include "node/workers.h"
 #include "peer/peers.h"
 #include "script/defs.h"
 #include "script/vm.h"
 
-enum { ADDRESS_BYTES = 300, DRAIN_POLL_MS = 5, LAST_WORDS_MS = 500, WATCH_MS = 100 };
+enum { DRAIN_POLL_MS = 5, LAST_WORDS_MS = 500, WATCH_MS = 100 };
 
 struct node {
     struct node_opts opts; /* strings are borrowed: only for node_start() */
@@ -51,11 +53,11 @@ struct node {
     struct peers *peers;
     struct group_peers_set *group_peers; /* the contexts of the groups' loaders */
     struct changes *changes;
+    struct spool *access;    /* the access log, or NULL */
     struct workers *workers; /* set once, before any flight can start */
     pthread_t watch;
     int watching;
-    int data_fd, admin_fd; /* until a server takes it; -1: none */
-    char address[ADDRESS_BYTES], admin_address[ADDRESS_BYTES];
+    struct node_sockets sockets; /* each until a server takes it */
     struct server *data, *admin; /* admin is NULL when data has both faces */
     atomic_int ready;            /* set by the last step of the start */
     atomic_int stopping;
@@ -101,7 +103,10 @@ static void load_local(void *ctx, struct flight *f)
 
 static void tick_group(void *arg, struct group *g)
 {
-    group_tick(g, *(uint64_t *)arg);
+    uint64_t now_ms = *(uint64_t *)arg;
+
+    group_tick(g, now_ms);
+    group_failed_tick(g, now_ms);
 }
 
 static void tick(void *ctx, uint64_t now_ms)
@@ -212,7 +217,7 @@ static enum err start_peers(struct node *n, struct error *e)
     return peers_set(n->peers, n->opts.peers, n->opts.n_peers, e);
 }
 
-static enum err start_workers(struct node *n, struct vm *control, struct error *e)
+static struct workers_opts workers_opts_of(const struct node *n)
 {
     const struct workers_opts o = {
         .n = n->opts.workers,
@@ -229,6 +234,13 @@ static enum err start_workers(struct node *n, struct vm *control, struct error *
         .max_key_bytes = (size_t)n->opts.max_key_bytes,
     };
 
+    return o;
+}
+
+static enum err start_workers(struct node *n, struct vm *control, struct error *e)
+{
+    const struct workers_opts o = workers_opts_of(n);
+
     n->workers = workers_start(&o, control, n->opts.script, e);
     return n->workers ? ERR_OK : e->code;
 }
@@ -240,6 +252,7 @@ static void *watch_main(void *arg)
 
     while (!atomic_load(&n->stopping)) {
         workers_watch(n->workers, clock_ms());
+        log_out_tick();
         nanosleep(&pause, NULL);
     }
     return NULL;
@@ -267,6 +280,7 @@ static struct server *start_server(struct node *n, int *fd, const char *address,
         .base_path = n->opts.base_path,
         .groups = n->groups,
         .changes = n->changes,
+        .access = n->access,
         .not_ready = not_ready,
         .stats = stats,
         .ctx = n,
@@ -281,41 +295,66 @@ static struct server *start_server(struct node *n, int *fd, const char *address,
 static enum err listen_first(struct node *n, struct error *e)
 {
     const struct node_opts *o = &n->opts;
-    char self[ADDRESS_BYTES + 8];
+    const struct node_listen_opts where = {o->listen, o->admin_listen, o->admin_moves};
+    char self[NODE_ADDRESS_BYTES + 8];
 
-    n->data_fd = listen_on(o->listen, n->address, sizeof(n->address), e);
-    if (n->data_fd < 0)
+    if (node_listen(&where, &n->sockets, e))
         return e->code;
-    if (o->admin_listen && strcmp(o->admin_listen, o->listen) != 0) {
-        n->admin_fd = listen_on(o->admin_listen, n->admin_address, sizeof(n->admin_address), e);
-        if (n->admin_fd < 0)
-            return e->code;
-    }
-    snprintf(self, sizeof(self), "http://%s", n->address);
+    snprintf(self, sizeof(self), "http://%s", n->sockets.address);
     n->self = mem_strdup(o->self ? o->self : self);
     return ERR_OK;
 }
 
+static enum err open_access_log(struct node *n, struct error *e)
+{
+    const char *path = n->opts.access_log;
+
+    n->access = path ? spool_open(path, e) : NULL;
+    return path && !n->access ? e->code : ERR_OK;
+}
+
+enum err node_check(const struct node_opts *o, struct vm *control, struct error *e)
+{
+    struct node n = {.opts = *o, .self = mem_strdup(o->self ? o->self : "http://nowhere")};
+    const struct node_listen_opts where = {o->listen, o->admin_listen, o->admin_moves};
+    struct workers_opts w;
+    enum err failed = node_listen_check(&where, e);
+
+    if (!failed && o->access_log)
+        failed = spool_check(o->access_log, e);
+    if (!failed)
+        failed = start_peers(&n, e);
+    if (!failed)
+        failed = check_groups(&n, vm_defs(control), e);
+    w = workers_opts_of(&n);
+    if (!failed)
+        failed = workers_check(&w, control, o->script, e);
+    group_peers_set_free(n.group_peers);
+    peers_free(n.peers);
+    mem_free(n.self);
+    return failed;
+}
+
 static enum err start_servers(struct node *n, struct error *e)
 {
-    int one = n->admin_fd < 0;
+    int one = n->sockets.admin < 0;
 
     if (!one) {
-        n->admin = start_server(n, &n->admin_fd, n->admin_address, SERVER_ADMIN, 1, e);
+        n->admin = start_server(n, &n->sockets.admin, n->sockets.admin_address, SERVER_ADMIN, 1, e);
         if (!n->admin)
             return e->code;
     }
-    n->data =
-        start_server(n, &n->data_fd, n->address, one ? SERVER_DATA | SERVER_ADMIN : SERVER_DATA,
-                     (unsigned)n->opts.http_threads, e);
+    n->data = start_server(n, &n->sockets.data, n->sockets.address,
+                           one ? SERVER_DATA | SERVER_ADMIN : SERVER_DATA,
+                           (unsigned)n->opts.http_threads, e);
     return n->data ? ERR_OK : e->code;
 }
 
 static void log_started(const struct node *n, const struct defs *ds)
 {
     if (n->admin)
-        log_info("node", "listening for operators", "addr=%s", n->admin_address);
-    log_info("node", "listening", "addr=%s", n->address);
+        log_info("node", "listening for operators", "addr=%s", n->sockets.admin_address);
+    log_info("node", "listening", "addr=%s", n->sockets.address);
     log_info("node", "ready", "groups=%zu peers=%zu self=%s workers=%llu dialect=%s ms=%llu",
              defs_count(ds), n->opts.n_peers, n->self, (unsigned long long)n->opts.workers,
              dialect_name(n->opts.dialect), (unsigned long long)(clock_ms() - n->started_ms));
@@ -329,13 +368,13 @@ struct node *node_start(const struct node_opts *o, struct vm *control, struct er
 
     mem_share_heap(); /* no thread of the node has one of its own yet */
     n->opts = *o;
-    n->data_fd = n->admin_fd = -1;
+    n->sockets.data = n->sockets.admin = -1;
     n->drain_delay_ms = o->drain_delay_ms;
     n->drain_timeout_ms = o->drain_timeout_ms;
     n->started_ms = clock_ms();
     n->groups = groups_new();
     n->changes = changes_new(peers_of);
-    if (listen_first(n, e) || start_net(n, e) || start_peers(n, e) ||
+    if (listen_first(n, e) || open_access_log(n, e) || start_net(n, e) || start_peers(n, e) ||
         set_groups(n, vm_defs(control), e) || start_workers(n, control, e) || start_watch(n, e) ||
         start_servers(n, e)) {
         node_free(n);
@@ -348,12 +387,12 @@ struct node *node_start(const struct node_opts *o, struct vm *control, struct er
 
 const char *node_address(const struct node *n)
 {
-    return n->address;
+    return n->sockets.address;
 }
 
 const char *node_admin_address(const struct node *n)
 {
-    return n->admin ? n->admin_address : n->address;
+    return n->admin ? n->sockets.admin_address : n->sockets.address;
 }
 
 /* --- reload --- */
@@ -480,6 +519,7 @@ static void drain(struct node *n, int (*hurry)(void *arg), void *arg)
 static void close_group(void *arg, struct group *g)
 {
     (void)arg;
+    group_failed_tick(g, UINT64_MAX);
     group_close(g);
 }
 
@@ -494,6 +534,7 @@ static void node_free(struct node *n)
     wait_a_while(n, 1, LAST_WORDS_MS, NULL, NULL);
     server_stop(n->data);
     server_stop(n->admin);
+    spool_close(n->access);
     if (n->workers && !workers_stop(n->workers))
         return; /* a stuck thread may still use what is left: it is the process's end or a leak */
     workers_free(n->workers);

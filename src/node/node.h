@@ -24,6 +24,7 @@ struct vm;
 struct node_opts {
     const char *listen;       /* "host:port" */
     const char *admin_listen; /* "host:port"; NULL or the same text as listen: one server for all */
+    int admin_moves;          /* admin_listen is a default: any free port will do for it */
     const char *self;         /* this node's URL, byte for byte as in every node's list; NULL, when
                                * there are no peers: http:// and where it listens */
     const char *const *peers; /* URLs, self among them; n_peers == 0: alone */
@@ -39,6 +40,7 @@ struct node_opts {
     uint64_t connect_timeout_ms;
     uint64_t drain_delay_ms;   /* how long node_stop() is not ready before it refuses connections */
     uint64_t drain_timeout_ms; /* how long it then lets requests end */
+    const char *access_log;    /* a path; "-": stdout; NULL: none */
     uint64_t vm_bytes;         /* of each VM's Lua heap */
     int jit;
     const char *loop; /* another event loop in each worker VM; NULL: none */
@@ -54,6 +56,10 @@ struct node_opts {
  * Copies the options, borrows control for the call. Serves when it returns. NULL and e says which
  * setting is wrong, what is taken, or where the VMs disagree. */
 struct node *node_start(const struct node_opts *o, struct vm *control, struct error *e);
+
+/* Whether node_start() could start it: opens no port and starts no thread. What another process has
+ * is not looked at: a port that is taken, a node that does not answer. */
+enum err node_check(const struct node_opts *o, struct vm *control, struct error *e);
 
 /* Where it listens, "host:port". */
 const char *node_address(const struct node *n);

@@ -203,6 +203,18 @@ struct workers *workers_start(const struct workers_opts *o, struct vm *control,
     return w;
 }
 
+enum err workers_check(const struct workers_opts *o, struct vm *control,
+                       const struct script *script, struct error *e)
+{
+    struct workers w = {.opts = *o};
+    struct worker *one = make_worker(&w, script, vm_defs(control), e);
+
+    if (!one)
+        return e->code;
+    worker_free(one);
+    return ERR_OK;
+}
+
 enum err workers_reload(struct workers *w, struct vm *control, const struct script *script,
                         struct error *e)
 {

@@ -50,6 +50,10 @@ struct workers_stats {
 struct workers *workers_start(const struct workers_opts *o, struct vm *control,
                               const struct script *script, struct error *e);
 
+/* Whether workers_start() could make its VMs: makes one, and starts nothing. */
+enum err workers_check(const struct workers_opts *o, struct vm *control,
+                       const struct script *script, struct error *e);
+
 /* Makes a new set of VMs from a script and lets it take over; the old ones end what they have.
  * On an error nothing has changed. */
 enum err workers_reload(struct workers *w, struct vm *control, const struct script *script,

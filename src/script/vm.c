@@ -6,7 +6,6 @@
 #include <lua.h>
 #include <luajit.h>
 #include <lualib.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +14,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/signals.h"
 #include "script/defs.h"
 #include "script/interrupt.h"
 
@@ -31,8 +31,9 @@ struct vm {
     int refused;  /* more was asked for than it may have, since the last collection */
     struct defs *defs;
     int settings_ref;
-    int defining;      /* the script is being run */
-    char *jit_refusal; /* owned, or NULL */
+    int defining;       /* the script is being run */
+    char *script_error; /* owned: the whole of one that was cut, or NULL */
+    char *jit_refusal;  /* owned, or NULL */
     struct inbox *inbox;
     struct timers timers;
     struct list tasks;
@@ -190,7 +191,7 @@ struct vm *vm_new(const struct vm_opts *o, struct error *e)
         goto failed;
     vm->L = lua_newstate(vm_alloc, vm);
     if (!vm->L || lua_cpcall(vm->L, open_body, vm)) {
-        error_set(e, ERR_NOMEM, "%s: no memory for a Lua VM of at most %zu bytes", o->name,
+        error_set(e, ERR_NOMEM, "no Lua VM fits into vm_bytes, which is %zu bytes",
                   vm->opts.max_bytes);
         goto failed;
     }
@@ -215,6 +216,7 @@ void vm_free(struct vm *vm)
     mem_free((char *)(size_t)vm->opts.cpath);
     mem_free((char *)(size_t)vm->opts.prelude);
     mem_free(vm->jit_refusal);
+    mem_free(vm->script_error);
     mem_free(vm);
 }
 
@@ -224,15 +226,11 @@ struct script_run {
     size_t n;
 };
 
-/* While a script is loaded: an operator who wants the node to end need not wait for it. The signals
- * of a node are blocked then (a program's own are not, and do what it wants). */
+/* While a script is loaded: an operator who wants the node to end need not wait for it. */
 static void script_hook(lua_State *L, lua_Debug *ar)
 {
-    sigset_t pending;
-
     (void)ar;
-    if (sigpending(&pending) == 0 &&
-        (sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1))
+    if (signals_stop_asked())
         luaL_error(L, "the script was interrupted by a signal");
 }
 
@@ -275,15 +273,27 @@ enum err vm_run_script(struct vm *vm, const char *path, const char *text, size_t
 
     vm->defining = 1;
     lua_sethook(vm->L, script_hook, LUA_MASKCOUNT, LOOK_EVERY);
+    vm->refused = 0;
     failed = lua_cpcall(vm->L, script_body, &run);
     vm->defining = 0;
     lua_sethook(vm->L, NULL, 0, 0);
     if (!failed)
         return ERR_OK;
     msg = lua_type(vm->L, -1) == LUA_TSTRING ? lua_tostring(vm->L, -1) : "out of memory";
-    error_set(e, ERR_INVAL, "%s", msg);
+    if (vm->refused && strcmp(msg, "not enough memory") == 0)
+        error_set(e, ERR_INVAL, "%s needs more memory than vm_bytes allows, which is %zu bytes",
+                  path, vm->opts.max_bytes);
+    else
+        error_set(e, ERR_INVAL, "%s", msg);
+    mem_free(vm->script_error);
+    vm->script_error = strlen(msg) < sizeof(e->msg) ? NULL : mem_strdup(msg);
     lua_pop(vm->L, 1);
     return e->code;
+}
+
+const char *vm_script_error(const struct vm *vm)
+{
+    return vm->script_error;
 }
 
 /* --- late code --- */

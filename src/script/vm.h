@@ -56,6 +56,10 @@ void vm_free(struct vm *vm);
 enum err vm_run_script(struct vm *vm, const char *path, const char *text, size_t n,
                        struct error *e);
 
+/* The whole message of a vm_run_script() that failed, when a struct error was too short for it, or
+ * NULL. The VM's. */
+const char *vm_script_error(const struct vm *vm);
+
 /* 1 while vm_run_script() runs: only then may groups be defined. */
 int vm_defining(const struct vm *vm);
 
