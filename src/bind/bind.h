@@ -5,21 +5,13 @@
  * cannot throw, push the results. No C resource is live across a call that may raise unless a
  * userdata owns it. A failure at run time is nil, message, code; misuse raises.
  *
-<<<<<<< HEAD
- * One file a subject: open.c opens the module, core.c is what all others stand on, which.c says
- * which group a call is about, handle.c what a program gets at a group through. group.c defines and
- * asks groups, background.c defines functions that run beside getters, hits.c asks them for what is
- * there, io.c waits for HTTP and time, loop.c is for the Lua side of other event loops, library.c
- * asks groups from a program of its own, node_script.c runs node scripts, node.c runs nodes; many.c
- * asks for many keys, change.c sets and removes, peek.c looks, each for getters and for programs;
- * encode.c and decode.c convert between values and bytes. */
-=======
  * One file a subject: open.c opens the module, core.c has what all others use, which.c finds the
- * group of a call, handle.c is a program's hold on a group. group.c defines and asks groups, hits.c
- * has the hits of getters, io.c waits for HTTP and time, loop.c is for the Lua side of other event
- * loops, library.c asks groups from a program, node.c runs nodes. many.c asks for many keys,
- * change.c sets and removes, peek.c looks: each for getters and for programs. */
->>>>>>> docs
+ * group of a call, handle.c is a program's hold on a group. group.c defines and asks groups,
+ * background.c defines functions that run beside getters, hits.c has the hits of getters, io.c
+ * waits for HTTP and time, loop.c is for the Lua side of other event loops, library.c asks groups
+ * from a program, node_script.c runs node scripts, node.c runs nodes, child.c commands. many.c asks
+ * for many keys, change.c sets and removes, peek.c looks: each for getters and for programs.
+ * encode.c and decode.c convert between values and bytes. */
 #ifndef BIND_H
 #define BIND_H
 

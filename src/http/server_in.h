@@ -2,21 +2,13 @@
 /* server_in.h - what the files of the server share; for http/ only.
  *
  * server.c has its life and libmicrohttpd's callbacks, server_loop.c its threads, idle.c the end of
-<<<<<<< HEAD
- * idle connections, route.c which path is served by what: serve_get.c the get of one key,
- * serve_many.c a client's many, serve_peer_batch.c what our own nodes ask, serve_peer_change.c what
- * Go's tell, serve_change.c a client's set, remove and flush, serve_admin.c what operators ask.
- * Under them: framing.c where a request ends, job.c one that takes more than one call, body.c its
- * body, budget.c its memory, gather.c the loads of many keys, answer.c and answer_value.c what is
- * written back, answer_cache.c what is written again, access.c what the access log says of it.
-=======
  * idle connections, route.c finds the function for a path: serve_get.c has the get of one key,
  * serve_many.c a client's list of keys, serve_peer_batch.c the batches of our own nodes,
  * serve_peer_change.c the changes of Go nodes, serve_change.c a client's set, remove and flush,
  * serve_admin.c the operators' paths. Under them: framing.c finds the end of a request, job.c is a
  * request of more than one call, body.c its body, budget.c its memory, gather.c the loads of many
- * keys, answer.c and answer_value.c the answers, answer_cache.c kept answers.
->>>>>>> docs
+ * keys, answer.c and answer_value.c the answers, answer_cache.c kept answers, access.c the access log, last_words.c
+ * answers where libmicrohttpd gives up.
  *
  * All of it runs on HTTP threads, for the connection that is being handled, except wakers. */
 #ifndef SERVER_IN_H

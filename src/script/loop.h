@@ -33,14 +33,10 @@ void loop_step(struct loop *loop);
 void loop_poll(struct loop *loop, int *fd, int *wait_ms); /* -1: none; for ever */
 void loop_close(struct loop *loop);
 
-<<<<<<< HEAD
 /* From close(), which may have called itself back until here: the script's callbacks do not run. */
 void loop_let_go(struct loop *loop);
 
-/* A strand that was parked is gone: the next step() is told. */
-=======
 /* A parked strand has ended: the next step() is told. */
->>>>>>> docs
 void loop_note_left(struct loop *loop);
 
 /* Around an outsider: bounds its time. They nest. */
