@@ -9,8 +9,8 @@
  * which group a call is about, handle.c what a program gets at a group through. group.c defines and
  * asks groups, hits.c asks them for what is there, io.c waits for HTTP and time, loop.c is for the
  * Lua side of other event loops, library.c asks groups from a program of its own, node.c runs
- * nodes; many.c asks for many keys, change.c sets and removes, peek.c looks, each for getters and
- * for programs. */
+ * nodes, child.c commands; many.c asks for many keys, change.c sets and removes, peek.c looks, each
+ * for getters and for programs. */
 #ifndef BIND_H
 #define BIND_H
 
@@ -21,8 +21,8 @@
 struct node;
 
 /* The functions of each file, ended by NULL. */
-extern const luaL_Reg bind_core[], bind_group[], bind_io[], bind_library[], bind_loop[],
-    bind_node[], bind_many[], bind_change[], bind_peek[], bind_hits[];
+extern const luaL_Reg bind_child[], bind_core[], bind_group[], bind_io[], bind_library[],
+    bind_loop[], bind_node[], bind_many[], bind_change[], bind_peek[], bind_hits[];
 
 /* The metatable of a node, and the node at that index, not closed. Raises. */
 #define BIND_NODE "groupcache.node"
@@ -30,6 +30,7 @@ struct node *bind_node_check(lua_State *L, int index);
 
 /* Make the metatables of each file's userdata. */
 void bind_core_open(lua_State *L);
+void bind_child_open(lua_State *L);
 void bind_handle_open(lua_State *L);
 void bind_node_open(lua_State *L);
 void bind_library_open(lua_State *L);
