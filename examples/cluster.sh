@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# One script as a ring of several nodes in this terminal; Ctrl-C ends them all.
+# Runs a script as a ring of several nodes in this terminal; Ctrl-C ends them all.
 # usage: examples/cluster.sh [SCRIPT [NODES [FIRST_PORT]]]
 set -eu
 
@@ -30,9 +30,9 @@ for port in $(seq "$first" $((first + nodes - 1))); do
 done
 
 echo "a ring of $nodes nodes: $peers"
-echo "the same key gives the same answer from each; X-Cache says where it came from. Ctrl-C ends all."
+echo "each node gives the same answer for a key; X-Cache says where it came from. Ctrl-C ends all."
 
-# Until one of them ends by itself: a ring with a node missing is not what was asked for.
+# Ends all nodes when one ends by itself, since the ring would lack a node.
 while kill -0 $pids 2>/dev/null; do
     sleep 1
 done

@@ -11,7 +11,7 @@ local squares = groupcache.group("squares", {
 print(squares:get("12")) --> 144  nil  local
 print(squares:get("12")) --> 144  nil  main
 
--- A node: its getters run on threads of their own, and other nodes may ask it over HTTP.
+-- A node: its getters run on threads of their own, and other nodes can ask it over HTTP.
 local here = arg[0]:match("^(.*/)") or "./"
 local node = assert(groupcache.start{ script = here .. "quickstart.lua", listen = "127.0.0.1:0" })
 local files = node:group("files")

@@ -1,10 +1,10 @@
 -- SPDX-License-Identifier: MIT
--- postgres.lua: rows of a PostgreSQL table, through LuaSQL (lua-sql-postgres). That blocks: a query
--- holds its VM. So there are no more loads than VMs, and the server ends what takes too long.
+-- postgres.lua: rows of a PostgreSQL table, through LuaSQL (lua-sql-postgres). LuaSQL blocks: a query
+-- holds its VM. So there are no more loads than VMs, and the server ends queries that take too long.
 --   psql -c "CREATE TABLE pages AS SELECT 'index' AS name, 'hello' AS body"
 --   DATABASE="dbname=postgres user=me" build/bin/groupcached examples/postgres.lua
 --   curl -i http://127.0.0.1:8080/cache/pages/index
--- Without the server: 502 {"error":"the database does not answer","code":"GETTER"}; the log has why
+-- Without the server: 502 {"error":"the database does not answer","code":"GETTER"}; the log says why
 
 local groupcache = require "groupcache"
 local env = require("luasql.postgres").postgres()
@@ -17,7 +17,7 @@ local function ask(name)
   local fresh, err = not db
   if fresh then db, err = env:connect(SERVER .. (os.getenv("DATABASE") or "")) end
   local quoted = db and not name:find("%z") and db:escape(name)
-  if not quoted then return nil, err end              -- no server; or no text, so no such row
+  if not quoted then return nil, err end              -- no server; or not a text, so no such row
   local cursor, why = db:execute("SELECT body FROM pages WHERE name = '" .. quoted .. "'")
   if cursor then
     local body = cursor:fetch()
@@ -26,7 +26,7 @@ local function ask(name)
   end
   if db:execute("SELECT 1") then return nil, why end  -- the query failed, not the connection
   db:close()
-  db = nil                                            -- lost, as by a restart of the server
+  db = nil                                            -- lost, such as by a restart of the server
   if fresh then return nil, why end
   return ask(name)
 end

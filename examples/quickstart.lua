@@ -21,7 +21,7 @@ groupcache.group("files", {
     local file = io.open(ROOT .. key, "rb")
     local bytes = file and file:read("*a") -- nil for a folder
     if file then file:close() end
-    return bytes, nil, 60                  -- nothing: 404; else kept for a minute
+    return bytes, nil, 60                  -- nil: 404; else kept for a minute
   end,
 })
 

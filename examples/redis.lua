@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- redis.lua: values out of Redis, over sockets of cqueues (lua-cqueues). A getter that waits for an
--- answer lets the others of its VM run; connections are kept and used again.
+-- redis.lua: values from Redis, over sockets of cqueues (lua-cqueues). While a getter waits for an
+-- answer, the others of its VM run. Connections are kept and used again.
 --   redis-cli set index hello
 --   REDIS=127.0.0.1:6379 build/bin/groupcached examples/redis.lua
 --   curl -i http://127.0.0.1:8080/cache/pages/index
@@ -19,7 +19,7 @@ local function connect()
   return conn
 end
 
-local function ask(conn, key) -- the value, false for none; or nil and why it is not known
+local function ask(conn, key) -- the value, false: no such key; or nil and an error
   local _, err = conn:write("*2\r\n$3\r\nGET\r\n$", #key, "\r\n", key, "\r\n")
   local line, why = conn:read "*l"
   local size = tonumber((line or ""):match "^%$(%-?%d+)")
@@ -30,7 +30,7 @@ local function ask(conn, key) -- the value, false for none; or nil and why it is
 end
 
 groupcache.group("pages", { ttl = 60, getter = function(key)
-  local kept = table.remove(idle) -- it may have been closed since
+  local kept = table.remove(idle) -- the server may have closed it
   local conn = kept or connect()
   local value, err = ask(conn, key)
   if value == nil and kept then conn = connect() value, err = ask(conn, key) end

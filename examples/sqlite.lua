@@ -5,21 +5,21 @@
 --   sqlite3 pages.db "INSERT INTO pages VALUES ('index', 'hello')"
 --   DATABASE=pages.db build/bin/groupcached examples/sqlite.lua
 --   curl -i http://127.0.0.1:8080/cache/pages/index
--- While somebody holds the file locked, for more than half a second:
+-- While another program locks the file, for more than half a second:
 --   502 {"error":"LuaSQL: database is locked","code":"GETTER"}
 
 local groupcache = require "groupcache"
 local env = require("luasql.sqlite3").sqlite3()
 
 local PATH = os.getenv("DATABASE") or "pages.db"
-local WAIT_MS = 500 -- for a lock; holds the VM meanwhile
+local WAIT_MS = 500 -- for a lock; blocks the VM
 
 groupcache.group("pages", {
   ttl = 60,
   getter = function(key)
     if key:find("%z") then return nil end           -- or escape() ends the name there
-    -- Opened for each load, which is cheap: a file that was replaced (mv new.db pages.db) is the
-    -- one that is read. True is for read only: a missing file is an error, not a new one.
+    -- Opened for each load, which is cheap: so a replaced file (mv new.db pages.db) is read at once.
+    -- True means read only: a missing file is an error, and no new file is made.
     local db, err = env:connect(PATH, WAIT_MS, true)
     if not db then return nil, err end
     local query = ("SELECT body FROM pages WHERE name = '%s'"):format(db:escape(key))
@@ -30,6 +30,6 @@ groupcache.group("pages", {
       cursor:close()
     end
     db:close()
-    return body and tostring(body), err             -- an INTEGER comes as a number
+    return body and tostring(body), err             -- an INTEGER is a number
   end,
 })

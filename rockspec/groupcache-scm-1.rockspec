@@ -30,6 +30,7 @@ external_dependencies = {
   CURL = { library = "curl" },
   MICROHTTPD = { header = "microhttpd.h", library = "microhttpd" },
   PROTOBUF_C = { header = "protobuf-c/protobuf-c.h", library = "protobuf-c" },
+  ZLIB = { header = "zlib.h", library = "z" },
 }
 
 build = {
@@ -46,6 +47,8 @@ build = {
     MICROHTTPD_LIBDIR = "$(MICROHTTPD_LIBDIR)",
     PROTOBUF_C_INCDIR = "$(PROTOBUF_C_INCDIR)",
     PROTOBUF_C_LIBDIR = "$(PROTOBUF_C_LIBDIR)",
+    ZLIB_INCDIR = "$(ZLIB_INCDIR)",
+    ZLIB_LIBDIR = "$(ZLIB_LIBDIR)",
   },
   install_variables = {
     INST_BINDIR = "$(BINDIR)",

@@ -70,6 +70,7 @@ local ROOMS = {
   ["^microhttpd%.h$"] = { "^src/http/[%w_]+%.c$" },
   ["^curl/"] = { "^src/net/net%.c$", "^src/net/net_curl%.h$", "^src/net/fetch[%w_]*%.[ch]$" },
   ["^net/net_curl%.h$"] = { "^src/net/net%.c$", "^src/net/fetch[%w_]*%.[ch]$" },
+  ["^zlib%.h$"] = { "^src/net/inflate%.c$" },
   ["^protobuf%-c/"] = { "^src/wire/[%w_]+%.c$", "^proto/" },
   ["%.pb%-c%.h$"] = { "^src/wire/[%w_]+%.c$", "^proto/" },
   ["^lua%.h$"] = { "^src/script/[%w_]+%.c$", "^src/bind/[%w_]+%.[ch]$", "^src/main%.c$" },
@@ -406,7 +407,8 @@ describe("the house", function()
       files("lua", "%.lua$"), files("spec", "%.lua$", "%.go$", "%.sh$", "%.c$", "%.py$"),
       files("examples", "%.lua$", "%.sh$"), files("bench", "%.lua$", "%.sh$", "%.go$", "%.c$"),
       files("rockspec", "%.rockspec$"), files("proto", "%.proto$"),
-      { "Makefile", ".ci/run", ".ci/deps", ".busted", ".luacheckrc" },
+      { "Makefile", ".ci/run", ".ci/deps", ".busted", ".luacheckrc", ".gdbinit",
+        "gdb/groupcache.py" },
     } do
       for _, path in ipairs(more) do
         list[#list + 1] = path

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# The table of allocators in docs/architecture.md: bench/memory/allocators.sh [name=value ...], after
+# The table of allocators in docs/design/memory.md: bench/memory/allocators.sh [name=value ...], after
 # `make testlib`; the arguments go to the program. jemalloc and mimalloc (libjemalloc2, libmimalloc2.0) are preloaded,
 # and left out when they are not installed.
 set -eu

@@ -13,7 +13,7 @@
 ---| "TOOBIG"   # a value is over its limit
 ---| "CYCLE"    # a getter would wait for its own result
 ---| "BUSY"     # a limit on work in progress is reached
----| "CLOSED"   # the node is stopping, or a reload took the group away
+---| "CLOSED"   # the node is stopping, or a reload removed the group
 
 --- Where a value came from: this node's main or hot cache, another node, this node's getter; a cache, past its ttl.
 ---@alias groupcache.Source "main"|"hot"|"peer"|"local"|"stale"
@@ -63,6 +63,7 @@
 ---@field pass_headers? string[] request headers that the getter may see; default none
 ---@field peers? string[] URLs of the nodes that share this group, this one too, {} for none; default: the node's
 ---@field local_only? boolean every key is this node's own: no other node is asked; default false
+---@field query? "refuse"|"key" what a query in a client's URL means; default "refuse"
 ---@field writable? boolean clients may set and remove over HTTP; default false
 
 --- What a node script may return. A flag or GROUPCACHE_NAME in the environment goes before it.
@@ -153,7 +154,7 @@ function Group:remove_many(keys) end
 ---@return string[]? missing
 function Group:flush() end
 
---- What this node holds of a key: nothing is loaded, counted or moved, nobody waits.
+--- The value that this node holds for a key: nothing is loaded, counted or moved; never waits.
 ---@param key string
 ---@return any value
 ---@return string? message nil with a value
@@ -195,7 +196,7 @@ function Node:set_peers(urls, group) end
 ---@return groupcache.Code? code
 function Node:reload() end
 
---- What /stats says. Needs lua-cjson.
+--- What /stats says.
 ---@return table
 function Node:stats() end
 
@@ -241,14 +242,25 @@ function groupcache.spawn(fn, ...) end
 
 --- Runs functions at the same time and waits for all. Only inside a getter of a node.
 ---@async
----@param functions function[]
----@return any[] values their first results
----@return any[] errors their second results
+---@param functions function[]|table<string, function>
+---@return table values their first results, by the key of the function
+---@return table errors their second results
+---@return table codes their third results
 function groupcache.all(functions) end
 
 --- Seconds on the node's monotonic clock.
 ---@return groupcache.Seconds
 function groupcache.now() end
+
+--- Stands for nil inside of values with the codec "json" or "msgpack"; cjson.null, too.
+---@type userdata
+groupcache.null = nil
+
+--- Marks a table as a list, so that it is one with the codec "json" though it is empty.
+---@generic T: table
+---@param t T
+---@return T
+function groupcache.list(t) end
 
 --- Writes a line to the node's log.
 ---@param level "debug"|"info"|"warn"|"error"
@@ -265,6 +277,7 @@ function groupcache.log(level, message, fields) end
 ---@field max_bytes? integer of the answer's body; default: the group's max_value_bytes
 ---@field ca_file? string PEM file of the authorities to trust for https; default: the system's
 ---@field insecure? boolean https without verifying the other side; default false
+---@field decode? boolean whether a body with Content-Encoding gzip or deflate is decoded; default true
 
 ---@class groupcache.http.Request: groupcache.http.Options
 ---@field url string http:// or https://

@@ -141,7 +141,7 @@ local function check(path, flags)
   return OK
 end
 
--- A script that would not start changes nothing.
+-- If the script would not start, nothing changes.
 local function try_reload(node, path, flags, settings)
   local ok, err = reload(node, path, flags, settings)
   if not ok then

@@ -1,58 +1,42 @@
 -- SPDX-License-Identifier: MIT
--- groupcache.codec: between the tables of Lua and the bytes that are cached and travel.
+-- groupcache.codec: converts between Lua values and the bytes that are cached and sent.
 --
 -- A codec is { encode = function(value) -> bytes | nil, err; decode = function(bytes) -> value |
--- nil, err }. The named ones load their library when a group first asks for them.
+-- nil, err }. Of the named ones encode gives a code, too, when the bytes are too many.
+
+local core = require "groupcache.core"
 
 local codec = {}
 
-local NAMED = {}
+local CONTENT_TYPE = { json = "application/json", msgpack = "application/msgpack" }
 
-function NAMED.json()
-  local cjson = require("cjson.safe").new()
-  cjson.encode_sparse_array(true)
-  return { encode = cjson.encode, decode = cjson.decode, content_type = "application/json" }
-end
-
-function NAMED.msgpack()
-  local mpack = require "mpack"
-  local function protected(f)
-    return function(value)
-      local ok, result = pcall(f, value)
-      if ok then
-        return result
-      end
-      return nil, result
-    end
-  end
-  return { encode = protected(mpack.pack), decode = protected(mpack.unpack),
-    content_type = "application/msgpack" }
+local function named(format, max_bytes)
+  return {
+    encode = function(value) return core.encode(value, format, max_bytes) end,
+    decode = function(bytes) return core.decode(bytes, format) end,
+    content_type = CONTENT_TYPE[format],
+  }
 end
 
 --- The codec of a group's option.
 -- @param option "json", "msgpack" or a table with encode and decode
+-- @param max_bytes at most as many come out of encode
 -- @return codec; or nil, message
-function codec.find(option)
+function codec.find(option, max_bytes)
   if type(option) == "table" then
     if type(option.encode) ~= "function" or type(option.decode) ~= "function" then
       return nil, "codec is a table without the functions encode and decode"
     end
     return option
   end
-  local make = NAMED[option]
-  if not make then
+  if not CONTENT_TYPE[option] then
     return nil, ('codec is %q, and must be "json", "msgpack" or a table with encode and decode')
       :format(tostring(option))
   end
-  local ok, found = pcall(make)
-  if not ok then
-    return nil, ("codec %q needs a library that is not installed: %s"):format(
-      option, (tostring(found):match("^[^\n]*")))
-  end
-  return found
+  return named(option, max_bytes)
 end
 
--- Why a codec gave nothing of use. Not tostring() of any object: that may be its address.
+-- Why a codec failed, as a text. No tostring() of an object: that may be its address.
 local function reason(result, why)
   local meta = type(why) == "table" and debug.getmetatable(why)
   if type(why) == "string" or type(why) == "number" or meta and meta.__tostring then
@@ -64,12 +48,12 @@ local function reason(result, why)
 end
 
 --- The bytes of a value that is not nil.
--- @return bytes; or nil, message
+-- @return bytes; or nil, message, code or nil
 function codec.encode(name, c, value)
-  local bytes, why = c.encode(value)
+  local bytes, why, code = c.encode(value)
   if type(bytes) ~= "string" then
     return nil, ("group %s: the codec cannot encode the value: %s"):format(
-      name, reason(bytes, why))
+      name, reason(bytes, why)), code
   end
   return bytes
 end
@@ -78,14 +62,14 @@ local function encoded(name, c, value, err, ttl)
   if value == nil then
     return value, err, ttl
   end
-  local bytes, why = codec.encode(name, c, value)
+  local bytes, why, code = codec.encode(name, c, value)
   if not bytes then
-    return nil, why
+    return nil, why, code
   end
   return bytes, err, ttl
 end
 
---- A getter that gives bytes, made of one that gives values.
+--- Makes a getter that returns bytes from a getter that returns values.
 function codec.wrap(name, c, getter)
   return function(key, ctx)
     return encoded(name, c, getter(key, ctx))

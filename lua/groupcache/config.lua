@@ -57,8 +57,8 @@ config.SETTINGS = {
     help = "compile getters; one that loops can then not be stopped" },
 }
 
--- Descriptors that are neither a client's connection nor one to a peer or an origin: a few, and
--- some for each thread. A reload has two sets of VMs for a while.
+-- Descriptors other than connections of clients, to peers and to origins: a few, and some for each
+-- thread. During a reload there are two sets of VMs.
 local OTHER_DESCRIPTORS = 64
 local PER_WORKER, PER_HTTP_THREAD = 2, 3
 local PER_LOOP = 8 -- libuv's: epoll, wake-ups, signals
@@ -154,7 +154,7 @@ local function admin_default(listen)
   return port < 65535 and "127.0.0.1:" .. (port == 0 and 0 or port + 1) or nil
 end
 
--- The engine says the same of a list that changes later.
+-- The engine has the same message for a list that changes later.
 local function complete_self(s)
   if #s.peers == 0 then
     return true -- without self it is http:// and where the node listens
@@ -171,7 +171,7 @@ local function complete_self(s)
     .. "itself, byte for byte"):format(s.self, #s.peers, s.peers[1])
 end
 
--- A hash that users of the dialect's Go library might have chosen; its own by default.
+-- A hash that users of the dialect's Go library may have chosen; by default the library's own.
 local function complete_hash(s)
   local hashes = core.ring_hashes(s.dialect)
   for _, name in ipairs(hashes) do
@@ -201,7 +201,7 @@ local function complete_connections(s)
   return true
 end
 
--- What follows from other settings.
+-- Settings that follow from other settings.
 local function complete(s)
   local cores = core.limits()
   local host = split(s.listen)
@@ -242,7 +242,7 @@ local function complete(s)
 end
 
 --- Settings of a node: flag > GROUPCACHE_* > script > default.
--- @param script what the script returned, or nil
+-- @param script the table that the script returned, or nil
 -- @param flags values by name, already parsed
 -- @param path the script's, for messages
 -- @return complete settings; or nil, message
@@ -348,7 +348,7 @@ function config.prepare(path, flags, old)
   local settings
   settings, err = settle(script, path, flags)
   if not settings then
-    script:close() -- a whole VM, which the collector takes for a few bytes
+    script:close() -- a whole VM, which looks like a few bytes to the collector
     return nil, err
   end
   settings.package_path, settings.package_cpath = lua_path, lua_cpath

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
--- groupcache.group: what a group can do besides get, wherever it is met. The three places (a
--- getter, a program with a node, a group alone) differ in a few functions, above all in how they
--- wait:
+-- groupcache.group: the methods of a group besides get. There are three kinds of group: in a
+-- getter, of a node in a program, and alone. They differ in a few functions, most of all in how
+-- they wait:
 --
 --   how.where(group)     what the engine knows it by
 --   how.limit(group)     max_key_bytes, or nil
@@ -17,7 +17,7 @@ local options = require "groupcache.options"
 
 local MAX_KEYS = 10000 -- BATCH_MAX_KEYS
 
--- A copy: the caller's list may change while somebody waits.
+-- A copy: the caller's list may change during the wait.
 local function check_keys(keys, what, limit)
   local copy = {}
   if type(keys) ~= "table" then
@@ -45,10 +45,9 @@ end
 
 --- Adds the methods to a class.
 return function(Group, how)
-  --- Puts a value in place of whatever there is, at the node that owns the key; what the others
-  -- hold goes.
+  --- Stores a value at the owner of the key; the other nodes remove the key.
   -- @param ttl seconds; nil: the group's own; 0 or less: the key is removed
-  -- @return true; or nil, message, code and, when the code is PEER, who did not confirm
+  -- @return true; or nil, message, code and, when the code is PEER, the nodes that did not confirm
   function Group:set(key, value, ttl)
     options.check_key(key, "group:set", how.limit(self))
     if ttl ~= nil and (type(ttl) ~= "number" or ttl ~= ttl) then
@@ -117,15 +116,15 @@ return function(Group, how)
     return values, errors
   end
 
-  --- What this node holds of a key: nothing is loaded, counted or moved, nobody waits.
+  --- The value that this node holds for a key. Nothing is loaded, counted or moved; never waits.
   -- @return value, nil, source; or nil, message, "NOTFOUND"
   function Group:peek(key)
     options.check_key(key, "group:peek")
     return codec.unwrap(self.name, self.codec, core.peek(how.where(self), key))
   end
 
-  --- How many seconds what this node holds of a key has left: less than 0 when it is stale,
-  -- math.huge when it does not end.
+  --- The seconds until the value expires that this node holds for a key: below 0 when it is stale,
+  -- math.huge when it never expires.
   -- @return seconds; or nil, message, "NOTFOUND"
   function Group:ttl(key)
     options.check_key(key, "group:ttl")

@@ -1,17 +1,17 @@
 -- SPDX-License-Identifier: MIT
--- What is different inside the VMs that run getters, so that a deadline holds: a getter that
--- computes too long is stopped by a hook, and these functions could keep the hook from working,
--- overflow the C stack, or end the process. Protection against mistakes, not against intent.
+-- groupcache.guard: functions that differ inside a node's VMs, so that deadlines hold. A hook stops
+-- a getter that computes too long. The plain functions could disable the hook, overflow the C
+-- stack, or end the process. This protects against mistakes, not against intent.
 
 local core = require "groupcache.core"
 
--- LuaJIT takes C stack for every coroutine that resumes another: some 700 crash a 64 KiB stack.
+-- LuaJIT uses C stack for every coroutine that resumes another: some 700 crash a 64 KiB stack.
 local MAX_NESTED = 64
 
 local native_resume, native_create, running = coroutine.resume, coroutine.create, coroutine.running
 
--- How deep a coroutine stands below its getter's own. Written at each resume, so nothing has to be
--- counted back when a getter is stopped half-way.
+-- The depth of a coroutine below its getter's own. Written at each resume, so nothing must be
+-- undone when a getter is stopped.
 local depth = setmetatable({}, { __mode = "k" })
 
 local guard = { max_nested = MAX_NESTED, depth = depth }
@@ -50,8 +50,8 @@ function coroutine.wrap(f) -- luacheck: ignore 122
   end
 end
 
--- LuaJIT runs xpcall's handler with hooks off, so one that loops could not be stopped. Here the
--- handler runs after the stack has been unwound: a traceback it makes starts at the xpcall.
+-- LuaJIT runs xpcall's handler with hooks off, so a handler that loops could not be stopped. Here
+-- the handler runs after the stack was unwound: its traceback starts at the xpcall.
 local function handled(handler, ok, ...)
   if ok then
     return true, ...
@@ -64,8 +64,8 @@ function xpcall(f, handler, ...) -- luacheck: ignore 121
   return handled(handler, pcall(f, ...))
 end
 
--- string.gsub takes 9 KB of C stack: calls that call themselves through it would overflow that
--- before Lua's own stack, which is an error, and crash the node.
+-- string.gsub takes 9 KB of C stack. Without a bound, recursion through it would overflow the C
+-- stack before Lua's own stack, and crash the node.
 local MAX_STACK = 0.4
 
 local native_gsub = string.gsub
@@ -154,6 +154,36 @@ function io.close(file) -- luacheck: ignore 122
   return close(file == nil and io.output() or file)
 end
 
+-- A load that a stop or an error has left leaves a mark in package.loaded, by which LuaJIT takes the
+-- module for one that is being loaded, in this VM for ever. What nobody loads any more is loaded anew.
+local native_require, loaded = require, package.loaded
+local MARK -- whose type depends on the LuaJIT
+package.preload["groupcache.mark"] = function(name) MARK = loaded[name] end
+require "groupcache.mark"
+loaded["groupcache.mark"], package.preload["groupcache.mark"] = nil, nil
+
+local loader = {} -- of a module that was begun: the coroutine; false, the main thread's
+
+local function is_left(name)
+  local co, me = loader[name], running() or false
+  if co == nil or loaded[name] ~= MARK then
+    return false
+  elseif not co or co == me then
+    return co ~= me
+  end
+  return coroutine.status(co) ~= "normal"
+end
+
+function require(name) -- luacheck: ignore 121
+  if is_left(name) then
+    loaded[name] = nil
+  end
+  if not loaded[name] then
+    loader[name] = running() or false
+  end
+  return native_require(name) -- a tail call: its errors have the line of the caller
+end
+
 local function refuse(what, instead)
   return function()
     error(what .. " is not for node scripts: " .. instead, 2)
@@ -164,8 +194,8 @@ os.exit = refuse("os.exit", "it would end the node") -- luacheck: ignore 122
 debug.sethook = refuse("debug.sethook", -- luacheck: ignore 122
   "the hook stops getters at their deadline")
 
--- Does nothing in the control VM, whose script is refused afterwards when its settings do not allow
--- it: they are the last thing that it says.
+-- Does nothing in the control VM. The script returns its settings at its end, and is refused then
+-- if they do not allow the call.
 local function needs_jit(what)
   local refusal = what .. " is not for node scripts: set jit = true in the node's settings"
   return function()

@@ -1,13 +1,13 @@
 -- SPDX-License-Identifier: MIT
 -- groupcache.handle: how a program reads hits of a group in its own process.
 --
--- The engine remembers the items that it gave last, each in a slot; the string made of one is kept
--- beside it, and given again while the item is still the current one. The engine says so at each
--- hit, and so keeps its order of use, counters, expiry and removal exact. While the JIT is on it is
--- asked through the FFI, else through the C API.
+-- The engine remembers the items that it returned last, each in a slot. The string of an item is
+-- kept beside its slot, and returned again while the item is still the current one. The engine
+-- decides that at each hit, so order of use, counters, expiry and removal stay exact. While the JIT
+-- is on, it is called through the FFI, otherwise through the C API.
 --
--- Wherever compiled code is left, and where a string or a cdata is made, finalizers may run, which
--- may get from this very group. Those are answered through the C API, which knows no slots.
+-- Finalizers may run when compiled code is left, and when a string or a cdata is made. They may get
+-- from this very group. Such gets are answered through the C API, which uses no slots.
 
 local core = require "groupcache.core"
 
@@ -16,13 +16,13 @@ local has_ffi, ffi = pcall(require, "ffi")
 local MISS, SAME = 0, 1 -- enum hit
 local SOURCES = { [0] = "main", "hot", "peer", "local", "stale" } -- enum source
 
-local MAX_ENTRY = 64 * 1024 -- of key and value: what is larger is not remembered
+local MAX_ENTRY = 64 * 1024 -- of key and value: larger ones are not remembered
 local MAX_BYTES = 4 * 1024 * 1024 -- remembered in all, per handle
 
 local recall, new_table
 if has_ffi then
   new_table = require "table.new"
-  -- The first fields of struct handle; tagged so that the name is nobody else's.
+  -- The first fields of struct handle; the tag makes the name unique.
   pcall(ffi.cdef, "struct groupcache_handle { int source, slot; };")
   recall = ffi.cast("int (*)(void *, const char *, size_t)", core.recall())
 end
@@ -40,13 +40,13 @@ local function new(raw)
   return self
 end
 
---- Gives up all that is remembered.
+--- Forgets all the items and strings.
 function Handle:forget()
   core.forget(self.raw)
   self.strings, self.slots, self.bytes = {}, 0, 0
 end
 
--- The string of an item that recall() has just given, and gives as SAME from now on.
+-- Keeps the string of an item that recall() has just returned; later it returns SAME.
 local function make_string(self, key)
   local value, slot, slots = core.recalled(self.raw)
   local bytes = #key + #value
@@ -54,19 +54,19 @@ local function make_string(self, key)
     core.forget(self.raw, slot)
     return value
   end
-  if slots ~= self.slots then -- more than there were, and all others are empty
+  if slots ~= self.slots then -- there are more slots, and all are empty
     self.strings, self.slots, self.bytes = new_table(slots, 0), slots, 0
   end
   self.strings[slot] = value
-  self.bytes = self.bytes + bytes -- those that it takes the place of are not known any more
+  self.bytes = self.bytes + bytes -- the size of a replaced string is not known any more
   if self.bytes > MAX_BYTES then
     self:forget()
   end
   return value
 end
 
--- What is done once for many hits stays out of compiled code: a trace that begins with it would
--- leave by a side exit at every hit.
+-- Work that is done once for many hits stays out of compiled code: a trace that begins with it
+-- would take a side exit at every hit.
 if has_ffi then
   jit.off(make_string)
 end

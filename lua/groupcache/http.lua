@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- groupcache.http: HTTP for getters. The exchange runs on the network thread; the getter waits,
--- and the other getters of its VM go on.
+-- groupcache.http: HTTP for getters. The exchange runs on the network thread. The getter waits, and
+-- the other getters of its VM run.
 
 local core = require "groupcache.core"
 local units = require "groupcache.options"
@@ -11,6 +11,7 @@ local http = {}
 local FIELDS = {
   url = "string", method = "string", headers = "table", body = "string", timeout = "number",
   connect_timeout = "number", max_bytes = "number", ca_file = "string", insecure = "boolean",
+  decode = "boolean",
 }
 
 local DURATIONS = { timeout = true, connect_timeout = true }
@@ -44,9 +45,9 @@ local function header_lines(headers)
 end
 
 --- One HTTP exchange. Follows no redirect; any status is an answer.
--- @param request { url =, method = "GET", headers = {}, body =, timeout = seconds (at most what is
---   left of the getter's own), connect_timeout = 1, max_bytes = the group's max_value_bytes,
---   ca_file =, insecure = false }
+-- @param request { url =, method = "GET", headers = {}, body =, timeout = seconds (at most the
+--   rest of the getter's own), connect_timeout = 1, max_bytes = the group's max_value_bytes,
+--   ca_file =, insecure = false, decode = true }
 -- @return { status =, headers = { lower-case name = value }, body = }; or nil, message, code
 function http.request(request)
   if type(request) ~= "table" then

@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- groupcache: what a node script requires. The engine is groupcache.core; this is its Lua face.
+-- groupcache: the module for node scripts and programs. The engine is groupcache.core; this is its
+-- Lua API.
 
 assert(type(rawget(_G, "jit")) == "table", "groupcache needs LuaJIT 2.1")
 
@@ -13,6 +14,7 @@ local wait = require "groupcache.wait"
 local groupcache = { _VERSION = core.version }
 
 local HOT = { sample = 0, always = 1, never = 2, rate = 3 } -- enum hot_policy
+local QUERY = { refuse = 0, key = 1 } -- enum query_policy
 local EVICTION = { lru = 0, sieve = 1 } -- enum eviction
 
 local MAX_NAME = 255
@@ -33,6 +35,7 @@ local function engine_numbers(o)
     hot = HOT[o.hot],
     local_only = o.local_only and 1 or 0,
     writable = o.writable and 1 or 0,
+    query = QUERY[o.query],
   }
 end
 
@@ -44,7 +47,7 @@ function Group:__tostring()
   return ("groupcache.group(%q)"):format(self.name)
 end
 
--- `hit` of a group that was not asked yet: its name means something only once the node runs.
+-- `hit` of a group before its first get: the engine finds its name only once the node runs.
 local function not_looked()
   return false
 end
@@ -60,7 +63,7 @@ end
 -- @param given optional { timeout = seconds }, of this caller alone
 -- @return value, nil, source; or nil, message, code
 function Group:get(key, given)
-  options.check_key(key, "group:get") -- of group.get(key), too, whose self is no group
+  options.check_key(key, "group:get") -- also of group.get(key), whose self is not a group
   local timeout_ms = given ~= nil and options.get_timeout(given, "group:get") or nil
   if self.hit == not_looked then
     self.hit = core.hits(self.name)
@@ -72,7 +75,7 @@ function Group:get(key, given)
   return load(self, key, timeout_ms, value == nil)
 end
 
--- The same of a group without a codec. No other code is run more often: what is seldom is done
+-- The same, of a group without a codec. No other code runs more often, so rare work is done
 -- elsewhere.
 local function get(self, key, given)
   if key ~= nil and given == nil then
@@ -86,7 +89,7 @@ local function get(self, key, given)
   return Group.get(self, key, given)
 end
 
--- What cannot be decoded is an error of its key.
+-- A value that cannot be decoded is an error of its key.
 local function decode_all(self, values, errors)
   for key, bytes in pairs(values) do
     local value, message, code = codec.unwrap(self.name, self.codec, bytes)
@@ -125,8 +128,8 @@ local function caller()
   return ("%s:%d"):format(info.short_src, info.currentline)
 end
 
--- The table ctx is made for getters that may look at it: to make one would be
--- a quarter of a worker's instructions for a trivial load.
+-- Whether the getter may use ctx. The table is made only then: making it is a quarter of a worker's
+-- instructions for a trivial load.
 local function takes_second(fn)
   local info = debug.getinfo(fn, "u")
   return info.isvararg or info.nparams > 1
@@ -134,7 +137,7 @@ end
 
 local FRAMING = { ["content-length"] = true, ["transfer-encoding"] = true, connection = true }
 
--- The names of headers, as the engine takes them: lower-case, each ended by a line end.
+-- The names of headers for the engine: lower-case, each ended by a line end.
 local function header_list(names)
   local out = {}
   for i, name in ipairs(names) do
@@ -165,7 +168,7 @@ local function check_group(name, given)
       name, o.max_value_bytes, MAX_VALUE)
   end
   if o.codec ~= nil then
-    o.codec, err = codec.find(o.codec)
+    o.codec, err = codec.find(o.codec, o.max_value_bytes)
     if not o.codec then
       return nil, ("group %q: %s"):format(name, err)
     end
@@ -193,13 +196,13 @@ end
 -- @param given { script = path of a node script, and any setting of groupcached }
 -- @return the node; or nil, message, code
 function groupcache.start(given)
-  local node, err, code = require("groupcache.node").start(given) -- no tail call: its errors count
-  return node, err, code -- the lines between it and the caller
+  local node, err, code = require("groupcache.node").start(given) -- no tail call: start() counts
+  return node, err, code -- the levels to the caller's line
 end
 
---- Defines a group: in a node script, of the node; in a program of its own, of that program alone.
--- The getter is called as getter(key, ctx) and returns
--- value [, nil, ttl] | nil (not found) | nil, err (failed).
+--- Defines a group: in a node script, of the node; in a program, of that program alone. The getter
+-- is called as getter(key, ctx) and returns value [, nil, ttl] | nil (not found) | nil, err
+-- (failed).
 -- @return the group
 function groupcache.group(name, given)
   local o, err = check_group(name, given)
@@ -215,12 +218,12 @@ function groupcache.group(name, given)
   if not ok then
     error(err, 2)
   end
-  -- What every get looks at is in the object itself: to look through __index costs more than a hit.
+  -- Fields that every get uses are in the object itself: __index costs more than a hit.
   return setmetatable({ name = name, codec = o.codec or false, hit = not_looked,
     get = o.codec and Group.get or get }, Group)
 end
 
---- Lets the other getters of this VM run for that long. Only inside a getter.
+--- Waits for that time, while the other getters of this VM run. Only inside a getter.
 function groupcache.sleep(seconds)
   if type(seconds) ~= "number" then
     error(("groupcache.sleep: seconds are a %s, and must be a number"):format(type(seconds)), 2)
@@ -228,8 +231,8 @@ function groupcache.sleep(seconds)
   wait.await(core.sleep(seconds), "groupcache.sleep")
 end
 
---- Runs fn(...) beside the code that follows: both wait at the same time. Only inside a getter.
--- @return the task; task:wait() gives what fn returned
+--- Runs fn(...) as a task: it and the caller wait at the same time. Only inside a getter.
+-- @return the task; task:wait() returns the results of fn
 function groupcache.spawn(fn, ...)
   if type(fn) ~= "function" then
     error(("groupcache.spawn: a %s, and must be a function"):format(type(fn)), 2)
@@ -238,22 +241,58 @@ function groupcache.spawn(fn, ...)
   return wait.spawn(fn, ...)
 end
 
+-- The keys of a table of functions, 1 to n first, then the names; or nil, message.
+local function keys_of_functions(functions)
+  local list, names = {}, {}
+  for key, fn in pairs(functions) do
+    if type(fn) ~= "function" then
+      return nil, ("item %s is a %s, and must be a function"):format(tostring(key), type(fn))
+    elseif type(key) == "string" then
+      names[#names + 1] = key
+    else
+      list[#list + 1] = #list + 1
+    end
+  end
+  for i in ipairs(list) do -- as many keys that are no names as there are, so they are 1 to n
+    if functions[i] == nil then
+      return nil, ("item %d is nil: the keys are 1 to n, or names"):format(i)
+    end
+  end
+  table.sort(names)
+  for _, name in ipairs(names) do
+    list[#list + 1] = name
+  end
+  return list
+end
+
 --- Runs functions at the same time and waits for all. Only inside a getter.
--- @return list of their first results, list of their second
+-- @param functions a list, or functions by name
+-- @return three tables with its keys: their first, second and third results
 function groupcache.all(functions)
   if type(functions) ~= "table" then
     error(("groupcache.all: a %s, and must be a list of functions"):format(type(functions)), 2)
   end
-  for i, fn in ipairs(functions) do
-    if type(fn) ~= "function" then
-      error(("groupcache.all: item %d is a %s, and must be a function"):format(i, type(fn)), 2)
-    end
+  local keys, wrong = keys_of_functions(functions)
+  if not keys then
+    error("groupcache.all: " .. wrong, 2)
   end
   core.check_can_wait("groupcache.all")
-  return wait.all(functions)
+  return wait.all(functions, keys)
 end
 
---- Seconds on the clock that ctx.deadline is on; its zero means nothing.
+--- What stands for nil inside of values with the codec "json" or "msgpack"; cjson.null, too.
+groupcache.null = core.null
+
+--- Marks a table as a list, so that it is one with the codec "json" though it is empty.
+-- @return the table
+function groupcache.list(t)
+  if type(t) ~= "table" then
+    error(("groupcache.list: a %s, and must be a table"):format(type(t)), 2)
+  end
+  return setmetatable(t, core.list)
+end
+
+--- Seconds on the clock of ctx.deadline; its zero has no meaning.
 groupcache.now = core.now
 
 local function fields_text(fields)

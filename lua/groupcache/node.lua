@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- groupcache.node: a node inside a program of your own. Its getters run in worker VMs, on threads
--- of their own, made from a script; the program asks its groups.
+-- groupcache.node: a node inside a program. Its getters run in worker VMs, on threads of their own,
+-- made from a script. The program asks its groups.
 
 local config = require "groupcache.config"
 local core = require "groupcache.core"
@@ -105,7 +105,7 @@ function Node:set_peers(peers, name)
   return self.raw:set_peers(checked)
 end
 
---- Reads the script again: new getters, groups and peers take over, what is cached stays.
+--- Reads the script again: getters, groups and peers are replaced, cached values stay.
 -- @return true; or nil, message, code, and nothing has changed
 function Node:reload()
   check_open(self, "node:reload")
@@ -113,10 +113,10 @@ function Node:reload()
   return reload(self.raw, from.script, from.flags, from.settings)
 end
 
---- What /stats says, as a table.
+--- The content of /stats, as a table.
 function Node:stats()
   check_open(self, "node:stats")
-  return require("cjson.safe").decode(self.raw:stats())
+  return core.decode(self.raw:stats(), "json")
 end
 
 --- Ends the node: requests under way may end first. A second call does nothing.
@@ -130,7 +130,7 @@ end
 
 local node = {}
 
---- Starts a node in this process. Raises for an option that is none or has the wrong type.
+--- Starts a node in this process. Raises for an unknown option or a wrong type.
 -- @param given { script = path, and any setting of groupcached }
 -- @return the node; or nil, message, code
 function node.start(given)

@@ -2,8 +2,8 @@
 -- Checks a table of options against a schema: types, units, names.
 --
 -- A schema maps a name to a rule: { kind, default =, ... }. Every check returns the complete table,
--- or nil and one line that names the option, the value and what it may be. Raising at the right
--- line is the caller's business.
+-- or nil and one line with the option, the value and the allowed values. The caller raises, at the
+-- right line.
 
 local names = require "groupcache.names"
 
@@ -84,7 +84,7 @@ local function of_type(name)
   end
 end
 
--- A text without bytes that could not stand in a header or a URL.
+-- A text whose bytes are all allowed in a header or a URL.
 local function text(value)
   if type(value) ~= "string" or value == "" or value:find("%c") then
     return nil, "a string without control bytes, not empty"
@@ -116,7 +116,7 @@ local function list(value)
   return value
 end
 
--- Anything; whoever reads it knows what it may be.
+-- Anything; its reader checks it.
 local function any(value)
   return value
 end
@@ -151,7 +151,7 @@ function options.seconds(duration_text)
   return ms and ms / 1000
 end
 
---- Checks one value. Returns it in its base unit, or nil and what it may be.
+--- Checks one value. Returns it in its base unit, or nil and the allowed values.
 function options.value(rule, value)
   return KINDS[rule.kind](value, rule)
 end

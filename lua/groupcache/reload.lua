@@ -1,10 +1,10 @@
 -- SPDX-License-Identifier: MIT
--- groupcache.reload: a node takes a script that was read again, or goes on as it was.
+-- groupcache.reload: reads a node's script again. The node takes it, or goes on unchanged.
 
 local config = require "groupcache.config"
 local core = require "groupcache.core"
 
--- What a reload takes over; other settings hold from the start.
+-- The settings that a reload changes; others hold from the start.
 local RELOADED = { log_level = true, peers = true }
 
 local function warn_of_changes(old, new)

@@ -19,5 +19,6 @@ return {
   pass_headers = { kind = "list", default = {} },
   peers = { kind = "list" }, -- default: the node's
   local_only = { kind = "boolean", default = false },
+  query = { kind = "enum", default = "refuse", values = { "refuse", "key" } },
   writable = { kind = "boolean", default = false },
 }

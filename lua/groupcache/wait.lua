@@ -1,13 +1,13 @@
 -- SPDX-License-Identifier: MIT
 -- groupcache.wait: several waits at once inside one getter.
 --
--- A getter may spawn functions; each runs as a coroutine of its own, its child. A coroutine with
--- children that waits waits for their ops too, and runs those whose op has
--- ended. A child that waits hands what it waits for to its parent by yielding it; so at the top one
--- C call waits for all, and a getter that is stopped takes its children with it.
+-- A getter may spawn functions; each runs as a coroutine of its own, its child. When a coroutine
+-- with children waits, it also waits for their ops, and runs the children whose op has ended. A
+-- child that waits yields its ops to its parent. So at the top one C call waits for all of them,
+-- and when a getter is stopped, its children end too.
 --
--- Under another event loop children are coroutines of that: loop/strands.lua takes the place of
--- await, spawn and join.
+-- Under another event loop, children are coroutines of that loop: loop/strands.lua replaces await,
+-- spawn and join.
 
 local core = require "groupcache.core"
 
@@ -38,8 +38,8 @@ local function step(child, ...)
   settle(child, coroutine.resume(child.co, ...))
 end
 
--- Runs children until none can go on, and forgets those that have ended. What one has done may let
--- another go on.
+-- Runs children until no child can go on, and forgets those that have ended. One child may let
+-- another one go on.
 local function step_all(children)
   local went_on
   repeat
@@ -66,7 +66,7 @@ local function add_ops(list, ops)
   end
 end
 
--- Waits until ready() says so, which it does not yet. `ops` are those it may depend on.
+-- Waits until ready() returns true; now it returns false. `ops` are those that it may depend on.
 local function wait_until(ready, ops, what)
   local me = coroutine.running()
   local children = children_of[me] or {}
@@ -118,13 +118,13 @@ function wait.spawn(fn, ...)
   return child
 end
 
--- Waits until a task that has not ended has.
+-- Waits until a task has ended; it has not yet.
 function wait.join(task)
   wait_until(function() return task.done end, {}, "task:wait")
 end
 
 --- Waits until the task has ended.
--- @return what its function returned; raises what it threw
+-- @return the results of its function; raises its error
 function Task:wait()
   if not self.done then
     wait.join(self)
@@ -139,17 +139,17 @@ function Task:__tostring()
   return ("groupcache.task(%s)"):format(self.done and "ended" or "running")
 end
 
---- Runs functions at the same time, waits for all.
--- @return list of their first results, list of their second
-function wait.all(functions)
-  local tasks, values, errors = {}, {}, {}
-  for i, fn in ipairs(functions) do
-    tasks[i] = wait.spawn(fn)
+--- Runs functions at the same time, waits for all, in the order of the keys.
+-- @return three tables with these keys: their first, second and third results
+function wait.all(functions, keys)
+  local tasks, values, errors, codes = {}, {}, {}, {}
+  for i, key in ipairs(keys) do
+    tasks[i] = wait.spawn(functions[key])
   end
-  for i, task in ipairs(tasks) do
-    values[i], errors[i] = task:wait()
+  for i, key in ipairs(keys) do
+    values[key], errors[key], codes[key] = tasks[i]:wait()
   end
-  return values, errors
+  return values, errors, codes
 end
 
 wait.Task = Task

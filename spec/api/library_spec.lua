@@ -223,7 +223,7 @@ fine|nil|local
   it("may be asked in coroutines whose getter yields", function()
     says([[
 waiting
-nil|CYCLE
+v:k|local
 v:k|nil|local
 v:k|nil|main
 given up
@@ -236,9 +236,11 @@ v:lost|nil|local
       end })
       local co = coroutine.create(function() return g:get "k" end)
       say(select(2, coroutine.resume(co)))
-      local value, _, code = g:get "k"
-      say(value, code)
+      resumed = true
+      local value, _, source = g:get "k"
+      say(value, source)
       say(select(2, coroutine.resume(co)))
+      resumed = false
       say(g:get "k")
       local lost = coroutine.create(function() return g:get "lost" end)
       coroutine.resume(lost)

@@ -99,8 +99,7 @@ describe("a node", function()
 
   -- Requests whose end two servers could see in different places. Each is followed by another that
   -- must not be answered: what follows a doubtful request is no request. The only answer is an
-  -- error; no answer at all, just the end of the connection, is always right. (What
-  -- libmicrohttpd 0.9 refuses by itself it says twice, and then closes.)
+  -- error; no answer at all, just the end of the connection, is always right.
   local HEAD = "GET /cache/g/first HTTP/1.1\r\nHost: x\r\n"
   local BEHIND = "GET /cache/g/%s HTTP/1.1\r\nHost: x\r\n\r\n"
   local CHUNKED = "0\r\n\r\n"
@@ -130,6 +129,24 @@ describe("a node", function()
     ["a tab before the colon"] = HEAD .. "Transfer-Encoding\t: chunked\r\n\r\n" .. CHUNKED,
     ["a space before another colon"] = HEAD .. "X-Any : 1\r\n\r\n",
     ["a bare CR in a value"] = HEAD .. "X-Any: a\rContent-Length: 5\r\n\r\n",
+    ["a folded Content-Length"] = HEAD .. "Content-Length:\r\n 71\r\n\r\n",
+    ["a folded Transfer-Encoding"] = HEAD .. "Transfer-Encoding:\r\n chunked\r\n\r\n" .. CHUNKED,
+    ["another folded header"] = HEAD .. "X-Any: a\r\n\tb\r\n\r\n",
+    ["a folded first header"] = "GET /cache/g/first HTTP/1.1\r\n Host: x\r\n\r\n",
+    ["a NUL in a value"] = HEAD .. "X-Any: a\0b\r\n\r\n",
+    ["a NUL and a line end in a value"] = HEAD .. "X-Any: a\0\0Content-Length: 5\r\n\r\n",
+    ["a NUL in the Host"] = "GET /cache/g/first HTTP/1.1\r\nHost: x\0y\r\n\r\n",
+    ["a NUL in a name"] = HEAD .. "X-A\0ny: a\r\n\r\n",
+    ["a name that is no token"] = HEAD .. "X-(Any): a\r\n\r\n",
+    ["a name with a byte over 127"] = HEAD .. "X-\233: a\r\n\r\n",
+    ["an empty name"] = HEAD .. ": a\r\n\r\n",
+    ["line ends of a bare LF"] = "GET /cache/g/first HTTP/1.1\nHost: x\n\n",
+    ["one line end of a bare LF"] = HEAD .. "X-Any: a\nX-Other: b\r\n\r\n",
+    ["an empty line of a bare LF"] = HEAD .. "\n",
+    ["Content-Length 1Z"] = HEAD .. "Content-Length: 1Z\r\n\r\na",
+    ["Content-Length -48"] = HEAD .. "Content-Length: -48\r\n\r\n",
+    ["Content-Length 0x10"] = HEAD .. "Content-Length: 0x10\r\n\r\n" .. ("a"):rep(16),
+    ["an Expect that is not known"] = HEAD .. "Expect: a-miracle\r\n\r\n",
     ["two Hosts"] = HEAD .. "Host: y\r\n\r\n",
     ["no Host"] = "GET /cache/g/first HTTP/1.1\r\n\r\n",
     ["Content-Length +3"] = HEAD .. "Content-Length: +3\r\n\r\nabc",
@@ -176,14 +193,51 @@ describe("a node", function()
         statuses[#statuses + 1] = tonumber(status)
         assert.is_true(statuses[1] >= 400 and tonumber(status) == statuses[1], got)
       end
-      assert(#statuses < 2 or got:find("<html>", 1, true), "more than one answer: " .. got)
+      assert(#statuses < 2, "more than one answer: " .. got)
       assert.is_nil(r:calls()[name])
       assert.is_nil(r:calls().first)
     end)
   end
 
+  -- As JSON, whoever found it: libmicrohttpd, which has a page of its own for it, or we.
+  for name, status in pairs {
+    ["a header without a colon"] = 400, ["Content-Length -48"] = 400, ["Content-Length 0x10"] = 400,
+    ["Content-Length without a value"] = 400, ["no Host"] = 400, ["a space in the target"] = 400,
+    ["a folded Content-Length"] = 400, ["Content-Length of 30 digits"] = 413,
+    ["500 headers"] = 431, ["a header of 100 KB"] = 431,
+  } do
+    it(("says %d to %s, once, as JSON"):format(status, name), function()
+      local got = http.raw(n.host, n.port, refused[name], { timeout = 2 })
+      assert.matches("^HTTP/1%.1 " .. status .. " ", got)
+      assert.equal(1, select(2, got:gsub("HTTP/1%.1 ", "")))
+      assert.matches('\r\n\r\n{"error":"[^"]+","code":"%u+"}\n$', got)
+    end)
+  end
+
+  for what, line in pairs {
+    ["a cookie of 8 KB"] = "Cookie: c=" .. ("a"):rep(8190),
+    ["a header of 8 KB"] = "X-Any: " .. ("a"):rep(8185),
+  } do
+    it("takes " .. what, function()
+      assert.matches("^HTTP/1.1 200 ", http.raw(n.host, n.port,
+        HEAD:gsub("first", "fine") .. line .. "\r\n\r\n", { until_bytes = "v:fine" }))
+    end)
+  end
+
+  it("answers to a head of any size", function()
+    for size = 4000, 40000, 500 do
+      for _, value in ipairs { ("a"):rep(size), ("b=" .. ("a"):rep(38) .. "; "):rep(size / 42) } do
+        for _, header in ipairs { "Cookie: ", "X-Any: " } do
+          local got = http.raw(n.host, n.port, HEAD:gsub("first", "fine") .. header .. value
+            .. "\r\n\r\n", { until_bytes = "\r\n\r\n", timeout = 2 })
+          assert(got:find "^HTTP/1.1 200 " or got:find "^HTTP/1.1 431 ",
+            header .. size .. ": " .. got)
+        end
+      end
+    end
+  end)
+
   local harmless = {
-    ["line ends of a bare LF"] = "GET /cache/g/fine HTTP/1.1\nHost: x\n\n",
     ["empty lines before the request"] = "\r\n\r\nGET /cache/g/fine HTTP/1.1\r\nHost: x\r\n\r\n",
     ["a Content-Length of 0"] = "GET /cache/g/fine HTTP/1.1\r\nHost: x\r\n"
       .. "Content-Length: 0\r\n\r\n",

@@ -210,7 +210,7 @@ describe("http in a getter", function()
       { { { url = 5 } }, "url is a number, and must be a string" },
       { { {} }, "url is missing" },
       { { { url = "http://x/", tiemout = 1 } }, 'unknown field "tiemout"' },
-      { { { url = "http://x/", timeout = "1" } }, "timeout is a string, and must be a number" },
+      { { { url = "http://x/", timeout = true } }, "timeout is a boolean, and must be a number" },
       { { { url = "http://x/", timeout = -1 } }, "timeout is -1" },
       { { { url = "http://x/", timeout = 0 } }, "timeout is 0" },
       { { { url = "http://x/", max_bytes = -1 } }, "max_bytes is -1" },

@@ -17,7 +17,6 @@ local ROWS = {
   -- values
   { "return 'v'", value = "v", again = "main" },
   { "return ''", value = "", again = "main" },
-  { "return 'v', 'not looked at'", value = "v", again = "main" },
   { "return 'v', nil, 60", value = "v", again = "main" },
   { "return 'v', nil, 1e300", value = "v", again = "main" },
   { "return 'v', nil, math.huge", value = "v", again = "main" },
@@ -49,6 +48,13 @@ local ROWS = {
     "group plain: the getter's third result, the ttl in seconds, is a boolean" },
   { "return 42, nil, {}", "GETTER",
     "group plain: the getter's third result, the ttl in seconds, is a table" },
+
+  { "return 'v', 60", "GETTER", "group plain: the getter returned a value and, as its second "
+    .. "result, a number: a ttl is the third (return value, nil, 60)" },
+  { "return 'v', 'an error'", "GETTER", "group plain: the getter returned a value and, as its "
+    .. "second result, a string: a ttl is the third (return value, nil, 60)" },
+  { "return 'v', false, 60", "GETTER", "group plain: the getter returned a value and, as its "
+    .. "second result, a boolean: a ttl is the third (return value, nil, 60)" },
 
   -- nothing
   { "", "NOTFOUND", "group plain: not found" },

@@ -1,18 +1,18 @@
 -- SPDX-License-Identifier: MIT
 
---- What getters of a spec's nodes do besides their work: keep a record of their calls, and wait at
--- a gate until the spec opens it. Both go through files, since getters live in other processes.
+--- For getters of a spec's nodes: they record their calls, and wait at a gate until the spec opens
+-- it. Both use files, since getters run in other processes.
 --
 --   local r = rig.new()
 --   node.start { script = r:script [[ ... rig.record(key) ... rig.gate("name") ... ]] }
---   r:open("name")                the getters at the gate go on, as those that come later
+--   r:open("name")                the getters at the gate go on, later ones do not wait
 --   r:calls() -> { key = times }  how often record() was called, over all nodes of this rig
 --   r:total() -> times
 --   rig.wait(n, fn, timeout, what)   eventually() for inside of http.together: it asks the node for
 --                                    its health between two looks, which lets the others go on
 --
--- In scripts, `rig` is also a place for what a spec writes with r:file(name, bytes): rig.dir. The
--- script's lines keep their numbers.
+-- A script finds the files that a spec writes with r:file(name, bytes) in rig.dir. The script's
+-- lines keep their numbers.
 --
 --   rig.stop(n)                             ends a node, and insists that it ends well
 --   rig.owner(peers, key, dialect, hash) -> url      who owns the key in that ring, of a dialect

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
--- Loads that a VM had taken out of its inbox together with one that then got stuck in a C function
--- were out of reach: the VM was replaced, and they waited for the stuck one until their deadlines.
+-- A VM had taken several loads out of its inbox, and one of them got stuck in a C function. The VM
+-- was replaced, but the other loads waited in the stuck VM until their deadlines.
 
 local eventually = require "support.eventually"
 local http = require "support.http"

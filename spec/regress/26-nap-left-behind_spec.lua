@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
--- A child that slept when its getter had ended slept on, in the timers of a VM whose thread a
--- reload had ended: the VM waited for that nap for ever, and was never freed.
+-- A child slept when its getter ended, and its timer stayed in the VM. When a reload had ended the
+-- VM's thread, the VM waited for that timer for ever, and was never freed.
 
 local eventually = require "support.eventually"
 local node = require "support.node"

@@ -41,11 +41,11 @@ describe("a raw NUL in a request's target", function()
   end
 
   it("is told from an encoded one, and from a query", function()
-    for target, key in pairs { ["/cache/g/b%00c"] = "b\0c", ["/cache/g/b?"] = "b",
-      ["/cache/g/b?q=1&r"] = "b", ["/cache/g/?"] = "", ["/_groupcache/g/c?x"] = "c" } do
-      local res = assert(n:request { target = target })
-      assert.equal(200, res.status)
-      assert.truthy(res.body:find(key, 1, true), target)
+    local res = assert(n:request { target = "/cache/g/b%00c" })
+    assert.equal(200, res.status)
+    assert.truthy(res.body:find("b\0c", 1, true))
+    for _, target in ipairs { "/cache/g/b?", "/cache/g/b?q=1&r", "/_groupcache/g/c?x" } do
+      assert.matches("query", assert(n:request { target = target }).body, 1, true)
     end
   end)
 

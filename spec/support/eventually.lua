@@ -3,7 +3,7 @@
 --- eventually(fn, timeout_s, what) -> the first true value of fn()
 --
 -- Polls fn every few milliseconds. Errors in fn count as "not yet". After timeout_s [5] it raises
--- with `what` and the last error. This, and never a sleep, is how a spec waits.
+-- with `what` and the last error. A spec waits in this way, never with a sleep.
 
 local socket = require "socket"
 

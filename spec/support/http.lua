@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
---- An HTTP/1.1 client for specs: says exactly what it is told, shows exactly what came back, and
--- can keep hundreds of exchanges going at once.
+--- An HTTP/1.1 client for specs: it sends exactly the given bytes, returns exactly the answer, and
+-- runs hundreds of exchanges at once.
 --
 --   http.request{ host=, port=, method=, target=, headers=, body=, timeout= } -> res | nil, err
 --   http.get(url, opts) -> res | nil, err            any url may replace host, port, target: url=
@@ -11,8 +11,8 @@
 --   http.raw(host, port, bytes, opts) -> bytes, how  whatever the server answers to these bytes
 --   http.escape(bytes) -> text                       percent-encodes all but unreserved characters
 --
--- `target` goes out as it is, bytes and all. `headers` is a table of names and values, or a list of
--- { name, value } where order or repetition matters. Host and (with a body) Content-Length are
+-- `target` is sent as it is, any bytes. `headers` is a table of names and values, or a list of
+-- { name, value } when order or repetition matters. Host and (with a body) Content-Length are
 -- added unless present; Host = false leaves it out. `timeout` [10] covers the whole exchange.
 --
 -- res = { status=, reason=, version=, headers= (lower-case names, repetitions joined with ", "),
@@ -21,8 +21,8 @@
 -- err is "timeout", "closed" (before a whole response), "connection refused" and the like, or
 -- "bad response: ...".
 --
--- Inside, every exchange is a coroutine that sleeps in one epoll set. Called from no coroutine of
--- ours, a function runs its own until done, and so looks like a plain blocking call.
+-- Inside, every exchange is a coroutine that sleeps in one epoll set. Outside of such a coroutine, a
+-- function makes one and runs it to its end, like a plain blocking call.
 
 local ffi = require "ffi"
 local socket = require "socket"

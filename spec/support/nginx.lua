@@ -7,8 +7,8 @@
 --     n.port, n.url ("http://127.0.0.1:PORT"), n:stop()
 --     n:requests() -> { { method=, uri= (as sent), status= }, ... }   the access log so far
 --
--- One process, no workers (master_process off): nothing is left behind when it is killed, and root
--- or not makes no difference.
+-- One process, no workers (master_process off): no process remains when it is killed, and it runs
+-- the same as root or not.
 
 local eventually = require "support.eventually"
 local http = require "support.http"

@@ -16,18 +16,18 @@
 --                                               opts as for http.request (method, headers, timeout)
 --   n:request(opts) -> res | nil, err           any request to this node
 --   n:stats() -> table                          /stats, decoded
---   n:log() -> text                             what it wrote to stderr so far
+--   n:log() -> text                             its stderr so far
 --   n:logged(pattern) -> first match | nil      in the log, as string.match
 --   n:stop(timeout) -> exit code | nil, "signal", number
 --                                               SIGTERM and wait; still there after timeout [10] s:
 --                                               killed, and nil, "timeout"
 --   n:kill9()                                   SIGKILL and reap
---   n:signal("SIGHUP"), n:freeze()              freeze: SIGSTOP, and all of it stands still
+--   n:signal("SIGHUP"), n:freeze()              freeze: SIGSTOP, and wait until all threads stop
 --
--- node.loop is the event loop of the nodes' getters; nil: what they choose. It begins as
+-- node.loop is the event loop of the nodes' getters; nil: the scripts choose. Its default is
 -- GROUPCACHE_LOOP, which `make loops` sets.
 --
--- GROUPCACHED_WRAP, as set by `make valgrind`, is put before the command.
+-- GROUPCACHED_WRAP, which `make valgrind` sets, is put before the command.
 
 local cjson = require "cjson.safe"
 local http = require "support.http"
@@ -45,7 +45,8 @@ node.loop = os.getenv "GROUPCACHE_LOOP"
 node.binary = (os.getenv "BUILD" or "build") .. "/bin/groupcached"
 
 local function spawn(opts)
-  local n = setmetatable({ host = "127.0.0.1", port = opts.port or ports.free() }, methods)
+  local n = setmetatable({ host = opts.host or "127.0.0.1",
+    port = opts.port or ports.free() }, methods)
   n.url = ("http://%s:%d"):format(n.host, n.port)
   n.dir = tmp.dir()
   n.log_path = n.dir .. "/stderr"

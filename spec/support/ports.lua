@@ -2,8 +2,8 @@
 
 --- ports.free() -> a loopback TCP port nobody listens on, never the same one twice
 --
--- The port is below the range from which the kernel takes the local ports of outgoing connections:
--- one that bind(0) gives out could be taken again, by a client of ours, before the child binds it.
+-- The port is below the range of the kernel's local ports for outgoing connections. A port from
+-- bind(0) could be taken again, by a client of ours, before the child binds it.
 
 local socket = require "socket"
 local unistd = require "posix.unistd"

@@ -5,15 +5,15 @@
 --   process.spawn{ argv..., env=, cwd=, stdin=path, stdout=path, stderr=path, stderr_fd=n } -> p
 --     p.pid, p:alive(), p:kill(sig), p:wait(timeout_s) -> exit code
 --                                                       | nil, "signal", number | nil, "timeout"
---     p:freeze()       SIGSTOP; returns once none of its threads runs any more
+--     p:freeze()       SIGSTOP; returns once all its threads have stopped
 --   process.run{ argv..., env=, cwd=, input=bytes, timeout=30 }
 --     -> { code=, signal=, stdout=, stderr= }
 --
 -- env holds what differs from our environment; false removes. stdin is /dev/null unless given;
 -- stdout and stderr are ours unless given (they may name the same file). Failing to start raises.
 --
--- A child leads its own process group, which cleanup() kills at the end of the run; should the run
--- itself be killed, the kernel kills the child (PR_SET_PDEATHSIG).
+-- A child leads its own process group, which cleanup() kills at the end of the run. If the run
+-- itself is killed, the kernel kills the child (PR_SET_PDEATHSIG).
 
 local ffi = require "ffi"
 local dirent = require "posix.dirent"

@@ -2,9 +2,9 @@
 
 --- Runs once, before any spec (busted's `helper`).
 --
--- Busted gives every spec file fresh modules, apart from those loaded before the first one. What
--- must be one of a kind in the process (children, ports, temporary folders, C declarations) is
--- therefore loaded here.
+-- Busted gives every spec file fresh modules, except those loaded before the first file. So modules
+-- that must exist once in the process (children, ports, temporary folders, C declarations) are
+-- loaded here.
 
 local stdlib = require "posix.stdlib"
 

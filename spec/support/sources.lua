@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 
---- What the C sources say of each other: functions that they export, and who uses whom.
+--- The C sources: the functions that they export, and which file uses which.
 --
 --   local sources = require "support.sources"
 --   local tree = sources.read "src"
@@ -10,11 +10,11 @@
 --   sources.circles(tree, "cache")   list of lists of names: files that use each other in a circle
 --
 -- A header and the .c beside it are one file. An `_in.h` header is a file of its own. A file uses
--- another when it includes its header or, in its .c, calls its functions. What an `_in.h` header
--- includes of its own folder does not count: it is there for types.
+-- another when it includes its header or, in its .c, calls its functions. Includes of an `_in.h`
+-- header from its own folder do not count: they are only for types.
 --
--- This is no parser of C: it relies on the style of the tree, which clang-format and the compiler's
--- warnings keep.
+-- This is not a parser of C: it relies on the style of the tree, which clang-format and the
+-- compiler's warnings keep.
 
 local lfs = require "lfs"
 local tmp = require "support.tmp"

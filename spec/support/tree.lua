@@ -5,7 +5,7 @@
 -- Fills a folder with `count` files, the same in every run: sizes from nothing to 5 MB, most of
 -- them small, at most opts.total [60 MB] in all; names with spaces, plus and percent signs, quotes
 -- and UTF-8, in nested folders. `path` is relative to dir, `full` is not. No two files are the same
--- (but for the smallest). tree.content(path, size) gives the bytes again.
+-- (except the smallest). tree.content(path, size) returns the bytes again.
 
 local bit = require "bit"
 local tmp = require "support.tmp"

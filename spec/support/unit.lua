@@ -5,10 +5,10 @@
 --   local C = require("support.unit").load("cache/lru.h", "base/err.h")
 --   C.lru_new(...)
 --
--- The headers go through the preprocessor; of its output, what comes from src/ is declared, and of
--- the system's only the types that our declarations mention. Prototypes thus cannot drift from the
--- sources. Function bodies, static assertions, _Atomic and attributes, which FFI cannot read, are
--- dropped. Macros are not seen; unit.macro("NAME", "file.h") gives the value of a numeric one.
+-- The preprocessor reads the headers. Its output from src/ is declared, and of the system's headers
+-- only the types that our declarations use. So prototypes cannot differ from the sources. Function
+-- bodies, static assertions, _Atomic and attributes, which FFI cannot read, are dropped. Macros are
+-- not declared; unit.macro("NAME", "file.h") returns the value of a numeric macro.
 --
 -- The library is $BUILD/test/libgroupcache.so: src/ without src/bind/ and main.c, nothing hidden.
 

@@ -2,7 +2,7 @@
 /* buf.h - a growing run of bytes with an optional bound.
  *
  * A failed append (no memory, or over the bound) sets `failed` and makes every later append do
- * nothing, so a caller may write a whole text and ask once at the end. One thread at a time. */
+ * nothing, so a caller may write a whole text and check once at the end. One thread at a time. */
 #ifndef BUF_H
 #define BUF_H
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* clock.h - the time everything inside the node is measured with.
+/* clock.h - the node's time.
  *
- * Monotonic, so that a stepped wall clock moves no deadline and no expiry. The wall clock is only
- * for what says so on the wire. Specs move both forward with clock_advance(); nothing else does.
- * Any thread. */
+ * It is monotonic, so a stepped wall clock moves no deadline and no expiry. Only times on the wire
+ * are those of the wall clock. Specs move both forward with clock_advance(); nothing else does. Any
+ * thread. */
 #ifndef CLOCK_H
 #define CLOCK_H
 
@@ -16,7 +16,7 @@ uint64_t clock_ns(void);
 /* Nanoseconds since 1970, as Go's UnixNano(). */
 uint64_t clock_wall_ns(void);
 
-/* Specs only: adds ms to what all of them say, in this process, for good. */
+/* Specs only: adds ms to all three clocks, in this process, for good. */
 void clock_advance(uint64_t ms);
 
 #endif

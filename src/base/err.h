@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* err.h - the one closed set of error codes, and the error value that carries one.
  *
- * What can fail returns `enum err` (0 is ERR_OK) or NULL, and takes `struct error *e` last. The
- * error lives on the caller's stack: nothing is allocated, nothing is global.
+ * A function that can fail returns `enum err` (0 is ERR_OK) or NULL, and takes `struct error *e`
+ * last. The error lives on the caller's stack: nothing is allocated, nothing is global.
  *
- * A new code belongs in three places: here, in docs/api.md and in the server's HTTP map. */
+ * A new code has three places: here, docs/api.md, and the table of statuses in http/answer.c. */
 #ifndef ERR_H
 #define ERR_H
 
@@ -38,8 +38,8 @@ const char *err_name(enum err code);
 /* The code of that name, ERR_COUNT when there is none. */
 enum err err_from_name(const char *name);
 
-/* 1 for the codes with which a getter may fail, and which are then the last word on a load: asking
- * another node, or loading once more, would not help. */
+/* 1: a getter may fail with this code, and then the load ends with it. To ask another node, or to
+ * load once more, would not help. */
 int err_is_final(enum err code);
 
 /* Fills e (which may be NULL) with the code and a printf text, cut to fit. Returns the code. */

@@ -25,7 +25,8 @@ void gate_open(struct gate *g)
 {
     pthread_mutex_lock(&g->mu);
     g->open = 1;
-    pthread_cond_signal(&g->cond); /* under mu: who waits frees it as soon as it may */
+    pthread_cond_signal(
+        &g->cond); /* under mu: the waiting thread frees the gate as soon as it can */
     pthread_mutex_unlock(&g->mu);
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* gate.h - a thread that waits until another has finished something: one opens, once, one waits.
+/* gate.h - a thread waits until another thread has finished something and opens the gate, once.
  *
- * Embedded beside the result that is waited for, which is written before gate_open() and read after
- * gate_wait() has said 1. */
+ * A gate is embedded beside the result. The result is written before gate_open(), and read after
+ * gate_wait() has returned 1. */
 #ifndef GATE_H
 #define GATE_H
 
@@ -20,11 +20,11 @@ struct gate {
 void gate_init(struct gate *g);
 void gate_deinit(struct gate *g);
 
-/* Any thread, once. The gate may be gone when it returns. */
+/* Any thread, once. The gate may be freed before this returns. */
 void gate_open(struct gate *g);
 
-/* Blocks until the gate is open, for timeout_ms of real time at most. 1: it is open, and whoever
- * opened it touches it no more. */
+/* Blocks until the gate is open, for timeout_ms of real time at most. 1: it is open, and the thread
+ * that opened it does not touch it any more. */
 int gate_wait(struct gate *g, uint64_t timeout_ms);
 
 #endif

@@ -11,7 +11,7 @@ static const uint32_t FNV_BASIS_32 = 0x811c9dc5u, FNV_PRIME_32 = 0x01000193u;
 static const uint64_t FNV_BASIS_64 = 0xcbf29ce484222325u, FNV_PRIME_64 = 0x100000001b3u;
 
 static uint64_t secret[2];         /* set once before the first use */
-static uint32_t crc_table[8][256]; /* likewise */
+static uint32_t crc_table[8][256]; /* set once before the first use */
 
 /* Before main, so that the hot path needs no check. */
 static void __attribute__((constructor)) hash_setup(void)

@@ -30,7 +30,7 @@ enum hash_kind { HASH_CRC32, HASH_FNV1_32, HASH_FNV1A_32, HASH_FNV1_64, HASH_FNV
 
 /* "crc32", "fnv1-32", "fnv1a-32", "fnv1-64", "fnv1a-64". */
 const char *hash_kind_name(enum hash_kind kind);
-int hash_kind_from_name(const char *name); /* -1 for a name that is none */
+int hash_kind_from_name(const char *name); /* -1: no such name */
 
 /* How many bits of hash_ring() count: 32 or 64. */
 unsigned hash_kind_bits(enum hash_kind kind);

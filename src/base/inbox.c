@@ -14,8 +14,8 @@
 #include "base/mem.h"
 
 enum {
-    HELD_MAX = 16,   /* inboxes; who posts to more wakes the others at once */
-    HELD_NS = 100000 /* then a wake waits no longer */
+    HELD_MAX = 16,   /* inboxes; a post to one more wakes its owner at once */
+    HELD_NS = 100000 /* a wake is held no longer */
 };
 
 static const uint64_t REST_NS = (uint64_t)10 * 1000 * 1000 * 1000;
@@ -30,13 +30,13 @@ struct inbox {
     atomic_uint refs;         /* the owner's, and those of threads that are about to wake it */
 };
 
-/* Whom a thread has posted to and not woken yet. */
+/* The inboxes to which a thread has posted without waking their owners yet. */
 struct held {
     pthread_mutex_t mu;           /* taken last */
     int holds;                    /* the thread's, like the two times */
-    uint64_t since_ns;            /* when it began to hold, or last woke them */
-    uint64_t rest_ns;             /* until when it wakes everybody at once */
-    atomic_int late;              /* another thread has woken them meanwhile */
+    uint64_t since_ns;            /* when it began to hold, or last woke the owners */
+    uint64_t rest_ns;             /* until when it holds no wakes */
+    atomic_int late;              /* another thread has woken the owners */
     atomic_uint n;                /* written under mu */
     struct inbox *list[HELD_MAX]; /* references; guarded by mu */
 };
@@ -86,8 +86,8 @@ static void ref(struct inbox *in)
     atomic_fetch_add_explicit(&in->refs, 1, memory_order_relaxed);
 }
 
-/* Not under the lock: the owner, who may run at once instead of us, would only wait for it. Drops
- * the reference, since by then the owner may have closed and freed it. */
+/* Not under the lock: an owner that runs at once would only wait for it. Drops the caller's
+ * reference; the owner may have closed and freed the inbox by then. */
 static void wake_owner(struct inbox *in)
 {
     const uint64_t one = 1;
@@ -160,7 +160,7 @@ static struct inbox *next_held(struct held *h)
     return in;
 }
 
-/* Who was awake meanwhile, and has taken what was posted, is left alone. */
+/* An owner that was awake and has taken its messages is not woken. */
 static void wake_held(struct held *h)
 {
     struct inbox *in;
@@ -203,8 +203,8 @@ static void hurry_if_late(void)
         inbox_hurry();
 }
 
-/* A message that takes too long all by itself, such as a getter that waits in C, kept those waiting
- * whom messages before it had posted to. There may be more like it: none is to be waited for. */
+/* A message that takes too long by itself, such as a getter that blocks in C, delayed the wakes of
+ * the messages before it. More such messages may follow, so wakes are not held for a while. */
 static void rest_if_slow(uint64_t *last_ns)
 {
     uint64_t now_ns;
@@ -271,7 +271,8 @@ static struct msg *pop(struct inbox *in)
     return m;
 }
 
-/* One at a time: should a message never return, another thread can still take what is behind it. */
+/* One at a time: when a message never returns, another thread can still take the messages after it.
+ */
 unsigned inbox_drain_some(struct inbox *in, unsigned max)
 {
     struct msg *m;
@@ -281,7 +282,7 @@ unsigned inbox_drain_some(struct inbox *in, unsigned max)
     pthread_mutex_lock(&in->mu);
     n = in->waiting < max ? in->waiting : max;
     if (n == in->waiting && in->signalled && read(in->fd, &count, sizeof(count)) > 0)
-        in->signalled = 0; /* else whoever claimed it has not written yet */
+        in->signalled = 0; /* otherwise the thread that claimed it has not written yet */
     pthread_mutex_unlock(&in->mu);
     for (ran = 0; ran < n && (m = pop(in)); ran++) {
         m->run(m);

@@ -18,10 +18,10 @@ struct json_out {
     char end;    /* the bracket that closes it */
 };
 
-/* The outermost one. `bracket` is '{' or '['. */
+/* Opens the outermost object or list; `bracket` is '{' or '['. */
 void json_out_begin(struct json_out *j, struct buf *out, char bracket);
 
-/* One in another. */
+/* Opens an object or a list inside another. */
 void json_out_open(struct json_out *parent, const char *name, struct json_out *j, char bracket);
 void json_out_close(struct json_out *j);
 

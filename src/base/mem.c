@@ -15,16 +15,16 @@
 
 enum {
     CHUNK_HEADER = sizeof(size_t), /* glibc keeps a chunk's size in front of what it hands out */
-    TRIM_REST = 4,                 /* a trim rests for so many times what the last one took */
-    TRIM_GROWTH = 4 << 20          /* bytes by which the process has grown since then */
+    TRIM_REST = 4,                 /* a pause is so many times as long as the last trim */
+    TRIM_GROWTH = 4 << 20          /* bytes by which the process must have grown since then */
 };
 
 static atomic_long fail_after = -1; /* atomic; below zero: off */
 
 static struct {
-    atomic_flag busy; /* atomic: who sets it has the rest */
-    uint64_t next_ns; /* no earlier than that */
-    size_t resident;  /* after the last one */
+    atomic_flag busy; /* atomic: the thread that sets it owns the rest */
+    uint64_t next_ns; /* when the next trim may begin */
+    size_t resident;  /* after the last trim */
 } trim = {.busy = ATOMIC_FLAG_INIT};
 
 static int must_fail(void)
@@ -91,7 +91,7 @@ int mem_share_heap(void)
     return mallopt(M_ARENA_MAX, 1);
 }
 
-/* 0 when it cannot be known. */
+/* The resident memory in bytes; 0: unknown. */
 static size_t resident_bytes(void)
 {
     int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* mem.h - every allocation of the engine goes through here.
  *
- * What a user can size (keys, values, bodies) comes from mem_alloc(), which may fail. Small fixed
- * control structs come from mem_zalloc(), which logs and aborts instead: a process without 200
- * bytes has nothing left to say to its caller.
+ * Memory whose size a user chooses (keys, values, bodies) comes from mem_alloc(), which may fail.
+ * Small control structs of fixed size come from mem_zalloc(), which logs and aborts: a process
+ * without 200 bytes can do nothing useful with an error.
  *
- * Any thread. The caller owns what it gets and gives it back with mem_free(). */
+ * Any thread. The caller owns the memory and frees it with mem_free(). */
 #ifndef MEM_H
 #define MEM_H
 
@@ -31,17 +31,17 @@ void mem_free(void *p);
 /* What the allocator really spends on p, its own header included. */
 size_t mem_cost(const void *p);
 
-/* Threads that allocate from here on share one heap of glibc's, instead of having one each: what
- * one of them frees, all can use. Values that come and go in many sizes then leave half the holes
- * or less (the table in docs/architecture.md). To be called before the threads are started. The
- * setting is the process's, so whoever runs it has the last word: it stays as it is when the
- * environment has MALLOC_ARENA_MAX, or arena_max in GLIBC_TUNABLES; then 0, else 1. */
+/* Threads that start to allocate after this share one heap of glibc's, instead of having one each:
+ * all can use the memory that one of them frees. Values of many sizes then leave half the holes or
+ * less (the table in docs/design/memory.md). To be called before the threads are started. The
+ * setting belongs to the process: if the environment has MALLOC_ARENA_MAX, or arena_max in
+ * GLIBC_TUNABLES, nothing is changed and 0 is returned. Otherwise 1. */
 int mem_share_heap(void);
 
-/* Gives whole free pages inside the heaps back to the system, if the process has grown since the
- * last time. To be called whenever some megabytes were freed, with no lock held: it holds the
- * heap's own meanwhile, mostly for less than a millisecond. However often it is called, it takes a
- * fifth of the time at most. */
+/* Returns whole free pages inside the heaps to the system, if the process has grown since the last
+ * time. To be called whenever some megabytes were freed, with no lock held. It holds the lock of
+ * the heap, mostly for less than a millisecond. However often it is called, it takes a fifth of the
+ * time at most. */
 void mem_trim(void);
 
 /* Specs only: lets the next n calls of mem_alloc/mem_realloc pass and fails the one after them,

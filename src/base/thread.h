@@ -18,7 +18,7 @@ enum err thread_start(pthread_t *out, const char *name, size_t stack_bytes, void
 /* Notes that a thread will not be joined, because it is stuck somewhere. */
 void thread_leave_behind(void);
 
-/* 1 when one was left behind: what ends at exit(), as libraries do, may wait for it for ever. */
+/* 1: a thread was left behind. Code that libraries run at exit() may wait for it for ever. */
 int thread_left_behind(void);
 
 /* How much of its stack the calling thread has used, from 0 to 1. */

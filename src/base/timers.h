@@ -28,7 +28,7 @@ void timers_deinit(struct timers *ts); /* forgets what is still set */
 enum err timers_set(struct timers *ts, struct timer *t, uint64_t at_ms);
 void timers_cancel(struct timers *ts, struct timer *t); /* fine when it is not set */
 
-/* Runs what is due at now_ms, in order; a timer is unset before it runs. */
+/* Runs the timers that are due at now_ms, in order. A timer is unset before it runs. */
 void timers_run(struct timers *ts, uint64_t now_ms);
 
 /* Milliseconds until the next one is due (0: now), -1 when none is set. Fits poll(2). */

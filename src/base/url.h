@@ -4,16 +4,17 @@
 #define URL_H
 
 enum url_scheme {
-    URL_OTHER, /* none of the two: perhaps no URL at all */
+    URL_OTHER, /* another scheme, or no URL at all */
     URL_HTTP,
     URL_HTTPS
 };
 
-/* Which scheme it has, in any case; *host is where host and port begin, NULL for URL_OTHER. */
+/* The URL's scheme, in upper or lower case. *host is where host and port begin, NULL for URL_OTHER.
+ */
 enum url_scheme url_scheme(const char *url, const char **host);
 
-/* The first byte that cannot be of a host and port: the end, a slash, '?', '#', '@', or what is no
- * printable ASCII. */
+/* The first byte that cannot belong to host and port: the end, a slash, '?', '#', '@', or a byte
+ * that is not printable ASCII. */
 const char *url_host_end(const char *host);
 
 #endif

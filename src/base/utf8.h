@@ -5,11 +5,11 @@
 
 #include <stddef.h>
 
-/* Whether the bytes are UTF-8, as Unicode 3.9, table 3-7 has it: no surrogates, nothing longer than
- * needed, nothing above U+10FFFF. */
+/* Whether the bytes are UTF-8, as in Unicode 3.9, table 3-7: no surrogates, no overlong forms,
+ * nothing above U+10FFFF. */
 int utf8_valid(const void *bytes, size_t n);
 
-/* The same, and no control characters but tab, line feed and carriage return. */
+/* The same, and without control characters other than tab, line feed and carriage return. */
 int utf8_is_text(const void *bytes, size_t n);
 
 #endif

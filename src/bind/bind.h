@@ -10,7 +10,7 @@
  * asks groups, hits.c asks them for what is there, io.c waits for HTTP and time, loop.c is for the
  * Lua side of other event loops, library.c asks groups from a program of its own, node.c runs
  * nodes, child.c commands; many.c asks for many keys, change.c sets and removes, peek.c looks, each
- * for getters and for programs. */
+ * for getters and for programs; encode.c and decode.c are between values and bytes. */
 #ifndef BIND_H
 #define BIND_H
 
@@ -22,7 +22,8 @@ struct node;
 
 /* The functions of each file, ended by NULL. */
 extern const luaL_Reg bind_child[], bind_core[], bind_group[], bind_io[], bind_library[],
-    bind_loop[], bind_node[], bind_many[], bind_change[], bind_peek[], bind_hits[];
+    bind_loop[], bind_node[], bind_many[], bind_change[], bind_peek[], bind_hits[], bind_encode[],
+    bind_decode[];
 
 /* The metatable of a node, and the node at that index, not closed. Raises. */
 #define BIND_NODE "groupcache.node"

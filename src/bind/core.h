@@ -31,6 +31,12 @@ void **core_owner(lua_State *L, void (*release)(void *p));
 /* In a VM of a node: collects garbage when its bound leaves no room for that many bytes. */
 void core_make_room(lua_State *L, size_t bytes);
 
+/* The metatable of a table that is a list though it is empty. */
+#define CORE_LIST "groupcache.list"
+
+/* How deep tables are nested that have an encoding. */
+enum { CORE_MAX_DEPTH = 128 };
+
 /* How long the caller of an op waits at most. Embedded in the op's own struct; a VM's thread. */
 struct patience {
     struct timer timer;

@@ -6,6 +6,7 @@
 #include <lua.h>
 #include <stddef.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
@@ -100,10 +101,20 @@ static void fetch_op_cancel(struct op *op)
 
 static const struct op_kind fetch_kind = {fetch_op_cancel, fetch_op_free};
 
+struct kept_headers {
+    struct buf *to;
+    int decoded;
+};
+
+/* Without those that are about the bytes that were decoded. */
 static void keep_header(void *arg, const char *name, const char *value)
 {
-    struct buf *b = arg;
+    const struct kept_headers *kept = arg;
+    struct buf *b = kept->to;
 
+    if (kept->decoded &&
+        (!strcasecmp(name, "Content-Encoding") || !strcasecmp(name, "Content-Length")))
+        return;
     buf_put(b, name, strlen(name) + 1);
     buf_put(b, value, strlen(value) + 1);
 }
@@ -112,12 +123,13 @@ static void keep_header(void *arg, const char *name, const char *value)
 static void fetch_op_done(void *ctx, struct fetch *fetch)
 {
     struct fetch_op *f = ctx;
+    struct kept_headers kept = {&f->headers, fetch_decoded(fetch)};
     struct buf *body = fetch_body(fetch);
 
     f->err = *fetch_error(fetch);
     f->status = fetch_status(fetch);
     f->body.data = buf_take(body, &f->body.len);
-    fetch_each_header(fetch, keep_header, &f->headers);
+    fetch_each_header(fetch, keep_header, &kept);
     if (!f->err.code && f->headers.failed)
         error_set(&f->err, ERR_NOMEM, "no memory for the headers of an answer");
     op_finish(&f->op);
@@ -220,7 +232,9 @@ static void check_request(lua_State *L, struct request *r)
     r->opts.max_bytes = (size_t)max_bytes;
     lua_getfield(L, 1, "insecure");
     r->opts.insecure = lua_toboolean(L, -1);
-    lua_pop(L, 2);
+    lua_getfield(L, 1, "decode");
+    r->opts.decode = lua_isnil(L, -1) || lua_toboolean(L, -1);
+    lua_pop(L, 3);
     check_headers(L, r);
 }
 

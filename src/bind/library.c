@@ -30,6 +30,8 @@ static const uint64_t NO_DEADLINE_MS = (uint64_t)100 * 365 * 24 * 3600 * 1000;
 struct load {
     struct waiter waiter;
     struct flight *flight; /* the loader's reference; NULL once ended */
+    struct group *joined;  /* of a load that another has begun, until this one has its result */
+    int ended;             /* the waiter was woken, with the result */
     struct result result;
 };
 
@@ -213,6 +215,7 @@ static void load_wake(struct waiter *w, const struct result *r)
 {
     struct load *l = list_entry(w, struct load, waiter);
 
+    l->ended = 1;
     l->result = *r;
     if (r->item)
         item_ref(r->item);
@@ -225,6 +228,9 @@ static void load_drop(struct load *l)
     l->flight = NULL;
     if (f)
         group_finish_error(f, ERR_CLOSED, "the load was given up");
+    if (l->joined && !l->ended)
+        group_cancel(l->joined, &l->waiter);
+    l->joined = NULL;
     item_unref(l->result.item);
     l->result.item = NULL;
 }
@@ -257,15 +263,14 @@ static int push_given(lua_State *L, struct load *l, int index)
     return 3;
 }
 
-/* core.load_begin(handle, key) -> load, to be ended by load_end() | value, nil, source
- * when it is there after all | nil, message, code */
+/* core.load_begin(handle, key) -> load, to be ended by load_end() | load, true: another coroutine
+ * loads the key | value, nil, source when it is there after all | nil, message, code */
 static int l_load_begin(lua_State *L)
 {
     struct handle *h = handle_check(L, 1);
     size_t n;
     const char *key = luaL_checklstring(L, 2, &n);
     struct load *l = lua_newuserdata(L, sizeof(*l));
-    struct error e;
 
     memset(l, 0, sizeof(*l));
     luaL_getmetatable(L, BIND_LOAD);
@@ -279,18 +284,50 @@ static int l_load_begin(lua_State *L)
     h->begun = NULL;
     if (l->flight)
         return 1;
-    group_cancel(h->group, &l->waiter);
-    error_set(&e, ERR_CYCLE, "group %s: the getter asks for a key that it is loading",
-              group_name(h->group));
-    return core_error(L, &e);
+    l->joined = h->group;
+    lua_pushboolean(L, 1);
+    return 2;
 }
 
 static struct load *check_load(lua_State *L)
 {
     struct load *l = luaL_checkudata(L, 1, BIND_LOAD);
 
-    luaL_argcheck(L, l->flight, 1, "this load has ended");
+    luaL_argcheck(L, l->flight || l->joined, 1, "this load has ended");
     return l;
+}
+
+/* core.load_result(load) -> value, nil, source | nil, message, code | nothing: the other coroutine
+ * has not ended it */
+static int l_load_result(lua_State *L)
+{
+    struct load *l = check_load(L);
+
+    return l->ended ? push_end(L, l) : 0;
+}
+
+/* core.load_circle(load) -> nil, message, "CYCLE": the caller may not wait for it */
+static int l_load_circle(lua_State *L)
+{
+    struct load *l = check_load(L);
+    struct error e;
+
+    error_set(&e, ERR_CYCLE, "group %s: the getter asks for a key that it is loading",
+              group_name(l->joined ? l->joined : l->flight->group));
+    load_drop(l);
+    return core_error(L, &e);
+}
+
+/* The caller has run the getter beside the other's load: the result is for it alone. */
+static int push_own(lua_State *L, struct load *l, const struct outcome *o)
+{
+    load_drop(l);
+    if (o->err.code)
+        return core_error(L, &o->err);
+    lua_pushvalue(L, 3);
+    lua_pushnil(L);
+    lua_pushstring(L, source_name(SOURCE_LOCAL));
+    return 3;
 }
 
 /* The text of an error object. Protected, since it is the object's own code: what that throws is
@@ -313,7 +350,7 @@ static void speak(lua_State *L, struct outcome *o)
 static int l_load_end(lua_State *L)
 {
     struct load *l = check_load(L);
-    const char *name = group_name(l->flight->group);
+    const char *name = group_name(l->joined ? l->joined : l->flight->group);
     struct outcome o;
     struct flight *f;
 
@@ -324,9 +361,13 @@ static int l_load_end(lua_State *L)
         outcome_thrown(L, 3, &o);
     }
     speak(L, &o);
+    if (l->joined)
+        return push_own(L, l, &o);
     f = l->flight;
     l->flight = NULL;
-    if (o.err.code)
+    if (o.err.code == ERR_NOTFOUND)
+        group_load_not_found(f, o.err.msg, o.has_ttl ? &o.ttl_ms : NULL);
+    else if (o.err.code)
         group_finish_error(f, o.err.code, "%s", o.err.msg);
     else if (!group_finish_value(f, o.value, o.n, o.has_ttl ? &o.ttl_ms : NULL, NULL))
         return push_given(L, l, 3);
@@ -376,7 +417,9 @@ const luaL_Reg bind_library[] = {
     {"handle_address", l_handle_address},
     {"hit", l_hit},
     {"load_begin", l_load_begin},
+    {"load_circle", l_load_circle},
     {"load_end", l_load_end},
+    {"load_result", l_load_result},
     {"max_key_bytes", l_max_key_bytes},
     {"recall", l_recall},
     {"recalled", l_recalled},

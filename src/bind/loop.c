@@ -158,6 +158,16 @@ static int l_loop_callback(lua_State *L)
     return 2;
 }
 
+/* core.loop_let_go(): no callback of the loop runs from now on */
+static int l_loop_let_go(lua_State *L)
+{
+    struct vm *vm = vm_of(L);
+
+    if (vm && vm_loop(vm))
+        loop_let_go(vm_loop(vm));
+    return 0;
+}
+
 void bind_loop_open(lua_State *L)
 {
     static const luaL_Reg none[] = {{NULL, NULL}};
@@ -170,6 +180,7 @@ const luaL_Reg bind_loop[] = {
     {"fail", l_fail},
     {"fire", l_fire},
     {"loop_callback", l_loop_callback},
+    {"loop_let_go", l_loop_let_go},
     {"outside", l_outside},
     {"run", l_run},
     {"signal", l_signal},

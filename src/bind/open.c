@@ -103,8 +103,9 @@ static const luaL_Reg functions[] = {
 
 __attribute__((visibility("default"))) int luaopen_groupcache_core(lua_State *L)
 {
-    const luaL_Reg *all[] = {functions, bind_child, bind_core, bind_group,  bind_io,   bind_library,
-                             bind_loop, bind_node,  bind_many, bind_change, bind_peek, bind_hits};
+    const luaL_Reg *all[] = {functions,    bind_child, bind_core,   bind_group, bind_io,
+                             bind_library, bind_loop,  bind_node,   bind_many,  bind_change,
+                             bind_peek,    bind_hits,  bind_encode, bind_decode};
     size_t i;
 
     core_set_opener(L, luaopen_groupcache_core);
@@ -118,6 +119,12 @@ __attribute__((visibility("default"))) int luaopen_groupcache_core(lua_State *L)
     lua_newtable(L);
     for (i = 0; i < sizeof(all) / sizeof(*all); i++)
         luaL_setfuncs(L, all[i], 0);
+    lua_pushlightuserdata(L, NULL);
+    lua_setfield(L, -2, "null");
+    luaL_newmetatable(L, CORE_LIST);
+    lua_pushliteral(L, "array");
+    lua_setfield(L, -2, "__jsontype");
+    lua_setfield(L, -2, "list");
     lua_pushliteral(L, GROUPCACHE_VERSION);
     lua_setfield(L, -2, "version");
     return 1;

@@ -11,8 +11,8 @@ void after_drop_flight(struct flight *f)
         group_unref(g);
 }
 
-/* A loader that ends a flight at once brings us back here for the next; that call leaves its
- * flights to this one, or a long queue would fill the stack. */
+/* A loader that ends a flight at once calls this function again, for the next flight. The inner
+ * call leaves its flights to the outer one: else a long queue would fill the stack. */
 static void start_flights(struct group *g, struct list *start)
 {
     static _Thread_local struct {

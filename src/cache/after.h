@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* after.h - what is done once a group's mutex is dropped: nothing calls out or frees under it, but
- * notes here what is to be woken, started and freed.
+/* after.h - the work that is done once a group's mutex is dropped. No code calls out or frees under
+ * the mutex: it notes here which waiters to wake, which flights to start and what to free.
  *
- * On the stack of who takes the mutex. */
+ * It is on the stack of the function that takes the mutex. */
 #ifndef AFTER_H
 #define AFTER_H
 
@@ -14,14 +14,14 @@ struct after {
     struct list woken;    /* waiters */
     struct list start;    /* flight.queued: local flights to start */
     struct item *dropped; /* by item.chain */
-    struct flight *ended; /* whose table reference is ours to drop */
-    int unstarted;        /* and the loader's, which it never got */
-    struct result result; /* what the woken are told; its item is a reference */
+    struct flight *ended; /* its table reference is to be dropped */
+    int unstarted;        /* 1: the loader's too, which was never given to it */
+    struct result result; /* the waiters' result; its item is a reference */
 };
 
 void after_init(struct after *a);
 
-/* Does all that was noted. Without the mutex. */
+/* Does all the noted work. Without the mutex. */
 void after_run(struct group *g, struct after *a);
 
 /* Under the mutex: a reference to be dropped; NULL is fine. */
@@ -33,7 +33,7 @@ static inline void after_drop_item(struct after *a, struct item *it)
     a->dropped = it;
 }
 
-/* A flight's reference, and the group's with the last of them. */
+/* Drops a reference to a flight, and with the last one the flight's reference to its group. */
 void after_drop_flight(struct flight *f);
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* cycle.h - which load waits for which, so that none can wait for itself.
+/* cycle.h - which load waits for which, so that no load can wait for itself.
  *
  * A getter that asks for a key of a group makes its own flight wait for that key's. A wait that
- * would close a circle is refused before it begins. Circles that run over other nodes are not seen;
- * they end by the loads' deadlines.
+ * would close a circle is refused before it begins. Circles over several nodes are not seen; they
+ * end at the loads' deadlines.
  *
  * The edges of all groups of the process are guarded by one mutex, which is the last in the lock
  * order. Only getters that ask groups ever take it. */
@@ -14,30 +14,30 @@
 
 #include "base/list.h"
 
-/* What may wait and be waited for, embedded in a flight. */
+/* A flight's place in the graph of waits, embedded in the flight. */
 struct cycle_node {
-    struct list waits; /* struct cycle_edge: whom it waits for */
-    int waited;        /* there was an edge in it; by a holder of a reference to the flight */
-    uint64_t searched; /* the last search that came here */
+    struct list waits; /* struct cycle_edge: the flights it waits for */
+    int waited; /* there was an edge in `waits`; written by a holder of a reference to the flight */
+    uint64_t searched; /* the last search that visited it */
 };
 
 /* An edge, embedded in the waiter whose flight waits. */
 struct cycle_edge {
     struct list link;      /* in from->waits */
-    struct cycle_node *to; /* borrowed: the edge is taken away before the flight ends */
+    struct cycle_node *to; /* borrowed: the edge is removed before the flight ends */
 };
 
 void cycle_init(struct cycle_node *n);
 
-/* `from` waits for `to` from here on. 0, and nothing is done, when `to` waits for `from` already,
- * through however many others, or is the same. */
+/* From now on `from` waits for `to`. 0, and nothing is done, when `to` already waits for `from`,
+ * directly or through others, or is the same. */
 int cycle_add(struct cycle_edge *edge, struct cycle_node *from, struct cycle_node *to);
 
-/* `from` is about to be freed: takes away the edges that begin at it. A getter may have begun to
- * wait and failed, so that its waits outlive it until they are collected. */
+/* `from` is about to be freed: removes the edges that begin at it. There are some when a getter
+ * began to wait and failed: its waits live until they are collected. */
 void cycle_clear(struct cycle_node *from);
 
-/* No longer. Fine for an edge that was never added, if its link was initialised. */
+/* Removes an edge. Fine for one that was never added, if its link was initialised. */
 void cycle_del(struct cycle_edge *edge);
 
 #endif

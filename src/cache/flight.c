@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* flight.c - the table of open flights.
  *
- * Not here: locking (the group's), starting and timing a load (group.c). */
+ * Not here: the mutex (the group's), and how a load starts and when it ends (group_load.c). */
 #include "cache/flight.h"
 
 #include <stdatomic.h>
@@ -63,7 +63,7 @@ int flights_outdated(const struct flights *fs, const struct flight *f)
     return f->generation != fs->generation;
 }
 
-/* From the end: only after a group's timeout was lowered is there anything to pass by. */
+/* From the end: later deadlines stand there only after a group's timeout was lowered. */
 static void put_in_order(struct flights *fs, struct flight *f)
 {
     struct list *before = fs->order.prev;

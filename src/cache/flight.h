@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* flight.h - loads in progress, one per key, and who waits for them.
+/* flight.h - loads in progress, one per key, and their waiters.
  *
- * A flight is opened by the first miss and joined by the rest. It belongs to nobody and outlives
- * its first waiter. It ends exactly once, in flights_end(), which unhooks the key and hands back
- * the waiters; the caller wakes them after it has dropped the group's lock.
+ * A flight is opened by the first miss and joined by the rest. It has no owner, and outlives its
+ * first waiter. It ends exactly once, in flights_end(), which unhooks the key and returns the
+ * waiters. The caller wakes them after it has dropped the group's mutex.
  *
- * When its key is set or removed a flight is outdated: whoever waits gets what it brings, since
- * they asked before the change, but nobody joins it any more and what it brings is not kept.
+ * When its key is set or removed a flight is outdated. Its waiters still get its value, since they
+ * asked before the change. But no other waiter joins it, and the value is not kept.
  *
- * Everything here is guarded by the group's mutex, but for a flight's references (atomic) and the
- * fields that are set once. */
+ * The group's mutex guards everything here, except a flight's references (atomic) and the fields
+ * that are set once. */
 #ifndef FLIGHT_H
 #define FLIGHT_H
 
@@ -31,13 +31,13 @@ struct result {
     struct item *item;  /* NULL: err says why */
     enum source source; /* when item is set */
     uint64_t
-        expires_ms; /* of NOTFOUND: clock_ms() time until which that may be kept; 0: it may not */
-    double minute_qps; /* SOURCE_PEER: what the owner says of the key's gets; 0: nothing */
+        expires_ms;    /* of NOTFOUND: clock_ms() time until which it may be kept; 0: not at all */
+    double minute_qps; /* SOURCE_PEER: the key's gets a minute, as the owner tells; 0: not told */
     struct error err;
 };
 
-/* Someone who waits for a flight, embedded in what waits. wake() is called exactly once, on any
- * thread, with no lock held; it copies what it keeps and takes its own reference to the item. */
+/* Waits for a flight; embedded in a request, an op and so on. wake() is called exactly once, on any
+ * thread, with no lock held. It copies what it needs and takes its own reference to the item. */
 struct waiter {
     struct list link;      /* guarded by the group's mutex */
     struct flight *flight; /* guarded by the group's mutex; NULL once it ended */
@@ -45,14 +45,14 @@ struct waiter {
 
     /* Set before group_load(), or zero. */
     struct flight *from; /* borrowed: the load that waits, a getter's or one at a peer */
-    const char *info;    /* borrowed for the call: what flight.info is to be if this opens one */
+    const char *info;    /* borrowed for the call: flight.info, if this opens a flight */
     size_t info_len;
 
     struct cycle_edge edge; /* the engine's; used when `from` is set */
 };
 
-/* A flight that may wait on a peer, and one that runs our getter. Peers' requests join only the
- * second kind: so no two nodes can wait for each other, whatever their rings say. */
+/* A remote flight may wait for a peer, a local one runs our getter. Peers' requests join only local
+ * flights: so no two nodes can wait for each other, whatever their rings say. */
 enum flight_kind { FLIGHT_REMOTE, FLIGHT_LOCAL, FLIGHT_KINDS };
 
 enum flight_state { FLIGHT_NEW, FLIGHT_QUEUED, FLIGHT_RUNNING, FLIGHT_ENDED };
@@ -64,16 +64,16 @@ struct flight {
     struct list waiters;     /* struct waiter, first come first */
     struct waiter fallback;  /* FLIGHT_REMOTE: waits for the local flight that took over */
     struct msg msg;          /* the loader's, to carry the flight to its thread */
-    void *carrier;           /* likewise: who took it on */
+    void *carrier;           /* the loader's: the worker or peer that has the flight */
     struct group *group;     /* set once; the flight holds a reference */
-    struct cycle_node cycle; /* whom it waits for */
+    struct cycle_node cycle; /* the flights it waits for */
     char *info;              /* set once, owned, or NULL: what the getter may know of the request
                               * that opened it, as name, NUL, value, NUL, ...; the name of the
                               * asking peer's URL is empty */
     size_t info_len;         /* set once */
     uint64_t deadline_ms;    /* set once: clock_ms() time at which it ends with TIMEOUT */
-    uint64_t generation; /* guarded: the table's when it was opened; 0: its key has changed since */
-    size_t n_waiters;    /* length of waiters */
+    uint64_t generation;     /* guarded: the table's when it was opened; 0: its key was changed */
+    size_t n_waiters;        /* length of waiters */
     enum flight_kind kind;   /* set once */
     enum flight_state state; /* guarded */
     _Atomic unsigned refs;   /* atomic */
@@ -101,15 +101,15 @@ struct flight *flights_open(struct flights *fs, uint32_t hash, const void *key, 
 /* Adds w to an open flight. */
 void flight_join(struct flight *f, struct waiter *w);
 
-/* Takes w off the flight it waits for. 0 when its flight has ended: wake() has come or is coming.
- */
+/* Takes w off the flight it waits for. 0 when its flight has ended: wake() was called, or is about
+ * to be. */
 int flight_leave(struct waiter *w);
 
 /* Ends an open flight: unhooks it and moves its waiters to `woken`. The table's reference becomes
  * the caller's. */
 void flights_end(struct flights *fs, struct flight *f, struct list *woken);
 
-/* The key of an open flight, or every key, has changed. */
+/* The key of an open flight, or every key, was changed. */
 void flight_outdate(struct flight *f);
 void flights_outdate_all(struct flights *fs); /* O(1) */
 int flights_outdated(const struct flights *fs, const struct flight *f);
@@ -120,8 +120,8 @@ size_t flights_count(const struct flights *fs);
 
 struct flight *flight_ref(struct flight *f);
 
-/* Drops a reference. 1 when it was the last: the flight is gone, and the caller drops the reference
- * to the group that it held. */
+/* Drops a reference. 1 when it was the last: the flight is freed, and the caller drops the
+ * reference to the group that the flight held. */
 int flight_unref(struct flight *f);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* group.c - a group's life and what it is made of. */
+/* group.c - a group's life and its fields. */
 #include "cache/group.h"
 
 #include <pthread.h>
@@ -11,8 +11,8 @@
 #include "base/mem.h"
 #include "cache/group_in.h"
 
-/* A text of the group's, and those it had before: a reader may still hold one, so all of them live
- * as long as the group, each once. */
+/* A text of the group, linked to the texts that it had before. Another thread may still read one,
+ * so all of them live as long as the group, each once. */
 struct text {
     struct text *older;
     char bytes[];

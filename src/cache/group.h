@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* group.h - a named cache with one load per key: the engine that the rest is built around.
+/* group.h - a named cache with one load per key: the engine of the node.
  *
- * A get is group_lookup() and, on a miss, group_load(): two calls, so that a server can answer a
- * hit at once and park its connection only for a miss. A load runs through one of two loaders that
- * the owner plugs in (a peer, or the local getter), which end it with group_finish().
+ * A get is group_lookup() and, on a miss, group_load(): two calls, so a server can answer a hit at
+ * once and park its connection only for a miss. A load runs through one of two loaders that the
+ * owner plugs in (a peer, or the local getter), which end it with group_finish().
  *
  * Any thread may call anything here. One mutex per group covers main, hot, counters and flights:
  * "look up, join or open" is one critical section, "insert, end, detach" is another. Neither
@@ -23,21 +23,27 @@
 struct group;
 struct peer;
 
+/* What a client's query means (/cache/GROUP/KEY?QUERY). */
+enum query_policy {
+    QUERY_REFUSE, /* nothing: the request is refused */
+    QUERY_KEY     /* it is a part of the key, with its question mark */
+};
+
 /* Which answers of peers are kept in the hot cache. */
 enum hot_policy {
     HOT_SAMPLE, /* Go's one in ten */
     HOT_ALWAYS,
     HOT_NEVER,
-    HOT_RATE /* those of keys that are asked for often: group_hot.c has the rule */
+    HOT_RATE /* keys that are asked for often: group_hot.c has the rule */
 };
 
 /* X(type, name, default): the numbers of a group. Times in ms, sizes in bytes. */
 #define GROUP_NUMBERS(X)                                                                           \
     X(uint64_t, cache_bytes, 64000000) /* main and hot together; 0 keeps nothing */                \
-    X(uint64_t, ttl_ms, 0)             /* age at which a value ends; 0 is never */                 \
+    X(uint64_t, ttl_ms, 0)             /* age at which a value expires; 0 is never */              \
     X(uint64_t, ttl_jitter, 100)       /* thousandths of ttl_ms by which it may be shorter */      \
     X(uint64_t, negative_ttl_ms, 0)    /* how long NOTFOUND is kept; 0 is not at all */            \
-    X(uint64_t, stale_while_revalidate_ms, 0) /* after its ttl a value is still given away */      \
+    X(uint64_t, stale_while_revalidate_ms, 0) /* after its ttl a value still answers gets */       \
     X(uint64_t, stale_if_error_ms, 0)         /* after its ttl a value stands in for an error */   \
     X(uint64_t, timeout_ms, 5000)             /* of a load, waiting included */                    \
     X(uint64_t, max_value_bytes, 8000000)     /* a larger value is TOOBIG */                       \
@@ -45,7 +51,8 @@ enum hot_policy {
     X(uint64_t, eviction, EVICT_LRU)          /* enum eviction */                                  \
     X(uint64_t, hot, HOT_SAMPLE)              /* enum hot_policy */                                \
     X(uint64_t, local_only, 0)                /* 1: every key is this node's own */                \
-    X(uint64_t, writable, 0)                  /* 1: clients may set and remove over HTTP */
+    X(uint64_t, writable, 0)                  /* 1: clients may set and remove over HTTP */        \
+    X(uint64_t, query, QUERY_REFUSE)          /* enum query_policy */
 
 struct group_opts {
 #define X(type, name, def) type name;
@@ -56,23 +63,24 @@ struct group_opts {
 /* Fills in the defaults. */
 void group_opts_init(struct group_opts *o);
 
-/* With HOT_RATE a key is hot from that many gets a minute at this node. */
+/* With HOT_RATE a key is hot if this node has so many gets of it a minute. */
 enum { GROUP_HOT_RATE = 30 };
 
 enum {
     GROUP_MAX_WAITERS = 16384, /* callers of one flight; the next one is BUSY */
     GROUP_MAX_FLIGHTS = 16384, /* open flights of a kind; the next key is BUSY */
-    GROUP_MARGIN_MS = 1000     /* a flight has ended itself that long after its deadline */
+    GROUP_MARGIN_MS = 1000     /* so long after its deadline a flight has ended by itself */
 };
 
 /* How a group loads. No function is called with a lock held; ctx is the owner's. */
 struct loader {
     void *ctx;
 
-    /* The peer that owns the key, a reference that remote() takes, or NULL when this node does. */
+    /* The peer that owns the key, a reference that remote() takes; NULL when this node is the
+     * owner. */
     struct peer *(*owner)(void *ctx, const void *key, size_t key_len);
 
-    /* Gives back what owner() returned when no load came of it. */
+    /* Gives back the reference of owner() when no load was started. */
     void (*disown)(void *ctx, struct peer *owner);
 
     /* Starts a load at a peer, or by our getter. Takes the caller's reference to f, and gives it
@@ -81,8 +89,8 @@ struct loader {
     void (*remote)(void *ctx, struct flight *f, struct peer *owner);
     void (*local)(void *ctx, struct flight *f);
 
-    /* NULL, or: what remote() is handed by this thread between the two may be started together,
-     * when release() is called. */
+    /* May be NULL. The loads that this thread gives to remote() between the two calls may be
+     * started together, in release(). */
     void (*hold)(void *ctx);
     void (*release)(void *ctx);
 };
@@ -102,98 +110,104 @@ const char *group_content_type(const struct group *g); /* valid as long as the g
 const char *group_pass_headers(const struct group *g);
 struct group_opts group_opts(struct group *g);
 
-/* Changes what the group is made of; what it holds stays. A smaller cache_bytes evicts at once, a
- * load under way keeps its deadline, a value its expiry. */
+/* Changes the group's options; the items stay. A smaller cache_bytes evicts at once. A load under
+ * way keeps its deadline, a value its expiry. */
 void group_configure(struct group *g, const char *content_type, const char *pass_headers,
                      const struct group_opts *opts);
 
-/* Counts a get (and a server request when it is a peer's) and returns the item with a reference,
- * its source in *source; NULL is a miss. `hash` is group_hash(key). */
+/* Counts a get (and a server request when it is a peer's). Returns a reference to the item, and its
+ * source in *source; NULL is a miss. `hash` is group_hash(key). */
 struct item *group_lookup(struct group *g, uint32_t hash, const void *key, size_t key_len,
                           int from_peer, enum source *source);
 
-/* What this node holds, with a reference, from main, hot or stale; NULL when it is nothing. Neither
- * counted nor moved to the front, and nothing is loaded. */
+/* A reference to the item that this node holds, in main, in hot, or stale; NULL: none. The get is
+ * not counted, the item not moved to the front, and nothing is loaded. */
 struct item *group_peek(struct group *g, uint32_t hash, const void *key, size_t key_len,
                         enum source *source);
 
 /* To be called after a miss. Returns 1 when the end is known at once: it is in *now, and w is not
- * used. Returns 0 when w waits: w->wake() comes, perhaps before this returns. A load `from_peer`
- * never goes to another node. */
+ * used. Returns 0 when w waits: w->wake() is called, perhaps before this returns. A load
+ * `from_peer` never goes to another node. */
 int group_load(struct group *g, uint32_t hash, const void *key, size_t key_len, int from_peer,
                struct waiter *w, struct result *now);
 
-/* Around several calls of group_load() by one thread: loads at the same peer travel together. When
- * it says 1 group_release() must follow. */
+/* Around several calls of group_load() by one thread: loads from the same peer travel together. If
+ * group_hold() returns 1, group_release() must follow. */
 int group_hold(struct group *g);
 void group_release(struct group *g);
 
-/* Both in one, for a thread that may block: at most timeout_ms, 0 for the group's own bound. The
- * item in *out is the caller's reference. Returns out->err.code. */
+/* Lookup and load in one, for a thread that may block: at most timeout_ms, 0 for the group's own
+ * bound. The item in *out is the caller's reference. Returns out->err.code. */
 enum err group_get(struct group *g, const void *key, size_t key_len, uint64_t timeout_ms,
                    struct result *out);
 
-/* Its second half, after a miss that was counted. */
+/* The load alone, after a miss that was counted. */
 enum err group_wait(struct group *g, const void *key, size_t key_len, uint64_t timeout_ms,
                     struct result *out);
 
-/* Takes a waiter off. 1: it will not be woken. 0: wake() has come or is coming on another thread.
- */
+/* Takes a waiter off. 1: it will not be woken. 0: wake() was called, or is about to be on another
+ * thread. */
 int group_cancel(struct group *g, struct waiter *w);
 
 /* Loaders: ends the flight with r and gives back the loader's reference. The flight takes its own
  * reference to r->item. When the flight has ended before (its deadline passed), r is dropped. */
 void group_finish(struct flight *f, const struct result *r);
-/* What a getter gave: copies the value, bounds it by max_value_bytes (TOOBIG). ttl_ms is the time
- * it is good for, NULL for the group's own. Returns how the flight ended, and why in e. */
+/* Ends the flight with a getter's value: copies it, bounds it by max_value_bytes (TOOBIG). ttl_ms
+ * is its time to live, NULL for the group's own. Returns how the flight ended, and why in e. */
 enum err group_finish_value(struct flight *f, const void *value, size_t n, const double *ttl_ms,
                             struct error *e);
 void group_finish_error(struct flight *f, enum err code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Loaders: the peer could not be used. Counts a peer error, gives back the reference and lets our
- * getter load the key for everyone who waits. */
+/* There is no such value. ttl_ms is how long that may be kept, 0 or less not at all, NULL for the
+ * group's negative_ttl. */
+void group_load_not_found(struct flight *f, const char *text, const double *ttl_ms);
+
+/* Loaders: the peer could not be used. Counts a peer error, gives back the reference, and lets our
+ * getter load the key for all the waiters. */
 void group_fallback(struct flight *f);
 
 /* --- change, at this node alone --- */
 
-/* Puts a value in place of whatever there is. ttl_ms as in group_finish_value(). TOOBIG when it is
- * over max_value_bytes or an eighth of cache_bytes, NOMEM: then the key is removed all the same. */
+/* Stores a value in place of the old one, if any. ttl_ms as in group_finish_value(). TOOBIG when it
+ * is over max_value_bytes or an eighth of cache_bytes; NOMEM. In both cases the key is removed. */
 enum err group_set(struct group *g, uint32_t hash, const void *key, size_t key_len,
                    const void *value, size_t n, const double *ttl_ms, struct error *e);
 
 /* Removes the key. A load that was under way does not bring it back. 1 when it was held. */
 int group_remove(struct group *g, uint32_t hash, const void *key, size_t key_len);
 
-/* Removes every key, in O(1); the memory is freed bit by bit and counts until then. */
+/* Removes every key, in O(1). The memory is freed bit by bit, and counts until then. */
 void group_flush(struct group *g);
 
-/* A value as a getter or a set gives it, with its bounds and its expiry: a reference. NULL and e:
- * TOOBIG or NOMEM. */
+/* Makes an item of a value from a getter or a set, with its bounds and its expiry. Returns a
+ * reference. NULL and e: TOOBIG or NOMEM. */
 struct item *group_keep_item(struct group *g, uint32_t hash, const void *key, size_t key_len,
                              const void *value, size_t n, const double *ttl_ms, struct error *e);
 
-/* A ttl above 0 in whole milliseconds: rounded up, so never none at all; a hundred years at most.
- */
+/* A ttl above 0 in whole milliseconds: rounded up, so never 0; a hundred years at most. */
 uint64_t group_keep_whole_ms(double ttl_ms);
 
-/* When a value ends that has no ttl of its own, as an item's expires_ms. */
+/* When what a getter gives for ttl_ms ends, in clock_ms() time; in the past for 0, less and nan. */
+uint64_t group_keep_ends_ms(double ttl_ms);
+
+/* The expires_ms of a value that has no ttl of its own. */
 uint64_t group_keep_expiry_ms(struct group *g);
 
-/* Ends the flights whose deadline has passed, and what is over in the caches leaves. To be called a
+/* Ends the flights whose deadline has passed, and removes some of the expired items. To be called a
  * few times a second. */
 void group_tick(struct group *g, uint64_t now_ms);
 
 /* For the owner of a node: writes the log line about loads that failed, once a second at most. */
 void group_failed_tick(struct group *g, uint64_t now_ms);
 
-/* From here on every load ends with CLOSED; those under way are ended with it. Hits go on. The node
- * is stopping, or the group was taken away. */
+/* Every later load ends with CLOSED, and so do those under way. Hits go on. The node is stopping,
+ * or the group was removed. */
 void group_close(struct group *g);
 int group_is_closed(const struct group *g);
 
-/* How many gets a minute this node has for a key, peers' included: what it tells a peer that asks
- * for it. 0 without HOT_RATE, and for one that does not stand out from the rest. */
+/* The gets a minute that this node has for a key, those of peers included; a peer that asks for the
+ * key is told. 0 without HOT_RATE, and for a key that does not stand out from the rest. */
 double group_hot_minute_qps(struct group *g, uint32_t hash);
 
 void group_stats(struct group *g, struct stats *out);

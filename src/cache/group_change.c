@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* group_change.c - set, remove and flush, at this node.
  *
- * What makes a removal hold is that the flights of the key are outdated in the same critical
- * section that takes the item out: whoever waits for one gets what it brings, but that is not kept,
- * and a get from now on starts a load of its own. Across nodes the order does the rest: the owner
- * changes first, and only then do the others, so that none can fetch the old value again
- * (change/change.c). */
+ * A removal holds because it outdates the key's flights in the same critical section that removes
+ * the item. The waiters of an outdated flight get its value, but the value is not kept, and a later
+ * get starts a load of its own. Between nodes it holds because of the order: the owner changes
+ * first and the others after it, so no node can fetch the old value again (change/change.c). */
 #include <stdint.h>
 
 #include "base/clock.h"
@@ -13,7 +12,7 @@
 #include "cache/group_in.h"
 #include "cache/reader_hits.h"
 
-/* The key is another's from here on: neither what is held nor what is on its way is of use. */
+/* Removes the key's item and outdates its flights. 1 when there was an item. */
 static int change_locked(struct group *g, uint32_t hash, const void *key, size_t key_len,
                          struct after *a)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* group_hot.c - which keys of other nodes are hot, by measured rate: hot = "rate".
  *
- * Every get is counted in the group's sketch, hits too, so that a copy which expires or is evicted
- * is back with the next load of its key. When the owner's answer comes, a copy is kept if
+ * Every get is counted in the group's sketch, hits too. So a copy that expires or is evicted is
+ * kept again at the next load of its key. A copy of an owner's answer is kept if
  *
  *   this node has GROUP_HOT_RATE gets of the key a minute, or the owner says that it has
  *   OWNER_TIMES as many: it alone sees what all nodes want of it, and a node that has just started
@@ -11,9 +11,9 @@
  *   alike, however fast it goes, so its keys never stand out; and
  *   it is no less hot than what it would push out of the hot cache.
  *
- * The last is the promoter of vimeo/galaxycache; to go by the owner's word is what groupcache's
- * authors had in mind with minute_qps. A new key is hot at its 5th to 10th get in quick succession:
- * GROUP_HOT_RATE is half a get a second, and sketch_rate() knows a part of a rate that is new. */
+ * The last rule is the promoter of vimeo/galaxycache. The owner's rate is what groupcache's authors
+ * meant minute_qps for. A new key is hot at its 5th to 10th get in quick succession: GROUP_HOT_RATE
+ * is half a get a second, and sketch_rate() knows only a part of a new rate. */
 #include "base/clock.h"
 #include "cache/group_in.h"
 

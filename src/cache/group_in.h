@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* group_in.h - what the files of a group share; for cache/ only.
  *
- * group.c has its life, group_look.c the lookups and counters, group_keep.c what it holds,
- * group_hot.c which keys are hot, group_load.c the loads, group_failed.c which of them the
- * log tells of, group_change.c set, remove and flush. A
- * function whose name ends in _locked is called with the group's mutex held; it neither calls out
- * nor frees, but notes in a struct after (after.h) what is to be done once the mutex is dropped. */
+ * group.c has its life, group_look.c the lookups and counters, group_keep.c the items that it keeps
+ * and for how long, group_hot.c which keys are hot, group_load.c the loads, group_failed.c which of
+ * them the log tells of, group_change.c set,
+ * remove and flush, group_many.c many keys at once, group_wait.c a get that blocks. A function
+ * whose name ends in _locked is called with the group's mutex held; it neither calls out nor frees.
+ * It notes that work in a struct after (after.h), for when the mutex is dropped. */
 #ifndef GROUP_IN_H
 #define GROUP_IN_H
 
@@ -56,7 +57,7 @@ struct group {
     uint64_t waiters;
     uint64_t random;
     struct sketch *sketch; /* gets by key; NULL unless opts.hot is HOT_RATE */
-    uint64_t swept_ms;     /* until when the sweep for items whose time is over has come */
+    uint64_t swept_ms;     /* the time up to which the sweep for expired items has come */
     struct stats stats;
     struct failed failed;
 };
@@ -77,51 +78,52 @@ struct item *group_look_locked(struct group *g, uint32_t hash, const void *key, 
 
 /* --- group_keep.c --- */
 
-/* What a group has of a key; all borrowed. */
+/* The items that a group has for a key; all borrowed. */
 struct found {
     struct item *live;     /* a value within its time */
     enum source source;    /* of live */
-    struct item *negative; /* within its time: there is no such value */
-    struct item *stale;    /* a value past its time that may still be of use */
+    struct item *negative; /* within its time: a kept NOTFOUND */
+    struct item *stale;    /* a stale value */
 };
 
-/* Looks into main, then hot; counts in their counters and moves what is found to the front. Items
- * that are of no more use are taken out. */
+/* Looks into main, then hot; counts in their counters and moves the item to the front. Expired
+ * items are removed. */
 void group_keep_find_locked(struct group *g, uint32_t hash, const void *key, size_t key_len,
                             struct found *out, struct after *a);
 
-/* The same without a trace. */
+/* The same, but nothing is counted, moved or removed. */
 void group_keep_peek_locked(struct group *g, uint32_t hash, const void *key, size_t key_len,
                             struct found *out);
 
-/* Whether a stale item may be given away while it is loaded anew, or instead of an error. */
+/* Whether a stale item may answer while it is loaded anew, or instead of an error. */
 int group_keep_may_revalidate_locked(const struct group *g, const struct item *stale);
 int group_keep_may_replace_error_locked(const struct group *g, const struct item *stale,
                                         enum err code);
 
-/* Keeps what a flight brought, if it is to be kept. Of NOTFOUND it sets r->expires_ms. */
+/* Keeps the result of a flight, if it may be kept. For NOTFOUND it sets r->expires_ms. */
 void group_keep_locked(struct group *g, const struct flight *f, struct result *r, struct after *a);
 
 /* 1: the item is in main now (a reference of its own); 0: it is too large for this cache. */
 int group_keep_put_main_locked(struct group *g, struct item *it, struct after *a);
 
-/* Takes the key out of both caches. 1 when it was in one. */
+/* Removes the key from both caches. 1 when it was in one of them. */
 int group_keep_take_out_locked(struct group *g, uint32_t hash, const void *key, size_t key_len,
                                struct after *a);
 
-/* Items go until the caches are within their bound. */
+/* Evicts items until the caches are within their bound. */
 void group_keep_evict_locked(struct group *g, struct after *a);
 
-/* Takes out some of the items whose time is over, so that it has been round once in a while, and
- * frees some that a flush left. */
+/* Removes some of the expired items, so that all are looked at once in a while, and frees some of
+ * the items of a flush. */
 void group_keep_tick(struct group *g, uint64_t now_ms);
 
 /* --- group_hot.c --- */
 
-/* What the options call for; NULL: nothing is to be measured. */
+/* A sketch, if the options need one; NULL: nothing is to be measured. */
 struct sketch *group_hot_sketch(const struct group_opts *o);
 
-/* Takes `fresh`, and returns what is to be freed: that, when the group goes on with its own. */
+/* Takes `fresh`, and returns the sketch to be freed: `fresh` itself, when the group keeps its own.
+ */
 struct sketch *group_hot_configure_locked(struct group *g, struct sketch *fresh);
 
 /* Counts a get. */
@@ -131,8 +133,8 @@ static inline void group_hot_count_locked(struct group *g, uint32_t hash)
         sketch_add(g->sketch, hash);
 }
 
-/* Whether the key of `it` is hot, of which its owner tells minute_qps. To keep it would cost the
- * hot cache `victim`; NULL: nothing. */
+/* Whether the key of `it` is hot; its owner tells minute_qps. To keep it would evict `victim` from
+ * the hot cache; NULL: nothing. */
 int group_hot_enough_locked(const struct group *g, const struct item *it, double minute_qps,
                             const struct item *victim);
 

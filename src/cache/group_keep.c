@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* group_keep.c - what a group holds: two caches under one bound, and the time of an item.
+/* group_keep.c - which items a group keeps, and for how long: two caches under one bound.
  *
  * An item is live until its expires_ms. Then it is stale, and kept for as long as the group's
- * stale_while_revalidate or stale_if_error says; then it is over. Those that are over leave when
- * they are looked up, and otherwise by a sweep that looks at a part of the table in every tick:
- * that costs no memory, where a heap or a wheel of timers would cost 8 to 16 bytes an item. */
+ * stale_while_revalidate or stale_if_error says. Then it is expired. Expired items are removed when
+ * they are looked up, and by a sweep, which looks at a part of the table in every tick. The sweep
+ * costs no memory; a heap or a wheel of timers would cost 8 to 16 bytes an item. */
 #include <string.h>
 
 #include "base/clock.h"
@@ -13,13 +13,13 @@
 #include "cache/reader_hits.h"
 
 enum {
-    HOT_SHARE = 8,      /* Go: hot gives way first while it holds over an eighth of main */
+    HOT_SHARE = 8,      /* Go: hot is evicted first while it holds over an eighth of main */
     ADMIT_SHARE = 8,    /* an item over an eighth of the cache is not stored */
     SAMPLE_ONE_IN = 10, /* Go: rand.Intn(10) == 0 */
-    SWEEP_MS = 10000,   /* the sweep comes round once in that time */
+    SWEEP_MS = 10000,   /* the time of one round of the sweep */
     SWEEP_SLICE = 512,  /* buckets looked at in one critical section: some 20 us */
-    FREE_SLICE = 512,   /* items a flush left, freed in one critical section */
-    FREE_A_TICK = 50000 /* of those, at most */
+    FREE_SLICE = 512,   /* items of a flush, freed in one critical section */
+    FREE_A_TICK = 50000 /* items of a flush, at most */
 };
 
 /* --- time --- */
@@ -81,10 +81,10 @@ uint64_t group_keep_whole_ms(double ttl_ms)
     return whole + ((double)whole < ms);
 }
 
-static uint64_t expiry_ms(double ttl_ms)
+uint64_t group_keep_ends_ms(double ttl_ms)
 {
     if (!(ttl_ms > 0))
-        return 1; /* over as soon as it is there */
+        return 1; /* expired from the start */
     return clock_ms() + group_keep_whole_ms(ttl_ms);
 }
 
@@ -100,7 +100,7 @@ struct item *group_keep_item(struct group *g, uint32_t hash, const void *key, si
         return NULL;
     }
     it = item_new(key, key_len, hash, value, n,
-                  ttl_ms ? expiry_ms(*ttl_ms) : group_keep_expiry_ms(g));
+                  ttl_ms ? group_keep_ends_ms(*ttl_ms) : group_keep_expiry_ms(g));
     if (!it)
         error_set(e, ERR_NOMEM, "no memory for a value of %zu bytes", n);
     return it;
@@ -178,7 +178,7 @@ static struct item *pop_flushed(struct group *g)
     return it;
 }
 
-/* Go's rule: hot gives way first while it holds over an eighth of what main does. */
+/* Go's rule: hot is evicted first while it holds over an eighth of main's bytes. */
 static struct item *pop_victim(struct group *g)
 {
     struct lru *first = lru_bytes(g->hot) > lru_bytes(g->main) / HOT_SHARE ? g->hot : g->main;
@@ -211,7 +211,7 @@ void group_keep_evict_locked(struct group *g, struct after *a)
     evict_for_locked(g, 0, a);
 }
 
-/* Room is made before it is put in: SIEVE could choose a newcomer, which nobody asked for yet. */
+/* Evicts before it puts the item in: SIEVE could evict the new item, which has no get yet. */
 static int insert_locked(struct group *g, struct lru *l, struct item *it, struct after *a)
 {
     if (item_cost(it) > g->opts.cache_bytes / ADMIT_SHARE)
@@ -244,7 +244,7 @@ static int sample_locked(struct group *g)
     return random_locked(g) % SAMPLE_ONE_IN == 0;
 }
 
-/* What would go first if `it` came into hot: an item of hot, or NULL. */
+/* The item of hot that would be evicted for `it`, or NULL. */
 static const struct item *hot_victim(const struct group *g, const struct item *it)
 {
     uint64_t main = lru_bytes(g->main), hot = lru_bytes(g->hot) + item_cost(it);
@@ -254,7 +254,7 @@ static const struct item *hot_victim(const struct group *g, const struct item *i
     return lru_oldest(g->hot);
 }
 
-/* Whether a copy of what its owner keeps is to be kept here, too. */
+/* Whether to keep a copy of an item of another owner. */
 static int mirrors_locked(struct group *g, const struct item *it, double minute_qps)
 {
     switch ((enum hot_policy)g->opts.hot) {
@@ -273,22 +273,22 @@ static void keep_item_locked(struct group *g, int ours, struct item *it, double 
                              struct after *a)
 {
     if (it->expires_ms && it->expires_ms <= clock_ms())
-        return; /* told to those who wait, kept for nobody */
+        return; /* the waiters get it, and it is not kept */
     if (ours)
         insert_locked(g, g->main, it, a);
     else if (mirrors_locked(g, it, minute_qps))
         insert_locked(g, g->hot, it, a);
 }
 
-/* Without memory for it there is no negative item, and the getter is asked again. */
+/* Without memory there is no negative item, and the next get asks the getter again. */
 static void keep_negative_locked(struct group *g, const struct flight *f, struct result *r,
                                  struct after *a)
 {
     struct item *it;
 
-    group_keep_take_out_locked(g, f->hash, f->key, f->key_len,
-                               a); /* a stale value: it is no more */
-    if (f->kind == FLIGHT_LOCAL && g->opts.negative_ttl_ms)
+    /* A stale value is no longer true. */
+    group_keep_take_out_locked(g, f->hash, f->key, f->key_len, a);
+    if (f->kind == FLIGHT_LOCAL && !r->expires_ms && g->opts.negative_ttl_ms)
         r->expires_ms = clock_ms() + g->opts.negative_ttl_ms;
     if (!r->expires_ms)
         return;
@@ -392,7 +392,7 @@ void group_keep_tick(struct group *g, uint64_t now_ms)
     ms = now_ms > g->swept_ms ? now_ms - g->swept_ms : 0;
     g->swept_ms = now_ms;
     if (g->sketch) {
-        reader_hits_count_locked(g); /* rates are what came between two ticks */
+        reader_hits_count_locked(g); /* the sketch computes rates between two ticks */
         sketch_tick(g->sketch, now_ms);
     }
     main = due_buckets(g->main, ms);

@@ -3,12 +3,12 @@
  *
  * A miss on a key that another node owns opens a remote flight; any other miss a local one. When
  * the owner cannot be used, its flight does not run the getter itself: it becomes one more waiter
- * of the key's local flight. So the getter runs once per key and node even when a peer's request,
- * which joins local flights only, comes in between.
+ * of the key's local flight. So the getter runs once per key and node, even when a peer's request,
+ * which joins only local flights, arrives in between.
  *
- * A flight is queued while max_loads getters run, and started by the one that ends. Every flight
- * ends by its deadline, whatever its loader does: group_tick() sees to that. A loader that comes
- * later finds the flight ended and only gives back its reference. */
+ * While max_loads getters run, a flight is queued. The flight that ends starts the next one.
+ * group_tick() ends every flight at its deadline, whatever its loader does. A loader that is late
+ * finds the flight ended and only gives back its reference. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,8 +18,7 @@
 #include "cache/after.h"
 #include "cache/group_in.h"
 
-/* A late flight ends the walk: it has nothing left to wait for, group_tick() is about to end it and
- * to come back here. */
+/* A late flight ends the walk: group_tick() is about to end it, and calls this again. */
 void group_load_start_queued_locked(struct group *g, struct after *a)
 {
     while (!g->closed && g->running < g->opts.max_loads && !list_empty(&g->queue)) {
@@ -57,7 +56,7 @@ static enum err refuse(struct result *now, enum err code, const char *why, struc
     return error_set(&now->err, code, "group %s: %s", g->name, why);
 }
 
-/* Without memory for it the getter just knows less. */
+/* Without memory the getter does not see these headers. */
 static void keep_info(struct flight *f, const struct waiter *w)
 {
     f->info = w->info_len ? mem_alloc(w->info_len) : NULL;
@@ -67,8 +66,8 @@ static void keep_info(struct flight *f, const struct waiter *w)
     f->info_len = w->info_len;
 }
 
-/* Joins the key's flight or opens one. *open is the new flight, with a reference for its loader,
- * or NULL. ERR_OK: w waits, unless it is not to: then the load goes on behind everyone's back. */
+/* Joins the key's flight or opens one. *open is the new flight, with a reference for its loader, or
+ * NULL. ERR_OK: w waits if `waits` is 1; otherwise the load runs in the background. */
 static enum err join_or_open_locked(struct group *g, enum flight_kind kind, uint32_t hash,
                                     const void *key, size_t key_len, int from_peer,
                                     struct waiter *w, int waits, struct flight **open,
@@ -80,7 +79,7 @@ static enum err join_or_open_locked(struct group *g, enum flight_kind kind, uint
     *open = NULL;
     if (g->closed)
         return refuse(now, ERR_CLOSED,
-                      "closed, since the node is stopping or a reload took the group away", g);
+                      "closed: the node is stopping, or a reload removed the group", g);
     if (f && !waits)
         return ERR_OK;
     if (f && f->n_waiters >= GROUP_MAX_WAITERS)
@@ -94,7 +93,8 @@ static enum err join_or_open_locked(struct group *g, enum flight_kind kind, uint
         if (!f)
             return refuse(now, ERR_NOMEM, "no memory for a load", g);
         if (waits && w->from)
-            cycle_add(&w->edge, &w->from->cycle, &f->cycle); /* a new flight waits for nobody yet */
+            cycle_add(&w->edge, &w->from->cycle,
+                      &f->cycle); /* a new flight waits for no flight yet */
         keep_info(f, w);
         f->group = group_ref(g);
         f->kind = kind;
@@ -109,7 +109,7 @@ static enum err join_or_open_locked(struct group *g, enum flight_kind kind, uint
     return ERR_OK;
 }
 
-/* Starts a new flight of ours now, or leaves it in the queue. */
+/* Starts a new local flight now, or leaves it in the queue. */
 static void enqueue_locked(struct group *g, struct flight *f, struct after *a)
 {
     f->state = FLIGHT_QUEUED;
@@ -117,8 +117,8 @@ static void enqueue_locked(struct group *g, struct flight *f, struct after *a)
     group_load_start_queued_locked(g, a);
 }
 
-/* What is known without a load, or instead of one: 1 and it is in r. *revalidate: it is stale and
- * to be loaded behind it. */
+/* 1: the result is known without a load, and is in r. *revalidate: it is stale, and is to be loaded
+ * in the background. */
 static int known_locked(struct group *g, const struct found *found, struct result *r,
                         int *revalidate)
 {
@@ -142,7 +142,7 @@ static int known_locked(struct group *g, const struct found *found, struct resul
     return 1;
 }
 
-/* An error, unless a stale value may stand in for it. */
+/* Fills *r with an error, or with a stale value in its place. */
 static void replace_error_locked(struct group *g, struct item *stale, struct result *r,
                                  uint64_t callers)
 {
@@ -156,7 +156,7 @@ static void replace_error_locked(struct group *g, struct item *stale, struct res
 int group_load(struct group *g, uint32_t hash, const void *key, size_t key_len, int from_peer,
                struct waiter *w, struct result *now)
 {
-    struct result end = {.item = NULL}; /* not *now: once w waits, that is the waker's to write */
+    struct result end = {.item = NULL}; /* not *now: once w waits, only the waker writes *now */
     struct peer *owner = NULL;
     struct flight *open = NULL;
     enum flight_kind kind;
@@ -227,7 +227,7 @@ static void count_end_locked(struct group *g, const struct flight *f, const stru
         g->stats.peer_errors++;
 }
 
-/* Ends an open flight with r, or with what may stand in for it. */
+/* Ends an open flight with r, or with a stale value in its place. */
 static void finish_locked(struct flight *f, const struct result *r, struct after *a)
 {
     struct group *g = f->group;
@@ -287,7 +287,17 @@ void group_finish_error(struct flight *f, enum err code, const char *fmt, ...)
     group_finish(f, &r);
 }
 
-/* The local flight that took over has ended: so does the remote one that waited for it. */
+void group_load_not_found(struct flight *f, const char *text, const double *ttl_ms)
+{
+    struct result r = {.item = NULL};
+
+    error_set(&r.err, ERR_NOTFOUND, "%s", text);
+    if (ttl_ms)
+        r.expires_ms = group_keep_ends_ms(*ttl_ms);
+    group_finish(f, &r);
+}
+
+/* The local flight has ended, and ends the remote flight that waited for it. */
 static void fallback_wake(struct waiter *w, const struct result *r)
 {
     group_finish(list_entry(w, struct flight, fallback), r);
@@ -308,7 +318,7 @@ void group_fallback(struct flight *f)
     f->fallback.info = f->info;
     f->fallback.info_len = f->info_len;
     pthread_mutex_lock(&g->mu);
-    ended = f->state == FLIGHT_ENDED; /* with TIMEOUT, which was counted then, or CLOSED */
+    ended = f->state == FLIGHT_ENDED; /* with CLOSED, or with TIMEOUT, which was counted then */
     if (!ended) {
         g->stats.peer_errors++;
         f->fell_back = 1;
@@ -379,8 +389,7 @@ void group_close(struct group *g)
 {
     struct result closed = {.item = NULL};
 
-    refuse(&closed, ERR_CLOSED,
-           "closed, since the node is stopping or a reload took the group away", g);
+    refuse(&closed, ERR_CLOSED, "closed: the node is stopping, or a reload removed the group", g);
     pthread_mutex_lock(&g->mu);
     atomic_store(&g->closed, 1);
     pthread_mutex_unlock(&g->mu);

@@ -7,8 +7,7 @@
 #include "cache/group_in.h"
 #include "cache/reader_hits.h"
 
-/* A live value of main, which is what most gets find; NULL: group_keep_find_locked() is to be
- * asked. */
+/* A live value of main, as most gets find it; NULL: ask group_keep_find_locked(). */
 static struct item *quick_locked(struct group *g, uint32_t hash, const void *key, size_t key_len)
 {
     struct item *it = lru_peek(g->main, hash, key, key_len);

@@ -23,7 +23,7 @@ struct many {
     struct one ones[];
 };
 
-/* n of the gets are over. Whoever comes last ends it all. */
+/* n of the gets have ended. The last one calls done. */
 static void over(struct many *m, size_t n)
 {
     if (n && atomic_fetch_sub_explicit(&m->left, n, memory_order_acq_rel) == n)
@@ -40,7 +40,7 @@ static void one_wake(struct waiter *w, const struct result *r)
     over(o->many, 1);
 }
 
-/* 1 when it has ended already. */
+/* 1 when the get has ended already. */
 static int one_start(struct one *o, const struct key *k, int from_peer)
 {
     struct group *g = o->many->group;

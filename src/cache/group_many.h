@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* group_many.h - many keys of a group at once.
  *
- * Every key is a get of its own, with its own end; what is gained is that all of them wait at the
- * same time, and that those which one node owns go there together (loader.hold). */
+ * Every key is a get of its own, with its own end. But all of them wait at the same time, and the
+ * keys of one owner travel together (loader.hold). */
 #ifndef GROUP_MANY_H
 #define GROUP_MANY_H
 
@@ -24,19 +24,19 @@ struct many *group_many_start(struct group *g, const struct key *keys, size_t n,
 
 size_t group_many_count(const struct many *m);
 
-/* How the get of key i ended; valid once done was called or group_many_cancel() said 1, until
- * group_many_free(). Neither item nor error: it was taken off before its end. */
+/* How the get of key i ended; valid once done was called or group_many_cancel() returned 1, until
+ * group_many_free(). Neither item nor error: the get was cancelled before its end. */
 const struct result *group_many_result(const struct many *m, size_t i);
 
-/* Takes off everyone who waits. 1: done was not called and will not be. 0: it was, or is about to
- * be on another thread. To be called once, and not within done(). */
+/* Takes all its waiters off. 1: done was not called and will not be. 0: it was called, or is about
+ * to be on another thread. To be called once, and not within done(). */
 int group_many_cancel(struct many *m);
 
-/* After done, or a group_many_cancel() that said 1. NULL is fine. */
+/* After done, or after group_many_cancel() returned 1. NULL is fine. */
 void group_many_free(struct many *m);
 
-/* All of it for a thread that may block: at most timeout_ms, 0 for the group's own bound. Returns a
- * many that is over; NULL when there is no memory. */
+/* Starts and waits, for a thread that may block: at most timeout_ms, 0 for the group's own bound.
+ * Returns a many that has ended; NULL when there is no memory. */
 struct many *group_many_wait(struct group *g, const struct key *keys, size_t n,
                              uint64_t timeout_ms);
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* group_wait.c - a get by a thread that may block: the third kind of waiter, after a parked
- * connection and a coroutine. */
+/* group_wait.c - a get by a thread that may block. */
 #include <string.h>
 
 #include "base/gate.h"
@@ -22,7 +21,7 @@ static void sleeper_wake(struct waiter *w, const struct result *r)
     gate_open(&s->gate);
 }
 
-/* Waits until woken, or until the time is over and the waiter could be taken off. */
+/* Waits until it is woken, or until the timeout has passed and the waiter was taken off. */
 static void sleep_until_woken(struct group *g, struct sleeper *s, uint64_t timeout_ms)
 {
     if (gate_wait(&s->gate, timeout_ms))

@@ -46,7 +46,7 @@ static int compare(const struct group *g, const char *name, size_t name_len)
     return c ? c : (other_len > name_len) - (other_len < name_len);
 }
 
-/* Where in by_name that name is, or would be put. *found says which. */
+/* The place of that name in by_name. *found: it is there; else it would be put there. */
 static size_t place_locked(const struct groups *gs, const char *name, size_t name_len, int *found)
 {
     size_t low = 0, high = gs->n;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* groups.h - a node's groups, by name.
  *
- * Any thread finds, one thread (the node's) changes. Groups are held by reference; a reader gets
- * its own, so a group may be taken away while requests still use it. */
+ * Any thread may search, one thread (the node's) changes. A search returns a reference of its own,
+ * so a group may be removed while requests still use it. */
 #ifndef GROUPS_H
 #define GROUPS_H
 
@@ -15,16 +15,17 @@ struct groups;
 struct groups *groups_new(void);
 void groups_free(struct groups *gs); /* drops its references; NULL is fine */
 
-/* Takes a reference to g. 0 when a group of that name is there already (g is untouched). */
+/* Takes a reference to g. 0 when there is a group of that name already (g is untouched). */
 int groups_add(struct groups *gs, struct group *g);
 
-/* Takes the group of that name out and returns its reference, or NULL. */
+/* Removes the group of that name and returns its reference, or NULL. */
 struct group *groups_remove(struct groups *gs, const char *name);
 
 /* A reference to the group of that name, or NULL. */
 struct group *groups_find(struct groups *gs, const char *name, size_t name_len);
 
-/* Calls fn for each group that is there now, in the order they were added, with no lock held. */
+/* Calls fn for each group of this moment, in the order in which they were added, with no lock held.
+ */
 void groups_each(struct groups *gs, void (*fn)(void *arg, struct group *g), void *arg);
 
 #endif

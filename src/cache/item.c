@@ -24,7 +24,7 @@ static size_t put_prefix(char *out, size_t value_len)
     return n;
 }
 
-/* Where the tag of a value lies that has one: behind its bytes, aligned. */
+/* Where the tag of a large value lies: behind its bytes, aligned. */
 static size_t tag_offset(size_t key_len, size_t prefix_len, size_t value_len)
 {
     size_t end = offsetof(struct item, bytes) + key_len + prefix_len + value_len;
@@ -108,7 +108,7 @@ struct item *item_ref(struct item *it)
     return it;
 }
 
-/* Items that come and go in other sizes than before leave pages between those that stay. */
+/* When the sizes of items change, whole free pages remain between the items that stay. */
 static void free_item(struct item *it)
 {
     static _Thread_local size_t freed;

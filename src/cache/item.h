@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* item.h - a key and its value: one allocation, immutable, reference-counted.
  *
- * The value's bytes are preceded by the protobuf prefix of a GetResponse that holds them (tag of
- * field 1 and the length), so that a peer is answered with the item's own bytes, as they lie.
+ * Before the value's bytes lies the protobuf prefix of a GetResponse that holds them (tag of field
+ * 1 and the length). So a peer is answered with the item's own bytes.
  *
- * Any thread may read an item it holds a reference to. The link fields belong to the one lru that
- * holds the item and are guarded as that lru is. */
+ * Any thread may read an item it holds a reference to. The link fields belong to the lru that holds
+ * the item, and are guarded as it is. */
 #ifndef ITEM_H
 #define ITEM_H
 
@@ -15,11 +15,12 @@
 
 #include "base/list.h"
 
-/* An item is put into an lru once, and does not come back. */
+/* An item is put into an lru once, and never again. */
 enum item_place {
     ITEM_NEW,
     ITEM_IN = 1,
-    ITEM_VISITED = 2, /* and in: asked for since it was put in, or since the hand came by */
+    ITEM_VISITED =
+        2, /* in an lru, and asked for since it was put in, or since the hand passed it */
     ITEM_OUT = 4
 };
 
@@ -34,24 +35,24 @@ struct item {
     uint8_t prefix_len : 4;
     uint8_t negative : 1;  /* 1: there is no such value; value_len is 0 */
     _Atomic uint8_t place; /* atomic; enum item_place; the lru's, written as that is guarded */
-    char bytes[];          /* key, prefix, value; of a large value the tag behind them */
+    char bytes[];          /* key, prefix, value; behind a large value its tag */
 };
 
 enum {
     ITEM_MAX_BYTES = 1 << 30, /* of key and of value: protobuf and our lengths hold it */
-    ITEM_TAGGED_BYTES = 512   /* a value of that many has a tag, which takes 8 bytes more */
+    ITEM_TAGGED_BYTES = 512   /* from this size on a value has a tag, of 8 bytes */
 };
 
 /* Copies key and value into a new item, made now, and returns a reference, or NULL when there is no
  * memory or a part is over ITEM_MAX_BYTES. value may be NULL: then the caller fills item_value()
- * before anyone else sees the item. */
+ * before another thread sees the item. */
 struct item *item_new(const void *key, size_t key_len, uint32_t hash, const void *value,
                       size_t value_len, uint64_t expires_ms);
 
-/* An item that says that there is no value. NULL: no memory. */
+/* A negative item: there is no value. NULL: no memory. */
 struct item *item_new_negative(const void *key, size_t key_len, uint32_t hash, uint64_t expires_ms);
 
-/* Before anyone else sees the item: it was made that many seconds ago, elsewhere. */
+/* Before another thread sees the item: it was made so many seconds ago, at another node. */
 void item_set_age(struct item *it, uint64_t age_s);
 uint64_t item_age_s(const struct item *it, uint64_t now_ms);
 
@@ -64,14 +65,14 @@ char *item_value(struct item *it);
 /* The value as a GetResponse: prefix and value. */
 const char *item_wire(const struct item *it, size_t *len);
 
-/* 1: it is in an lru, or was when everything was flushed. Any thread. */
+/* 1: it is in an lru, or was at the time of a flush. Any thread. */
 static inline int item_is_in(const struct item *it)
 {
     return atomic_load_explicit(&it->place, memory_order_acquire) & ITEM_IN;
 }
 
-/* A number that a reader has worked out of a large value, for the next ones; 0: none has yet, or
- * the value is too small to have a tag. Atomic. */
+/* A number that was computed from a large value, kept for later; 0: not yet, or the value is too
+ * small to have a tag. Atomic. */
 uint64_t item_tag(const struct item *it);
 void item_set_tag(struct item *it, uint64_t tag);
 

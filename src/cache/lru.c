@@ -23,7 +23,7 @@ struct lru {
     size_t moved;
     enum eviction eviction;
     struct list order; /* newest first: used, or put in */
-    struct list *hand; /* SIEVE's: who is looked at next; the sentinel: the oldest */
+    struct list *hand; /* SIEVE's: the item that it looks at next; the sentinel: the oldest */
     size_t swept;      /* bucket at which lru_sweep() goes on */
     uint64_t mortals;  /* items with an expiry */
     struct lru_stats stats;
@@ -58,7 +58,7 @@ void lru_free(struct lru *l)
     mem_free(l);
 }
 
-/* The bucket in which a hash is, or would be put. */
+/* The bucket of a hash. */
 static struct item **bucket(const struct lru *l, uint32_t hash)
 {
     if (l->old.buckets && (hash & l->old.mask) >= l->moved)
@@ -66,7 +66,7 @@ static struct item **bucket(const struct lru *l, uint32_t hash)
     return &l->table.buckets[hash & l->table.mask];
 }
 
-/* Where the pointer to the item of that key is, or to the NULL at the end of its chain. */
+/* The place of the pointer to the item of that key, or of the NULL at the end of its chain. */
 static struct item **find(const struct lru *l, uint32_t hash, const void *key, size_t key_len)
 {
     struct item **at = bucket(l, hash);
@@ -121,7 +121,7 @@ struct item *lru_peek(const struct lru *l, uint32_t hash, const void *key, size_
     return *find(l, hash, key, key_len);
 }
 
-/* Readers look at it without the lock that the caller has. */
+/* Readers read it without the caller's mutex. */
 static void set_place(struct item *it, unsigned place)
 {
     atomic_store_explicit(&it->place, (uint8_t)place, memory_order_release);
@@ -209,7 +209,7 @@ const struct item *lru_oldest(const struct lru *l)
     return list_empty(&l->order) ? NULL : list_entry(l->order.prev, struct item, order);
 }
 
-/* Everything was asked for: then the hand comes round to where it began, and takes that. */
+/* If every item was asked for, the hand returns to where it began, and evicts that item. */
 static struct item *next_sieved(struct lru *l)
 {
     struct list *at = l->hand;
@@ -256,7 +256,7 @@ uint64_t lru_mortals(const struct lru *l)
     return l->mortals;
 }
 
-/* While the table grows an old bucket stands for two new ones, and is looked at twice. */
+/* While the table grows, an old bucket holds the items of two new ones, and is looked at twice. */
 size_t lru_sweep(struct lru *l, size_t n, int (*over)(void *arg, const struct item *it), void *arg,
                  struct list *out)
 {

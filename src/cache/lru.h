@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* lru.h - items by key, and which of them goes first.
+/* lru.h - items by key, and which of them is evicted first.
  *
  * A hash table whose chains run through the items, and a circular list with a sentinel. The table
- * grows in small steps: while it does, each put moves a few buckets, so that no call under the
- * group's lock ever pays for all of them. The lru has no bound of its own: its owner asks for
- * `bytes` and takes items off until it is content.
+ * grows in small steps: while it does, each put moves a few buckets, so no call under the group's
+ * mutex pays for all of them. The lru has no bound of its own: the group looks at `bytes` and
+ * evicts items while they are too many.
  *
- * The list is in order of use, and its last goes first: least recently used. Or it is in order of
- * arrival, and a hand that walks from the oldest to the newest, round and round, takes the first
- * that was not asked for since it last came by: SIEVE (Zhang et al., "SIEVE is Simpler than LRU",
- * NSDI 2024). That keeps what is asked for again and lets one-time keys go, so a walk over many
- * keys does not push out the rest; and a hit moves nothing.
+ * With EVICT_LRU the list is in order of use, and the last item is evicted: the least recently
+ * used. With EVICT_SIEVE it is in order of arrival. A hand walks from the oldest item to the
+ * newest, round and round, and evicts the first one that was not asked for since the hand last
+ * passed it (Zhang et al., "SIEVE is Simpler than LRU", NSDI 2024). So a walk over many keys that
+ * are asked for once does not evict the others, and a hit moves nothing.
  *
- * No thread of its own and no lock: the caller's. Items are held by reference. */
+ * It has no lock: the caller's mutex guards it. Items are held by reference. */
 #ifndef LRU_H
 #define LRU_H
 
@@ -31,21 +31,22 @@ struct lru_stats {
 };
 
 struct lru *lru_new(void);
-void lru_free(struct lru *l); /* gives up its items; NULL is fine */
+void lru_free(struct lru *l); /* drops its items; NULL is fine */
 
-/* At any time; what it holds stays, in the order that it is in. EVICT_LRU at first. */
+/* At any time; the items stay, in their present order. EVICT_LRU at first. */
 void lru_set_eviction(struct lru *l, enum eviction e);
 
 /* The item of that key, borrowed, noted as used and counted as a hit; NULL counts a miss. */
 struct item *lru_get(struct lru *l, uint32_t hash, const void *key, size_t key_len);
 
-/* The same for an item that lru_peek() has just given, or that is known to be in it: a hit. */
+/* Counts a hit of an item that lru_peek() has just returned, or that is known to be in it, and
+ * notes its use. */
 void lru_use(struct lru *l, struct item *it);
 
-/* Counts a hit of an item that has left since. */
+/* Counts a hit of an item that was removed since. */
 void lru_count_hit(struct lru *l);
 
-/* The item of that key, but nothing is noted and nothing counted. */
+/* The item of that key, borrowed; nothing is noted or counted. */
 struct item *lru_peek(const struct lru *l, uint32_t hash, const void *key, size_t key_len);
 
 /* Puts the item in front and takes the caller's reference. Returns the item of the same key that
@@ -57,15 +58,15 @@ struct item *lru_put(struct lru *l, struct item *it);
 struct item *lru_del(struct lru *l, uint32_t hash, const void *key, size_t key_len);
 struct item *lru_evict(struct lru *l);
 
-/* The item that would go, borrowed; NULL when there is none. */
+/* The item that would be evicted next, borrowed; NULL when there is none. */
 const struct item *lru_oldest(const struct lru *l);
 
-/* The item that lru_get() has just given is of no use: the get was a miss. */
+/* The item that lru_get() has just returned is of no use: counts the get as a miss. */
 void lru_get_missed(struct lru *l);
 
-/* Looks at all items of the next n buckets, in a round that never ends, and moves those of which
- * over(arg, item) says 1 to `out`, by item.order. Returns how many buckets were looked at, fewer
- * than n when the table has fewer. */
+/* Looks at all items of the next n buckets, round and round, and moves those for which over(arg,
+ * item) returns 1 to `out`, by item.order. Returns how many buckets were looked at, fewer than n
+ * when the table has fewer. */
 size_t lru_sweep(struct lru *l, size_t n, int (*over)(void *arg, const struct item *it), void *arg,
                  struct list *out);
 size_t lru_buckets(const struct lru *l);
@@ -73,9 +74,9 @@ size_t lru_buckets(const struct lru *l);
 /* Items in it that have an expiry. */
 uint64_t lru_mortals(const struct lru *l);
 
-/* Moves every item to the end of `out`, by item.order, and starts anew with the tables of `spare`,
- * an lru without items that gets those of l, for its owner to free. Takes the same time whatever l
- * holds; its counters go on. Returns the items' bytes. */
+/* Moves every item to the end of `out`, by item.order. The tables are swapped with those of
+ * `spare`, an lru without items, which the caller frees. Takes the same time for any number of
+ * items; the counters go on. Returns the items' bytes. */
 uint64_t lru_clear(struct lru *l, struct lru *spare, struct list *out);
 
 uint64_t lru_bytes(const struct lru *l);

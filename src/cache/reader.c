@@ -59,7 +59,7 @@ static void note_hit(struct reader *r, struct reader_slot *s)
 
 /* --- slots --- */
 
-/* Puts `it` (a reference, or NULL) into the slot and returns what was there. The ring is empty. */
+/* Puts `it` (a reference, or NULL) into the slot and returns the old item. The ring is empty. */
 static struct item *exchange_locked(struct group *g, struct reader_slot *s, struct item *it)
 {
     struct item *was = s->item;
@@ -156,7 +156,7 @@ static struct reader_slot *free_way(const struct reader *r, const void *key)
     return NULL;
 }
 
-/* What they held is found again by and by. */
+/* The items are found again at their next gets. */
 static void grow(struct reader *r)
 {
     reader_forget_all(r);
@@ -207,7 +207,7 @@ static enum hit look_up(struct reader *r, struct reader_slot *s, uint32_t hash, 
     return same ? HIT_SAME : HIT_OTHER;
 }
 
-/* Whether the slot's item is the value as far as it says itself. */
+/* Whether the slot's item is the value of its key, as far as the item says. */
 static int is_current(const struct reader *r, const struct reader_slot *s)
 {
     const struct item *it = s->item;

@@ -2,19 +2,19 @@
 /* reader.h - one thread that gets the same keys of a group over and over.
  *
  * A reader remembers the items that it was given last, each in a slot. While the item of a slot is
- * the value of its key, a get costs no mutex: the item itself says that it is in main, the group's
- * epoch that no flush came between. The hit is noted in a ring of the reader's, and takes its place
- * in the order of use and in the counters when the ring is full, or when somebody who has the mutex
- * needs to know: before anything is evicted, and before counters are read. Caffeine's read buffers
- * (Manes, "Design of a Modern Cache", 2016) do the same; here no hit is lost.
+ * the value of its key, a get costs no mutex. The item itself says that it is in main, and the
+ * group's epoch that there was no flush. The reader notes the hit in a ring of its own. The hits of
+ * a ring are moved to the order of use and the counters when the ring is full, and by any thread
+ * that has the mutex and is about to evict or to read counters. Caffeine's read buffers (Manes,
+ * "Design of a Modern Cache", 2016) do the same; here no hit is lost.
  *
- * What lets a reader do without the mutex: an item is in one lru once, so one that has left is not
- * the value any more, whatever came after it; and whoever takes it out says so in the item before
- * he drops the mutex. A slot keeps its item alive, and changes only under the mutex, when the ring
- * that may point to it has been emptied.
+ * Why a reader needs no mutex: an item is put into one lru, once. So an item that was removed is
+ * never the value again, and the thread that removes it marks the item before it drops the mutex. A
+ * slot keeps its item alive. It changes only under the mutex, after the ring, which may point to
+ * the item, was emptied.
  *
- * A slot is found by the address of the key's bytes, which is that of the key where strings are
- * interned; the bytes are compared all the same. A reader belongs to one thread at a time. */
+ * A slot is found by the address of the key's bytes: where strings are interned, an address means a
+ * key. The bytes are compared all the same. A reader belongs to one thread at a time. */
 #ifndef READER_H
 #define READER_H
 
@@ -31,7 +31,7 @@ enum { READER_SLOTS = 2048 }; /* at most */
 enum hit {
     HIT_NONE,
     HIT_SAME, /* the item that the slot had at the last get */
-    HIT_OTHER /* another one, from now on in the slot */
+    HIT_OTHER /* another item, now in the slot */
 };
 
 struct recalled {
@@ -46,11 +46,11 @@ void reader_free(struct reader *r); /* NULL is fine */
 
 struct group *reader_group(const struct reader *r); /* borrowed */
 
-/* group_lookup(), and what it found; HIT_NONE leaves *out as it was. What is remembered is counted
- * in the group's stats. */
+/* Does what group_lookup() does, and fills *out; HIT_NONE leaves *out as it was. The items in slots
+ * are counted in the group's stats. */
 enum hit reader_recall(struct reader *r, const void *key, size_t key_len, struct recalled *out);
 
-/* How many slots there are now. When they become more, all are emptied. */
+/* How many slots there are now. All are emptied when their number grows. */
 unsigned reader_slots(const struct reader *r);
 
 /* Empties a slot; all of them. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* reader_hits.h - the hits that readers note without the group's mutex, and their count under it.
+/* reader_hits.h - the hits that readers note without the group's mutex; they are counted under it.
  *
  * For cache/ only. */
 #ifndef READER_HITS_H
@@ -17,7 +17,7 @@ enum { READER_RING = 64 /* hits noted at most; a power of two */ };
 
 /* Written under the group's mutex, by the reader's thread. */
 struct reader_slot {
-    const void *key;   /* the address it was asked by: may be of another key by now */
+    const void *key;   /* the address of the key at the last get; another key may lie there now */
     struct item *item; /* a reference, or NULL */
     uint64_t epoch;    /* the group's when the item was found in main; 0: it was not */
 };
@@ -27,14 +27,14 @@ struct reader {
     struct list link;    /* group.readers; guarded by its mutex */
     struct reader_slot *slots;
     unsigned nslots;
-    unsigned next_way;        /* who goes where all ways are taken */
+    unsigned next_way;        /* which slot is replaced when all ways are taken */
     _Atomic uint32_t noted;   /* hits so far; the reader's thread writes it */
-    _Atomic uint32_t counted; /* those of them that have been counted; written under the mutex */
-    struct reader_slot
-        *ring[READER_RING]; /* from counted to noted they are the mutex's, the rest the thread's */
+    _Atomic uint32_t counted; /* hits of these that were counted; written under the mutex */
+    struct reader_slot *ring[READER_RING]; /* from `counted` to `noted` the mutex guards them; the
+                                              rest is the thread's */
 };
 
-/* Counts what one reader has noted, and puts it into the order of use. */
+/* Counts the hits that one reader has noted, and moves them into the order of use. */
 void reader_hits_count_one_locked(struct reader *r);
 
 /* The same for all readers of a group. */

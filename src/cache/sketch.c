@@ -8,7 +8,7 @@
 enum { ROWS = 3, ROW_BITS = 11, WIDTH = 1 << ROW_BITS, CELLS = ROWS * WIDTH };
 
 struct sketch {
-    uint64_t halved_ms; /* when counts were halved last, to the multiple of SKETCH_HALF_MS */
+    uint64_t halved_ms; /* when counts were halved last, a multiple of SKETCH_HALF_MS */
     uint64_t passed_ms; /* since then, by the last tick */
     uint64_t sum;       /* of all cells */
     uint16_t cells[CELLS];
@@ -27,7 +27,7 @@ void sketch_free(struct sketch *s)
     mem_free(s);
 }
 
-/* A key's cells. Each row goes by 11 bits of its own; only one of the 32 serves two rows. */
+/* A key's cells. Each row uses 11 bits of its own; only one of the 32 bits serves two rows. */
 struct at {
     unsigned a, b, c;
 };
@@ -49,7 +49,7 @@ static uint16_t least_of(const struct sketch *s, struct at at)
     return s->cells[at.c] < least ? s->cells[at.c] : least;
 }
 
-/* A cell that is above the least is so by other keys, and stays. */
+/* A cell above the least one was raised by other keys, and stays as it is. */
 static unsigned raise_to(uint16_t *cell, uint16_t n)
 {
     unsigned raised = *cell < n;
@@ -92,7 +92,8 @@ void sketch_tick(struct sketch *s, uint64_t now_ms)
     s->passed_ms = passed % SKETCH_HALF_MS;
 }
 
-/* A steady rate r, halved every H, has left r * H just after a halving: the sum of r * H / 2^i. */
+/* At a steady rate r, halved every H, the count just after a halving is r * H: the sum of r * H /
+ * 2^i. */
 static double a_minute(const struct sketch *s, double n)
 {
     return n * 60000 / (double)(SKETCH_HALF_MS + s->passed_ms);

@@ -7,7 +7,7 @@ enum source { SOURCE_MAIN, SOURCE_HOT, SOURCE_PEER, SOURCE_LOCAL, SOURCE_STALE, 
 
 const char *source_name(enum source s);
 
-/* Whether that is the public word of a source. */
+/* Whether a source has this public word. */
 int source_is_name(const char *word);
 
 #endif

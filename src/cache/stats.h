@@ -21,7 +21,7 @@
     X(server_requests, "gets that came from peers")                                                \
     X(negative_hits, "gets answered with a NOTFOUND that was kept")                                \
     X(stale_hits, "gets answered with a value past its ttl")                                       \
-    X(expired, "items that left because their time was over")                                      \
+    X(expired, "items that were removed because they had expired")                                 \
     X(sets, "values put here by a set")                                                            \
     X(removes, "keys removed here, present or not")                                                \
     X(flushes, "times that everything was removed")
@@ -30,9 +30,9 @@ struct stats {
 #define X(name, meaning) uint64_t name;
     STATS_COUNTERS(X)
 #undef X
-    uint64_t flights; /* loads under way now, waiting ones included */
-    uint64_t waiters; /* those who wait for them; a load at a peer may wait for one of ours */
-    uint64_t remembered_items, remembered_bytes; /* items that readers hold on to */
+    uint64_t flights; /* loads under way now, queued ones included */
+    uint64_t waiters; /* their waiters; a remote flight that fell back is one too */
+    uint64_t remembered_items, remembered_bytes; /* items in slots of readers */
     uint64_t flushed_bytes;                      /* removed by a flush and not yet freed */
     struct lru_stats main, hot;
 };

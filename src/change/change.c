@@ -52,6 +52,7 @@ struct change {
     void *ctx;
 
     int step;            /* whoever starts the step, like here and owner */
+    int ours_only;       /* only nodes of ours are told */
     int here;            /* this node owns the one key, by the ring of step 1, and has done it */
     struct peer *owner;  /* or another does: a reference */
     _Atomic size_t left; /* atomic: exchanges of the step, and its start */
@@ -263,6 +264,11 @@ static void step_owners(struct change *c)
     mem_free(owners);
 }
 
+static int is_told(const struct change *c, const struct peer *peer)
+{
+    return !c->ours_only || atomic_load(&peer->kind) != PEER_OTHER;
+}
+
 static void step_everyone(struct change *c)
 {
     struct batch_request what = {.op = c->op == BATCH_FLUSH ? BATCH_FLUSH : BATCH_REMOVE,
@@ -278,7 +284,7 @@ static void step_everyone(struct change *c)
     for (i = 0; i < c->keys.n && !c->here; i++)
         change_here(c, &c->keys.list[i], 0);
     for (i = 0; i < n; i++) {
-        if (!list[i]->self && list[i] != through)
+        if (!list[i]->self && list[i] != through && is_told(c, list[i]))
             tell(c, list[i], &what);
         peer_unref(list[i]);
     }
@@ -369,7 +375,7 @@ void change_start(struct changes *cs, const struct change_opts *o)
     struct change *c;
 
     if (group_is_closed(o->group)) {
-        refuse(o, ERR_CLOSED, "closed, since the node is stopping or a reload took the group away");
+        refuse(o, ERR_CLOSED, "closed: the node is stopping, or a reload removed the group");
         return;
     }
     c = change_new(cs, o->group, o->op, o->keys, o->n_keys);
@@ -393,6 +399,20 @@ static void change_again(void *ctx, struct group *g, enum batch_op op, const str
     if (!c) /* removing more can only cost loads */
         c = change_new(cs, g, BATCH_FLUSH, NULL, 0);
     c->step = 1; /* the owner has confirmed */
+    next_step(c);
+}
+
+void change_heard(struct changes *cs, struct group *g, const struct key *key)
+{
+    struct peer *owner = peers_place(cs->peers_of(g), key->bytes, key->n);
+    struct change *c = owner && owner->self ? change_new(cs, g, BATCH_REMOVE, key, 1) : NULL;
+
+    peer_unref(owner);
+    if (!c)
+        return;
+    c->step = 1; /* the owner has changed */
+    c->here = 1;
+    c->ours_only = 1;
     next_step(c);
 }
 

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/key.h"
 #include "wire/batch.h"
 
 struct changes;
@@ -55,6 +56,11 @@ void changes_free(struct changes *cs);
 /* Starts a change. Copies everything. When the group is closed, done says so at once and cs, which
  * may be gone by then, is not touched. */
 void change_start(struct changes *cs, const struct change_opts *o);
+
+/* A node that is not ours has changed a key here, by its dialect's way: it tells the owner alone,
+ * or each node by itself. When this node owns the key, our other nodes are told to remove what they
+ * hold, in the background; nodes that are not ours see to their copies themselves. */
+void change_heard(struct changes *cs, struct group *g, const struct key *key);
 
 /* To be called a few times a second, by one thread: tells those again who did not confirm. */
 void changes_tick(struct changes *cs, uint64_t now_ms);

@@ -8,6 +8,7 @@
 #include <microhttpd.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -21,7 +22,10 @@
 #include "wire/getresponse.h"
 
 /* A tag costs a pass over the value, on the thread that sends it first: some 2 ms for that many. */
-enum { ETAG_MAX_BYTES = 8 * 1024 * 1024 };
+enum {
+    ETAG_MAX_BYTES = 8 * 1024 * 1024,
+    STALE_MOMENT_MS = 1000 /* for which a Go node may keep a stale value */
+};
 
 /* What of an item is sent, and with which status. */
 struct part {
@@ -61,11 +65,11 @@ static void drop_tailed(void *arg)
 /* The item's own bytes, and behind them how often it is asked for and when it ends. Takes the
  * reference; NULL leaves it. */
 static struct MHD_Response *response_with_tail(struct item *it, unsigned expire_field,
-                                               double minute_qps)
+                                               uint64_t ends_ms, double minute_qps)
 {
     const struct getresponse tail = {
         .minute_qps = minute_qps,
-        .expire_ns = expire_to_wire(it->expires_ms, clock_ms(), clock_wall_ns()),
+        .expire_ns = expire_to_wire(ends_ms, clock_ms(), clock_wall_ns()),
     };
     struct tailed *t = mem_zalloc(sizeof(*t));
     struct MHD_IoVec parts[2];
@@ -142,20 +146,58 @@ static void add_client_headers(struct MHD_Response *r, const struct group *g,
         MHD_add_response_header(r, "Content-Range", p->range);
     MHD_add_response_header(r, "Accept-Ranges", "bytes");
     add_age(r, it, now_ms);
-    if (it->expires_ms)
-        add_number(r, "Cache-Control", "max-age=", left_ms(it, now_ms) / 1000);
+    /* Beside Age, a max-age counts from when the value was made (RFC 9111, 4.2). */
+    if (it->expires_ms && left_ms(it, now_ms))
+        add_number(r, "Cache-Control",
+                   "max-age=", item_age_s(it, now_ms) + left_ms(it, now_ms) / 1000);
+    else if (it->expires_ms)
+        MHD_add_response_header(r, "Cache-Control", "max-age=0");
     if (result->source == SOURCE_STALE)
         MHD_add_response_header(r, "Warning", "110 - \"Response is Stale\"");
+}
+
+/* A header that lists tags, on as many lines as there are. */
+struct tags {
+    const char *name, *etag;
+    int strong, there, found;
+};
+
+static enum MHD_Result look_at_tags(void *arg, enum MHD_ValueKind kind, const char *name,
+                                    const char *value)
+{
+    struct tags *t = arg;
+
+    (void)kind;
+    if (strcasecmp(name, t->name) != 0)
+        return MHD_YES;
+    t->there = 1;
+    t->found |= t->strong ? conditional_etag_matches_strongly(value, t->etag)
+                          : conditional_etag_matches(value, t->etag);
+    return MHD_YES;
+}
+
+static void look_for_tag(const struct answer_to *to, struct tags *t)
+{
+    MHD_get_connection_values(to->connection, MHD_HEADER_KIND, look_at_tags, t);
 }
 
 /* What the request's conditions make of the whole value in *p. */
 static void choose_part(const struct answer_to *to, const char *etag, struct part *p)
 {
-    const char *none_match = header_of(to, "If-None-Match"), *if_range, *range;
+    struct tags match = {.name = "If-Match", .etag = etag, .strong = 1};
+    struct tags none_match = {.name = "If-None-Match", .etag = etag};
     unsigned long long size = p->n;
+    const char *if_range, *range;
     uint64_t first, last;
 
-    if (none_match && conditional_etag_matches(none_match, etag)) {
+    look_for_tag(to, &match);
+    if (match.there && !match.found) {
+        p->status = 412;
+        p->n = 0;
+        return;
+    }
+    look_for_tag(to, &none_match);
+    if (none_match.found) {
         p->status = 304; /* libmicrohttpd sends no body with it, but says how long that is */
         return;
     }
@@ -198,8 +240,29 @@ static int put_etag(struct item *it, char out[ETAG_BYTES])
 
 /* The answers to a get. They take the reference to the item; NULL: no memory. */
 
-static struct MHD_Response *peer_response(const struct answer_to *to, const struct result *result,
-                                          double minute_qps, uint64_t now_ms)
+/* When a peer is told that the value ends. Some of Go's callers refuse one that has ended, and
+ * would get nothing in an outage: to them a stale value is good for a moment more. */
+static uint64_t told_end_ms(const struct answer_to *to, struct group *g,
+                            const struct result *result, uint64_t now_ms)
+{
+    const struct item *it = result->item;
+    struct group_opts o;
+    uint64_t window_ms, last_ms;
+
+    if (to->ours || result->source != SOURCE_STALE)
+        return it->expires_ms;
+    o = group_opts(g);
+    window_ms = o.stale_if_error_ms > o.stale_while_revalidate_ms ? o.stale_if_error_ms
+                                                                  : o.stale_while_revalidate_ms;
+    last_ms = it->expires_ms + window_ms;
+    if (last_ms > now_ms + STALE_MOMENT_MS)
+        return now_ms + STALE_MOMENT_MS;
+    return last_ms > now_ms ? last_ms : now_ms + 1;
+}
+
+static struct MHD_Response *peer_response(const struct answer_to *to, struct group *g,
+                                          const struct result *result, double minute_qps,
+                                          uint64_t now_ms)
 {
     unsigned expire_field = dialect_facts(to->dialect)->expire_field;
     struct item *it = result->item;
@@ -208,8 +271,10 @@ static struct MHD_Response *peer_response(const struct answer_to *to, const stru
     size_t n;
 
     bytes = item_wire(it, &n);
-    r = expire_field || minute_qps > 0 ? response_with_tail(it, expire_field, minute_qps)
-                                       : response_of(it, bytes, n);
+    if (expire_field || minute_qps > 0)
+        r = response_with_tail(it, expire_field, told_end_ms(to, g, result, now_ms), minute_qps);
+    else
+        r = response_of(it, bytes, n);
     if (r)
         add_peer_headers(r, result, to->ours, now_ms);
     else
@@ -287,7 +352,7 @@ static int give_value(const struct answer_to *to, struct group *g, struct result
         item_unref(taken.item);
         return (int)MHD_queue_response(to->connection, 200, r);
     }
-    r = to->peer ? peer_response(to, &taken, minute_qps, now_ms)
+    r = to->peer ? peer_response(to, g, &taken, minute_qps, now_ms)
                  : client_response(to, g, &taken, now_ms, &status);
     if (!r || !keep || !answer_cache_offer(&look, r, now_ms, same_until_ms(look.item, now_ms)))
         return answer_queue(to, status, r);

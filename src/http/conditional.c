@@ -38,26 +38,38 @@ void conditional_etag_print(uint64_t tag, char out[ETAG_BYTES])
         out[i] = digits[tag & 15];
 }
 
-int conditional_etag_matches(const char *list, const char *etag)
+static int matches(const char *list, const char *etag, int strongly)
 {
     size_t n = etag ? strlen(etag) : 0;
     const char *end;
+    int weak;
 
     list = skip_space(list);
     if (*list == '*')
         return *skip_space(list + 1) == '\0';
     for (; n;) {
         list += strspn(list, " \t,");
-        if (strncmp(list, "W/", 2) == 0)
+        weak = strncmp(list, "W/", 2) == 0;
+        if (weak)
             list += 2;
         end = *list == '"' ? strchr(list + 1, '"') : NULL;
         if (!end)
             break;
-        if ((size_t)(end + 1 - list) == n && memcmp(list, etag, n) == 0)
+        if ((size_t)(end + 1 - list) == n && memcmp(list, etag, n) == 0 && !(weak && strongly))
             return 1;
         list = end + 1;
     }
     return 0;
+}
+
+int conditional_etag_matches(const char *list, const char *etag)
+{
+    return matches(list, etag, 0);
+}
+
+int conditional_etag_matches_strongly(const char *list, const char *etag)
+{
+    return matches(list, etag, 1);
 }
 
 int conditional_etag_is(const char *text, const char *etag)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* conditional.h - what a client's request says about the copy it has, or the part it wants: ETag,
- * If-None-Match, Range, If-Range (RFC 9110, 8.8.3, 13 and 14), and max-age.
+ * If-Match, If-None-Match, Range, If-Range (RFC 9110, 8.8.3, 13 and 14), and max-age.
  *
  * Pure functions, any thread. */
 #ifndef CONDITIONAL_H
@@ -17,6 +17,9 @@ void conditional_etag_print(uint64_t tag, char out[ETAG_BYTES]);
 
 /* If-None-Match: a list of tags, compared weakly, or "*". etag may be NULL: the value has none. */
 int conditional_etag_matches(const char *list, const char *etag);
+
+/* If-Match: the same, compared strongly. */
+int conditional_etag_matches_strongly(const char *list, const char *etag);
 
 /* If-Range: that very tag, compared strongly. */
 int conditional_etag_is(const char *text, const char *etag);

@@ -7,6 +7,8 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/url.h"
+#include "cache/group.h"
+#include "cache/groups.h"
 #include "http/access.h"
 #include "http/server_in.h"
 
@@ -90,10 +92,35 @@ static int serve_client_key(struct asked *a, const char *method)
     return answer_method(&a->to, method, KEY_METHODS);
 }
 
+/* What would change the meaning of a body, or make a change depend on what is there: nothing of it
+ * is silently ignored. */
+static int refuse_change(const struct asked *a)
+{
+    static const char *const conditions[] = {"If-Match", "If-None-Match", "If-Unmodified-Since"};
+    struct MHD_Connection *c = a->to.connection;
+    size_t i;
+
+    if (a->framing->encoded)
+        return job_refuse(a->server, c, 415, ERR_INVAL,
+                          "a value is kept as it comes: no Content-Encoding is kept with it");
+    if (a->framing->partial)
+        return job_refuse(a->server, c, 400, ERR_INVAL,
+                          "Content-Range: a value cannot be set in parts");
+    for (i = 0; i < sizeof(conditions) / sizeof(conditions[0]); i++)
+        if (MHD_lookup_connection_value(c, MHD_HEADER_KIND, conditions[i]))
+            return job_refuse(a->server, c, 412, ERR_INVAL,
+                              "a change takes no conditions: another node may change the key at "
+                              "the same time");
+    return -1;
+}
+
 static int serve_client(struct asked *a, const char *method, enum dialect_parse parsed)
 {
+    int refused = job_is_get(method) ? -1 : refuse_change(a);
     struct error e;
 
+    if (refused >= 0)
+        return refused;
     if (parsed == DIALECT_OK)
         return serve_client_key(a, method);
     if (parsed == DIALECT_NO_KEY && strcmp(method, "POST") == 0)
@@ -154,21 +181,72 @@ static const char *path_of(const char *target)
     return path ? path : "/";
 }
 
-int route(struct server *s, struct MHD_Connection *c, const char *target, const char *method,
+/* Whether the group of a client's path takes the query for a part of the key. */
+static int takes_query(const struct server *s, const char *rest)
+{
+    size_t n = strlen(rest);
+    char fixed[SHORT_TARGET];
+    struct dialect_target t;
+    struct group *g;
+    int takes;
+
+    if (n > sizeof(fixed) || dialect_parse(s->opts.dialect, rest, n, fixed, &t) != DIALECT_OK)
+        return 0;
+    g = groups_find(s->opts.groups, t.group, t.group_len);
+    takes = g && group_opts(g).query == QUERY_KEY;
+    group_unref(g);
+    return takes;
+}
+
+/* A path with a query. What it would mean is for the group to say: else two targets that differ in
+ * it would be one key, and a change of one key would be one of the whole group. */
+static int serve_query(struct asked *a, const char *rest, const struct request_line *line)
+{
+    struct buf whole;
+    int ok;
+
+    if (a->to.peer || !takes_query(a->server, rest))
+        return job_refuse(a->server, a->to.connection, 400, ERR_INVAL,
+                          "the target has a query: a ? in a key is written %3F, and a group with "
+                          "query = \"key\" takes the query for a part of its key");
+    buf_init(&whole, 0);
+    buf_puts(&whole, rest);
+    buf_puts(&whole, "?");
+    buf_puts(&whole, line->query);
+    buf_put(&whole, "", 1);
+    ok = whole.failed
+             ? job_refuse(a->server, a->to.connection, 503, ERR_NOMEM, "no memory for a key")
+             : serve_group(a, whole.data, line->method);
+    buf_deinit(&whole);
+    return ok;
+}
+
+static int serve_data(struct asked *a, const char *rest, const struct request_line *line)
+{
+    return line->query ? serve_query(a, rest, line) : serve_group(a, rest, line->method);
+}
+
+int route_is_peers(const struct server *s, const char *target)
+{
+    return (s->opts.faces & SERVER_DATA) &&
+           !strncmp(path_of(target), s->opts.base_path, strlen(s->opts.base_path));
+}
+
+int route(struct server *s, struct MHD_Connection *c, const struct request_line *line,
           const struct framing *f, void **con_cls)
 {
     struct asked a = {.server = s, .framing = f, .con_cls = con_cls};
     size_t base = strlen(s->opts.base_path), client = strlen(CLIENT_PATH);
-    const char *path = path_of(target);
+    const char *path = path_of(line->target);
     int data = (s->opts.faces & SERVER_DATA) != 0;
 
-    job_answer_to_init(&a.to, s, c, data && strncmp(path, s->opts.base_path, base) == 0);
+    job_answer_to_init(&a.to, s, c, route_is_peers(s, line->target));
     a.to.close |= f->body; /* for an answer before the body has come */
     if (a.to.peer)
-        return serve_group(&a, path + base, method);
+        return serve_data(&a, path + base, line);
     if (data && strncmp(path, CLIENT_PATH, client) == 0)
-        return serve_group(&a, path + client, method);
+        return serve_data(&a, path + client, line);
     if (f->body)
         return refuse_body(&a);
-    return serve_admin(s, &a.to, path, method);
+    return serve_admin(s, &a.to, path, line->method);
 }

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "cache/group.h"
+#include "change/change.h"
 #include "http/server_in.h"
 #include "wire/expire.h"
 #include "wire/removekeys.h"
@@ -25,11 +26,20 @@ static enum err check_key(const struct job *j, size_t n, struct error *e)
                : error_set(e, ERR_INVAL, "the key has %zu bytes, max_key_bytes is %zu", n, max);
 }
 
+/* Our own nodes see to it that all are told. */
+static void pass_on(struct server *s, const struct answer_to *to, struct group *g,
+                    const struct key *key)
+{
+    if (!to->ours)
+        change_heard(s->opts.changes, g, key);
+}
+
 /* --- a value --- */
 
 /* Who does not say when the value ends leaves it to the group's own ttl. */
 static enum err set_value(struct job *j, const struct setrequest *r, struct error *e)
 {
+    const struct key key = {r->key, r->key_len};
     uint64_t wall_ns = clock_wall_ns();
     double ttl_ms = 0;
 
@@ -37,8 +47,11 @@ static enum err set_value(struct job *j, const struct setrequest *r, struct erro
         return e->code;
     if (r->expire_ns && !expire_is_past(r->expire_ns, wall_ns))
         ttl_ms = (double)expire_left_ms(r->expire_ns, wall_ns);
-    return group_set(j->group, group_hash(r->key, r->key_len), r->key, r->key_len, r->value,
-                     r->value_len, r->expire_ns ? &ttl_ms : NULL, e);
+    if (group_set(j->group, group_hash(r->key, r->key_len), r->key, r->key_len, r->value,
+                  r->value_len, r->expire_ns ? &ttl_ms : NULL, e))
+        return e->code;
+    pass_on(j->server, &j->to, j->group, &key);
+    return ERR_OK;
 }
 
 /* The group counts as the path has it, the key as the body does. */
@@ -63,6 +76,13 @@ static int set_run(struct job *j)
     return set(j, &e) ? answer_error(job_to(j), &e) : answer_done(job_to(j));
 }
 
+static void remove_key(struct server *s, const struct answer_to *to, struct group *g,
+                       const struct key *key)
+{
+    group_remove(g, group_hash(key->bytes, key->n), key->bytes, key->n);
+    pass_on(s, to, g, key);
+}
+
 /* --- many keys --- */
 
 static int remove_keys_run(struct job *j)
@@ -78,7 +98,7 @@ static int remove_keys_run(struct job *j)
         ok = answer_error(job_to(j), &e);
     } else {
         while (removekeys_next(&keys, &at, &key))
-            group_remove(j->group, group_hash(key.bytes, key.n), key.bytes, key.n);
+            remove_key(j->server, &j->to, j->group, &key);
         ok = answer_done(job_to(j));
     }
     buf_deinit(&keys);
@@ -128,14 +148,14 @@ int serve_peer_change_remove_keys(const struct asked *a)
 
 int serve_peer_change_remove(const struct asked *a)
 {
-    const struct dialect_target *t = &a->target;
+    const struct key key = {a->target.key, a->target.key_len};
     struct group *g;
     int ok;
 
     g = job_group_of(a, &ok);
     if (!g)
         return ok;
-    group_remove(g, group_hash(t->key, t->key_len), t->key, t->key_len);
+    remove_key(a->server, &a->to, g, &key);
     group_unref(g);
     return answer_done(&a->to);
 }

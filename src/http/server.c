@@ -22,12 +22,13 @@
 #include "http/acceptor.h"
 #include "http/access.h"
 #include "http/idle.h"
+#include "http/last_words.h"
 #include "http/server_in.h"
 #include "http/server_loop.h"
 
 enum {
-    HEADER_ROOM = 4 * 1024, /* beside the longest key: other headers, and those of the answer */
-    LEAST_MEMORY = 16 * 1024,
+    HEADER_ROOM = 4 * 1024,   /* beside the longest key: other headers, and those of the answer */
+    LEAST_MEMORY = 18 * 1024, /* a line of 8 KB, and what libmicrohttpd makes of it as a cookie */
     BODIES_BYTES = 256 * 1024 * 1024, /* of all bodies under way, and what they ask for */
     SPARE_CONNECTIONS_IN = 10 /* libmicrohttpd's limit is that share above ours: it would let
                                * clients hang where we answer 503 */
@@ -36,8 +37,12 @@ enum {
 /* A connection's. */
 struct client {
     struct idle idle;
-    const char *target_end; /* of the request that was read last: where its C string ends */
-    struct framing framing; /* likewise */
+    /* Of the request that was read last. */
+    const char *target_end; /* where its C string ends */
+    char *query;            /* what stands behind the first ? in it, owned; NULL: there is none */
+    int has_space;          /* in the target, which libmicrohttpd lets pass when it is not strict */
+    struct framing framing;
+    struct last_words words;
     struct access access;
 };
 
@@ -81,10 +86,31 @@ static int has_nul(const struct server *s, const struct client *client, const ch
     return gap != 1 && gap < memory_of_connection(&s->opts);
 }
 
-static int first_call(struct server *s, struct MHD_Connection *c, const char *url,
-                      const char *method, const char *version, void **con_cls)
+static int serve(struct server *s, struct MHD_Connection *c, const struct client *client,
+                 const char *url, const char *method, void **con_cls)
 {
-    struct client *client = client_of(c);
+    const struct request_line line = {.target = url, .query = client->query, .method = method};
+
+    return route(s, c, &line, &client->framing, con_cls);
+}
+
+/* A peer is told in its dialect's way: to most, 503 would be the getter's last word. */
+static int answer_busy(struct server *s, struct MHD_Connection *c, const char *url,
+                       const struct framing *f)
+{
+    struct answer_to to;
+    struct error e;
+
+    job_answer_to_init(&to, s, c, route_is_peers(s, url));
+    to.ours = f->from;
+    to.close = 1;
+    error_set(&e, ERR_BUSY, "too many connections");
+    return answer_error(&to, &e);
+}
+
+static int first_call(struct server *s, struct MHD_Connection *c, struct client *client,
+                      const char *url, const char *method, const char *version, void **con_cls)
+{
     struct framing *f = &client->framing;
 
     *con_cls = &seen;
@@ -93,12 +119,17 @@ static int first_call(struct server *s, struct MHD_Connection *c, const char *ur
         return job_refuse(s, c, 400, ERR_INVAL, "the target of the request has a raw NUL");
     if (bad_method(method))
         return job_refuse(s, c, 400, ERR_INVAL, "the method is not one of HTTP");
-    if (!framing_read(c, version, f))
+    if (client->has_space)
+        return job_refuse(s, c, 400, ERR_INVAL,
+                          "the target of the request has a raw space, which is written %20");
+    if (!framing_read(c, method, version, f))
         return job_refuse(s, c, 400, ERR_INVAL,
                           "a request has one Host, clean headers and at most one length");
+    if (f->expects)
+        return job_refuse(s, c, 417, ERR_INVAL, "Expect can be 100-continue");
     if (atomic_load_explicit(&s->connections, memory_order_relaxed) > s->opts.max_connections)
-        return job_refuse(s, c, 503, ERR_BUSY, "too many connections");
-    return f->body ? route(s, c, url, method, f, con_cls) : MHD_YES;
+        return answer_busy(s, c, url, f);
+    return f->body ? serve(s, c, client, url, method, con_cls) : MHD_YES;
 }
 
 static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const char *url,
@@ -106,18 +137,20 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const cha
                                   size_t *upload_size, void **con_cls)
 {
     struct server *s = arg;
+    struct client *client = client_of(c);
     size_t n = *upload_size;
 
+    last_words_spare(&client->words);
     if (s->opts.access)
-        access_enter(&client_of(c)->access, method, version);
+        access_enter(&client->access, method, version);
     if (*con_cls == NULL)
-        return (enum MHD_Result)first_call(s, c, url, method, version, con_cls);
+        return (enum MHD_Result)first_call(s, c, client, url, method, version, con_cls);
     if (n) {
         *upload_size = 0;
         return *con_cls == &seen ? MHD_NO : (enum MHD_Result)job_take(*con_cls, upload, n);
     }
     if (*con_cls == &seen)
-        return (enum MHD_Result)route(s, c, url, method, &client_of(c)->framing, con_cls);
+        return (enum MHD_Result)serve(s, c, client, url, method, con_cls);
     return (enum MHD_Result)job_run(*con_cls);
 }
 
@@ -146,6 +179,8 @@ static void on_connection(void *arg, struct MHD_Connection *c, void **socket_ctx
 
     if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
         idle_unwatch(&client->idle);
+        last_words_closed(&client->words);
+        mem_free(client->query);
         access_end(&client->access, NULL, NULL);
         mem_free(client);
         server_loop_closed();
@@ -154,6 +189,7 @@ static void on_connection(void *arg, struct MHD_Connection *c, void **socket_ctx
     }
     client = *socket_ctx = mem_zalloc(sizeof(*client));
     idle_watch(&client->idle, c);
+    last_words_init(&client->words, c);
     atomic_fetch_add_explicit(&s->connections, 1, memory_order_relaxed);
 }
 
@@ -161,10 +197,17 @@ static void on_connection(void *arg, struct MHD_Connection *c, void **socket_ctx
 static void *on_target(void *arg, const char *target, struct MHD_Connection *c)
 {
     struct server *s = arg;
+    struct client *client = client_of(c);
+    size_t n = target ? strlen(target) : 0;
+    const char *query = n ? memchr(target, '?', n) : NULL;
 
-    client_of(c)->target_end = target ? target + strlen(target) : NULL;
+    client->target_end = target ? target + n : NULL;
+    client->has_space = n && memchr(target, ' ', n);
+    mem_free(client->query);
+    client->query = query ? mem_strdup(query + 1) : NULL;
+    last_words_may_come(&client->words);
     if (s->opts.access && target)
-        access_begin(&client_of(c)->access, target);
+        access_begin(&client->access, target);
     return NULL;
 }
 
@@ -185,6 +228,7 @@ static void __attribute__((format(printf, 2, 0))) on_log(void *arg, const char *
         n = (int)sizeof(text) - 1;
     while (n > 0 && text[n - 1] == '\n')
         n--;
+    last_words_heard(text);
     if (n > 0)
         log_debug("server", "libmicrohttpd", "text=%s",
                   log_quote(quoted, sizeof(quoted), text, (size_t)n));
@@ -218,7 +262,7 @@ static struct MHD_Daemon *start_daemon(struct server *s)
                             NULL, MHD_OPTION_CONNECTION_LIMIT, limit,
                             MHD_OPTION_CONNECTION_MEMORY_LIMIT, memory_of_connection(o),
                             MHD_OPTION_URI_LOG_CALLBACK, on_target, s, MHD_OPTION_STRICT_FOR_CLIENT,
-                            1, MHD_OPTION_UNESCAPE_CALLBACK, keep_raw, NULL,
+                            framing_strictness(), MHD_OPTION_UNESCAPE_CALLBACK, keep_raw, NULL,
                             MHD_OPTION_NOTIFY_COMPLETED, on_completed, s,
                             MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_END);
 }

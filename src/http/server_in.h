@@ -107,10 +107,19 @@ int job_refuse(struct server *s, struct MHD_Connection *c, int status, enum err 
 /* Whether the method is GET or HEAD. */
 int job_is_get(const char *method);
 
+struct request_line {
+    const char *target; /* raw, without the query */
+    const char *query;  /* raw, behind the first ?; NULL: there is none */
+    const char *method;
+};
+
 /* From a method and a target to what serves them; the method is one of HTTP, the framing sound. A
  * request with a body comes here before that does, and one that is not to have one is refused. */
-int route(struct server *s, struct MHD_Connection *c, const char *target, const char *method,
+int route(struct server *s, struct MHD_Connection *c, const struct request_line *line,
           const struct framing *f, void **con_cls);
+
+/* Whether a target is one for peers: below base_path. */
+int route_is_peers(const struct server *s, const char *target);
 
 /* Serve what they are named after. */
 int serve_admin(struct server *s, const struct answer_to *to, const char *path, const char *method);

@@ -32,12 +32,14 @@
 #include "base/inbox.h"
 #include "base/mem.h"
 #include "net/fetch_in.h"
+#include "net/inflate.h"
 #include "net/net.h"
 
 enum {
     RESERVE_MAX = 1 << 20, /* memory given to an announced length before its bytes come */
-    IDLE_S = 45,           /* a connection unused for longer is not used again */
-    LIFETIME_S = 300       /* nor one that is older */
+    SECOND_FAMILY_MS = 200,
+    IDLE_S = 45,     /* a connection unused for longer is not used again */
+    LIFETIME_S = 300 /* nor one that is older */
 };
 
 static const struct error no_error;
@@ -108,6 +110,8 @@ static void judge(struct fetch *f, CURLcode code)
     } else if (f->head.part != HEAD_TRAILERS) {
         fail(f, ERR_PEER, FETCH_NO_ANSWER, "the answer ended within its headers (status %d)",
              f->head.status);
+    } else if (f->inflate && !inflate_is_whole(f->inflate)) {
+        fail(f, ERR_PEER, FETCH_NO_ANSWER, "the answer's compressed body is cut short");
     } else {
         f->phase = FETCH_ANSWERED;
         f->status = f->head.status;
@@ -165,6 +169,24 @@ static void on_ended(struct transfer *t, CURLcode code, const struct error *why)
 
 /* --- the connection --- */
 
+/* CURLOPT_OPENSOCKETFUNCTION: one for each address that is tried. */
+static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *addr)
+{
+    struct fetch *f = arg;
+
+    (void)purpose;
+    net_connecting(f->net, &f->transfer, (uint64_t)f->connect_ms);
+    return net_open_socket(f->net, addr);
+}
+
+/* When both families have an address, libcurl tries the second beside the first after a while. */
+static long second_family_ms(const struct fetch *f)
+{
+    long half = f->connect_ms / 2;
+
+    return half < SECOND_FAMILY_MS ? (half > 1 ? half : 1) : SECOND_FAMILY_MS;
+}
+
 /* CURLOPT_PREREQFUNCTION: there is a connection, and the request is about to be sent. */
 static int before_request(void *arg, char *ip, char *local_ip, int port, int local_port)
 {
@@ -176,6 +198,7 @@ static int before_request(void *arg, char *ip, char *local_ip, int port, int loc
     (void)local_ip;
     (void)port;
     (void)local_port;
+    net_connected(&f->transfer);
     if (f->sent && !f->repeatable) {
         f->flaw = "the connection ended before an answer came";
         return CURL_PREREQFUNC_ABORT;
@@ -276,12 +299,30 @@ static int hand_over(struct fetch *f)
     return !b->failed;
 }
 
+/* Appends what compressed bytes of the body say. 0: they say nothing that may be used. */
+static int decode(struct fetch *f, const char *bytes, size_t n)
+{
+    if (f->head.coding == HEAD_ENCODED) {
+        f->flaw = "a Content-Encoding other than gzip or deflate";
+        return 0;
+    }
+    if (!f->inflate)
+        f->inflate = inflate_new(f->head.coding == HEAD_GZIP ? INFLATE_GZIP : INFLATE_DEFLATE);
+    if (!f->inflate)
+        f->body.failed = ERR_NOMEM;
+    else
+        f->flaw = inflate_put(f->inflate, bytes, n, &f->body);
+    return !f->flaw && !f->body.failed;
+}
+
 /* CURLOPT_WRITEFUNCTION */
 static size_t on_body(char *bytes, size_t one, size_t n, void *arg)
 {
     struct fetch *f = arg;
 
     (void)one;
+    if (f->decode && f->head.coding != HEAD_PLAIN)
+        return decode(f, bytes, n) ? n : 0;
     if (!f->body.cap && !f->data)
         reserve(f);
     if (buf_put(&f->body, bytes, n))
@@ -324,8 +365,9 @@ static CURLcode set_common(struct fetch *f)
     SET(CURLOPT_PREREQFUNCTION, before_request);
     SET(CURLOPT_PREREQDATA, f);
     SET(CURLOPT_DEBUGFUNCTION, on_debug);
-    SET(CURLOPT_OPENSOCKETFUNCTION, net_open_socket);
-    SET(CURLOPT_OPENSOCKETDATA, f->net);
+    SET(CURLOPT_OPENSOCKETFUNCTION, open_socket);
+    SET(CURLOPT_OPENSOCKETDATA, f);
+    SET(CURLOPT_HAPPY_EYEBALLS_TIMEOUT_MS, second_family_ms(f));
     SET(CURLOPT_CLOSESOCKETFUNCTION, net_close_socket);
     SET(CURLOPT_CLOSESOCKETDATA, f->net);
     SET(CURLOPT_NOSIGNAL, 1L);
@@ -467,6 +509,7 @@ void fetch_unref(struct fetch *f)
     if (!f || atomic_fetch_sub(&f->refs, 1) != 1)
         return;
     buf_deinit(&f->body);
+    inflate_free(f->inflate);
     net_unref(f->net);
     mem_free(f);
 }
@@ -489,6 +532,11 @@ int fetch_status(const struct fetch *f)
 struct buf *fetch_body(struct fetch *f)
 {
     return &f->body;
+}
+
+int fetch_decoded(const struct fetch *f)
+{
+    return f->inflate != NULL;
 }
 
 /* libcurl takes the line's end for the value of an empty header. */

@@ -37,7 +37,9 @@ struct fetch_opts {
     uint64_t timeout_ms;         /* of all of it, waiting for a turn included; 0: 5000 */
     size_t max_bytes;            /* of the answer's body; 0: 8 MiB */
     const char *ca_file;         /* NULL: the system's; PEM file for https */
-    int insecure;                /* 1: https without verifying the other side */
+    int decode; /* 1: a body with Content-Encoding gzip or deflate is decoded, of at most max_bytes
+                 * then, and one with another coding is a failure; not with data below */
+    int insecure; /* 1: https without verifying the other side */
 
     /* 1: the other side may carry the request out twice, as it may a GET or a PUT. What may not be
      * repeated is sent once, and fails with PEER when its connection ends before an answer. */
@@ -87,6 +89,10 @@ int fetch_status(const struct fetch *f);
 /* The body, never NULL; the fetch's own buffer, which the caller may buf_take(). Empty, and
  * without status and headers, when no answer came whole. */
 struct buf *fetch_body(struct fetch *f);
+
+/* Whether the body was decoded: the answer's Content-Encoding and Content-Length are about other
+ * bytes then. */
+int fetch_decoded(const struct fetch *f);
 
 /* The value of the first header of that name (any case), borrowed until done returns, or NULL. */
 const char *fetch_header(struct fetch *f, const char *name);

@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/token.h"
 #include "net/fetch_in.h"
 #include "net/request.h"
-#include "net/token.h"
 
 enum { DEFAULT_CONNECT_MS = 1000, DEFAULT_TIMEOUT_MS = 5000, DEFAULT_MAX_BYTES = 8 << 20 };
 
@@ -153,6 +153,7 @@ static void copy_opts(struct fetch *f, const struct fetch_opts *o)
     f->connect_ms = limit_ms(o->connect_timeout_ms, DEFAULT_CONNECT_MS);
     f->timeout_ms = limit_ms(o->timeout_ms, DEFAULT_TIMEOUT_MS);
     f->max_bytes = o->max_bytes ? o->max_bytes : DEFAULT_MAX_BYTES;
+    f->decode = o->decode;
     f->insecure = o->insecure;
     f->repeatable = o->repeatable || request_is_idempotent(method_of(o));
     f->data = o->data;

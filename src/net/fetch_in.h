@@ -10,6 +10,8 @@
 #include "net/head.h"
 #include "net/net_curl.h"
 
+struct inflate;
+
 /* How the exchange is put to libcurl. */
 enum fetch_kind { KIND_GET, KIND_HEAD, KIND_BODY };
 
@@ -33,6 +35,7 @@ struct fetch {
     struct curl_slist *headers;
     long connect_ms, timeout_ms;
     size_t max_bytes;
+    int decode;
     int insecure;
     int repeatable;        /* the other side may carry the request out twice */
     const char *data_flaw; /* a literal */
@@ -45,6 +48,7 @@ struct fetch {
     int stale;                  /* the kept connection was none to be used */
     struct head head;           /* of the answer */
     const char *flaw;           /* why we gave the answer up, NULL when we did not */
+    struct inflate *inflate;    /* NULL until there is a body to decode */
     struct buf body;
     enum fetch_phase phase;
     int status;

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "net/token.h"
+#include "base/token.h"
 
 void head_init(struct head *h, int bodiless)
 {
@@ -44,6 +44,7 @@ static const char *take_status(struct head *h, const char *s, size_t n)
         return "a change of protocol that nobody asked for";
     h->chunked = h->has_length = 0; /* an answer after a 1xx counts for itself */
     h->length = 0;
+    h->coding = HEAD_PLAIN;
     h->part = HEAD_FIELDS;
     return NULL;
 }
@@ -79,16 +80,30 @@ static const char *take_encoding(struct head *h, const char *s, size_t n)
     return NULL;
 }
 
-static int is_name(const char *line, size_t n, const char *name)
+static int is_word(const char *s, size_t n, const char *word)
 {
-    return n == strlen(name) && !strncasecmp(line, name, n);
+    return n == strlen(word) && !strncasecmp(s, word, n);
+}
+
+/* Of two codings, one upon the other, neither is read. */
+static enum head_coding take_coding(enum head_coding before, const char *s, size_t n)
+{
+    enum head_coding coding = HEAD_ENCODED;
+
+    if (!n || is_word(s, n, "identity"))
+        return before;
+    if (is_word(s, n, "gzip") || is_word(s, n, "x-gzip"))
+        coding = HEAD_GZIP;
+    else if (is_word(s, n, "deflate"))
+        coding = HEAD_DEFLATE;
+    return before == HEAD_PLAIN ? coding : HEAD_ENCODED;
 }
 
 static const char *take_field(struct head *h, const char *line, size_t n)
 {
     size_t name = token_len(line, n), from = name + 1, to = n;
-    int of_length = is_name(line, name, "Content-Length");
-    int of_encoding = is_name(line, name, "Transfer-Encoding");
+    int of_length = is_word(line, name, "Content-Length");
+    int of_encoding = is_word(line, name, "Transfer-Encoding");
     const char *flaw = NULL;
 
     if (line[0] == ' ' || line[0] == '\t')
@@ -107,6 +122,8 @@ static const char *take_field(struct head *h, const char *line, size_t n)
         flaw = take_length(h, line + from, to - from);
     else if (of_encoding)
         flaw = take_encoding(h, line + from, to - from);
+    else if (is_word(line, name, "Content-Encoding"))
+        h->coding = take_coding(h->coding, line + from, to - from);
     if (!flaw && h->chunked && h->has_length)
         flaw = "both a Content-Length and a Transfer-Encoding";
     return flaw;

@@ -20,6 +20,9 @@ enum {
 
 enum head_part { HEAD_STATUS, HEAD_FIELDS, HEAD_TRAILERS };
 
+/* What its Content-Encoding says. */
+enum head_coding { HEAD_PLAIN, HEAD_GZIP, HEAD_DEFLATE, HEAD_ENCODED /* in another way */ };
+
 struct head {
     enum head_part part; /* what the next line belongs to; HEAD_TRAILERS: the head has ended */
     int bodiless;        /* the request was a HEAD */
@@ -28,7 +31,8 @@ struct head {
     int chunked;
     int has_length;
     uint64_t length; /* of the body, when has_length */
-    size_t bytes;    /* all lines so far */
+    enum head_coding coding;
+    size_t bytes; /* all lines so far */
     unsigned lines;
 };
 

@@ -33,6 +33,8 @@ enum {
     DEFAULT_HOST_CONNECTIONS = 64,
     DEFAULT_CONNECTIONS = 512,
     DEFAULT_TICK_MS = 50,
+    NUDGES = 20, /* in the time to connect */
+    NUDGE_MIN_MS = 10,
     EVENTS_MAX = 64 /* taken from epoll in one turn */
 };
 
@@ -99,12 +101,10 @@ static int on_socket(CURL *curl, curl_socket_t fd, int what, void *arg, void *un
     return sockets_want(&n->sockets, fd, events);
 }
 
-curl_socket_t net_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *addr)
+curl_socket_t net_open_socket(struct net *n, const struct curl_sockaddr *addr)
 {
-    struct net *n = arg;
     int fd = sockets_open(&n->sockets, addr->family, addr->socktype, addr->protocol);
 
-    (void)purpose;
     return fd < 0 ? CURL_SOCKET_BAD : fd;
 }
 
@@ -193,8 +193,32 @@ enum err net_add_again(struct transfer *t, struct error *e)
 void net_remove(struct net *n, struct transfer *t)
 {
     timers_cancel(&n->timers, &t->timer);
+    net_connected(t);
     curl_multi_remove_handle(n->multi, t->curl);
     list_del(&t->link);
+}
+
+/* Unpausing what was paused is how libcurl is made to look at one handle at once. */
+static void on_nudge(struct timer *timer)
+{
+    struct transfer *t = list_entry(timer, struct transfer, nudge);
+
+    curl_easy_pause(t->curl, CURLPAUSE_ALL);
+    curl_easy_pause(t->curl, CURLPAUSE_CONT);
+    timers_set(&t->net->timers, &t->nudge, real_ms() + t->nudge_ms);
+}
+
+void net_connecting(struct net *n, struct transfer *t, uint64_t connect_ms)
+{
+    t->nudge.run = on_nudge;
+    t->nudge_ms = connect_ms / NUDGES > NUDGE_MIN_MS ? connect_ms / NUDGES : NUDGE_MIN_MS;
+    timers_set(&n->timers, &t->nudge, real_ms() + NUDGE_MIN_MS); /* fails: as late as libcurl is */
+}
+
+void net_connected(struct transfer *t)
+{
+    if (t->nudge.slot)
+        timers_cancel(&t->net->timers, &t->nudge);
 }
 
 /* A new connection whose answer came before libcurl waited for it was never in the epoll set. */

@@ -25,8 +25,10 @@ struct transfer;
 struct transfer {
     struct list link;
     struct timer timer;
-    struct net *net; /* borrowed; set by net_add() */
-    CURL *curl;      /* the fetch's; made for this exchange alone */
+    struct net *net;    /* borrowed; set by net_add() */
+    CURL *curl;         /* the fetch's; made for this exchange alone */
+    struct timer nudge; /* while a connection is being made for it */
+    uint64_t nudge_ms;
     uint64_t due_ms; /* real time at which it is given up; set by net_add() */
 
     /* Called once for each net_add() and net_add_again() that succeeded, when the CURLM has let go
@@ -50,6 +52,13 @@ enum err net_add(struct net *n, struct transfer *t, uint64_t timeout_ms, struct 
 /* The same for a transfer that has ended, from its ended function, for what is left of its time. */
 enum err net_add_again(struct transfer *t, struct error *e);
 
+/* A connection is being made for t, of connect_ms at most; any number of times. Until
+ * net_connected() libcurl looks at t now and then: when one address refuses, or has had its half of
+ * the time, libcurl tries the next only when something else happens (7.88, with sockets that it
+ * does not watch itself). From CURLOPT_OPENSOCKETFUNCTION. */
+void net_connecting(struct net *n, struct transfer *t, uint64_t connect_ms);
+void net_connected(struct transfer *t);
+
 /* Takes t back in mid-flight; t->ended is not called. */
 void net_remove(struct net *n, struct transfer *t);
 
@@ -58,9 +67,9 @@ void net_remove(struct net *n, struct transfer *t);
  * take such bytes for the answer to its next request. */
 int net_drop_speakers(struct net *n);
 
-/* CURLOPT_OPENSOCKETFUNCTION and CURLOPT_CLOSESOCKETFUNCTION of every handle, n their data: by
- * them the thread knows which descriptors are connections. */
-curl_socket_t net_open_socket(void *n, curlsocktype purpose, struct curl_sockaddr *addr);
+/* For CURLOPT_OPENSOCKETFUNCTION, and CURLOPT_CLOSESOCKETFUNCTION with n as data, of every handle:
+ * by them the thread knows which descriptors are connections. */
+curl_socket_t net_open_socket(struct net *n, const struct curl_sockaddr *addr);
 int net_close_socket(void *n, curl_socket_t fd);
 
 #endif

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "net/token.h"
+#include "base/token.h"
 
 enum err request_check_method(const char *method, int has_body, struct error *e)
 {

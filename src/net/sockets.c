@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -14,6 +15,8 @@ struct watch {
     unsigned char wanted;     /* EPOLLIN, EPOLLOUT: what libcurl waits for */
     unsigned char registered; /* what the epoll set holds for it */
     unsigned char connection; /* opened by sockets_open() and not closed yet */
+    unsigned char heard;      /* libcurl has waited for its bytes, so it was connected */
+    ino_t socket;             /* of a connection: whose number this was when it was opened */
 };
 
 static struct watch *watch_of(struct sockets *s, int fd)
@@ -84,6 +87,15 @@ static void watch_idle(struct sockets *s, struct watch *w, int fd)
         drop_connection(s, w, fd);
 }
 
+/* libcurl closes the socket of an address that it gives up without a word, and says only then that
+ * it watches it no longer: the number may be another thread's by now. */
+static int is_closed(const struct watch *w, int fd)
+{
+    struct stat st;
+
+    return !w->heard && (fstat(fd, &st) || st.st_ino != w->socket);
+}
+
 int sockets_want(struct sockets *s, int fd, unsigned events)
 {
     struct watch *w = watch_of(s, fd);
@@ -91,10 +103,13 @@ int sockets_want(struct sockets *s, int fd, unsigned events)
     if (!w)
         return events ? -1 : 0;
     w->wanted = (unsigned char)events;
+    w->heard = w->heard || (events & EPOLLIN);
     if (events)
         return w->connection && w->wanted == w->registered ? 0 : register_as(s, w, fd, w->wanted);
     if (!w->connection)
         unregister(s, w, fd);
+    else if (is_closed(w, fd))
+        *w = (struct watch){0}; /* the epoll set forgets what is closed */
     else
         watch_idle(s, w, fd);
     return 0;
@@ -112,15 +127,16 @@ int sockets_open(struct sockets *s, int family, int type, int protocol)
 {
     int fd = socket(family, type | SOCK_CLOEXEC, protocol);
     struct watch *w;
+    struct stat st;
 
     if (fd < 0)
         return -1;
     w = watch_of(s, fd);
-    if (!w) {
+    if (!w || fstat(fd, &st)) {
         close(fd);
         return -1;
     }
-    *w = (struct watch){.connection = 1};
+    *w = (struct watch){.connection = 1, .socket = st.st_ino};
     return fd;
 }
 

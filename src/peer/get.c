@@ -25,6 +25,7 @@
 #include "wire/getresponse.h"
 
 enum {
+    REFUSAL_TEXT = 100,  /* bytes of what a peer says beside a status that are passed on */
     LOG_EVERY_MS = 1000, /* at most one line per peer in that time */
     MAX_PASSED = 32      /* headers of a request that are passed on to the owner */
 };
@@ -206,11 +207,31 @@ static void take_error(struct exchange *x, struct fetch *f, enum err code)
     peer_give_error(x->peer, x->flight, code, expires_ms, text, n);
 }
 
+void peer_get_refusal(const struct peers *p, struct fetch *f, char *out, size_t size)
+{
+    const struct buf *body = fetch_body(f);
+    const char *type = fetch_header(f, "Content-Type");
+    int is_text = type && !strncasecmp(type, "text/plain", 10) && body->len;
+    size_t n = is_text ? strcspn(body->data, "\r\n") : 0;
+    int status = fetch_status(f);
+
+    if (n > body->len)
+        n = body->len;
+    if (n > REFUSAL_TEXT)
+        n = REFUSAL_TEXT;
+    if (status == 404 && (!n || !memmem(body->data, n, "no such group", 13)))
+        snprintf(out, size,
+                 "status 404: %.*s%snothing is served at %s there: is its base_path another?",
+                 (int)n, n ? body->data : "", n ? "; " : "", p->opts.base_path);
+    else
+        snprintf(out, size, n ? "status %d: %.*s" : "status %d", status, (int)n, body->data);
+}
+
 static void take_answer(struct exchange *x, struct fetch *f)
 {
     const struct buf *body = fetch_body(f);
     enum err code = ERR_OK;
-    char why[80];
+    char why[PEER_MESSAGE_BYTES];
 
     peer_recognise(x->peer, f);
     switch (dialect_word(x->peer->peers->opts.dialect, fetch_status(f),
@@ -222,7 +243,7 @@ static void take_answer(struct exchange *x, struct fetch *f)
         take_error(x, f, code);
         break;
     default:
-        snprintf(why, sizeof(why), "status %d", fetch_status(f));
+        peer_get_refusal(x->peer->peers, f, why, sizeof(why));
         peer_unusable(x->peer, x->flight, why);
         break;
     }

@@ -33,6 +33,7 @@ struct peer {
     int self;
     _Atomic enum peer_kind kind; /* atomic */
     atomic_uint_fast64_t loads, errors, batches, logged_ms;
+    atomic_uint cuts; /* connections that it ended when it was told of a change, in a row */
 
     struct msg flush; /* on its way to the network thread while scheduled, with a reference */
     pthread_mutex_t mu;
@@ -79,6 +80,9 @@ void peer_get(struct peer *peer, struct flight *f);
 
 /* Milliseconds left of f, at least 1. */
 uint64_t peer_left_ms(const struct flight *f);
+
+/* Puts a status that is of no use, and what the peer says of it, in words. */
+void peer_get_refusal(const struct peers *p, struct fetch *f, char *out, size_t size);
 
 /* Notes whether the answer came from a node of ours. */
 void peer_recognise(struct peer *peer, struct fetch *f);

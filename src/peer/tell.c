@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "cache/group.h"
 #include "net/fetch.h"
@@ -18,7 +19,10 @@
 #include "wire/removekeys.h"
 #include "wire/setrequest.h"
 
-enum { MAX_ANSWER = 64 << 10 };
+enum {
+    MAX_ANSWER = 64 << 10,
+    MOST_CUTS = 5 /* in a row */
+};
 
 struct tell {
     struct peer *peer;   /* a reference */
@@ -110,15 +114,36 @@ static void send_to(struct tell *t, const struct buf *url, const char *method,
 
 /* --- in the dialect's own way, on the network thread --- */
 
+/* A server of Go's that lacks the group may panic, which ends the connection: after some times
+ * there is no use in telling it again. */
+static int is_cut_for_good(struct tell *t, struct fetch *f)
+{
+    struct peer *peer = t->peer;
+
+    if (fetch_phase(f) != FETCH_NO_ANSWER) {
+        atomic_store(&peer->cuts, 0);
+        return 0;
+    }
+    if (atomic_fetch_add(&peer->cuts, 1) + 1 < MOST_CUTS)
+        return 0;
+    atomic_store(&peer->cuts, 0);
+    log_warn("peers", "peer cuts the connection when it is told of a change, giving up",
+             "peer=%s group=%s times=%d hint=\"has it no such group?\"", peer->url,
+             group_name(t->group), MOST_CUTS);
+    return 1;
+}
+
 static void dialect_done(void *ctx, struct fetch *f)
 {
     struct tell *t = ctx;
-    char why[80];
+    char why[PEER_MESSAGE_BYTES];
 
-    if (fetch_error(f)->code) {
+    if (is_cut_for_good(t, f)) {
+        tell_failed(t, ERR_INVAL, fetch_error(f)->msg);
+    } else if (fetch_error(f)->code) {
         exchange_failed(t, fetch_error(f));
     } else if (fetch_status(f) != 200 && fetch_status(f) != 404) { /* 404: it has no such group */
-        snprintf(why, sizeof(why), "status %d", fetch_status(f));
+        peer_get_refusal(t->peer->peers, f, why, sizeof(why));
         tell_failed(t, ERR_PEER, why);
     }
     tell_over(t);
@@ -168,6 +193,28 @@ static void send_remove(struct tell *t, const char *method, const struct key *ke
     buf_deinit(&url);
 }
 
+static void send_removes(struct tell *t)
+{
+    const char *method = dialect_method(t->peer->peers->opts.dialect, DIALECT_REMOVE);
+    size_t i;
+
+    for (i = 0; i < t->what.n_keys; i++)
+        send_remove(t, method, &t->what.keys[i]);
+}
+
+/* Servers before groupcache-go v3.4.0 know no such request. */
+static void remove_keys_done(void *ctx, struct fetch *f)
+{
+    struct tell *t = ctx;
+
+    if (fetch_error(f)->code || fetch_status(f) != 405) {
+        dialect_done(ctx, f);
+        return;
+    }
+    send_removes(t);
+    tell_over(t);
+}
+
 /* Many keys in one request, where there is such a thing and it can hold them. */
 static int send_remove_keys(struct tell *t, const char *method)
 {
@@ -187,7 +234,7 @@ static int send_remove_keys(struct tell *t, const char *method)
         dialect_put_remove_keys_target(&url, group, strlen(group));
         buf_put(&url, "", 1);
         removekeys_put(&body, group, strlen(group), keys, t->what.n_keys);
-        send_to(t, &url, method, &body, NULL, dialect_done);
+        send_to(t, &url, method, &body, NULL, remove_keys_done);
     }
     buf_deinit(&url);
     buf_deinit(&body);
@@ -199,15 +246,13 @@ static void tell_in_dialect(struct tell *t)
     enum dialect d = t->peer->peers->opts.dialect;
     const char *set = dialect_method(d, DIALECT_SET), *remove = dialect_method(d, DIALECT_REMOVE);
     const char *remove_keys = dialect_method(d, DIALECT_REMOVE_KEYS);
-    size_t i;
 
     if (t->what.op == BATCH_SET && set) {
         send_set(t, set);
     } else if (t->what.op == BATCH_REMOVE && remove) {
         if (t->what.n_keys > 1 && remove_keys && send_remove_keys(t, remove_keys))
             return;
-        for (i = 0; i < t->what.n_keys; i++)
-            send_remove(t, remove, &t->what.keys[i]);
+        send_removes(t);
     } else {
         tell_failed(t, ERR_INVAL, "it is no node of ours, and cannot be told");
     }
@@ -237,7 +282,7 @@ static void take_refusal(struct tell *t, struct fetch *f)
 static void batch_done(void *ctx, struct fetch *f)
 {
     struct tell *t = ctx;
-    char why[80];
+    char why[PEER_MESSAGE_BYTES];
 
     if (fetch_error(f)->code) {
         exchange_failed(t, fetch_error(f));
@@ -246,7 +291,7 @@ static void batch_done(void *ctx, struct fetch *f)
         if (fetch_status(f) != 200)
             take_refusal(t, f);
     } else if (fetch_status(f) >= 500) { /* whoever it is, it is not well */
-        snprintf(why, sizeof(why), "status %d", fetch_status(f));
+        peer_get_refusal(t->peer->peers, f, why, sizeof(why));
         tell_failed(t, ERR_PEER, why);
     } else {
         peer_recognise(t->peer, f);

@@ -127,7 +127,9 @@ static void getter_end(struct task *t, enum task_end how, const struct error *e)
     task_leave(t);
     g->ended(f);
     mem_free(g);
-    if (o.err.code)
+    if (o.err.code == ERR_NOTFOUND)
+        group_load_not_found(f, o.err.msg, o.has_ttl ? &o.ttl_ms : NULL);
+    else if (o.err.code)
         group_finish_error(f, o.err.code, "%s", o.err.msg);
     else
         group_finish_value(f, o.value, o.n, o.has_ttl ? &o.ttl_ms : NULL, NULL);

@@ -22,8 +22,9 @@ struct loop {
     int left;                  /* since the last step() */
     unsigned outsiders;        /* that run, inside each other */
     int overrun;               /* one of them was told to end */
-    int closed;
-    const char *name; /* while it is opened */
+    int closing;               /* close() runs: the callbacks are its own */
+    int closed;                /* no callback runs any more */
+    const char *name;          /* while it is opened */
 };
 
 /* --- opening --- */
@@ -169,8 +170,15 @@ void loop_close(struct loop *loop)
 {
     struct call c = {.loop = loop};
 
-    loop->closed = 1;
+    loop->closing = 1;
     call(&c, close_body);
+    loop_let_go(loop);
+}
+
+void loop_let_go(struct loop *loop)
+{
+    loop->closing = 0;
+    loop->closed = 1;
 }
 
 void loop_note_left(struct loop *loop)
@@ -214,17 +222,18 @@ int loop_callback(lua_State *L, int nargs, int nresults, int flags)
 {
     struct vm *vm = vm_of(L);
     struct loop *loop = vm_loop(vm);
-    int base = lua_gettop(L) - nargs - 1, inside = vm_current(vm) != NULL, status;
+    int base = lua_gettop(L) - nargs - 1, status;
+    int outsider = loop && !loop->closing && !vm_current(vm);
 
     (void)flags;
     if (loop && loop->closed) {
         lua_settop(L, base);
         return -LUA_ERRRUN;
     }
-    if (loop && !inside)
+    if (outsider)
         loop_enter(loop);
     status = lua_pcall(L, nargs, nresults, 0);
-    if (loop && !inside)
+    if (outsider)
         loop_leave(loop);
     if (!status)
         return lua_gettop(L) - base;

@@ -33,6 +33,9 @@ void loop_step(struct loop *loop);
 void loop_poll(struct loop *loop, int *fd, int *wait_ms); /* -1: none; for ever */
 void loop_close(struct loop *loop);
 
+/* From close(), which may have called itself back until here: the script's callbacks do not run. */
+void loop_let_go(struct loop *loop);
+
 /* A strand that was parked is gone: the next step() is told. */
 void loop_note_left(struct loop *loop);
 

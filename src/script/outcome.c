@@ -66,17 +66,30 @@ static int third_is_fine(lua_State *L, int index)
            (type == LUA_TSTRING && source_is_name(lua_tostring(L, index)));
 }
 
+/* A ttl beside it says for how long that may be kept. */
+static void not_found(lua_State *L, int first, const char *group, struct outcome *o)
+{
+    error_set(&o->err, ERR_NOTFOUND, "group %s: not found", group);
+    o->has_ttl = lua_type(L, first + 2) == LUA_TNUMBER;
+    o->ttl_ms = o->has_ttl ? lua_tonumber(L, first + 2) * 1000 : 0;
+}
+
 static void no_value(lua_State *L, int first, const char *group, struct outcome *o)
 {
     set_failed(o, ERR_GETTER);
     if (lua_isnil(L, first) && !lua_isnil(L, first + 1))
         failed_with(L, first, group, o);
     else if (lua_isnil(L, first))
-        error_set(&o->err, ERR_NOTFOUND, "group %s: not found", group);
+        not_found(L, first, group, o);
     else if (!third_is_fine(L, first + 2))
         error_set(&o->err, ERR_GETTER,
                   "group %s: the getter's third result, the ttl in seconds, is a %s", group,
                   luaL_typename(L, first + 2));
+    else if (lua_type(L, first) == LUA_TSTRING)
+        error_set(&o->err, ERR_GETTER,
+                  "group %s: the getter returned a value and, as its second result, a %s: a ttl is "
+                  "the third (return value, nil, 60)",
+                  group, luaL_typename(L, first + 1));
     else
         error_set(&o->err, ERR_GETTER, "group %s: the getter returned a %s, not a string", group,
                   luaL_typename(L, first));
@@ -85,7 +98,8 @@ static void no_value(lua_State *L, int first, const char *group, struct outcome 
 void outcome_returned(lua_State *L, int first, const char *group, struct outcome *out)
 {
     lua_settop(L, first + 2);
-    if (lua_type(L, first) != LUA_TSTRING || !third_is_fine(L, first + 2)) {
+    if (lua_type(L, first) != LUA_TSTRING || !lua_isnil(L, first + 1) ||
+        !third_is_fine(L, first + 2)) {
         no_value(L, first, group, out);
         return;
     }

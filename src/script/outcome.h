@@ -18,7 +18,7 @@ struct outcome {
     struct error err;  /* why there is no value; ERR_OK: there is one, and no text */
     const char *value; /* on the stack that was judged */
     size_t n;
-    int has_ttl;
+    int has_ttl;   /* of a value, or of NOTFOUND */
     double ttl_ms; /* 0 or less: the value is kept for nobody; nan likewise */
     int object;    /* where on that stack the error is, a table that may have a text; 0: none */
 };

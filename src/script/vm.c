@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/signals.h"
@@ -129,12 +130,27 @@ static int on_panic(lua_State *L)
     return 0;
 }
 
+/* LuaJIT begins with the same numbers in each state: here VMs, nodes and reloads have others. */
+static void seed_random(lua_State *L)
+{
+    static atomic_uint made;
+    uint64_t of[2] = {clock_ns(), atomic_fetch_add(&made, 1)};
+
+    lua_getglobal(L, "math");
+    lua_getfield(L, -1, "randomseed");
+    lua_pushnumber(L,
+                   (double)(hash_table(of, sizeof(of)) >> 11)); /* as many bits as a double has */
+    lua_call(L, 1, 0);
+    lua_pop(L, 1);
+}
+
 /* Protected. */
 static int open_body(lua_State *L)
 {
     struct vm *vm = lua_touserdata(L, 1);
 
     luaL_openlibs(L);
+    seed_random(L);
     /* The head of luaL_unref()'s list of free places would be made when a task first ends: maybe
      * with a full heap, and outside of protected mode. As 0, which says that the list is empty as
      * nil does, it stays. */

@@ -42,7 +42,7 @@ enum err batch_put_value(struct buf *out, const void *value, size_t n, const uin
     return out->failed;
 }
 
-/* Room for the keys is made once, by counting them first. */
+/* Counts the keys first, so that their memory is allocated once. */
 static enum err count_keys(const void *bytes, size_t n, size_t *keys, struct error *e)
 {
     struct pb_field f;
@@ -80,7 +80,7 @@ static void take_request_field(const struct pb_field *f, struct batch_request *o
 static enum err check_request(const struct batch_request *r, uint64_t op, struct error *e)
 {
     if (op >= BATCH_OPS)
-        return error_set(e, ERR_INVAL, "a BatchRequest with an op %llu that is none",
+        return error_set(e, ERR_INVAL, "a BatchRequest with an unknown op %llu",
                          (unsigned long long)op);
     if (op == BATCH_SET && (r->n_keys != 1 || !r->value))
         return error_set(e, ERR_INVAL, "a BatchRequest to set %zu keys to %s", r->n_keys,
@@ -159,14 +159,14 @@ enum err batch_put_answer(struct buf *out, const struct batch_answer *a)
         head_len = write_head(head, ANSWER_VALUE, a->value_len);
     length_len = pb_write_varint(length, fields + head_len + (a->value ? a->value_len : 0));
     buf_put(out, head, head_len);
-    if (buf_put(out, length, length_len)) /* room for it: it belongs in front */
+    if (buf_put(out, length, length_len)) /* makes room; the length belongs before the frame */
         return out->failed;
     memmove(out->data + start + length_len, out->data + start, fields + head_len);
     memcpy(out->data + start, length, length_len);
     return ERR_OK;
 }
 
-/* A code that this version does not know is told as PEER, with its message. */
+/* A code that this version does not know becomes PEER, with its message. */
 static enum err code_of(const struct pb_field *f)
 {
     char name[32];
@@ -236,7 +236,7 @@ static enum err parse_answer(const char *bytes, size_t n, struct batch_answer *o
     return ERR_OK;
 }
 
-/* The frame's length, and in *n the bytes it takes itself. -1: it has not come whole. */
+/* The frame's length; *n: the bytes of that number itself. -1: the number is not whole yet. */
 static int get_length(const unsigned char *at, size_t left, uint64_t *length, size_t *n)
 {
     *length = 0;

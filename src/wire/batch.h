@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* batch.h - what our own nodes say to each other beyond GET: one POST of a BatchRequest to
+/* batch.h - the messages that only our own nodes send: a POST of a BatchRequest to
  * <base_path><group>, without a key. No server of the Go family takes that for a request about a
- * key, so one that is not ours refuses it and nothing has happened.
+ * key. So a server that is not ours refuses it, and nothing has happened.
  *
  *   message BatchRequest {
  *     optional uint32 op = 1;        // enum batch_op
@@ -10,8 +10,8 @@
  *     optional uint64 ttl_ms = 4;    // set: absent for the group's own ttl
  *   }
  *
- * A get is answered with frames, each a varint length and a BatchAnswer, in whatever order the
- * values come, as they come, one for each key; everything else with an empty body.
+ * The answer to a get is frames, one for each key, in the order in which the values arrive. A frame
+ * is a varint length and a BatchAnswer. All other answers have an empty body.
  *
  *   message BatchAnswer {
  *     optional uint32 index = 1;     // of the key in the request
@@ -25,7 +25,7 @@
  *     optional double minute_qps = 8; // the owner's gets of the key; absent: few, or not measured
  *   }
  *
- * Unknown fields are stepped over.
+ * Unknown fields are skipped.
  *
  * All of it is read and written by hand. A request of 100 keys of 12 bytes, a key, and a frame with
  * a value of 100 bytes, instructions and ns:
@@ -36,16 +36,16 @@
  *   answer, read      524   59     1515  179
  *   answer, write     660   82      587   73
  *
- * Answers are streamed: a frame is read as soon as it is whole, and a value is sent as it lies,
+ * Answers are streamed: a frame is read as soon as it is whole, and a value is sent from its item,
  * without a copy.
  *
- * Requests are by hand for their memory. A request waits for its loads, and by hand 1000 keys cost
- * one allocation of 16 KB, since the keys stay in the body. protobuf-c copies them, in 1007
- * allocations of 80 KB at their peak: 48 KB stay, and the 16 KB come on top. It copies the value of
- * a set too, at the receiver and once for every node that is told. And it would write a set in
- * another order than it always had, with ttl_ms behind the value. Time decides nothing: with
- * protobuf-c as the reader the rows forward and many of the benchmark stay within their noise,
- * which is a tenth and more.
+ * Requests are read and written by hand for their memory. A request waits for its loads. By hand
+ * 1000 keys cost one allocation of 16 KB, since the keys stay in the body. protobuf-c copies them,
+ * in 1007 allocations of 80 KB at their peak: 48 KB stay, and the 16 KB come on top. It also copies
+ * the value of a set, at the receiver and once for every node that is told. And it would write the
+ * fields of a set in another order, with ttl_ms behind the value. Time does not matter: with
+ * protobuf-c as the reader, the rows forward and many of the benchmark stay within their noise, a
+ * tenth and more.
  *
  * The figures are those of bench/guard/messages.c, built by gcc 12.2 with -O2: counted by callgrind
  * as `make guard` does, and the median time of five runs of 5 million. `make guard` watches those
@@ -84,7 +84,8 @@ struct batch_request {
     uint64_t ttl_ms;
 };
 
-/* INVAL: malformed, an unknown op, over BATCH_MAX_KEYS, or without what the op needs; NOMEM. */
+/* INVAL: malformed, an unknown op, over BATCH_MAX_KEYS, or without a field that the op needs;
+ * NOMEM. */
 enum err batch_parse(const void *bytes, size_t n, struct batch_request *out, struct error *e);
 void batch_request_deinit(struct batch_request *r);
 
@@ -101,12 +102,12 @@ struct batch_answer {
     double minute_qps; /* 0 when absent */
 };
 
-/* Appends a frame up to its value, which is to follow as it lies (or the whole frame, when there is
- * none): so the bytes of an item need not be copied twice. */
+/* Appends a frame without its value, which the caller sends next (or the whole frame, when there is
+ * no value). So the bytes of an item need not be copied twice. */
 enum err batch_put_answer(struct buf *out, const struct batch_answer *a);
 
-/* Reads the frame at the start of n bytes. Returns its length; 0 when it has not come whole; -1 and
- * e (PEER) when it is malformed, or longer than max bytes. */
+/* Reads the frame at the start of n bytes. Returns its length; 0 when it is not whole yet; -1 and e
+ * (PEER) when it is malformed, or longer than max bytes. */
 long batch_get_answer(const void *bytes, size_t n, size_t max, struct batch_answer *out,
                       struct error *e);
 

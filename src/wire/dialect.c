@@ -7,7 +7,7 @@
 
 #define BIT(x) (1u << (x))
 
-/* Go's HashFn gives 32 bits in the original, 64 in the forks, where a narrower one is widened. */
+/* Go's HashFn returns 32 bits in the original, 64 in the forks, which widen a narrower hash. */
 enum {
     HASHES_32 = BIT(HASH_CRC32) | BIT(HASH_FNV1_32) | BIT(HASH_FNV1A_32),
     HASHES_64 = BIT(HASH_FNV1_64) | BIT(HASH_FNV1A_64) | BIT(HASH_CRC32)
@@ -37,7 +37,7 @@ static const struct dialect_facts facts[DIALECT_COUNT] = {
             .other_methods_get = 1,
             .not_found_status = 404,
             .failed_status = 503,
-            .no_group_status = 500, /* Go says 404, which its callers read as "no such value" */
+            .no_group_status = 500, /* Go answers 404, which its callers read as "no such value" */
             .minute_qps = 1,
             .expire_field = 3,
             .refuses_expired = 1,
@@ -200,7 +200,7 @@ int dialect_status(enum dialect d, enum err code)
     case ERR_NOTFOUND:
         return facts[d].not_found_status;
     case ERR_GETTER:
-    case ERR_PEER: /* one that the getter asked */
+    case ERR_PEER: /* a server that the getter asked */
     case ERR_TOOBIG:
     case ERR_CYCLE:
         return facts[d].failed_status;
@@ -209,10 +209,10 @@ int dialect_status(enum dialect d, enum err code)
     }
 }
 
-/* How texts begin that speak of a node and not of the key, although their status says the opposite:
- * a Go node that lacks the group; Go's ServeMux and our server, which do not know the path, since
- * base_path is another there; modernprogram, whose list of peers is another. Go's own callers take
- * them for the last word. */
+/* The beginnings of answers that say something of the node and not of the key, although their
+ * status says the opposite. They come from a Go node without the group; from Go's ServeMux and our
+ * server, when base_path differs; from modernprogram, when its list of peers differs. Go's own
+ * callers take them for final. */
 static const struct {
     int status;
     const char *text;

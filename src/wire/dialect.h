@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* dialect.h - how the members of the groupcache family differ on the wire: rings, escaping,
- * methods, status codes. What a dialect is made of stands in one table, dialect_facts().
+ * methods, status codes. All that differs is in one table, dialect_facts().
  *
- * The messages themselves: getresponse.h, setrequest.h, getrequest.h, removekeys.h; their times:
- * expire.h. Pure functions, any thread. A cluster speaks one dialect. */
+ * A cluster speaks one dialect. The messages themselves are in getresponse.h, setrequest.h,
+ * getrequest.h and removekeys.h, their times in expire.h. Pure functions, any thread. */
 #ifndef DIALECT_H
 #define DIALECT_H
 
@@ -22,7 +22,7 @@ enum dialect {
     DIALECT_COUNT
 };
 
-/* Headers with which our own nodes say more than the dialect can; Go nodes ignore them. */
+/* Headers of our own nodes, for what the dialect cannot say; Go nodes ignore them. */
 #define HEADER_FROM "X-Groupcache-From" /* request: the asking node's own URL */
 #define HEADER_CODE "X-Groupcache-Code" /* error answer: the code's name */
 #define HEADER_TTL                                                                                 \
@@ -37,8 +37,8 @@ enum dialect {
 
 #define DIALECT_CONTENT_TYPE "application/x-protobuf"
 
-/* What a request asks for. Only a GET has an answer with a body; of the others 200 alone means that
- * it was done, and none is passed on to a third node. */
+/* What a request asks for. Only the answer to a GET has a body. The others were done if the status
+ * is 200. No request is passed on to a third node. */
 enum dialect_verb {
     DIALECT_GET,
     DIALECT_SET,         /* PUT, a SetRequest: keep this value */
@@ -52,32 +52,33 @@ struct dialect_facts {
 
     /* The ring. */
     enum hash_kind hash; /* when the setting names none */
-    unsigned hashes;     /* 1 << enum hash_kind: what a user of the Go library might have chosen */
-    int md5_points;      /* points are named by an MD5 */
-    int bare_peers;      /* peers are "host:port" on the ring, without the scheme */
+    unsigned
+        hashes; /* 1 << enum hash_kind: the hashes that a user of the Go library may have chosen */
+    int md5_points; /* points are named by an MD5 */
+    int bare_peers; /* peers are "host:port" on the ring, without the scheme */
 
     /* Requests. */
     int plus_is_space;     /* a raw '+' in a path is a space */
     unsigned verbs;        /* 1 << enum dialect_verb */
-    int other_methods_get; /* a method that is no verb's is served as GET; else 405 */
+    int other_methods_get; /* a method without a verb is served as GET; else 405 */
     int get_may_have_body; /* a GetRequest */
 
     /* Answers to GET. */
     int not_found_status;  /* the getter says that there is no such value */
     int failed_status;     /* the getter failed: the asking node must not run its own */
-    int no_group_status;   /* nothing is said about the key: the asking node loads it itself */
+    int no_group_status;   /* says nothing about the key: the asking node loads it itself */
     int minute_qps;        /* a GetResponse may have it */
-    unsigned expire_field; /* of a GetResponse, always there; 0: there is none */
-    int refuses_expired;   /* a value that has ended is as good as no answer */
+    unsigned expire_field; /* of a GetResponse, always present; 0: the dialect has none */
+    int refuses_expired;   /* an expired value is treated as no answer */
 };
 
 const struct dialect_facts *dialect_facts(enum dialect d);
 const char *dialect_name(enum dialect d);
 
-/* -1 for a name that is none. */
+/* -1: no such name. */
 int dialect_from_name(const char *name);
 
-/* How a peer is called on the ring: part of its URL, or all of it. */
+/* The name of a peer on the ring: its URL, or a part of it. */
 const char *dialect_ring_name(enum dialect d, const char *url);
 
 /* --- requests --- */
@@ -90,12 +91,12 @@ struct dialect_target {
 
 enum dialect_parse {
     DIALECT_OK,
-    DIALECT_NO_KEY,    /* there is no "group/key": all of it is the group */
+    DIALECT_NO_KEY,    /* there is no key: all of it is the group */
     DIALECT_BAD_ESCAPE /* a percent sign without two hex digits, or a raw control byte */
 };
 
-/* Splits what follows the base path of a request target (query excluded) at its first slash, then
- * decodes each part once. scratch has room for n bytes. */
+/* Splits the rest of a request target, behind the base path and without the query, at its first
+ * slash. Decodes each part once. scratch has room for n bytes. */
 enum dialect_parse dialect_parse(enum dialect d, const char *path, size_t n, char *scratch,
                                  struct dialect_target *out);
 
@@ -106,41 +107,41 @@ enum err dialect_put_target(struct buf *out, const char *group, size_t group_len
 /* Appends the group alone, as a batch is sent to it (batch.h). */
 enum err dialect_put_group(struct buf *out, const char *group, size_t group_len);
 
-/* The target of a DIALECT_REMOVE_KEYS, and whether a POST has it: with any other it is answered
- * with 404 and DIALECT_POST_TEXT. */
+/* The target of a DIALECT_REMOVE_KEYS, and whether a POST has it. A POST to any other target is
+ * answered with 404 and DIALECT_POST_TEXT. */
 enum err dialect_put_remove_keys_target(struct buf *out, const char *group, size_t group_len);
 int dialect_is_remove_keys(const struct dialect_target *t);
 #define DIALECT_POST_TEXT "invalid path for POST method"
 
-/* A hash of what is asked: the group, and the key or the whole body of a batch. It is the same on
- * all nodes, so that the asking one notices an answer that is meant for another request.
- * SipHash-1-3 under a key that is the group's FNV-1a. */
+/* A hash of the request: of the group, and of the key or the whole body of a batch. It is the same
+ * on all nodes, so the asking node notices an answer to another request. SipHash-1-3, with the
+ * group's FNV-1a as the key. */
 uint64_t dialect_request_id(const char *group, size_t group_len, const void *asked, size_t n);
 
-/* Appends it as the header line that a request's answer must have, with its NUL. */
+/* Appends it as the header line that the answer must have, with its NUL. */
 enum err dialect_put_echo(struct buf *out, uint64_t request_id);
 
-/* What a method of HTTP asks for; -1: it is answered with 405 and DIALECT_METHODS_TEXT. */
+/* The verb of an HTTP method; -1: the answer is 405 and DIALECT_METHODS_TEXT. */
 int dialect_verb(enum dialect d, const char *method);
 #define DIALECT_METHODS_TEXT "Only GET, DELETE, PUT, POST are supported"
 
-/* The method to ask with; NULL when the dialect has no such verb. */
+/* The method of a verb; NULL when the dialect has no such verb. */
 const char *dialect_method(enum dialect d, enum dialect_verb verb);
 
 /* --- answers --- */
 
-/* The status with which a peer is told of an error of a load. What says nothing about the key
- * (overload, a deadline, an end) is such that Go's callers load it themselves. */
+/* The status of an error of a load, for a peer. Errors that say nothing about the key (overload, a
+ * deadline, a stop) have a status at which Go's callers load the key themselves. */
 int dialect_status(enum dialect d, enum err code);
 
 /* What the owner's answer to a GET means here. */
 enum dialect_word {
     DIALECT_VALUE,     /* a GetResponse */
-    DIALECT_LAST_WORD, /* an error, for everyone who waits: no getter runs a second time */
-    DIALECT_UNUSABLE   /* as no answer: our getter loads the key */
+    DIALECT_LAST_WORD, /* an error, for all the waiters: no getter runs a second time */
+    DIALECT_UNUSABLE   /* treated as no answer: our getter loads the key */
 };
 
-/* `code_name` is what HEADER_CODE says, NULL without it; text, n: the body. *code is set with
+/* `code_name` is the value of HEADER_CODE, NULL without it; text, n: the body. *code is set with
  * DIALECT_LAST_WORD. */
 enum dialect_word dialect_word(enum dialect d, int status, const char *code_name, const char *text,
                                size_t n, enum err *code);

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* getrequest.h - GetRequest: what modernprogram's clients may put into the body of a GET.
+/* getrequest.h - GetRequest: the body that modernprogram's clients may send with a GET.
  *
- * They send it when their caller gave one of two texts for the getter. Group and key are in the
- * path too, and count there; the texts are not used. So a message is only judged, by protobuf-c
- * (pbc.h).
+ * They send it when their caller gave a text for the getter, ctx1 or ctx2. Group and key are taken
+ * from the path, and the texts are not used. So a message is only checked, by protobuf-c (pbc.h).
  *
  * Pure functions, any thread. */
 #ifndef GETREQUEST_H
@@ -13,8 +12,8 @@
 
 #include "base/err.h"
 
-/* ERR_INVAL for bytes that are no such message, lack one of group, key, ctx1 and ctx2, or have more
- * than PBC_MAX_SPARE fields beside; ERR_NOMEM. */
+/* ERR_INVAL: the bytes are no such message, lack group, key, ctx1 or ctx2, or have more than
+ * PBC_MAX_SPARE other fields. ERR_NOMEM. */
 enum err getrequest_check(const void *bytes, size_t n, struct error *e);
 
 #endif

@@ -6,10 +6,10 @@
 enum {
     FIELD_VALUE = 1,
     FIELD_SECOND = 2, /* a double: minute_qps; a varint: modernprogram's expire */
-    FIELD_EXPIRE = 3  /* everybody else's */
+    FIELD_EXPIRE = 3  /* the other forks' expire */
 };
 
-/* Of several the last one counts. */
+/* When a field is repeated, the last one counts. */
 static void take_field(const struct pb_field *f, struct getresponse *out)
 {
     if (f->number == FIELD_VALUE && f->type == PB_BYTES) {

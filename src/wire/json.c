@@ -10,7 +10,7 @@ static int at_one_of(const struct json *j, const char *set)
     return j->at < j->end && *j->at && strchr(set, *j->at);
 }
 
-static void skip_space(struct json *j)
+void json_space(struct json *j)
 {
     while (at_one_of(j, " \t\r\n"))
         j->at++;
@@ -18,17 +18,17 @@ static void skip_space(struct json *j)
 
 int json_char(struct json *j, char c)
 {
-    skip_space(j);
+    json_space(j);
     if (j->at == j->end || *j->at != c)
         return 0;
     j->at++;
-    skip_space(j);
+    json_space(j);
     return 1;
 }
 
 /* --- strings --- */
 
-/* Four hex digits; -1 when they are not there. */
+/* The number of four hex digits; -1: there are none. */
 static long get_hex(struct json *j)
 {
     static const char digits[] = "0123456789abcdef0123456789ABCDEF";
@@ -54,7 +54,7 @@ static void put_utf8(struct buf *out, uint32_t c)
     buf_put(out, s, n);
 }
 
-/* The second half of a surrogate pair, escape and all; -1 when it does not stand here. */
+/* The second half of a surrogate pair, with its escape; -1: it is not here. */
 static long get_low_half(struct json *j)
 {
     long c;
@@ -66,7 +66,7 @@ static long get_low_half(struct json *j)
     return c >= 0xdc00 && c < 0xe000 ? c : -1;
 }
 
-/* What stands behind "\u". */
+/* Reads the text behind "\u". */
 static int get_unicode(struct json *j, struct buf *out)
 {
     const char *escape = j->at - 2;
@@ -87,7 +87,7 @@ static int get_unicode(struct json *j, struct buf *out)
     return 1;
 }
 
-/* What stands behind a backslash. */
+/* Reads the text behind a backslash. */
 static int get_escape(struct json *j, struct buf *out)
 {
     static const char names[] = "\"\\/bfnrtu", means[] = "\"\\/\b\f\n\r\t";
@@ -106,7 +106,7 @@ int json_text(struct json *j, struct buf *out)
 {
     const char *run;
 
-    skip_space(j);
+    json_space(j);
     if (!at_one_of(j, "\""))
         return 0;
     for (j->at++;;) {
@@ -122,15 +122,15 @@ int json_text(struct json *j, struct buf *out)
         if (!get_escape(j, out))
             return 0;
     }
-    skip_space(j);
+    json_space(j);
     return 1;
 }
 
-/* --- values that nobody wants --- */
+/* --- values that are skipped --- */
 
 static int skip_value(struct json *j, struct buf *nowhere, int depth);
 
-/* What is in an array or an object, up to its closing bracket. */
+/* Skips the members of an array or an object, with its closing bracket. */
 static int skip_list(struct json *j, struct buf *nowhere, char close, int depth)
 {
     if (depth == JSON_MAX_DEPTH)
@@ -150,7 +150,7 @@ static int skip_value(struct json *j, struct buf *nowhere, int depth)
 {
     const char *from;
 
-    skip_space(j);
+    json_space(j);
     if (at_one_of(j, "\""))
         return json_text(j, nowhere);
     if (json_char(j, '{'))
@@ -162,7 +162,7 @@ static int skip_value(struct json *j, struct buf *nowhere, int depth)
         j->at++;
     if (j->at == from)
         return 0;
-    skip_space(j);
+    json_space(j);
     return 1;
 }
 
@@ -172,7 +172,7 @@ int json_skip(struct json *j)
     int ok;
 
     buf_init(&nowhere, 1);
-    nowhere.failed = ERR_TOOBIG; /* so nothing is kept */
+    nowhere.failed = ERR_TOOBIG; /* so appends do nothing */
     ok = skip_value(j, &nowhere, 0);
     buf_deinit(&nowhere);
     return ok;

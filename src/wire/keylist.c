@@ -25,7 +25,7 @@ static enum err add_key(struct keylist *ks, size_t *room, const char *bytes, siz
     return ERR_OK;
 }
 
-/* Says why the reader, which stands at the place, has found no string. */
+/* Fills e: why the reader found no string at its place. */
 static enum err no_text(const struct json *j, const char *json, size_t nth, struct error *e)
 {
     size_t at = (size_t)(j->at - json);
@@ -33,7 +33,8 @@ static enum err no_text(const struct json *j, const char *json, size_t nth, stru
     if (j->flaw)
         return error_set(e, ERR_INVAL, "key %zu of the list has %s: see byte %zu of the body", nth,
                          j->flaw, at);
-    return error_set(e, ERR_INVAL, "the body is no JSON list of strings: see its byte %zu", at);
+    return error_set(e, ERR_INVAL,
+                     "the body is not a JSON list of strings: see byte %zu of the body", at);
 }
 
 /* The strings up to the closing bracket. */
@@ -74,15 +75,15 @@ enum err keylist_decode(const char *json, size_t n, size_t max, size_t max_key_b
 
     memset(out, 0, sizeof(*out));
     buf_init(&out->bytes, 0);
-    /* A string says no more bytes than it has: so the buffer never moves under the keys. */
+    /* A string's text is never longer than its JSON, so the buffer never moves under the keys. */
     if (buf_reserve(&out->bytes, n + 1))
         return error_set(e, ERR_NOMEM, "no memory for a list of %zu bytes", n);
     if (!json_char(&j, '['))
-        return error_set(e, ERR_INVAL, "the body is no JSON list of strings");
+        return error_set(e, ERR_INVAL, "the body is not a JSON list of strings");
     if (get_keys(&j, json, max, max_key_bytes, out, e))
         return e->code;
     if (j.at != j.end)
-        return error_set(e, ERR_INVAL, "something follows the list: see byte %zu of the body",
+        return error_set(e, ERR_INVAL, "there is text behind the list: see byte %zu of the body",
                          (size_t)(j.at - json));
     return ERR_OK;
 }

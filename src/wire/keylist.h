@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* keylist.h - a client's question about many keys of a group, and its answer, both JSON.
+/* keylist.h - a client's list of keys of a group, and the answer, both JSON.
  *
  *   ["a", "b", "c"]
  *
@@ -7,10 +7,11 @@
  *               {"key":"b","base64":"AAE=","source":"local"},
  *               {"key":"c","error":"group g: not found","code":"NOTFOUND"}]}
  *
- * JSON is text: a key is the UTF-8 of its string, so keys that are no UTF-8 cannot be asked for. A
- * string that is none is refused, never mended, since two keys could become one: raw bytes that
- * are not UTF-8 (overlong forms and encoded surrogates too), and an escape of half a surrogate
- * pair. "\u0000" is a byte like others. A value that is no text (utf8_is_text()) travels as base64.
+ * JSON is text: a key is the UTF-8 of its string, so a key that is not UTF-8 cannot be in a list.
+ * Wrong text is refused and never repaired, since two keys could become one. Wrong are raw bytes
+ * that are not UTF-8 (overlong forms and encoded surrogates too), and an escape of half a surrogate
+ * pair. "\u0000" is a byte like others. A value that is not text (utf8_is_text()) is sent as
+ * base64.
  *
  * Pure functions, any thread. */
 #ifndef KEYLIST_H
@@ -28,8 +29,8 @@ struct keylist {
     struct buf bytes;
 };
 
-/* INVAL: not such a list, over max keys, or a key over max_key_bytes; NOMEM. Whatever it returns,
- * keylist_deinit() is due. */
+/* INVAL: not such a list, over max keys, or a key over max_key_bytes; NOMEM. keylist_deinit() must
+ * follow in any case. */
 enum err keylist_decode(const char *json, size_t n, size_t max, size_t max_key_bytes,
                         struct keylist *out, struct error *e);
 void keylist_deinit(struct keylist *ks);

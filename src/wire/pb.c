@@ -16,7 +16,7 @@ size_t pb_offset(const struct pb *pb, const void *bytes)
     return (size_t)(pb->at - (const unsigned char *)bytes);
 }
 
-/* 0 when the input ends in it or it is longer than ten bytes. */
+/* 0: the input ends inside of it, or it is longer than ten bytes. */
 static int get_varint(struct pb *pb, uint64_t *out)
 {
     unsigned shift;
@@ -56,7 +56,7 @@ static int get_content(struct pb *pb, struct pb_field *f)
         return get_varint(pb, &n) && take(pb, f, n);
     case PB_FIXED32:
         return take(pb, f, 4);
-    default: /* groups and what is none of protobuf's */
+    default: /* groups, and wire types that protobuf does not have */
         return 0;
     }
 }
@@ -105,7 +105,7 @@ void pb_write_double(char out[8], double value)
         out[i] = (char)(bits >> 8 * i);
 }
 
-/* What stands before a field's bytes; all of a varint. */
+/* Writes the bytes before a field's own: tag and length, or tag and varint. */
 static size_t write_head(char out[2 * PB_VARINT_MAX], const struct pb_field *f)
 {
     size_t n = pb_write_varint(out, (uint64_t)f->number << 3 | f->type);

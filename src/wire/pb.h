@@ -2,9 +2,9 @@
 /* pb.h - protobuf's wire format: the fields of a message, one after another, read without
  * allocating and written into a buf.
  *
- * The reader is told of every field, with its wire type, and takes what it knows, as Go does.
- * Groups, which no message of the family has, are refused. Messages that are not hot are only
- * walked with it, before protobuf-c reads them (pbc.h).
+ * pb_next() returns every field with its wire type, and the caller uses the fields that it knows,
+ * as Go does. Groups are refused; no message of the family has them. Messages that are not hot are
+ * only checked with it, before protobuf-c reads them (pbc.h).
  *
  * Pure functions, any thread. */
 #ifndef PB_H
@@ -19,7 +19,7 @@ enum pb_type { PB_VARINT = 0, PB_FIXED64 = 1, PB_BYTES = 2, PB_FIXED32 = 5 };
 
 enum { PB_VARINT_MAX = 10 /* bytes of a varint */ };
 
-/* What is left of a message. */
+/* The unread rest of a message. */
 struct pb {
     const unsigned char *at, *end;
 };
@@ -29,7 +29,7 @@ struct pb_field {
     enum pb_type type;
     uint64_t varint; /* PB_VARINT */
     const char
-        *bytes; /* PB_BYTES: borrows the message, not NULL; PB_FIXED64, PB_FIXED32 likewise */
+        *bytes; /* PB_BYTES: borrows the message, not NULL; also of PB_FIXED64 and PB_FIXED32 */
     size_t len;
 };
 
@@ -39,10 +39,10 @@ void pb_init(struct pb *pb, const void *bytes, size_t n);
  * nothing more can be read. */
 int pb_next(struct pb *pb, struct pb_field *f);
 
-/* Where the reader stands, counted from the message's start. */
+/* The reader's place, from the message's start. */
 size_t pb_offset(const struct pb *pb, const void *bytes);
 
-/* The length of a field as it is written here: with a tag and a length as short as can be. */
+/* The length of a field as it is written here: with the shortest tag and length. */
 size_t pb_field_size(const struct pb_field *f);
 
 /* Append a field. A failed append shows in out->failed. */

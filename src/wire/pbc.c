@@ -7,11 +7,11 @@
 #include "base/mem.h"
 #include "wire/pb.h"
 
-/* What the walk has found of a message. */
+/* The fields that the walk has found in a message. */
 struct walk {
     const ProtobufCMessageDescriptor *descriptor;
-    struct pb_field last[PBC_MAX_FIELDS]; /* as the descriptor has them; number 0: not there */
-    size_t spare;                         /* fields that protobuf-c is not to see */
+    struct pb_field last[PBC_MAX_FIELDS]; /* in the descriptor's order; number 0: absent */
+    size_t spare;                         /* fields that are kept from protobuf-c */
 };
 
 /* --- the walk --- */
@@ -36,7 +36,7 @@ static void take_field(struct walk *w, const struct pb_field *f)
     *last = *f;
 }
 
-/* The name of a required field that is not there, or NULL. */
+/* The name of a required field that is absent, or NULL. */
 static const char *lacking(const struct walk *w)
 {
     unsigned i;
@@ -70,7 +70,8 @@ static enum err walk(struct walk *w, const char *name, const void *bytes, size_t
 
 /* --- the block --- */
 
-/* What is left of it. The generated struct comes first in it, so that it is freed as the block. */
+/* The unused rest of the block. The generated struct is the first thing in the block, so freeing
+ * the struct frees the block. */
 struct block {
     char *at, *end;
 };
@@ -98,7 +99,7 @@ static void give_no_memory(void *arg, void *p)
     (void)arg, (void)p;
 }
 
-/* How much protobuf-c takes for what the walk has found. */
+/* The bytes that protobuf-c allocates for the fields that the walk has found. */
 static size_t block_size(const struct walk *w)
 {
     size_t n = aligned(w->descriptor->sizeof_message);
@@ -109,7 +110,7 @@ static size_t block_size(const struct walk *w)
     return n;
 }
 
-/* protobuf-c allocates the struct before all else. */
+/* protobuf-c allocates the struct first. */
 static void *unpack(const struct walk *w, const char *name, const void *bytes, size_t n,
                     struct error *e)
 {
@@ -133,7 +134,7 @@ static void *unpack(const struct walk *w, const char *name, const void *bytes, s
 
 /* --- reading --- */
 
-/* The length of the message without what it has to spare, as short as it can be written. */
+/* The length of the message without the spare fields, in its shortest form. */
 static size_t needed(const struct walk *w)
 {
     size_t n = 0;

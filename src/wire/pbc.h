@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* pbc.h - messages that protobuf-c's generated code reads and writes, behind pb's walk.
+/* pbc.h - messages that protobuf-c's generated code reads and writes, after a walk with pb.
  *
- * Left alone, protobuf-c keeps every unknown field in an allocation of its own: a megabyte of
- * two-byte fields costs forty-four. It also refuses messages that Go takes: those in which a known
- * field has another wire type, and those with a tag or a length of more than five bytes.
+ * By itself protobuf-c keeps every unknown field in an allocation of its own: 1 MB of two-byte
+ * fields costs 44 MB. It also refuses messages that Go accepts: if a known field has another wire
+ * type, or a tag or a length has more than five bytes.
  *
- * So the walk looks at the message first. It refuses what is malformed, what lacks a required
- * field, and what has more than PBC_MAX_SPARE fields that the message does not need. A message that
- * has something to spare is written anew, without it. protobuf-c then sees each known field at most
- * once, and all that it makes of them lies in one block of a size that is known before: the
- * message's own bytes and a few hundred more.
+ * So the walk reads the message first. It refuses a message that is malformed, lacks a required
+ * field, or has more than PBC_MAX_SPARE spare fields. A message with spare fields is written anew
+ * without them. So protobuf-c sees each known field at most once. Its allocations all lie in one
+ * block, whose size is known before: the message's own bytes and a few hundred more.
  *
- * This is for messages that are not hot. Their fields are single, of a varint or bytes, at most
- * PBC_MAX_FIELDS of them. getresponse.h and batch.h say why theirs are read by hand.
+ * This is for messages that are not hot. They have at most PBC_MAX_FIELDS fields, none repeated,
+ * each a varint or bytes. getresponse.h and batch.h say why their messages are read by hand.
  *
  * Pure functions, any thread. */
 #ifndef PBC_H
@@ -28,12 +27,13 @@ struct ProtobufCMessageDescriptor;
 
 enum {
     PBC_MAX_FIELDS = 8, /* of a descriptor */
-    PBC_MAX_SPARE = 64  /* fields of other numbers or wire types, and all but the last of one */
+    PBC_MAX_SPARE =
+        64 /* spare fields: of other numbers or wire types, and repeated ones but the last */
 };
 
-/* Reads a message. `name` is what an error calls it. Returns the generated struct, which the caller
- * frees with mem_free() and which borrows nothing; an empty bytes field has NULL in it. Of several
- * fields of one number the last counts. NULL and e: INVAL, or NOMEM. */
+/* Reads a message. `name` is its name in errors. Returns the generated struct, which borrows
+ * nothing; the caller frees it with mem_free(). An empty bytes field is NULL. When a field is
+ * repeated, the last one counts. NULL and e: INVAL or NOMEM. */
 void *pbc_unpack(const struct ProtobufCMessageDescriptor *d, const char *name, const void *bytes,
                  size_t n, struct error *e);
 

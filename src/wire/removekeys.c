@@ -13,7 +13,8 @@ int removekeys_can_say(const char *bytes, size_t n)
     return utf8_valid(bytes, n);
 }
 
-/* As Go's encoder: what could end a script element, and line ends of JavaScript, are escaped. */
+/* As Go's encoder does, escapes bytes that could end a script element, and JavaScript's line ends.
+ */
 static void put_text(struct buf *out, const char *bytes, size_t n)
 {
     static const char *const line_ends[] = {"\xe2\x80\xa8", "\xe2\x80\xa9"};
@@ -66,7 +67,7 @@ static enum err put_key(struct json *j, struct buf *keys)
 {
     size_t at = keys->len, len = 0;
 
-    buf_put(keys, &len, sizeof(len)); /* filled in when it is known */
+    buf_put(keys, &len, sizeof(len)); /* the length is filled in later */
     if (!json_text(j, keys))
         return ERR_INVAL;
     if (keys->failed)
@@ -92,7 +93,7 @@ static enum err put_keys(struct json *j, struct buf *keys)
     return json_char(j, ']') ? ERR_OK : ERR_INVAL;
 }
 
-/* A member of the object: its name and what it is. Of several "keys" the last counts. */
+/* Reads a member of the object: name and value. When "keys" is repeated, the last one counts. */
 static enum err get_member(struct json *j, struct buf *keys, size_t first)
 {
     static const char name[] = "keys";

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- A cqueues controller in a worker VM. A getter is run by a coroutine of the controller, its
--- carrier, which polls for what the getter polls for.
+-- groupcache.loop.cqueues: a cqueues controller in a worker VM. A coroutine of the controller, its
+-- carrier, runs a getter, and polls for the same things as the getter.
 
 local core = require "groupcache.core"
 local strands = require "groupcache.loop.strands"
@@ -19,13 +19,14 @@ local MAX_ERRORS = 1000 -- of one step: each ends a coroutine
 
 local queue = cqueues.new()
 
--- Of a strand: what wakes its carrier when it is gone. Of a carrier: its strand.
+-- Of a strand: the condition that wakes its carrier when the strand has ended. Of a carrier: its
+-- strand.
 local parked = {}
 local carried = setmetatable({}, { __mode = "k" })
 
--- --- coroutines that are no getter's ---
+-- --- coroutines outside of getters ---
 
--- What cqueues does with one that throws or yields something else would end the step for all.
+-- A coroutine that throws, or yields something else, would end cqueues' step for all.
 local function outsider(co, ok, first, ...)
   if not ok or coroutine.status(co) == "dead" then
     return
@@ -68,7 +69,7 @@ end
 local function polls(strand, first, ...)
   if first ~= POLL then
     return strands.stray(strand)
-  elseif is_all_nil(...) then -- lets the others run, and goes on
+  elseif is_all_nil(...) then -- lets other coroutines run, then goes on
     return carry(strand, yield(POLL))
   end
   local gone = condition.new()

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- libuv's loop in a worker VM. A getter is any coroutine: it starts something, yields, and the
+-- groupcache.loop.luv: libuv's loop in a worker VM. A getter starts something and yields, and the
 -- callback resumes it.
 
 local core = require "groupcache.core"
@@ -11,7 +11,7 @@ if not found then
     .. "(%s)"):format(uv:match "[^\n]*"), 0)
 end
 
--- luv ends the process when a callback throws, unless it is given another way to call them.
+-- luv ends the process when a callback throws, unless it has another function to call callbacks.
 local ffi = require "ffi"
 pcall(ffi.cdef, "void luv_set_callback(void *, int (*)(void *, int, int, int));")
 local path = package.searchpath("luv", package.cpath)
@@ -42,29 +42,31 @@ end)
 
 function luv.go(strand, co)
   strands.know(strand, co)
-  uv.update_time() -- others may have computed since, and a timer counts from the loop's time
-  return core.run(strand) -- no frame of ours holds the coroutine, should it run out of memory
+  uv.update_time() -- other code may have computed since, and timers count from the loop's time
+  return core.run(strand) -- so that no frame of ours holds the coroutine if it runs out of memory
 end
 
 function luv.step()
   run "nowait"
 end
 
--- The timeout of a loop with nothing in it, or nothing but what was unref'd, is 0: the VM looks for
--- that once a second.
+-- The timeout of a loop with no handles, or only unref'd ones, is 0: the VM then looks once a
+-- second.
 function luv.poll()
   uv.update_time()
   local ms = uv.loop_alive() and uv.backend_timeout() or -1
   return uv.backend_fd(), ms >= 0 and ms / 1000 or nil
 end
 
--- Closing is a matter of some rounds, and waits for what runs in libuv's threads.
+-- Closing takes some rounds, and waits for what runs in libuv's threads. The function that walks is a
+-- callback of the loop, too: only behind it are there no others.
 function luv.close()
   uv.walk(function(handle)
     if not handle:is_closing() then
       handle:close()
     end
   end)
+  core.loop_let_go()
   run "default"
   stop_loop()
 end

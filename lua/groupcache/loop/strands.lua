@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
--- Getters and what they spawn as coroutines of another event loop: strands. Each waits by itself,
--- for the ops of this API or for what the loop has, and the loop goes on with it.
+-- groupcache.loop.strands: getters, and the functions that they spawn, as coroutines of another
+-- event loop. Each strand waits by itself, for ops or for things of the loop, and the loop resumes
+-- it.
 
 local core = require "groupcache.core"
 local guard = require "groupcache.guard"
@@ -17,7 +18,7 @@ local task_of = setmetatable({}, weak)
 local strand_of = setmetatable({}, weak)
 local waits_for = setmetatable({}, weak)
 
--- The loop's: what becomes of a strand that yielded to it, and of coroutine.resume(strand).
+-- The loop's functions: for a strand that yielded to the loop, and for coroutine.resume(strand).
 local yielded, resumed
 
 local function settle(task, ok, ...)
@@ -28,7 +29,7 @@ local function settle(task, ok, ...)
   end
 end
 
--- As coroutine.resume(): a strand that is not parked, or gone, cannot be resumed.
+-- As coroutine.resume(): a strand that is not parked, or has ended, cannot be resumed.
 local function resume(co, ...)
   local strand = strand_of[co]
   local state = core.strand_state(strand)
@@ -44,7 +45,7 @@ function strands.know(strand, co)
   strand_of[co], resumers[co] = strand, resume
 end
 
---- The loop does not know what the strand yielded: its task fails, or its getter.
+--- The loop does not know the values that the strand yielded: its task or getter fails.
 function strands.stray(strand)
   local task = task_of[strand]
   if task then
@@ -85,9 +86,9 @@ local function join(task)
   waits_for[me] = nil
 end
 
---- Has getters wait in this way from now on.
--- @param loop_yielded(strand, parked, ...) what core.run() returned of a strand that another ran
--- @param loop_resumed(strand, ...) as coroutine.resume(): goes on with one that is parked
+--- Lets getters wait in this way from now on.
+-- @param loop_yielded(strand, parked, ...) gets what core.run() returned for another strand
+-- @param loop_resumed(strand, ...) as coroutine.resume(): resumes a parked strand
 function strands.use(loop_yielded, loop_resumed)
   yielded, resumed = loop_yielded, loop_resumed
   wait.await, wait.spawn, wait.join = core.await, spawn, join

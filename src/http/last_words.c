@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+#include "http/last_words.h"
+
+#include <microhttpd.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/log.h"
+
+/* Whose request libmicrohttpd is at work on, since it called us about it last. */
+static _Thread_local struct last_words *asking;
+
+static _Thread_local struct list under_way; /* of last_words; not yet made while next is NULL */
+
+void last_words_init(struct last_words *w, struct MHD_Connection *c)
+{
+    list_init(&w->link);
+    w->connection = c;
+    w->fd = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+}
+
+void last_words_may_come(struct last_words *w)
+{
+    if (!under_way.next)
+        list_init(&under_way);
+    list_del(&w->link);
+    list_push_front(&under_way, &w->link);
+}
+
+void last_words_spare(struct last_words *w)
+{
+    if (!list_empty(&w->link)) {
+        list_del(&w->link);
+        list_init(&w->link);
+    }
+    asking = w;
+}
+
+struct words {
+    int status;
+    const char *reason, *code, *text;
+};
+
+static const struct words all[] = {
+    {400, "Bad Request", "INVAL", "the request cannot be read"},
+    {413, "Content Too Large", "TOOBIG", "the Content-Length is too large to count"},
+    {414, "URI Too Long", "TOOBIG", "the target of the request is too long"},
+    {431, "Request Header Fields Too Large", "TOOBIG", "the headers of the request are too large"},
+    {505, "HTTP Version Not Supported", "INVAL", "the version is not HTTP/1.1 or HTTP/1.0"},
+};
+
+static const struct words *words_for(int status)
+{
+    size_t i;
+
+    for (i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+        if (all[i].status == status)
+            return &all[i];
+    return NULL;
+}
+
+/* Writes the answer past libmicrohttpd, and sees to it that nothing follows. */
+static void say(struct last_words *w, const struct words *what)
+{
+    char body[160], out[400];
+    int n = snprintf(body, sizeof(body), "{\"error\":\"%s\",\"code\":\"%s\"}\n", what->text,
+                     what->code);
+
+    n = snprintf(out, sizeof(out),
+                 "HTTP/1.1 %d %s\r\nConnection: close\r\nContent-Type: application/json\r\n"
+                 "Content-Length: %d\r\n\r\n%s",
+                 what->status, what->reason, n, body);
+    last_words_spare(w);
+    log_debug("server", "refused a request", "status=%d code=%s error=\"%s\"", what->status,
+              what->code, what->text);
+    if (send(w->fd, out, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT) == n)
+        shutdown(w->fd, SHUT_WR);
+}
+
+/* Whose head has ended, of those under way: libmicrohttpd tells its size from then on. */
+static struct last_words *with_whole_head(void)
+{
+    struct list *l;
+
+    for (l = under_way.next; l != &under_way; l = l->next) {
+        struct last_words *w = list_entry(l, struct last_words, link);
+
+        if (MHD_get_connection_info(w->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE))
+            return w;
+    }
+    return NULL;
+}
+
+/* The only one, or NULL. */
+static struct last_words *only_one(void)
+{
+    struct list *l = under_way.next;
+
+    return l->next == &under_way ? list_entry(l, struct last_words, link) : NULL;
+}
+
+void last_words_heard(const char *log_text)
+{
+    const struct words *what;
+    struct last_words *w;
+    int status;
+
+    if (asking && strstr(log_text, "failed to create response header"))
+        say(asking, words_for(431)); /* ours does not fit beside its request */
+    if (!under_way.next || list_empty(&under_way) ||
+        sscanf(log_text, "Error processing request (HTTP response code is %d", &status) != 1)
+        return;
+    what = words_for(status);
+    w = with_whole_head();
+    if (!w)
+        w = only_one(); /* of several, nobody knows which: libmicrohttpd answers */
+    if (what && w)
+        say(w, what);
+}
+
+void last_words_closed(struct last_words *w)
+{
+    list_del(&w->link);
+    if (asking == w)
+        asking = NULL;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/* inflate.h - decodes the body of an answer that came with Content-Encoding: gzip or deflate.
+ *
+ * libcurl can decode, too, but takes a body that is cut short for a whole one, and refuses a second
+ * member of gzip (RFC 1952 allows any number). zlib's header is for inflate.c alone.
+ *
+ * One thread at a time. */
+#ifndef INFLATE_H
+#define INFLATE_H
+
+#include <stddef.h>
+
+#include "base/buf.h"
+
+enum inflate_coding { INFLATE_GZIP, INFLATE_DEFLATE };
+
+struct inflate;
+
+/* NULL: no memory. */
+struct inflate *inflate_new(enum inflate_coding coding);
+void inflate_free(struct inflate *d); /* NULL is fine */
+
+/* Takes the next bytes of the body and appends what they say: never beyond the bound of the buffer,
+ * which has failed then. Returns NULL, or what is wrong with them, a literal. */
+const char *inflate_put(struct inflate *d, const char *bytes, size_t n, struct buf *out);
+
+/* Whether the body may end here. */
+int inflate_is_whole(const struct inflate *d);
+
+#endif
