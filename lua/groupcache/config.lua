@@ -80,7 +80,7 @@ local function from_text(rule, text)
     local known = { yes = true, no = false, ["true"] = true, ["false"] = false, ["1"] = true,
       ["0"] = false }
     return known[text:lower()]
-  elseif rule.kind == "integer" then
+  elseif rule.kind == "integer" or rule.kind == "duration" then
     return tonumber(text) or text
   end
   return text
@@ -324,30 +324,34 @@ local function advise(err)
   if not module then
     return err
   end
-  return ("%s\nmodules for LuaJIT are those of Lua 5.1: luarocks --lua-version=5.1 install %s"):format(
-    err, module)
+  return ("%s\nmodules for LuaJIT are those of Lua 5.1: luarocks --lua-version=5.1 install %s")
+    :format(err, module)
 end
 
--- What flags and the environment say of vm_bytes, before the script can say more.
-local function script_bytes(flags)
+-- What the script may take: what is known of vm_bytes before it can say more. At a reload that is
+-- what the node has.
+local function script_bytes(flags, old)
+  if old then
+    return old.vm_bytes
+  end
   local environment = from_environment()
   local given = flags.vm_bytes or (environment and environment.vm_bytes)
   return given and options.value(config.SETTINGS.vm_bytes, given) or MAX_SCRIPT_BYTES
 end
 
 --- Runs the script in a VM of its own and settles the settings of a node made from it.
--- @param loop the event loop of the node that is to take the script; nil: what the settings say
+-- @param old the settings of the node that is to take it, or nil
 -- @return the script, complete settings; or nil, message, code
-function config.prepare(path, flags, loop)
+function config.prepare(path, flags, old)
   local folder = core.folder_of(path)
   local lua_path = with_folder(package.path, folder, { "?.lua", "?/init.lua" })
   local lua_cpath = with_folder(package.cpath, folder, { "?.so" })
-  local script, err = core.script(path, lua_path, lua_cpath, script_bytes(flags))
+  local script, err = core.script(path, lua_path, lua_cpath, script_bytes(flags, old))
   if not script then
     return nil, advise(err)
   end
   local settings
-  settings, err = settle(script, path, flags, loop)
+  settings, err = settle(script, path, flags, old and old.loop)
   if not settings then
     script:close() -- a whole VM, which looks like a few bytes to the collector
     return nil, err

@@ -102,9 +102,60 @@ function load(source, ...) -- luacheck: ignore 121
   return native_load(table.concat(parts), name == nil and "=(load)" or name, select(2, ...))
 end
 
--- A load that a stop or an error has left leaves a mark in package.loaded, by which LuaJIT takes
--- the module for one that is being loaded, in this VM for ever. What nobody loads any more is
--- loaded anew.
+-- LuaJIT's own say nothing of how a command ended: these have the results of Lua 5.2.
+local native_open, native_close = io.open, getmetatable(io.stdout).__index.close
+local children = setmetatable({}, { __mode = "k" }) -- file -> whom its close has to wait for
+
+local function ended(how, code)
+  return (how == "exit" and code == 0) or nil, how, code
+end
+
+function os.execute(command) -- luacheck: ignore 122
+  if command == nil then
+    return true
+  end
+  return ended(core.execute(command))
+end
+
+function io.popen(command, mode) -- luacheck: ignore 122
+  if type(command) ~= "string" then
+    error(("bad argument #1 to 'popen' (string expected, got %s)"):format(type(command)), 2)
+  end
+  if mode ~= nil and mode ~= "r" and mode ~= "w" then
+    error("bad argument #2 to 'popen' (invalid mode)", 2)
+  end
+  local file, err, code = native_open("/dev/null", mode or "r")
+  if not file then
+    return nil, err, code
+  end
+  local child
+  child, err, code = core.popen(file, command, mode or "r")
+  if not child then
+    native_close(file)
+    return nil, command .. ": " .. err, code
+  end
+  children[file] = child
+  return file
+end
+
+local function close(file)
+  local child = children[file]
+  if not child then
+    return native_close(file)
+  end
+  children[file] = nil
+  native_close(file)
+  return ended(core.wait_child(child))
+end
+
+getmetatable(io.stdout).__index.close = close
+
+function io.close(file) -- luacheck: ignore 122
+  return close(file == nil and io.output() or file)
+end
+
+-- A load that a stop or an error has left leaves a mark in package.loaded, by which LuaJIT takes the
+-- module for one that is being loaded, in this VM for ever. What nobody loads any more is loaded anew.
 local native_require, loaded = require, package.loaded
 local MARK -- whose type depends on the LuaJIT
 local probe = "a module that is being loaded"

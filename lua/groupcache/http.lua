@@ -3,7 +3,7 @@
 -- the other getters of its VM run.
 
 local core = require "groupcache.core"
-local options = require "groupcache.options"
+local units = require "groupcache.options"
 local wait = require "groupcache.wait"
 
 local http = {}
@@ -55,7 +55,7 @@ function http.request(request)
   end
   local copy = {}
   for name, value in pairs(request) do
-    copy[name] = DURATIONS[name] and type(value) == "string" and options.seconds(value) or value
+    copy[name] = DURATIONS[name] and type(value) == "string" and units.seconds(value) or value
   end
   local wrong, lines = check(copy), nil
   if not wrong then

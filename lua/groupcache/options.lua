@@ -33,11 +33,11 @@ local function size(value)
   return value
 end
 
-local TIMES = { [""] = 1000, ms = 1, s = 1000, m = 60e3, h = 3600e3, d = 86400e3 }
+local TIMES = { ms = 1, s = 1000, m = 60e3, h = 3600e3, d = 86400e3 }
 
 -- Milliseconds, of a text such as "250ms" or "1.5h"; nil for any other.
 local function milliseconds(text)
-  local number, unit = text:match("^%s*(%d+%.?%d*)%s*(%a*)%s*$")
+  local number, unit = text:match("^%s*(%d+%.?%d*)%s*(%a+)%s*$")
   local factor = number and TIMES[unit:lower()]
   return factor and tonumber(number) * factor
 end
@@ -146,8 +146,8 @@ local function quote(name)
 end
 
 --- The seconds that a text such as "250ms" says, or nil.
-function options.seconds(text)
-  local ms = milliseconds(text)
+function options.seconds(duration_text)
+  local ms = milliseconds(duration_text)
   return ms and ms / 1000
 end
 

@@ -21,7 +21,7 @@ end
 -- @param old the settings it was started with
 -- @return true; or nil, message, code, and nothing has changed
 return function(raw, path, flags, old)
-  local script, settings = config.prepare(path, flags, old.loop)
+  local script, settings = config.prepare(path, flags, old)
   if not script then
     return nil, settings, "INVAL"
   end

@@ -97,8 +97,8 @@ describe("an unknown name in a script", function()
 
   it("is named with all else that is wrong, in order", function()
     for _ = 1, 5 do
-      assert.equal('max_loads is 0, and must be a whole number from 1 to 16384; unknown option "a"; '
-        .. 'unknown option "b"; unknown option "tll", the nearest is "ttl"',
+      assert.equal('max_loads is 0, and must be a whole number from 1 to 16384; '
+        .. 'unknown option "a"; unknown option "b"; unknown option "tll", the nearest is "ttl"',
         of_group "tll = 1, b = 2, a = 3, max_loads = 0")
       assert.equal('jit is 5, and must be a boolean; unknown option "a"; unknown option "b"',
         of_node "b = 1, a = 2, jit = 5")

@@ -487,7 +487,7 @@ describe("SIGHUP", function()
         ]] .. simple "two", "third time unlucky" },
       { "is bytecode", "\27LJ\2", "bytecode" },
       { "uses up its memory", "local t = {} for i = 1, 1e9 do t[i] = { i } end",
-        "needs more memory than vm_bytes allows" },
+        "not enough memory" },
       { "ends the process", "os.exit(0)", "os.exit is not for node scripts" },
       { "waits", simple "two" .. "require('groupcache').sleep(1)", "only a getter or a background function can wait" },
     }

@@ -24,7 +24,7 @@ describe("check finds what a start finds:", function()
       says = "no Lua VM fits into vm_bytes, which is 60 bytes" },
     ["too little memory for the script"] = { "t = {} for i = 1, 3e5 do t[i] = 'row ' .. i end\n"
       .. GOOD .. "return { vm_bytes = '8MiB' }",
-      says = "node%.lua needs more memory than vm_bytes allows, which is 8388608 bytes" },
+      says = "node%.lua: not enough memory: it needs more than 8388608 bytes, see vm_bytes" },
     ["a listen address that is none"] = { GOOD, "--listen", "256.0.0.1:80",
       says = "listen 256%.0%.0%.1:80: " },
     ["one of another machine"] = { GOOD, "--listen", "192.0.2.1:8080",

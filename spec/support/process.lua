@@ -2,7 +2,7 @@
 
 --- Child processes that cannot outlive the test run.
 --
---   process.spawn{ argv..., env=, cwd=, stdin=path, stdout=path, stderr=path, stderr_fd=number } -> p
+--   process.spawn{ argv..., env=, cwd=, stdin=path, stdout=path, stderr=path, stderr_fd=n } -> p
 --     p.pid, p:alive(), p:kill(sig), p:wait(timeout_s) -> exit code
 --                                                       | nil, "signal", number | nil, "timeout"
 --     p:freeze()       SIGSTOP; returns once all its threads have stopped

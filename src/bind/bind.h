@@ -22,9 +22,9 @@
 struct node;
 
 /* The functions of each file, ended by NULL. */
-extern const luaL_Reg bind_core[], bind_group[], bind_io[], bind_library[], bind_loop[],
-    bind_node[], bind_many[], bind_change[], bind_peek[], bind_hits[], bind_encode[], bind_decode[],
-    bind_background[], bind_node_script[];
+extern const luaL_Reg bind_child[], bind_core[], bind_group[], bind_io[], bind_library[],
+    bind_loop[], bind_node[], bind_many[], bind_change[], bind_peek[], bind_hits[], bind_encode[],
+    bind_decode[], bind_background[], bind_node_script[];
 
 /* The metatable of a node, and the node at that index, not closed. Raises. */
 #define BIND_NODE "groupcache.node"
@@ -32,6 +32,7 @@ struct node *bind_node_check(lua_State *L, int index);
 
 /* Make the metatables of each file's userdata. */
 void bind_core_open(lua_State *L);
+void bind_child_open(lua_State *L);
 void bind_handle_open(lua_State *L);
 void bind_node_script_open(lua_State *L);
 void bind_node_open(lua_State *L);

@@ -7,8 +7,8 @@
  * serve_peer_change.c the changes of Go nodes, serve_change.c a client's set, remove and flush,
  * serve_admin.c the operators' paths. Under them: framing.c finds the end of a request, job.c is a
  * request of more than one call, body.c its body, budget.c its memory, gather.c the loads of many
- * keys, answer.c and answer_value.c the answers, answer_cache.c kept answers, access.c the access log, last_words.c
- * answers where libmicrohttpd gives up.
+ * keys, answer.c and answer_value.c the answers, answer_cache.c kept answers, access.c the access
+ * log, last_words.c answers where libmicrohttpd gives up.
  *
  * All of it runs on HTTP threads, for the connection that is being handled, except wakers. */
 #ifndef SERVER_IN_H

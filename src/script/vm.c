@@ -282,7 +282,7 @@ enum err vm_run_script(struct vm *vm, const char *path, const char *text, size_t
         return ERR_OK;
     msg = lua_type(vm->L, -1) == LUA_TSTRING ? lua_tostring(vm->L, -1) : "out of memory";
     if (vm->refused && strcmp(msg, "not enough memory") == 0)
-        error_set(e, ERR_INVAL, "%s needs more memory than vm_bytes allows, which is %zu bytes",
+        error_set(e, ERR_INVAL, "%s: not enough memory: it needs more than %zu bytes, see vm_bytes",
                   path, (size_t)vm->opts.vm_bytes);
     else
         error_set(e, ERR_INVAL, "%s", msg);
