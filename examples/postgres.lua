@@ -1,10 +1,10 @@
 -- SPDX-License-Identifier: MIT
--- postgres.lua: rows of a PostgreSQL table, through LuaSQL (lua-sql-postgres). LuaSQL blocks: a query
--- holds its VM. So there are no more loads than VMs, and the server ends queries that take too long.
+-- postgres.lua: rows of a PostgreSQL table, through LuaSQL (lua-sql-postgres). LuaSQL blocks: a
+-- query holds its VM. So there are no more loads than VMs, and the server ends slow queries.
 --   psql -c "CREATE TABLE pages AS SELECT 'index' AS name, 'hello' AS body"
 --   DATABASE="dbname=postgres user=me" build/bin/groupcached examples/postgres.lua
 --   curl -i http://127.0.0.1:8080/cache/pages/index
--- Without the server: 502 {"error":"the database does not answer","code":"GETTER"}; the log says why
+-- Without the server: 502 {"error":"the database does not answer","code":"GETTER"}; see the log
 
 local groupcache = require "groupcache"
 local env = require("luasql.postgres").postgres()

@@ -18,7 +18,7 @@ groupcache.group("pages", {
   ttl = 60,
   getter = function(key)
     if key:find("%z") then return nil end           -- or escape() ends the name there
-    -- Opened for each load, which is cheap: so a replaced file (mv new.db pages.db) is read at once.
+    -- Opened for each load, which is cheap: a replaced file (mv new.db pages.db) is read at once.
     -- True means read only: a missing file is an error, and no new file is made.
     local db, err = env:connect(PATH, WAIT_MS, true)
     if not db then return nil, err end

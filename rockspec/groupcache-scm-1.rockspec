@@ -20,7 +20,7 @@ description = {
 supported_platforms = { "linux" }
 
 -- Only LuaJIT 2.1 will do; LuaRocks knows it as Lua 5.1.
-dependencies = { "lua == 5.1", "lua-cjson >= 2.1", "mpack >= 1.0" }
+dependencies = { "lua == 5.1" }
 
 -- CURL goes without a header on purpose: Debian keeps it in a multiarch folder, where LuaRocks
 -- looks for libraries only, and the compiler finds it anyway. LUAJIT stands here because

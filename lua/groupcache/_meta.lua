@@ -128,7 +128,7 @@ function Group:get_many(keys, options) end
 ---@return true? ok
 ---@return string? message
 ---@return groupcache.Code? code
----@return string[]? missing with the code PEER: URLs of the nodes that did not confirm; they are told again
+---@return string[]? unconfirmed with the code PEER: URLs of the nodes that did not confirm; they are told again
 function Group:set(key, value, ttl) end
 
 --- Removes a key from every node. Waits as set does.
@@ -136,7 +136,7 @@ function Group:set(key, value, ttl) end
 ---@return true? ok
 ---@return string? message
 ---@return groupcache.Code? code
----@return string[]? missing
+---@return string[]? unconfirmed
 function Group:remove(key) end
 
 --- Removes up to 10000 keys from every node.
@@ -144,14 +144,14 @@ function Group:remove(key) end
 ---@return true? ok
 ---@return string? message
 ---@return groupcache.Code? code
----@return string[]? missing
+---@return string[]? unconfirmed
 function Group:remove_many(keys) end
 
 --- Removes every key from every node.
 ---@return true? ok
 ---@return string? message
 ---@return groupcache.Code? code
----@return string[]? missing
+---@return string[]? unconfirmed
 function Group:flush() end
 
 --- The value that this node holds for a key: nothing is loaded, counted or moved; never waits.
@@ -221,7 +221,27 @@ function groupcache.start(options) end
 ---@return groupcache.Group
 function groupcache.group(name, options) end
 
---- Lets the other getters of this VM run for that long. Only inside a getter of a node.
+---@class groupcache.EveryOptions
+---@field name? string in the log and in /stats; default: the place of the call
+
+--- Has the node call fn() when it has started, and again `seconds` after each call has ended, beside its getters.
+--- Only while a node script is read.
+---@param seconds groupcache.Seconds above 0
+---@param fn fun()
+---@param options? groupcache.EveryOptions
+function groupcache.every(seconds, fn, options) end
+
+---@class groupcache.BackgroundOptions: groupcache.EveryOptions
+---@field ready? boolean the node is not ready before fn has returned or failed for the first time; default false
+---@field ready_timeout? groupcache.Seconds above 0: the node waits no longer for that; default 60
+
+--- Has the node call fn() once when it has started, beside its getters, and again after a pause when it throws. Only
+--- while a node script is read.
+---@param fn fun()
+---@param options? groupcache.BackgroundOptions
+function groupcache.background(fn, options) end
+
+--- Lets the other getters of this VM run for that long. Only inside a getter or a background function of a node.
 ---@param seconds groupcache.Seconds 0 to 1000000
 function groupcache.sleep(seconds) end
 
@@ -234,13 +254,13 @@ local Task = {}
 ---@return any ... what it returned
 function Task:wait() end
 
---- Runs fn(...) as a child of the getter, until it waits. Only inside a getter of a node.
+--- Runs fn(...) as a child of the getter, until it waits. Only inside a getter or a background function of a node.
 ---@param fn function
 ---@param ... any
 ---@return groupcache.Task
 function groupcache.spawn(fn, ...) end
 
---- Runs functions at the same time and waits for all. Only inside a getter of a node.
+--- Runs functions at the same time and waits for all. Only inside a getter or a background function of a node.
 ---@async
 ---@param functions function[]|table<string, function>
 ---@return table values their first results, by the key of the function
@@ -272,7 +292,7 @@ function groupcache.log(level, message, fields) end
 ---@field method? string default "GET"
 ---@field headers? table<string, string|number>
 ---@field body? string
----@field timeout? groupcache.Duration of all of it; default, and at most, what is left of the getter's own
+---@field timeout? groupcache.Duration of all of it; default, and at most, what is left of the getter's own; 30 in a background function
 ---@field connect_timeout? groupcache.Duration default 1
 ---@field max_bytes? integer of the answer's body; default: the group's max_value_bytes
 ---@field ca_file? string PEM file of the authorities to trust for https; default: the system's
@@ -290,7 +310,7 @@ function groupcache.log(level, message, fields) end
 ---@class groupcache.http
 local http = {}
 
---- One HTTP exchange. Only inside a getter of a node; waits. Any status is an answer; no redirect is followed.
+--- One HTTP exchange. Only inside a getter or a background function of a node; waits. Any status is an answer; no redirect is followed.
 ---@param request groupcache.http.Request
 ---@return groupcache.http.Response? response
 ---@return string? message

@@ -18,7 +18,7 @@ end
 
 -- --- coroutines that load the same key ---
 
-local MAIN = {} -- stands for the program's main thread, which is no coroutine for coroutine.running()
+local MAIN = {} -- the program's main thread, for which coroutine.running() has nothing
 local status, running = coroutine.status, coroutine.running
 
 local weak = { __mode = "k" }

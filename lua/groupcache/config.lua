@@ -46,7 +46,7 @@ config.SETTINGS = {
     help = "to connect to a peer" },
   drain_delay = { kind = "duration", default = 0, arg = "SECONDS",
     help = "how long a stopping node answers 503 on /readyz, and\n"
-      .. "all else as ever, before it refuses connections" },
+      .. "serves as before, until it refuses connections" },
   drain_timeout = { kind = "duration", default = 10, arg = "SECONDS",
     help = "how long a stopping node lets requests end" },
   vm_bytes = { kind = "size", default = "64MiB", arg = "SIZE",
@@ -187,7 +187,7 @@ end
 local function complete_connections(s)
   local _, descriptors = core.limits()
   local per_worker = PER_WORKER + (s.loop == "plain" and 0 or PER_LOOP)
-  local others = OTHER_DESCRIPTORS + per_worker * s.workers + PER_HTTP_THREAD * s.http_threads
+  local others = OTHER_DESCRIPTORS + per_worker * (s.workers + 1) + PER_HTTP_THREAD * s.http_threads
   local room = math.floor((descriptors - others - CLIENT_DESCRIPTORS) / 1.1)
   if s.max_connections and s.max_connections > room then
     return nil, ("max_connections is %d, and the limit of %d open files allows %d: raise it with "
@@ -232,8 +232,11 @@ local function complete(s)
   end
   s.workers = s.workers or math.min(cores, 256)
   s.http_threads = s.http_threads or math.min(cores, 256)
-  s.connect_timeout_ms = s.connect_timeout
-  s.drain_delay_ms, s.drain_timeout_ms = s.drain_delay, s.drain_timeout
+  for name, rule in pairs(config.SETTINGS) do
+    if rule.kind == "duration" then
+      s[name .. "_ms"] = s[name]
+    end
+  end
   ok, err = complete_connections(s)
   if not ok then
     return nil, err
@@ -269,8 +272,9 @@ function config.settle(script, flags, path)
   return complete(checked)
 end
 
--- The settled settings of a script that has run; or nil, message.
-local function settle(script, path, flags)
+-- The settled settings of a script that has run; or nil, message. `loop` is the event loop of the
+-- node that runs already, if there is one.
+local function settle(script, path, flags, loop)
   local settings, err = script:settings()
   if not settings then
     return nil, err
@@ -285,9 +289,10 @@ local function settle(script, path, flags)
   if #script:groups() == 0 then
     return nil, path .. ' defines no group: call groupcache.group("name", { getter = ... })'
   end
-  if settings.loop ~= "plain" then
+  loop = loop or settings.loop
+  if loop ~= "plain" then
     local ok
-    ok, err = script:open_loop(settings.loop) -- in this VM nothing runs it
+    ok, err = script:open_loop(loop)
     if not ok then
       return nil, err
     end
@@ -346,7 +351,7 @@ function config.prepare(path, flags, old)
     return nil, advise(err)
   end
   local settings
-  settings, err = settle(script, path, flags)
+  settings, err = settle(script, path, flags, old and old.loop)
   if not settings then
     script:close() -- a whole VM, which looks like a few bytes to the collector
     return nil, err

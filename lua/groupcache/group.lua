@@ -6,7 +6,7 @@
 --   how.where(group)     what the engine knows it by
 --   how.limit(group)     max_key_bytes, or nil
 --   how.can_wait(what)   raises where what follows could not wait: before anything has begun
---   how.change(group, what, op, keys, value, ttl_ms)   true | nil, message, code, missing
+--   how.change(group, what, op, keys, value, ttl_ms)   true | nil, message, code, unconfirmed
 --   how.get_many(group, keys, timeout_ms)              values, errors | nil, message, code
 --
 -- `what` is the method's name for messages. Misuse raises at the line of the method's caller.

@@ -154,13 +154,15 @@ function io.close(file) -- luacheck: ignore 122
   return close(file == nil and io.output() or file)
 end
 
--- A load that a stop or an error has left leaves a mark in package.loaded, by which LuaJIT takes the
--- module for one that is being loaded, in this VM for ever. What nobody loads any more is loaded anew.
+-- A load that a stop or an error has left leaves a mark in package.loaded, by which LuaJIT takes
+-- the module for one that is being loaded, in this VM for ever. What nobody loads any more is
+-- loaded anew.
 local native_require, loaded = require, package.loaded
 local MARK -- whose type depends on the LuaJIT
-package.preload["groupcache.mark"] = function(name) MARK = loaded[name] end
-require "groupcache.mark"
-loaded["groupcache.mark"], package.preload["groupcache.mark"] = nil, nil
+local probe = "a module that is being loaded"
+package.preload[probe] = function() MARK = loaded[probe] end
+require(probe)
+loaded[probe], package.preload[probe] = nil, nil
 
 local loader = {} -- of a module that was begun: the coroutine; false, the main thread's
 

@@ -4,6 +4,7 @@
 
 assert(type(rawget(_G, "jit")) == "table", "groupcache needs LuaJIT 2.1")
 
+local background = require "groupcache.background"
 local codec = require "groupcache.codec"
 local core = require "groupcache.core"
 local group = require "groupcache.group"
@@ -222,6 +223,9 @@ function groupcache.group(name, given)
   return setmetatable({ name = name, codec = o.codec or false, hit = not_looked,
     get = o.codec and Group.get or get }, Group)
 end
+
+groupcache.every = background.every
+groupcache.background = background.background
 
 --- Waits for that time, while the other getters of this VM run. Only inside a getter.
 function groupcache.sleep(seconds)

@@ -125,8 +125,8 @@ v:a|local|v:b|local|v:c|local
         .. "nil|NOTFOUND\n",
         head .. [[
         g:get "k"
-        local ok, err, code, missing = g:set("k", ("x"):rep(101))
-        say(ok, err, code, missing)
+        local ok, err, code, unconfirmed = g:set("k", ("x"):rep(101))
+        say(ok, err, code, unconfirmed)
         local value, _, why = g:peek "k"
         say(value, why)
         finish()
@@ -286,7 +286,7 @@ describe("a group of a node in a program", function()
       .. "v:k|nil|CLOSED\n", head .. [[
       g:get "k"
       n:close()
-      local function short(ok, _, code, missing) say(ok, code, missing) end
+      local function short(ok, _, code, unconfirmed) say(ok, code, unconfirmed) end
       short(g:set("k", "new"))
       short(g:remove "k")
       short(g:remove_many { "k" })
@@ -311,9 +311,9 @@ nil|NOTFOUND
       local n = assert(groupcache.start { script = %q, listen = "127.0.0.1:%d", self = %q,
         peers = { %q, %q } })
       local g = n:group "g"
-      local function short(ok, err, code, missing)
-        assert(err:find(missing[1], 1, true), err)
-        say(ok, code, #missing, missing[1])
+      local function short(ok, err, code, unconfirmed)
+        assert(err:find(unconfirmed[1], 1, true), err)
+        say(ok, code, #unconfirmed, unconfirmed[1])
       end
       short(g:set(%q, "v"))
       short(g:set(%q, "v"))

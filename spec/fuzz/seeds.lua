@@ -35,7 +35,8 @@ local seeds = {
   exchange(POST, OK .. "Content-Length: 0\r\n\r\n", "junk") .. good,
   good .. exchange(0, OK .. "Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello!") .. good,
   good .. exchange(0, "HTTP/1.1 200200 OK\r\n\r\n") .. good,
-  exchange(0, OK .. "Transfer-Encoding: chunked\r\nTrailer: X\r\n\r\n0\r\nX: y\r\n\r\n", "5") .. good,
+  exchange(0, OK .. "Transfer-Encoding: chunked\r\nTrailer: X\r\n\r\n0\r\nX: y\r\n\r\n", "5")
+    .. good,
 }
 
 for i, seed in ipairs(seeds) do

@@ -69,8 +69,8 @@ describe("a Go node as a peer", function()
   it("cannot be told of a change: it is named, and keeps what it has", function()
     for _, change in ipairs { { "set", theirs[1], "new" }, { "remove", theirs[1] },
       { "set", mine[1], "new" }, { "remove_many", theirs }, { "flush" } } do
-      local ok, _, code, missing = call(unpack(change))
-      assert.same({ cjson.null, "PEER", { go.url } }, { ok, code, missing })
+      local ok, _, code, unconfirmed = call(unpack(change))
+      assert.same({ cjson.null, "PEER", { go.url } }, { ok, code, unconfirmed })
       assert.equal("v:" .. theirs[1], n:get("interop", theirs[1]).body)
     end
     assert.equal(1, go:loads()[theirs[1]])

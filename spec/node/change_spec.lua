@@ -451,7 +451,8 @@ describe("a getter", function()
         return table.concat(out, "\n")
       end })
       local ok, err = pcall(function() g:set("k", "v") end)
-      assert(not ok and err:find("group:set waits, and only a getter can wait", 1, true), err)
+      assert(not ok and err:find("group:set waits, and only a getter or a background function can "
+        .. "wait", 1, true), err)
     ]], { "--max-key-bytes", "32" })
     assert.equal("7: group:set: the key has 33 bytes, max_key_bytes is 32\n"
       .. "8: group:remove_many: key 2 has 33 bytes, max_key_bytes is 32\n"

@@ -22,14 +22,15 @@ local function value_of(request)
   return value
 end
 local function answer_with(value, more)
-  return ("HTTP/1.1 200 OK\r\nContent-Type: application/x-protobuf\r\nContent-Length: %d\r\n%s\r\n%s")
-    :format(#value, more or "", value)
+  return ("HTTP/1.1 200 OK\r\nContent-Type: application/x-protobuf\r\n"
+    .. "Content-Length: %d\r\n%s\r\n%s"):format(#value, more or "", value)
 end
 local function good(request) return answer_with(value_of(request)) end
 local function chunked(request, trailer)
   local value = value_of(request)
   return ("HTTP/1.1 200 OK\r\nContent-Type: application/x-protobuf\r\n"
-    .. "Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n%s\r\n"):format(#value, value, trailer or "")
+    .. "Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n%s\r\n")
+    :format(#value, value, trailer or "")
 end
 local SURPLUS = answer_with "\10\8SURPLUS!"
 local function later(c, bytes)
@@ -206,7 +207,8 @@ describe("bytes that nobody asked for", function()
 
   it("leave answers after a 100 and a 103 alone", function()
     start("origin", [[return function(request, c)
-      c:send("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" .. good(request))
+      c:send("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"
+        .. good(request))
     end]])
     assert.same(all(5, "200 good"), get_each("origin", 5))
   end)

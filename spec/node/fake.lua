@@ -139,7 +139,8 @@ while true do
       if new then
         new:settimeout(0)
         new:setoption("tcp-nodelay", true)
-        local conn = setmetatable({ sock = new, buf = "", asked = 0, co = coroutine.create(serve) }, Conn)
+        local co = coroutine.create(serve)
+        local conn = setmetatable({ sock = new, buf = "", asked = 0, co = co }, Conn)
         conns[new] = conn
         due[#due + 1] = conn
       end

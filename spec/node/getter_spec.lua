@@ -234,7 +234,7 @@ describe("a getter", function()
           local out = process.run { node.binary, path, "--listen", "127.0.0.1:0", timeout = 20 }
           assert.equal(1, out.code)
           assert.matches(("node%%.lua:%d: "):format(4), out.stderr)
-          assert.matches("only a getter can wait", out.stderr, 1, true)
+          assert.matches("only a getter or a background function can wait", out.stderr, 1, true)
           assert.equal(1, select(2, out.stderr:gsub("\n", "")))
         end)
     end

@@ -489,7 +489,8 @@ describe("SIGHUP", function()
       { "uses up its memory", "local t = {} for i = 1, 1e9 do t[i] = { i } end",
         "not enough memory" },
       { "ends the process", "os.exit(0)", "os.exit is not for node scripts" },
-      { "waits", simple "two" .. "require('groupcache').sleep(1)", "only a getter can wait" },
+      { "waits", simple "two" .. "require('groupcache').sleep(1)",
+        "only a getter or a background function can wait" },
     }
 
     for _, row in ipairs(WRONG) do

@@ -158,7 +158,8 @@ describe("a getter", function()
         end })
       ]]
       local body = assert(n:get("wrong", "k")).body
-      assert.matches("groupcache.spawn waits, and only a getter can wait", body, 1, true)
+      assert.matches("groupcache.spawn waits, and only a getter or a background function can wait",
+        body, 1, true)
       assert.matches("groupcache.all: item 1 is a number, and must be a function", body, 1, true)
       assert.matches("groupcache.spawn: a string, and must be a function", body, 1, true)
     end)

@@ -30,8 +30,8 @@ describe("a removal that a busy node refuses", function()
       local cjson = require "cjson"
       local g = require("groupcache").group("g", { getter = function() return "v" end })
       require("groupcache").group("call", { local_only = true, getter = function(key)
-        local _, _, code, missing = g:remove(key)
-        return cjson.encode { code, missing }, nil, 0
+        local _, _, code, unconfirmed = g:remove(key)
+        return cjson.encode { code, unconfirmed }, nil, 0
       end })
     ]] }
     local mine = rig.owned_by(peers, peers[1], "k")

@@ -12,7 +12,7 @@
 --   http.escape(bytes) -> text                       percent-encodes all but unreserved characters
 --
 -- `target` is sent as it is, any bytes. `headers` is a table of names and values, or a list of
--- { name, value } when order or repetition matters. Host and (with a body) Content-Length are
+-- { name, value } when their order matters. Host and (with a body) Content-Length are
 -- added unless present; Host = false leaves it out. `timeout` [10] covers the whole exchange.
 --
 -- res = { status=, reason=, version=, headers= (lower-case names, repetitions joined with ", "),
@@ -21,7 +21,7 @@
 -- err is "timeout", "closed" (before a whole response), "connection refused" and the like, or
 -- "bad response: ...".
 --
--- Inside, every exchange is a coroutine that sleeps in one epoll set. Outside of such a coroutine, a
+-- Inside, every exchange is a coroutine that sleeps in one epoll set. Outside of one, a
 -- function makes one and runs it to its end, like a plain blocking call.
 
 local ffi = require "ffi"

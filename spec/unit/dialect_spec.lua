@@ -385,7 +385,9 @@ describe("the id of a request", function()
     assert.matches("^X%-Groupcache%-Key: %x+$", id("g", "k"))
     assert.equal(#"X-Groupcache-Key: " + 16, #id("g", "k"))
     local seen = {}
-    for _, pair in ipairs { { "g", "k" }, { "gk", "" }, { "", "gk" }, { "g", "k\0" }, { "g", "" } } do
+    for _, pair in ipairs {
+      { "g", "k" }, { "gk", "" }, { "", "gk" }, { "g", "k\0" }, { "g", "" },
+    } do
       local line = id(pair[1], pair[2])
       assert.is_nil(seen[line])
       seen[line] = true

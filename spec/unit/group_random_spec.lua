@@ -34,7 +34,7 @@ local function new_model(remote, life)
     order = { remote = {}, ["local"] = {} }, -- open flights, oldest first
     stats = { gets = 0, cache_hits = 0, peer_loads = 0, peer_errors = 0, loads = 0,
       loads_deduped = 0, local_loads = 0, local_load_errs = 0, server_requests = 0,
-      negative_hits = 0, stale_hits = 0, sets = 0, removes = 0, flushes = 0 },
+      negative_hits = 0, stale_hits = 0, stale_spared = 0, sets = 0, removes = 0, flushes = 0 },
   }
   local s = m.stats
   local kept_stale = math.max(life.stale_while_revalidate or 0, life.stale_if_error or 0)
@@ -127,6 +127,9 @@ local function new_model(remote, life)
     local cache = f.kind == "local" and m.main or m.hot
     if not f.outdated then
       local live, stale = find(f.key)
+      if not live and stale and not f.fell_back and REPLACED[result.code] then
+        stale.failed = m.now
+      end
       result = replace(result, not live and stale, #f.waiters)
       if result.source == (f.kind == "local" and "local" or "peer") then
         cache[f.key] = { value = result.value, expires = result.expires }
@@ -174,6 +177,14 @@ local function new_model(remote, life)
       count "negative_hits"
       w.answer = live
       return w
+    end
+    if stale and stale.failed == m.now then -- a pause is shorter than a step of the clock
+      count "stale_hits"
+      count "stale_spared"
+      w.answer = { value = stale.value, source = "stale" }
+      return w
+    elseif stale and stale.failed then
+      stale.failed = m.now
     end
     local behind = stale and m.now < stale.expires + (life.stale_while_revalidate or 0)
     if behind then

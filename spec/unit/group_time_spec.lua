@@ -171,6 +171,9 @@ describe("group", function()
       assert.equal(0, g:stats().waiters)
       g:fail(g.loads[1], "GETTER")
       assert.equal("old", g:get("k").value)
+      assert.equal(0, #g.loads)
+      pass(3000)
+      assert.equal("old", g:get("k").value)
       assert.equal(1, #g.loads)
       g:finish(g.loads[1], "new")
     end)
@@ -291,6 +294,84 @@ describe("group", function()
       assert.equal("old", t.value)
       assert.equal("stale", t.source)
       assert.equal(1, g:stats().stale_hits)
+    end)
+
+    -- Gets until one begins a load; returns how long that took, in ms.
+    local function until_load(key, step)
+      for ms = 0, 60000, step do
+        local t = g:get(key)
+        if #g.loads > 0 then
+          return ms, t
+        end
+        assert.equal("stale", t.source)
+        pass(step)
+      end
+    end
+
+    it("spares a source that is down: for longer after each failure, up to 30 s", function()
+      begin { stale_if_error_ms = HOUR }
+      fill("k", HOUR, "old")
+      pass(HOUR)
+      local t = fail("k", "GETTER")
+      assert.equal("stale", t.source)
+      for _, least in ipairs { 1000, 2000, 4000, 8000, 16000, 30000, 30000, 30000 } do
+        local took
+        took, t = until_load("k", 125)
+        assert.is_true(took >= least - 125 and took <= math.min(least * 1.25, 30000) + 1000, took)
+        assert.equal(0, t.wakes)
+        g:fail(g.loads[1], "TIMEOUT")
+        assert.equal("old", t.value)
+      end
+    end)
+
+    it("has one wait for a load behind a pause, and the others not", function()
+      begin { stale_if_error_ms = HOUR }
+      fill("k", HOUR, "old")
+      pass(HOUR)
+      fail("k", "GETTER")
+      pass(3000)
+      local t = g:get "k"
+      assert.equal(0, t.wakes)
+      for _ = 1, 10 do
+        assert.equal("old", g:get("k").value)
+      end
+      assert.equal(1, #g.loads)
+      g:finish(g.loads[1], "new")
+      assert.equal("new", t.value)
+      assert.equal("main", g:get("k").source)
+      assert.same({ 11, 10 }, { g:stats().stale_hits, g:stats().stale_spared })
+    end)
+
+    it("spares nothing once a value has come, or for another key, or none stale", function()
+      begin { stale_if_error_ms = HOUR }
+      fill("k", HOUR, "old")
+      fill("other", HOUR, "old")
+      pass(HOUR)
+      fail("k", "GETTER")
+      assert.equal(0, g:get("other").wakes)
+      g:finish(g.loads[1], "new")
+      pass(3000)
+      g:get "k"
+      g:finish(g.loads[1], "new", C.clock_ms() + HOUR)
+      pass(HOUR)
+      assert.equal(0, g:get("k").wakes)
+      g:fail(g.loads[1], "GETTER")
+      local took = until_load("k", 125)
+      assert.is_true(took <= 2250, took)
+      g:finish(g.loads[1], "new")
+      assert.equal(0, g:stats().flights)
+    end)
+
+    it("spares nothing after NOTFOUND, CYCLE or CLOSED", function()
+      begin { stale_if_error_ms = HOUR }
+      for _, code in ipairs { "NOTFOUND", "CYCLE", "CLOSED" } do
+        fill(code, HOUR)
+        pass(HOUR)
+        fail(code, code)
+        assert.equal(0, g:get(code).wakes)
+        g:fail(g.loads[1], "GETTER")
+      end
+      assert.equal(0, g:stats().stale_spared)
     end)
 
     it("keeps nothing beyond its time", function()

@@ -75,7 +75,8 @@ describe("the head of an answer", function()
     ["HTTP/1.1 200 a\1b\r\n"] = "control byte", ["HTTP/1.1 200"] = "without an end",
     [OK .. "a: b"] = "without an end", [OK .. "a b: c\r\n"] = "Name: value",
     [OK .. "a(b: c\r\n"] = "Name: value", [OK .. "a: b\127\r\n"] = "control byte",
-    [OK .. "a: b\r\r\n"] = "control byte", [OK .. "Content-Length: 9223372036854775808\r\n"] = "too large",
+    [OK .. "a: b\r\r\n"] = "control byte",
+    [OK .. "Content-Length: 9223372036854775808\r\n"] = "too large",
     ["HTTP/1.1 101 x\r\n"] = "change of protocol",
   } do
     it(("is refused: %q"):format(text):gsub("\r", "\\r"):gsub("\\\n", "\\n"), function()

@@ -20,7 +20,7 @@
 /* How a change ended. */
 struct end {
     struct error err;
-    struct buf missing; /* URLs, each with its NUL */
+    struct buf unconfirmed; /* URLs, each with its NUL */
 };
 
 static void keep_end(struct end *end, const struct change_result *r)
@@ -29,13 +29,13 @@ static void keep_end(struct end *end, const struct change_result *r)
 
     end->err = r->err;
     for (i = 0; i < r->n_unconfirmed; i++)
-        buf_put(&end->missing, r->unconfirmed[i], strlen(r->unconfirmed[i]) + 1);
+        buf_put(&end->unconfirmed, r->unconfirmed[i], strlen(r->unconfirmed[i]) + 1);
 }
 
 /* Pushes true | nil, message, code | nil, message, "PEER", list of URLs. */
 static int push_end(lua_State *L, const struct end *end)
 {
-    const char *at = end->missing.data, *last = at + end->missing.len;
+    const char *at = end->unconfirmed.data, *last = at + end->unconfirmed.len;
     int n = 0;
 
     if (!end->err.code) {
@@ -89,7 +89,7 @@ static void change_op_free(struct op *op)
 {
     struct change_op *c = (struct change_op *)(void *)op;
 
-    buf_deinit(&c->end.missing);
+    buf_deinit(&c->end.unconfirmed);
     mem_free(c);
 }
 
@@ -121,7 +121,7 @@ static int l_change(lua_State *L)
     o.group = which_group(L, what, &changes);
     c = mem_zalloc(sizeof(*c));
     op_init(&c->op, &change_kind, vm_of(L));
-    buf_init(&c->end.missing, 0);
+    buf_init(&c->end.unconfirmed, 0);
     *slot = &c->op;
     o.ctx = c;
     change_start(changes, &o);
@@ -190,7 +190,7 @@ static void release_end(void *p)
 {
     struct end *end = p;
 
-    buf_deinit(&end->missing);
+    buf_deinit(&end->unconfirmed);
     mem_free(end);
 }
 
@@ -209,7 +209,7 @@ static int l_wait_change(lua_State *L)
     slot = core_owner(L, release_end);
     o.group = which_group(L, "group:set", &changes);
     *slot = end = mem_zalloc(sizeof(*end));
-    buf_init(&end->missing, 0);
+    buf_init(&end->unconfirmed, 0);
     if (changes)
         change_and_wait(changes, &o, end);
     else

@@ -20,6 +20,7 @@
 #include "script/vm.h"
 
 enum { MAX_HEADERS = 100, MAX_ESCAPE = 1 << 20, MAX_ANSWER = 1 << 30 };
+enum { USUAL_TIMEOUT_MS = 30000 }; /* of a fetch in code that has no deadline */
 
 /* --- groupcache.sleep --- */
 
@@ -210,6 +211,7 @@ static void check_request(lua_State *L, struct request *r)
     struct task *t = vm_current(vm_of(L));
     uint64_t now = clock_ms(), until = t->deadline_ms;
     uint64_t left = until > now ? until - now : 1;
+    uint64_t usual = until < TASK_NO_DEADLINE_MS ? left : USUAL_TIMEOUT_MS;
     size_t url_len = 0;
     double max_bytes;
 
@@ -221,7 +223,7 @@ static void check_request(lua_State *L, struct request *r)
     r->opts.method = opt_string(L, "method", NULL);
     r->opts.ca_file = opt_string(L, "ca_file", NULL);
     r->opts.body = opt_string(L, "body", &r->opts.body_len);
-    r->opts.timeout_ms = opt_ms(L, "timeout", left);
+    r->opts.timeout_ms = opt_ms(L, "timeout", usual);
     if (r->opts.timeout_ms > left)
         r->opts.timeout_ms = left;
     r->opts.connect_timeout_ms = opt_ms(L, "connect_timeout", 0);

@@ -159,8 +159,8 @@ enum err group_finish_value(struct flight *f, const void *value, size_t n, const
 void group_finish_error(struct flight *f, enum err code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* There is no such value. ttl_ms is how long that may be kept, 0 or less not at all, NULL for the
- * group's negative_ttl. */
+/* Ends the flight with NOTFOUND. ttl_ms is how long that may be kept: 0 or less not at all, NULL
+ * for the group's negative_ttl. */
 void group_load_not_found(struct flight *f, const char *text, const double *ttl_ms);
 
 /* Loaders: the peer could not be used. Counts a peer error, gives back the reference, and lets our
@@ -188,7 +188,8 @@ struct item *group_keep_item(struct group *g, uint32_t hash, const void *key, si
 /* A ttl above 0 in whole milliseconds: rounded up, so never 0; a hundred years at most. */
 uint64_t group_keep_whole_ms(double ttl_ms);
 
-/* When what a getter gives for ttl_ms ends, in clock_ms() time; in the past for 0, less and nan. */
+/* The clock_ms() time at which a value with a getter's ttl_ms expires; in the past for 0, less and
+ * nan. */
 uint64_t group_keep_ends_ms(double ttl_ms);
 
 /* The expires_ms of a value that has no ttl of its own. */

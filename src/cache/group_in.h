@@ -100,6 +100,17 @@ int group_keep_may_revalidate_locked(const struct group *g, const struct item *s
 int group_keep_may_replace_error_locked(const struct group *g, const struct item *stale,
                                         enum err code);
 
+/* Whether a stale item, or NULL, is given without a load: its last load has failed, and the pause
+ * after it has not passed. Once it has, the caller loads the value, and the others have the stale
+ * value for as long again. */
+int group_keep_spares_locked(struct group *g, struct item *stale);
+
+/* Whether an error says that the source is of no use for now. */
+int group_keep_is_outage(enum err code);
+
+/* A load of a stale item's key has failed: a pause begins, longer than the pause before. */
+void group_keep_pause_locked(struct group *g, struct item *stale);
+
 /* Keeps the result of a flight, if it may be kept. For NOTFOUND it sets r->expires_ms. */
 void group_keep_locked(struct group *g, const struct flight *f, struct result *r, struct after *a);
 

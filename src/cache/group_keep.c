@@ -4,7 +4,11 @@
  * An item is live until its expires_ms. Then it is stale, and kept for as long as the group's
  * stale_while_revalidate or stale_if_error says. Then it is expired. Expired items are removed when
  * they are looked up, and by a sweep, which looks at a part of the table in every tick. The sweep
- * costs no memory; a heap or a wheel of timers would cost 8 to 16 bytes an item. */
+ * costs no memory; a heap or a wheel of timers would cost 8 to 16 bytes an item.
+ *
+ * A stale item knows whether its last load has failed. Then gets have it without a load for a
+ * while, from 1 s after the first failure to 30 s: a source that is down gets a load of each key
+ * now and then. A new value is another item, which ends that. */
 #include <string.h>
 
 #include "base/clock.h"
@@ -41,13 +45,18 @@ int group_keep_may_revalidate_locked(const struct group *g, const struct item *s
     return stale && clock_ms() < stale->expires_ms + g->opts.stale_while_revalidate_ms;
 }
 
+int group_keep_is_outage(enum err code)
+{
+    return code == ERR_GETTER || code == ERR_PEER || code == ERR_TIMEOUT || code == ERR_TOOBIG ||
+           code == ERR_BUSY || code == ERR_NOMEM;
+}
+
 int group_keep_may_replace_error_locked(const struct group *g, const struct item *stale,
                                         enum err code)
 {
     if (!stale || clock_ms() >= stale->expires_ms + g->opts.stale_if_error_ms)
         return 0;
-    return code == ERR_GETTER || code == ERR_PEER || code == ERR_TIMEOUT || code == ERR_TOOBIG ||
-           code == ERR_BUSY || code == ERR_NOMEM;
+    return group_keep_is_outage(code);
 }
 
 /* --- making an item --- */
@@ -104,6 +113,49 @@ struct item *group_keep_item(struct group *g, uint32_t hash, const void *key, si
     if (!it)
         error_set(e, ERR_NOMEM, "no memory for a value of %zu bytes", n);
     return it;
+}
+
+/* --- the pause of a stale item --- */
+
+enum {
+    FAILURES_MAX = 6, /* the pause grows no more */
+    PAUSE_FIRST_MS = 1000,
+    PAUSE_MAX_MS = 30000,
+    PAUSE_JITTER = 4 /* a pause is up to a quarter longer */
+};
+
+/* Rounded up to seconds. 16 bits of them come round in 18 hours: a stale item that nobody has asked
+ * for meanwhile may seem to pause once more. */
+static void pause_again(struct group *g, struct item *it)
+{
+    uint64_t ms = (uint64_t)PAUSE_FIRST_MS << (it->failures - 1);
+
+    ms += random_locked(g) % (ms / PAUSE_JITTER + 1);
+    it->pause_s = (uint16_t)((clock_ms() + (ms < PAUSE_MAX_MS ? ms : PAUSE_MAX_MS) + 999) / 1000);
+}
+
+static int is_pausing(const struct item *it)
+{
+    uint16_t left = (uint16_t)(it->pause_s - clock_ms() / 1000);
+
+    return left && left <= PAUSE_MAX_MS / 1000 + 1;
+}
+
+void group_keep_pause_locked(struct group *g, struct item *stale)
+{
+    if (stale->failures < FAILURES_MAX)
+        stale->failures++;
+    pause_again(g, stale);
+}
+
+int group_keep_spares_locked(struct group *g, struct item *stale)
+{
+    if (!stale || !stale->failures)
+        return 0;
+    if (is_pausing(stale))
+        return 1;
+    pause_again(g, stale);
+    return 0;
 }
 
 /* --- looking --- */

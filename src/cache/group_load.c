@@ -131,6 +131,11 @@ static int known_locked(struct group *g, const struct found *found, struct resul
         g->stats.negative_hits++;
         r->expires_ms = found->negative->expires_ms;
         error_set(&r->err, ERR_NOTFOUND, "group %s: not found", g->name);
+    } else if (group_keep_spares_locked(g, found->stale)) {
+        g->stats.stale_hits++;
+        g->stats.stale_spared++;
+        r->item = item_ref(found->stale);
+        r->source = SOURCE_STALE;
     } else if (group_keep_may_revalidate_locked(g, found->stale)) {
         *revalidate = 1;
         g->stats.stale_hits++;
@@ -242,6 +247,8 @@ static void finish_locked(struct flight *f, const struct result *r, struct after
         item_ref(r->item);
     } else if (!flights_outdated(g->flights[f->kind], f)) {
         group_keep_peek_locked(g, f->hash, f->key, f->key_len, &found);
+        if (found.stale && !f->fell_back && group_keep_is_outage(r->err.code))
+            group_keep_pause_locked(g, found.stale);
         replace_error_locked(g, found.stale, &a->result, f->n_waiters);
     }
     group_keep_locked(g, f, &a->result, a);

@@ -72,6 +72,8 @@ struct item *item_new(const void *key, size_t key_len, uint32_t hash, const void
     it->made_s = (uint32_t)(clock_ms() / 1000);
     it->prefix_len = prefix_len & 0xf;
     it->negative = 0;
+    it->pause_s = 0;
+    it->failures = 0;
     atomic_init(&it->place, ITEM_NEW);
     if (tag_of(it))
         atomic_init(tag_of(it), 0);

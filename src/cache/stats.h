@@ -21,6 +21,7 @@
     X(server_requests, "gets that came from peers")                                                \
     X(negative_hits, "gets answered with a NOTFOUND that was kept")                                \
     X(stale_hits, "gets answered with a value past its ttl")                                       \
+    X(stale_spared, "of these, without a load, since the last load had failed")                    \
     X(expired, "items that were removed because they had expired")                                 \
     X(sets, "values put here by a set")                                                            \
     X(removes, "keys removed here, present or not")                                                \

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* change.h - set, remove and flush for the whole cluster.
  *
- * The owner of a key changes first; only when it has confirmed are all others told, at once, this
- * node among them: so nobody can fetch the old value again from an owner that still has it. The
- * others remove what they hold, for a set as well. A change ends when every node has confirmed or
- * failed, at the latest at the group's timeout, of which the owner has one half. A node that did
- * not confirm is told again to remove the keys, for as long as it could hold them, in the
- * background.
+ * The owner of a key changes first. When it has confirmed, all others are told at once, this node
+ * too. So no node can fetch the old value again from an owner that still has it. The others remove
+ * the key, also for a set. A change ends when every node has confirmed or failed, at the latest at
+ * the group's timeout; the owner has half of it. A node that did not confirm is told again in the
+ * background to remove the keys.
  *
  * Any thread. */
 #ifndef CHANGE_H
@@ -26,9 +25,9 @@ struct peers;
 /* How a change ended. */
 struct change_result {
     struct error err; /* ERR_OK: every node has confirmed. PEER: those below did not. TOOBIG, NOMEM:
-                       * the value cannot be kept, and the key was removed. NOMEM also: there was
-                       * none for the keys. CLOSED: the group is closed. In both nothing has
-                       * changed, but that the node may have stopped half-way */
+                         the value cannot be kept, and the key was removed. NOMEM also: no memory
+                         for the keys; CLOSED: the group is closed. In these two nothing has
+                         changed, unless the node stopped half-way */
     const char *const *unconfirmed; /* URLs of the nodes that did not confirm */
     size_t n_unconfirmed;
 };
@@ -47,14 +46,14 @@ struct change_opts {
     void *ctx;
 };
 
-/* peers_of() tells whom a group asks, and outlives it, as those peers do. */
+/* peers_of() returns the peers of a group. It and these peers outlive the changes. */
 struct changes *changes_new(struct peers *(*peers_of)(const struct group *g));
 
-/* The network thread has stopped, which ended what was under way. NULL is fine. */
+/* The network thread has stopped, so no change is under way. NULL is fine. */
 void changes_free(struct changes *cs);
 
-/* Starts a change. Copies everything. When the group is closed, done says so at once and cs, which
- * may be gone by then, is not touched. */
+/* Starts a change. Copies everything. When the group is closed, done is called at once and cs,
+ * which may be freed by then, is not touched. */
 void change_start(struct changes *cs, const struct change_opts *o);
 
 /* A node that is not ours has changed a key here, by its dialect's way: it tells the owner alone,
@@ -62,7 +61,7 @@ void change_start(struct changes *cs, const struct change_opts *o);
  * hold, in the background; nodes that are not ours see to their copies themselves. */
 void change_heard(struct changes *cs, struct group *g, const struct key *key);
 
-/* To be called a few times a second, by one thread: tells those again who did not confirm. */
+/* To be called a few times a second, by one thread: tells nodes again that did not confirm. */
 void changes_tick(struct changes *cs, uint64_t now_ms);
 
 /* Nodes and groups for which a removal is not confirmed yet, for /stats. */

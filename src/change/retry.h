@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* retry.h - removals that a node has not confirmed: it is told again, until it confirms. Any
- * thread.
- */
+/* retry.h - removals that nodes have not confirmed: they are told again until they confirm. Any
+ * thread. */
 #ifndef RETRY_H
 #define RETRY_H
 
@@ -15,8 +14,8 @@ struct keys;
 struct peers;
 struct retry_list;
 
-/* peers_of() tells whom a group asks. again() is called, on the network thread, when an owner has
- * confirmed late: others may have fetched the old value from it. */
+/* peers_of() returns the peers of a group. again() is called, on the network thread, when an owner
+ * has confirmed late: other nodes may have fetched the old value from it. */
 struct retry_list *retry_list_new(struct peers *(*peers_of)(const struct group *g),
                                   void (*again)(void *ctx, struct group *g, enum batch_op op,
                                                 const struct keys *keys),
@@ -25,7 +24,7 @@ struct retry_list *retry_list_new(struct peers *(*peers_of)(const struct group *
 /* The network thread has stopped. */
 void retry_list_free(struct retry_list *rs);
 
-/* What a node is to be told again; all borrowed. */
+/* The removal that a node is told again; all borrowed. */
 struct retry_what {
     struct group *group;
     const char *url;
@@ -36,7 +35,7 @@ struct retry_what {
 
 void retry_add(struct retry_list *rs, const struct retry_what *what);
 
-/* To be called a few times a second, by one thread: tells those whose time has come. */
+/* To be called a few times a second, by one thread: tells the nodes that are due. */
 void retry_tick(struct retry_list *rs, uint64_t now_ms);
 
 /* Nodes and groups for which a removal is not confirmed yet. */

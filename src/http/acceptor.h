@@ -20,8 +20,8 @@ struct acceptor *acceptor_start(const char *name, int fd,
                                               socklen_t len),
                                 void *ctx, struct error *e);
 
-/* Takes what has come so far, then closes the socket: who connects later is refused. NULL is fine.
- */
+/* Takes the connections that have arrived, then closes the socket: later ones are refused. NULL is
+ * fine. */
 void acceptor_stop(struct acceptor *a);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* answer.h - what the server writes back: errors, texts, bytes; of values answer_value.h.
+/* answer.h - the server's answers: errors, texts, bytes. Values: answer_value.h.
  *
  * HTTP threads only, for the connection that is being handled. */
 #ifndef ANSWER_H
@@ -16,16 +16,16 @@ struct buf;
 struct MHD_Connection;
 struct MHD_Response;
 
-/* To whom one answers, and how: peers get protobuf and Go's plain texts, clients get the raw value
- * and JSON errors. */
+/* The receiver of an answer: peers get protobuf and Go's plain texts, clients get the raw value and
+ * JSON errors. */
 struct answer_to {
     struct MHD_Connection *connection;
     enum dialect dialect;
-    int peer;        /* 1: on base_path */
-    int ours;        /* 1: to one of our own nodes, or who speaks like one: says HEADER_NODE */
-    uint64_t id;     /* what HEADER_KEY says to one of our own nodes; 0: nothing */
-    int head;        /* 1: to a HEAD */
-    int close;       /* 1: this answer ends its connection */
+    int peer;    /* 1: on base_path */
+    int ours;    /* 1: to one of our own nodes, or a client that speaks like one: has HEADER_NODE */
+    uint64_t id; /* the value of HEADER_KEY to one of our own nodes; 0: none */
+    int head;    /* 1: to a HEAD */
+    int close;   /* 1: this answer ends its connection */
     int conditional; /* 1: the request may ask for less than the value */
 };
 
@@ -47,21 +47,21 @@ int answer_method(const struct answer_to *to, const char *method, const char *al
  * sees the request. */
 int answer_unparsed(const struct answer_to *to);
 
-/* Done, and there is nothing to say: 204 to a client, an empty 200 to a peer. */
+/* Done, without a body: 204 to a client, an empty 200 to a peer. */
 int answer_done(const struct answer_to *to);
 
 /* Bytes of a type. They are copied. */
 int answer_bytes(const struct answer_to *to, int status, const char *type, const void *bytes,
                  size_t n);
 
-/* The same without a copy: takes what is in the buf. NOMEM or TOOBIG when that has failed. */
+/* The same without a copy: takes the buf's memory. NOMEM or TOOBIG when the buf has failed. */
 int answer_buf(const struct answer_to *to, int status, const char *type, struct buf *b);
 
-/* Sends r, if there is one, and gives it up. Without memory for a response MHD_NO ends the
- * connection: there is nothing better to say. */
+/* Sends r, if there is one, and drops its reference. Without memory for a response MHD_NO ends the
+ * connection. */
 int answer_queue(const struct answer_to *to, int status, struct MHD_Response *r);
 
-/* Adds the headers that follow from who is answered; answer_queue() does it. */
+/* Adds the headers that depend on the receiver; answer_queue() calls it. */
 void answer_finish(const struct answer_to *to, struct MHD_Response *r);
 
 #endif

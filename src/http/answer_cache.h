@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* answer_cache.h - answers that are kept for the next who asks the same.
+/* answer_cache.h - answers that are kept for the next equal request.
  *
  * Making an answer costs libmicrohttpd some twenty allocations, and some answers are given
- * thousands of times a second. So each HTTP thread keeps those to gets of small values that it was
- * asked for more than once, until one of their headers would be another: a second, mostly, since
- * most tell an age. What is in the answer is always what the cache holds now: a kept one is only
- * found by the very item that the cache has just given.
+ * thousands of times a second. So each HTTP thread keeps answers to gets of small values that were
+ * asked for more than once, until one of their headers would change: mostly for a second, since
+ * most have an age. A kept answer always has the value that the cache holds now: it is only found
+ * by the very item that the cache has just returned.
  *
- * A kept answer holds its item, which may have left the cache meanwhile. So they are few and small,
- * and answer_cache_sweep() lets go of them within two seconds.
+ * A kept answer holds its item, which may have been removed from the cache. So kept answers are few
+ * and small, and answer_cache_sweep() drops them within two seconds.
  *
  * HTTP threads only, each for itself. */
 #ifndef ANSWER_CACHE_H
@@ -21,14 +21,14 @@ struct MHD_Response;
 
 enum { ANSWER_CACHE_MAX_BYTES = 4096 }; /* of the value of such an item */
 
-/* What an answer depends on beside the time. */
+/* The things that an answer depends on, besides the time. */
 struct answer_cache_look {
     const struct item *item;
     const char *type; /* Content-Type of a client's, compared as a pointer; NULL: a peer's */
-    unsigned how;     /* what else makes a difference, in bits */
+    unsigned how;     /* other differences, as bits */
 };
 
-/* An answer that looks like that; borrowed. NULL: none is kept. */
+/* The kept answer for this look, borrowed; NULL: none. */
 struct MHD_Response *answer_cache_find(const struct answer_cache_look *look, uint64_t now_ms);
 
 /* Offers an answer that holds look->item, and is right until then. 1: it was asked for before, and

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* answer_value.h - how a get ended, as an answer.
+/* answer_value.h - the answer to a get: its value or its error.
  *
  * HTTP threads only, for the connection that is being handled. */
 #ifndef ANSWER_VALUE_H

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* body.h - the body of a request, as it comes.
+/* body.h - the body of a request, read piece by piece.
  *
- * Its memory grows with what has come, not with what was announced, and counts in a budget that all
- * bodies of a server share. A body is its connection's thread's, a budget anyone's. */
+ * Its memory grows with the bytes that have arrived, not with the announced length. It counts in a
+ * budget that all bodies of a server share. A body belongs to its connection's thread, a budget to
+ * all threads. */
 #ifndef BODY_H
 #define BODY_H
 
@@ -12,7 +13,7 @@
 #include "base/err.h"
 #include "http/budget.h"
 
-enum { BODY_SECONDS = 60 }; /* in which all of it has to come */
+enum { BODY_SECONDS = 60 }; /* in which the whole body must arrive */
 
 struct body {
     char *bytes; /* owned; NULL while there is none */
@@ -20,7 +21,7 @@ struct body {
     size_t came;       /* bytes, those that were dropped included */
     size_t announced;  /* bytes that are to come; 0 when its length is not said */
     enum err failed;   /* TOOBIG: over max; BUSY: over the budget; NOMEM. It is empty then */
-    uint64_t until_ms; /* clock_ms() time by which it has to be whole */
+    uint64_t until_ms; /* clock_ms() time by which it must be whole */
     struct budget *budget;
 };
 
@@ -34,8 +35,8 @@ static inline const char *body_bytes(const struct body *b)
     return b->bytes ? b->bytes : "";
 }
 
-/* Some more of it. What does not fit is dropped, and so is all before it; `failed` says why. 0: the
- * connection has to end, since it is too slow, or goes on after it was clearly too much. */
+/* Adds a piece. If it does not fit, the whole body is dropped, and `failed` says why. 0: the
+ * connection must end, since the body is too slow, or goes on although it is far too large. */
 int body_take(struct body *b, const char *bytes, size_t n);
 
 #endif

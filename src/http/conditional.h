@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* conditional.h - what a client's request says about the copy it has, or the part it wants: ETag,
+/* conditional.h - a client's request about the copy that it has, or the part that it wants: ETag,
  * If-Match, If-None-Match, Range, If-Range (RFC 9110, 8.8.3, 13 and 14), and max-age.
  *
  * Pure functions, any thread. */
@@ -21,7 +21,7 @@ int conditional_etag_matches(const char *list, const char *etag);
 /* If-Match: the same, compared strongly. */
 int conditional_etag_matches_strongly(const char *list, const char *etag);
 
-/* If-Range: that very tag, compared strongly. */
+/* If-Range: one tag, compared strongly. */
 int conditional_etag_is(const char *text, const char *etag);
 
 enum range {

@@ -36,8 +36,8 @@ struct gather {
     struct slot *slots; /* one a key */
     size_t cost;        /* in the budget */
     size_t begun;       /* the connection's thread's */
-    struct slot *taken; /* likewise: what gather_next() gave last */
-    struct buf info;    /* likewise: what getters may know of the request */
+    struct slot *taken; /* the connection's thread's: the result of gather_next() */
+    struct buf info;    /* the connection's thread's: see flight.info */
     atomic_uint refs;   /* the owner's, and one of each waiter that has not come */
 
     pthread_mutex_t mu;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* gather.h - many keys of a group for another node: looked up, loaded here side by side, and
- * handed out in the order in which they end.
+/* gather.h - many keys of a group for another node: looked up, loaded here at the same time, and
+ * returned in the order in which they end.
  *
- * A gather belongs to the thread of its connection; only wakers of loads come from elsewhere. It
- * lives until its owner has dropped it and the last load that it waits for has come, so a client
- * that goes away leaves nothing behind. Keys are begun as there is room: not more than some at a
- * time, and none while much lies ready that nobody has taken. */
+ * A gather belongs to the thread of its connection; only wakers of loads run on other threads. It
+ * lives until it was dropped and its last load has ended. So nothing remains when a client closes
+ * its connection. Keys are begun while there is room: not too many at a time, and none while many
+ * ready values were not taken yet. */
 #ifndef GATHER_H
 #define GATHER_H
 
@@ -24,7 +24,7 @@ struct gather_opts {
     struct group *group; /* borrowed, as are the keys, until the gather is dropped */
     const struct key *keys;
     size_t n_keys;
-    struct budget *budget; /* what the gather takes is counted there */
+    struct budget *budget; /* the gather's memory is counted there */
 };
 
 /* One key's end. */
@@ -36,7 +36,7 @@ struct gathered {
 /* NULL: no room in the budget, or no memory. */
 struct gather *gather_new(const struct gather_opts *o);
 
-/* Takes its waiters off what is under way. NULL is fine. */
+/* Cancels its waiters. NULL is fine. */
 void gather_drop(struct gather *g);
 
 /* Begins loads as far as there is room. 1 when every key has ended. */
@@ -48,8 +48,8 @@ const struct gathered *gather_next(struct gather *g);
 /* Bytes of values that are ready. */
 size_t gather_ready_bytes(struct gather *g);
 
-/* Suspends the connection until there is something to take. 0: there is already, or nothing is
- * under way. */
+/* Suspends the connection until a key is ready. 0: one is ready already, or nothing is under way.
+ */
 int gather_wait(struct gather *g);
 
 #endif

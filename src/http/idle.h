@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* idle.h - the end of connections on which nothing has moved for long.
+/* idle.h - ends connections that have been idle for long.
  *
- * libmicrohttpd has a timeout of its own, and for its sake notes the time three times a request.
- * The kernel knows when a socket last sent or received, so it is asked, a few times a minute. A
- * suspended connection waits for us, not for its client, and is left alone.
+ * libmicrohttpd has a timeout of its own, and reads the clock three times a request for it. The
+ * kernel knows when a socket last sent or received, so we ask the kernel, a few times a minute. A
+ * suspended connection waits for us, not for its client, and is not ended.
  *
- * All of it belongs to the thread of the connections. */
+ * All of it belongs to the connections' thread. */
 #ifndef IDLE_H
 #define IDLE_H
 
@@ -32,10 +32,10 @@ void idle_unwatch(struct idle *i);
 void idle_sweep(uint64_t now_ms);
 uint64_t idle_due_ms(void);
 
-/* Watches nothing any more: the thread ends. */
+/* Stops watching: the thread ends. */
 void idle_deinit(void);
 
-/* For how long a TCP socket has neither sent nor received any bytes. 0 for what is none. */
+/* The time for which a TCP socket has neither sent nor received bytes. 0 for other descriptors. */
 unsigned idle_ms(int fd);
 
 #endif

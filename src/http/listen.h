@@ -17,8 +17,8 @@ int listen_on(const char *what, const char *address, char *bound, size_t cap, st
 /* Whether listen_on() could use the host of an address, whatever its port: nothing listens. */
 enum err listen_check(const char *what, const char *address, struct error *e);
 
-/* Splits "host:port" without asking anybody. INVAL: no port, or one that is not 0 to 65535. host
- * comes without brackets. Both outputs hold what fits. */
+/* Splits "host:port", without a look-up. INVAL: no port, or one that is not 0 to 65535. host comes
+ * without brackets. Both outputs hold what fits. */
 enum err listen_split(const char *address, char *host, size_t host_cap, char *port, size_t port_cap,
                       struct error *e);
 

@@ -256,7 +256,8 @@ static struct MHD_Daemon *start_daemon(struct server *s)
     const unsigned flags = MHD_USE_EPOLL | (MHD_ALLOW_SUSPEND_RESUME & ~(unsigned)MHD_USE_ITC) |
                            MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG;
     const struct server_opts *o = &s->opts;
-    unsigned limit = o->max_connections + o->max_connections / SPARE_CONNECTIONS_IN + o->threads;
+    unsigned connections = (unsigned)o->max_connections;
+    unsigned limit = connections + connections / SPARE_CONNECTIONS_IN + o->threads;
 
     return MHD_start_daemon(flags, 0, NULL, NULL, on_request, s, MHD_OPTION_EXTERNAL_LOGGER, on_log,
                             NULL, MHD_OPTION_CONNECTION_LIMIT, limit,
@@ -274,7 +275,7 @@ static enum err start_loop(struct server *s, struct error *e)
 
     if (!daemon)
         return error_set(e, ERR_NOMEM, "no HTTP threads for %s (%u threads, %u connections)",
-                         s->opts.address, s->opts.threads, s->opts.max_connections);
+                         s->opts.address, s->opts.threads, (unsigned)s->opts.max_connections);
     snprintf(name, sizeof(name), "%s-%u", s->opts.faces & SERVER_DATA ? "http" : "admin",
              s->n_loops + 1);
     s->loops[s->n_loops] = server_loop_start(name, daemon, e);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* server.h - the node's HTTP face: peers, clients and operators, on a libmicrohttpd pool.
+/* server.h - the node's HTTP server: for peers, clients and operators, on threads with
+ * libmicrohttpd.
  *
  * HTTP threads run no Lua and never block: a hit is answered from the item's own bytes, a miss
  * parks its connection as a waiter of the key's flight.
@@ -27,18 +28,24 @@ enum server_face {
     SERVER_ADMIN = 2 /* /stats */
 };
 
+/* X(type, name): the settings of a node that its servers are made with (node/settings.h). */
+#define SERVER_SETTINGS(X)                                                                         \
+    X(uint64_t, max_connections) /* beyond it a request gets 503 and its connection ends */        \
+    X(uint64_t, max_key_bytes)   /* a longer key is 400 */                                         \
+    X(enum dialect, dialect)                                                                       \
+    X(const char *, base_path) /* starts and ends with a slash */
+
 struct server_opts {
-    unsigned faces;           /* enum server_face, or-ed */
-    int fd;                   /* a listening socket (listen.h), which the server takes */
-    const char *address;      /* where that is, for messages */
-    unsigned threads;         /* of the pool, at least 1 */
-    unsigned max_connections; /* beyond it a request gets 503 and its connection ends */
-    size_t max_key_bytes;     /* a longer key is 400 */
-    enum dialect dialect;
-    const char *base_path; /* starts and ends with a slash */
+    unsigned faces;        /* enum server_face, or-ed */
+    int fd;                /* a listening socket (listen.h), which the server takes */
+    const char *address;   /* where that is, for messages */
+    unsigned threads;      /* of the pool, at least 1 */
     struct groups *groups; /* borrowed, as is the next */
     struct changes *changes;
     struct spool *access; /* borrowed: where the access log goes; NULL: there is none */
+#define X(type, name) type name;
+    SERVER_SETTINGS(X)
+#undef X
 
     /* Both on HTTP threads. not_ready says why /readyz is 503, NULL while it is 200; stats writes
      * /stats as JSON. */
@@ -50,13 +57,13 @@ struct server_opts {
 /* Copies the options. Serves when it returns; NULL and e: no threads. The socket is closed then. */
 struct server *server_start(const struct server_opts *o, struct error *e);
 
-/* New connections are refused from here on; every answer ends its connection. */
+/* Later connections are refused, and every answer ends its connection. */
 void server_quiesce(struct server *s);
 
 /* Requests begun and not yet answered. Any thread. */
 unsigned server_active(const struct server *s);
 
-/* Ends all. Nothing may be parked any more: the groups are closed. NULL is fine. */
+/* Ends the server. No connection may be parked: the groups are closed. NULL is fine. */
 void server_stop(struct server *s);
 
 #endif

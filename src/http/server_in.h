@@ -2,14 +2,15 @@
 /* server_in.h - what the files of the server share; for http/ only.
  *
  * server.c has its life and libmicrohttpd's callbacks, server_loop.c its threads, idle.c the end of
- * idle connections, route.c which path is served by what: serve_get.c the get of one key,
- * serve_many.c a client's many, serve_peer_batch.c what our own nodes ask, serve_peer_change.c what
- * Go's tell, serve_change.c a client's set, remove and flush, serve_admin.c what operators ask.
- * Under them: framing.c where a request ends, job.c one that takes more than one call, body.c its
- * body, budget.c its memory, gather.c the loads of many keys, answer.c and answer_value.c what is
- * written back, answer_cache.c what is written again, access.c what the access log says of it.
+ * idle connections, route.c finds the function for a path: serve_get.c has the get of one key,
+ * serve_many.c a client's list of keys, serve_peer_batch.c the batches of our own nodes,
+ * serve_peer_change.c the changes of Go nodes, serve_change.c a client's set, remove and flush,
+ * serve_admin.c the operators' paths. Under them: framing.c finds the end of a request, job.c is a
+ * request of more than one call, body.c its body, budget.c its memory, gather.c the loads of many
+ * keys, answer.c and answer_value.c the answers, answer_cache.c kept answers, access.c the access
+ * log, last_words.c answers where libmicrohttpd gives up.
  *
- * All of it runs on HTTP threads, for the connection that is being handled, but for wake-ups. */
+ * All of it runs on HTTP threads, for the connection that is being handled, except wakers. */
 #ifndef SERVER_IN_H
 #define SERVER_IN_H
 
@@ -38,8 +39,8 @@ struct server {
     struct budget budget; /* of the bodies under way, and of what they ask for */
 };
 
-/* A request that is not answered in the call that begins it, since it has a body or waits: what its
- * connection keeps until it is completed. Embedded in what each kind needs more. */
+/* A request that is not answered in its first call, since it has a body or waits. Its connection
+ * keeps it until it is completed. Embedded in the struct of each kind. */
 struct job {
     const struct job_kind *kind;
     struct server *server;
@@ -83,24 +84,24 @@ int job_take(struct job *j, const char *bytes, size_t n);
 /* Its body is there, or its connection was resumed. */
 int job_run(struct job *j);
 
-/* Whether the other side has ended its connection: nobody waits for the answer. A node that gave up
- * a set has, perhaps, told its client so, who may have set another value since: a set whose sender
- * is gone comes too late. */
+/* Whether the other side has closed its connection, so that no answer is needed. A node that gave
+ * up a set may have told its client, which may have set another value since. So a set without its
+ * sender is too late. */
 int job_sender_is_gone(const struct job *j);
 
-/* To whom a job answers, as it is now. */
+/* The receiver of a job's answer. */
 const struct answer_to *job_to(struct job *j);
 
 /* The group of a request; NULL: that was answered, with *ok. */
 struct group *job_group_of(const struct asked *a, int *ok);
 
-/* What a getter may know of a request: flight.info has the form. */
+/* Appends the parts of a request that a getter may see, in the form of flight.info. */
 void job_put_info(struct buf *out, struct MHD_Connection *c, const struct group *g, int peer);
 
-/* To whom a request that has come is answered. */
+/* Fills in the receiver of a request's answer. */
 void job_answer_to_init(struct answer_to *to, struct server *s, struct MHD_Connection *c, int peer);
 
-/* Refuses a request and ends its connection, whatever it may still send. */
+/* Refuses a request and ends its connection, even if it still sends. */
 int job_refuse(struct server *s, struct MHD_Connection *c, int status, enum err code,
                const char *why);
 

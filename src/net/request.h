@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* request.h - what may be asked of the HTTP client: methods, URLs and header lines that mean one
- * thing to whoever reads them.
+/* request.h - the requests that the HTTP client may send: methods, URLs and header lines with only
+ * one meaning for every reader.
  *
  * Pure functions, any thread. */
 #ifndef REQUEST_H

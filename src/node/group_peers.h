@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* group_peers.h - whom each group of a node asks: the node's peers, or a list of its own.
+/* group_peers.h - the peers of each group of a node: the node's, or a list of its own.
  *
- * A group_peers is the context of a group's loader. It lives as long as the set, so that a load
- * under way finds it when a reload takes its group away. One thread, the node's, makes and changes
+ * A group_peers is the context of a group's loader. It lives as long as the set, so a load under
+ * way still finds it when a reload removes its group. One thread, the node's, makes and changes
  * them; any thread may look at them.
  *
  * A list of a group's own is a text here: URLs, each ended by a line end; "" is this node alone,

@@ -7,11 +7,11 @@
  *   1 not ready                    load balancers look elsewhere
  *   2 refuse new connections       what is connected is still served
  *   3 wait for requests to end     or for the drain time to be over
- *   4 close the groups             ends all flights
+ *   4 end the background functions, close the groups: ends all flights
  *   5 stop the network thread      ends what it was doing, changes among them: nothing stays parked
  *   6 let them say so              what was parked gets its 503, if its client reads it
  *   7 stop the servers             libmicrohttpd aborts while a connection is suspended
- *   8 stop the workers             their fetches are refused by now
+ *   8 stop the workers             their fetches are refused by now; the control worker, too
  *   9 free */
 #include "node/node.h"
 
@@ -33,33 +33,37 @@
 #include "change/change.h"
 #include "http/server.h"
 #include "net/net.h"
+#include "node/control.h"
 #include "node/group_peers.h"
+#include "node/node_groups.h"
 #include "node/node_listen.h"
 #include "node/node_stats.h"
 #include "node/workers.h"
 #include "peer/peers.h"
 #include "script/defs.h"
 #include "script/vm.h"
+#include "script/worker.h"
 
-enum { DRAIN_POLL_MS = 5, LAST_WORDS_MS = 500, WATCH_MS = 100 };
+enum { DRAIN_POLL_MS = 5, LAST_WORDS_MS = 500, WATCH_MS = 100, CONTROL_MS = 2000 };
 
 struct node {
-    struct node_opts opts; /* strings are borrowed: only for node_start() */
-    char *self;
-    uint64_t drain_delay_ms, drain_timeout_ms;
+    struct settings settings; /* a copy */
+    char *self;               /* the setting, or http:// and where it listens */
     uint64_t started_ms;
     struct groups *groups;
     struct net *net;
     struct peers *peers;
     struct group_peers_set *group_peers; /* the contexts of the groups' loaders */
     struct changes *changes;
-    struct spool *access;    /* the access log, or NULL */
-    struct workers *workers; /* set once, before any flight can start */
+    struct spool *access;     /* the access log, or NULL */
+    struct workers *workers;  /* set once, before any flight can start */
+    struct control *control;  /* likewise */
+    size_t n_groups, n_peers; /* at the start */
     pthread_t watch;
     int watching;
     struct node_sockets sockets; /* each until a server takes it */
     struct server *data, *admin; /* admin is NULL when data has both faces */
-    atomic_int ready;            /* set by the last step of the start */
+    atomic_int ready;            /* set once what was to be waited for has ended */
     atomic_int stopping;
 };
 
@@ -98,6 +102,15 @@ static void load_local(void *ctx, struct flight *f)
 
     workers_load(n->workers, f);
 }
+
+static const struct loader loader = {
+    .owner = load_owner,
+    .disown = load_disown,
+    .remote = load_remote,
+    .local = load_local,
+    .hold = load_hold,
+    .release = load_release,
+};
 
 /* --- callbacks of the floors below --- */
 
@@ -142,6 +155,7 @@ void node_stats(struct node *n, struct buf *out)
         .self = n->self,
         .uptime_ms = clock_ms() - n->started_ms,
         .workers = n->workers,
+        .control = n->control,
         .groups = n->groups,
         .peers = n->peers,
         .changes = n->changes,
@@ -152,47 +166,6 @@ void node_stats(struct node *n, struct buf *out)
 
 /* --- start --- */
 
-static enum err check_groups(const struct node *n, const struct defs *ds, struct error *e)
-{
-    size_t i;
-
-    for (i = 0; i < defs_count(ds); i++) {
-        if (group_peers_check(n->group_peers, defs_at(ds, i)->name, defs_at(ds, i)->peers, e))
-            return e->code;
-    }
-    return ERR_OK;
-}
-
-/* Adds the groups that are new, and changes those that are there. */
-static enum err set_groups(struct node *n, const struct defs *ds, struct error *e)
-{
-    struct loader loader = {
-        .owner = load_owner,
-        .disown = load_disown,
-        .remote = load_remote,
-        .local = load_local,
-        .hold = load_hold,
-        .release = load_release,
-    };
-    enum err failed = ERR_OK;
-    size_t i;
-
-    for (i = 0; i < defs_count(ds) && !failed; i++) {
-        const struct def *d = defs_at(ds, i);
-        struct group *g = groups_find(n->groups, d->name, strlen(d->name));
-
-        loader.ctx = g ? group_ctx(g) : group_peers_take(n->group_peers);
-        failed = group_peers_replace(loader.ctx, d->name, d->peers, e);
-        if (!g) {
-            g = group_new(d->name, d->content_type, &d->opts, &loader);
-            groups_add(n->groups, g);
-        }
-        group_configure(g, d->content_type, d->pass_headers, &d->opts);
-        group_unref(g);
-    }
-    return failed;
-}
-
 static enum err start_net(struct node *n, struct error *e)
 {
     const struct net_opts o = {.tick = tick, .ctx = n};
@@ -201,47 +174,41 @@ static enum err start_net(struct node *n, struct error *e)
     return n->net ? ERR_OK : e->code;
 }
 
-static enum err start_peers(struct node *n, struct error *e)
+static enum err start_peers(struct node *n, const struct node_opts *o, struct error *e)
 {
-    const struct peers_opts o = {
-        .dialect = n->opts.dialect,
-        .self = n->self,
-        .base_path = n->opts.base_path,
-        .hash = n->opts.hash,
-        .replicas = (unsigned)n->opts.replicas,
-        .connect_timeout_ms = n->opts.connect_timeout_ms,
-    };
+    struct peers_opts peers = n->settings.peers;
 
-    n->peers = peers_new(&o, n->net);
+    peers.self = n->self;
+    n->peers = peers_new(&peers, n->net);
     n->group_peers = group_peers_set_new(n->peers, n);
-    return peers_set(n->peers, n->opts.peers, n->opts.n_peers, e);
+    return peers_set(n->peers, o->peers, o->n_peers, e);
+}
+
+/* What all VMs of the node are made with. */
+static struct vm_opts vm_opts_of(const struct node *n)
+{
+    struct vm_opts o = n->settings.vm;
+
+    o.net = n->net;
+    o.groups = n->groups;
+    o.changes = n->changes;
+    return o;
 }
 
 static struct workers_opts workers_opts_of(const struct node *n)
 {
     const struct workers_opts o = {
-        .n = n->opts.workers,
-        .path = n->opts.path,
-        .cpath = n->opts.cpath,
-        .vm_bytes = n->opts.vm_bytes,
-        .jit = n->opts.jit,
-        .open = n->opts.open,
-        .prelude = n->opts.prelude,
-        .loop = n->opts.loop,
-        .net = n->net,
-        .groups = n->groups,
-        .changes = n->changes,
-        .max_key_bytes = (size_t)n->opts.max_key_bytes,
-    };
+        .vm = vm_opts_of(n), .n = n->settings.workers, .loop = n->settings.loop};
 
     return o;
 }
 
-static enum err start_workers(struct node *n, struct vm *control, struct error *e)
+static enum err start_workers(struct node *n, const struct node_opts *o, struct vm *control,
+                              struct error *e)
 {
-    const struct workers_opts o = workers_opts_of(n);
+    const struct workers_opts workers = workers_opts_of(n);
 
-    n->workers = workers_start(&o, control, n->opts.script, e);
+    n->workers = workers_start(&workers, control, o->script, e);
     return n->workers ? ERR_OK : e->code;
 }
 
@@ -253,6 +220,7 @@ static void *watch_main(void *arg)
     while (!atomic_load(&n->stopping)) {
         workers_watch(n->workers, clock_ms());
         log_out_tick();
+        control_watch(n->control, clock_ms());
         nanosleep(&pause, NULL);
     }
     return NULL;
@@ -269,45 +237,40 @@ static enum err start_watch(struct node *n, struct error *e)
 static struct server *start_server(struct node *n, int *fd, const char *address, unsigned faces,
                                    unsigned threads, struct error *e)
 {
-    const struct server_opts o = {
-        .faces = faces,
-        .fd = *fd,
-        .address = address,
-        .threads = threads,
-        .max_connections = (unsigned)n->opts.max_connections,
-        .max_key_bytes = n->opts.max_key_bytes,
-        .dialect = n->opts.dialect,
-        .base_path = n->opts.base_path,
-        .groups = n->groups,
-        .changes = n->changes,
-        .access = n->access,
-        .not_ready = not_ready,
-        .stats = stats,
-        .ctx = n,
-    };
+    struct server_opts o = n->settings.server;
 
+    o.faces = faces;
+    o.fd = *fd;
+    o.address = address;
+    o.threads = threads;
+    o.groups = n->groups;
+    o.changes = n->changes;
+    o.access = n->access;
+    o.not_ready = not_ready;
+    o.stats = stats;
+    o.ctx = n;
     *fd = -1;
     return server_start(&o, e);
 }
 
 /* First of all, so that an address that is taken is the first thing to be said, and this node's own
  * URL is known. Who connects meanwhile is served when the rest stands. */
-static enum err listen_first(struct node *n, struct error *e)
+static enum err listen_first(struct node *n, const struct node_opts *o, struct error *e)
 {
-    const struct node_opts *o = &n->opts;
-    const struct node_listen_opts where = {o->listen, o->admin_listen, o->admin_moves};
+    const struct settings *s = &n->settings;
+    const struct node_listen_opts where = {s->listen, s->admin_listen, o->admin_moves};
     char self[NODE_ADDRESS_BYTES + 8];
 
     if (node_listen(&where, &n->sockets, e))
         return e->code;
     snprintf(self, sizeof(self), "http://%s", n->sockets.address);
-    n->self = mem_strdup(o->self ? o->self : self);
+    n->self = mem_strdup(s->self ? s->self : self);
     return ERR_OK;
 }
 
 static enum err open_access_log(struct node *n, struct error *e)
 {
-    const char *path = n->opts.access_log;
+    const char *path = n->settings.access_log;
 
     n->access = path ? spool_open(path, e) : NULL;
     return path && !n->access ? e->code : ERR_OK;
@@ -315,17 +278,18 @@ static enum err open_access_log(struct node *n, struct error *e)
 
 enum err node_check(const struct node_opts *o, struct vm *control, struct error *e)
 {
-    struct node n = {.opts = *o, .self = mem_strdup(o->self ? o->self : "http://nowhere")};
-    const struct node_listen_opts where = {o->listen, o->admin_listen, o->admin_moves};
+    const struct settings *s = &o->settings;
+    struct node n = {.settings = *s, .self = mem_strdup(s->self ? s->self : "http://nowhere")};
+    const struct node_listen_opts where = {s->listen, s->admin_listen, o->admin_moves};
     struct workers_opts w;
     enum err failed = node_listen_check(&where, e);
 
-    if (!failed && o->access_log)
-        failed = spool_check(o->access_log, e);
+    if (!failed && s->access_log)
+        failed = spool_check(s->access_log, e);
     if (!failed)
-        failed = start_peers(&n, e);
+        failed = start_peers(&n, o, e);
     if (!failed)
-        failed = check_groups(&n, vm_defs(control), e);
+        failed = node_groups_check(n.group_peers, vm_defs(control), e);
     w = workers_opts_of(&n);
     if (!failed)
         failed = workers_check(&w, control, o->script, e);
@@ -346,42 +310,70 @@ static enum err start_servers(struct node *n, struct error *e)
     }
     n->data = start_server(n, &n->sockets.data, n->sockets.address,
                            one ? SERVER_DATA | SERVER_ADMIN : SERVER_DATA,
-                           (unsigned)n->opts.http_threads, e);
+                           (unsigned)n->settings.http_threads, e);
     return n->data ? ERR_OK : e->code;
 }
 
-static void log_started(const struct node *n, const struct defs *ds)
+static void log_listening(const struct node *n)
 {
     if (n->admin)
         log_info("node", "listening for operators", "addr=%s", n->sockets.admin_address);
     log_info("node", "listening", "addr=%s", n->sockets.address);
+}
+
+/* Also called by the control worker's thread, and again after a reload. */
+static void be_ready(void *ctx)
+{
+    struct node *n = ctx;
+
+    if (atomic_exchange(&n->ready, 1))
+        return;
     log_info("node", "ready", "groups=%zu peers=%zu self=%s workers=%llu dialect=%s ms=%llu",
-             defs_count(ds), n->opts.n_peers, n->self, (unsigned long long)n->opts.workers,
-             dialect_name(n->opts.dialect), (unsigned long long)(clock_ms() - n->started_ms));
+             n->n_groups, n->n_peers, n->self, (unsigned long long)n->settings.workers,
+             dialect_name(n->settings.peers.dialect),
+             (unsigned long long)(clock_ms() - n->started_ms));
+}
+
+/* The last step: what the script has run from now on may use all of the node. Takes the worker. */
+static enum err start_control(struct node *n, struct worker *control, struct error *e)
+{
+    const struct vm_opts o = vm_opts_of(n);
+
+    log_listening(n);
+    if (control_take_over(n->control, control, &o, e))
+        return e->code;
+    if (!atomic_load(&n->ready))
+        log_info("node", "not ready before background functions have ended", "%s", "");
+    return ERR_OK;
 }
 
 static void node_free(struct node *n);
 
-struct node *node_start(const struct node_opts *o, struct vm *control, struct error *e)
+struct node *node_start(const struct node_opts *o, struct worker *control, struct error *e)
 {
     struct node *n = mem_zalloc(sizeof(*n));
+    struct vm *vm = worker_vm(control);
 
     mem_share_heap(); /* no thread of the node has one of its own yet */
-    n->opts = *o;
+    settings_copy(&n->settings, &o->settings);
     n->sockets.data = n->sockets.admin = -1;
-    n->drain_delay_ms = o->drain_delay_ms;
-    n->drain_timeout_ms = o->drain_timeout_ms;
     n->started_ms = clock_ms();
     n->groups = groups_new();
     n->changes = changes_new(peers_of);
-    if (listen_first(n, e) || open_access_log(n, e) || start_net(n, e) || start_peers(n, e) ||
-        set_groups(n, vm_defs(control), e) || start_workers(n, control, e) || start_watch(n, e) ||
-        start_servers(n, e)) {
+    n->control = control_new(be_ready, n);
+    n->n_groups = defs_count(vm_defs(vm));
+    n->n_peers = o->n_peers;
+    if (listen_first(n, o, e) || open_access_log(n, e) || start_net(n, e) || start_peers(n, o, e) ||
+        node_groups_set(n->groups, n->group_peers, &loader, vm_defs(vm), e) ||
+        start_workers(n, o, vm, e) || start_watch(n, e) || start_servers(n, e)) {
+        worker_free(control);
         node_free(n);
         return NULL;
     }
-    atomic_store(&n->ready, 1);
-    log_started(n, vm_defs(control));
+    if (start_control(n, control, e)) {
+        node_free(n);
+        return NULL;
+    }
     return n;
 }
 
@@ -397,59 +389,40 @@ const char *node_admin_address(const struct node *n)
 
 /* --- reload --- */
 
-/* Names of groups, collected while the set is held and used after it. */
-struct names {
-    const struct defs *defs;
-    char **list; /* owned, like the names */
-    size_t n;
-};
-
-static void collect_gone(void *arg, struct group *g)
-{
-    struct names *gone = arg;
-    const char *name = group_name(g);
-
-    if (defs_find(gone->defs, name))
-        return;
-    gone->list = mem_realloc(gone->list, (gone->n + 1) * sizeof(char *));
-    gone->list[gone->n++] = mem_strdup(name);
-}
-
-static size_t remove_groups(struct node *n, const struct defs *ds)
-{
-    struct names gone = {ds, NULL, 0};
-    size_t i;
-
-    groups_each(n->groups, collect_gone, &gone);
-    for (i = 0; i < gone.n; i++) {
-        struct group *g = groups_remove(n->groups, gone.list[i]);
-
-        group_close(g);
-        group_peers_give_back(n->group_peers, group_ctx(g));
-        group_unref(g);
-        mem_free(gone.list[i]);
-    }
-    mem_free(gone.list);
-    return gone.n;
-}
-
 /* The new VMs take over before their groups can be asked for, so that a load never comes to a VM
  * that does not know its group; a group that goes is out of reach before its last VM is. */
-enum err node_reload(struct node *n, const struct script *script, struct vm *control,
-                     const char *const *peers, size_t n_peers, struct error *e)
+static enum err reload_all_but_control(struct node *n, const struct script *script,
+                                       struct vm *control, const char *const *peers, size_t n_peers,
+                                       size_t *gone, struct error *e)
 {
-    uint64_t began_ms = clock_ms();
-    size_t gone;
+    const struct defs *ds = vm_defs(control);
 
-    if (peers_check(n->peers, peers, n_peers, e) || check_groups(n, vm_defs(control), e) ||
+    if (peers_check(n->peers, peers, n_peers, e) || node_groups_check(n->group_peers, ds, e) ||
         workers_reload(n->workers, control, script, e))
         return e->code;
-    gone = remove_groups(n, vm_defs(control));
-    if (set_groups(n, vm_defs(control), e) || peers_set(n->peers, peers, n_peers, e))
+    *gone = node_groups_remove(n->groups, n->group_peers, ds);
+    if (node_groups_set(n->groups, n->group_peers, &loader, ds, e) ||
+        peers_set(n->peers, peers, n_peers, e))
         return e->code;
-    log_info("node", "reloaded", "groups=%zu removed=%zu peers=%zu ms=%llu",
-             defs_count(vm_defs(control)), gone, n_peers,
-             (unsigned long long)(clock_ms() - began_ms));
+    return ERR_OK;
+}
+
+enum err node_reload(struct node *n, const struct script *script, struct worker *control,
+                     const char *const *peers, size_t n_peers, struct error *e)
+{
+    const struct vm_opts o = vm_opts_of(n);
+    struct vm *vm = worker_vm(control);
+    uint64_t began_ms = clock_ms();
+    size_t gone = 0, n_groups = defs_count(vm_defs(vm));
+
+    if (reload_all_but_control(n, script, vm, peers, n_peers, &gone, e)) {
+        worker_free(control);
+        return e->code;
+    }
+    if (control_take_over(n->control, control, &o, e))
+        return e->code;
+    log_info("node", "reloaded", "groups=%zu removed=%zu peers=%zu ms=%llu", n_groups, gone,
+             n_peers, (unsigned long long)(clock_ms() - began_ms));
     return ERR_OK;
 }
 
@@ -482,7 +455,7 @@ struct changes *node_changes(struct node *n)
 
 size_t node_max_key_bytes(const struct node *n)
 {
-    return (size_t)n->opts.max_key_bytes;
+    return (size_t)n->settings.server.max_key_bytes;
 }
 
 /* --- stop --- */
@@ -510,7 +483,7 @@ static int wait_a_while(const struct node *n, int for_requests, uint64_t ms,
 
 static void drain(struct node *n, int (*hurry)(void *arg), void *arg)
 {
-    wait_a_while(n, 1, n->drain_timeout_ms, hurry, arg);
+    wait_a_while(n, 1, n->settings.drain_timeout_ms, hurry, arg);
     if (active(n))
         log_warn("node", "requests were under way when the drain time was over", "requests=%u",
                  active(n));
@@ -526,23 +499,30 @@ static void close_group(void *arg, struct group *g)
 /* Steps 4 to 9. */
 static void node_free(struct node *n)
 {
+    uint64_t until_ms = clock_ms() + CONTROL_MS;
+    int ended;
+
     atomic_store(&n->stopping, 1);
     if (n->watching)
         pthread_join(n->watch, NULL);
+    control_quit(n->control);
     groups_each(n->groups, close_group, NULL);
     net_end(n->net);
     wait_a_while(n, 1, LAST_WORDS_MS, NULL, NULL);
     server_stop(n->data);
     server_stop(n->admin);
     spool_close(n->access);
-    if (n->workers && !workers_stop(n->workers))
+    ended = !n->workers || workers_stop(n->workers);
+    if (!control_stop(n->control, until_ms) || !ended)
         return; /* a stuck thread may still use what is left: it is the process's end or a leak */
+    control_free(n->control);
     workers_free(n->workers);
     net_stop(n->net);
     changes_free(n->changes);
     group_peers_set_free(n->group_peers);
     peers_free(n->peers);
     groups_free(n->groups);
+    settings_deinit(&n->settings);
     mem_free(n->self);
     mem_free(n);
 }
@@ -551,8 +531,9 @@ void node_stop(struct node *n, int (*hurry)(void *arg), void *arg)
 {
     log_info("node", "stopping", "requests=%u", active(n));
     atomic_store(&n->stopping, 1);
-    if (wait_a_while(n, 0, n->drain_delay_ms, hurry, arg)) /* load balancers look elsewhere */
-        n->drain_timeout_ms = 0;
+    if (wait_a_while(n, 0, n->settings.drain_delay_ms, hurry,
+                     arg)) /* load balancers look elsewhere */
+        n->settings.drain_timeout_ms = 0;
     server_quiesce(n->data);
     drain(n, hurry, arg);
     node_free(n);

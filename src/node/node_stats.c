@@ -8,9 +8,11 @@
 #include "cache/group.h"
 #include "cache/groups.h"
 #include "change/change.h"
+#include "node/control.h"
 #include "node/group_peers.h"
 #include "node/workers.h"
 #include "peer/peers.h"
+#include "script/background.h"
 
 #ifndef GROUPCACHE_VERSION
 #define GROUPCACHE_VERSION "unknown"
@@ -91,6 +93,33 @@ static void put_workers(struct json_out *o, struct workers *w)
     json_out_close(&in);
 }
 
+static void put_background(void *arg, const struct background_stats *s)
+{
+    struct json_out in;
+
+    json_out_open(arg, s->name, &in, '{');
+    json_out_bool(&in, "repeats", s->repeats);
+    json_out_number(&in, "runs", s->runs);
+    json_out_number(&in, "errors", s->errors);
+    if (s->last_error)
+        json_out_text(&in, "last_error", s->last_error);
+    json_out_bool(&in, "running", s->running);
+    json_out_number(&in, "running_ms", s->running_ms);
+    json_out_close(&in);
+}
+
+static void put_control(struct json_out *o, struct control *c)
+{
+    struct json_out in, functions;
+
+    json_out_open(o, "control", &in, '{');
+    json_out_bool(&in, "stuck", control_stuck(c));
+    json_out_open(&in, "background", &functions, '{');
+    control_each(c, put_background, &functions);
+    json_out_close(&functions);
+    json_out_close(&in);
+}
+
 void node_stats_put(const struct node_view *v, struct buf *out)
 {
     struct json_out o, groups;
@@ -101,6 +130,7 @@ void node_stats_put(const struct node_view *v, struct buf *out)
     json_out_number(&o, "uptime_ms", v->uptime_ms);
     json_out_text(&o, "self", v->self);
     put_workers(&o, v->workers);
+    put_control(&o, v->control);
     put_peers(&o, v->peers);
     json_out_number(&o, "unconfirmed", changes_unconfirmed(v->changes));
     json_out_open(&o, "groups", &groups, '{');

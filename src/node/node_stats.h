@@ -10,6 +10,7 @@ struct buf;
 struct changes;
 struct groups;
 struct peers;
+struct control;
 struct workers;
 
 /* What is reported; all borrowed. */
@@ -17,6 +18,7 @@ struct node_view {
     const char *self;
     uint64_t uptime_ms;
     struct workers *workers;
+    struct control *control;
     struct groups *groups;
     struct peers *peers;
     struct changes *changes;

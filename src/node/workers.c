@@ -68,34 +68,18 @@ static struct worker *make_worker(struct workers *w, const struct script *s,
                                   const struct defs *defs, struct error *e)
 {
     char name[32];
-    const struct worker_opts o = {
-        .vm =
-            {
-                .name = name,
-                .path = w->opts.path,
-                .cpath = w->opts.cpath,
-                .max_bytes = w->opts.vm_bytes,
-                .jit = w->opts.jit,
-                .open = w->opts.open,
-                .prelude = w->opts.prelude,
-                .net = w->opts.net,
-                .groups = w->opts.groups,
-                .changes = w->opts.changes,
-                .max_key_bytes = w->opts.max_key_bytes,
-            },
-        .redirect = redirect,
-        .ctx = w,
-    };
+    struct worker_opts o = {.vm = w->opts.vm, .redirect = redirect, .ctx = w};
     struct worker *made;
     struct vm *vm;
 
     snprintf(name, sizeof(name), "lua-%u", ++w->made);
+    o.vm.name = name;
     made = worker_new(&o, e);
     if (!made)
         return NULL;
     vm = worker_vm(made);
     if (vm_run_script(vm, s->path, s->text, s->len, e) || defs_compare(defs, vm_defs(vm), e) ||
-        (w->opts.loop && worker_open_loop(made, w->opts.loop, e))) {
+        worker_open_loop(made, w->opts.loop, e)) {
         worker_free(made);
         return NULL;
     }
@@ -187,10 +171,10 @@ struct workers *workers_start(const struct workers_opts *o, struct vm *control,
     struct workers *w = mem_zalloc(sizeof(*w));
 
     w->opts = *o;
-    w->opts.path = mem_strdup(o->path);
-    w->opts.cpath = mem_strdup(o->cpath);
-    w->opts.prelude = mem_strdup(o->prelude);
-    w->opts.loop = o->loop ? mem_strdup(o->loop) : NULL;
+    w->opts.vm.path = mem_strdup(o->vm.path);
+    w->opts.vm.cpath = mem_strdup(o->vm.cpath);
+    w->opts.vm.prelude = mem_strdup(o->vm.prelude);
+    w->opts.loop = mem_strdup(o->loop);
     w->script = script_copy(script);
     pthread_rwlock_init(&w->crew_lock, NULL);
     pthread_mutex_init(&w->mu, NULL);
@@ -370,9 +354,9 @@ void workers_free(struct workers *w)
     script_free(w->script);
     pthread_mutex_destroy(&w->mu);
     pthread_rwlock_destroy(&w->crew_lock);
-    mem_free((char *)(size_t)w->opts.path);
-    mem_free((char *)(size_t)w->opts.cpath);
-    mem_free((char *)(size_t)w->opts.prelude);
+    mem_free((char *)(size_t)w->opts.vm.path);
+    mem_free((char *)(size_t)w->opts.vm.cpath);
+    mem_free((char *)(size_t)w->opts.vm.prelude);
     mem_free((char *)(size_t)w->opts.loop);
     mem_free(w);
 }

@@ -11,30 +11,17 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "script/vm.h"
 
 struct buf;
-struct changes;
 struct flight;
-struct groups;
-struct lua_State;
-struct net;
 struct script;
-struct vm;
 struct workers;
 
 struct workers_opts {
-    size_t n;         /* VMs */
-    const char *path; /* package.path and package.cpath of the VMs */
-    const char *cpath;
-    size_t vm_bytes;
-    int jit;
-    int (*open)(struct lua_State *L);
-    const char *prelude;
-    const char *loop; /* another event loop in each VM (script/loop.h); NULL: none */
-    struct net *net;  /* borrowed, like groups and changes */
-    struct groups *groups;
-    struct changes *changes;
-    size_t max_key_bytes;
+    struct vm_opts vm; /* of each, but for its name */
+    size_t n;          /* VMs */
+    const char *loop;  /* an event loop in each VM, as in worker.h */
 };
 
 /* What /stats says. */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* balance.h - whether a ring spreads the keys that are really asked for.
+/* balance.h - finds out whether a ring spreads the keys of this node evenly.
  *
- * The rings of some dialects put keys that differ in their last bytes only, as consecutive numbers
- * do, next to each other, so that one node has nearly all. Which keys a node will be asked for
- * nobody knows beforehand: so the first ones are counted, each once, until there are enough to
- * tell. Then counting costs one look at a number.
+ * The rings of some dialects put keys that differ only in their last bytes, such as consecutive
+ * numbers, next to each other. Then one node has nearly all of them. The keys are not known
+ * beforehand, so the first ones are counted, each once, until there are enough to judge. After
+ * that, counting costs one look at a number.
  *
  * Any thread, without a lock. */
 #ifndef BALANCE_H
@@ -14,8 +14,8 @@
 
 enum {
     BALANCE_KEYS = 1000,        /* a sample, at least */
-    BALANCE_KEYS_PER_PEER = 50, /* fewer would make a fair ring look bad by chance */
-    BALANCE_FACTOR = 2          /* by how much one may be ahead of the others */
+    BALANCE_KEYS_PER_PEER = 50, /* with fewer a fair ring could look bad by chance */
+    BALANCE_FACTOR = 2          /* so many times the others' average is allowed */
 };
 
 struct balance;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* get.c - one load at a peer, by a GET as every server of the family takes it.
+/* get.c - one load at a peer, by a GET that every server of the family accepts.
  *
  * What an answer means, by dialect_word():
  *

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* peer_in.h - what the files of peer/ share, and those of change/, which tell peers.
  *
- * peers.c has the list, queue.c the loads on their way to a peer, get.c one load by a GET as every
- * server of the family takes it, batch.c many loads in one exchange with a node of ours, tell.c
- * what changes a key. */
+ * peers.c has the list, queue.c the loads that wait for a peer, get.c one load by a GET that every
+ * server of the family accepts, batch.c many loads in one exchange with a node of ours, tell.c
+ * changes of keys. */
 #ifndef PEER_IN_H
 #define PEER_IN_H
 
@@ -23,7 +23,7 @@ struct fetch;
 struct group;
 struct ring;
 
-/* What answers at a peer's URL, by the last answer that told. */
+/* The kind of server at a peer's URL, by the last answer that showed it. */
 enum peer_kind { PEER_UNKNOWN, PEER_OURS, PEER_OTHER };
 
 struct peer {
@@ -51,7 +51,7 @@ struct view {
 struct peers {
     struct peers_opts opts; /* set once; strings are ours */
     struct net *net;        /* set once */
-    char *from;             /* set once: the request header that tells who asks */
+    char *from;             /* set once: the request header with this node's URL */
     atomic_int warned;      /* that the ring is out of balance */
     pthread_rwlock_t lock;
     struct view view; /* guarded by lock */
@@ -62,7 +62,7 @@ void peer_unref(struct peer *p); /* NULL is fine */
 
 /* --- peers.c: for changes --- */
 
-/* The node that owns the key, this one perhaps: a reference; NULL without peers. */
+/* The node that owns the key, perhaps this one: a reference; NULL without peers. */
 struct peer *peers_place(struct peers *p, const void *key, size_t key_len);
 
 /* All of them, with references, in a list to be freed; *n is 0 without peers. */
@@ -93,7 +93,7 @@ struct peer_value {
     size_t n;
     uint64_t expires_ms, age_s;
     int stale;
-    double minute_qps; /* what the owner says of it; 0: nothing */
+    double minute_qps; /* the owner's gets of the key; 0: not told */
 };
 void peer_give(struct peer *peer, struct flight *f, const struct peer_value *v);
 void peer_give_error(struct peer *peer, struct flight *f, enum err code, uint64_t expires_ms,
@@ -103,7 +103,7 @@ void peer_unusable(struct peer *peer, struct flight *f, const char *why);
 /* The exchange itself failed with e: one of the above, or the end of the load's time. */
 void peer_failed(struct peer *peer, struct flight *f, struct fetch *fetch, const struct error *e);
 
-/* When a value ends here that has ttl_ms left at its owner, or of which that is not known. */
+/* The time at which a value expires here that has ttl_ms left at its owner, or an unknown time. */
 uint64_t peer_expiry_ms(const struct flight *f, int has_ttl, uint64_t ttl_ms);
 
 /* --- batch.c --- */
@@ -111,7 +111,7 @@ uint64_t peer_expiry_ms(const struct flight *f, int has_ttl, uint64_t ttl_ms);
 /* Appends the URL of a batch: the group, without a key, and a NUL. */
 enum err peer_batch_put_url(struct buf *out, const struct peer *peer, const struct group *g);
 
-/* Appends what the answer to a batch with that body must have (fetch_opts.echo). */
+/* Appends the header that the answer to a batch with that body must have (fetch_opts.echo). */
 enum err peer_batch_put_echo(struct buf *out, const struct group *g, const struct buf *body);
 
 /* Network thread: asks for all keys on the list (flight.queued), which are of one group. Takes the

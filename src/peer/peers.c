@@ -155,7 +155,8 @@ static struct ring *make_ring(const struct peers *p, const char *const *urls, si
 
     for (i = 0; i < n; i++)
         names[i] = ring_name(p, urls[i]);
-    ring = ring_new(p->opts.hash, md5 ? RING_MD5 : RING_PLAIN, names, n, p->opts.replicas, e);
+    ring = ring_new(p->opts.hash, md5 ? RING_MD5 : RING_PLAIN, names, n, (unsigned)p->opts.replicas,
+                    e);
     mem_free(names);
     return ring;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* peers.h - the other nodes: who owns a key, and how it is asked for.
+/* peers.h - the other nodes: which of them owns a key, and loads from them.
  *
- * A peers holds a snapshot of the list and its ring; peers_set() builds a new one and swaps it in,
- * readers never wait for the building. It is the remote half of a group's loader. Any thread. */
+ * A peers holds a snapshot of the list and its ring. peers_set() builds a new one and swaps it in,
+ * so readers never wait for the building. It is the remote half of a group's loader. Any thread. */
 #ifndef PEERS_H
 #define PEERS_H
 
@@ -17,13 +17,19 @@ struct net;
 struct peer;
 struct peers;
 
+/* X(type, name): the settings of a node that its peers are made with (node/settings.h). */
+#define PEERS_SETTINGS(X)                                                                          \
+    X(enum dialect, dialect)                                                                       \
+    X(const char *, base_path)      /* starts and ends with a slash */                             \
+    X(enum hash_kind, hash)         /* of the ring: one that the dialect has */                    \
+    X(uint64_t, replicas)           /* points a peer has on the ring */                            \
+    X(uint64_t, connect_timeout_ms) /* of an exchange; the load bounds its answer */
+
 struct peers_opts {
-    enum dialect dialect;
-    const char *self;            /* this node's URL, byte for byte as in every node's list */
-    const char *base_path;       /* starts and ends with a slash */
-    enum hash_kind hash;         /* of the ring: one that the dialect has */
-    unsigned replicas;           /* points a peer has on the ring */
-    uint64_t connect_timeout_ms; /* of an exchange; its answer may take as long as the load may */
+    const char *self; /* this node's URL, byte for byte as in every node's list */
+#define X(type, name) type name;
+    PEERS_SETTINGS(X)
+#undef X
 };
 
 /* One line of /stats. */
@@ -46,7 +52,7 @@ void peers_free(struct peers *p);                /* no load may be under way; NU
  * a URL of the form http://host[:port]. */
 enum err peers_set(struct peers *p, const char *const *urls, size_t n, struct error *e);
 
-/* Says what peers_set() would, and changes nothing. */
+/* Returns the error of peers_set(), and changes nothing. */
 enum err peers_check(const struct peers *p, const char *const *urls, size_t n, struct error *e);
 
 /* Functions of a struct loader; ctx is the peers. */
@@ -54,7 +60,8 @@ struct peer *peers_owner(void *ctx, const void *key, size_t key_len);
 void peers_disown(void *ctx, struct peer *owner);
 void peer_queue_load(void *ctx, struct flight *f, struct peer *owner);
 
-/* What this thread hands to peer_queue_load() between the two starts at the second, together. */
+/* Loads that this thread queues between the two calls (peer_queue_load()) start together, at the
+ * second. */
 void peer_queue_hold(void);
 void peer_queue_release(void);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* ring.h - where a key lives: consistent hashing exactly as the Go family does it.
+/* ring.h - the owner of a key: consistent hashing exactly as the Go family does it.
  *
  * A ring is an immutable snapshot: build it, publish it, drop it. Any number of threads may read
  * one. Peers are told apart by their place in the list it was built from; names are not kept. */
@@ -11,8 +11,8 @@
 #include "base/err.h"
 #include "base/hash.h"
 
-/* What is hashed for the i-th point of a peer. A key's own bytes are hashed as they are. Of equal
- * points the peer that stands last in the list wins. */
+/* The text that is hashed for the i-th point of a peer. A key's own bytes are hashed. If points are
+ * equal, the peer that is last in the list wins. */
 enum ring_points {
     RING_PLAIN, /* golang/groupcache: "<i><peer>" */
     RING_MD5    /* its forks: the MD5 of that, in lower-case hex */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "script/defs.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/hash.h"
@@ -11,6 +12,8 @@ struct defs {
     size_t n, cap;
     size_t *slots; /* open addressing by hash of the name: place in list + 1, 0 for none; owned */
     size_t mask;   /* number of slots, less one; slots is NULL while there are none */
+    struct def_background *backgrounds;
+    size_t n_backgrounds;
 };
 
 struct defs *defs_new(void)
@@ -31,6 +34,11 @@ void defs_free(struct defs *ds)
         mem_free(ds->list[i].pass_headers);
         mem_free(ds->list[i].peers);
     }
+    for (i = 0; i < ds->n_backgrounds; i++) {
+        mem_free(ds->backgrounds[i].name);
+        mem_free(ds->backgrounds[i].where);
+    }
+    mem_free(ds->backgrounds);
     mem_free(ds->list);
     mem_free(ds->slots);
     mem_free(ds);
@@ -161,4 +169,54 @@ static enum err within(const struct defs *a, const struct defs *b, struct error 
 enum err defs_compare(const struct defs *a, const struct defs *b, struct error *e)
 {
     return within(a, b, e) ? e->code : within(b, a, e);
+}
+
+/* --- background functions --- */
+
+static const struct def_background *find_background(const struct defs *ds, const char *name)
+{
+    size_t i;
+
+    for (i = 0; i < ds->n_backgrounds; i++) {
+        if (strcmp(ds->backgrounds[i].name, name) == 0)
+            return &ds->backgrounds[i];
+    }
+    return NULL;
+}
+
+/* A loop defines several at one place. */
+static char *name_of_place(const struct defs *ds, const char *where)
+{
+    char name[300];
+    unsigned number = 1;
+
+    snprintf(name, sizeof(name), "%s", where);
+    while (find_background(ds, name))
+        snprintf(name, sizeof(name), "%s#%u", where, ++number);
+    return mem_strdup(name);
+}
+
+enum err defs_add_background(struct defs *ds, const struct def_background *d, struct error *e)
+{
+    const struct def_background *same = d->name ? find_background(ds, d->name) : NULL;
+    struct def_background copy = *d;
+
+    if (same)
+        return error_set(e, ERR_INVAL, "background function \"%s\" is already defined at %s",
+                         d->name, same->where);
+    copy.name = d->name ? mem_strdup(d->name) : name_of_place(ds, d->where);
+    copy.where = mem_strdup(d->where);
+    ds->backgrounds = mem_realloc(ds->backgrounds, (ds->n_backgrounds + 1) * sizeof(copy));
+    ds->backgrounds[ds->n_backgrounds++] = copy;
+    return ERR_OK;
+}
+
+size_t defs_count_backgrounds(const struct defs *ds)
+{
+    return ds->n_backgrounds;
+}
+
+const struct def_background *defs_background_at(const struct defs *ds, size_t i)
+{
+    return &ds->backgrounds[i];
 }

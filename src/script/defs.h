@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* defs.h - the groups that a script defined in one VM.
+/* defs.h - the groups and background functions that a script defined in one VM.
  *
  * Every VM of a node runs the same script and must come to the same groups; defs_compare() says
- * where they differ. One thread: the VM's. */
+ * where they differ. Only the VM of the control worker keeps background functions. One thread: the
+ * VM's. */
 #ifndef DEFS_H
 #define DEFS_H
 
@@ -22,6 +23,16 @@ struct def {
     int takes_ctx;  /* it may look at its second argument */
 };
 
+/* A function that runs beside the getters (background.h). */
+struct def_background {
+    char *name;  /* owned, like all strings here; NULL before defs_add_background(): `where` */
+    char *where; /* "node.lua:12" */
+    uint64_t every_ms;         /* from the end of a call to the next; 0: it is called once */
+    uint64_t ready_timeout_ms; /* how long the node waits for it at most until it is ready; 0: the
+                                * node does not wait */
+    int fn_ref;                /* in the registry of the VM */
+};
+
 struct defs;
 
 struct defs *defs_new(void);
@@ -34,8 +45,15 @@ size_t defs_count(const struct defs *ds);
 const struct def *defs_at(const struct defs *ds, size_t i);           /* in order of definition */
 const struct def *defs_find(const struct defs *ds, const char *name); /* NULL: none */
 
-/* INVAL when b does not define just what a does: the message names the group, both places and the
- * first option that differs. */
+/* Copies d. One without a name gets the place, and a number when that is taken. INVAL when another
+ * has its name: the message names both places. */
+enum err defs_add_background(struct defs *ds, const struct def_background *d, struct error *e);
+
+size_t defs_count_backgrounds(const struct defs *ds);
+const struct def_background *defs_background_at(const struct defs *ds, size_t i);
+
+/* INVAL when b does not define just the groups that a does: the message names the group, both
+ * places and the first option that differs. */
 enum err defs_compare(const struct defs *a, const struct defs *b, struct error *e);
 
 #endif

@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* interrupt.h - how Lua code that runs too long is reached.
+/* interrupt.h - stops Lua code that runs too long.
  *
- * What may stop it is a hook, and something has to call that. LuaJIT can count bytecodes and call
- * it at every so many: that works in any process, and is a third of the time of all Lua code. A
- * process that has a signal to give spares that: nothing is counted, and the handler of the signal
- * sets the hook, which the next bytecode calls. LuaJIT's own program ends a script at Ctrl-C in
- * the same way.
+ * A hook stops the code. LuaJIT can count bytecodes and call the hook after a number of them. That
+ * works in any process, but costs a third of the time of all Lua code. If the process can spare a
+ * signal, nothing is counted: the signal's handler sets the hook, and the next bytecode calls it.
+ * LuaJIT's own program ends a script at Ctrl-C in the same way.
  *
- * Who sends it is a thread, "late", which does nothing else: it runs no script's code and waits for
- * no lock that is held while any runs. It knows until when the code of each VM may run, and sends a
- * signal to those whose code is late, so that no system call of a getter that is in time is
- * interrupted; but for one that takes over at that very moment. Whom a VM has posted to and not
- * woken yet, because its code computes or waits in C, that thread wakes instead. */
+ * A thread of its own, "late", sends the signal. It runs no code of a script, and waits for no lock
+ * that is held while such code runs. It knows until when the code of each VM may run, and signals
+ * only the threads of VMs whose code is late. So system calls of getters that are in time are not
+ * interrupted, except when a getter begins to run at the very moment of a signal. The thread also
+ * sends the wakes that a VM holds while its code computes or blocks in C (inbox_hold()). */
 #ifndef INTERRUPT_H
 #define INTERRUPT_H
 
@@ -26,26 +25,26 @@ struct held;
 struct lua_Debug;
 struct lua_State;
 
-/* Of one VM; zero: nothing reaches it. */
+/* Of one VM; zero: its code is never stopped. */
 struct interrupt {
     struct lua_State *L;
     void (*hook)(struct lua_State *L, struct lua_Debug *ar);
     volatile sig_atomic_t changing; /* the hook is being set: the handler leaves it alone */
-    int counts;                     /* bytecodes; else the signal is used */
-    atomic_ullong until_ms;         /* the code that runs may until then; 0: none runs */
+    int counts;                     /* 1: counts bytecodes; 0: the signal is used */
+    atomic_ullong until_ms;         /* the running code may run until then; 0: no code runs */
     atomic_uint runs;               /* counts changes of until_ms */
-    atomic_int ends;                /* what runs, and will run, is late */
+    atomic_int ends;                /* all code, now and later, is late */
     struct list link;               /* the rest is guarded by the lock in interrupt.c */
     pthread_t thread;
     int linked;
-    struct held *held;           /* whom the thread has not woken yet */
+    struct held *held;           /* the wakes that the thread holds */
     unsigned seen_runs;          /* at the last look */
     unsigned late_runs;          /* the run that was sent a signal */
-    uint64_t again_ms, pause_ms; /* when it is sent another, and how long after the last */
+    uint64_t again_ms, pause_ms; /* when the next signal is sent, and the pause before it */
 };
 
-/* Gives a signal to this, once, before any VM has a thread. Nothing happens under ThreadSanitizer,
- * which lets handlers wait until the code that they are to interrupt has ended. */
+/* Uses this signal from now on. To be called once, before any VM has a thread. Does nothing under
+ * ThreadSanitizer, which delays handlers until the code that they are to interrupt has ended. */
 void interrupt_by_signal(int signo);
 
 void interrupt_init(struct interrupt *in, struct lua_State *L,
@@ -55,20 +54,19 @@ void interrupt_init(struct interrupt *in, struct lua_State *L,
 void interrupt_begin(struct interrupt *in);
 void interrupt_end(struct interrupt *in);
 
-/* The VM's thread: the code that runs from now on may until then (clock_ms() time); 0: none runs.
- */
+/* The VM's thread: code may run until this clock_ms() time from now on; 0: no code runs. */
 void interrupt_at(struct interrupt *in, uint64_t until_ms);
 
 /* Any thread: until when, or 0. */
 uint64_t interrupt_until(const struct interrupt *in);
 
-/* Any thread: whatever runs, now and later, must end. */
+/* Any thread: all code, now and later, must end. */
 void interrupt_all(struct interrupt *in);
 
-/* The VM's thread: there is nothing to be stopped, or no more. */
+/* The VM's thread: no code is to be stopped now. */
 void interrupt_rest(struct interrupt *in);
 
-/* The VM's thread: every instruction calls the hook, until there is a rest. */
+/* The VM's thread: every instruction calls the hook, until interrupt_rest(). */
 void interrupt_insist(struct interrupt *in);
 
 #endif

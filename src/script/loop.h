@@ -9,9 +9,9 @@
  *   close()          lets go of what would keep the VM from ending
  *
  * The VM's thread sleeps on that descriptor and its inbox at once, so neither loop polls for the
- * other. What runs in step() is code of the loop, strands (task.h), and outsiders: callbacks and
- * coroutines of a script that are no getter's. An outsider may compute for a second. VM's thread
- * only; nothing here raises. */
+ * other. step() runs the loop's own code, strands (task.h), and outsiders: callbacks and coroutines
+ * of a script outside of getters. An outsider may compute for a second. VM's thread only; nothing
+ * here raises. */
 #ifndef LOOP_H
 #define LOOP_H
 
@@ -23,11 +23,11 @@ struct loop;
 struct lua_State;
 struct vm;
 
-/* Loads the module. NULL and e: there is none of that name, or what it is for is missing. */
+/* Loads the module. NULL and e: there is no such loop, or its library is missing. */
 struct loop *loop_open(struct vm *vm, const char *name, struct error *e);
 void loop_free(struct loop *loop); /* NULL is fine */
 
-/* Calls go() with what those references of the registry are. 0: it failed, for want of memory. */
+/* Calls go() with the values of these references in the registry. 0: there was no memory. */
 int loop_go(struct loop *loop, int handle_ref, int co_ref);
 void loop_step(struct loop *loop);
 void loop_poll(struct loop *loop, int *fd, int *wait_ms); /* -1: none; for ever */
@@ -36,21 +36,21 @@ void loop_close(struct loop *loop);
 /* From close(), which may have called itself back until here: the script's callbacks do not run. */
 void loop_let_go(struct loop *loop);
 
-/* A strand that was parked is gone: the next step() is told. */
+/* A parked strand has ended: the next step() is told. */
 void loop_note_left(struct loop *loop);
 
 /* Around an outsider: bounds its time. They nest. */
 void loop_enter(struct loop *loop);
 void loop_leave(struct loop *loop);
 
-/* Until when what goes on once a strand has yielded may run. NULL: 0, nothing does. */
+/* The time until which the loop's code may run after a strand has yielded. 0 when loop is NULL. */
 uint64_t loop_until_ms(const struct loop *loop);
 
-/* From the hook, outside of a task: 1 when an outsider's time is over. */
+/* From the hook, outside of a task: 1 when an outsider has computed for too long. */
 int loop_overrun(struct loop *loop);
 
-/* How libuv's callbacks are called (luv_CFpcall): what they throw is logged. Leaves the results on
- * the stack and returns their number, or nothing and a negative number. */
+/* Calls libuv's callbacks (luv_CFpcall): their errors are logged. Leaves the results on the stack
+ * and returns their number, or nothing and a negative number. */
 int loop_callback(struct lua_State *L, int nargs, int nresults, int flags);
 
 #endif

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* op.h - something a getter waits for: an HTTP exchange, a value of another group, a time.
  *
- * An op is begun on the VM's thread, ends on any thread, and is told of on the VM's thread again:
- * whoever ends it calls op_finish(), which posts it to the VM's inbox, and the strand that waits
- * is resumed there. When its task is gone by then (its deadline passed), nothing happens.
+ * An op begins on the VM's thread and ends on any thread: op_finish() posts it to the VM's inbox.
+ * There the VM's thread resumes the strand that waits. If its task has ended by then (its deadline
+ * passed), nothing happens.
  *
- * An op belongs to its references: the Lua value's and the one of whatever will end it. It holds
- * no Lua value, so the last one may be dropped anywhere. */
+ * An op has two references: its Lua value's, and that of the work that will end it. It holds no Lua
+ * value, so the last reference may be dropped on any thread. */
 #ifndef OP_H
 #define OP_H
 
@@ -18,7 +18,7 @@ struct strand;
 struct vm;
 
 struct op_kind {
-    /* VM's thread: nobody waits any more; let the work end soon. May be NULL. */
+    /* VM's thread: no strand waits any more, so the work should end soon. May be NULL. */
     void (*cancel)(struct op *op);
     /* Any thread: frees the op and what it holds. */
     void (*free)(struct op *op);
@@ -29,12 +29,12 @@ struct op {
     struct msg msg;
     const struct op_kind *kind; /* set once */
     struct vm *vm;              /* set once */
-    struct strand *strand;      /* the VM's thread: who waits, or NULL */
+    struct strand *strand;      /* the VM's thread: the strand that waits, or NULL */
     struct list wait;           /* the VM's thread: in that strand's ops */
     int done;                   /* the VM's thread */
     _Atomic unsigned refs;      /* atomic */
 
-    /* The VM's thread: goes on with the strand. Set with it. */
+    /* The VM's thread: resumes the strand. Set with it. */
     void (*resume)(struct strand *strand);
 };
 
@@ -43,23 +43,22 @@ void op_init(struct op *op, const struct op_kind *kind, struct vm *vm);
 struct op *op_ref(struct op *op);
 void op_unref(struct op *op); /* NULL is fine */
 
-/* Any thread: the work is over. Takes the work's reference. Until this or op_drop() has returned,
+/* Any thread: the work has ended. Takes the work's reference. Until this or op_drop() has returned,
  * the op keeps its VM from being freed. */
 void op_finish(struct op *op);
 
-/* VM's thread: the work was never begun, is over already, or was called off. Takes its reference.
- */
+/* VM's thread: the work was not begun, has ended already, or was cancelled. Takes its reference. */
 void op_drop(struct op *op);
 
 /* VM's thread: the strand, whose ops are in the list, waits for one more op, which has not ended.
- * It is resumed when the op has. Nothing when it waits for the op already. */
+ * It is resumed when the op has ended. Does nothing when it waits for the op already. */
 void op_await(struct op *op, struct strand *strand, struct list *ops,
               void (*resume)(struct strand *strand));
 
 /* VM's thread: its strand does not wait for it any more. */
 void op_leave(struct op *op);
 
-/* VM's thread: the Lua value is gone, or the task that waits is. */
+/* VM's thread: the Lua value was collected, or the waiting task has ended. */
 void op_cancel(struct op *op);
 
 #endif

@@ -19,7 +19,7 @@ struct outcome {
     const char *value; /* on the stack that was judged */
     size_t n;
     int has_ttl;   /* of a value, or of NOTFOUND */
-    double ttl_ms; /* 0 or less: the value is kept for nobody; nan likewise */
+    double ttl_ms; /* 0 or less, or nan: the value is not kept */
     int object;    /* where on that stack the error is, a table that may have a text; 0: none */
 };
 

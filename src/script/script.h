@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* script.h - the text of a node script, read once and run in every VM.
  *
- * Every VM of one generation runs the same bytes, also one that replaces another long after the
- * file was changed; what the script requires is read again then. Immutable; whoever made it frees
- * it. */
+ * Every VM of one generation runs the same bytes, also a VM that replaces another long after the
+ * file was changed. But modules that the script requires are read again then. Immutable; its maker
+ * frees it. */
 #ifndef SCRIPT_H
 #define SCRIPT_H
 

@@ -365,7 +365,7 @@ void task_check_can_wait(lua_State *L, const char *what)
     struct vm *vm = vm_of(L);
 
     if (!vm || !vm_current(vm))
-        task_raise(L, "%s waits, and only a getter can wait", what);
+        task_raise(L, "%s waits, and only a getter or a background function can wait", what);
 }
 
 void task_wait_for(struct strand *s, struct op *op)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* task.h - code of a script that may wait: a coroutine, its children, one deadline.
  *
- * What a task runs for is its kind: a load (getter.h) or another function of the script. A task
- * ends exactly once and always tells its kind: with what the function returned or threw, with
- * TIMEOUT when its deadline passes while it waits or computes, with CLOSED when the VM stops. What
- * runs in a task are strands: the function's own coroutine and, when the VM has another loop
- * (loop.h), one for each function that it spawned. VM's thread only. */
+ * A task has a kind: a load (getter.h) or another function of the script. A task ends exactly once
+ * and always tells its kind: with the results or the error of the function, with TIMEOUT when its
+ * deadline passes while it waits or computes, with CLOSED when the VM stops. Its coroutines are
+ * strands: the function's own and, when the VM has another loop (loop.h), one for each function
+ * that it spawned. VM's thread only. */
 #ifndef TASK_H
 #define TASK_H
 
@@ -75,8 +75,8 @@ struct task {
  * task. */
 void task_start(struct task *t);
 
-/* Lets go of all that the task has in the VM. What is on its coroutine's stack stays until the next
- * collection, and nothing runs before that. */
+/* Releases all that the task has in the VM. The values on its coroutine's stack stay until the next
+ * collection, and no code runs before that. */
 void task_leave(struct task *t);
 
 /* Ends every task of the VM with CLOSED. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* trace.h - writes what a script threw to the log, with its traceback.
+/* trace.h - logs errors that a script threw, with their tracebacks.
  *
- * What fails, fails as often as it is asked: the same text is written again only after a while. */
+ * A getter may fail at each load, so the same text is logged again only after a while. */
 #ifndef TRACE_H
 #define TRACE_H
 

@@ -32,6 +32,7 @@ struct vm {
     struct defs *defs;
     int settings_ref;
     int defining;       /* the script is being run */
+    int settled;        /* of a control VM: the settings are known */
     char *script_error; /* owned: the whole of one that was cut, or NULL */
     char *jit_refusal;  /* owned, or NULL */
     struct inbox *inbox;
@@ -60,7 +61,7 @@ static void *vm_alloc(void *arg, void *p, size_t old, size_t n)
         free(p);
         return NULL;
     }
-    if (n > old && vm->bytes + (n - old) > vm->opts.max_bytes) {
+    if (n > old && vm->bytes + (n - old) > vm->opts.vm_bytes) {
         vm->refused = 1;
         return NULL;
     }
@@ -87,7 +88,7 @@ static void collect(struct vm *vm)
 
 void vm_make_room(struct vm *vm, size_t bytes)
 {
-    if (vm->bytes + bytes > vm->opts.max_bytes / 4 * 3)
+    if (vm->bytes + bytes > vm->opts.vm_bytes / 4 * 3)
         collect(vm);
 }
 
@@ -180,8 +181,8 @@ struct vm *vm_new(const struct vm_opts *o, struct error *e)
     vm->opts.path = o->path ? mem_strdup(o->path) : NULL;
     vm->opts.cpath = o->cpath ? mem_strdup(o->cpath) : NULL;
     vm->opts.prelude = o->prelude ? mem_strdup(o->prelude) : NULL;
-    if (!o->max_bytes)
-        vm->opts.max_bytes = DEFAULT_BYTES;
+    if (!o->vm_bytes)
+        vm->opts.vm_bytes = DEFAULT_BYTES;
     vm->settings_ref = LUA_NOREF;
     vm->defs = defs_new();
     list_init(&vm->tasks);
@@ -192,7 +193,7 @@ struct vm *vm_new(const struct vm_opts *o, struct error *e)
     vm->L = lua_newstate(vm_alloc, vm);
     if (!vm->L || lua_cpcall(vm->L, open_body, vm)) {
         error_set(e, ERR_NOMEM, "no Lua VM fits into vm_bytes, which is %zu bytes",
-                  vm->opts.max_bytes);
+                  (size_t)vm->opts.vm_bytes);
         goto failed;
     }
     return vm;
@@ -282,7 +283,7 @@ enum err vm_run_script(struct vm *vm, const char *path, const char *text, size_t
     msg = lua_type(vm->L, -1) == LUA_TSTRING ? lua_tostring(vm->L, -1) : "out of memory";
     if (vm->refused && strcmp(msg, "not enough memory") == 0)
         error_set(e, ERR_INVAL, "%s: not enough memory: it needs more than %zu bytes, see vm_bytes",
-                  path, vm->opts.max_bytes);
+                  path, (size_t)vm->opts.vm_bytes);
     else
         error_set(e, ERR_INVAL, "%s", msg);
     mem_free(vm->script_error);
@@ -328,11 +329,33 @@ int vm_defining(const struct vm *vm)
     return vm->defining;
 }
 
+int vm_is_control(const struct vm *vm)
+{
+    return vm->opts.control;
+}
+
+void vm_settle(struct vm *vm, const struct vm_opts *o)
+{
+#define X(type, name) vm->opts.name = o->name;
+    VM_SETTINGS(X)
+#undef X
+    if (!vm->opts.vm_bytes)
+        vm->opts.vm_bytes = DEFAULT_BYTES;
+    vm->opts.net = o->net;
+    vm->opts.groups = o->groups;
+    vm->opts.changes = o->changes;
+    vm->settled = 1;
+    if (o->jit)
+        luaJIT_setmode(vm->L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_ON);
+}
+
 int vm_wants_jit(struct vm *vm, const char *refusal)
 {
-    if (vm->opts.control && !vm->jit_refusal)
+    int unknown = vm->opts.control && !vm->settled;
+
+    if (unknown && !vm->jit_refusal)
         vm->jit_refusal = mem_strdup(refusal);
-    return vm->opts.control;
+    return unknown || vm->opts.jit;
 }
 
 const char *vm_jit_refusal(const struct vm *vm)

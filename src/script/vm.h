@@ -29,19 +29,25 @@ struct op;
 struct task;
 struct vm;
 
+/* X(type, name): the settings of a node that its VMs are made with (node/settings.h). */
+#define VM_SETTINGS(X)                                                                             \
+    X(uint64_t, vm_bytes)      /* of the Lua heap; 0: 64 MiB */                                    \
+    X(int, jit)                /* 1: compile; a getter that loops then cannot be stopped */        \
+    X(uint64_t, max_key_bytes) /* of what getters ask for; not looked at here */
+
 struct vm_opts {
     const char *name; /* of the thread, such as "lua-1" */
     const char *path; /* package.path and package.cpath; NULL: LuaJIT's own */
     const char *cpath;
-    size_t max_bytes;                 /* of the Lua heap; 0: 64 MiB */
-    int jit;                          /* 1: compile; a getter that loops then cannot be stopped */
-    int control;                      /* 1: runs the script to learn what jit is to be */
+    int control;                      /* 1: the VM that reads the script first: vm_settle() */
     int (*open)(struct lua_State *L); /* what require "groupcache.core" calls */
     const char *prelude;              /* a module that is required before the script; NULL: none */
     struct net *net;                  /* borrowed; NULL: getters cannot fetch */
     struct groups *groups;            /* borrowed; NULL: getters cannot ask other groups */
     struct changes *changes;          /* borrowed, NULL like groups: how they change them */
-    size_t max_key_bytes;             /* of what they ask for; not looked at here */
+#define X(type, name) type name;
+    VM_SETTINGS(X)
+#undef X
 };
 
 /* A VM with the standard libraries and the API, and no thread yet. NULL and e: no memory. */
@@ -60,11 +66,18 @@ enum err vm_run_script(struct vm *vm, const char *path, const char *text, size_t
  * NULL. The VM's. */
 const char *vm_script_error(const struct vm *vm);
 
-/* 1 while vm_run_script() runs: only then may groups be defined. */
+/* 1 while vm_run_script() runs: only then may groups and background functions be defined. */
 int vm_defining(const struct vm *vm);
 
-/* The script asks for the JIT, and is to be refused with `refusal` when the settings do not. 0, and
- * nothing is noted, unless the VM is a control VM: elsewhere they are known. */
+/* 1: it keeps the background functions that the script defines. */
+int vm_is_control(const struct vm *vm);
+
+/* What a control VM has learnt since its script has run: the settings, and the rest of the node.
+ * The other options stay. Nothing runs in the VM. */
+void vm_settle(struct vm *vm, const struct vm_opts *o);
+
+/* Whether the script may ask for the JIT. A control VM that is not settled does not know yet, and
+ * notes `refusal`, with which the script is refused when the settings say no. */
 int vm_wants_jit(struct vm *vm, const char *refusal);
 
 /* The first refusal that was noted, or NULL. */

@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stddef.h>
+#include <string.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -90,6 +91,8 @@ const char *worker_name(const struct worker *w)
 
 enum err worker_open_loop(struct worker *w, const char *name, struct error *e)
 {
+    if (strcmp(name, "plain") == 0)
+        return ERR_OK;
     w->loop = loop_open(w->vm, name, e);
     vm_set_loop(w->vm, w->loop);
     return w->loop ? ERR_OK : e->code;
@@ -159,6 +162,12 @@ enum err worker_start(struct worker *w, struct error *e)
     return ERR_OK;
 }
 
+void worker_settle(struct worker *w, const struct vm_opts *o)
+{
+    vm_settle(w->vm, o);
+    w->jit = o->jit;
+}
+
 static void set_end(struct worker *w, enum worker_end end)
 {
     atomic_store(&w->end, (int)end);
@@ -186,7 +195,7 @@ int worker_stop(struct worker *w, uint64_t until_ms)
     while (!atomic_load(&w->ended) && clock_ms() < until_ms)
         nanosleep(&pause, NULL);
     if (!atomic_load(&w->ended)) {
-        log_warn("script", "a getter is stuck in a C function and was left behind", "vm=%s",
+        log_warn("script", "Lua code is stuck in a C function and was left behind", "vm=%s",
                  worker_name(w));
         thread_leave_behind();
         return 0;
@@ -194,6 +203,11 @@ int worker_stop(struct worker *w, uint64_t until_ms)
     pthread_join(w->thread, NULL);
     w->started = 0;
     return 1;
+}
+
+int worker_ended(const struct worker *w)
+{
+    return !w->started || atomic_load(&w->ended);
 }
 
 void worker_retire(struct worker *w)

@@ -41,15 +41,18 @@ void worker_free(struct worker *w);
 struct vm *worker_vm(struct worker *w);
 const char *worker_name(const struct worker *w);
 
-/* Has the event loop of that name (loop.h) run in the VM too. After the script, which may have set
- * package.path. INVAL: what it takes is not there. */
+/* Has the event loop of that name (loop.h) run in the VM too; "plain" is none. After the script,
+ * which may have set package.path. INVAL: what it takes is not there. */
 enum err worker_open_loop(struct worker *w, const char *name, struct error *e);
+
+/* What a control worker is told before its thread starts (vm_settle()). */
+void worker_settle(struct worker *w, const struct vm_opts *o);
 
 /* Starts the thread. */
 enum err worker_start(struct worker *w, struct error *e);
 
 /* Ends every task with CLOSED and then the thread. 1 when the thread has ended, or there is none. 0
- * when a getter is stuck in a C function and does not come out by until_ms (clock_ms() time): the
+ * when Lua code is stuck in a C function and does not come out by until_ms (clock_ms() time): the
  * worker must not be freed, and whatever it borrows must stay. */
 int worker_stop(struct worker *w, uint64_t until_ms);
 
@@ -66,6 +69,10 @@ void worker_abandon(struct worker *w);
 /* 1 when the thread of a retired or abandoned worker has ended, and all that it began elsewhere, so
  * that it may be freed. */
 int worker_join(struct worker *w);
+
+/* Any thread: 1 when nothing runs in the VM any more, or ever will. What it began elsewhere may
+ * still be under way. */
+int worker_ended(const struct worker *w);
 
 /* Any thread: what runs is `grace_ms` past its deadline, and no hook has stopped it. */
 int worker_stuck(const struct worker *w, uint64_t now_ms, uint64_t grace_ms);

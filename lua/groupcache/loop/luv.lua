@@ -58,8 +58,8 @@ function luv.poll()
   return uv.backend_fd(), ms >= 0 and ms / 1000 or nil
 end
 
--- Closing takes some rounds, and waits for what runs in libuv's threads. The function that walks is a
--- callback of the loop, too: only behind it are there no others.
+-- Closing takes some rounds, and waits for what runs in libuv's threads. The function that walks
+-- is a callback of the loop, too: only behind it are there no others.
 function luv.close()
   uv.walk(function(handle)
     if not handle:is_closing() then

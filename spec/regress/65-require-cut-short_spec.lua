@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: MIT
 
--- A getter that was stopped inside its first require of a module, at its deadline or for memory, left
--- "loop or previous error loading module" to all later getters of its VM. So did a module that threw.
--- The next getter loads it.
+-- A getter that was stopped inside its first require of a module, at its deadline or for memory,
+-- left "loop or previous error loading module" to all later getters of its VM. So did a module
+-- that threw. The next getter loads it.
 
 local cjson = require "cjson"
 local node = require "support.node"
@@ -27,8 +27,8 @@ describe("a module whose first load was cut short", function()
     ]])
     tmp.write(dir .. "/ring.lua", "return require 'ring'")
     tmp.write(dir .. "/wrong.lua", "return (")
-    n = node.start { args = { "--workers", 1 }, script = ("package.path = %q .. package.path\n"):format(
-      dir .. "/?.lua;") .. [[
+    local path = ("package.path = %q .. package.path\n"):format(dir .. "/?.lua;")
+    n = node.start { args = { "--workers", 1 }, script = path .. [[
       local groupcache = require "groupcache"
       local early, why = pcall(require, "bad_at_first")
       groupcache.group("g", { timeout = 0.3, getter = function(key)
@@ -83,7 +83,8 @@ describe("a module whose first load was cut short", function()
   it("is still refused when it asks for itself, and errors name the line", function()
     for key, said in pairs { ring = "loop or previous error loading module 'ring'",
       wraps = "loop or previous error loading module 'wraps'",
-      missing = "node.lua:%d+: module 'missing' not found", wrong = "error loading module 'wrong'" } do
+      missing = "node.lua:%d+: module 'missing' not found",
+      wrong = "error loading module 'wrong'" } do
       assert.matches(said, assert(n:get("said", key)).body, key)
     end
   end)

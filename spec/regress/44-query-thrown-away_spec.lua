@@ -29,12 +29,14 @@ describe("the query of a request", function()
   it("is refused where it means nothing, with the way to write it, and changes nothing", function()
     assert.equal("v:kept", ask("GET", "/cache/pages/kept").body)
     for _, case in ipairs {
-      { "DELETE", "/cache/pages?key=a" }, { "DELETE", "/cache/pages?" }, { "DELETE", "/cache/pages/kept?x" },
+      { "DELETE", "/cache/pages?key=a" }, { "DELETE", "/cache/pages?" },
+      { "DELETE", "/cache/pages/kept?x" },
       { "GET", "/cache/pages/row?id=1" }, { "HEAD", "/cache/pages/row?id=1" },
       { "PUT", "/cache/pages/kept?ttl=5", { body = "other" } },
       { "POST", "/cache/pages?x=1", { body = '["kept"]' } },
       { "GET", "/cache/nogroup/row?id=1" }, { "DELETE", "/cache/rows?key=a" },
-      { "GET", "/_groupcache/pages/row?id=1" }, { "PUT", "/_groupcache/pages/kept?x", { body = "x" } },
+      { "GET", "/_groupcache/pages/row?id=1" },
+      { "PUT", "/_groupcache/pages/kept?x", { body = "x" } },
       { "DELETE", "/_groupcache/pages/kept?x" }, { "POST", "/_groupcache/pages?x", { body = "x" } },
       { "GET", "/_groupcache/rows/row?id=1" },
     } do

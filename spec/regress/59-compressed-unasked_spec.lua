@@ -47,7 +47,8 @@ local function zlib(text)
     a = (a + text:byte(i)) % 65521
     b = (b + a) % 65521
   end
-  return "\120\1" .. raw(text) .. string.char(math.floor(b / 256), b % 256, math.floor(a / 256), a % 256)
+  local high_b, high_a = math.floor(b / 256), math.floor(a / 256)
+  return "\120\1" .. raw(text) .. string.char(high_b, b % 256, high_a, a % 256)
 end
 
 local PAGE = ("<h1>the page</h1>\n"):rep(2000)
@@ -67,7 +68,8 @@ describe("an answer that is compressed unasked", function()
           for i = 1, #body do c:send("1\r\n" .. body:sub(i, i) .. "\r\n") end
           c:send "0\r\n\r\n"
         else
-          c:send("HTTP/1.1 200 OK\r\nContent-Length: " .. #body .. "\r\n" .. head:gsub("|", "\r\n") .. "\r\n\r\n"
+          c:send("HTTP/1.1 200 OK\r\nContent-Length: " .. #body .. "\r\n" .. head:gsub("|", "\r\n")
+            .. "\r\n\r\n"
             .. (request.method == "HEAD" and "" or body))
         end
       end
@@ -92,7 +94,8 @@ describe("an answer that is compressed unasked", function()
 
   it("is decoded, and comes without the headers about the bytes that were", function()
     local small = ("<h1>the page</h1>\n"):rep(100)
-    for _, case in ipairs { { "gzip", gzip(small) }, { "GZip", gzip(small) }, { "x-gzip", gzip(small) },
+    for _, case in ipairs { { "gzip", gzip(small) }, { "GZip", gzip(small) },
+      { "x-gzip", gzip(small) },
       { "deflate", zlib(small) }, { "deflate", raw(small) }, { "gzip", gzip(small:sub(1, 700))
         .. gzip(small:sub(701)) } } do
       local body = get("plain", "Content-Encoding: " .. case[1], case[2])
@@ -110,7 +113,8 @@ describe("an answer that is compressed unasked", function()
 
   it("is as it came when the getter wants that", function()
     local bytes = gzip(PAGE)
-    assert.equal(("gzip %d %s"):format(#bytes, bytes), (get("raw", "Content-Encoding: gzip", bytes)))
+    local body = get("raw", "Content-Encoding: gzip", bytes)
+    assert.equal(("gzip %d %s"):format(#bytes, bytes), body)
     assert.equal("br 2 ab", (get("raw", "Content-Encoding: br", "ab")))
   end)
 
@@ -122,7 +126,8 @@ describe("an answer that is compressed unasked", function()
       { "gzip", PAGE, "cannot be decoded" }, { "gzip", bytes .. "more", "cannot be decoded" },
       { "deflate", zlib("a") .. "more", "behind its compressed body" },
       { "deflate", zlib("a"):sub(1, -2), "cut short" },
-      { "br", "ab", "Content%-Encoding other than" }, { "zstd", "ab", "Content%-Encoding other than" },
+      { "br", "ab", "Content%-Encoding other than" },
+      { "zstd", "ab", "Content%-Encoding other than" },
       { "gzip, gzip", gzip(bytes), "Content%-Encoding other than" },
       { "gzip|Content-Encoding: gzip", gzip(bytes), "Content%-Encoding other than" } } do
       local body, status = get("plain", "Content-Encoding: " .. case[1], case[2])
@@ -133,7 +138,8 @@ describe("an answer that is compressed unasked", function()
   end)
 
   local function peak()
-    return tonumber(tmp.read(("/proc/%d/status"):format(n.process.pid)):match "VmHWM:%s*(%d+) kB") * 1024
+    local text = tmp.read(("/proc/%d/status"):format(n.process.pid))
+    return tonumber(text:match "VmHWM:%s*(%d+) kB") * 1024
   end
 
   it("is bounded by max_bytes while it is decoded", function()

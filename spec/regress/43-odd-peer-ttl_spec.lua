@@ -48,8 +48,8 @@ describe("a value of a peer", function()
   end)
 
   it("is not kept when that is no number", function()
-    for _, ttl in ipairs { "-1", "-0", "+60000", "60000 ms", "60000x", "0x7fffffff", "6e4", "60000.5",
-      "", "abc", "60000, 60000", "0" } do
+    for _, ttl in ipairs { "-1", "-0", "+60000", "60000 ms", "60000x", "0x7fffffff", "6e4",
+      "60000.5", "", "abc", "60000, 60000", "0" } do
       assert.is_false(is_kept(ttl), ttl)
     end
   end)

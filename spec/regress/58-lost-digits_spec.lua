@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: MIT
 
--- The codecs gave something like the value: an id of 16 digits lost two with "json", -2^32 - 1 was -1
--- with "msgpack", a table inside itself nil. What they give is the value, or an error that says why
--- it cannot be.
+-- The codecs gave something like the value: an id of 16 digits lost two with "json", -2^32 - 1 was
+-- -1 with "msgpack", a table inside itself nil. What they give is the value, or an error that says
+-- why it cannot be.
 
 local groupcache = require "groupcache"
 
@@ -36,7 +36,8 @@ end
 local NUMBERS = { 0, 1, -1, 127, 128, 255, 256, 65535, 65536, -32, -33, -128, -129, -32768, -32769,
   2 ^ 31 - 1, 2 ^ 31, 2 ^ 32 - 1, 2 ^ 32, -2 ^ 31, -2 ^ 31 - 1, -2 ^ 32, -2 ^ 32 - 1, -2 ^ 32 - 33,
   99999999999999, 100000000000001, 1234567890123456, 1764342000123456, 2 ^ 53 - 1, 2 ^ 53,
-  2 ^ 53 + 2, -2 ^ 53 + 1, -2 ^ 53, 2 ^ 63, -2 ^ 63, 2 ^ 64, 1e19, 1.5e19, 1e20, 0.1, 1 / 3, 0.1 + 0.2,
+  2 ^ 53 + 2, -2 ^ 53 + 1, -2 ^ 53, 2 ^ 63, -2 ^ 63, 2 ^ 64, 1e19, 1.5e19, 1e20,
+  0.1, 1 / 3, 0.1 + 0.2,
   math.pi, 1e300, 5e-324, 1.7976931348623157e308, 2.2250738585072014e-308, -1e-7 }
 
 describe("a value through a codec", function()
@@ -99,7 +100,8 @@ describe("a value through a codec", function()
     for _, case in ipairs { { { 1, nil, 3 }, "hole" }, { { [3] = 1 }, "hole" },
       { { [1764342000123456] = 1 }, "hole" }, { { 1, 2, x = 3 }, "a number is a key" },
       { { [1.5] = 1 }, "a number is a key" }, { { [0] = 1 }, "a number is a key" },
-      { { [true] = 1 }, "a boolean is a key" }, { groupcache.list { x = 1 }, "a list has a key" } } do
+      { { [true] = 1 }, "a boolean is a key" },
+      { groupcache.list { x = 1 }, "a list has a key" } } do
       local bytes, err = bytes_of("json", case[1])
       assert.is_nil(bytes)
       assert.matches(case[2], err)
@@ -147,7 +149,8 @@ describe("bytes that a codec reads", function()
     assert.same({ a = { 1, "x\n\"\\/\255é😀", true, false } }, decode("json",
       ' { "a" : [ 1 , "x\\n\\"\\\\\\/\255\\u00e9\\ud83d\\ude00" , true , false ] } '))
     for text, at in pairs { [""] = 1, ["[1,]"] = 4, ["[1 2]"] = 4, ["{1:2}"] = 2, ["01"] = 1,
-      ["[0x10]"] = 2, ["nan"] = 1, ["[Infinity]"] = 2, ["1."] = 1, ["[1e]"] = 2, ["+1"] = 1, ["1 2"] = 3,
+      ["[0x10]"] = 2, ["nan"] = 1, ["[Infinity]"] = 2, ["1."] = 1, ["[1e]"] = 2, ["+1"] = 1,
+      ["1 2"] = 3,
       ['"a'] = 3, ['["\1"]'] = 3, ['{"a"}'] = 5, ["[1"] = 3, ["-"] = 1 } do
       local value, err = decode("json", text)
       assert.is_nil(value, text)
@@ -160,7 +163,8 @@ describe("bytes that a codec reads", function()
   it("are MessagePack, or an error", function()
     assert.same({ 1, 200, -1, "é", 0.5, { a = true } },
       decode("msgpack", "\150\1\204\200\255\162é\202\63\0\0\0\129\161a\195"))
-    for _, bytes in ipairs { "", "\1\1", "\146\1", "\221\255\255\255\255", "\223\255\255\255\255", "\217\9a",
+    for _, bytes in ipairs { "", "\1\1", "\146\1", "\221\255\255\255\255", "\223\255\255\255\255",
+      "\217\9a",
       "\203\1", "\193", "\212\1\1", "\129\192", ("\145"):rep(1e5) } do
       local value, err = decode("msgpack", bytes)
       assert.is_nil(value)

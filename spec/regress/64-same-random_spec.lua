@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
--- math.random gave the same numbers in each VM, on each node and after each reload: ids were the same,
--- and delays that should differ did not.
+-- math.random gave the same numbers in each VM, on each node and after each reload: ids were the
+-- same, and delays that should differ did not.
 
 local eventually = require "support.eventually"
 local node = require "support.node"

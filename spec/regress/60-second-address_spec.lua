@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: MIT
 
--- A name with two addresses, the first of which does not answer: libcurl tried the second only as the
--- time to connect was over, so each load ended with TIMEOUT. When the first refused it waited for
--- 200 ms. Each address has half of the time that is left, for origins and for peers.
+-- A name with two addresses, the first of which does not answer: libcurl tried the second only as
+-- the time to connect was over, so each load ended with TIMEOUT. When the first refused it waited
+-- for 200 ms. Each address has half of the time that is left, for origins and for peers.
 
 local node = require "support.node"
 local ports = require "support.ports"

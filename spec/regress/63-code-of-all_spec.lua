@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: MIT
 
--- groupcache.all gave two of three results, so the code of a get was lost: a page of a user that does
--- not exist was 502, and was never kept. Functions with names, and those behind a hole, were not run.
+-- groupcache.all gave two of three results, so the code of a get was lost: a page of a user that
+-- does not exist was 502, and was never kept. Functions with names, and those behind a hole, were
+-- not run.
 
 local cjson = require "cjson"
 local node = require "support.node"

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/* settings.h - what a node is told by its flags, its environment and its script: one list.
+ *
+ * Each floor lists the settings that it takes in its own header; the node's own list is here, and
+ * all lists together are those of config.SETTINGS in lua/groupcache/config.lua, which has their
+ * defaults and checks them. A setting that two floors take is in both lists. What a setting passes
+ * through does not name it: settings_at() tells the binding where each is kept, and a floor gets
+ * its own options whole. Times are in ms, and say so in their names; sizes are in bytes.
+ *
+ * In no list are `peers`, which is no number or text and changes at a reload, and `log_level`,
+ * which is the process's. */
+#ifndef SETTINGS_H
+#define SETTINGS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "http/server.h"
+#include "peer/peers.h"
+#include "script/vm.h"
+
+/* X(type, name) */
+#define NODE_SETTINGS(X)                                                                           \
+    X(const char *, listen)       /* "host:port" */                                                \
+    X(const char *, admin_listen) /* "host:port"; NULL or listen: one server for all */            \
+    X(const char *, self)         /* this node's URL, as in every node's list; NULL when there     \
+                                   * are no peers: http:// and where it listens */                 \
+    X(const char *, loop)         /* an event loop for the worker VMs, as in worker.h */           \
+    X(const char *, access_log)   /* a path; "-": stdout; NULL: none */                            \
+    X(uint64_t, workers)          /* Lua VMs that take loads */                                    \
+    X(uint64_t, http_threads)                                                                      \
+    X(uint64_t, drain_delay_ms)   /* how long node_stop() is not ready before it refuses           \
+                                   * connections */                                                \
+    X(uint64_t, drain_timeout_ms) /* how long it then lets requests end */
+
+/* The floors' options have further fields, which are no settings: whoever starts a floor fills them
+ * in. */
+struct settings {
+#define X(type, name) type name;
+    NODE_SETTINGS(X)
+#undef X
+    struct peers_opts peers;
+    struct server_opts server;
+    struct vm_opts vm;
+};
+
+enum setting_kind {
+    SETTING_NUMBER,  /* uint64_t */
+    SETTING_TEXT,    /* const char *; may be NULL */
+    SETTING_FLAG,    /* int */
+    SETTING_DIALECT, /* enum dialect, by its name */
+    SETTING_HASH     /* enum hash_kind, by its name */
+};
+
+struct setting {
+    const char *name;
+    enum setting_kind kind;
+    size_t at; /* in struct settings */
+};
+
+/* All, of all lists; NULL at the end. */
+const struct setting *settings_at(size_t i);
+
+/* Copies the texts, too; of the floors' other fields only the addresses. */
+void settings_copy(struct settings *to, const struct settings *from);
+
+/* Frees what settings_copy() made. */
+void settings_deinit(struct settings *s);
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* background.h - runs the background functions of a script, in the VM of a control worker.
+ *
+ * The script defines them while it is read (defs.h). Each call is a task (task.h) without a
+ * deadline, bounded by turns. A function with an interval is called again and again. Another is
+ * called once, and again after a failure, with a growing pause. No function has two calls at a
+ * time, and none is called once the VM has been told to quit. */
+#ifndef BACKGROUND_H
+#define BACKGROUND_H
+
+#include <stdint.h>
+
+struct background;
+struct vm;
+
+/* One line of /stats. */
+struct background_stats {
+    const char *name;
+    int repeats;            /* it has an interval */
+    uint64_t runs;          /* calls begun */
+    uint64_t errors;        /* calls that failed */
+    const char *last_error; /* NULL: none */
+    int running;
+    uint64_t running_ms; /* for how long */
+};
+
+/* Of the functions that the VM's script has defined; borrows the VM. `ready` is called once, on the
+ * VM's thread, when the last function that background_waits() counts has returned, has failed, or
+ * has taken longer than its bound. */
+struct background *background_new(struct vm *vm, void (*ready)(void *ctx), void *ctx);
+
+/* The VM's thread has ended, or was never started. NULL is fine. */
+void background_free(struct background *b);
+
+/* Any thread, once: has the VM's thread begin. */
+void background_start(struct background *b);
+
+/* Any thread: the functions that a node waits for until it is ready. */
+unsigned background_waits(const struct background *b);
+
+/* Any thread. */
+void background_each(struct background *b, void (*fn)(void *arg, const struct background_stats *s),
+                     void *arg);
+
+#endif
