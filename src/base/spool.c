@@ -270,6 +270,7 @@ void spool_close(struct spool *s)
         nanosleep(&pause, NULL);
     if (!atomic_load(&s->ended)) { /* in a write() to a disk that hangs */
         thread_leave_behind();
+        pthread_detach(s->thread);
         return;
     }
     pthread_join(s->thread, NULL);
