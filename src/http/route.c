@@ -21,7 +21,7 @@ enum { SHORT_TARGET = 1024 /* decoded on the stack */ };
 static int refuse_body(const struct asked *a)
 {
     return job_refuse(a->server, a->to.connection, 400, ERR_INVAL,
-                      "no request of this kind has a body");
+                      "a request of this kind cannot have a body");
 }
 
 /* --- peers --- */
@@ -102,7 +102,7 @@ static int refuse_change(const struct asked *a)
 
     if (a->framing->encoded)
         return job_refuse(a->server, c, 415, ERR_INVAL,
-                          "a value is kept as it comes: no Content-Encoding is kept with it");
+                          "Content-Encoding: a value is kept without its encoding");
     if (a->framing->partial)
         return job_refuse(a->server, c, 400, ERR_INVAL,
                           "Content-Range: a value cannot be set in parts");

@@ -131,7 +131,8 @@ static enum err read_ttl(struct change_job *c, struct error *e)
     int there = conditional_max_age(text, &seconds);
 
     if (there < 0)
-        return error_set(e, ERR_INVAL, "Cache-Control has a max-age that is no number of seconds");
+        return error_set(e, ERR_INVAL,
+                         "Cache-Control has a max-age that is not a number of seconds");
     c->has_ttl = there;
     c->ttl_ms = there ? (double)seconds * 1000 : 0;
     return ERR_OK;

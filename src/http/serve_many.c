@@ -65,7 +65,7 @@ static void put_result(struct list_job *l, const struct result *r)
         return;
     }
     if (r->item)
-        error_set(&e, ERR_TOOBIG, "the values of this list have over %d bytes together",
+        error_set(&e, ERR_TOOBIG, "the values of this list have more than %d bytes together",
                   VALUES_BYTES);
     keylist_put_error(&l->out, first, key, &e);
 }

@@ -89,9 +89,10 @@ static void judge_failure(struct fetch *f, CURLcode code)
     const char *text = *f->text ? f->text : curl_easy_strerror(code);
 
     if (code == CURLE_FILESIZE_EXCEEDED || f->body.failed == ERR_TOOBIG)
-        fail(f, ERR_TOOBIG, FETCH_NO_ANSWER, "the answer's body is over %zu bytes", f->max_bytes);
+        fail(f, ERR_TOOBIG, FETCH_NO_ANSWER, "the answer's body has more than %zu bytes",
+             f->max_bytes);
     else if (is_long_line(f, code))
-        fail(f, ERR_TOOBIG, FETCH_NO_ANSWER, "a header line of the answer is over 100 KB");
+        fail(f, ERR_TOOBIG, FETCH_NO_ANSWER, "a header line of the answer has more than 100 KB");
     else if (code == CURLE_OUT_OF_MEMORY || f->body.failed == ERR_NOMEM)
         fail(f, ERR_NOMEM, phase_of(f), "no memory for the exchange");
     else if (code == CURLE_OPERATION_TIMEDOUT) /* libcurl only keeps the time to connect */

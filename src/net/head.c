@@ -56,13 +56,13 @@ static const char *take_length(struct head *h, const char *s, size_t n)
 
     for (i = 0; i < n; i++) {
         if (!is_digit(s[i]))
-            return "a Content-Length that is no number";
+            return "a Content-Length that is not a number";
         if (v > (UINT64_MAX >> 1) / 10 - 9)
             return "a Content-Length that is too large to count";
         v = v * 10 + (uint64_t)(s[i] - '0');
     }
     if (!n)
-        return "a Content-Length that is no number";
+        return "a Content-Length that is not a number";
     if (h->has_length && v != h->length)
         return "two different Content-Lengths";
     h->has_length = 1;

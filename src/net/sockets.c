@@ -162,7 +162,7 @@ static void on_idle_event(struct sockets *s, struct watch *w, int fd)
         return;
     }
     if (recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0)
-        log_debug("net", "an idle connection spoke, closing it", "fd=%d", fd);
+        log_debug("net", "bytes on an idle connection, closing it", "fd=%d", fd);
     drop_connection(s, w, fd);
 }
 

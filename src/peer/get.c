@@ -67,7 +67,7 @@ void peer_give(struct peer *peer, struct flight *f, const struct peer_value *v)
                        .minute_qps = v->minute_qps};
 
     if (v->n > group_opts(f->group).max_value_bytes) {
-        peer_unusable(peer, f, "the value is over max_value_bytes");
+        peer_unusable(peer, f, "the value exceeds max_value_bytes");
         return;
     }
     r.item = item_new(f->key, f->key_len, f->hash, v->bytes, v->n, v->expires_ms);
@@ -221,7 +221,7 @@ void peer_get_refusal(const struct peers *p, struct fetch *f, char *out, size_t 
         n = REFUSAL_TEXT;
     if (status == 404 && (!n || !memmem(body->data, n, "no such group", 13)))
         snprintf(out, size,
-                 "status 404: %.*s%snothing is served at %s there: is its base_path another?",
+                 "status 404: %.*s%snothing is served at %s there: does its base_path differ?",
                  (int)n, n ? body->data : "", n ? "; " : "", p->opts.base_path);
     else
         snprintf(out, size, n ? "status %d: %.*s" : "status %d", status, (int)n, body->data);

@@ -128,8 +128,8 @@ static int is_cut_for_good(struct tell *t, struct fetch *f)
     if (atomic_fetch_add(&peer->cuts, 1) + 1 < MOST_CUTS)
         return 0;
     atomic_store(&peer->cuts, 0);
-    log_warn("peers", "peer cuts the connection when it is told of a change, giving up",
-             "peer=%s group=%s times=%d hint=\"has it no such group?\"", peer->url,
+    log_warn("peers", "peer ends the connection when it is told of a change, giving up",
+             "peer=%s group=%s times=%d hint=\"does it lack the group?\"", peer->url,
              group_name(t->group), MOST_CUTS);
     return 1;
 }
