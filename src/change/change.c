@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* change.c - a change in two steps: the owners, then all nodes.
  *
- *   set, remove   1 each key's owner (a set puts the value there)   2 all others remove the keys
- *   flush         1 every node, since each owns some keys           2 every node again, for what
- * was fetched meanwhile from a late one
+ *   set, remove   1 each key's owner: a set puts the value there
+ *                 2 all others remove the keys
+ *   flush         1 every node, since each owns some keys
+ *                 2 every node again: it may have fetched a value from a late node
  *
  * A step ends with its last exchange; the thread that ends it starts the next step. A node that
  * fails is noted and told again later (retry.c). */

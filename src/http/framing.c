@@ -37,8 +37,8 @@ static const char *next_line(const char *at)
 }
 
 /* libmicrohttpd 0.9 reads a head in place, so each header begins where the header before it ends.
- * If a header does not, bytes were dropped or merged: a folded line, in which another server may
- * see a length, or the bytes behind a NUL. */
+ * If a header does not, bytes were dropped or merged: the bytes behind a NUL, or a folded line, in
+ * which another server may see a length. */
 static int is_next(struct seen *s, const char *name, size_t name_len, const char *value,
                    size_t value_len)
 {

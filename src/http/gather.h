@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* gather.h - many keys of a group for another node: looked up, loaded here at the same time, and
- * returned in the order in which they end.
+/* gather.h - many keys of a group for another node. They are loaded here at the same time, and
+ * returned in the order of their ends.
  *
  * A gather belongs to the thread of its connection; only wakers of loads run on other threads. It
  * lives until it was dropped and its last load has ended, so nothing remains if a client closes its

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* server.c - the life of a server, and libmicrohttpd's callbacks.
  *
- * libmicrohttpd calls on_request() once after the headers, once for each piece of a body, once
- * after the body (at once if there is no body), and each time a suspended connection is resumed.
+ * libmicrohttpd calls on_request() after the headers, for each piece of a body, and after the body
+ * (at once if there is no body). It calls it again each time a suspended connection is resumed.
  *
  * Paths are taken raw (the unescape callback does nothing) and decoded once, with lengths, by
  * wire/dialect: libmicrohttpd would cut a key at %00. */

@@ -2,12 +2,12 @@
 /* server_in.h - what the files of the server share; for http/ only.
  *
  * server.c has the life of a server and libmicrohttpd's callbacks, server_loop.c its threads,
- * idle.c the end of idle connections. route.c finds the function for a path: serve_get.c has the
- * get of one key, serve_many.c a client's list of keys, serve_peer_batch.c the batches of our own
- * nodes, serve_peer_change.c the changes of Go nodes, serve_change.c a client's set, remove and
- * flush, serve_admin.c the operators' paths. Below them: framing.c finds the end of a request,
- * job.c has requests of more than one call, body.c their bodies, budget.c their memory, gather.c
- * the loads of many keys, answer.c and answer_value.c the answers, answer_cache.c kept answers,
+ * idle.c the end of idle connections. route.c finds the function for a path. serve_get.c has the
+ * get of one key, serve_many.c a client's list of keys, serve_change.c a client's set, remove and
+ * flush. serve_peer_batch.c has the batches of our own nodes, serve_peer_change.c the changes of Go
+ * nodes, serve_admin.c the operators' paths. Below them framing.c finds the end of a request, job.c
+ * has requests of more than one call. body.c has their bodies, budget.c their memory, gather.c the
+ * loads of many keys. answer.c and answer_value.c have the answers, answer_cache.c kept answers,
  * access.c the access log. last_words.c answers if libmicrohttpd gives up.
  *
  * All of it runs on HTTP threads, for the connection that is being handled, except wakers. */

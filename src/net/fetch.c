@@ -216,7 +216,7 @@ static int before_request(void *arg, char *ip, char *local_ip, int port, int loc
     return CURL_PREREQFUNC_OK;
 }
 
-/* CURLOPT_DEBUGFUNCTION, from the end of the head on, if the answer has no body or is chunked.
+/* CURLOPT_DEBUGFUNCTION, from the end of the head on; for answers without a body or in chunks.
  * libcurl 7.88 drops the bytes that it has read behind such an answer, says so here, and keeps the
  * connection. Newer versions close it, as all versions do behind a Content-Length. */
 static int on_debug(CURL *c, curl_infotype type, char *text, size_t n, void *arg)

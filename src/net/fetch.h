@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* fetch.h - one HTTP exchange as a client, on the network thread.
  *
- * A fetch is started from any thread and ends exactly once, by its done function, which runs on
- * the network thread with no lock held. A fetch follows no redirect, uses no proxy, sends nothing
- * of its own accord but Host and the body's Content-Length, and reads at most max_bytes of body. */
+ * A fetch is started from any thread and ends exactly once, by its done function, which runs on the
+ * network thread with no lock held. A fetch follows no redirect and uses no proxy. It adds only the
+ * headers Host and Content-Length of the body, and reads at most max_bytes of body. */
 #ifndef FETCH_H
 #define FETCH_H
 
@@ -80,8 +80,8 @@ void fetch_unref(struct fetch *f); /* NULL is fine */
 /* --- in done(), on the network thread --- */
 
 /* ERR_OK if an answer came, whatever its status; else PEER, TIMEOUT, TOOBIG, NOMEM, CLOSED, or
- * INVAL (the host or port in the URL makes no sense), with a message that names the URL's host,
- * what happened and the limit. */
+ * INVAL (the host or port in the URL makes no sense). The message names the URL's host, what
+ * happened and the limit. */
 const struct error *fetch_error(const struct fetch *f);
 enum fetch_phase fetch_phase(const struct fetch *f);
 int fetch_status(const struct fetch *f);

@@ -30,8 +30,8 @@ struct balance_skew {
     double share;   /* the busiest peer's part of the keys, 0 to 1 */
 };
 
-/* Counts a key and the place of its owner. 1, once at most: the sample is complete, and one peer
- * has more than BALANCE_FACTOR times the keys that the others have on average. b may be NULL. */
+/* Counts a key and the place of its owner. 1, once at most: the sample is complete, and a peer has
+ * more than BALANCE_FACTOR times the others' average. b may be NULL. */
 int balance_count(struct balance *b, const void *key, size_t key_len, size_t place,
                   struct balance_skew *out);
 

@@ -3,8 +3,8 @@
  *
  * The owner sends each answer in a frame as soon as it is ready. A frame ends its load at once, so
  * a slow key delays no other key. If the exchange ends, a load without an answer ends like a single
- * load. The rest are asked for one by one in two cases: the peer refused the batch, as it is no
- * node of ours or has no room, or a frame was malformed, perhaps due to one key. */
+ * load. If the peer refuses the batch, since it is no node of ours or has no room, the keys are
+ * asked for one by one. So are the rest if a frame was malformed, perhaps due to one key. */
 #include <stdio.h>
 #include <string.h>
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* peer_in.h - what the files of peer/ and change/ share.
  *
- * peers.c has the list, queue.c the loads that wait for a peer, get.c one load by a GET that every
- * server of the family accepts, batch.c many loads in one exchange with a node of ours, tell.c
- * changes of keys. */
+ * peers.c has the list, queue.c the loads that wait for a peer. get.c has one load by a GET that
+ * every server of the family accepts, batch.c many loads in one exchange with a node of ours.
+ * tell.c has changes of keys. */
 #ifndef PEER_IN_H
 #define PEER_IN_H
 

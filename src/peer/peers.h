@@ -2,8 +2,8 @@
 /* peers.h - the peers: the owner of a key, and loads from peers.
  *
  * A struct peers holds a snapshot of the list and its ring. peers_set() builds a new snapshot and
- * swaps it in, so readers never wait for that. It is the remote half of a group's loader. Any
- * thread. */
+ * swaps it in, so readers never wait for it to be built. It is the remote half of a group's loader.
+ * Any thread. */
 #ifndef PEERS_H
 #define PEERS_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* tell.c - tells a node that keys have changed.
  *
- * The node is first told by a batch (wire/batch.h), also if it was no node of ours before: no other
+ * The node is first told by a batch (wire/batch.h), also if it was no node of ours before. No other
  * server of the family takes a batch for a request about a key. If it is another server, it is told
  * in its dialect's own way. The original dialect lacks such a way, and a fork's node cannot be
  * flushed. */
