@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* fetch.c - plays an origin's bytes against the HTTP client, over socket pairs that it keeps.
+/* fetch.c - plays an origin's bytes against the HTTP client, over kept socket pairs.
  *
- * An input is up to eight exchanges, one after the other with one network thread:
+ * An input has up to eight exchanges, one after the other, on one network thread:
  *
  *   flags   1: hangs up behind the answer   2: a HEAD   4: a POST
  *           8: writes the surplus together with the answer, else once the exchange has ended
  *   u16     how many bytes of answer, little-endian, then these
  *   u8      how many bytes of surplus, then these
  *
- * What must hold, besides the sanitizers: an exchange is not answered before the origin has
- * written something for it, and its body is no longer than what was written for it.
+ * Besides the sanitizers' checks, two rules must hold. An exchange is not answered before the
+ * origin has written bytes for it, and its body is no longer than these bytes.
  *
- * socket(), connect() and getpeername() are ours: a TCP socket is one end of a pair, the other end
- * is the origin's. */
+ * socket(), connect() and getpeername() are ours: a TCP socket is one end of a pair, and the origin
+ * has the other. */
 #include <arpa/inet.h>
 #include <dlfcn.h>
 #include <errno.h>
@@ -57,7 +57,7 @@ int socket(int family, int type, int protocol)
         return -1;
     pthread_mutex_lock(&mu);
     if (n_ends == MAX_ENDS)
-        abort(); /* the client keeps more connections than one exchange needs */
+        abort(); /* the client may keep more connections than an exchange needs */
     ends[n_ends++] = pair[1];
     pthread_mutex_unlock(&mu);
     tell();
@@ -108,9 +108,9 @@ struct exchange {
     const char *answer, *surplus;
     size_t answer_len, surplus_len;
     size_t written; /* for this exchange */
-    int asked;      /* the end on which it was answered last, -1: none */
+    int asked;      /* the end of the last answer, or -1 */
     int ended, answered;
-    size_t body_len; /* guarded by mu, with the two before it */
+    size_t body_len; /* guarded by mu, like the two before it */
 };
 
 static void done(void *ctx, struct fetch *f)
@@ -153,7 +153,7 @@ static void on_end(struct exchange *x, int fd)
         drop_end(fd);
         return;
     }
-    if (x->number) { /* time for a mistake: to take for the answer what came before it */
+    if (x->number) { /* time for a mistake: to take earlier bytes for the answer */
         struct pollfd end = {.fd = changed[0], .events = POLLIN};
 
         poll(&end, 1, MISTAKE_MS);
@@ -170,7 +170,7 @@ static void on_end(struct exchange *x, int fd)
     }
 }
 
-/* Waits for one of the ends, or for a change. 0: nothing came. */
+/* Waits for bytes at an end, or for a change. 0: the time expired. */
 static int turn(struct exchange *x, int wait_ms)
 {
     struct pollfd fds[MAX_ENDS + 1] = {{.fd = changed[0], .events = POLLIN}};
@@ -216,7 +216,7 @@ static void play(struct exchange *x)
     while (!has_ended(x)) {
         if (turn(x, PATIENCE_MS))
             continue;
-        if (x->asked >= 0) { /* it waits for more than there is */
+        if (x->asked >= 0) { /* the exchange waits for more bytes than the input has */
             drop_end(x->asked);
             x->asked = -1;
         } else if ((waited += PATIENCE_MS) > GIVE_UP_MS) {

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* change.c - a change in two steps: the owners, then everyone.
+/* change.c - a change in two steps: the owners, then all nodes.
  *
- *   set, remove   1 each key's owner (a set puts the value there)   2 all others remove the keys
- *   flush         1 every node, since each owns some keys           2 every node again, for what
- * was fetched meanwhile from a late one
+ *   set, remove   1 each key's owner: a set puts the value there
+ *                 2 all others remove the keys
+ *   flush         1 every node, since each owns some keys
+ *                 2 every node again: it may have fetched a value from a late node
  *
- * A step ends when its last exchange does; whoever ends it starts the next. A node that fails is
- * noted and told again later (retry.c). */
+ * A step ends with its last exchange; the thread that ends it starts the next step. A node that
+ * fails is noted and told again later (retry.c). */
 #include "change/change.h"
 
 #include <pthread.h>
@@ -31,8 +32,8 @@ struct changes {
 struct unconfirmed {
     struct unconfirmed *next;
     struct peer *peer; /* a reference */
-    int owner;         /* in the first step: others may have fetched from it since */
-    int hopeless;      /* telling it again is of no use */
+    int owner;         /* in the first step: others may have fetched the value from it since */
+    int hopeless;      /* telling it again is useless */
     struct error why;
 };
 
@@ -40,7 +41,7 @@ struct change {
     struct changes *changes; /* set once, like all down to ctx */
     struct group *group;     /* a reference */
     struct peers *peers;     /* borrowed */
-    int alone;               /* there is no other node */
+    int alone;               /* no other node exists */
     enum batch_op op;
     struct keys keys;
     char *value;
@@ -51,11 +52,11 @@ struct change {
     void (*done)(void *ctx, const struct change_result *r);
     void *ctx;
 
-    int step;            /* whoever starts the step, like here and owner */
+    int step;            /* the thread that starts the step writes it, like here and owner */
     int ours_only;       /* only nodes of ours are told */
-    int here;            /* this node owns the one key, by the ring of step 1, and has done it */
-    struct peer *owner;  /* or another does: a reference */
-    _Atomic size_t left; /* atomic: exchanges of the step, and its start */
+    int here;            /* by the ring of step 1 this node owns the only key, and has done it */
+    struct peer *owner;  /* another node owns it: a reference, or NULL */
+    _Atomic size_t left; /* atomic: the step's current exchanges, and its start */
     pthread_mutex_t mu;
     struct error err; /* guarded by mu while a step is under way, like all that follows */
     struct unconfirmed *unconfirmed; /* newest first */
@@ -176,8 +177,8 @@ static void exchange_done(void *ctx, enum err code, const char *text)
     over(c);
 }
 
-/* What the step that begins may take: the first one half of the time, or an owner that is silent
- * would leave none for the others. */
+/* The time for the step that begins. The first step has half of it, else a silent owner would leave
+ * no time for the others. */
 static uint64_t step_ms(const struct change *c)
 {
     uint64_t now = clock_ms(), left = c->until_ms > now ? c->until_ms - now : 0;
@@ -201,7 +202,7 @@ static void tell(struct change *c, struct peer *peer, const struct batch_request
     peer_tell(peer, &o);
 }
 
-/* What this node does itself with one of the keys. */
+/* Makes this node's own change of a key. */
 static void change_here(struct change *c, const struct key *key, int owner)
 {
     uint32_t hash = group_hash(key->bytes, key->n);
@@ -214,7 +215,7 @@ static void change_here(struct change *c, const struct key *key, int owner)
         group_remove(c->group, hash, key->bytes, key->n);
 }
 
-/* Tells the owner of keys[first] of all that it owns. owners[i] is taken by it. */
+/* Tells the owner of keys[first] of all its keys. Takes their owners[i]. */
 static void tell_owner(struct change *c, struct peer **owners, size_t first)
 {
     struct batch_request what = {.op = c->op,
@@ -300,7 +301,7 @@ static void next_step(struct change *c)
         return;
     }
     c->step++;
-    atomic_store(&c->left, 1); /* ours, so that the step does not end before all are told */
+    atomic_store(&c->left, 1); /* ours: the step does not end before all nodes are told */
     if (c->alone && c->op == BATCH_FLUSH)
         group_flush(c->group);
     else if (c->step == 1 && c->op != BATCH_FLUSH)
@@ -337,13 +338,14 @@ static struct change *change_new(struct changes *cs, struct group *g, enum batch
     return NULL;
 }
 
-/* Takes the value of a set, or makes it a removal: the old value must go in any case. */
+/* Takes the value of a set, or turns the set into a removal: the old value must be removed in any
+ * case. */
 static void take_value(struct change *c, const struct change_opts *o)
 {
     uint64_t max = group_opts(o->group).max_value_bytes;
 
     if (o->ttl_ms && !(*o->ttl_ms > 0)) {
-        c->op = BATCH_REMOVE; /* over as soon as it is there */
+        c->op = BATCH_REMOVE; /* would expire at once */
         return;
     }
     if (o->value_len > max)
@@ -390,7 +392,7 @@ void change_start(struct changes *cs, const struct change_opts *o)
     next_step(c);
 }
 
-/* The second step alone: an owner that was late has confirmed. */
+/* Only the second step: a late owner has confirmed. */
 static void change_again(void *ctx, struct group *g, enum batch_op op, const struct keys *keys)
 {
     struct changes *cs = ctx;

@@ -25,9 +25,9 @@ struct peers;
 /* How a change ended. */
 struct change_result {
     struct error err; /* ERR_OK: every node has confirmed. PEER: those below did not. TOOBIG, NOMEM:
-                         the value cannot be kept, and the key was removed. NOMEM also: no memory
-                         for the keys; CLOSED: the group is closed. In these two nothing has
-                         changed, unless the node stopped half-way */
+                       * the value cannot be kept, and the key was removed. NOMEM also: no memory
+                       * for the keys; CLOSED: the group is closed. With these two nothing has
+                       * changed, unless the node stopped half-way */
     const char *const *unconfirmed; /* URLs of the nodes that did not confirm */
     size_t n_unconfirmed;
 };
@@ -56,15 +56,15 @@ void changes_free(struct changes *cs);
  * which may be freed by then, is not touched. */
 void change_start(struct changes *cs, const struct change_opts *o);
 
-/* A node that is not ours has changed a key here, by its dialect's way: it tells the owner alone,
- * or each node by itself. When this node owns the key, our other nodes are told to remove what they
- * hold, in the background; nodes that are not ours see to their copies themselves. */
+/* A node that is not ours has changed a key here, in its dialect's way: it tells only the owner, or
+ * each node by itself. If this node is the owner, it tells our other nodes in the background to
+ * remove the key. Nodes that are not ours handle their copies themselves. */
 void change_heard(struct changes *cs, struct group *g, const struct key *key);
 
-/* To be called a few times a second, by one thread: tells nodes again that did not confirm. */
+/* To be called a few times a second, by one thread: tells unconfirmed nodes again. */
 void changes_tick(struct changes *cs, uint64_t now_ms);
 
-/* Nodes and groups for which a removal is not confirmed yet, for /stats. */
+/* Pairs of node and group with an unconfirmed removal, for /stats. */
 size_t changes_unconfirmed(struct changes *cs);
 
 #endif

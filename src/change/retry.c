@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* retry.c - removals that a node has not confirmed: it is told again, at growing intervals, until
- * it confirms, leaves the peer list, or could hold them no longer than we are willing to ask.
+/* retry.c - removals that a node has not confirmed. It is told again, at growing intervals, until
+ * it confirms, is removed from the peer list, or ten minutes have passed.
  *
- * One entry holds what one node is to remove from one group; too many keys become a flush. What is
- * told again is a removal even if a set had failed: removing can only cost a load. When an owner
- * confirms late, the others are told once more: they may have fetched the old value from it. */
+ * An entry holds the keys that one node must remove from one group; too many keys become a flush. A
+ * failed set becomes a removal, too: removing can only cost a load. If an owner confirms late, the
+ * others are told once more: they may have fetched the old value from it. */
 #include "change/retry.h"
 
 #include <pthread.h>
@@ -19,9 +19,9 @@
 #include "peer/peer_in.h"
 
 enum {
-    FIRST_MS = 500, /* until it is told again the first time */
+    FIRST_MS = 500, /* before the node is told again the first time */
     LONGEST_MS = 30000,
-    BOUND_MS = 600000, /* after which it is given up */
+    BOUND_MS = 600000, /* after which the entry is given up */
     EXCHANGE_MS = 5000,
     MAX_KEYS = 2000 /* of one entry */
 };
@@ -43,7 +43,7 @@ struct retry {
     enum batch_op op; /* BATCH_REMOVE or BATCH_FLUSH */
     struct keys keys;
     int owner;
-    int under_way; /* an exchange is: nothing else of it changes */
+    int under_way; /* an exchange is under way: nothing else of the entry changes */
     uint64_t until_ms, next_ms, wait_ms;
 };
 
@@ -85,7 +85,7 @@ static void add_keys_locked(struct retry *p, enum batch_op op, const struct keys
     if (n <= MAX_KEYS && more->n)
         memcpy(list + p->keys.n, more->list, more->n * sizeof(*list));
     if (op == BATCH_FLUSH || n > MAX_KEYS || p->op == BATCH_FLUSH || keys_copy(&all, list, n))
-        p->op = BATCH_FLUSH; /* also without memory for the keys: it can only cost loads */
+        p->op = BATCH_FLUSH; /* also without memory for the keys: a flush only costs loads */
     keys_free(&p->keys);
     p->keys = all;
 }
@@ -159,7 +159,7 @@ static void again_done(void *ctx, enum err code, const char *text)
     forget(p);
 }
 
-/* The peer of that URL, a reference, or NULL when it is no longer one. */
+/* The peer of that URL, a reference, or NULL if it is no longer a peer. */
 static struct peer *find_peer(struct peers *peers, const char *url)
 {
     struct peer **list, *found = NULL;
@@ -183,7 +183,7 @@ static void tell_again(struct retry *p)
     const struct tell_opts o = {
         .group = p->group, .what = &what, .timeout_ms = EXCHANGE_MS, .done = again_done, .ctx = p};
 
-    if (!peer || group_is_closed(p->group)) { /* a reload took the group, and its peers, away */
+    if (!peer || group_is_closed(p->group)) { /* a reload removed the group and its peers */
         peer_unref(peer);
         forget(p);
         return;

@@ -14,8 +14,8 @@ struct keys;
 struct peers;
 struct retry_list;
 
-/* peers_of() returns the peers of a group. again() is called, on the network thread, when an owner
- * has confirmed late: other nodes may have fetched the old value from it. */
+/* peers_of() returns the peers of a group. If an owner has confirmed late, again() is called on the
+ * network thread: other nodes may have fetched the old value from it. */
 struct retry_list *retry_list_new(struct peers *(*peers_of)(const struct group *g),
                                   void (*again)(void *ctx, struct group *g, enum batch_op op,
                                                 const struct keys *keys),
@@ -24,13 +24,13 @@ struct retry_list *retry_list_new(struct peers *(*peers_of)(const struct group *
 /* The network thread has stopped. */
 void retry_list_free(struct retry_list *rs);
 
-/* The removal that a node is told again; all borrowed. */
+/* A removal to tell a node again; all borrowed. */
 struct retry_what {
     struct group *group;
     const char *url;
-    enum batch_op op; /* a set is told as a removal */
+    enum batch_op op; /* a set becomes a removal */
     const struct keys *keys;
-    int owner; /* it owns the keys */
+    int owner; /* the node owns the keys */
 };
 
 void retry_add(struct retry_list *rs, const struct retry_what *what);
@@ -38,7 +38,7 @@ void retry_add(struct retry_list *rs, const struct retry_what *what);
 /* To be called a few times a second, by one thread: tells the nodes that are due. */
 void retry_tick(struct retry_list *rs, uint64_t now_ms);
 
-/* Nodes and groups for which a removal is not confirmed yet. */
+/* Pairs of node and group with an unconfirmed removal. */
 size_t retry_count(struct retry_list *rs);
 
 #endif

@@ -14,18 +14,18 @@
 #include "base/thread.h"
 
 enum {
-    PAUSE_MS = 100 /* when the process is out of descriptors or memory: until one may be free */
+    PAUSE_MS = 100 /* the wait if the process is out of descriptors or memory */
 };
 
 struct acceptor {
     int fd;      /* set once */
-    int stop_fd; /* set once: an eventfd, readable when the thread is to end */
+    int stop_fd; /* set once: an eventfd, readable when the thread must end */
     void (*taken)(void *ctx, int fd, const struct sockaddr *addr, socklen_t len);
     void *ctx;
     pthread_t thread;
 };
 
-/* 0 when it is no use to go on at once. */
+/* 0: to go on at once is useless. */
 static int take_one(struct acceptor *a)
 {
     struct sockaddr_storage addr;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* acceptor.h - takes connections from a listening socket, on a thread of its own.
  *
- * libmicrohttpd does not listen itself: libmicrohttpd's way to stop listening while connections
- * go on (0.9.75, MHD_quiesce_daemon) can end the process when one of its threads is just awake, and
- * a thread that has no connection spins while the process is out of descriptors. */
+ * libmicrohttpd does not listen itself. To stop listening while connections go on, it has
+ * MHD_quiesce_daemon, which can end the process (0.9.75) if one of its threads is awake. And its
+ * thread without connections spins while the process is out of descriptors. */
 #ifndef ACCEPTOR_H
 #define ACCEPTOR_H
 
@@ -20,8 +20,8 @@ struct acceptor *acceptor_start(const char *name, int fd,
                                               socklen_t len),
                                 void *ctx, struct error *e);
 
-/* Takes the connections that have arrived, then closes the socket: later ones are refused. NULL is
- * fine. */
+/* Takes the connections that have arrived, then closes the socket: later connections are refused.
+ * NULL is fine. */
 void acceptor_stop(struct acceptor *a);
 
 #endif

@@ -17,7 +17,7 @@ enum {
     KEY_BYTES = 1024,
     HEADER_BYTES = 512,
     LINE_BYTES = 10000,
-    GONE = 499 /* as nginx says it: the client did not wait for an answer */
+    GONE = 499 /* nginx's status: the client did not wait for an answer */
 };
 
 static _Thread_local struct access *now; /* NULL: nothing is noted */
@@ -80,7 +80,7 @@ static void put_address(char *out, size_t cap, struct MHD_Connection *c)
 
     if (!addr || getnameinfo(addr, len, out, (socklen_t)cap, NULL, 0, NI_NUMERICHOST))
         snprintf(out, cap, "-");
-    if (strncmp(out, "::ffff:", 7) == 0) /* IPv4, of a socket that has both */
+    if (strncmp(out, "::ffff:", 7) == 0) /* IPv4, on a socket of both families */
         memmove(out, out + 7, strlen(out + 7) + 1);
 }
 
@@ -91,7 +91,7 @@ static const char *put_header(char *out, size_t cap, struct MHD_Connection *c, c
     return value ? log_quote(out, cap, value, strlen(value)) : "\"-\"";
 }
 
-/* A HEAD and a 304 say how long a body would be, and have none. */
+/* Answers to HEAD and 304 say how long a body would be, without a body. */
 static void put_bytes(char *out, size_t cap, const struct access *a)
 {
     int none = strcmp(a->method, "HEAD") == 0 || a->status == 304 || a->status == GONE;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* access.h - the access log: what is noted of a request while it is served, and its line.
+/* access.h - the access log: notes about a request while it is served, and its line.
  *
  * A line is in the combined format, followed by the seconds that it took, where the value came from
  * (X-Cache) and the key:
@@ -7,8 +7,8 @@
  *   127.0.0.1 - - [02/Jan/2026:03:04:05 +0000] "GET /cache/g/a%2Fb HTTP/1.1" 200 5 "-"
  * "curl/7.88.1" 0.000412 main "a/b"
  *
- * HTTP threads only. access_enter() says which request the thread is at; the notes are about that
- * one. Without an access log all of this does nothing. */
+ * HTTP threads only. access_enter() says which request the thread serves; notes are about this
+ * request. Without an access log all of this does nothing. */
 #ifndef ACCESS_H
 #define ACCESS_H
 
@@ -27,16 +27,16 @@ struct access {
     const char *source; /* static */
     uint64_t began_us;
     int status;
-    int64_t bytes; /* of the body; -1: it is not known before that is sent */
+    int64_t bytes; /* of the body; -1: unknown until it is sent */
 };
 
 /* A request has begun. */
 void access_begin(struct access *a, const char *target);
 
-/* The thread is at this request from now on. */
+/* The thread serves this request from now on. */
 void access_enter(struct access *a, const char *method, const char *version);
 
-/* What the request that the thread is at asks for, and what it is answered. */
+/* Notes about the request that the thread serves: its key, its answer. */
 void access_note_key(const void *key, size_t key_len);
 void access_note_source(const char *source);
 void access_note_status(int status);

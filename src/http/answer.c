@@ -87,13 +87,13 @@ int answer_done(const struct answer_to *to)
     return answer_queue(to, to->peer ? 200 : 204, r);
 }
 
-/* What an error answer says beside its text. */
+/* The sources of an error answer's headers. */
 struct more {
     const char *allow;        /* of a 405 */
-    const struct result *get; /* of a get that ended without a value */
+    const struct result *get; /* of a get without a value */
 };
 
-/* A NOTFOUND that may be kept says for how long. */
+/* If a NOTFOUND may be kept, its answer says for how long. */
 static uint64_t left_ms(const struct more *m)
 {
     uint64_t now = clock_ms();
@@ -101,7 +101,7 @@ static uint64_t left_ms(const struct more *m)
     return m->get && m->get->expires_ms > now ? m->get->expires_ms - now : 0;
 }
 
-/* As Go's http.Error writes it, with the code in a header of ours. */
+/* Like Go's http.Error, with the code in a header of ours. */
 static int peer_error(const struct answer_to *to, int status, const struct error *e,
                       const struct more *m)
 {

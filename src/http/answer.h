@@ -22,11 +22,11 @@ struct answer_to {
     struct MHD_Connection *connection;
     enum dialect dialect;
     int peer;    /* 1: on base_path */
-    int ours;    /* 1: to one of our own nodes, or a client that speaks like one: has HEADER_NODE */
+    int ours;    /* 1: to one of our own nodes, or a client that acts as a node: has HEADER_NODE */
     uint64_t id; /* the value of HEADER_KEY to one of our own nodes; 0: none */
     int head;    /* 1: to a HEAD */
     int close;   /* 1: this answer ends its connection */
-    int conditional; /* 1: the request may ask for less than the value */
+    int conditional; /* 1: the request may ask for less than the whole value */
 };
 
 /* Every function returns what MHD's access handler returns (an int as wide as its enum). */
@@ -43,8 +43,8 @@ int answer_status(const struct answer_to *to, int status, const struct error *e)
 /* 405 to a client; `allow` lists what the path takes. */
 int answer_method(const struct answer_to *to, const char *method, const char *allow);
 
-/* A request target that cannot be decoded, to a peer: as Go's net/http answers before any handler
- * sees the request. */
+/* To a peer, for a target that cannot be decoded: the answer that Go's net/http gives before any
+ * handler sees the request. */
 int answer_unparsed(const struct answer_to *to);
 
 /* Done, without a body: 204 to a client, an empty 200 to a peer. */
@@ -54,11 +54,11 @@ int answer_done(const struct answer_to *to);
 int answer_bytes(const struct answer_to *to, int status, const char *type, const void *bytes,
                  size_t n);
 
-/* The same without a copy: takes the buf's memory. NOMEM or TOOBIG when the buf has failed. */
+/* The same without a copy: takes the buf's memory. If the buf has failed, answers NOMEM or TOOBIG.
+ */
 int answer_buf(const struct answer_to *to, int status, const char *type, struct buf *b);
 
-/* Sends r, if there is one, and drops its reference. Without memory for a response MHD_NO ends the
- * connection. */
+/* Sends r and drops its reference. If r is NULL, for lack of memory, MHD_NO ends the connection. */
 int answer_queue(const struct answer_to *to, int status, struct MHD_Response *r);
 
 /* Adds the headers that depend on the receiver; answer_queue() calls it. */

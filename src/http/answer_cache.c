@@ -18,19 +18,19 @@ struct slot {
     uint64_t until_ms;
 };
 
-/* Hashes of items, together since most gets see no more of us than these. */
+/* Hashes of items, side by side since most gets look at nothing else here. */
 struct sign {
-    uint32_t kept;    /* of what is in the slot; any when that is empty */
-    uint32_t refused; /* of what was last refused */
+    uint32_t kept;    /* of the slot's item; any value if the slot is empty */
+    uint32_t refused; /* of the last refused item */
 };
 
 struct kept {
     struct sign signs[SLOTS];
     struct slot slots[SLOTS];
-    uint64_t sweep_ms; /* when the next sweep is due; 0: all slots are empty */
+    uint64_t sweep_ms; /* time of the next sweep; 0: all slots are empty */
 };
 
-static _Thread_local struct kept *mine; /* made when it is first needed */
+static _Thread_local struct kept *mine; /* made at its first use */
 
 static unsigned place_of(const struct answer_cache_look *look)
 {
@@ -44,7 +44,7 @@ static void drop(struct slot *s)
     s->response = NULL;
 }
 
-/* As RFC 9110 (5.6.7) has it, whatever the locale; libmicrohttpd would work it out for each
+/* In the form of RFC 9110 (5.6.7), in every locale; libmicrohttpd would compute it for each
  * request. Returns for how many milliseconds it is right. */
 static uint64_t add_date(struct MHD_Response *r)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* answer_value.c - a value as the answer to a get: to a peer the protobuf that it lies in, to a
- * client the bytes with what HTTP says about them (RFC 9110, 9111).
+/* answer_value.c - a value as the answer to a get. A peer gets the protobuf around it, a client its
+ * bytes with the headers of HTTP (RFC 9110, 9111).
  *
- * What is sent is always the item's own memory, also a part of it. */
+ * The bytes are always sent from the item's own memory, also a part of the value. */
 #include "http/answer_value.h"
 
 #include <microhttpd.h>
@@ -21,18 +21,19 @@
 #include "wire/expire.h"
 #include "wire/getresponse.h"
 
-/* A tag costs a pass over the value, on the thread that sends it first: some 2 ms for that many. */
+/* A tag costs a pass over the value, on the thread that sends it first: some 2 ms for that many
+ * bytes. */
 enum {
     ETAG_MAX_BYTES = 8 * 1024 * 1024,
     STALE_MOMENT_MS = 1000 /* for which a Go node may keep a stale value */
 };
 
-/* What of an item is sent, and with which status. */
+/* The bytes of an item that are sent, and the status. */
 struct part {
     int status;
     const char *bytes;
     size_t n;
-    char range[80]; /* Content-Range; empty: none */
+    char range[80]; /* Content-Range, or empty */
 };
 
 static void drop_item(void *item)
@@ -40,7 +41,7 @@ static void drop_item(void *item)
     item_unref(item);
 }
 
-/* Some of an item's own bytes. Takes the reference; NULL leaves it. */
+/* A response of an item's own bytes. Takes the reference, unless it returns NULL. */
 static struct MHD_Response *response_of(struct item *it, const char *bytes, size_t n)
 {
     access_note_bytes(n);
@@ -48,7 +49,7 @@ static struct MHD_Response *response_of(struct item *it, const char *bytes, size
                                                                   drop_item, it);
 }
 
-/* An item that is being sent, and what stands behind its bytes. */
+/* An item that is being sent, and the bytes behind its own. */
 struct tailed {
     struct item *item; /* a reference */
     char tail[GETRESPONSE_TAIL];
@@ -62,8 +63,8 @@ static void drop_tailed(void *arg)
     mem_free(t);
 }
 
-/* The item's own bytes, and behind them how often it is asked for and when it ends. Takes the
- * reference; NULL leaves it. */
+/* A response of the item's own bytes, then how often it is asked for and when it expires. Takes the
+ * reference, unless it returns NULL. */
 static struct MHD_Response *response_with_tail(struct item *it, unsigned expire_field,
                                                uint64_t ends_ms, double minute_qps)
 {
@@ -146,7 +147,7 @@ static void add_client_headers(struct MHD_Response *r, const struct group *g,
         MHD_add_response_header(r, "Content-Range", p->range);
     MHD_add_response_header(r, "Accept-Ranges", "bytes");
     add_age(r, it, now_ms);
-    /* Beside Age, a max-age counts from when the value was made (RFC 9111, 4.2). */
+    /* If there is an Age, max-age counts from the time the value was made (RFC 9111, 4.2). */
     if (it->expires_ms && left_ms(it, now_ms))
         add_number(r, "Cache-Control",
                    "max-age=", item_age_s(it, now_ms) + left_ms(it, now_ms) / 1000);
@@ -156,7 +157,7 @@ static void add_client_headers(struct MHD_Response *r, const struct group *g,
         MHD_add_response_header(r, "Warning", "110 - \"Response is Stale\"");
 }
 
-/* A header that lists tags, on as many lines as there are. */
+/* A header that lists tags, on any number of lines. */
 struct tags {
     const char *name, *etag;
     int strong, there, found;
@@ -181,7 +182,7 @@ static void look_for_tag(const struct answer_to *to, struct tags *t)
     MHD_get_connection_values(to->connection, MHD_HEADER_KIND, look_at_tags, t);
 }
 
-/* What the request's conditions make of the whole value in *p. */
+/* Applies the request's conditions to the whole value in *p. */
 static void choose_part(const struct answer_to *to, const char *etag, struct part *p)
 {
     struct tags match = {.name = "If-Match", .etag = etag, .strong = 1};
@@ -198,7 +199,7 @@ static void choose_part(const struct answer_to *to, const char *etag, struct par
     }
     look_for_tag(to, &none_match);
     if (none_match.found) {
-        p->status = 304; /* libmicrohttpd sends no body with it, but says how long that is */
+        p->status = 304; /* libmicrohttpd sends no body, but its length */
         return;
     }
     range = to->head ? NULL : header_of(to, "Range");
@@ -238,10 +239,10 @@ static int put_etag(struct item *it, char out[ETAG_BYTES])
     return 1;
 }
 
-/* The answers to a get. They take the reference to the item; NULL: no memory. */
+/* The responses to a get. They take the reference to the item; NULL: no memory. */
 
-/* When a peer is told that the value ends. Some of Go's callers refuse one that has ended, and
- * would get nothing in an outage: to them a stale value is good for a moment more. */
+/* The expiry that a peer is told. Some of Go's callers refuse an expired value, and would get
+ * nothing in an outage. So a stale value is declared good for a moment more. */
 static uint64_t told_end_ms(const struct answer_to *to, struct group *g,
                             const struct result *result, uint64_t now_ms)
 {
@@ -302,8 +303,8 @@ static struct MHD_Response *client_response(const struct answer_to *to, const st
     return r;
 }
 
-/* Whether others who ask for it may be answered with the same bytes, for a while. A peer is told
- * the milliseconds that a value has left. */
+/* Whether the same bytes may answer other requests for a while. A peer's answer says how many
+ * milliseconds a value has left. */
 static int can_keep(const struct answer_to *to, const struct result *r, double minute_qps)
 {
     const struct item *it = r->item;
@@ -313,7 +314,7 @@ static int can_keep(const struct answer_to *to, const struct result *r, double m
            !(to->peer && (it->expires_ms || minute_qps > 0));
 }
 
-/* When the next second of its age begins, or another of those that it has left. */
+/* The time at which its age, or the seconds that it has left, change next. */
 static uint64_t same_until_ms(const struct item *it, uint64_t now_ms)
 {
     uint64_t older_ms = (now_ms / 1000 + 1) * 1000;

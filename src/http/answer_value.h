@@ -9,8 +9,8 @@ struct answer_to;
 struct group;
 struct result;
 
-/* Returns what MHD's access handler returns. Takes the reference to r->item, which is dropped when
- * the last byte is out. */
+/* Returns what MHD's access handler returns. Takes the reference to r->item, and drops it after the
+ * last byte. */
 int answer_value(const struct answer_to *to, struct group *g, struct result *r);
 
 #endif

@@ -8,8 +8,8 @@
 
 enum {
     FIRST_BYTES = 4096,
-    /* libmicrohttpd takes no answer while a body is coming: so that a client that sends little more
-     * than it may is told, the rest is read, and dropped. */
+    /* libmicrohttpd takes no answer before the whole body has arrived. If the body is slightly too
+     * large, the rest is read and dropped, so that the client is told. */
     EXCESS_BYTES = 1024 * 1024
 };
 

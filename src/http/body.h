@@ -13,14 +13,14 @@
 #include "base/err.h"
 #include "http/budget.h"
 
-enum { BODY_SECONDS = 60 }; /* in which the whole body must arrive */
+enum { BODY_SECONDS = 60 }; /* the whole body must arrive within */
 
 struct body {
-    char *bytes; /* owned; NULL while there is none */
+    char *bytes; /* owned; NULL without a body */
     size_t len, cap, max;
-    size_t came;       /* bytes, those that were dropped included */
-    size_t announced;  /* bytes that are to come; 0 when its length is not said */
-    enum err failed;   /* TOOBIG: over max; BUSY: over the budget; NOMEM. It is empty then */
+    size_t came;       /* bytes, with dropped ones */
+    size_t announced;  /* announced bytes; 0: unknown */
+    enum err failed;   /* TOOBIG: above max; BUSY: above the budget; NOMEM. Then it is empty */
     uint64_t until_ms; /* clock_ms() time by which it must be whole */
     struct budget *budget;
 };
@@ -29,14 +29,14 @@ struct body {
 void body_init(struct body *b, size_t max, size_t announced, struct budget *budget);
 void body_deinit(struct body *b);
 
-/* What has come; not NULL. */
+/* The bytes that have arrived; not NULL. */
 static inline const char *body_bytes(const struct body *b)
 {
     return b->bytes ? b->bytes : "";
 }
 
 /* Adds a piece. If it does not fit, the whole body is dropped, and `failed` says why. 0: the
- * connection must end, since the body is too slow, or goes on although it is far too large. */
+ * connection must end, since the body is too slow or far too large. */
 int body_take(struct body *b, const char *bytes, size_t n);
 
 #endif

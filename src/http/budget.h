@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* budget.h - bytes that all requests under way of a server share. Any thread. */
+/* budget.h - a bound on bytes that all current requests of a server share. Any thread. */
 #ifndef BUDGET_H
 #define BUDGET_H
 
@@ -11,7 +11,7 @@ struct budget {
     size_t max; /* set once */
 };
 
-/* 0 when that would be too much. */
+/* 0: that would be too much. */
 int budget_take(struct budget *b, size_t bytes);
 void budget_give(struct budget *b, size_t bytes);
 

@@ -12,8 +12,8 @@ static const char *skip_space(const char *s)
     return s + strspn(s, " \t");
 }
 
-/* Steps over the digits; the most that there is for a number that does not fit, since a range ends
- * with its value and an age is as good as endless. NULL: there are none. */
+/* Steps over the digits. A number that does not fit becomes UINT64_MAX: a range ends with its
+ * value, and such an age is as good as endless. NULL: no digits. */
 static const char *get_number(const char *s, uint64_t *out)
 {
     size_t n = num_digits(s);

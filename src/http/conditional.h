@@ -25,16 +25,16 @@ int conditional_etag_matches_strongly(const char *list, const char *etag);
 int conditional_etag_is(const char *text, const char *etag);
 
 enum range {
-    RANGE_WHOLE, /* there is no range, or one that is not served: the whole value */
+    RANGE_WHOLE, /* no range, or an unsupported one: the whole value */
     RANGE_PART,  /* *first to *last, both included */
-    RANGE_NONE   /* nothing of the value is in the range */
+    RANGE_NONE   /* the range has no byte of the value */
 };
 
-/* Range: a single range of bytes of a value that has n. text may be NULL. */
+/* Range: a single range of bytes of a value of n bytes. text may be NULL. */
 enum range conditional_range(const char *text, uint64_t n, uint64_t *first, uint64_t *last);
 
-/* Cache-Control of a request: 1 and *seconds when it has a max-age, 0 when it has none, -1 when
- * that is no number. text may be NULL. */
+/* Cache-Control of a request: 1 and *seconds if it has a max-age, 0 if it lacks one, -1 if max-age
+ * is no number. text may be NULL. */
 int conditional_max_age(const char *text, uint64_t *seconds);
 
 #endif

@@ -14,7 +14,7 @@ enum { LENGTH_DIGITS = 18 }; /* fit 64 bits */
 struct seen {
     struct framing *framing;
     int hosts, lengths, encodings, bad;
-    const char *at; /* where the next header must begin; NULL: not to be told */
+    const char *at; /* where the next header must begin; NULL: unknown */
 };
 
 static int read_length(const char *value, uint64_t *out)
@@ -29,16 +29,16 @@ static int has_line_end(const char *text, size_t n)
     return n && (memchr(text, '\r', n) || memchr(text, '\n', n));
 }
 
-/* Behind CR and LF, which libmicrohttpd 0.9 has overwritten with zeros; NULL when they are not
- * there. A bare LF is none: libmicrohttpd 1.0 refuses it as well. */
+/* Behind CR and LF, which libmicrohttpd 0.9 has overwritten with zeros, or NULL if they are
+ * missing. A bare LF is not enough: libmicrohttpd 1.0 refuses it, too. */
 static const char *next_line(const char *at)
 {
     return at[0] == '\0' && at[1] == '\0' ? at + 2 : NULL;
 }
 
-/* libmicrohttpd 0.9 reads a head in place, so that each header that it hands over begins where the
- * one before it has ended. When one does not, bytes were dropped or merged: a folded line, of which
- * another server may take the length of the body, or what follows a NUL. */
+/* libmicrohttpd 0.9 reads a head in place, so each header begins where the header before it ends.
+ * If a header does not, bytes were dropped or merged: the bytes behind a NUL, or a folded line, in
+ * which another server may see a length. */
 static int is_next(struct seen *s, const char *name, size_t name_len, const char *value,
                    size_t value_len)
 {
@@ -97,7 +97,7 @@ static enum MHD_Result check_header(void *arg, enum MHD_ValueKind kind, const ch
     return MHD_YES;
 }
 
-/* Whether the head has been read in place, and can be told to be whole. */
+/* Whether the head was read in place, so that gaps can be found. */
 static int reads_in_place(void)
 {
     static const char *version;
@@ -112,7 +112,7 @@ int framing_strictness(void)
     return reads_in_place() ? 0 : 1;
 }
 
-/* Behind the last header nothing is left but the empty line. */
+/* Behind the last header stands only the empty line. */
 static int is_last(struct MHD_Connection *c, const char *begin, const char *at)
 {
     const union MHD_ConnectionInfo *info =

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* gather.c - many keys for one request of a node.
  *
- * mu is held while the connection is suspended and `parked` is set, and wakers resume under it what
- * they find parked: so every suspension is resumed once, and a resume never comes to a connection
- * that is not suspended. libmicrohttpd allows a suspension from its content reader, which is where
- * this is called from while an answer streams. Its own locks, and an inbox's, are taken under mu,
- * never the other way round. */
+ * The connection is suspended and `parked` is set under mu. Wakers resume a parked connection under
+ * mu. So every suspension is resumed once, and no other connection is resumed. While an answer
+ * streams, libmicrohttpd's content reader calls this, and may suspend there. libmicrohttpd's locks
+ * and an inbox's lock are taken under mu, never the other way round. */
 #include "http/gather.h"
 
 #include <pthread.h>
@@ -19,8 +18,8 @@
 #include "http/server_in.h"
 
 enum {
-    MAX_PENDING = 1024,       /* keys under way at a time */
-    READY_BYTES = 1024 * 1024 /* of values: no key is begun while that much is ready */
+    MAX_PENDING = 1024,       /* keys begun and not ended, at most */
+    READY_BYTES = 1024 * 1024 /* of ready values: above it no key is begun */
 };
 
 struct slot {
@@ -38,11 +37,11 @@ struct gather {
     size_t begun;       /* the connection's thread's */
     struct slot *taken; /* the connection's thread's: the result of gather_next() */
     struct buf info;    /* the connection's thread's: see flight.info */
-    atomic_uint refs;   /* the owner's, and one of each waiter that has not come */
+    atomic_uint refs;   /* the owner's, and one for each waiter that was not woken */
 
     pthread_mutex_t mu;
-    struct list ready;  /* guarded by mu, like all that follows: ended, not taken */
-    size_t ready_bytes; /* of values in it */
+    struct list ready;  /* guarded by mu, like all below: ended, not taken */
+    size_t ready_bytes; /* of its values */
     size_t pending;     /* begun, not ended */
     int parked;         /* the connection is suspended */
     struct parking parking;
@@ -100,7 +99,7 @@ void gather_drop(struct gather *g)
         return;
     release_taken(g);
     buf_deinit(&g->info);
-    budget_give(g->opts.budget, g->cost); /* now: a waker may come when the server is gone */
+    budget_give(g->opts.budget, g->cost); /* now: a waker may run after the server is freed */
     for (i = 0; i < g->begun; i++) {
         if (g->slots[i].waited && group_cancel(g->opts.group, &g->slots[i].waiter))
             gather_unref(g);
@@ -108,7 +107,7 @@ void gather_drop(struct gather *g)
     gather_unref(g);
 }
 
-/* One key has ended; the reference to r's item becomes the slot's. */
+/* One key has ended; the slot takes the reference to r's item. */
 static void end_locked(struct gather *g, struct slot *s, const struct result *r)
 {
     s->end.result = *r;

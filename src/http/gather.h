@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* gather.h - many keys of a group for another node: looked up, loaded here at the same time, and
- * returned in the order in which they end.
+/* gather.h - many keys of a group for another node. They are loaded here at the same time, and
+ * returned in the order of their ends.
  *
  * A gather belongs to the thread of its connection; only wakers of loads run on other threads. It
- * lives until it was dropped and its last load has ended. So nothing remains when a client closes
- * its connection. Keys are begun while there is room: not too many at a time, and none while many
- * ready values were not taken yet. */
+ * lives until it was dropped and its last load has ended, so nothing remains if a client closes its
+ * connection. Keys are begun while there is room: not too many at a time, and not while many ready
+ * values wait. */
 #ifndef GATHER_H
 #define GATHER_H
 
@@ -24,10 +24,10 @@ struct gather_opts {
     struct group *group; /* borrowed, as are the keys, until the gather is dropped */
     const struct key *keys;
     size_t n_keys;
-    struct budget *budget; /* the gather's memory is counted there */
+    struct budget *budget; /* counts the gather's memory */
 };
 
-/* One key's end. */
+/* The end of one key. */
 struct gathered {
     size_t index;
     struct result result;
@@ -42,14 +42,13 @@ void gather_drop(struct gather *g);
 /* Begins loads as far as there is room. 1 when every key has ended. */
 int gather_begin(struct gather *g);
 
-/* The next that has ended; its item is borrowed until the next call. NULL: none is ready. */
+/* The next key that has ended; its item is borrowed until the next call. NULL: no key is ready. */
 const struct gathered *gather_next(struct gather *g);
 
 /* Bytes of values that are ready. */
 size_t gather_ready_bytes(struct gather *g);
 
-/* Suspends the connection until a key is ready. 0: one is ready already, or nothing is under way.
- */
+/* Suspends the connection until a key is ready. 0: a key is ready already, or all have ended. */
 int gather_wait(struct gather *g);
 
 #endif

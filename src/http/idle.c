@@ -9,13 +9,13 @@
 #include "base/clock.h"
 
 enum {
-    IDLE_MS = 120 * 1000, /* Go's clients keep a connection for 90 seconds and do not repeat a PUT
-                           * that finds it closed */
+    IDLE_MS = 120 * 1000, /* Go's clients keep a connection for 90 seconds, and do not repeat a PUT
+                           * if it was closed */
     SWEEP_MS = 10 * 1000
 };
 
 struct watched {
-    struct list all; /* of struct idle; not yet made while next is NULL */
+    struct list all; /* of struct idle; not made while next is NULL */
     uint64_t sweep_ms;
 };
 
@@ -61,7 +61,7 @@ void idle_sweep(uint64_t now_ms)
         if (!MHD_get_connection_info(i->connection, MHD_CONNECTION_INFO_CONNECTION_SUSPENDED)
                  ->suspended &&
             idle_ms(i->fd) >= IDLE_MS)
-            shutdown(i->fd, SHUT_RDWR); /* which libmicrohttpd hears of */
+            shutdown(i->fd, SHUT_RDWR); /* libmicrohttpd sees that */
     }
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* idle.h - ends connections that have been idle for long.
  *
- * libmicrohttpd has a timeout of its own, and reads the clock three times a request for it. The
- * kernel knows when a socket last sent or received, so we ask the kernel, a few times a minute. A
- * suspended connection waits for us, not for its client, and is not ended.
+ * For its own timeout libmicrohttpd reads the clock three times a request. The kernel knows when a
+ * socket last sent or received, so we ask the kernel a few times a minute. A suspended connection
+ * waits for us, not for its client, so it is not ended.
  *
  * All of it belongs to the connections' thread. */
 #ifndef IDLE_H
@@ -15,7 +15,7 @@
 
 struct MHD_Connection;
 
-/* Embedded in what belongs to a connection. */
+/* Embedded in the struct of a connection. */
 struct idle {
     struct list watched;
     struct MHD_Connection *connection;
@@ -24,7 +24,7 @@ struct idle {
 
 void idle_watch(struct idle *i, struct MHD_Connection *c);
 
-/* Any thread, once the connection's own has called idle_deinit(). */
+/* Any thread, after the connection's thread has called idle_deinit(). */
 void idle_unwatch(struct idle *i);
 
 /* To be called at the latest at idle_due_ms(), UINT64_MAX for never: shuts down the sockets on

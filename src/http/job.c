@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* job.c - a request that takes more than one call, and what all that serve one need. */
+/* job.c - a request that takes more than one call, and what the serve_*.c files share. */
 #include <errno.h>
 #include <microhttpd.h>
 #include <stdio.h>
@@ -56,14 +56,14 @@ int job_begin(struct job *j, const struct framing *f, size_t max)
     } else if (!budget_take(b, (size_t)f->length)) {
         j->body.failed = ERR_BUSY;
     } else {
-        budget_give(b, (size_t)f->length); /* it is taken as it comes */
+        budget_give(b, (size_t)f->length); /* the body takes it as its bytes arrive */
         return MHD_YES;
     }
     return answer_no_body(j);
 }
 
-/* libmicrohttpd reads once for each event of its socket. What has come together with the end of the
- * connection is read, and of the end it never hears. */
+/* libmicrohttpd reads once for each event of its socket. If bytes arrive together with the end of
+ * the connection, it reads the bytes and never notices the end. */
 int job_sender_is_gone(const struct job *j)
 {
     const union MHD_ConnectionInfo *info =
@@ -96,7 +96,8 @@ struct group *job_group_of(const struct asked *a, int *ok)
 
     if (g)
         return g;
-    /* To a peer this is no answer about the key: it may know the group and load it itself. */
+    /* To a peer this says nothing about the key: the peer may know the group, and load the key
+     * itself. */
     error_set(&e, a->to.peer ? ERR_INVAL : ERR_NOTFOUND, "no such group: %.*s", (int)t->group_len,
               t->group);
     *ok =
@@ -104,7 +105,7 @@ struct group *job_group_of(const struct asked *a, int *ok)
     return NULL;
 }
 
-/* --- what every request needs --- */
+/* --- for every request --- */
 
 void job_answer_to_init(struct answer_to *to, struct server *s, struct MHD_Connection *c, int peer)
 {

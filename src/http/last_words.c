@@ -8,10 +8,10 @@
 
 #include "base/log.h"
 
-/* Whose request libmicrohttpd is at work on, since it called us about it last. */
+/* The connection that libmicrohttpd works on: the last that it called us about. */
 static _Thread_local struct last_words *asking;
 
-static _Thread_local struct list under_way; /* of last_words; not yet made while next is NULL */
+static _Thread_local struct list under_way; /* of last_words; not made while next is NULL */
 
 void last_words_init(struct last_words *w, struct MHD_Connection *c)
 {
@@ -60,7 +60,7 @@ static const struct words *words_for(int status)
     return NULL;
 }
 
-/* Writes the answer past libmicrohttpd, and sees to it that nothing follows. */
+/* Writes the answer past libmicrohttpd, and ensures that nothing follows. */
 static void say(struct last_words *w, const struct words *what)
 {
     char body[160], out[400];
@@ -78,7 +78,7 @@ static void say(struct last_words *w, const struct words *what)
         shutdown(w->fd, SHUT_WR);
 }
 
-/* Whose head has ended, of those under way: libmicrohttpd tells its size from then on. */
+/* The connection with a complete head: libmicrohttpd tells the size of a head from its end on. */
 static struct last_words *with_whole_head(void)
 {
     struct list *l;
@@ -92,7 +92,7 @@ static struct last_words *with_whole_head(void)
     return NULL;
 }
 
-/* The only one, or NULL. */
+/* The only unfinished head, or NULL. */
 static struct last_words *only_one(void)
 {
     struct list *l = under_way.next;
@@ -107,14 +107,14 @@ void last_words_heard(const char *log_text)
     int status;
 
     if (asking && strstr(log_text, "failed to create response header"))
-        say(asking, words_for(431)); /* ours does not fit beside its request */
+        say(asking, words_for(431)); /* our answer does not fit beside its request */
     if (!under_way.next || list_empty(&under_way) ||
         sscanf(log_text, "Error processing request (HTTP response code is %d", &status) != 1)
         return;
     what = words_for(status);
     w = with_whole_head();
     if (!w)
-        w = only_one(); /* of several, nobody knows which: libmicrohttpd answers */
+        w = only_one(); /* several heads, nobody knows which: libmicrohttpd answers */
     if (what && w)
         say(w, what);
 }

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* last_words.h - an answer to requests that libmicrohttpd ends before we see them.
  *
- * It ends a connection without a byte when the head of the request leaves no room for that of an
- * answer. And 0.9 writes the head of its own 400 or 413 twice when it
- * cannot read a Content-Length. The client's next reader would take the second one for the answer
- * to another request. So where libmicrohttpd gives up, we write the one answer there is, and the
- * connection takes no more bytes.
+ * If the head of a request leaves no room for the head of an answer, libmicrohttpd ends the
+ * connection without a byte. If 0.9 cannot read a Content-Length, it writes the head of its 400 or
+ * 413 twice, and a client takes the second for its next answer. So if libmicrohttpd gives up, we
+ * write the only answer, and the connection takes no more bytes.
  *
  * HTTP threads, each for its own connections. */
 #ifndef LAST_WORDS_H
@@ -17,23 +16,23 @@ struct MHD_Connection;
 
 /* Of a connection. */
 struct last_words {
-    struct list link; /* among the heads under way on this thread */
+    struct list link; /* among the unfinished heads on this thread */
     struct MHD_Connection *connection;
     int fd;
 };
 
 void last_words_init(struct last_words *w, struct MHD_Connection *c);
 
-/* A request has begun, and its head is to come. */
+/* A request has begun; its head follows. */
 void last_words_may_come(struct last_words *w);
 
-/* The head has come to us, or the connection goes on with it. */
+/* The head is complete, or the connection goes on. */
 void last_words_spare(struct last_words *w);
 
-/* libmicrohttpd logs what it is about to do; of the connection it says nothing. */
+/* libmicrohttpd logs what it will do next, but does not name the connection. */
 void last_words_heard(const char *log_text);
 
-/* The connection is about to be closed. */
+/* The connection will be closed next. */
 void last_words_closed(struct last_words *w);
 
 #endif

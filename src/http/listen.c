@@ -58,7 +58,7 @@ static void write_bound(int fd, char *bound, size_t cap)
     snprintf(bound, cap, strchr(host, ':') ? "[%s]:%s" : "%s:%s", host, port);
 }
 
-/* A socket that is bound; with IPv6 to every address it takes IPv4, too. */
+/* A bound socket. If it is bound to every address of IPv6, it takes IPv4, too. */
 static int bind_one(const struct addrinfo *ai)
 {
     const int on = 1, off = 0;
@@ -78,7 +78,7 @@ static int bind_one(const struct addrinfo *ai)
     return -1;
 }
 
-/* Every address: that of IPv6 has both families, unless the machine has none of it. */
+/* Every address. The address of IPv6 takes both families, unless the machine lacks IPv6. */
 static struct addrinfo *lookup(const char *host, const char *port, int family, int *rc)
 {
     const struct addrinfo hints = {
@@ -103,7 +103,7 @@ static int bind_first(const char *host, const char *port, int family, int *rc)
     return fd;
 }
 
-/* Binds; `port` may be another than the address has. */
+/* Binds; `port` may differ from the address's. */
 static int bind_to(const char *what, const char *address, const char *other_port, struct error *e)
 {
     char host[HOST_CAP], port[PORT_CAP];

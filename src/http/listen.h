@@ -8,17 +8,16 @@
 #include "base/err.h"
 
 /* Binds and listens on `address`: "127.0.0.1:8080", "[::1]:8080", ":8080" or "*:8080" (every
- * address of both families), port 0
- * for any free one. Writes where it really listens, in the same form, to bound. Returns the
- * descriptor (the caller's to close) or -1 and fills e; `what` is the setting, for the message. Any
- * thread. */
+ * address of both families). Port 0 is any free port. Writes the real address, in the same form, to
+ * bound. Returns the descriptor, which the caller closes, or -1 and fills e; `what` is the setting,
+ * for the message. Any thread. */
 int listen_on(const char *what, const char *address, char *bound, size_t cap, struct error *e);
 
 /* Whether listen_on() could use the host of an address, whatever its port: nothing listens. */
 enum err listen_check(const char *what, const char *address, struct error *e);
 
-/* Splits "host:port", without a look-up. INVAL: no port, or one that is not 0 to 65535. host comes
- * without brackets. Both outputs hold what fits. */
+/* Splits "host:port", without a look-up. INVAL: the port is missing or not 0 to 65535. host has no
+ * brackets. Both outputs are cut to their size. */
 enum err listen_split(const char *address, char *host, size_t host_cap, char *port, size_t port_cap,
                       struct error *e);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* route.c - which path and method is served by what. */
+/* route.c - finds the function that serves a path and method. */
 #include <microhttpd.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,7 +21,7 @@ enum { SHORT_TARGET = 1024 /* decoded on the stack */ };
 static int refuse_body(const struct asked *a)
 {
     return job_refuse(a->server, a->to.connection, 400, ERR_INVAL,
-                      "no request of this kind has a body");
+                      "a request of this kind cannot have a body");
 }
 
 /* --- peers --- */
@@ -34,7 +34,7 @@ static int answer_text(const struct asked *a, int status, const char *text)
     return answer_status(&a->to, status, &e);
 }
 
-/* A key, by one of the dialect's verbs. */
+/* A request about a key, by one of the dialect's verbs. */
 static int serve_peer_key(const struct asked *a, int verb)
 {
     int body = a->framing->body;
@@ -53,7 +53,7 @@ static int serve_peer_key(const struct asked *a, int verb)
     }
 }
 
-/* A POST without a key, which no dialect has, is one of our own nodes'. */
+/* No dialect has a POST without a key: it comes from one of our own nodes. */
 static int serve_peer(struct asked *a, const char *method, enum dialect_parse parsed)
 {
     int verb = dialect_verb(a->to.dialect, method);
@@ -92,8 +92,8 @@ static int serve_client_key(struct asked *a, const char *method)
     return answer_method(&a->to, method, KEY_METHODS);
 }
 
-/* What would change the meaning of a body, or make a change depend on what is there: nothing of it
- * is silently ignored. */
+/* Headers that would change the meaning of a body, or make a change depend on the present value,
+ * are not silently ignored. */
 static int refuse_change(const struct asked *a)
 {
     static const char *const conditions[] = {"If-Match", "If-None-Match", "If-Unmodified-Since"};
@@ -102,7 +102,7 @@ static int refuse_change(const struct asked *a)
 
     if (a->framing->encoded)
         return job_refuse(a->server, c, 415, ERR_INVAL,
-                          "a value is kept as it comes: no Content-Encoding is kept with it");
+                          "Content-Encoding: a value is kept without its encoding");
     if (a->framing->partial)
         return job_refuse(a->server, c, 400, ERR_INVAL,
                           "Content-Range: a value cannot be set in parts");
@@ -138,7 +138,7 @@ static int serve_client(struct asked *a, const char *method, enum dialect_parse 
     return answer_error(&a->to, &e);
 }
 
-/* The rest of a raw target behind base_path or /cache/. */
+/* The part of a raw target behind base_path or /cache/. */
 static int serve_group(struct asked *a, const char *rest, const char *method)
 {
     size_t n = strlen(rest), max = a->server->opts.max_key_bytes;
@@ -181,7 +181,7 @@ static const char *path_of(const char *target)
     return path ? path : "/";
 }
 
-/* Whether the group of a client's path takes the query for a part of the key. */
+/* Whether the group of a client's path takes the query as a part of the key. */
 static int takes_query(const struct server *s, const char *rest)
 {
     size_t n = strlen(rest);
@@ -198,8 +198,8 @@ static int takes_query(const struct server *s, const char *rest)
     return takes;
 }
 
-/* A path with a query. What it would mean is for the group to say: else two targets that differ in
- * it would be one key, and a change of one key would be one of the whole group. */
+/* A path with a query. The group decides its meaning. If the query were ignored, two targets would
+ * be one key, and a change of one key could be a change of the whole group. */
 static int serve_query(struct asked *a, const char *rest, const struct request_line *line)
 {
     struct buf whole;
@@ -241,7 +241,7 @@ int route(struct server *s, struct MHD_Connection *c, const struct request_line 
     int data = (s->opts.faces & SERVER_DATA) != 0;
 
     job_answer_to_init(&a.to, s, c, route_is_peers(s, line->target));
-    a.to.close |= f->body; /* for an answer before the body has come */
+    a.to.close |= f->body; /* for an answer before the body */
     if (a.to.peer)
         return serve_data(&a, path + base, line);
     if (data && strncmp(path, CLIENT_PATH, client) == 0)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* serve_admin.c - what operators ask: whether the node lives, is ready, and its counters. */
+/* serve_admin.c - the paths of operators: whether the node lives, whether it is ready, its
+ * counters. */
 #include <stdio.h>
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* serve_change.c - a client's set, remove and flush: over all nodes (change.h), in groups that
- * say `writable`.
+/* serve_change.c - a client's set, remove and flush: on all nodes (change.h), in groups with
+ * `writable`.
  *
  * The connection is suspended until every node has confirmed or failed. */
 #include <microhttpd.h>
@@ -25,7 +25,7 @@ struct change_job {
     /* Written by on_done() before the connection is resumed. */
     int done;
     struct error err;
-    struct buf unconfirmed; /* a JSON list of the nodes that did not confirm */
+    struct buf unconfirmed; /* JSON list of the unconfirmed nodes */
 };
 
 static void on_done(void *ctx, const struct change_result *r)
@@ -59,12 +59,12 @@ static int start(struct change_job *c)
         .ctx = c,
     };
 
-    server_loop_park(&j->parking, j->to.connection); /* before on_done() can come */
+    server_loop_park(&j->parking, j->to.connection); /* before on_done() can run */
     change_start(j->server->opts.changes, &o);
     return MHD_YES;
 }
 
-/* The nodes that did not confirm, or the error of one that could not be asked. */
+/* Answers with the change's error and the unconfirmed nodes. */
 static int answer_unconfirmed(struct change_job *c)
 {
     struct json_out j;
@@ -122,7 +122,7 @@ static struct group *writable_group(const struct asked *a, int *ok)
     return NULL;
 }
 
-/* How long a value that is set is good for: Cache-Control: max-age. */
+/* The ttl of a set: Cache-Control: max-age. */
 static enum err read_ttl(struct change_job *c, struct error *e)
 {
     const char *text =
@@ -131,7 +131,8 @@ static enum err read_ttl(struct change_job *c, struct error *e)
     int there = conditional_max_age(text, &seconds);
 
     if (there < 0)
-        return error_set(e, ERR_INVAL, "Cache-Control has a max-age that is no number of seconds");
+        return error_set(e, ERR_INVAL,
+                         "Cache-Control has a max-age that is not a number of seconds");
     c->has_ttl = there;
     c->ttl_ms = there ? (double)seconds * 1000 : 0;
     return ERR_OK;

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* serve_get.c - the get of one key, by a peer or a client.
  *
- * A hit is answered from the item's own bytes and allocates nothing of ours. A miss parks its
- * connection as a waiter of the key's flight. Park, then publish: the connection is suspended
- * before the waiter is handed to the group, since wake() may come on another thread before
- * group_load() returns. */
+ * A hit is answered from the item's own bytes, without an allocation of ours. A miss parks its
+ * connection as a waiter of the key's flight. The connection is suspended before the group gets the
+ * waiter, since wake() may run on another thread before group_load() returns. */
 #include <microhttpd.h>
 #include <stdio.h>
 #include <string.h>
@@ -25,7 +24,7 @@ struct get {
     struct job job;
     struct waiter waiter;
     struct result result; /* written by wake() before the connection is resumed */
-    char *key;            /* owned; only while a body is to come */
+    char *key;            /* owned; only until the body has arrived */
     size_t key_len;
 };
 
@@ -39,7 +38,7 @@ static void get_wake(struct waiter *w, const struct result *r)
     server_loop_unpark(&q->job.parking);
 }
 
-/* Loads the key: parks the connection until that has ended. */
+/* Loads the key; parks the connection until the load has ended. */
 static int park(struct get *q, uint32_t hash, const char *key, size_t key_len)
 {
     struct MHD_Connection *c = q->job.to.connection;
@@ -58,7 +57,7 @@ static int park(struct get *q, uint32_t hash, const char *key, size_t key_len)
     return MHD_YES;
 }
 
-/* The body is there. It says nothing that we need, but it must be what it is taken for. */
+/* The body has arrived. It holds nothing that we need, but it must be valid. */
 static int get_with_body(struct get *q)
 {
     char *key = q->key;
@@ -79,7 +78,7 @@ static int get_with_body(struct get *q)
     return ok;
 }
 
-/* The body is there, or the connection was resumed: the load has ended. */
+/* The body has arrived, or the connection was resumed: the load has ended. */
 static int get_run(struct job *j)
 {
     struct get *q = list_entry(j, struct get, job);
@@ -91,7 +90,7 @@ static void get_end(struct job *j)
 {
     struct get *q = list_entry(j, struct get, job);
 
-    item_unref(q->result.item); /* woken, and then the connection ended before the answer */
+    item_unref(q->result.item); /* the connection ended between wake() and the answer */
     mem_free(q->key);
     job_deinit(j);
     mem_free(q);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* serve_many.c - a client's many keys of a group: a JSON list in, a JSON list of results out.
  *
- * The keys are asked for a window at a time, and the connection is suspended while one is under
- * way: so no more values are held than those of one window, and what has been written. */
+ * The keys are loaded a window at a time, and the connection is suspended during each window. So
+ * only the values of one window and the written part of the answer are held. */
 #include <microhttpd.h>
 
 #include "base/list.h"
@@ -13,18 +13,18 @@
 #include "wire/keylist.h"
 
 enum {
-    BODY_BYTES = 64 * 1024 * 1024,    /* of a question */
+    BODY_BYTES = 64 * 1024 * 1024,    /* of a request */
     VALUES_BYTES = 64 * 1024 * 1024,  /* of an answer's values together */
-    ANSWER_BYTES = 256 * 1024 * 1024, /* of an answer: JSON takes more than what it says */
+    ANSWER_BYTES = 256 * 1024 * 1024, /* of an answer: JSON takes more than the values */
     WINDOW = 1024                     /* keys */
 };
 
 struct list_job {
     struct job job;
-    struct keylist keys; /* none until the body was read */
+    struct keylist keys; /* empty until the body was read */
     size_t answered;     /* keys, from the first on */
-    struct many *many;   /* the window: the keys behind those, or NULL */
-    int failed;          /* there was no memory for one */
+    struct many *many;   /* the window: the keys behind the answered ones, or NULL */
+    int failed;          /* there was no memory for a window */
     size_t values;       /* bytes of values in out */
     struct buf out;
 };
@@ -43,7 +43,7 @@ static int ask_window(struct list_job *l)
     size_t n = l->keys.n - l->answered;
 
     n = n < WINDOW ? n : WINDOW;
-    server_loop_park(&l->job.parking, l->job.to.connection); /* before on_done() can come */
+    server_loop_park(&l->job.parking, l->job.to.connection); /* before on_done() can run */
     l->many = group_many_start(l->job.group, l->keys.list + l->answered, n, 0, NULL, on_done, l);
     if (!l->many) {
         l->failed = 1;
@@ -65,7 +65,7 @@ static void put_result(struct list_job *l, const struct result *r)
         return;
     }
     if (r->item)
-        error_set(&e, ERR_TOOBIG, "the values of this list have over %d bytes together",
+        error_set(&e, ERR_TOOBIG, "the values of this list have more than %d bytes together",
                   VALUES_BYTES);
     keylist_put_error(&l->out, first, key, &e);
 }

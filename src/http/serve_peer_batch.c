@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* serve_peer_batch.c - what our own nodes ask beyond a key at a time (wire/batch.h).
+/* serve_peer_batch.c - batches from our own nodes (wire/batch.h).
  *
- * The values of a get go out as they come. When all are there at once, as for hits, that is one
- * plain answer; else libmicrohttpd asks for more whenever it has sent what it had, and what is not
- * there yet suspends the connection (gather.c). Changes are made at this node alone. */
+ * The values of a get are sent as they arrive. If all are ready at once, such as hits, they are one
+ * plain answer. Else libmicrohttpd asks for more whenever it has sent its bytes; if no value is
+ * ready, the connection is suspended (gather.c). Changes are made at this node alone. */
 #include <microhttpd.h>
 #include <string.h>
 
@@ -20,7 +20,7 @@
 #define BATCH_TYPE "application/octet-stream"
 
 enum {
-    KEYS_BYTES = 64 * 1024 * 1024, /* of a request, at most, that has no value */
+    KEYS_BYTES = 64 * 1024 * 1024, /* of a request without a value, at most */
     KEY_OVERHEAD = 8,              /* of a key in it */
     PLAIN_BYTES = 1024 * 1024,     /* of values that are copied into one answer */
     BLOCK_BYTES = 16 * 1024        /* of an answer to HTTP/1.0, at a time */
@@ -29,9 +29,9 @@ enum {
 struct batch_job {
     struct job job;
     struct batch_request request;
-    struct gather *gather; /* of a get, once the body is there */
+    struct gather *gather; /* of a get, once the body has arrived */
 
-    /* The frame that is being sent: its begin, then the bytes of a value. */
+    /* The frame that is being sent: its head, then the bytes of a value. */
     struct buf head;
     const char *value;
     size_t head_sent, value_left;
@@ -39,7 +39,7 @@ struct batch_job {
 
 /* --- a get --- */
 
-/* Puts all of a frame but its value, if it has one, which is in a->value. */
+/* Appends a frame without its value. The value, if any, is in a->value. */
 static void put_frame(const struct batch_job *b, struct buf *out, const struct gathered *end,
                       struct batch_answer *a)
 {
@@ -65,7 +65,7 @@ static void put_frame(const struct batch_job *b, struct buf *out, const struct g
     batch_put_answer(out, a);
 }
 
-/* The next frame, to be sent from its begin. 0: none is ready. */
+/* Begins the next frame. 0: no frame is ready. */
 static int next_frame(struct batch_job *b)
 {
     const struct gathered *end = gather_next(b->gather);
@@ -81,7 +81,7 @@ static int next_frame(struct batch_job *b)
     return 1;
 }
 
-/* What of the frame under way fits. */
+/* Copies as much of the current frame as fits. */
 static size_t copy_some(struct batch_job *b, char *out, size_t max)
 {
     size_t head = b->head.len - b->head_sent, value;
@@ -98,7 +98,7 @@ static size_t copy_some(struct batch_job *b, char *out, size_t max)
     return head + value;
 }
 
-/* Frames, as many as are ready and fit. -1: no memory for the next one. */
+/* Copies as many frames as are ready and fit. -1: no memory for the next frame. */
 static ssize_t fill(struct batch_job *b, char *out, size_t max)
 {
     size_t n = 0, some;
@@ -127,7 +127,7 @@ static ssize_t read_frames(void *arg, uint64_t pos, char *out, size_t max)
     for (;;) {
         ended = gather_begin(b->gather);
         n = fill(b, out, max);
-        if (n < 0) /* the other side sees the answer end too early */
+        if (n < 0) /* the other side sees that the answer is cut short */
             return MHD_CONTENT_READER_END_WITH_ERROR;
         if (n > 0)
             return n;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* serve_peer_change.c - what a Go node of the cluster's dialect tells us of a key: a new value, or
- * that it is to go. Done at this node alone, as Go's servers do it. */
+/* serve_peer_change.c - a Go node's set or removal of a key, in the cluster's dialect. It is done
+ * at this node alone, like at Go's servers. */
 #include <microhttpd.h>
 
 #include "base/clock.h"
@@ -26,7 +26,7 @@ static enum err check_key(const struct job *j, size_t n, struct error *e)
                : error_set(e, ERR_INVAL, "the key has %zu bytes, max_key_bytes is %zu", n, max);
 }
 
-/* Our own nodes see to it that all are told. */
+/* If the sender is one of our own nodes, it tells all nodes itself. */
 static void pass_on(struct server *s, const struct answer_to *to, struct group *g,
                     const struct key *key)
 {
@@ -36,7 +36,7 @@ static void pass_on(struct server *s, const struct answer_to *to, struct group *
 
 /* --- a value --- */
 
-/* Who does not say when the value ends leaves it to the group's own ttl. */
+/* If the sender gives no expiry, the group's own ttl counts. */
 static enum err set_value(struct job *j, const struct setrequest *r, struct error *e)
 {
     const struct key key = {r->key, r->key_len};
@@ -54,7 +54,7 @@ static enum err set_value(struct job *j, const struct setrequest *r, struct erro
     return ERR_OK;
 }
 
-/* The group counts as the path has it, the key as the body does. */
+/* The group is taken from the path, the key from the body. */
 static enum err set(struct job *j, struct error *e)
 {
     struct setrequest r;

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* server.c - the life of a server, and libmicrohttpd's callbacks.
  *
- * libmicrohttpd calls on_request() once when the headers are in, for each piece of a body, again
- * when the body has ended (at once, when there is none), and once more when a suspended connection
- * is resumed.
+ * libmicrohttpd calls on_request() after the headers, for each piece of a body, and after the body
+ * (at once if there is no body). It calls it again each time a suspended connection is resumed.
  *
  * Paths are taken raw (the unescape callback does nothing) and decoded once, with lengths, by
  * wire/dialect: libmicrohttpd would cut a key at %00. */
@@ -27,32 +26,33 @@
 #include "http/server_loop.h"
 
 enum {
-    HEADER_ROOM = 4 * 1024,   /* beside the longest key: other headers, and those of the answer */
-    LEAST_MEMORY = 18 * 1024, /* a line of 8 KB, and what libmicrohttpd makes of it as a cookie */
-    BODIES_BYTES = 256 * 1024 * 1024, /* of all bodies under way, and what they ask for */
-    SPARE_CONNECTIONS_IN = 10 /* libmicrohttpd's limit is that share above ours: it would let
-                               * clients hang where we answer 503 */
+    HEADER_ROOM =
+        4 * 1024, /* beside the longest key: for other headers, and the answer's headers */
+    LEAST_MEMORY = 18 * 1024,         /* a line of 8 KB, and its copy if it is a cookie */
+    BODIES_BYTES = 256 * 1024 * 1024, /* of all current bodies, and the values they ask for */
+    SPARE_CONNECTIONS_IN = 10 /* libmicrohttpd's limit is that share above ours: beyond its limit
+                               * clients hang, beyond ours they get 503 */
 };
 
-/* A connection's. */
+/* Of a connection. */
 struct client {
     struct idle idle;
-    /* Of the request that was read last. */
+    /* Of the last request. */
     const char *target_end; /* where its C string ends */
-    char *query;            /* what stands behind the first ? in it, owned; NULL: there is none */
-    int has_space;          /* in the target, which libmicrohttpd lets pass when it is not strict */
+    char *query;            /* the part behind the first ?, owned; NULL: no ? */
+    int has_space;          /* in the target; libmicrohttpd lets it pass if it is not strict */
     struct framing framing;
     struct last_words words;
     struct access access;
 };
 
-/* What *con_cls points to while there is no job: the headers have been seen. */
+/* *con_cls points here once the headers were seen and while there is no job. */
 static char seen;
 
 /* --- libmicrohttpd's callbacks --- */
 
-/* libmicrohttpd takes any bytes for a method: also those of a TLS client that came here by mistake,
- * and what follows them is no request. */
+/* libmicrohttpd takes any bytes for a method, such as those of a TLS client. The bytes behind them
+ * are no request. */
 static int bad_method(const char *method)
 {
     const char *s = method;
@@ -62,8 +62,8 @@ static int bad_method(const char *method)
     return *s != '\0';
 }
 
-/* No more than it takes: libmicrohttpd clears all of it after every request, and what it clears are
- * other data's places in the processor's caches. */
+/* No more than a request needs: libmicrohttpd clears all of it after every request, which evicts
+ * other data from the processor's caches. */
 static size_t memory_of_connection(const struct server_opts *o)
 {
     size_t n = 3 * o->max_key_bytes + HEADER_ROOM;
@@ -76,9 +76,9 @@ static struct client *client_of(struct MHD_Connection *c)
     return MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
 }
 
-/* libmicrohttpd gives a target as a C string, which it ends itself where the space before the
- * version was. When it ends earlier a NUL was sent, and the key would be another. A version that is
- * elsewhere in memory, should there come to be such, says nothing. */
+/* libmicrohttpd gives the target as a C string, and puts the NUL in place of the space before the
+ * version. If the string ends earlier, the client sent a NUL, which would cut the key. If the
+ * version is elsewhere in memory, nothing is known. */
 static int has_nul(const struct server *s, const struct client *client, const char *version)
 {
     uintptr_t gap = (uintptr_t)version - (uintptr_t)client->target_end;
@@ -94,7 +94,7 @@ static int serve(struct server *s, struct MHD_Connection *c, const struct client
     return route(s, c, &line, &client->framing, con_cls);
 }
 
-/* A peer is told in its dialect's way: to most, 503 would be the getter's last word. */
+/* A peer is answered in its dialect: most take 503 for the getter's last word. */
 static int answer_busy(struct server *s, struct MHD_Connection *c, const char *url,
                        const struct framing *f)
 {
@@ -193,7 +193,7 @@ static void on_connection(void *arg, struct MHD_Connection *c, void **socket_ctx
     atomic_fetch_add_explicit(&s->connections, 1, memory_order_relaxed);
 }
 
-/* Before the query is taken off. */
+/* Called before the query is cut off. */
 static void *on_target(void *arg, const char *target, struct MHD_Connection *c)
 {
     struct server *s = arg;
@@ -236,7 +236,7 @@ static void __attribute__((format(printf, 2, 0))) on_log(void *arg, const char *
 
 /* --- life --- */
 
-/* The acceptor's thread: gives the connection to who has the fewest. */
+/* The acceptor's thread: gives the connection to the loop with the fewest. */
 static void on_accept(void *arg, int fd, const struct sockaddr *addr, socklen_t len)
 {
     struct server *s = arg;
@@ -251,8 +251,9 @@ static void on_accept(void *arg, int fd, const struct sockaddr *addr, socklen_t 
 
 static struct MHD_Daemon *start_daemon(struct server *s)
 {
-    /* Without the eventfd by which libmicrohttpd tells itself that a connection was resumed, one
-     * system call each: server_loop.c resumes on the thread that runs it, just before it does. */
+    /* Without libmicrohttpd's eventfd, which costs a system call for each resumed connection. It is
+     * not needed: server_loop.c resumes on the thread that runs the daemon, just before it runs it.
+     */
     const unsigned flags = MHD_USE_EPOLL | (MHD_ALLOW_SUSPEND_RESUME & ~(unsigned)MHD_USE_ITC) |
                            MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG;
     const struct server_opts *o = &s->opts;
@@ -309,7 +310,7 @@ struct server *server_start(const struct server_opts *o, struct error *e)
             return NULL;
         }
     }
-    s->opts.address = NULL; /* only for messages until here */
+    s->opts.address = NULL; /* only messages needed it */
     s->acceptor = acceptor_start("accept", o->fd, on_accept, s, e);
     if (!s->acceptor) {
         server_free(s);

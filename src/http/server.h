@@ -2,11 +2,11 @@
 /* server.h - the node's HTTP server: for peers, clients and operators, on threads with
  * libmicrohttpd.
  *
- * HTTP threads run no Lua and never block: a hit is answered from the item's own bytes, a miss
+ * HTTP threads run no Lua and never block. A hit is answered from the item's own bytes; a miss
  * parks its connection as a waiter of the key's flight.
  *
- * Start and stop belong to one thread (the node's). The order of stopping is the node's:
- * server_quiesce(), let requests end, close the groups (so nothing stays parked), server_stop(). */
+ * One thread, the node's, starts and stops servers. It stops in this order: server_quiesce(), let
+ * requests end, close the groups (so nothing stays parked), server_stop(). */
 #ifndef SERVER_H
 #define SERVER_H
 
@@ -30,7 +30,7 @@ enum server_face {
 
 /* X(type, name): the settings of a node that its servers are made with (node/settings.h). */
 #define SERVER_SETTINGS(X)                                                                         \
-    X(uint64_t, max_connections) /* beyond it a request gets 503 and its connection ends */        \
+    X(uint64_t, max_connections) /* above it a request gets 503 and its connection ends */         \
     X(uint64_t, max_key_bytes)   /* a longer key is 400 */                                         \
     X(enum dialect, dialect)                                                                       \
     X(const char *, base_path) /* starts and ends with a slash */
@@ -38,23 +38,24 @@ enum server_face {
 struct server_opts {
     unsigned faces;        /* enum server_face, or-ed */
     int fd;                /* a listening socket (listen.h), which the server takes */
-    const char *address;   /* where that is, for messages */
+    const char *address;   /* its address, for messages */
     unsigned threads;      /* of the pool, at least 1 */
     struct groups *groups; /* borrowed, as is the next */
     struct changes *changes;
-    struct spool *access; /* borrowed: where the access log goes; NULL: there is none */
+    struct spool *access; /* borrowed: takes the access log; NULL: no access log */
 #define X(type, name) type name;
     SERVER_SETTINGS(X)
 #undef X
 
-    /* Both on HTTP threads. not_ready says why /readyz is 503, NULL while it is 200; stats writes
+    /* Both on HTTP threads. not_ready returns why /readyz is 503, or NULL for 200; stats writes
      * /stats as JSON. */
     const char *(*not_ready)(void *ctx);
     void (*stats)(void *ctx, struct buf *out);
     void *ctx;
 };
 
-/* Copies the options. Serves when it returns; NULL and e: no threads. The socket is closed then. */
+/* Copies the options. The server serves when this returns. NULL and e: no threads; then the socket
+ * is closed. */
 struct server *server_start(const struct server_opts *o, struct error *e);
 
 /* Later connections are refused, and every answer ends its connection. */

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* server_in.h - what the files of the server share; for http/ only.
  *
- * server.c has its life and libmicrohttpd's callbacks, server_loop.c its threads, idle.c the end of
- * idle connections, route.c finds the function for a path: serve_get.c has the get of one key,
- * serve_many.c a client's list of keys, serve_peer_batch.c the batches of our own nodes,
- * serve_peer_change.c the changes of Go nodes, serve_change.c a client's set, remove and flush,
- * serve_admin.c the operators' paths. Under them: framing.c finds the end of a request, job.c is a
- * request of more than one call, body.c its body, budget.c its memory, gather.c the loads of many
- * keys, answer.c and answer_value.c the answers, answer_cache.c kept answers, access.c the access
- * log, last_words.c answers where libmicrohttpd gives up.
+ * server.c has the life of a server and libmicrohttpd's callbacks, server_loop.c its threads,
+ * idle.c the end of idle connections. route.c finds the function for a path. serve_get.c has the
+ * get of one key, serve_many.c a client's list of keys, serve_change.c a client's set, remove and
+ * flush. serve_peer_batch.c has the batches of our own nodes, serve_peer_change.c the changes of Go
+ * nodes, serve_admin.c the operators' paths. Below them framing.c finds the end of a request, job.c
+ * has requests of more than one call. body.c has their bodies, budget.c their memory, gather.c the
+ * loads of many keys. answer.c and answer_value.c have the answers, answer_cache.c kept answers,
+ * access.c the access log. last_words.c answers if libmicrohttpd gives up.
  *
  * All of it runs on HTTP threads, for the connection that is being handled, except wakers. */
 #ifndef SERVER_IN_H
@@ -33,14 +33,14 @@ struct server {
     struct server_opts opts;    /* strings are ours */
     struct server_loop **loops; /* set before the acceptor starts */
     unsigned n_loops;
-    struct acceptor *acceptor; /* the node's thread; NULL once it takes no more */
+    struct acceptor *acceptor; /* the node's thread; NULL once it takes no more connections */
     atomic_uint connections, active;
     atomic_int closing;   /* 1: every answer ends its connection */
-    struct budget budget; /* of the bodies under way, and of what they ask for */
+    struct budget budget; /* of the current bodies, and the values they ask for */
 };
 
-/* A request that is not answered in its first call, since it has a body or waits. Its connection
- * keeps it until it is completed. Embedded in the struct of each kind. */
+/* A request that is not answered in its first call, since it has a body or waits. The connection
+ * keeps the job until the request ends. Embedded in the struct of each kind. */
 struct job {
     const struct job_kind *kind;
     struct server *server;
@@ -48,51 +48,52 @@ struct job {
     struct group *group; /* a reference */
     struct body body;
     struct parking parking;
-    int last; /* 1: no further request can be told on its connection */
+    int last; /* 1: its connection cannot take a further request */
 };
 
 struct job_kind {
-    /* The body is there, or the connection was resumed: answers it, or suspends it again. */
+    /* The body has arrived, or the connection was resumed: answers the request, or suspends again.
+     */
     int (*run)(struct job *j);
 
-    /* The request is over, answered or not. Frees the job. */
+    /* The request has ended, answered or not. Frees the job. */
     void (*end)(struct job *j);
 };
 
-/* A request whose headers are in, on its way to what serves it. */
+/* A request with all its headers, before it is served. */
 struct asked {
     struct server *server;
     struct answer_to to;
     const struct framing *framing;
-    struct dialect_target target; /* its bytes are the caller's */
-    void **con_cls;               /* where the connection keeps a job */
+    struct dialect_target target; /* the caller owns its bytes */
+    void **con_cls;               /* where the connection keeps its job */
 };
 
 /* Fills in the common part of a job and gives it to the connection. Takes the reference to g. */
 void job_init(struct job *j, const struct job_kind *kind, const struct asked *a, struct group *g);
 
-/* What job_init() was given is dropped; the rest is the kind's. */
+/* Drops what job_init() took; the rest belongs to the kind. */
 void job_deinit(struct job *j);
 
-/* Runs the job at once when the request has no body. Else gets ready for one of at most max bytes,
+/* If the request has no body, runs the job at once. Else prepares for a body of at most max bytes,
  * or answers that it is too large, or that there is no room for it now. */
 int job_begin(struct job *j, const struct framing *f, size_t max);
 
-/* Some of its body has come: what libmicrohttpd's access handler returns. */
+/* Takes a piece of the body. Returns what libmicrohttpd's access handler returns. */
 int job_take(struct job *j, const char *bytes, size_t n);
 
-/* Its body is there, or its connection was resumed. */
+/* Its body has arrived, or its connection was resumed. */
 int job_run(struct job *j);
 
 /* Whether the other side has closed its connection, so that no answer is needed. A node that gave
- * up a set may have told its client, which may have set another value since. So a set without its
- * sender is too late. */
+ * up a set may have told its client, which may have set another value since. So a set is not done
+ * once its sender is gone. */
 int job_sender_is_gone(const struct job *j);
 
 /* The receiver of a job's answer. */
 const struct answer_to *job_to(struct job *j);
 
-/* The group of a request; NULL: that was answered, with *ok. */
+/* The group of a request; NULL: the request was answered, with *ok. */
 struct group *job_group_of(const struct asked *a, int *ok);
 
 /* Appends the parts of a request that a getter may see, in the form of flight.info. */
@@ -110,19 +111,20 @@ int job_is_get(const char *method);
 
 struct request_line {
     const char *target; /* raw, without the query */
-    const char *query;  /* raw, behind the first ?; NULL: there is none */
+    const char *query;  /* raw, behind the first ?; NULL: no ? */
     const char *method;
 };
 
-/* From a method and a target to what serves them; the method is one of HTTP, the framing sound. A
- * request with a body comes here before that does, and one that is not to have one is refused. */
+/* Finds the function for a method and a target, and calls it. The method is one of HTTP, the
+ * framing sound. It is called before a body arrives; a request that may not have a body is refused.
+ */
 int route(struct server *s, struct MHD_Connection *c, const struct request_line *line,
           const struct framing *f, void **con_cls);
 
-/* Whether a target is one for peers: below base_path. */
+/* Whether a target is for peers: below base_path. */
 int route_is_peers(const struct server *s, const char *target);
 
-/* Serve what they are named after. */
+/* Each serves the kind in its name. */
 int serve_admin(struct server *s, const struct answer_to *to, const char *path, const char *method);
 int serve_get(const struct asked *a);
 int serve_many(const struct asked *a);

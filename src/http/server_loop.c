@@ -18,9 +18,9 @@
 #include "http/answer_cache.h"
 #include "http/idle.h"
 
-/* What a hit waits for is the turn that it comes in, and each load that has ended makes that
- * longer: by its answer, and by the client's next request. So while there are hits, a turn takes
- * only so many. Fewer cost more turns (measured by the row `mixed` of the benchmark). */
+/* A hit waits for the rest of its turn. Each ended load makes the turn longer: by its answer, and
+ * by the client's next request. So while there are hits, a turn resumes only so many. Fewer cost
+ * more turns (measured by the row `mixed` of the benchmark). */
 enum {
     ENDED_A_TURN = 6,
     AFTER_HIT = 16 /* turns */
@@ -32,7 +32,7 @@ struct server_loop {
     pthread_t thread;
     atomic_int stopping;
     atomic_uint connections;
-    unsigned hits_for; /* so many turns from now on there are hits; the thread's */
+    unsigned hits_for; /* turns for which hits are expected; the thread's */
 };
 
 /* A connection on its way to the loop's thread. */
@@ -53,7 +53,7 @@ static void refuse(struct arrival *a)
     mem_free(a);
 }
 
-/* libmicrohttpd closes what it cannot serve. */
+/* libmicrohttpd closes connections that it cannot serve. */
 static void arrived(struct msg *m)
 {
     struct arrival *a = list_entry(m, struct arrival, msg);
@@ -83,10 +83,10 @@ void server_loop_park(struct parking *p, struct MHD_Connection *c)
 
 void server_loop_unpark(struct parking *p)
 {
-    inbox_post(p->loop->inbox, &p->msg); /* open until nothing is parked any more */
+    inbox_post(p->loop->inbox, &p->msg); /* the inbox is open while anything is parked */
 }
 
-/* libmicrohttpd has no timeouts here: when it does not wait, it has something to do. */
+/* libmicrohttpd has no timeouts here: if it does not wait, it has work. */
 static int wait_ms(struct server_loop *l, uint64_t now_ms)
 {
     uint64_t due_ms = idle_due_ms() < answer_cache_due_ms() ? idle_due_ms() : answer_cache_due_ms();

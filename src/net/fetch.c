@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /* fetch.c - one HTTP exchange, run by the network thread.
  *
- * A fetch has a reference for the caller, one for the network thread until done has run, and one
- * for a cancellation on its way. It also holds the net, so that a late fetch_cancel() finds an
- * inbox that refuses instead of freed memory.
+ * The caller has a reference to a fetch, the network thread has one until done has run, and a
+ * cancellation on its way has one. A fetch also holds the net. So a late fetch_cancel() finds an
+ * inbox that refuses messages, not freed memory.
  *
- * Each exchange has an easy handle of its own. One that is used again carries libcurl's store of
- * headers into the next exchange (7.88 writes into freed memory when an answer begins with a folded
- * line) and its count of resent requests (the sixth fails). A new one costs 1 us.
+ * Each exchange has a new easy handle, which costs 1 us. A used handle carries libcurl's store of
+ * headers into the next exchange, and 7.88 writes into freed memory if an answer begins with a
+ * folded line. It also carries the count of resent requests: the sixth fails.
  *
- * Connections are kept by the CURLM, and what one may carry from an exchange to the next is bytes:
- * - those behind an answer end the connection, on_debug();
- * - those that come while it is idle end it, net.c, and once more just before it is used again,
- *   before_request();
+ * The CURLM keeps connections, and a connection may carry bytes from an exchange to the next:
+ * - bytes behind an answer end the connection, on_debug();
+ * - bytes that arrive on an idle connection end it: net.c, and before_request() just before its
+ *   next use;
  * - an answer whose head can be read in two ways ends it, head.h.
  *
- * A kept connection that ends before the first byte of an answer has perhaps been closed before it
- * saw the request: libcurl sends it again. It may do so once, on a new connection, and not at all
- * when the request may not be carried out twice (RFC 9110, 9.2.2).
+ * If a kept connection ends before the first byte of an answer, the other side perhaps never saw
+ * the request: libcurl sends it again. It may do so once, on a new connection, and never if the
+ * request may not be carried out twice (RFC 9110, 9.2.2).
  *
  * Not here: the event loop (net.c), which peer to ask and when to try another (peers). */
 #include "net/fetch.h"
@@ -36,10 +36,11 @@
 #include "net/net.h"
 
 enum {
-    RESERVE_MAX = 1 << 20, /* memory given to an announced length before its bytes come */
+    RESERVE_MAX =
+        1 << 20, /* at most this is allocated for an announced length before its bytes arrive */
     SECOND_FAMILY_MS = 200,
-    IDLE_S = 45,     /* a connection unused for longer is not used again */
-    LIFETIME_S = 300 /* nor one that is older */
+    IDLE_S = 45,     /* a connection that was idle for longer is not used again */
+    LIFETIME_S = 300 /* nor an older connection */
 };
 
 static const struct error no_error;
@@ -60,7 +61,7 @@ static void fail(struct fetch *f, enum err code, enum fetch_phase phase, const c
     error_set(&f->error, code, "%.*s: %s", f->host_len, f->host, text);
     f->phase = phase;
     f->status = 0;
-    buf_deinit(&f->body); /* a part of an answer is of no use, and may be large */
+    buf_deinit(&f->body); /* a partial answer is useless, and may be large */
 }
 
 /* Whether the request had a connection to go out on, made for it or reused. */
@@ -69,14 +70,14 @@ static enum fetch_phase phase_of(const struct fetch *f)
     return f->sent ? FETCH_NO_ANSWER : FETCH_NOT_SENT;
 }
 
-/* A request that is sent again on a new connection was not seen on the old one, unless it may not
- * be carried out twice: then nobody knows. */
+/* If a request is sent again on a new connection, the other side did not see it on the old one. If
+ * it may not be carried out twice, nobody knows. */
 static enum fetch_phase phase_unconnected(const struct fetch *f)
 {
     return f->repeatable ? FETCH_NOT_SENT : phase_of(f);
 }
 
-/* libcurl has a bound of its own for one line of a head, and reports it as lack of memory. */
+/* libcurl bounds a header line itself, and reports a longer line as lack of memory. */
 static int is_long_line(const struct fetch *f, CURLcode code)
 {
     return f->sent && f->head.part != HEAD_TRAILERS && !f->body.failed &&
@@ -88,9 +89,10 @@ static void judge_failure(struct fetch *f, CURLcode code)
     const char *text = *f->text ? f->text : curl_easy_strerror(code);
 
     if (code == CURLE_FILESIZE_EXCEEDED || f->body.failed == ERR_TOOBIG)
-        fail(f, ERR_TOOBIG, FETCH_NO_ANSWER, "the answer's body is over %zu bytes", f->max_bytes);
+        fail(f, ERR_TOOBIG, FETCH_NO_ANSWER, "the answer's body has more than %zu bytes",
+             f->max_bytes);
     else if (is_long_line(f, code))
-        fail(f, ERR_TOOBIG, FETCH_NO_ANSWER, "a header line of the answer is over 100 KB");
+        fail(f, ERR_TOOBIG, FETCH_NO_ANSWER, "a header line of the answer has more than 100 KB");
     else if (code == CURLE_OUT_OF_MEMORY || f->body.failed == ERR_NOMEM)
         fail(f, ERR_NOMEM, phase_of(f), "no memory for the exchange");
     else if (code == CURLE_OPERATION_TIMEDOUT) /* libcurl only keeps the time to connect */
@@ -128,7 +130,7 @@ static void judge_ended(struct fetch *f, const struct error *why)
         fail(f, ERR_TIMEOUT, FETCH_NOT_SENT, "no connection within %ld ms", f->timeout_ms);
 }
 
-/* The one place where done is called; the outcome is in f. */
+/* Only here is done called; the outcome is in f. */
 static void finish(struct fetch *f)
 {
     atomic_store(&f->ended, 1);
@@ -139,7 +141,7 @@ static void finish(struct fetch *f)
     fetch_unref(f);
 }
 
-/* The kept connection was none to be used, which was noticed before anything was sent on it. */
+/* Before anything was sent on the kept connection, it was found unusable. */
 static void start_again(struct fetch *f)
 {
     struct error e;
@@ -169,7 +171,7 @@ static void on_ended(struct transfer *t, CURLcode code, const struct error *why)
 
 /* --- the connection --- */
 
-/* CURLOPT_OPENSOCKETFUNCTION: one for each address that is tried. */
+/* CURLOPT_OPENSOCKETFUNCTION: a socket for each address that is tried. */
 static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *addr)
 {
     struct fetch *f = arg;
@@ -179,7 +181,7 @@ static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_so
     return net_open_socket(f->net, addr);
 }
 
-/* When both families have an address, libcurl tries the second beside the first after a while. */
+/* If both families have an address, libcurl tries the second while the first still connects. */
 static long second_family_ms(const struct fetch *f)
 {
     long half = f->connect_ms / 2;
@@ -204,18 +206,19 @@ static int before_request(void *arg, char *ip, char *local_ip, int port, int loc
         return CURL_PREREQFUNC_ABORT;
     }
     curl_easy_getinfo(c, CURLINFO_NUM_CONNECTS, &made);
-    if (!made && net_drop_speakers(f->net)) { /* perhaps this one: libcurl does not tell which */
+    if (!made &&
+        net_drop_speakers(f->net)) { /* perhaps this connection: libcurl does not tell which */
         f->stale = 1;
         return CURL_PREREQFUNC_ABORT;
     }
     f->sent++;
-    curl_easy_setopt(c, CURLOPT_FRESH_CONNECT, 1L); /* should libcurl send it again */
+    curl_easy_setopt(c, CURLOPT_FRESH_CONNECT, 1L); /* in case libcurl sends it again */
     return CURL_PREREQFUNC_OK;
 }
 
-/* CURLOPT_DEBUGFUNCTION, from the end of a head on whose answer has no body or comes in chunks:
- * libcurl 7.88 drops what it has read behind such an answer, says so here, and keeps the
- * connection. Newer ones close it, as all do behind a Content-Length. */
+/* CURLOPT_DEBUGFUNCTION, from the end of the head on; for answers without a body or in chunks.
+ * libcurl 7.88 drops the bytes that it has read behind such an answer, says so here, and keeps the
+ * connection. Newer versions close it, as all versions do behind a Content-Length. */
 static int on_debug(CURL *c, curl_infotype type, char *text, size_t n, void *arg)
 {
     static const char *const surplus[] = {"Excess found", "Leftovers after chunking"};
@@ -232,7 +235,7 @@ static int on_debug(CURL *c, curl_infotype type, char *text, size_t n, void *arg
 
 /* --- the answer --- */
 
-/* Whether a line is the header that f->echo names, with another value. */
+/* Whether a line has the name of f->echo, with another value. */
 static int is_of_another(const struct fetch *f, const char *line, size_t n)
 {
     size_t name = f->echo ? strcspn(f->echo, ":") + 1 : 0, value = name, end = n;
@@ -249,8 +252,9 @@ static int is_of_another(const struct fetch *f, const char *line, size_t n)
            memcmp(line + name, f->echo + value, end - name);
 }
 
-/* CURLOPT_HEADERFUNCTION: a line of the answer, status line and line end included. Giving up here
- * also closes the connection, so no byte beyond a doubtful end is read as another's answer. */
+/* CURLOPT_HEADERFUNCTION: a line of the answer, status line and line end included. If the exchange
+ * is given up here, libcurl closes the connection too. So no byte behind a doubtful end is read as
+ * the answer to another request. */
 static size_t on_header(char *line, size_t one, size_t n, void *arg)
 {
     struct fetch *f = arg;
@@ -267,7 +271,7 @@ static size_t on_header(char *line, size_t one, size_t n, void *arg)
     return n;
 }
 
-/* An announced length is given its memory in one piece, to the byte: the body may be kept. */
+/* If the length is announced, the buffer has exactly that size: the body may be kept. */
 static void reserve(struct fetch *f)
 {
     uint64_t length = f->head.length;
@@ -279,8 +283,8 @@ static void reserve(struct fetch *f)
     f->body.max = f->max_bytes;
 }
 
-/* Lets the caller take what has come. What libcurl brings at once, 16 KiB at most, may be more than
- * may be left. 0: it gives up, or too much is left. */
+/* Lets the caller take bytes of the body. libcurl hands over up to 16 KiB at once, which may exceed
+ * the bound on the rest. 0: the caller gives up, or too much is left. */
 static int hand_over(struct fetch *f)
 {
     struct buf *b = &f->body;
@@ -299,7 +303,7 @@ static int hand_over(struct fetch *f)
     return !b->failed;
 }
 
-/* Appends what compressed bytes of the body say. 0: they say nothing that may be used. */
+/* Decodes bytes of the body and appends them. 0: they cannot be decoded. */
 static int decode(struct fetch *f, const char *bytes, size_t n)
 {
     if (f->head.coding == HEAD_ENCODED) {
@@ -338,9 +342,9 @@ static size_t on_body(char *bytes, size_t one, size_t n, void *arg)
             rc = curl_easy_setopt(c, option, value);                                               \
     } while (0)
 
-/* Debian's libcurl trusts a file and a directory of the same certificates. It remembers what it
- * has read when there is no directory; else each new TLS connection reads them all again, and the
- * thread stands still for 20 ms. */
+/* Debian's libcurl trusts a file and a directory of the same certificates. Without the directory
+ * libcurl remembers what it has read. With it each new TLS connection reads them all again, which
+ * blocks the thread for 20 ms. */
 static CURLcode set_trust(CURL *c)
 {
     CURLcode rc = CURLE_OK;
@@ -350,7 +354,7 @@ static CURLcode set_trust(CURL *c)
     return rc;
 }
 
-/* What every exchange has in common. */
+/* The options of every exchange. */
 static CURLcode set_common(struct fetch *f)
 {
     CURLcode rc = CURLE_OK;
@@ -371,9 +375,10 @@ static CURLcode set_common(struct fetch *f)
     SET(CURLOPT_CLOSESOCKETFUNCTION, net_close_socket);
     SET(CURLOPT_CLOSESOCKETDATA, f->net);
     SET(CURLOPT_NOSIGNAL, 1L);
-    SET(CURLOPT_QUICK_EXIT, 1L); /* else giving up on a name waits for its resolver thread */
+    SET(CURLOPT_QUICK_EXIT,
+        1L); /* else an exchange that gives up on a name waits for its resolver thread */
     SET(CURLOPT_PROTOCOLS_STR, "http,https");
-    SET(CURLOPT_PROXY, ""); /* the environment's http_proxy is not for us */
+    SET(CURLOPT_PROXY, ""); /* libcurl must ignore http_proxy of the environment */
     SET(CURLOPT_NOPROXY, "*");
     SET(CURLOPT_FOLLOWLOCATION, 0L);
     SET(CURLOPT_PATH_AS_IS, 1L);
@@ -390,7 +395,7 @@ static CURLcode set_common(struct fetch *f)
     return rc ? rc : set_trust(c);
 }
 
-/* What only some exchanges have. */
+/* The options of some exchanges only. */
 static CURLcode set_special(struct fetch *f)
 {
     CURLcode rc = CURLE_OK;
@@ -398,7 +403,8 @@ static CURLcode set_special(struct fetch *f)
 
     if (f->kind == KIND_HEAD) {
         SET(CURLOPT_NOBODY, 1L);
-        SET(CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)0); /* the length is of a body that stays away */
+        SET(CURLOPT_MAXFILESIZE_LARGE,
+            (curl_off_t)0); /* the length belongs to a body that is not sent */
     }
     if (f->kind == KIND_BODY) {
         SET(CURLOPT_POST, 1L);
@@ -409,7 +415,7 @@ static CURLcode set_special(struct fetch *f)
         SET(CURLOPT_CUSTOMREQUEST, f->method);
     if (f->ca_file) {
         SET(CURLOPT_CAINFO, f->ca_file);
-        SET(CURLOPT_CAPATH, NULL); /* these and not the system's besides */
+        SET(CURLOPT_CAPATH, NULL); /* only these certificates, not also the system's */
     }
     if (f->insecure) {
         SET(CURLOPT_SSL_VERIFYPEER, 0L);
@@ -499,9 +505,9 @@ void fetch_cancel(struct fetch *f)
 {
     if (atomic_load(&f->ended) || atomic_exchange(&f->cancelled, 1))
         return;
-    atomic_fetch_add(&f->refs, 1); /* the message's */
+    atomic_fetch_add(&f->refs, 1); /* the message's reference */
     if (!net_post(f->net, &f->cancel))
-        fetch_unref(f); /* stopping: it ends anyway */
+        fetch_unref(f); /* stopping: the exchange ends anyway */
 }
 
 void fetch_unref(struct fetch *f)
@@ -539,7 +545,7 @@ int fetch_decoded(const struct fetch *f)
     return f->inflate != NULL;
 }
 
-/* libcurl takes the line's end for the value of an empty header. */
+/* If a header is empty, libcurl takes the line's end for its value. */
 static const char *value_of(const struct curl_header *h)
 {
     return h->value + strspn(h->value, "\r\n");

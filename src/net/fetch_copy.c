@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* fetch_copy.c - what an exchange asks for: checked and copied by the caller's thread.
+/* fetch_copy.c - the caller's thread checks and copies the options of an exchange.
  *
  * A fetch is one allocation: the struct, the list of its header lines, then all bytes. */
 #include <limits.h>
@@ -24,8 +24,8 @@ static enum err check(const struct fetch_opts *o, struct error *e)
     return err;
 }
 
-/* Header lines libcurl adds by itself; an empty value keeps them off. What the caller has set
- * stands before them and wins. The last two are only added to a body. */
+/* Header lines that libcurl adds by itself; an empty value keeps them off. The caller's headers
+ * stand before them and win. libcurl adds the last two only to a body. */
 static char no_accept[] = "Accept:", no_type[] = "Content-Type:", no_expect[] = "Expect:";
 static char *const unwanted[] = {no_accept, no_type, no_expect};
 
@@ -42,7 +42,7 @@ static enum fetch_kind kind_of(const struct fetch_opts *o)
 
     if (!strcmp(m, "HEAD"))
         return KIND_HEAD;
-    /* These say Content-Length: 0 when they have no body, for servers that insist on a length. */
+    /* Without a body these methods say Content-Length: 0, for servers that insist on a length. */
     if (o->body || !strcmp(m, "PUT") || !strcmp(m, "POST") || !strcmp(m, "PATCH"))
         return KIND_BODY;
     return KIND_GET;
@@ -82,7 +82,8 @@ static char *copy_string(char **at, const char *s)
     return copy(at, s, strlen(s) + 1);
 }
 
-/* libcurl reads "Name:" as an order to send no such header, and "Name;" as one to send it empty. */
+/* libcurl reads "Name:" as an order to omit the header, and "Name;" as an order to send it empty.
+ */
 static char *copy_header(char **at, const char *line)
 {
     char *out = copy_string(at, line);
@@ -114,7 +115,7 @@ static void copy_headers(struct fetch *f, char **at, const struct fetch_opts *o)
     *end = NULL;
 }
 
-/* The host and port, for messages: what may stand before them is a password. */
+/* The host and port, for messages. A password may stand before them. */
 static void find_host(struct fetch *f)
 {
     const char *p = strstr(f->url, "://") + 3;
@@ -131,7 +132,7 @@ static long limit_ms(uint64_t ms, uint64_t otherwise)
 {
     if (!ms)
         ms = otherwise;
-    return ms < INT_MAX ? (long)ms : INT_MAX; /* as much as libcurl takes */
+    return ms < INT_MAX ? (long)ms : INT_MAX; /* libcurl's limit */
 }
 
 static void copy_opts(struct fetch *f, const struct fetch_opts *o)

@@ -12,7 +12,7 @@
 
 struct inflate;
 
-/* How the exchange is put to libcurl. */
+/* How libcurl is told of the exchange. */
 enum fetch_kind { KIND_GET, KIND_HEAD, KIND_BODY };
 
 struct fetch {
@@ -27,7 +27,7 @@ struct fetch {
 
     /* set before the start */
     enum fetch_kind kind;
-    const char *url, *method, *ca_file; /* in the fetch; method is NULL when kind says it */
+    const char *url, *method, *ca_file; /* in the fetch; method is NULL if kind says it */
     const char *host;                   /* in url, host_len bytes, with the port */
     int host_len;
     const void *send;
@@ -45,9 +45,9 @@ struct fetch {
     struct transfer transfer;
     char text[CURL_ERROR_SIZE]; /* libcurl's words about a failure */
     unsigned sent;              /* how often the request was about to go out */
-    int stale;                  /* the kept connection was none to be used */
+    int stale;                  /* the kept connection was unusable */
     struct head head;           /* of the answer */
-    const char *flaw;           /* why we gave the answer up, NULL when we did not */
+    const char *flaw;           /* why we gave the answer up, or NULL */
     struct inflate *inflate;    /* NULL until there is a body to decode */
     struct buf body;
     enum fetch_phase phase;
@@ -55,8 +55,8 @@ struct fetch {
     struct error error;
 };
 
-/* Any thread: checks the options and copies them into a new fetch, which has nothing else yet. NULL
- * and e: INVAL, NOMEM. */
+/* Any thread: checks the options and copies them into a new fetch; nothing else is set. NULL and e:
+ * INVAL, NOMEM. */
 struct fetch *fetch_copy_opts(const struct fetch_opts *o, struct error *e);
 
 #endif

@@ -17,7 +17,7 @@ static int is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-/* Every byte of a text or a value: no control byte but the tab. */
+/* A text or a value: no control byte but the tab. */
 static int is_text(const char *s, size_t n)
 {
     size_t i;
@@ -42,7 +42,7 @@ static const char *take_status(struct head *h, const char *s, size_t n)
     h->status = (s[9] - '0') * 100 + (s[10] - '0') * 10 + (s[11] - '0');
     if (h->status == 101)
         return "a change of protocol that nobody asked for";
-    h->chunked = h->has_length = 0; /* an answer after a 1xx counts for itself */
+    h->chunked = h->has_length = 0; /* after a 1xx another answer begins */
     h->length = 0;
     h->coding = HEAD_PLAIN;
     h->part = HEAD_FIELDS;
@@ -56,13 +56,13 @@ static const char *take_length(struct head *h, const char *s, size_t n)
 
     for (i = 0; i < n; i++) {
         if (!is_digit(s[i]))
-            return "a Content-Length that is no number";
+            return "a Content-Length that is not a number";
         if (v > (UINT64_MAX >> 1) / 10 - 9)
             return "a Content-Length that is too large to count";
         v = v * 10 + (uint64_t)(s[i] - '0');
     }
     if (!n)
-        return "a Content-Length that is no number";
+        return "a Content-Length that is not a number";
     if (h->has_length && v != h->length)
         return "two different Content-Lengths";
     h->has_length = 1;
@@ -85,7 +85,7 @@ static int is_word(const char *s, size_t n, const char *word)
     return n == strlen(word) && !strncasecmp(s, word, n);
 }
 
-/* Of two codings, one upon the other, neither is read. */
+/* If a body has two codings, neither is decoded. */
 static enum head_coding take_coding(enum head_coding before, const char *s, size_t n)
 {
     enum head_coding coding = HEAD_ENCODED;

@@ -2,8 +2,8 @@
 /* head.h - the head of an answer, judged line by line as libcurl hands it over.
  *
  * libcurl is lenient where an answer says how long it is: it takes the last of several
- * Content-Lengths, joins folded lines and reads "200200" as 200. Where an answer ends decides what
- * is cached, and whose bytes come next on that connection. So a head that two readers could
+ * Content-Lengths, joins folded lines and reads "200200" as 200. The end of an answer decides which
+ * bytes are cached, and which belong to the next answer. So a head that two readers could
  * understand differently is refused here, as RFC 9112 (2.2, 5.1, 5.2, 6.3) allows.
  *
  * Pure functions, any thread. */
@@ -15,19 +15,19 @@
 
 enum {
     HEAD_MAX_BYTES = 256 << 10, /* headers and trailers of one exchange, 1xx answers included */
-    HEAD_MAX_LINES = 1000       /* as nginx has it */
+    HEAD_MAX_LINES = 1000       /* nginx has the same bound */
 };
 
 enum head_part { HEAD_STATUS, HEAD_FIELDS, HEAD_TRAILERS };
 
-/* What its Content-Encoding says. */
-enum head_coding { HEAD_PLAIN, HEAD_GZIP, HEAD_DEFLATE, HEAD_ENCODED /* in another way */ };
+/* Its Content-Encoding. */
+enum head_coding { HEAD_PLAIN, HEAD_GZIP, HEAD_DEFLATE, HEAD_ENCODED /* another */ };
 
 struct head {
-    enum head_part part; /* what the next line belongs to; HEAD_TRAILERS: the head has ended */
+    enum head_part part; /* of the next line; HEAD_TRAILERS: the head has ended */
     int bodiless;        /* the request was a HEAD */
     int old;             /* HTTP/1.0 */
-    int status;          /* of the answer under way; 0 before its first line */
+    int status;          /* of the current answer; 0 before its first line */
     int chunked;
     int has_length;
     uint64_t length; /* of the body, when has_length */
@@ -39,8 +39,8 @@ struct head {
 /* bodiless: 1 for a HEAD request. */
 void head_init(struct head *h, int bodiless);
 
-/* Takes one line, its line end included. Returns NULL, or what is wrong with it, a literal: the
- * connection must be closed then, since nobody knows where the answer ends. */
+/* Takes one line, its line end included. Returns NULL, or a literal that says what is wrong. Then
+ * the connection must be closed, since nobody knows where the answer ends. */
 const char *head_line(struct head *h, const char *line, size_t n);
 
 /* Once the head has ended: whether a body follows it. */

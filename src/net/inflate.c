@@ -6,7 +6,7 @@
 
 #include "base/mem.h"
 
-enum { STEP = 16 << 10 }; /* decoded at once, before the bound is looked at */
+enum { STEP = 16 << 10 }; /* bytes that are decoded before the next look at the bound */
 
 enum { BITS_GZIP = 16 + MAX_WBITS, BITS_ZLIB = MAX_WBITS, BITS_RAW = -MAX_WBITS };
 
@@ -35,8 +35,8 @@ void inflate_free(struct inflate *d)
     mem_free(d);
 }
 
-/* "deflate" is the format of zlib (RFC 9110, 8.4.1.2), but some servers send it without its header,
- * which begins with 8 in the low half of the first byte. */
+/* "deflate" is the format of zlib (RFC 9110, 8.4.1.2), but some servers omit its header. The low
+ * half of the header's first byte is 8. */
 static int begin(struct inflate *d, unsigned char first)
 {
     int bits = d->coding == INFLATE_GZIP ? BITS_GZIP : (first & 0xf) == 8 ? BITS_ZLIB : BITS_RAW;
@@ -45,7 +45,7 @@ static int begin(struct inflate *d, unsigned char first)
     return d->begun;
 }
 
-/* Another member of gzip may stand behind the last one. */
+/* After a member of gzip another may follow. */
 static int begin_member(struct inflate *d)
 {
     if (d->coding != INFLATE_GZIP)
@@ -84,7 +84,7 @@ const char *inflate_put(struct inflate *d, const char *bytes, size_t n, struct b
         out->failed = ERR_NOMEM;
         return NULL;
     }
-    d->z.next_in = (unsigned char *)(size_t)bytes; /* which zlib does not write to */
+    d->z.next_in = (unsigned char *)(size_t)bytes; /* zlib does not write to it */
     d->z.avail_in = (unsigned)n;
     d->z.avail_out = 1;
     while (!flaw && !out->failed && (d->z.avail_in || (!d->z.avail_out && !d->whole)))

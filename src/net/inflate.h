@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* inflate.h - decodes the body of an answer that came with Content-Encoding: gzip or deflate.
  *
- * libcurl can decode, too, but takes a body that is cut short for a whole one, and refuses a second
- * member of gzip (RFC 1952 allows any number). zlib's header is for inflate.c alone.
+ * libcurl can decode, too. But it accepts a body that is cut short, and refuses a second member of
+ * gzip (RFC 1952 allows any number). Only inflate.c includes zlib's header.
  *
  * One thread at a time. */
 #ifndef INFLATE_H
@@ -20,8 +20,8 @@ struct inflate;
 struct inflate *inflate_new(enum inflate_coding coding);
 void inflate_free(struct inflate *d); /* NULL is fine */
 
-/* Takes the next bytes of the body and appends what they say: never beyond the bound of the buffer,
- * which has failed then. Returns NULL, or what is wrong with them, a literal. */
+/* Decodes the next bytes of the body and appends them. Beyond the bound of the buffer, the buffer
+ * fails. Returns NULL, or a literal that says what is wrong. */
 const char *inflate_put(struct inflate *d, const char *bytes, size_t n, struct buf *out);
 
 /* Whether the body may end here. */

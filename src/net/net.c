@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* net.c - the loop of the network thread.
  *
- * libcurl names the sockets it waits for and when it wants to be called; the sockets meet the
- * inbox's eventfd in one epoll set (sockets.h), so a turn costs what is ready, however many
- * transfers wait. Handles are added, reaped and reported only between calls into libcurl: no done
- * function ever runs inside one of its callbacks.
+ * libcurl names the sockets it waits for and the time of its next call. These sockets and the
+ * inbox's eventfd are in one epoll set (sockets.h), so waiting transfers cost a turn nothing.
+ * Handles are added, removed and reported only between calls into libcurl: no done function runs
+ * inside a callback of libcurl.
  *
- * A transfer's time is kept here and not by CURLOPT_TIMEOUT_MS, which sleeps while the transfer
- * waits for a free connection (7.88: it ran out only when one came free).
+ * A transfer's time is kept here, not by CURLOPT_TIMEOUT_MS: in 7.88 that time does not expire
+ * while the transfer waits for a free connection.
  *
- * When libcurl reports that the CURLM itself has failed, its transfers are failed and a new one is
- * built.
+ * If the CURLM itself fails, all its transfers fail and a new CURLM is built.
  *
- * Not here: what an exchange asks for and what its end means (fetch.c). */
+ * Not here: the options and the outcome of an exchange (fetch.c). */
 #include "net/net.h"
 
 #include <limits.h>
@@ -35,7 +34,7 @@ enum {
     DEFAULT_TICK_MS = 50,
     NUDGES = 20, /* in the time to connect */
     NUDGE_MIN_MS = 10,
-    EVENTS_MAX = 64 /* taken from epoll in one turn */
+    EVENTS_MAX = 64 /* events taken from epoll in one turn */
 };
 
 static const uint64_t NEVER = UINT64_MAX;
@@ -48,11 +47,11 @@ struct net {
     atomic_int stopping;
     struct msg stop;
 
-    /* the thread's own from here on */
-    CURLM *multi; /* NULL when a new one could not be built */
+    /* from here on only the thread's */
+    CURLM *multi; /* NULL if a new one could not be built */
     CURLMcode broken;
     struct sockets sockets;
-    uint64_t curl_due_ns; /* real time, which libcurl goes by, not clock_ms(); 0: at once */
+    uint64_t curl_due_ns; /* in libcurl's real time, not clock_ms(); 0: at once */
     uint64_t tick_due_ms; /* clock_ms() time */
     struct timers timers; /* of the transfers, in milliseconds of real time */
     struct list transfers;
@@ -154,7 +153,7 @@ static void on_time_over(struct timer *timer)
     struct error e;
 
     net_remove(t->net, t);
-    error_set(&e, ERR_TIMEOUT, "the time is over");
+    error_set(&e, ERR_TIMEOUT, "the time expired");
     t->ended(t, CURLE_OK, &e);
 }
 
@@ -180,8 +179,8 @@ enum err net_add(struct net *n, struct transfer *t, uint64_t timeout_ms, struct 
 {
     t->net = n;
     t->timer.run = on_time_over;
-    t->due_ms =
-        real_ms() + timeout_ms + 1; /* real_ms() is rounded down, and no transfer may end early */
+    t->due_ms = real_ms() + timeout_ms +
+                1; /* real_ms() is rounded down, and no transfer may end too early */
     return add(n, t, e);
 }
 
@@ -198,7 +197,7 @@ void net_remove(struct net *n, struct transfer *t)
     list_del(&t->link);
 }
 
-/* Unpausing what was paused is how libcurl is made to look at one handle at once. */
+/* Pausing and unpausing makes libcurl look at a handle at once. */
 static void on_nudge(struct timer *timer)
 {
     struct transfer *t = list_entry(timer, struct transfer, nudge);
@@ -221,7 +220,7 @@ void net_connected(struct transfer *t)
         timers_cancel(&t->net->timers, &t->nudge);
 }
 
-/* A new connection whose answer came before libcurl waited for it was never in the epoll set. */
+/* If an answer came before libcurl waited for it, its new connection was never in the epoll set. */
 static void watch_new(struct net *n, CURL *curl)
 {
     curl_socket_t fd = CURL_SOCKET_BAD;
@@ -243,7 +242,7 @@ static void reap(struct net *n)
     while (n->multi && (msg = curl_multi_info_read(n->multi, &left))) {
         if (msg->msg != CURLMSG_DONE)
             continue;
-        code = msg->data.result; /* msg is gone with the handle */
+        code = msg->data.result; /* msg ends with the handle */
         curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, (char **)&t);
         watch_new(n, t->curl);
         net_remove(n, t);
@@ -251,7 +250,7 @@ static void reap(struct net *n)
     }
 }
 
-/* All transfers leave the CURLM, and it goes, before the first of them hears of it. */
+/* All transfers are removed and the CURLM is freed before the first transfer is told. */
 static void end_all(struct net *n, const struct error *why)
 {
     struct list ended, *l;
@@ -286,7 +285,7 @@ static void rebuild(struct net *n)
 
 /* --- the loop --- */
 
-/* How long to wait in milliseconds when `due` comes at the latest; -1 is for ever. */
+/* Milliseconds to wait until `due`; -1 is for ever. */
 static int sooner(int wait, uint64_t now, uint64_t due)
 {
     uint64_t left = due > now ? due - now : 0;
@@ -304,7 +303,7 @@ static int wait_ms(const struct net *n)
     if (!n->curl_due_ns)
         return 0;
     wait = timers_wait_ms(&n->timers, now / 1000000u);
-    if (n->curl_due_ns != NEVER) /* rounded up: woken early, libcurl would only ask for the rest */
+    if (n->curl_due_ns != NEVER) /* rounded up: if called early, libcurl only asks for the rest */
         wait = sooner(wait, now / 1000000u, (n->curl_due_ns + 999999u) / 1000000u);
     if (n->opts.tick)
         wait = sooner(wait, clock_ms(), n->tick_due_ms);
@@ -331,7 +330,7 @@ static void run_curl_timer(struct net *n)
 {
     if (n->curl_due_ns == NEVER || (n->curl_due_ns && n->curl_due_ns > real_ns()))
         return;
-    n->curl_due_ns = NEVER; /* libcurl sets it anew when it has more to wait for */
+    n->curl_due_ns = NEVER; /* libcurl sets it again if it has more to wait for */
     act(n, CURL_SOCKET_TIMEOUT, 0);
 }
 
@@ -378,7 +377,7 @@ static void close_down(struct net *n)
 
     error_set(&e, ERR_CLOSED, "the node is stopping");
     inbox_close(n->inbox);
-    inbox_drain(n->inbox); /* exchanges that had not begun see net_stopping() and end */
+    inbox_drain(n->inbox); /* exchanges that have not begun see net_stopping() and end */
     end_all(n, &e);
     timers_deinit(&n->timers);
     sockets_deinit(&n->sockets);
@@ -404,7 +403,7 @@ static void init_curl(void)
     curl_ready = curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 
-/* Only wakes the thread, which looks at `stopping` itself: it must not first work off the queue. */
+/* Only wakes the thread. It looks at `stopping` before it works off the queue. */
 static void on_stop(struct msg *m)
 {
     (void)m;

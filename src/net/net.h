@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* net.h - the network thread: one CURLM, one epoll set, timers. It runs no Lua.
  *
- * Every HTTP exchange of the node as a client runs here, to peers and for getters alike
- * (fetch.h). Any thread may post work to it; everything else happens on the thread itself. */
+ * Every HTTP exchange that the node makes as a client runs here, to peers and for getters
+ * (fetch.h). Any thread may post work to it; everything else runs on the thread itself. */
 #ifndef NET_H
 #define NET_H
 
@@ -14,9 +14,9 @@
 struct net;
 
 struct net_opts {
-    unsigned max_host_connections; /* to one host; 0: 64. More exchanges wait their turn */
-    unsigned max_connections;      /* in all; 0: 512 */
-    unsigned tick_ms;              /* how often tick runs; 0: 50 */
+    unsigned max_host_connections;            /* to one host; 0: 64. Further exchanges wait */
+    unsigned max_connections;                 /* in all; 0: 512 */
+    unsigned tick_ms;                         /* how often tick runs; 0: 50 */
     void (*tick)(void *ctx, uint64_t now_ms); /* on the thread, no lock held; NULL for none */
     void *ctx;
 };
@@ -25,11 +25,11 @@ struct net_opts {
 struct net *net_start(const struct net_opts *opts, struct error *e);
 
 /* Ends every exchange under way with CLOSED (their done functions still run, on the thread), then
- * the thread. Posts and exchanges are refused from here on. Not from the thread itself. NULL is
+ * the thread. From here on posts and exchanges are refused. Not from the thread itself. NULL is
  * fine. */
 void net_end(struct net *n);
 
-/* net_end(), unless that was called before, and frees all. NULL is fine. */
+/* Calls net_end() unless it was called before, then frees all. NULL is fine. */
 void net_stop(struct net *n);
 
 /* Any thread: m->run is called on the network thread. 0 when it is stopping: m is the caller's. */

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* net_curl.h - what net.c and fetch.c share about the CURLM; nobody else includes it.
  *
- * net.c owns the CURLM and its sockets; fetch.c owns the easy handle of one exchange, what it asks
- * for and how its end is read. All of it belongs to the network thread but net_ref() and
- * net_unref(). */
+ * net.c owns the CURLM and its sockets; fetch.c owns the easy handle of one exchange, its options
+ * and its outcome. All of it belongs to the network thread, except net_ref() and net_unref(). */
 #ifndef NET_CURL_H
 #define NET_CURL_H
 
@@ -21,7 +20,7 @@
 struct net;
 struct transfer;
 
-/* What the CURLM is working on. Embedded in a fetch. */
+/* One handle in the CURLM. Embedded in a fetch. */
 struct transfer {
     struct list link;
     struct timer timer;
@@ -29,42 +28,41 @@ struct transfer {
     CURL *curl;         /* the fetch's; made for this exchange alone */
     struct timer nudge; /* while a connection is being made for it */
     uint64_t nudge_ms;
-    uint64_t due_ms; /* real time at which it is given up; set by net_add() */
+    uint64_t due_ms; /* real time by which it must end; set by net_add() */
 
-    /* Called once for each net_add() and net_add_again() that succeeded, when the CURLM has let go
-     * of the handle, outside libcurl. `why` is NULL when the transfer ended by itself, with
-     * `code`; else the network thread ended it: TIMEOUT when its time was over, CLOSED, or PEER
-     * when the CURLM failed. */
+    /* Called once for each net_add() and net_add_again() that succeeded, outside libcurl, after the
+     * handle was removed from the CURLM. `why` is NULL if the transfer ended by itself, with
+     * `code`. Else the network thread ended it: TIMEOUT, CLOSED, or PEER if the CURLM failed. */
     void (*ended)(struct transfer *t, CURLcode code, const struct error *why);
 };
 
-/* Any thread. What holds a reference may call net_post(), which is refused once it has stopped. */
+/* Any thread. With a reference net_post() may be called; after the stop it refuses. */
 void net_ref(struct net *n);
 void net_unref(struct net *n);
 
 /* True from net_stop() on: nothing may be added. */
 int net_stopping(struct net *n);
 
-/* Hands t to the CURLM, for timeout_ms of real time at most, waiting for a free connection
- * included. On failure t->ended is not called. */
+/* Adds t to the CURLM, for at most timeout_ms of real time, with the wait for a free connection. On
+ * failure t->ended is not called. */
 enum err net_add(struct net *n, struct transfer *t, uint64_t timeout_ms, struct error *e);
 
-/* The same for a transfer that has ended, from its ended function, for what is left of its time. */
+/* The same for a transfer that has ended, from its ended function, for the rest of its time. */
 enum err net_add_again(struct transfer *t, struct error *e);
 
-/* A connection is being made for t, of connect_ms at most; any number of times. Until
- * net_connected() libcurl looks at t now and then: when one address refuses, or has had its half of
- * the time, libcurl tries the next only when something else happens (7.88, with sockets that it
- * does not watch itself). From CURLOPT_OPENSOCKETFUNCTION. */
+/* A connection is being made for t, for at most connect_ms; any number of times. From
+ * CURLOPT_OPENSOCKETFUNCTION. Until net_connected() libcurl is made to look at t now and then. Else
+ * libcurl 7.88, which does not watch the sockets itself, may wait too long after an address refuses
+ * or uses up its half of the time. */
 void net_connecting(struct net *n, struct transfer *t, uint64_t connect_ms);
 void net_connected(struct transfer *t);
 
-/* Takes t back in mid-flight; t->ended is not called. */
+/* Removes t before its end; t->ended is not called. */
 void net_remove(struct net *n, struct transfer *t);
 
-/* Closes every idle connection on which something has come: bytes that nobody asked for, or the
- * other side's end. Returns whether there was one. From CURLOPT_PREREQFUNCTION, since libcurl would
- * take such bytes for the answer to its next request. */
+/* Closes every idle connection on which unexpected bytes or the other side's end have arrived.
+ * Returns whether it closed any. From CURLOPT_PREREQFUNCTION, since libcurl would take such bytes
+ * for the answer to its next request. */
 int net_drop_speakers(struct net *n);
 
 /* For CURLOPT_OPENSOCKETFUNCTION, and CURLOPT_CLOSESOCKETFUNCTION with n as data, of every handle:

@@ -50,7 +50,7 @@ enum err request_check_header(const char *line, size_t at, struct error *e)
         if (((unsigned char)line[i] < ' ' && line[i] != '\t') || line[i] == 0x7f)
             return error_set(e, ERR_INVAL, "header %.*s: a control byte in its value",
                              (int)(n < 80 ? n : 80), line);
-    /* These say where the request ends, which is for the code that sends the body. */
+    /* The code that sends the body sets these. */
     if (same_name(line, n, "Content-Length") || same_name(line, n, "Transfer-Encoding"))
         return error_set(e, ERR_INVAL, "header %.*s: it is set from the body", (int)n, line);
     return ERR_OK;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* request.h - the requests that the HTTP client may send: methods, URLs and header lines with only
- * one meaning for every reader.
+/* request.h - checks that methods, URLs and header lines of the HTTP client have one meaning for
+ * every reader.
  *
  * Pure functions, any thread. */
 #ifndef REQUEST_H
@@ -10,7 +10,7 @@
 
 #include "base/err.h"
 
-/* Each returns ERR_OK, or INVAL and fills e, which names what is wrong and where. e may be NULL. */
+/* Each returns ERR_OK, or INVAL and fills e: what is wrong, and where. e may be NULL. */
 
 /* http:// or https://, a host, no space and no control byte. */
 enum err request_check_url(const char *url, struct error *e);
@@ -22,7 +22,7 @@ enum err request_check_method(const char *method, int has_body, struct error *e)
  * from 0, for the message. */
 enum err request_check_header(const char *line, size_t at, struct error *e);
 
-/* 1 when a server may carry the request out twice (RFC 9110, 9.2.2), as far as the method says. */
+/* 1 if a server may carry out a request of this method twice (RFC 9110, 9.2.2). */
 int request_is_idempotent(const char *method);
 
 #endif

@@ -13,10 +13,10 @@
 
 struct watch {
     unsigned char wanted;     /* EPOLLIN, EPOLLOUT: what libcurl waits for */
-    unsigned char registered; /* what the epoll set holds for it */
+    unsigned char registered; /* its events in the epoll set */
     unsigned char connection; /* opened by sockets_open() and not closed yet */
     unsigned char heard;      /* libcurl has waited for its bytes, so it was connected */
-    ino_t socket;             /* of a connection: whose number this was when it was opened */
+    ino_t socket;             /* of a connection: its inode when it was opened */
 };
 
 static struct watch *watch_of(struct sockets *s, int fd)
@@ -43,14 +43,14 @@ static void unregister(struct sockets *s, struct watch *w, int fd)
 {
     struct epoll_event none = {0};
 
-    /* Fails when libcurl has closed the descriptor already, which did the same. */
+    /* Fails if libcurl has closed the descriptor already, which has the same effect. */
     epoll_ctl(s->epoll, EPOLL_CTL_DEL, fd, &none);
     w->registered = 0;
 }
 
-/* Closes a connection that libcurl keeps: its number becomes a dead end, at which libcurl reads an
- * end of file when it next looks, and which it closes then. Merely shut down, one with unread bytes
- * would still seem alive to libcurl. */
+/* Closes a connection that libcurl keeps. Its number becomes a dead end: libcurl reads an end of
+ * file there and closes it. After a mere shutdown, a connection with unread bytes would still seem
+ * alive to libcurl. */
 static void drop_connection(struct sockets *s, struct watch *w, int fd)
 {
     if (w->registered)
@@ -67,7 +67,7 @@ static int register_as(struct sockets *s, struct watch *w, int fd, unsigned char
     int op = w->registered ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
     int rc = epoll_ctl(s->epoll, op, fd, &ev);
 
-    /* A number that was closed and used again behind our back. */
+    /* The number was closed and used again without our knowledge. */
     if (rc && op == EPOLL_CTL_MOD && errno == ENOENT)
         rc = epoll_ctl(s->epoll, EPOLL_CTL_ADD, fd, &ev);
     else if (rc && op == EPOLL_CTL_ADD && errno == EEXIST)
@@ -80,15 +80,15 @@ static int register_as(struct sockets *s, struct watch *w, int fd, unsigned char
     return 0;
 }
 
-/* An idle connection has nothing to say; when it speaks all the same, we want to know. */
+/* We must know if an idle connection becomes readable. */
 static void watch_idle(struct sockets *s, struct watch *w, int fd)
 {
     if (w->registered != EPOLLIN && register_as(s, w, fd, EPOLLIN))
         drop_connection(s, w, fd);
 }
 
-/* libcurl closes the socket of an address that it gives up without a word, and says only then that
- * it watches it no longer: the number may be another thread's by now. */
+/* If libcurl gives up an address, it first closes the socket, then says that it no longer watches
+ * it. By then the number may belong to another thread. */
 static int is_closed(const struct watch *w, int fd)
 {
     struct stat st;
@@ -109,7 +109,7 @@ int sockets_want(struct sockets *s, int fd, unsigned events)
     if (!w->connection)
         unregister(s, w, fd);
     else if (is_closed(w, fd))
-        *w = (struct watch){0}; /* the epoll set forgets what is closed */
+        *w = (struct watch){0}; /* the epoll set forgets closed descriptors */
     else
         watch_idle(s, w, fd);
     return 0;
@@ -162,7 +162,7 @@ static void on_idle_event(struct sockets *s, struct watch *w, int fd)
         return;
     }
     if (recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0)
-        log_debug("net", "an idle connection spoke, closing it", "fd=%d", fd);
+        log_debug("net", "bytes on an idle connection, closing it", "fd=%d", fd);
     drop_connection(s, w, fd);
 }
 
@@ -182,7 +182,7 @@ int sockets_drop_speakers(struct sockets *s)
     int dropped = 0, i, fd, count = epoll_wait(s->epoll, s->all, s->max, 0);
     struct watch *w;
 
-    /* The set is level-triggered: what else is ready is told again. */
+    /* The set is level-triggered: it reports the other ready descriptors again. */
     for (i = 0; i < count; i++) {
         fd = s->all[i].data.fd;
         w = fd == s->inbox ? NULL : watch_of(s, fd);

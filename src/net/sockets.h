@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* sockets.h - the descriptors that the network thread waits for: its inbox, the connections, and
- * what libcurl makes for itself (its resolver's).
+ * libcurl's own, such as its resolver's.
  *
- * A connection that libcurl no longer watches stays in the epoll set: most of them carry the next
- * exchange soon, and two system calls are saved each time. That is safe because every connection is
- * opened and closed through here. When an idle one speaks, its other side has hung up, or has sent
- * bytes that the next exchange would take for its answer: it is closed at once.
+ * A connection that libcurl no longer watches stays in the epoll set: this saves two system calls
+ * if it soon carries the next exchange. It is safe because every connection is opened and closed
+ * here. If an idle connection is readable, the other side has hung up, or has sent bytes that the
+ * next exchange would take for its answer. So it is closed at once.
  *
  * Knows no libcurl. Events are EPOLLIN and its like. One thread. */
 #ifndef SOCKETS_H
@@ -27,27 +27,27 @@ struct sockets {
     size_t n;
 };
 
-/* inbox is borrowed, and waited for from now on. NOMEM and e: no descriptors. */
+/* Borrows inbox and waits for it from now on. NOMEM and e: no descriptors. */
 enum err sockets_init(struct sockets *s, int inbox, unsigned max_connections, struct error *e);
 void sockets_deinit(struct sockets *s);
 
-/* socket(2) for a connection, and its end. -1: no descriptor, or no memory. */
+/* Opens a socket(2) for a connection; closes it. -1: no descriptor, or no memory. */
 int sockets_open(struct sockets *s, int family, int type, int protocol);
 int sockets_close(struct sockets *s, int fd);
 
-/* Waits for these events of fd from now on; 0: it is idle, or libcurl's no more. -1: cannot be
+/* Waits for these events of fd from now on; 0: it is idle, or no longer libcurl's. -1: cannot be
  * watched. */
 int sockets_want(struct sockets *s, int fd, unsigned events);
 
-/* Makes sure that a connection is in the set, which one is not whose answer came before anybody had
- * to wait for it. Fine for any fd. */
+/* Adds a connection to the set if it is missing there: its answer may have come before anybody
+ * waited for it. Fine for any fd. */
 void sockets_watch(struct sockets *s, int fd);
 
-/* What has happened to fd, by an event of epoll_wait(2), for whom waits for it. 0: nobody does, and
- * if it is a connection it has been closed. */
+/* The events of fd, by an event of epoll_wait(2), that libcurl waits for. 0: nobody waits, and a
+ * connection has been closed. */
 unsigned sockets_take(struct sockets *s, const struct epoll_event *ev);
 
-/* Closes every idle connection on which something has come. Returns whether there was one. */
+/* Closes every idle connection that is readable. Returns whether it closed any. */
 int sockets_drop_speakers(struct sockets *s);
 
 #endif

@@ -12,11 +12,11 @@ enum { SEEN_BITS_PER_KEY = 16, WORD = 64 };
 
 struct balance {
     size_t peers, sample;       /* set once */
-    size_t seen_mask;           /* set once: bits of `seen`, less one */
+    size_t seen_mask;           /* set once: the bits of `seen`, minus one */
     atomic_size_t taken;        /* keys counted */
     atomic_size_t *counts;      /* owned, by place */
-    atomic_uint_fast64_t *seen; /* owned: a bit for each hash that was counted. Two keys that share
-                                 * one count as one: a few in a hundred */
+    atomic_uint_fast64_t *seen; /* owned: a bit for each counted hash. Two keys with the same bit
+                                 * count once: a few in a hundred */
 };
 
 struct balance *balance_new(size_t n)

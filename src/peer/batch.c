@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* batch.c - many loads at a node of ours, in one exchange (wire/batch.h).
  *
- * Answers come in frames, each as soon as the owner has it, and end their load at once: a slow key
- * holds up no other. What has no answer when the exchange is over ends as a load of its own would.
- * When the batch was refused, by who is no node of ours or by one that has no room for it, and when
- * a frame made no sense, which may be due to one key, the rest go one by one. */
+ * The owner sends each answer in a frame as soon as it is ready. A frame ends its load at once, so
+ * a slow key delays no other key. If the exchange ends, a load without an answer ends like a single
+ * load. If the peer refuses the batch, since it is no node of ours or has no room, the keys are
+ * asked for one by one. So are the rest if a frame was malformed, perhaps due to one key. */
 #include <stdio.h>
 #include <string.h>
 
@@ -157,7 +157,7 @@ static enum err put_request(struct buf *out, const struct batch *b)
     return out->failed;
 }
 
-/* The exchange may take as long as the last of them. */
+/* The exchange may take as long as its longest load. */
 static uint64_t longest_ms(const struct batch *b)
 {
     uint64_t longest = 0;
@@ -204,7 +204,7 @@ static struct fetch *send_request(struct batch *b, struct buf *url, struct buf *
     return fetch_start(p->net, &o, e);
 }
 
-/* Of a value, or of an error's text. */
+/* The bound on a value or an error's text. */
 static size_t longest_frame(struct group *g)
 {
     uint64_t max = group_opts(g).max_value_bytes;

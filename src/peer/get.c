@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* get.c - one load at a peer, by a GET that every server of the family accepts.
  *
- * What an answer means, by dialect_word():
+ * The meaning of an answer, by dialect_word():
  *
  *   DIALECT_VALUE, protobuf, a value   the value
  *   DIALECT_LAST_WORD                  the owner's own error, told to every waiter: the getter must
  *                                      not run a second time here
  *   anything else, or no answer        the peer could not be used: our getter loads the key
- *   the load's time is over            TIMEOUT: a slow getter at the owner is no reason to run ours
+ *   the load's time has expired        TIMEOUT: a slow getter at the owner is no reason to run ours
  */
 #include <stdio.h>
 #include <string.h>
@@ -25,12 +25,12 @@
 #include "wire/getresponse.h"
 
 enum {
-    REFUSAL_TEXT = 100,  /* bytes of what a peer says beside a status that are passed on */
-    LOG_EVERY_MS = 1000, /* at most one line per peer in that time */
-    MAX_PASSED = 32      /* headers of a request that are passed on to the owner */
+    REFUSAL_TEXT = 100,  /* bytes of a peer's error text that are passed on */
+    LOG_EVERY_MS = 1000, /* at most one log line a peer in that time */
+    MAX_PASSED = 32      /* headers of a request that are passed on to the owner, at most */
 };
 
-static const uint64_t MAX_TTL_MS = UINT32_MAX; /* no more is believed of a peer: 49 days */
+static const uint64_t MAX_TTL_MS = UINT32_MAX; /* a peer's time is cut to this: 49 days */
 
 /* A load under way at a peer. */
 struct exchange {
@@ -40,7 +40,7 @@ struct exchange {
 
 /* --- how it ends --- */
 
-/* Says what went wrong with a peer, at most once a second: a dead peer fails every load. */
+/* Logs the failure of a peer, at most once a second: a dead peer fails every load. */
 static void log_failure(struct peer *peer, const struct flight *f, const char *why)
 {
     uint64_t now = clock_ms() + 1, last = atomic_load(&peer->logged_ms);
@@ -67,7 +67,7 @@ void peer_give(struct peer *peer, struct flight *f, const struct peer_value *v)
                        .minute_qps = v->minute_qps};
 
     if (v->n > group_opts(f->group).max_value_bytes) {
-        peer_unusable(peer, f, "the value is over max_value_bytes");
+        peer_unusable(peer, f, "the value exceeds max_value_bytes");
         return;
     }
     r.item = item_new(f->key, f->key_len, f->hash, v->bytes, v->n, v->expires_ms);
@@ -95,8 +95,8 @@ void peer_give_error(struct peer *peer, struct flight *f, enum err code, uint64_
 
 void peer_failed(struct peer *peer, struct flight *f, struct fetch *fetch, const struct error *e)
 {
-    /* Also a load whose time went by while it waited for a connection has no time for our getter.
-     */
+    /* A load whose time expired while it waited for a connection has no time for our getter,
+     * either. */
     int late = e->code == ERR_TIMEOUT &&
                (fetch_phase(fetch) == FETCH_TIMED_OUT || clock_ms() >= f->deadline_ms);
 
@@ -123,14 +123,14 @@ void peer_recognise(struct peer *peer, struct fetch *f)
 
 /* --- the answer --- */
 
-/* Whether the dialect's own field says when the value ends. */
+/* Whether the dialect's own field gives the value's expiry. */
 static int says_expiry(const struct peers *p, const struct getresponse *answer)
 {
     return dialect_facts(p->opts.dialect)->expire_field && answer->expire_ns;
 }
 
-/* Whether the answer has that header. What is no number counts as 0: a value with such a time is
- * given to those who wait, and not kept. */
+/* Whether the answer has that header. Text that is no number counts as 0: the waiters get such a
+ * value, and it is not kept. */
 static int header_number(struct fetch *f, const char *name, uint64_t *out)
 {
     const char *text = fetch_header(f, name);
@@ -140,9 +140,9 @@ static int header_number(struct fetch *f, const char *name, uint64_t *out)
     return text != NULL;
 }
 
-/* When the value ends here: as long from now as at the owner, by our own header rather than by the
- * time of day. One who does not say (a Go node, or a value that is good for good) leaves it to the
- * group's own ttl. */
+/* The value's expiry here: as long from now as at the owner, rather by our own header than by the
+ * time of day. If the answer gives no expiry (from a Go node, or for a value without expiry), the
+ * group's own ttl counts. */
 static uint64_t expiry(const struct exchange *x, struct fetch *f, const struct getresponse *answer)
 {
     uint64_t ttl_ms;
@@ -154,7 +154,7 @@ static uint64_t expiry(const struct exchange *x, struct fetch *f, const struct g
     return peer_expiry_ms(x->flight, 0, 0);
 }
 
-/* A value that has ended already, where Go's callers refuse such. */
+/* An expired value, in a dialect whose Go callers refuse such values. */
 static int has_ended(const struct peers *p, struct fetch *f, const struct getresponse *answer)
 {
     return dialect_facts(p->opts.dialect)->refuses_expired && says_expiry(p, answer) &&
@@ -175,7 +175,7 @@ static void take_value(struct exchange *x, struct fetch *f)
     } else if (getresponse_decode(body->data, body->len, &answer, &e)) {
         peer_unusable(x->peer, x->flight, e.msg);
     } else if (has_ended(x->peer->peers, f, &answer)) {
-        peer_unusable(x->peer, x->flight, "the value has ended already");
+        peer_unusable(x->peer, x->flight, "the value has expired already");
     } else {
         const struct peer_value v = {
             .bytes = answer.value,
@@ -190,7 +190,7 @@ static void take_value(struct exchange *x, struct fetch *f)
     }
 }
 
-/* The owner's error text: the body without the newlines around it, as Go's callers read it. */
+/* The owner's error text: the body without the newlines around it, like in Go's callers. */
 static void take_error(struct exchange *x, struct fetch *f, enum err code)
 {
     struct buf *body = fetch_body(f);
@@ -221,7 +221,7 @@ void peer_get_refusal(const struct peers *p, struct fetch *f, char *out, size_t 
         n = REFUSAL_TEXT;
     if (status == 404 && (!n || !memmem(body->data, n, "no such group", 13)))
         snprintf(out, size,
-                 "status 404: %.*s%snothing is served at %s there: is its base_path another?",
+                 "status 404: %.*s%snothing is served at %s there: does its base_path differ?",
                  (int)n, n ? body->data : "", n ? "; " : "", p->opts.base_path);
     else
         snprintf(out, size, n ? "status %d: %.*s" : "status %d", status, (int)n, body->data);
@@ -280,7 +280,7 @@ static uint64_t request_id(const struct flight *f)
     return dialect_request_id(group, strlen(group), f->key, f->key_len);
 }
 
-/* The request's headers that the owner's getter may want, as header lines. Returns how many. */
+/* The request's headers for the owner's getter, as header lines. Returns their number. */
 static size_t put_passed(struct buf *out, const struct flight *f, const char **lines)
 {
     const char *at = f->info, *end = f->info + f->info_len;
@@ -289,7 +289,7 @@ static size_t put_passed(struct buf *out, const struct flight *f, const char **l
     while (at < end && n < MAX_PASSED) {
         const char *value = at + strlen(at) + 1;
 
-        if (*at) { /* the name of who asks us is not passed on */
+        if (*at) { /* the name of the asking node is not passed on */
             size_t from = out->len;
 
             buf_putf(out, "%s: %s", at, value);
@@ -297,7 +297,7 @@ static size_t put_passed(struct buf *out, const struct flight *f, const char **l
             if (!out->failed && !request_check_header(out->data + from, 0, NULL))
                 offsets[n++] = from;
             else
-                out->len = from; /* no request of ours could hold it */
+                out->len = from; /* too long for a request of ours */
         }
         at = value + strlen(value) + 1;
     }

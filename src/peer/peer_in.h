@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* peer_in.h - what the files of peer/ share, and those of change/, which tell peers.
+/* peer_in.h - what the files of peer/ and change/ share.
  *
- * peers.c has the list, queue.c the loads that wait for a peer, get.c one load by a GET that every
- * server of the family accepts, batch.c many loads in one exchange with a node of ours, tell.c
- * changes of keys. */
+ * peers.c has the list, queue.c the loads that wait for a peer. get.c has one load by a GET that
+ * every server of the family accepts, batch.c many loads in one exchange with a node of ours.
+ * tell.c has changes of keys. */
 #ifndef PEER_IN_H
 #define PEER_IN_H
 
@@ -23,7 +23,7 @@ struct fetch;
 struct group;
 struct ring;
 
-/* The kind of server at a peer's URL, by the last answer that showed it. */
+/* The kind of server at a peer's URL, by the last answer that told. */
 enum peer_kind { PEER_UNKNOWN, PEER_OURS, PEER_OTHER };
 
 struct peer {
@@ -33,9 +33,9 @@ struct peer {
     int self;
     _Atomic enum peer_kind kind; /* atomic */
     atomic_uint_fast64_t loads, errors, batches, logged_ms;
-    atomic_uint cuts; /* connections that it ended when it was told of a change, in a row */
+    atomic_uint cuts; /* connections in a row that it ended instead of answering to a change */
 
-    struct msg flush; /* on its way to the network thread while scheduled, with a reference */
+    struct msg flush; /* while scheduled, on its way to the network thread with a reference */
     pthread_mutex_t mu;
     struct list queue; /* guarded by mu: flight.queued; loads to be started together */
     int scheduled;     /* guarded by mu */
@@ -62,17 +62,18 @@ void peer_unref(struct peer *p); /* NULL is fine */
 
 /* --- peers.c: for changes --- */
 
-/* The node that owns the key, perhaps this one: a reference; NULL without peers. */
+/* The key's owner, perhaps this node: a reference; NULL without peers. */
 struct peer *peers_place(struct peers *p, const void *key, size_t key_len);
 
-/* All of them, with references, in a list to be freed; *n is 0 without peers. */
+/* All peers, with references, in a list that the caller frees; *n is 0 without peers. */
 struct peer **peers_list(struct peers *p, size_t *n);
 
 /* --- get.c: how a load at a peer ends --- */
 
 enum {
-    PEER_ENVELOPE_BYTES = 64, /* of an answer around its value, with room for unknown fields */
-    PEER_MESSAGE_BYTES = 200  /* of a peer's error text that we pass on */
+    PEER_ENVELOPE_BYTES =
+        64, /* the bytes of an answer around its value, with room for unknown fields */
+    PEER_MESSAGE_BYTES = 200 /* bytes of a peer's error text that we pass on */
 };
 
 /* Network thread: asks for one key. Takes both references. */
@@ -81,29 +82,29 @@ void peer_get(struct peer *peer, struct flight *f);
 /* Milliseconds left of f, at least 1. */
 uint64_t peer_left_ms(const struct flight *f);
 
-/* Puts a status that is of no use, and what the peer says of it, in words. */
+/* Describes a useless status, with the peer's text about it. */
 void peer_get_refusal(const struct peers *p, struct fetch *f, char *out, size_t size);
 
 /* Notes whether the answer came from a node of ours. */
 void peer_recognise(struct peer *peer, struct fetch *f);
 
-/* These end the load and give back its reference. peer_unusable() lets our getter load the key. */
+/* These end the load and drop its reference. peer_unusable() lets our getter load the key. */
 struct peer_value {
     const char *bytes;
     size_t n;
     uint64_t expires_ms, age_s;
     int stale;
-    double minute_qps; /* the owner's gets of the key; 0: not told */
+    double minute_qps; /* the owner's gets of the key; 0: unknown */
 };
 void peer_give(struct peer *peer, struct flight *f, const struct peer_value *v);
 void peer_give_error(struct peer *peer, struct flight *f, enum err code, uint64_t expires_ms,
                      const char *text, size_t n);
 void peer_unusable(struct peer *peer, struct flight *f, const char *why);
 
-/* The exchange itself failed with e: one of the above, or the end of the load's time. */
+/* The exchange itself failed with e: ends the load by a function above, or with TIMEOUT. */
 void peer_failed(struct peer *peer, struct flight *f, struct fetch *fetch, const struct error *e);
 
-/* The time at which a value expires here that has ttl_ms left at its owner, or an unknown time. */
+/* The expiry of a value here, from the ttl_ms left at its owner, which may be unknown. */
 uint64_t peer_expiry_ms(const struct flight *f, int has_ttl, uint64_t ttl_ms);
 
 /* --- batch.c --- */
@@ -111,10 +112,10 @@ uint64_t peer_expiry_ms(const struct flight *f, int has_ttl, uint64_t ttl_ms);
 /* Appends the URL of a batch: the group, without a key, and a NUL. */
 enum err peer_batch_put_url(struct buf *out, const struct peer *peer, const struct group *g);
 
-/* Appends the header that the answer to a batch with that body must have (fetch_opts.echo). */
+/* Appends the header that the answer to this batch must have (fetch_opts.echo). */
 enum err peer_batch_put_echo(struct buf *out, const struct group *g, const struct buf *body);
 
-/* Network thread: asks for all keys on the list (flight.queued), which are of one group. Takes the
+/* Network thread: asks for all keys on the list (flight.queued), all of one group. Takes the
  * flights' references, borrows the peer. */
 void peer_batch(struct peer *peer, struct list *flights, size_t n);
 
@@ -124,9 +125,9 @@ struct tell_opts {
     struct group *group; /* borrowed for the call */
     const struct batch_request *what;
     uint64_t timeout_ms;
-    /* Called once, on the network thread or before peer_tell() returns. ERR_OK: done there, or
-     * there is nothing there. ERR_INVAL: it cannot be told at all, being no node of ours, or no
-     * node. ERR_TOOBIG, ERR_NOMEM: its answer to a set. */
+    /* Called once, on the network thread or before peer_tell() returns. ERR_OK: the node has done
+     * it, or had nothing to do. ERR_INVAL: the peer cannot be told at all, since it is no node of
+     * ours, or no node. ERR_TOOBIG, ERR_NOMEM: its answer to a set. */
     void (*done)(void *ctx, enum err code, const char *text);
     void *ctx;
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* peers.c - the snapshot of the peer list: who owns a key. */
+/* peers.c - the snapshot of the peer list, and the owners of keys. */
 #include "peer/peers.h"
 
 #include <pthread.h>
@@ -78,7 +78,7 @@ void peers_free(struct peers *p)
 
 /* --- the list --- */
 
-/* A peer's URL is joined with base_path as it is, so it must end with its host and port. */
+/* base_path is appended to a peer's URL, so the URL must end with its host and port. */
 static enum err check_url(const char *url, struct error *e)
 {
     const char *host, *end;
@@ -125,7 +125,7 @@ enum err peers_check(const struct peers *p, const char *const *urls, size_t n, s
     return ERR_OK;
 }
 
-/* The peer of that URL that is there already, so that its counters go on, or a new one. */
+/* The present peer of that URL, so that its counters go on, or a new peer. */
 static struct peer *keep_or_make(struct peers *p, const char *url)
 {
     struct peer *peer;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* peers.h - the other nodes: which of them owns a key, and loads from them.
+/* peers.h - the peers: the owner of a key, and loads from peers.
  *
- * A peers holds a snapshot of the list and its ring. peers_set() builds a new one and swaps it in,
- * so readers never wait for the building. It is the remote half of a group's loader. Any thread. */
+ * A struct peers holds a snapshot of the list and its ring. peers_set() builds a new snapshot and
+ * swaps it in, so readers never wait for it to be built. It is the remote half of a group's loader.
+ * Any thread. */
 #ifndef PEERS_H
 #define PEERS_H
 
@@ -21,7 +22,7 @@ struct peers;
 #define PEERS_SETTINGS(X)                                                                          \
     X(enum dialect, dialect)                                                                       \
     X(const char *, base_path)      /* starts and ends with a slash */                             \
-    X(enum hash_kind, hash)         /* of the ring: one that the dialect has */                    \
+    X(enum hash_kind, hash)         /* of the ring, among the dialect's */                         \
     X(uint64_t, replicas)           /* points a peer has on the ring */                            \
     X(uint64_t, connect_timeout_ms) /* of an exchange; the load bounds its answer */
 
@@ -36,20 +37,21 @@ struct peers_opts {
 struct peer_stats {
     const char *url;
     int self;
-    uint64_t loads;   /* answers used, errors that the owner's getter made included */
-    uint64_t errors;  /* loads that failed there, and answers that could not be used */
-    uint64_t batches; /* exchanges that asked for several keys at once */
-    int ours;         /* it is known to be a node of ours */
+    uint64_t loads;   /* used answers, with errors of the owner's getter */
+    uint64_t errors;  /* failed loads and unusable answers */
+    uint64_t batches; /* exchanges for several keys */
+    int ours;         /* known to be a node of ours */
 };
 
-/* Copies the options; borrows net, which outlives it. An empty list at first: every key is ours. */
+/* Copies the options; borrows net, which outlives it. The list is empty at first: every key is
+ * ours. */
 struct peers *peers_new(const struct peers_opts *o, struct net *net);
 struct peers *peers_like(const struct peers *p); /* the same options, an empty list */
 void peers_free(struct peers *p);                /* no load may be under way; NULL is fine */
 
-/* Replaces the list. Copies it. An empty list means that this node is alone. INVAL (and the list
- * stays as it was): self is missing from a list that is not empty, a peer is listed twice or is not
- * a URL of the form http://host[:port]. */
+/* Replaces the list by a copy. An empty list means that this node is alone. INVAL: self is missing
+ * from a list that is not empty, or a peer is listed twice or is not a URL of the form
+ * http://host[:port]. Then the list is unchanged. */
 enum err peers_set(struct peers *p, const char *const *urls, size_t n, struct error *e);
 
 /* Returns the error of peers_set(), and changes nothing. */
@@ -60,8 +62,8 @@ struct peer *peers_owner(void *ctx, const void *key, size_t key_len);
 void peers_disown(void *ctx, struct peer *owner);
 void peer_queue_load(void *ctx, struct flight *f, struct peer *owner);
 
-/* Loads that this thread queues between the two calls (peer_queue_load()) start together, at the
- * second. */
+/* Loads that this thread queues between the two calls (peer_queue_load()) start together at the
+ * second call. */
 void peer_queue_hold(void);
 void peer_queue_release(void);
 

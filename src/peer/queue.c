@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* queue.c - loads on their way to a peer.
  *
- * A load is put into its peer's queue and the network thread is told, unless it is on its way
- * already. Whatever is in the queue when the thread comes there goes in one exchange: the busier
- * the thread, the more loads share one, and a load that comes alone waits for nobody. Loads that
- * need headers of their own go one by one, as do those for a node that is known not to be ours; one
- * that is not known yet says so by refusing the batch. */
+ * A load is added to its peer's queue, and the network thread is told unless it was told already.
+ * The network thread sends all loads in the queue in one exchange. So the busier the thread, the
+ * more loads share an exchange, and a single load waits for no other. Loads with headers of their
+ * own, and loads at a node that is not ours, are sent one by one. A peer of unknown kind shows that
+ * it is not ours by refusing the batch. */
 #include <string.h>
 
 #include "base/mem.h"
@@ -18,8 +18,7 @@ enum {
     BATCH_KEY_BYTES = 1 << 20, /* of their keys */
 };
 
-/* What this thread has been handed since peer_queue_hold(): flight.queued, flight.carrier its peer.
- */
+/* This thread's loads since peer_queue_hold(): flight.queued, with the peer in flight.carrier. */
 static _Thread_local struct {
     int depth;
     struct list flights;
@@ -32,7 +31,8 @@ static int may_share(const struct peer *peer, const struct flight *f)
     return atomic_load_explicit(&peer->kind, memory_order_relaxed) != PEER_OTHER && !f->info_len;
 }
 
-/* Moves those of f's group that may share an exchange from `all` to `some`. Returns how many. */
+/* Moves loads of f's group that may share an exchange from `all` to `some`. Returns their number.
+ */
 static size_t take_companions(struct list *all, const struct flight *first, struct list *some)
 {
     struct list *l, *next;
@@ -96,7 +96,7 @@ static void push(struct peer *peer, struct flight *f)
     pthread_mutex_unlock(&peer->mu);
 }
 
-/* The network thread is stopping: nobody will come for them. */
+/* The network thread is stopping: it will not take these loads. */
 static void refuse(struct peer *peer)
 {
     struct list flights, *l;
@@ -111,7 +111,7 @@ static void refuse(struct peer *peer)
                            "the node is stopping");
 }
 
-/* Sees to it that the network thread comes to the peer's queue. Takes the reference. */
+/* Makes the network thread look at the peer's queue. Takes the reference. */
 static void schedule(struct peer *peer)
 {
     int was;
@@ -149,7 +149,7 @@ void peer_queue_hold(void)
         list_init(&held.flights);
 }
 
-/* Adds the peer, a reference, to a list of different ones. */
+/* Adds the peer, a reference, to a list unless it is there. */
 static size_t add_peer(struct peer **list, size_t n, struct peer *peer)
 {
     size_t i;
@@ -164,7 +164,7 @@ static size_t add_peer(struct peer **list, size_t n, struct peer *peer)
     return n + 1;
 }
 
-/* All are in their queues before the network thread hears of the first. */
+/* All loads are in their queues before the network thread is told of the first. */
 void peer_queue_release(void)
 {
     struct peer **peers;
@@ -181,7 +181,7 @@ void peer_queue_release(void)
         struct flight *f = list_entry(l, struct flight, queued);
         struct peer *peer = f->carrier;
 
-        push(peer, f); /* it is the peer's from here on */
+        push(peer, f); /* the peer's queue owns it from here on */
         n = add_peer(peers, n, peer);
     }
     for (i = 0; i < n; i++)

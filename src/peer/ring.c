@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* ring.c - points sorted by hash, and an index into them.
  *
- * The owner of a key is the first point at or after the key's hash, the first of all when there is
- * none. Go finds it by binary search among all points; here the top bits of the hash choose a slot
- * of an index that has about one slot a point, and the search goes over that slot alone. Where a
- * hash spreads points badly a slot may hold many.
+ * The owner of a key has the first point at or after the key's hash, or else the first of all
+ * points. Go finds it by binary search among all points. Here the top bits of the hash choose a
+ * slot of an index with about one slot a point, and only that slot is searched. If a hash spreads
+ * points badly, a slot may hold many points.
  *
- * Hashes stand at the top of 64 bits, also those of 32, so that one order and one index do for
- * all. Go's forks sort theirs as signed numbers: the same circle, begun at another place. */
+ * Hashes of 32 bits, too, stand at the top of 64 bits, so one order and one index serve all. Go's
+ * forks sort hashes as signed numbers: the same circle with another start. */
 #include "peer/ring.h"
 
 #include <stdint.h>
@@ -16,7 +16,7 @@
 #include "base/md5.h"
 #include "base/mem.h"
 
-enum { INDEX_DIGITS = 10 /* of a replica's number, at most */, MAX_INDEX_BITS = 24 };
+enum { INDEX_DIGITS = 10 /* digits of a replica's number, at most */, MAX_INDEX_BITS = 24 };
 
 struct point {
     uint64_t hash;
@@ -25,7 +25,7 @@ struct point {
 
 struct ring {
     enum hash_kind hash;
-    unsigned lift;        /* by how much a hash is shifted up to stand at the top of 64 bits */
+    unsigned lift;        /* shift of a hash to the top of 64 bits */
     struct point *points; /* owned, sorted by hash, no hash twice */
     size_t n;
     uint32_t *index; /* owned; index[s]: the first point with hash >> shift >= s */
@@ -55,8 +55,8 @@ static uint64_t point_hash(const struct ring *r, enum ring_points points, char *
     return lifted_hash(r, hex, sizeof(hex));
 }
 
-/* Sorts by hash, byte by byte from the lowest (radix sort), so that equal hashes stay in the order
- * they came in. `spare` has room for n points. Returns where the sorted ones are. */
+/* Sorts by hash, byte by byte from the lowest (radix sort), so that equal hashes keep their order.
+ * `spare` has room for n points. Returns the sorted points. */
 static struct point *sort_points(struct point *points, struct point *spare, size_t n)
 {
     unsigned shift;
@@ -79,7 +79,7 @@ static struct point *sort_points(struct point *points, struct point *spare, size
     return points;
 }
 
-/* Of equal points the last peer stays, as in Go's map. Returns how many are left. */
+/* Of equal points the last peer's stays, like in Go's map. Returns the number of points left. */
 static size_t drop_equal(struct point *points, size_t n)
 {
     size_t k, kept = 0;
@@ -197,7 +197,7 @@ size_t ring_owner(const struct ring *r, const void *key, size_t key_len)
         return SIZE_MAX;
     hash = lifted_hash(r, key, key_len);
     low = r->index[hash >> r->shift];
-    high = r->index[(hash >> r->shift) + 1]; /* also the answer when all of the slot are below */
+    high = r->index[(hash >> r->shift) + 1]; /* also if all points of the slot are below */
     while (low < high) {
         size_t middle = low + (high - low) / 2;
 

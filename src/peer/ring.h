@@ -2,7 +2,8 @@
 /* ring.h - the owner of a key: consistent hashing exactly as the Go family does it.
  *
  * A ring is an immutable snapshot: build it, publish it, drop it. Any number of threads may read
- * one. Peers are told apart by their place in the list it was built from; names are not kept. */
+ * one. A peer is known by its place in the list that the ring was built from; names are not kept.
+ */
 #ifndef RING_H
 #define RING_H
 
@@ -12,7 +13,7 @@
 #include "base/hash.h"
 
 /* The text that is hashed for the i-th point of a peer. A key's own bytes are hashed. If points are
- * equal, the peer that is last in the list wins. */
+ * equal, the last peer in the list wins. */
 enum ring_points {
     RING_PLAIN, /* golang/groupcache: "<i><peer>" */
     RING_MD5    /* its forks: the MD5 of that, in lower-case hex */
@@ -22,8 +23,8 @@ enum { RING_MAX_REPLICAS = 10000, RING_MAX_POINTS = 100 * 1000 * 1000 };
 
 struct ring;
 
-/* Builds a ring of n peers with `replicas` points each. n == 0 gives a ring that owns nothing.
- * Returns NULL and fills e for replicas out of range or no memory. */
+/* Builds a ring of n peers with `replicas` points each. If n is 0, the ring owns nothing. NULL and
+ * e: replicas out of range, or no memory. */
 struct ring *ring_new(enum hash_kind hash, enum ring_points points, const char *const *peers,
                       size_t n, unsigned replicas, struct error *e);
 void ring_free(struct ring *r); /* NULL is fine */

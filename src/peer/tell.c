@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* tell.c - tells a node that keys have changed.
  *
- * It is told by a batch (wire/batch.h), whatever it was before: no other server of the family takes
- * that for a request about a key. One that turns out to be another is told in its dialect's own
- * way, if that has one: the original has none, and a fork's node cannot be flushed. */
+ * The node is first told by a batch (wire/batch.h), also if it was no node of ours before. No other
+ * server of the family takes a batch for a request about a key. If it is another server, it is told
+ * in its dialect's own way. The original dialect lacks such a way, and a fork's node cannot be
+ * flushed. */
 #include <stdio.h>
 #include <string.h>
 
@@ -28,11 +29,11 @@ struct tell {
     struct peer *peer;   /* a reference */
     struct group *group; /* a reference */
     struct batch_request what;
-    struct buf body; /* the batch, of which `what` borrows */
+    struct buf body; /* the batch; `what` borrows from it */
     uint64_t until_ms;
     void (*done)(void *ctx, enum err code, const char *text);
     void *ctx;
-    size_t left;      /* exchanges under way; the network thread's once the first has begun */
+    size_t left;      /* current exchanges; the network thread's once the first has begun */
     struct error err; /* the first failure */
 };
 
@@ -54,8 +55,8 @@ static void tell_failed(struct tell *t, enum err code, const char *text)
         error_set(&t->err, code, "%s", text);
 }
 
-/* Of an exchange that failed only the end of the network thread, and a URL that is of no use, are
- * told apart: the other codes are about the exchange, and would be taken for the node's word. */
+/* If an exchange failed, only the end of the network thread and a useless URL keep their codes.
+ * Other codes are about the exchange, and would be taken for the node's answer. */
 static void exchange_failed(struct tell *t, const struct error *e)
 {
     int kept = e->code == ERR_CLOSED || e->code == ERR_INVAL;
@@ -70,8 +71,8 @@ static uint64_t left_ms(const struct tell *t)
     return t->until_ms > now ? t->until_ms - now : 1;
 }
 
-/* All that a node is told may be told twice: the second time changes nothing, or is a set that
- * nobody has confirmed yet. */
+/* A node may be told of any change twice: the second time changes nothing, or is a set that is not
+ * confirmed yet. */
 static void send_to(struct tell *t, const struct buf *url, const char *method,
                     const struct buf *body, const struct buf *echo,
                     void (*done)(void *ctx, struct fetch *f))
@@ -87,7 +88,7 @@ static void send_to(struct tell *t, const struct buf *url, const char *method,
         .timeout_ms = left_ms(t),
         .max_bytes = MAX_ANSWER,
         .repeatable = 1,
-        .here = !echo, /* a batch is begun by any thread, the rest by the network thread */
+        .here = !echo, /* any thread begins a batch, the network thread all other exchanges */
         .done = done,
         .ctx = t,
     };
@@ -114,8 +115,8 @@ static void send_to(struct tell *t, const struct buf *url, const char *method,
 
 /* --- in the dialect's own way, on the network thread --- */
 
-/* A server of Go's that lacks the group may panic, which ends the connection: after some times
- * there is no use in telling it again. */
+/* If a Go server lacks the group, it may panic, which ends the connection. After some times it is
+ * useless to tell it again. */
 static int is_cut_for_good(struct tell *t, struct fetch *f)
 {
     struct peer *peer = t->peer;
@@ -127,8 +128,8 @@ static int is_cut_for_good(struct tell *t, struct fetch *f)
     if (atomic_fetch_add(&peer->cuts, 1) + 1 < MOST_CUTS)
         return 0;
     atomic_store(&peer->cuts, 0);
-    log_warn("peers", "peer cuts the connection when it is told of a change, giving up",
-             "peer=%s group=%s times=%d hint=\"has it no such group?\"", peer->url,
+    log_warn("peers", "peer ends the connection when it is told of a change, giving up",
+             "peer=%s group=%s times=%d hint=\"does it lack the group?\"", peer->url,
              group_name(t->group), MOST_CUTS);
     return 1;
 }
@@ -215,7 +216,7 @@ static void remove_keys_done(void *ctx, struct fetch *f)
     tell_over(t);
 }
 
-/* Many keys in one request, where there is such a thing and it can hold them. */
+/* Many keys in one request, if the dialect has such a request and it can hold them. */
 static int send_remove_keys(struct tell *t, const char *method)
 {
     const char *group = group_name(t->group);
@@ -260,8 +261,8 @@ static void tell_in_dialect(struct tell *t)
 
 /* --- by a batch --- */
 
-/* An answer of our own that is not 200. Codes that are not about the change are about that node
- * alone: its CLOSED is not ours. */
+/* An answer of a node of ours that is not 200. Codes that are not about the change concern that
+ * node alone: its CLOSED is not ours. */
 static void take_refusal(struct tell *t, struct fetch *f)
 {
     const char *name = fetch_header(f, HEADER_CODE);
@@ -290,7 +291,7 @@ static void batch_done(void *ctx, struct fetch *f)
         peer_recognise(t->peer, f);
         if (fetch_status(f) != 200)
             take_refusal(t, f);
-    } else if (fetch_status(f) >= 500) { /* whoever it is, it is not well */
+    } else if (fetch_status(f) >= 500) { /* any server: it is in trouble */
         peer_get_refusal(t->peer->peers, f, why, sizeof(why));
         tell_failed(t, ERR_PEER, why);
     } else {
@@ -300,7 +301,7 @@ static void batch_done(void *ctx, struct fetch *f)
     tell_over(t);
 }
 
-/* A copy of the request, as it goes over the wire. */
+/* A copy of the request in its wire form. */
 static void put_request(struct buf *out, const struct batch_request *r)
 {
     size_t i;
@@ -335,7 +336,7 @@ void peer_tell(struct peer *peer, const struct tell_opts *o)
         tell_over(t);
     } else {
         send_to(t, &url, "POST", &t->body, &echo, batch_done);
-        /* t may be gone by now */
+        /* t may be freed by now */
     }
     buf_deinit(&url);
     buf_deinit(&echo);
