@@ -192,7 +192,7 @@ static void conclude(struct task *t)
     case WAITS:
         break;
     case YIELDED:
-        end_failed(t, ERR_GETTER, "", " yielded: only what this API waits for may");
+        end_failed(t, ERR_GETTER, "", " yielded: only functions of this API may yield");
         break;
     case THREW:
         t->kind->end(t, TASK_THREW, NULL);
