@@ -21,7 +21,7 @@
 #include "base/thread.h"
 #include "bind/open.h"
 
-/* A connection that got one of the numbers 0 to 2 would be sent what is written to stderr. */
+/* Opens descriptors 0 to 2: a connection that got number 2 would be sent the log. */
 static void open_standard_descriptors(void)
 {
     int fd;
@@ -33,7 +33,7 @@ static void open_standard_descriptors(void)
         close(fd);
 }
 
-/* Every connection, in and out, is a descriptor: use all that the operator allows. */
+/* Raises the limit to all that the operator allows: each connection is a descriptor. */
 static void raise_descriptor_limit(void)
 {
     struct rlimit r;
@@ -44,8 +44,8 @@ static void raise_descriptor_limit(void)
     }
 }
 
-/* Puts <prefix>/... in front of package.path and package.cpath, prefix being the folder above the
- * one the binary is in. */
+/* Puts <prefix>/... in front of package.path and package.cpath. The prefix is the parent of the
+ * binary's folder. */
 static void add_own_tree(lua_State *L)
 {
     char exe[PATH_MAX];
@@ -106,7 +106,7 @@ static int run(lua_State *L)
     return 0;
 }
 
-/* How long libraries and files may take to close. Text for a full pipe would take for ever. */
+/* How long libraries and files may take to close. A write to a full pipe may never end. */
 enum { EXIT_MS = 5000, EXIT_STUCK_MS = 500 };
 
 int main(int argc, char **argv)

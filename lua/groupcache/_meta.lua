@@ -87,7 +87,7 @@
 ---@field drain_timeout? groupcache.Duration how long a stopping node lets requests end; default 10
 ---@field vm_bytes? groupcache.Size of each Lua VM's heap; default "64MiB"
 ---@field loop? "plain"|"cqueues"|"luv" event loop that getters may use beside this API; default "plain"
----@field jit? boolean compile getters; one that loops can then not be stopped; default false
+---@field jit? boolean compile getters; an endless loop can then not be stopped; default false
 
 --- What groupcache.start() takes: the node script, and settings that go before the script's own.
 ---@class groupcache.StartOptions: groupcache.Settings

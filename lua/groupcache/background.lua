@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- groupcache.background: functions of a node script that run beside its getters. The engine calls
--- them in the node's control worker; here they are only defined.
+-- groupcache.background: defines the background functions of a node script. The engine calls them
+-- in the node's control worker.
 
 local core = require "groupcache.core"
 local options = require "groupcache.options"
@@ -17,7 +17,7 @@ local BACKGROUND = {
 
 local MAX_NAME = 255
 
--- "node.lua:12", of the code that called a function of this module.
+-- The place, as "node.lua:12", of the code that called a function of this module.
 local function caller()
   local info = debug.getinfo(4, "Sl")
   return ("%s:%d"):format(info.short_src, info.currentline)
@@ -42,8 +42,8 @@ local function define(what, fn, schema, given, every_ms)
   check(core.background(what, caller(), o.name, every_ms, o.ready and o.ready_timeout or nil, fn))
 end
 
---- Calls fn() when the node has started, and again `seconds` after each call has ended. Only while
--- the script is read.
+--- Calls fn() when the node has started, and again `seconds` after each call has ended. May be
+-- called only while the script is read.
 -- @param given optional { name = text }
 function background.every(seconds, fn, given)
   local checked, err = options.check(INTERVAL, { seconds = seconds }, "groupcache.every")
@@ -53,8 +53,8 @@ function background.every(seconds, fn, given)
   define("groupcache.every", fn, EVERY, given, checked.seconds)
 end
 
---- Calls fn() when the node has started, and again after a pause when it fails. Only while the
--- script is read.
+--- Calls fn() when the node has started. If it fails, calls it again after a pause. May be called
+-- only while the script is read.
 -- @param given optional { name = text, ready = boolean, ready_timeout = seconds }
 function background.background(fn, given)
   define("groupcache.background", fn, BACKGROUND, given)

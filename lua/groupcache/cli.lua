@@ -18,7 +18,7 @@ groupcached - a cache node that fills itself: one load per key in the whole clus
   groupcached help | version           also --help, -h, --version
 
 Options (each also as GROUPCACHE_NAME in the environment, or in the table that the script returns;
-a flag goes before the environment, that before the script):
+first the flag counts, then the environment, then the script):
 ]]
 
 local TAIL = [[
@@ -70,7 +70,7 @@ local function in_one_line(wrong)
   return table.concat(wrong, "; ")
 end
 
--- The flags as { name = text }, the other words in order; or nil, all that is wrong.
+-- The flags as { name = text }, the other words in order; or nil and the errors.
 local function split_words(words)
   local flags, rest, wrong = {}, {}, {}
   local i = 1
@@ -162,7 +162,7 @@ local function run(node, path, flags, settings)
   node:stop()
 end
 
--- The default may have given way to another node.
+-- Another node may have the default address.
 local function say_where_admin_is(node, settings)
   local _, admin = node:address()
   local port = settings.admin_listen:match(":(%d+)$")
@@ -211,7 +211,7 @@ local function is_file(path)
   return f and f:close()
 end
 
--- Takes the command off the words. One alone may be the name of a script.
+-- Takes the command off the words. A single word may be the name of a script.
 local function command_of(rest)
   local word = rest[1]
   if not COMMANDS[word] or (#rest == 1 and is_file(word)) then

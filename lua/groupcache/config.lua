@@ -13,7 +13,7 @@ config.SETTINGS = {
   self = { kind = "text", arg = "URL",
     help = "this node's own URL, byte for byte as in every node's peers" },
   peers = { kind = "list", default = {}, arg = "URL,URL",
-    help = "every node of the cluster, this one too; none: alone" },
+    help = "all nodes of the cluster, this one too; empty: alone" },
   admin_listen = { kind = "text", arg = "HOST:PORT",
     help = "serve /stats here; default: listen if that is loopback,\n"
       .. "else 127.0.0.1 on the next port, or a free one" },
@@ -28,7 +28,7 @@ config.SETTINGS = {
     values = { "debug", "info", "warn", "error", "off" },
     help = "debug, info, warn, error or off" },
   access_log = { kind = "text", arg = "PATH",
-    help = "a line for each request, in the combined format; - is\nstdout; default: none" },
+    help = "a line for each request, in the combined format; - is\nstdout; default: no log" },
   base_path = { kind = "text", default = "/_groupcache/", arg = "PATH",
     help = "where peers ask, the same on every node" },
   replicas = { kind = "integer", default = 50, min = 1, max = 10000, arg = "N",
@@ -54,7 +54,7 @@ config.SETTINGS = {
   loop = { kind = "enum", default = "plain", values = { "plain", "cqueues", "luv" }, arg = "NAME",
     help = "event loop that getters may use beside this API:\nplain (none), cqueues or luv" },
   jit = { kind = "boolean", default = false, arg = "yes|no",
-    help = "compile getters; one that loops can then not be stopped" },
+    help = "compile getters; an endless loop can then not be stopped" },
 }
 
 -- Descriptors other than connections of clients, to peers and to origins: a few, and some for each
@@ -65,7 +65,7 @@ local PER_LOOP = 8 -- libuv's: epoll, wake-ups, signals
 local CLIENT_DESCRIPTORS = 512
 local USUAL_CONNECTIONS = 4000
 
--- As long as it is not known what vm_bytes is to be: a mistake shall not take the whole machine.
+-- The bound while vm_bytes is not known: a mistake must not take the memory of the machine.
 local MAX_SCRIPT_BYTES = 2 ^ 30
 
 -- Flags and the environment give text.
@@ -120,8 +120,8 @@ local function from_environment()
   return out
 end
 
---- Says which variables of the environment look like settings and are none. Not an end:
--- Kubernetes sets some of its own for a service of that name.
+--- Warns of variables of the environment that have the prefix of settings, but no setting's name.
+-- Not an error: Kubernetes sets such variables for a service of that name.
 function config.warn_of_environment()
   local unknown = {}
   for _, variable in ipairs(core.variables("GROUPCACHE_")) do
@@ -132,7 +132,7 @@ function config.warn_of_environment()
   end
   if #unknown > 0 then
     table.sort(unknown)
-    core.log("warn", "variables of the environment are named like settings and are none",
+    core.log("warn", "the environment has unknown settings",
       "names=" .. core.quote(table.concat(unknown, " ")), "node")
   end
 end
@@ -154,10 +154,10 @@ local function admin_default(listen)
   return port < 65535 and "127.0.0.1:" .. (port == 0 and 0 or port + 1) or nil
 end
 
--- The engine has the same message for a list that changes later.
+-- The engine has the same message for a list that is changed later.
 local function complete_self(s)
   if #s.peers == 0 then
-    return true -- without self it is http:// and where the node listens
+    return true -- the default of self: http:// and where the node listens
   end
   if not s.self then
     return nil, "peers are given, and self is not: a node must know which of them it is"
@@ -171,7 +171,7 @@ local function complete_self(s)
     .. "itself, byte for byte"):format(s.self, #s.peers, s.peers[1])
 end
 
--- A hash that users of the dialect's Go library may have chosen; by default the library's own.
+-- Users of the dialect's Go library may have chosen another hash; the default is the library's.
 local function complete_hash(s)
   local hashes = core.ring_hashes(s.dialect)
   for _, name in ipairs(hashes) do
@@ -272,8 +272,8 @@ function config.settle(script, flags, path)
   return complete(checked)
 end
 
--- The settled settings of a script that has run; or nil, message. `loop` is the event loop of the
--- node that runs already, if there is one.
+-- The complete settings of a script that has run; or nil, message. `loop` is the event loop of the
+-- running node, if there is one.
 local function settle(script, path, flags, loop)
   local settings, err = script:settings()
   if not settings then
@@ -300,7 +300,7 @@ local function settle(script, path, flags, loop)
   return settings
 end
 
--- Where modules are looked for: in the script's folder, too, right behind the place of our own.
+-- The search paths of modules: the script's folder stands right behind the place of our own.
 local function with_folder(templates, folder, patterns)
   if not folder or folder:find("[;?]") then
     return templates
@@ -318,7 +318,7 @@ local function with_folder(templates, folder, patterns)
   return table.concat(list, ";")
 end
 
--- What to do about a module that is missing; its message has the places that were looked at.
+-- Adds a hint to the message of a missing module, which lists the places that were searched.
 local function advise(err)
   local module = err:match("module '([%w_%-]+)[%w_.%-]*' not found:")
   if not module then
@@ -328,8 +328,8 @@ local function advise(err)
     :format(err, module)
 end
 
--- What the script may take: what is known of vm_bytes before it can say more. At a reload that is
--- what the node has.
+-- The script's memory bound: vm_bytes as known before the script has run. At a reload it is the
+-- node's.
 local function script_bytes(flags, old)
   if old then
     return old.vm_bytes
@@ -339,7 +339,7 @@ local function script_bytes(flags, old)
   return given and options.value(config.SETTINGS.vm_bytes, given) or MAX_SCRIPT_BYTES
 end
 
---- Runs the script in a VM of its own and settles the settings of a node made from it.
+--- Runs the script in a VM of its own and completes the settings of its node.
 -- @param old the settings of the node that is to take it, or nil
 -- @return the script, complete settings; or nil, message, code
 function config.prepare(path, flags, old)

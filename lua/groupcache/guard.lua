@@ -18,7 +18,7 @@ local guard = { max_nested = MAX_NESTED, depth = depth }
 guard.too_deep = ("coroutines that resume each other are nested more than %d deep")
   :format(MAX_NESTED)
 
--- Under another event loop: the coroutines of getters, and what resumes them (loop/strands.lua).
+-- Under another event loop: the coroutines of getters, with their resumers (loop/strands.lua).
 guard.resumers = setmetatable({}, { __mode = "k" })
 local resumers = guard.resumers
 
@@ -102,9 +102,9 @@ function load(source, ...) -- luacheck: ignore 121
   return native_load(table.concat(parts), name == nil and "=(load)" or name, select(2, ...))
 end
 
--- LuaJIT's own say nothing of how a command ended: these have the results of Lua 5.2.
+-- LuaJIT's own functions do not say how a command ended: these have the results of Lua 5.2.
 local native_open, native_close = io.open, getmetatable(io.stdout).__index.close
-local children = setmetatable({}, { __mode = "k" }) -- file -> whom its close has to wait for
+local children = setmetatable({}, { __mode = "k" }) -- file -> the child that its close waits for
 
 local function ended(how, code)
   return (how == "exit" and code == 0) or nil, how, code
@@ -154,17 +154,16 @@ function io.close(file) -- luacheck: ignore 122
   return close(file == nil and io.output() or file)
 end
 
--- A load that a stop or an error has left leaves a mark in package.loaded, by which LuaJIT takes
--- the module for one that is being loaded, in this VM for ever. What nobody loads any more is
--- loaded anew.
+-- If a stop or an error ends a require, a mark stays in package.loaded. To LuaJIT the module is
+-- then being loaded in this VM for ever. If no coroutine loads it any more, it is loaded anew.
 local native_require, loaded = require, package.loaded
-local MARK -- whose type depends on the LuaJIT
+local MARK -- its type depends on the version of LuaJIT
 local probe = "a module that is being loaded"
 package.preload[probe] = function() MARK = loaded[probe] end
 require(probe)
 loaded[probe], package.preload[probe] = nil, nil
 
-local loader = {} -- of a module that was begun: the coroutine; false, the main thread's
+local loader = {} -- module -> the coroutine that began to load it; false: the main thread
 
 local function is_left(name)
   local co, me = loader[name], running() or false
@@ -196,8 +195,8 @@ os.exit = refuse("os.exit", "it would end the node") -- luacheck: ignore 122
 debug.sethook = refuse("debug.sethook", -- luacheck: ignore 122
   "the hook stops getters at their deadline")
 
--- Does nothing in the control VM. The script returns its settings at its end, and is refused then
--- if they do not allow the call.
+-- Does nothing in the control VM. If the settings that the script returns do not allow the call,
+-- the script is then refused.
 local function needs_jit(what)
   local refusal = what .. " is not for node scripts: set jit = true in the node's settings"
   return function()

@@ -1,10 +1,10 @@
 -- SPDX-License-Identifier: MIT
 -- groupcache.wait: several waits at once inside one getter.
 --
--- A getter may spawn functions; each runs as a coroutine of its own, its child. When a coroutine
--- with children waits, it also waits for their ops, and runs the children whose op has ended. A
--- child that waits yields its ops to its parent. So at the top one C call waits for all of them,
--- and when a getter is stopped, its children end too.
+-- A getter may spawn functions; each runs as a coroutine of its own, its child. A child that waits
+-- yields its ops to its parent. The parent waits for these ops, too, and runs the children that
+-- have an ended op. So one C call of the getter waits for all ops, and when a getter is stopped,
+-- its children end too.
 --
 -- Under another event loop, children are coroutines of that loop: loop/strands.lua replaces await,
 -- spawn and join.
@@ -13,7 +13,7 @@ local core = require "groupcache.core"
 
 local wait = {}
 
--- Of a coroutine: the list of its children; whether it is one.
+-- By coroutine: the list of its children; whether it is a child.
 local children_of = setmetatable({}, { __mode = "k" })
 local is_child = setmetatable({}, { __mode = "k" })
 
@@ -26,7 +26,8 @@ local function settle(child, ok, first, ...)
     child.wish = first
     if type(first) ~= "table" or not first.ready then
       child.done, child.ok = true, false
-      child.n, child.results = 1, { "a spawned function yielded: only what this API waits for may" }
+      child.n, child.results = 1,
+        { "a spawned function yielded: only functions of this API may yield" }
     end
     return
   end
@@ -66,7 +67,7 @@ local function add_ops(list, ops)
   end
 end
 
--- Waits until ready() returns true; now it returns false. `ops` are those that it may depend on.
+-- Waits until ready() returns true; now it returns false. It may depend on `ops`.
 local function wait_until(ready, ops, what)
   local me = coroutine.running()
   local children = children_of[me] or {}
@@ -118,7 +119,7 @@ function wait.spawn(fn, ...)
   return child
 end
 
--- Waits until a task has ended; it has not yet.
+-- Waits until a task has ended; it runs now.
 function wait.join(task)
   wait_until(function() return task.done end, {}, "task:wait")
 end

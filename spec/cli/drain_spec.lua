@@ -153,7 +153,7 @@ describe("a node that is told to stop", function()
     end
     assert.equal(0, n.process:wait(10))
     assert.is_true(socket.gettime() - began < 5)
-    assert.matches('msg="requests were under way when the drain time was over" requests=100',
+    assert.matches('msg="requests were under way when the drain time ended" requests=100',
       n:log(), 1, true)
   end)
 

@@ -91,7 +91,7 @@ describe("a variable of the environment that is named like a setting and is none
     assert.equal("a", n:get("g", "a").body)
     assert.equal(1, n:stats().workers.vms)
     n:stop()
-    local _, count = n:log():gsub("named like settings", "")
+    local _, count = n:log():gsub("unknown settings", "")
     assert.equal(1, count)
     assert.truthy(n:logged 'level=warn [^\n]* names="GROUPCACHE_PORT GROUPCACHE_WOKERS"\n')
   end)

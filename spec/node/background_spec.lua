@@ -297,7 +297,7 @@ describe("a background function", function()
       assert(SLOW or readiness() == "503 starting")
       wait(function() return readiness() == "200 ready" end, "it is ready")
       assert.is_truthy(n:logged(
-        'level=warn mod=script msg="the node waits for a background function no longer" '
+        'level=warn mod=script msg="the node stops waiting for a background function" '
           .. "name=slow ms=2000"))
       assert.is_true(stats("slow").running)
     end)

@@ -94,7 +94,7 @@ describe("two nodes on neighbouring ports", function()
     first:stop()
     assert.equal(1, out.code)
     assert.equal(("groupcached: listen 0.0.0.0:%d: Address already in use (a node on the port "
-      .. "before has its /stats there, unless its admin_listen says another)\n"):format(port + 1),
+      .. "before serves /stats there, unless its admin_listen is set)\n"):format(port + 1),
       out.stderr)
   end)
 

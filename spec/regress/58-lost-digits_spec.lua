@@ -131,7 +131,7 @@ describe("bytes that a codec reads", function()
       "18446744073709551615", "1e999" } do
       local value, err = decode("json", '{"id":' .. text .. "}")
       assert.is_nil(value)
-      assert.equal(("the number %s is none that a Lua number holds"):format(text), err)
+      assert.equal(("a Lua number cannot hold the number %s"):format(text), err)
     end
     assert.same({ 9007199254740994 }, decode("json", "[9007199254740994]"))
     assert.same({ 1e20 }, decode("json", "[100000000000000000000]"))
@@ -141,7 +141,7 @@ describe("bytes that a codec reads", function()
       ["\207\255\255\255\255\255\255\255\255"] = "18446744073709551615" } do
       local value, err = decode("msgpack", bytes)
       assert.is_nil(value)
-      assert.equal(("the number %s is none that a Lua number holds"):format(said), err)
+      assert.equal(("a Lua number cannot hold the number %s"):format(said), err)
     end
   end)
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* json_out.h - writes JSON into a buf: commas, quotes and brackets in one place.
  *
- * An object or a list is opened, filled, and closed. `name` is that of a member of an object, NULL
+ * An object or a list is opened, filled, and closed. `name` is a member's name in an object, NULL
  * in a list. A failed append shows in the buf only. One thread at a time. */
 #ifndef JSON_OUT_H
 #define JSON_OUT_H

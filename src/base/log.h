@@ -3,9 +3,9 @@
  *
  *   time=2026-01-02T03:04:05.678Z level=info mod=server msg="listening" addr=127.0.0.1:8080
  *
- * A line is one write(2), so lines of several threads do not mix. Any thread; nobody waits for
- * whoever reads them, see log_out.h. Values that
- * come from outside go through log_quote(), so that no request can forge a line. */
+ * A line is one write(2), so lines of several threads do not mix. Any thread; no thread waits for a
+ * reader of the log, see log_out.h. Values that come from outside go through log_quote(), so that
+ * no request can forge a line. */
 #ifndef LOG_H
 #define LOG_H
 

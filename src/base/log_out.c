@@ -72,7 +72,7 @@ static ssize_t write_now(const char *s, size_t n)
     return write(STDERR_FILENO, s, n);
 }
 
-/* 1: whole; 0: it would have had to wait. Whatever else fails would fail again. */
+/* 1: whole; 0: it would have had to wait. Any other failure would repeat. */
 static int put_locked(const char *s, size_t n)
 {
     ssize_t w;

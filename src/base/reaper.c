@@ -6,7 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Of all that have ended. Ends the process when the node is among them. */
+/* Waits for all children that have ended. If the node has ended, ends the process. */
 static void reap(pid_t node)
 {
     int status;
@@ -29,7 +29,7 @@ static void stay(pid_t node, const sigset_t *all)
 
         if (signo == SIGCHLD)
             reap(node);
-        else if (signo > 0 && info.si_code != SI_KERNEL) /* a terminal's come to both */
+        else if (signo > 0 && info.si_code != SI_KERNEL) /* a terminal sends its signals to both */
             kill(node, signo);
     }
 }
@@ -42,9 +42,9 @@ void reaper_start(void)
     if (getpid() != 1)
         return;
     sigfillset(&all);
-    sigprocmask(SIG_SETMASK, &all, &old); /* before the fork: none is lost */
+    sigprocmask(SIG_SETMASK, &all, &old); /* before the fork: no signal is lost */
     node = fork();
     if (node > 0)
         stay(node, &all);
-    sigprocmask(SIG_SETMASK, &old, NULL); /* also when there is no child: one process does it all */
+    sigprocmask(SIG_SETMASK, &old, NULL); /* also without a child: then one process does all */
 }

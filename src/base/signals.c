@@ -16,14 +16,14 @@
 #include "base/log.h"
 #include "base/thread.h"
 
-enum { PATIENCE_S = 10 }; /* of one SIGTERM with a script that is being read */
+enum { PATIENCE_S = 10 }; /* how long one SIGTERM waits for a script that is being read */
 
 enum state { LOADING, SERVING, STOPPING };
 
 static pthread_mutex_t mu = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t cond = PTHREAD_COND_INITIALIZER;
 static enum state state; /* guarded by mu, as are the next two */
-static int stop, hup;    /* the signal that waits to be taken; 0: none */
+static int stop, hup;    /* the signal that waits to be taken, or 0 */
 static _Atomic(void (*)(void)) on_usr1;
 static atomic_uint strays[2]; /* bits of signals that the handler saw: below 32, and from 32 on */
 
@@ -79,7 +79,7 @@ static void other_signals(sigset_t *set)
         sigaddset(set, signo);
 }
 
-/* A handler, so that a library that has its own use for one of these may take it over. */
+/* Sets a handler, so that a library may take a signal over for its own use. */
 static void handle_others(const sigset_t *others)
 {
     struct sigaction sa = {.sa_handler = note_stray, .sa_flags = SA_RESTART}, old;
@@ -104,7 +104,7 @@ static void our_signals(sigset_t *set)
     sigaddset(set, SIGUSR1);
 }
 
-/* As the signal would by itself; but the first process of a container is not ended that way. */
+/* Ends the process as the signal would, which does not end the first process of a container. */
 static void die(int signo, const char *why)
 {
     sigset_t set;
@@ -137,7 +137,7 @@ static void take_in(int signo)
         die(signo, why);
 }
 
-/* A stop that nobody has taken yet. */
+/* 1: a stop waits to be taken. */
 static int kept_waiting(void)
 {
     int signo;
@@ -148,7 +148,7 @@ static int kept_waiting(void)
     return signo;
 }
 
-/* Waits for one of ours; 0: one of the others came, or the patience with a stop has ended. */
+/* Waits for one of our signals. 0: another signal came, or the patience with a stop has ended. */
 static int next_signal(int fd, const sigset_t *mask)
 {
     const struct timespec patience = {PATIENCE_S, 0};
@@ -164,8 +164,8 @@ static int next_signal(int fd, const sigset_t *mask)
     return 0;
 }
 
-/* The others are let in only while ppoll() waits, so that none comes between a look and the wait.
- */
+/* Other signals are unblocked only while ppoll() waits, so that no signal comes between a look and
+ * the wait. */
 static void *signals_main(void *arg)
 {
     int fd = (int)(intptr_t)arg;

@@ -1,24 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /* signals.h - the signals of groupcached: one thread, "signals", takes them for the whole process.
  *
- * A program that has nodes in it does not use this: signals are the program's there, and nothing
- * below is ever pending.
+ * A program with nodes does not use this: it owns its signals, and no signal is ever pending here.
  *
  *   SIGTERM, SIGINT   until signals_serve(): end the process at once, since it serves nothing.
- *                     Later: whoever calls signals_wait() ends the node. While that thread reads a
- *                     script, a second one, or ten seconds, end the process at once
- *   SIGHUP            whoever calls signals_wait(); one that came too early is kept for it
+ *                     Later: signals_wait() returns it, and its caller ends the node. While the
+ *                     caller reads a script, a second signal, or ten seconds, end the process
+ *   SIGHUP            signals_wait() returns it; an early SIGHUP is kept
  *   SIGUSR1           calls the function of signals_on_usr1()
- *   SIGPIPE, SIGXFSZ  ignored: the call that fails says so
- *   others            are said in the log and ignored, but for those that stop a process, those of
- *                     its own faults, and SIGQUIT */
+ *   SIGPIPE, SIGXFSZ  ignored: the call fails with an error
+ *   others            logged and ignored, except SIGQUIT, signals that stop a process, and signals
+ *                     of its own faults */
 #ifndef SIGNALS_H
 #define SIGNALS_H
 
 #include "base/err.h"
 
-/* The first lines of main(), before there is another thread: from here on no signal is lost and
- * none ends the process by accident. */
+/* The first lines of main(), before there is another thread: from here on no signal is lost or
+ * ends the process by accident. */
 enum err signals_take(struct error *e);
 
 /* What SIGUSR1 calls, on the thread "signals". */
@@ -35,7 +34,7 @@ int signals_wait(void);
 int signals_stop_asked(void);
 int signals_take_stop(void);
 
-/* Whatever happens, the process ends in ms with this status. For the last lines of main(). */
+/* In any case the process ends within ms, with this status. For the last lines of main(). */
 void signals_end_within(unsigned ms, int status);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* url.h - the parts of a URL that we ask for. Pure functions, any thread. */
+/* url.h - the scheme, host and port of a URL. Pure functions, any thread. */
 #ifndef URL_H
 #define URL_H
 

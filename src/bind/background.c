@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* background.c - defining a function that runs beside the getters. */
+/* background.c - background functions, as the script defines them. */
 #include "bind/bind.h"
 
 #include <lauxlib.h>
@@ -11,8 +11,8 @@
 #include "script/vm.h"
 
 /* core.background(what, where, name or nil, every_ms or nil, ready_timeout_ms or nil, fn): records
- * a background function; in the VM of a worker that takes loads it only checks. The rest comes
- * checked from groupcache/background.lua. -> true | nil, message, code */
+ * a background function; in the VM of a worker that takes loads it only checks.
+ * groupcache/background.lua has checked the arguments. -> true | nil, message, code */
 static int l_background(lua_State *L)
 {
     const char *what = luaL_checkstring(L, 1);
@@ -32,7 +32,7 @@ static int l_background(lua_State *L)
     }
     if (vm_is_control(vm)) {
         lua_pushvalue(L, 6);
-        d.fn_ref = luaL_ref(L, LUA_REGISTRYINDEX); /* one that is refused ends the script */
+        d.fn_ref = luaL_ref(L, LUA_REGISTRYINDEX); /* a refused function ends the script */
         if (defs_add_background(vm_defs(vm), &d, &e))
             return core_error(L, &e);
     }

@@ -6,12 +6,12 @@
  * userdata owns it. A failure at run time is nil, message, code; misuse raises.
  *
  * One file a subject: open.c opens the module, core.c has what all others use, which.c finds the
- * group of a call, handle.c is a program's hold on a group. group.c defines and asks groups,
- * background.c defines functions that run beside getters, hits.c has the hits of getters, io.c
- * waits for HTTP and time, loop.c is for the Lua side of other event loops, library.c asks groups
- * from a program, node_script.c runs node scripts, node.c runs nodes, child.c commands. many.c asks
- * for many keys, change.c sets and removes, peek.c looks: each for getters and for programs.
- * encode.c and decode.c convert between values and bytes. */
+ * group of a call, handle.c has a program's handles. group.c defines and asks groups, background.c
+ * defines background functions, hits.c has the hits of getters, io.c waits for HTTP and time,
+ * loop.c serves the Lua side of other event loops, library.c asks groups from a program,
+ * node_script.c runs node scripts, node.c runs nodes, child.c commands. many.c asks for many keys,
+ * change.c sets and removes, peek.c looks: each for getters and for programs. encode.c and decode.c
+ * convert between values and bytes. */
 #ifndef BIND_H
 #define BIND_H
 
@@ -26,7 +26,7 @@ extern const luaL_Reg bind_child[], bind_core[], bind_group[], bind_io[], bind_l
     bind_loop[], bind_node[], bind_many[], bind_change[], bind_peek[], bind_hits[], bind_encode[],
     bind_decode[], bind_background[], bind_node_script[];
 
-/* The metatable of a node, and the node at that index, not closed. Raises. */
+/* The metatable of a node; the node at that index, which is not closed. Raises. */
 #define BIND_NODE "groupcache.node"
 struct node *bind_node_check(lua_State *L, int index);
 

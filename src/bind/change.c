@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* change.c - set, remove and flush: over all nodes, where a getter waits and a program's thread
- * blocks, or in a group alone. */
+/* change.c - set, remove and flush: over all nodes, or in a group alone. A getter waits; a
+ * program's thread blocks. */
 #include "bind/bind.h"
 
 #include <string.h>
@@ -53,7 +53,7 @@ static int push_end(lua_State *L, const struct end *end)
     return 4;
 }
 
-/* --- what is asked for --- */
+/* --- the arguments --- */
 
 static enum batch_op check_op(lua_State *L, int index)
 {
@@ -63,8 +63,8 @@ static enum batch_op check_op(lua_State *L, int index)
     return ops[luaL_checkoption(L, index, NULL, names)];
 }
 
-/* From index 2 on: "set", "remove" or "flush", list of keys, value, ttl_ms; strings are held by
- * these, the array by a userdata on the stack. */
+/* From index 2 on: "set", "remove" or "flush", list of keys, value, ttl_ms. They own the strings; a
+ * userdata on the stack owns the array. */
 static void check_change(lua_State *L, struct change_opts *o, double *ttl_ms)
 {
     o->op = check_op(L, 2);
@@ -79,7 +79,7 @@ static void check_change(lua_State *L, struct change_opts *o, double *ttl_ms)
 
 /* --- in a getter --- */
 
-/* There is no calling it off: what has begun goes on without whoever waited. */
+/* A change cannot be cancelled: it goes on if the getter ends. */
 struct change_op {
     struct op op;
     struct end end;
@@ -129,7 +129,7 @@ static int l_change(lua_State *L)
     return 1;
 }
 
-/* core.change_result(op) -> true | nil, message, code, list of those that did not confirm */
+/* core.change_result(op) -> true | nil, message, code, list of unconfirmed nodes */
 static int l_change_result(lua_State *L)
 {
     struct op *op = core_check_op(L, 1);
@@ -153,7 +153,7 @@ static void wait_ends(void *ctx, const struct change_result *r)
     gate_open(&w->gate);
 }
 
-/* It ends by itself, at the group's timeout or when its node is closed. */
+/* The wait is bounded: a change ends at the group's timeout or when its node is closed. */
 static void change_and_wait(struct changes *changes, const struct change_opts *what,
                             struct end *end)
 {
@@ -183,7 +183,7 @@ static void change_alone(const struct change_opts *o, struct error *e)
         else
             group_remove(o->group, hash, k->bytes, k->n);
     }
-    group_tick(o->group, clock_ms()); /* frees what a flush left; nobody else does */
+    group_tick(o->group, clock_ms()); /* frees the rest of a flush; no other code does */
 }
 
 static void release_end(void *p)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* child.c - commands that a node script runs: io.popen and os.execute of guard.lua.
  *
- * LuaJIT's own say nothing of how a command ended, and what they start has the signals of the
- * calling thread blocked: a worker's has all of them, so that `timeout 5 COMMAND` would never end.
+ * LuaJIT's own functions do not say how a command ended. Their commands inherit the blocked signals
+ * of the calling thread. A worker blocks all signals, so `timeout 5 COMMAND` would never end.
  *
- * core.popen() puts a pipe's stream into a file object that Lua has opened, so that all of Lua's
- * functions take it; who closes it waits for the child. A child that nobody has waited for is
- * reaped when the next is started. */
+ * core.popen() puts a pipe's stream into a file object that Lua has opened, so all of Lua's
+ * functions accept it. Closing the file waits for the child. A child that was not waited for is
+ * reaped when the next child starts. */
 #include "bind/bind.h"
 
 #include <errno.h>
@@ -30,7 +30,7 @@
 
 extern char **environ;
 
-/* One that was dropped while it ran. */
+/* A child that was dropped while it ran. */
 struct dropped {
     struct list link;
     pid_t pid;
@@ -39,7 +39,7 @@ struct dropped {
 static pthread_mutex_t mu = PTHREAD_MUTEX_INITIALIZER;
 static struct list dropped = {&dropped, &dropped}; /* guarded by mu */
 
-/* Returns the status, -1: it is no child of ours any more. */
+/* Returns the status; -1: it is not our child any more. */
 static int wait_for(pid_t pid)
 {
     int status;
@@ -68,8 +68,8 @@ static void reap_dropped(void)
     pthread_mutex_unlock(&mu);
 }
 
-/* A shell that runs the command, with no signal blocked and `fd` as its `as`; fd -1: it has ours.
- * Returns 0 or an errno. */
+/* Starts a shell that runs the command, with no signal blocked and `fd` as its descriptor `as`. fd
+ * -1: the shell has our descriptors. Returns 0 or an errno. */
 static int start(const char *command, int fd, int as, pid_t *pid)
 {
     char *argv[] = {(char *)(size_t) "sh", (char *)(size_t) "-c", (char *)(size_t)command, NULL};
@@ -90,7 +90,7 @@ static int start(const char *command, int fd, int as, pid_t *pid)
     posix_spawn_file_actions_init(&actions);
     if (fd >= 0)
         posix_spawn_file_actions_adddup2(&actions, fd, as);
-    fflush(NULL); /* as Lua's own does, so that what was written before comes before */
+    fflush(NULL); /* as Lua's own does, so that earlier output comes first */
     failed = posix_spawn(pid, "/bin/sh", &actions, &attr, argv, environ);
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attr);

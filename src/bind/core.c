@@ -102,7 +102,7 @@ void core_patience_begin(struct patience *p, struct op *op, uint64_t ms,
     p->ms = ms;
     p->over = over;
     if (timers_set(vm_timers(op->vm), &p->timer, clock_ms() + ms) == ERR_OK)
-        op_ref(op); /* without memory for a timer the work's own deadline holds */
+        op_ref(op); /* without memory for a timer, the work's own deadline is the bound */
 }
 
 void core_patience_end(struct patience *p)
@@ -158,11 +158,11 @@ static int l_await(lua_State *L)
         return 0;
     each_op(L, wait_for, s);
     lua_settop(L, 1);
-    return lua_yield(L, 1); /* the ops' Lua values: what is not yielded may be collected */
+    return lua_yield(L, 1); /* the ops' Lua values, which otherwise may be collected */
 }
 
-/* core.check_can_await(what, child): raises where core.await() would; or, in the coroutine of a
- * child (wait.lua), where it cannot yield to its parent */
+/* core.check_can_await(what, child): raises where core.await() would. In the coroutine of a child
+ * (wait.lua): raises where the child cannot yield to its parent */
 static int l_check_can_await(lua_State *L)
 {
     const char *what = luaL_checkstring(L, 1);
@@ -181,7 +181,7 @@ static int l_check_can_wait(lua_State *L)
     return 0;
 }
 
-/* --- what Lua owns for us --- */
+/* --- userdata that own for us --- */
 
 #define BIND_OWNER "groupcache.owner"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* core.h - the floor of the Lua API: errors, ops, what Lua owns for us, arguments. */
+/* core.h - the floor of the Lua API: errors, ops, owners, arguments. */
 #ifndef CORE_H
 #define CORE_H
 
@@ -17,38 +17,38 @@ struct op;
 /* Pushes nil, message, code and returns 3. */
 int core_error(lua_State *L, const struct error *e);
 
-/* Makes the userdata that will own an op's reference; *slot is NULL until it is set. Raises when
- * there is no memory, so it comes before the op. */
+/* Makes the userdata that will own an op's reference; *slot is NULL until it is set. To be called
+ * before the op is made, since it raises without memory. */
 struct op **core_new_op(lua_State *L);
 
 /* The op at that index, which is of that kind. Raises. */
 struct op *core_check_op(lua_State *L, int index);
 
-/* Makes a userdata that will own what is put into the slot, NULL at first: its release() comes with
- * the collector. Raises. */
+/* Makes a userdata that owns the content of the slot, NULL at first. The collector calls release().
+ * Raises. */
 void **core_owner(lua_State *L, void (*release)(void *p));
 
 /* In a VM of a node: collects garbage when its bound leaves no room for that many bytes. */
 void core_make_room(lua_State *L, size_t bytes);
 
-/* The metatable of a table that is a list though it is empty. */
+/* The metatable of an empty table that is a list. */
 #define CORE_LIST "groupcache.list"
 
-/* How deep tables are nested that have an encoding. */
+/* The most levels of nested tables in an encoding. */
 enum { CORE_MAX_DEPTH = 128 };
 
-/* How long the caller of an op waits at most. Embedded in the op's own struct; a VM's thread. */
+/* How long the caller of an op waits at most. Embedded in the op's own struct; VM's thread. */
 struct patience {
     struct timer timer;
     struct op *op;               /* while the timer is set, a reference */
-    uint64_t ms;                 /* what it was set to */
-    void (*over)(struct op *op); /* the time is over */
+    uint64_t ms;                 /* the time it was set to */
+    void (*over)(struct op *op); /* the time has passed */
 };
 
 void core_patience_begin(struct patience *p, struct op *op, uint64_t ms,
                          void (*over)(struct op *op));
 
-/* Fine when none began. The caller has a reference to the op. */
+/* Does nothing if no patience has begun. The caller has a reference to the op. */
 void core_patience_end(struct patience *p);
 
 /* The list of strings at `index`, which holds the bytes, as an array of *n that a userdata on the
@@ -58,7 +58,7 @@ const struct key *core_check_keys(lua_State *L, int index, size_t *n);
 /* The numbers of a group from the table at that index; absent ones have their defaults. Raises. */
 void core_check_numbers(lua_State *L, int index, struct group_opts *out);
 
-/* What opens the module in another state, as open.c has noted it in this one. */
+/* The function that opens the module in another state; open.c sets it. */
 void core_set_opener(lua_State *L, lua_CFunction open);
 lua_CFunction core_opener(lua_State *L);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* decode.c - JSON and MessagePack as Lua values, exactly: a number that no Lua number is, is an
- * error. null is a light userdata of NULL, as lua-cjson has it. */
+/* decode.c - JSON and MessagePack as Lua values, exactly: a number that Lua cannot hold is an
+ * error. null is a light userdata of NULL, as in lua-cjson. */
 #include "bind/bind.h"
 
 #include <math.h>
@@ -19,7 +19,7 @@ struct decoder {
     const char *begin;
     struct buf text; /* a string with escapes */
     int depth;
-    char wrong[160]; /* why it cannot be; empty: it is none */
+    char wrong[160]; /* the error; empty: the bytes are not of the format */
 };
 
 static void free_decoder(void *p)
@@ -30,7 +30,7 @@ static void free_decoder(void *p)
     mem_free(d);
 }
 
-/* A table that a value may stand in: room for it, and on the stack. */
+/* Begins a table: makes room for it, and on the stack. */
 static int go_deeper(lua_State *L, struct decoder *d, size_t items, size_t members)
 {
     size_t left = (size_t)(d->j.end - d->j.at);
@@ -41,12 +41,12 @@ static int go_deeper(lua_State *L, struct decoder *d, size_t items, size_t membe
     }
     d->depth++;
     if (items > left || members > left)
-        return 0; /* of which each takes a byte at least */
+        return 0; /* each takes a byte at least */
     lua_createtable(L, items < 64 ? (int)items : 64, members < 64 ? (int)members : 64);
     return 1;
 }
 
-/* What was an empty list is one when it is encoded again. */
+/* Marks an empty table as a list, so that it is encoded as a list again. */
 static void mark_list(lua_State *L)
 {
     luaL_getmetatable(L, CORE_LIST);
@@ -78,8 +78,8 @@ static int json_string(lua_State *L, struct decoder *d)
     return 1;
 }
 
-/* The end of a number as JSON writes it; NULL when there is none. *whole: where its digits end when
- * it has nothing else. */
+/* The end of a JSON number; NULL: there is no number. *whole: the end of its digits if it has
+ * nothing else. */
 static const char *number_end(const char *s, const char **whole)
 {
     size_t n = num_digits(s);
@@ -120,7 +120,7 @@ static int json_number(lua_State *L, struct decoder *d)
     if (stopped != end)
         return 0;
     if (isinf(x) || (whole && !num_is_exact(digits, (size_t)(whole - digits), x))) {
-        snprintf(d->wrong, sizeof(d->wrong), "the number %.*s is none that a Lua number holds",
+        snprintf(d->wrong, sizeof(d->wrong), "a Lua number cannot hold the number %.*s",
                  end - s < 40 ? (int)(end - s) : 40, s);
         return 0;
     }
@@ -186,7 +186,7 @@ static int json_simple(lua_State *L, struct decoder *d)
     return 1;
 }
 
-/* Pushes one value. 0: what is on the stack then, the caller drops. */
+/* Pushes one value. 0: the caller cuts the stack. */
 static int json_value(lua_State *L, struct decoder *d)
 {
     int ok;
@@ -211,7 +211,7 @@ static int json_value(lua_State *L, struct decoder *d)
 
 static int msgpack_value(lua_State *L, struct decoder *d);
 
-/* The next bytes as a number, the highest first. 0 when there are fewer. */
+/* Reads the next bytes as a number, the highest first. 0: there are fewer bytes. */
 static int get_wide(struct decoder *d, int bytes, uint64_t *out)
 {
     *out = 0;
@@ -294,7 +294,7 @@ static int msgpack_whole(lua_State *L, struct decoder *d, int bytes, int negativ
         n = 0 - (uint64_t)((int64_t)(n << shift) >> shift);
     x = (double)n;
     if (x >= 18446744073709551616.0 || (uint64_t)x != n) {
-        snprintf(d->wrong, sizeof(d->wrong), "the number %s%llu is none that a Lua number holds",
+        snprintf(d->wrong, sizeof(d->wrong), "a Lua number cannot hold the number %s%llu",
                  negative ? "-" : "", (unsigned long long)n);
         return 0;
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* encode.c - a Lua value as JSON or as MessagePack, exactly: what the format cannot say is an
- * error, never something like it. */
+/* encode.c - a Lua value as JSON or as MessagePack, exactly: a value that the format does not have
+ * is an error. */
 #include "bind/bind.h"
 
 #include <math.h>
@@ -16,9 +16,9 @@
 struct encoder {
     struct buf out;
     int msgpack;                      /* else JSON */
-    const void *path[CORE_MAX_DEPTH]; /* the tables that the value stands in */
+    const void *path[CORE_MAX_DEPTH]; /* the tables around the value */
     int depth;
-    char wrong[160]; /* why it cannot be */
+    char wrong[160]; /* the error */
 };
 
 static void free_encoder(void *p)
@@ -86,8 +86,8 @@ static void put_msgpack_number(struct encoder *e, double x)
     put_wide(e, 0xcb, bits, 8);
 }
 
-/* How many items a list or a map has, or how many bytes a string. `few`: the first byte up to
- * few_max of them, `wide`: the one with two bytes for the number. */
+/* Writes the number of items of a list or a map, or of bytes of a string. `few`: the first byte for
+ * at most few_max, `wide`: the first byte before a number of two bytes. */
 static void put_msgpack_count(struct encoder *e, size_t n, unsigned few, size_t few_max,
                               unsigned wide)
 {
@@ -110,7 +110,7 @@ static void put_msgpack_text(struct encoder *e, const char *s, size_t n)
 
 /* --- pieces of JSON --- */
 
-/* Bytes outside ASCII are given as they are: they are UTF-8 when the script's are. */
+/* Bytes outside ASCII are copied: they are UTF-8 if the script's text is. */
 static void put_json_text(struct encoder *e, const char *s, size_t n)
 {
     static const char named[] = "\"\\\b\f\n\r\t", names[] = "\"\\bfnrt";
@@ -174,9 +174,9 @@ static void put_word(struct encoder *e, unsigned byte, const char *word)
         buf_puts(&e->out, word);
 }
 
-/* What a table holds. */
+/* The members of a table. */
 struct shape {
-    size_t n, numbers; /* members, and those with a key that a list has */
+    size_t n, numbers; /* members; members with a key of a list */
     double last;       /* the highest such key */
     int list;          /* marked as one */
 };
@@ -300,7 +300,7 @@ static int put_table(lua_State *L, struct encoder *e)
     return ok;
 }
 
-/* The value on top of the stack stays there. 0: e->wrong says why, or the buffer does. */
+/* The value stays on top of the stack. 0: e->wrong or the buffer says why. */
 static int put_value(lua_State *L, struct encoder *e)
 {
     switch (lua_type(L, -1)) {

@@ -19,7 +19,7 @@
 #include "script/vm.h"
 
 /* core.define(name, numbers, content_type, getter, where, pass_headers, peers or nil, takes_ctx):
- * records a group. The options come checked and complete from groupcache/init.lua. -> true | nil,
+ * records a group. groupcache/init.lua has checked and completed the options. -> true | nil,
  * message, code */
 static int l_define(lua_State *L)
 {
@@ -42,7 +42,7 @@ static int l_define(lua_State *L)
     core_check_numbers(L, 2, &d.opts);
     luaL_checktype(L, 4, LUA_TFUNCTION);
     lua_pushvalue(L, 4);
-    d.getter_ref = luaL_ref(L, LUA_REGISTRYINDEX); /* a def that is refused ends the script */
+    d.getter_ref = luaL_ref(L, LUA_REGISTRYINDEX); /* a refused def ends the script */
     if (defs_add(vm_defs(vm), &d, &e))
         return core_error(L, &e);
     lua_pushboolean(L, 1);
@@ -74,7 +74,7 @@ static void get_cancel(struct op *op)
 
     core_patience_end(&g->patience);
     if (group_cancel(g->group, &g->waiter))
-        op_drop(op); /* nobody will finish it */
+        op_drop(op); /* no work will finish it */
 }
 
 static const struct op_kind get_kind = {get_cancel, get_free};
@@ -89,7 +89,7 @@ static void get_wake(struct waiter *w, const struct result *r)
     op_finish(&g->op);
 }
 
-/* The flight goes on, for others and for the cache. */
+/* The flight goes on, for other waiters and for the cache. */
 static void get_late(struct op *op)
 {
     struct get_op *g = (struct get_op *)(void *)op;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* handle.h - what a program gets at a group through. The program's thread. */
+/* handle.h - a program's hold on a group. The program's thread. */
 #ifndef HANDLE_H
 #define HANDLE_H
 
@@ -20,7 +20,7 @@ struct handle {
     struct reader *reader;   /* of the program's thread; set with group */
     struct changes *changes; /* borrowed, until the group is closed; NULL: it is alone */
     size_t max_key_bytes;    /* 0: no bound */
-    struct flight *begun;    /* a group alone: what its loader has just been given */
+    struct flight *begun;    /* of a group alone: the flight that its loader has just got */
     void *held;              /* an item, while its value is pushed, which may raise */
 };
 
@@ -28,7 +28,7 @@ struct handle {
  * state is closed. */
 struct handle *handle_check(lua_State *L, int index);
 
-/* An empty handle on the stack, whose __gc copes with whatever is set later. */
+/* Pushes an empty handle. Its __gc releases the fields that are set later. */
 struct handle *handle_new(lua_State *L);
 
 /* The group of the handle at index 1, a reference; changes as in which_group(). */

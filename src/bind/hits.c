@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* hits.c - the hits of group:get inside a getter, without an op and without the group's mutex.
  *
- * Each group that getters of a VM ask has a reader in that VM, in the userdata of a function that
- * the Lua side keeps. VMs do not compile what they run, so that strings are made anew: no string is
- * kept that the VM's bound would count. */
+ * If getters of a VM ask a group, the group has a reader in that VM. The Lua side keeps a function
+ * whose userdata owns the reader. Each hit makes its string anew: kept strings would count against
+ * the VM's bound, and VMs do not compile what they run. */
 #include "bind/bind.h"
 
 #include <lauxlib.h>
@@ -22,15 +22,15 @@
 #define BIND_HITS "groupcache.hits"
 
 enum {
-    MAX_ENTRY = 4096,  /* bytes of key and value: what is larger is not remembered */
-    MAX_BYTES = 262144 /* of what is remembered in all */
+    MAX_ENTRY = 4096,  /* bytes of key and value: larger items are not remembered */
+    MAX_BYTES = 262144 /* of all items that are remembered */
 };
 
 struct hits {
     struct vm *vm;         /* borrowed: it owns the state */
     struct reader *reader; /* NULL once collected */
-    size_t bytes;          /* of what has come into slots since all were emptied */
-    int pushing; /* a value: a finalizer that runs meanwhile must leave the reader alone */
+    size_t bytes;          /* of items put into slots since all were emptied */
+    int pushing;           /* a value is pushed: finalizers must not use the reader */
 };
 
 static int l_hits_gc(lua_State *L)
@@ -57,7 +57,8 @@ static void bound(struct hits *h, const struct recalled *found)
     }
 }
 
-/* When it raises, for want of memory, hits are asked for in the other way from then on. */
+/* If this raises for want of memory, `pushing` stays set, and getters use core.get() from then on.
+ */
 static void push_value(lua_State *L, struct hits *h, struct item *it)
 {
     h->pushing = 1;
@@ -72,9 +73,9 @@ static int may_look(lua_State *L, const struct hits *h)
            !group_is_closed(reader_group(h->reader));
 }
 
-/* hit(key) -> value, source | nil: a miss, which was counted | false: not looked for, to be got in
- * the other way. That raises where nobody may wait, and so it does not depend on what is cached
- * whether a get raises. */
+/* hit(key) -> value, source | nil: a miss, which was counted | false: no look, call core.get().
+ * Where code may not wait, core.get() raises, so a get raises there whether or not the key is
+ * cached. */
 static int l_hit(lua_State *L)
 {
     struct hits *h = lua_touserdata(L, lua_upvalueindex(1));

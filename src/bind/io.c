@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* io.c - what a getter waits for besides groups: HTTP exchanges and time. */
+/* io.c - the waits of getters besides groups: HTTP exchanges and time. */
 #include "bind/bind.h"
 
 #include <lauxlib.h>
@@ -39,7 +39,7 @@ static void sleep_cancel(struct op *op)
     struct sleep_op *s = (struct sleep_op *)(void *)op;
 
     if (!s->timer.slot)
-        return; /* it has run: the message is on its way */
+        return; /* the timer has run: the message is on its way */
     timers_cancel(vm_timers(op->vm), &s->timer);
     op_drop(op);
 }
@@ -67,7 +67,7 @@ static int l_sleep(lua_State *L)
     s->timer.run = sleep_over;
     *slot = &s->op;
     if (timers_set(vm_timers(vm), &s->timer, clock_ms() + (uint64_t)(seconds * 1000)))
-        op_finish(&s->op); /* no memory for a timer: it is over at once */
+        op_finish(&s->op); /* no memory for a timer: the sleep ends at once */
     return 1;
 }
 
@@ -76,7 +76,7 @@ static int l_sleep(lua_State *L)
 struct fetch_op {
     struct op op;
     struct fetch *fetch; /* a reference; the VM's thread */
-    struct error err;    /* written before op_finish(), like all that follows */
+    struct error err;    /* written before op_finish(), like the fields below */
     int status;
     struct buf body;
     struct buf headers; /* name, NUL, value, NUL, ... */
@@ -107,7 +107,7 @@ struct kept_headers {
     int decoded;
 };
 
-/* Without those that are about the bytes that were decoded. */
+/* Drops the headers about the encoded bytes if the body was decoded. */
 static void keep_header(void *arg, const char *name, const char *value)
 {
     const struct kept_headers *kept = arg;
@@ -142,7 +142,7 @@ struct request {
     const char *headers[MAX_HEADERS];
 };
 
-/* A string field. Without `len` it may hold no NUL. */
+/* A string field. Without `len` it must not have a NUL. */
 static const char *opt_string(lua_State *L, const char *field, size_t *len)
 {
     const char *s = NULL;
@@ -309,7 +309,7 @@ static int l_fetch_result(lua_State *L)
     lua_setfield(L, -2, "status");
     lua_pushlstring(L, f->body.data ? f->body.data : "", f->body.len);
     lua_setfield(L, -2, "body");
-    buf_deinit(&f->body); /* the getter has it: not twice in memory until the next collection */
+    buf_deinit(&f->body); /* the getter has a copy: two would stay until the next collection */
     push_headers(L, &f->headers);
     lua_setfield(L, -2, "headers");
     return 1;

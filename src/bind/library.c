@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* library.c - groups in a program of their own: as part of a node in the same process, or alone.
+/* library.c - groups of a program: part of a node in the same process, or alone.
  *
- * A handle is what a program gets at a group through. For the fast path it has a reader: the Lua
- * side (groupcache/handle.lua) keeps the string it made of the item in each of its slots, and
- * recall(), called through the FFI while the JIT is on, says whether that string still is the
- * value.
+ * A handle has a reader for the fast path. The Lua side (groupcache/handle.lua) keeps the string of
+ * the item in each of the reader's slots. recall() says whether that string is still the value;
+ * while the JIT is on, it is called through the FFI.
  *
  * A group without a node runs its getter in the calling VM: its loader only notes the flight, and
  * the Lua side ends it. */
@@ -30,8 +29,8 @@ static const uint64_t NO_DEADLINE_MS = (uint64_t)100 * 365 * 24 * 3600 * 1000;
 struct load {
     struct waiter waiter;
     struct flight *flight; /* the loader's reference; NULL once ended */
-    struct group *joined;  /* of a load that another has begun, until this one has its result */
-    int ended;             /* the waiter was woken, with the result */
+    struct group *joined;  /* of a load that another coroutine began, until the result is here */
+    int ended;             /* the waiter was woken and has the result */
     struct result result;
 };
 
@@ -40,8 +39,8 @@ static void release_item(void *item)
     item_unref(item);
 }
 
-/* Where an item is put while its value is pushed. Pushing may run finalizers, which may get from
- * the same handle: then, and after a push that raised, it is a userdata on the stack. Raises. */
+/* The place of an item while its value is pushed. If the handle's own place is taken, by a push
+ * that raised or runs further out in a finalizer, it is a userdata on the stack. Raises. */
 static void **place_for_item(lua_State *L, struct handle *h)
 {
     return h->held ? core_owner(L, release_item) : &h->held;
@@ -198,12 +197,12 @@ static int l_group_alone(lua_State *L)
     struct loader loader;
 
     core_check_numbers(L, 2, &opts);
-    /* A load that waits its turn would wait for its own caller, and nobody ends one by a deadline.
+    /* A load in the queue would wait for its own caller, and no thread would end it at a deadline.
      */
     opts.max_loads = UINT64_MAX;
     opts.timeout_ms = NO_DEADLINE_MS;
-    opts.stale_while_revalidate_ms = 0; /* nobody runs a getter behind the caller's back */
-    opts.hot = HOT_NEVER;               /* there is no other node, and nothing to measure */
+    opts.stale_while_revalidate_ms = 0; /* no thread runs a getter in the background */
+    opts.hot = HOT_NEVER;               /* there is no other node */
     h = handle_new(L);
     loader = (struct loader){.ctx = h, .owner = no_owner, .local = note_flight};
     h->group = group_new(name, type, &opts, &loader);
@@ -241,7 +240,7 @@ static int l_load_gc(lua_State *L)
     return 0;
 }
 
-/* Pushes value, nil, source | nil, message, code, and lets go of the value. */
+/* Pushes value, nil, source | nil, message, code, and releases the value. */
 static int push_end(lua_State *L, struct load *l)
 {
     int n = l->result.item ? push_item(L, l->result.item, l->result.source)
@@ -251,7 +250,7 @@ static int push_end(lua_State *L, struct load *l)
     return n;
 }
 
-/* The value that the getter gave stands at the index: no copy is made of it. */
+/* Pushes the getter's own value, at the index, without a copy. */
 static int push_given(lua_State *L, struct load *l, int index)
 {
     enum source source = l->result.source;
@@ -264,7 +263,7 @@ static int push_given(lua_State *L, struct load *l, int index)
 }
 
 /* core.load_begin(handle, key) -> load, to be ended by load_end() | load, true: another coroutine
- * loads the key | value, nil, source when it is there after all | nil, message, code */
+ * loads the key | value, nil, source: the group has the value by now | nil, message, code */
 static int l_load_begin(lua_State *L)
 {
     struct handle *h = handle_check(L, 1);
@@ -277,7 +276,7 @@ static int l_load_begin(lua_State *L)
     lua_setmetatable(L, -2);
     l->waiter.wake = load_wake;
     h->begun = NULL;
-    group_tick(h->group, clock_ms()); /* nobody else does */
+    group_tick(h->group, clock_ms()); /* no other code does */
     if (group_load(h->group, group_hash(key, n), key, n, 0, &l->waiter, &l->result))
         return push_end(L, l);
     l->flight = h->begun;
@@ -298,7 +297,7 @@ static struct load *check_load(lua_State *L)
 }
 
 /* core.load_result(load) -> value, nil, source | nil, message, code | nothing: the other coroutine
- * has not ended it */
+ * has not ended the load */
 static int l_load_result(lua_State *L)
 {
     struct load *l = check_load(L);
@@ -318,7 +317,8 @@ static int l_load_circle(lua_State *L)
     return core_error(L, &e);
 }
 
-/* The caller has run the getter beside the other's load: the result is for it alone. */
+/* The caller has run the getter beside another coroutine's load: only the caller gets the result.
+ */
 static int push_own(lua_State *L, struct load *l, const struct outcome *o)
 {
     load_drop(l);
@@ -330,8 +330,8 @@ static int push_own(lua_State *L, struct load *l, const struct outcome *o)
     return 3;
 }
 
-/* The text of an error object. Protected, since it is the object's own code: what that throws is
- * dropped. */
+/* The text of an error object. Protected, since the object's own code makes it. An error of that
+ * code is dropped. */
 static void speak(lua_State *L, struct outcome *o)
 {
     struct outcome_speech s = {o, NULL};
@@ -345,8 +345,8 @@ static void speak(lua_State *L, struct outcome *o)
     lua_settop(L, o->object);
 }
 
-/* core.load_end(load, as pcall() of the getter) -> value, nil, source | nil, message, code. An
- * error may have a stale value, which is given instead. */
+/* core.load_end(load, as pcall() of the getter) -> value, nil, source | nil, message, code. On an
+ * error, a stale value may be given instead. */
 static int l_load_end(lua_State *L)
 {
     struct load *l = check_load(L);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* loop.c - what the Lua side of another event loop, groupcache.loop, is made of. */
+/* loop.c - the functions for the Lua side of another event loop, groupcache.loop. */
 #include "bind/bind.h"
 
 #include <lauxlib.h>
@@ -17,7 +17,7 @@
 
 /* --- strands --- */
 
-/* core.strand(fn) -> strand, coroutine: of the getter that runs */
+/* core.strand(fn) -> strand, coroutine: a new strand of the getter that runs */
 static int l_strand(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TFUNCTION);
@@ -50,7 +50,7 @@ static int l_fail(lua_State *L)
     return 0;
 }
 
-/* core.drop(strand): it will not be run again */
+/* core.drop(strand): the loop will not run it again */
 static int l_drop(lua_State *L)
 {
     struct strand *s = task_strand(L, 1);
@@ -64,7 +64,7 @@ static int l_drop(lua_State *L)
 
 struct signal_op {
     struct op op;
-    int over; /* fired, or called off */
+    int over; /* fired or cancelled */
 };
 
 static void signal_free(struct op *op)
@@ -84,8 +84,8 @@ static void signal_cancel(struct op *op)
 
 static const struct op_kind signal_kind = {signal_cancel, signal_free};
 
-/* core.signal() -> op, which ends when it is fired. Raises where core.await() would: one that
- * nobody waits for, nor fires, would keep the VM. */
+/* core.signal() -> op, which ends when it is fired. Raises where core.await() would: an op that has
+ * no waiter and is never fired would keep the VM from ending. */
 static int l_signal(lua_State *L)
 {
     struct op **slot = core_new_op(L);

@@ -13,7 +13,7 @@
 #include "script/task.h"
 #include "script/vm.h"
 
-/* What is said of those that were late. */
+/* The message for late keys. */
 static void late_text(char *out, size_t size, const struct group *g, uint64_t timeout_ms)
 {
     snprintf(out, size, "group %s: no value within %g s", group_name(g), (double)timeout_ms / 1000);
@@ -77,7 +77,7 @@ static void many_op_free(struct op *op)
     mem_free(m);
 }
 
-/* Nobody waits any more. When they have ended meanwhile, on_done() is on its way. */
+/* No strand waits any more. If the loads have ended meanwhile, on_done() is on its way. */
 static void many_op_cancel(struct op *op)
 {
     struct many_op *m = (struct many_op *)(void *)op;
@@ -148,7 +148,7 @@ static int l_get_many_result(lua_State *L)
     core_patience_end(&m->patience);
     late_text(late, sizeof(late), m->group, m->patience.ms);
     push_answers(L, m->many, 2, late);
-    group_many_free(m->many); /* rather than with the collector */
+    group_many_free(m->many); /* now rather than by the collector */
     m->many = NULL;
     return 2;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* node.c - what starts, reloads and stops nodes: the node and its signals.
+/* node.c - starts, reloads and stops nodes, and waits for signals.
  *
  * core.node(script, settings) starts a node from a script that has run (node_script.c), with
  * settings that groupcache/config.lua has completed and checked. */
@@ -87,8 +87,7 @@ static enum dialect check_dialect(lua_State *L, int index)
     return (enum dialect)dialect;
 }
 
-/* core.ring_hashes(dialect) -> names of the hashes its ring may be made with, the usual one first
- */
+/* core.ring_hashes(dialect) -> names of the hashes that its ring may have, the default first */
 static int l_ring_hashes(lua_State *L)
 {
     const struct dialect_facts *facts = dialect_facts(check_dialect(L, 1));
@@ -211,7 +210,7 @@ static int l_node_address(lua_State *L)
     return 2;
 }
 
-/* An owner for bytes while they are pushed, which may raise. */
+/* A userdata owns the bytes while they are pushed, which may raise. */
 static int l_buf_gc(lua_State *L)
 {
     buf_deinit(luaL_checkudata(L, 1, BIND_BUF));
@@ -236,16 +235,16 @@ static int l_node_stats(lua_State *L)
 
 /* --- signals --- */
 
-/* A second signal while draining: the operator will not wait. */
+/* 1 after a second signal: the operator does not wait for the drain. */
 static int hurry(void *arg)
 {
     (void)arg;
     return signals_take_stop();
 }
 
-/* core.take_signals(reopen): from here on the signals of a node wait for node:wait(), and one is
- * for the threads of workers; reopen: SIGUSR1 opens the access log anew. Of groupcached only,
- * before there is any worker. */
+/* core.take_signals(reopen): from here on the signals of a node wait for node:wait(), and workers
+ * use a signal for late code. reopen: SIGUSR1 opens the access log anew. For groupcached only,
+ * before any worker starts. */
 static int l_take_signals(lua_State *L)
 {
     if (lua_toboolean(L, 1))

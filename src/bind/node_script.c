@@ -2,7 +2,7 @@
 /* node_script.c - a node script in the VM of a control worker: its groups, its settings.
  *
  * core.script(path, ...) runs the script in a VM of its own. So the caller's state stays clean, and
- * the settings can be merged with flags before anything starts. */
+ * flags can be merged with the settings before the start. */
 #include "bind/node_script.h"
 
 #include <lauxlib.h>
@@ -32,7 +32,7 @@ struct bind_node_script *bind_node_script_check(lua_State *L, int index)
     return s;
 }
 
-/* As soon as it can be: to the collector a VM is a few bytes. */
+/* Frees the VM early: to the collector it is a few bytes. */
 static void drop(struct bind_node_script *s)
 {
     worker_free(s->worker);
@@ -46,7 +46,7 @@ static int l_script_gc(lua_State *L)
     return 0;
 }
 
-/* The whole message, which a struct error may have had no room for. */
+/* Pushes the whole message: a struct error may have been too short. */
 static int push_script_error(lua_State *L, struct bind_node_script *s, const struct error *e)
 {
     const char *whole = s->vm ? vm_script_error(s->vm) : NULL;
@@ -93,8 +93,7 @@ struct worker *bind_node_script_give_worker(struct bind_node_script *s)
     return w;
 }
 
-/* Raises without a line: the script's is not known any more, and ours says nothing to its author.
- */
+/* Raises without a line: the script's line is not known any more, and ours would not help. */
 static void refuse_setting(lua_State *L, const char *name, const char *why)
 {
     lua_pushfstring(L, "setting \"%s\" is %s", name, why);
@@ -102,7 +101,7 @@ static void refuse_setting(lua_State *L, const char *name, const char *why)
 }
 
 /* Copies the value at `index` of another state, which does not run, to the top of L. Raises in L
- * only: nothing that is called on `from` allocates. `name` is the setting's, for messages. */
+ * only: no call on `from` allocates. `name` is the setting's, for messages. */
 static void copy_value(lua_State *from, int index, lua_State *L, int depth, const char *name)
 {
     size_t n;
@@ -174,7 +173,7 @@ static int l_script_settings(lua_State *L)
     return 1;
 }
 
-/* core.wants_jit(refusal) -> whether what it asks for is decided later, by the settings */
+/* core.wants_jit(refusal) -> whether the script may ask for the JIT, as vm_wants_jit() */
 static int l_wants_jit(lua_State *L)
 {
     const char *refusal = luaL_checkstring(L, 1);
@@ -184,7 +183,7 @@ static int l_wants_jit(lua_State *L)
     return 1;
 }
 
-/* script:jit_refusal() -> what is wrong with it unless jit is set, or nil */
+/* script:jit_refusal() -> the script's error unless jit is set, or nil */
 static int l_script_jit_refusal(lua_State *L)
 {
     lua_pushstring(L, vm_jit_refusal(bind_node_script_check(L, 1)->vm)); /* NULL is nil */
@@ -210,8 +209,8 @@ static int l_script_groups(lua_State *L)
     return 1;
 }
 
-/* script:open_loop(name) -> true | nil, message, code: has its VM run that event loop, as those of
- * the workers. Once. */
+/* script:open_loop(name) -> true | nil, message, code: opens that event loop in its VM, as in the
+ * workers'. Once. */
 static int l_script_open_loop(lua_State *L)
 {
     struct bind_node_script *s = bind_node_script_check(L, 1);

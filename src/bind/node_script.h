@@ -17,7 +17,7 @@ struct bind_node_script {
     struct script *script;
 };
 
-/* The script at that index, not closed. Raises. */
+/* The script at that index, which is not closed. Raises. */
 struct bind_node_script *bind_node_script_check(struct lua_State *L, int index);
 
 /* A node takes the worker. The script's text stays. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* open.c - the roof of the Lua API: the module, and what is too small for a file of its own. */
+/* open.c - the roof of the Lua API: the module, and functions too small for a file of their own. */
 #include "bind/open.h"
 
 #include <lauxlib.h>
@@ -27,7 +27,7 @@ static int l_now(lua_State *L)
 }
 
 /* core.log(level, message, fields, mod): fields is a text of key=value pairs, already quoted; mod
- * is who speaks, "script" when it is nil. */
+ * is the module's name, "script" when it is nil. */
 static int l_log(lua_State *L)
 {
     int level = log_level_from_name(luaL_checkstring(L, 1));

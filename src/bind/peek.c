@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* peek.c - what this node holds of a key, without a trace of the look. */
+/* peek.c - looks at this node's item of a key, and changes nothing. */
 #include "bind/bind.h"
 
 #include <math.h>
@@ -14,7 +14,8 @@ static void release_item(void *item)
     item_unref(item);
 }
 
-/* The item of the key at index 2, in a slot that a userdata on the stack owns; NULL in it and e. */
+/* The item of the key at index 2, in a slot that a userdata on the stack owns. The slot is NULL:
+ * see e. */
 static void **find(lua_State *L, const char *what, enum source *source, struct error *e)
 {
     size_t n;
@@ -29,7 +30,7 @@ static void **find(lua_State *L, const char *what, enum source *source, struct e
     return slot;
 }
 
-/* At once, rather than with the collector. */
+/* Frees the item now rather than by the collector. */
 static void drop(void **slot)
 {
     item_unref(*slot);
@@ -54,7 +55,7 @@ static int l_peek(lua_State *L)
     return 3;
 }
 
-/* core.ttl(group, key) -> seconds left: less than 0, stale for so long; inf, no end | nil, message,
+/* core.ttl(group, key) -> seconds left: less than 0, stale since then; inf, no end | nil, message,
  * "NOTFOUND" */
 static int l_ttl(lua_State *L)
 {

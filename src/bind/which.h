@@ -12,9 +12,9 @@ struct vm;
 /* The VM of a node; `what` is the caller's name for messages. Raises in a program. */
 struct vm *which_vm(lua_State *L, const char *what);
 
-/* The group that argument 1 is about, with a reference, so this comes last of all that may raise:
- * by name in a VM of a node, where `what` is the caller's name for messages, by handle in a
- * program. changes, which may be NULL, is set to how it is changed: NULL, a group alone. */
+/* The group of argument 1: a name in a VM of a node, a handle in a program. `what` is the caller's
+ * name for messages. Takes a reference, so it comes after all other calls that may raise. *changes
+ * is set to the group's changes, or NULL for a group alone; changes may be NULL. */
 struct group *which_group(lua_State *L, const char *what, struct changes **changes);
 
 #endif

@@ -22,14 +22,14 @@ struct one {
     struct list link; /* in `leaving` */
     struct worker *worker;
     struct background *background;
-    int stuck; /* it was said in the log */
+    int stuck; /* the log has said so */
 };
 
 struct control {
     void (*ready)(void *ctx);
     void *ctx;
     pthread_mutex_t mu;
-    struct one *now;     /* guarded by mu: who may be looked at; NULL: none has taken over yet */
+    struct one *now;     /* guarded by mu: the one that has taken over, or NULL */
     struct list leaving; /* guarded by mu */
     atomic_int stuck;    /* atomic: read for the statistics */
 };
@@ -70,7 +70,7 @@ static struct one *one_start(struct control *c, struct worker *w, const struct v
     return NULL;
 }
 
-/* Returns when nothing runs in it, or nothing can be done about that. It is freed by the watch. */
+/* Returns when no code runs in it any more, or after END_MS. control_watch() frees it. */
 static void one_leave(struct control *c, struct one *o)
 {
     static const struct timespec pause = {0, 1000000};
@@ -125,7 +125,7 @@ static void look_at_locked(struct control *c, struct one *o, uint64_t now_ms)
     atomic_store(&c->stuck, stuck);
 }
 
-/* Closing a VM runs its finalizers, which are a script's: not under a lock. */
+/* To be called without a lock: closing a VM runs the script's finalizers. */
 static void free_all(struct list *ended)
 {
     struct list *l;

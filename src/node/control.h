@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* control.h - the control worker of a node: a VM that takes no loads and runs what the script has
- * run beside its getters (script/background.h).
+/* control.h - the control worker of a node: a VM that takes no loads and runs the script's
+ * background functions (script/background.h).
  *
- * Its VM is the one that has read the script first, at the start and at each reload. A new control
- * worker takes over when nothing runs in the old one any more. One that is stuck in C is not waited
- * for: it is left to itself, and freed when it comes out.
+ * Its VM is the first to run the script, at the start and at each reload. A new control worker
+ * takes over when no code runs in the old one any more. A control worker that is stuck in C is
+ * abandoned, and freed when it comes out.
  *
- * Taking over and stopping belong to the node's thread, watching to the node's watch thread. */
+ * The node's thread takes over and stops, the node's watch thread watches. */
 #ifndef CONTROL_H
 #define CONTROL_H
 
@@ -19,16 +19,16 @@ struct control;
 struct vm_opts;
 struct worker;
 
-/* `ready` comes once for each worker that takes over, on the node's thread or that of the worker:
- * the node need not wait for its functions, or does so no longer. */
+/* `ready` is called once for each worker that takes over, on the node's thread or the worker's.
+ * From then on the node does not wait for the worker's functions. */
 struct control *control_new(void (*ready)(void *ctx), void *ctx);
 
-/* Lets a worker whose VM has run the script take over. Takes the worker, also when it fails: then
- * the old one goes on. */
+/* Lets a worker whose VM has run the script take over. Takes the worker, also on an error. On an
+ * error the old worker keeps running. */
 enum err control_take_over(struct control *c, struct worker *w, const struct vm_opts *vm,
                            struct error *e);
 
-/* Notices a worker that is stuck, and frees those that have ended. Some times a second. */
+/* Logs that a worker is stuck, and frees ended ones. To be called some times a second. */
 void control_watch(struct control *c, uint64_t now_ms);
 
 /* Any thread: 1 while the worker is stuck in a C function. */
@@ -41,8 +41,8 @@ void control_each(struct control *c, void (*fn)(void *arg, const struct backgrou
 /* Tells the worker to end, and returns at once. Nothing takes over after it. */
 void control_quit(struct control *c);
 
-/* The second half, when nothing watches any more: 1 when all threads have ended; 0 when one is
- * stuck in C at until_ms, and nothing that it borrows may be freed. */
+/* The second half, after the last control_watch(). 1: all threads have ended. 0: a thread is stuck
+ * in C at until_ms, and nothing that it borrows may be freed. */
 int control_stop(struct control *c, uint64_t until_ms);
 
 /* After control_stop() said 1. */

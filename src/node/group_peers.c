@@ -12,7 +12,7 @@
 struct group_peers {
     struct list link;            /* the node's thread: in used or spare */
     struct group_peers_set *set; /* set once */
-    struct peers *made;          /* the node's thread: for the first list of its own; kept */
+    struct peers *made;          /* the node's thread: made for the group's first own list; kept */
     _Atomic(struct peers *) own; /* atomic: made, or NULL for the set's common */
 };
 

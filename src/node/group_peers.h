@@ -16,15 +16,15 @@ struct peers;
 struct group_peers;
 struct group_peers_set;
 
-/* Borrows both: the node's peers, whose options hold for the lists of groups, too, and what
- * group_peers_ctx() gives. */
+/* Borrows both: the node's peers, and the result of group_peers_ctx(). The options of the node's
+ * peers hold for the lists of groups, too. */
 struct group_peers_set *group_peers_set_new(struct peers *common, void *ctx);
 void group_peers_set_free(struct group_peers_set *ps); /* no load may be under way; NULL is fine */
 
-/* Node's thread: one for a new group, which has the node's list. The set's. */
+/* Node's thread: the context of a new group, with the node's list. The set owns it. */
 struct group_peers *group_peers_take(struct group_peers_set *ps);
 
-/* Node's thread: its group is closed. Another group may get it. */
+/* Node's thread: the group is closed. Another group may get p. */
 void group_peers_give_back(struct group_peers_set *ps, struct group_peers *p);
 
 /* Node's thread: replaces the list, as peers_set() does. The group's name is for messages. */
@@ -35,7 +35,7 @@ enum err group_peers_replace(struct group_peers *p, const char *group, const cha
 enum err group_peers_check(const struct group_peers_set *ps, const char *group, const char *urls,
                            struct error *e);
 
-/* Any thread: the peers that own the group's keys, and the group's own, NULL when it has none. */
+/* Any thread: the peers that own the group's keys, and the group's own peers, or NULL. */
 struct peers *group_peers_of(const struct group_peers *p);
 struct peers *group_peers_own(const struct group_peers *p);
 void *group_peers_ctx(const struct group_peers *p);

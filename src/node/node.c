@@ -5,13 +5,13 @@
  * other way, and no step may come earlier:
  *
  *   1 not ready                    load balancers look elsewhere
- *   2 refuse new connections       what is connected is still served
- *   3 wait for requests to end     or for the drain time to be over
+ *   2 refuse new connections       open connections are still served
+ *   3 wait for requests to end     for the drain time at most
  *   4 end the background functions, close the groups: ends all flights
- *   5 stop the network thread      ends what it was doing, changes among them: nothing stays parked
- *   6 let them say so              what was parked gets its 503, if its client reads it
+ *   5 stop the network thread      ends all exchanges and changes: no request stays parked
+ *   6 let connections answer       parked requests get a 503, if their clients read it
  *   7 stop the servers             libmicrohttpd aborts while a connection is suspended
- *   8 stop the workers             their fetches are refused by now; the control worker, too
+ *   8 stop all workers             their fetches are refused by now
  *   9 free */
 #include "node/node.h"
 
@@ -57,17 +57,17 @@ struct node {
     struct changes *changes;
     struct spool *access;     /* the access log, or NULL */
     struct workers *workers;  /* set once, before any flight can start */
-    struct control *control;  /* likewise */
+    struct control *control;  /* set once, before any flight can start */
     size_t n_groups, n_peers; /* at the start */
     pthread_t watch;
     int watching;
     struct node_sockets sockets; /* each until a server takes it */
     struct server *data, *admin; /* admin is NULL when data has both faces */
-    atomic_int ready;            /* set once what was to be waited for has ended */
+    atomic_int ready;            /* 1: the node waits for no background function */
     atomic_int stopping;
 };
 
-/* --- the loader: what a group asks for --- */
+/* --- the loader --- */
 
 static struct peer *load_owner(void *ctx, const void *key, size_t key_len)
 {
@@ -81,7 +81,7 @@ static void load_disown(void *ctx, struct peer *owner)
 
 static void load_remote(void *ctx, struct flight *f, struct peer *owner)
 {
-    peer_queue_load(group_peers_of(ctx), f, owner); /* fine when a change came between */
+    peer_queue_load(group_peers_of(ctx), f, owner); /* a change meanwhile does no harm */
 }
 
 static void load_hold(void *ctx)
@@ -184,7 +184,7 @@ static enum err start_peers(struct node *n, const struct node_opts *o, struct er
     return peers_set(n->peers, o->peers, o->n_peers, e);
 }
 
-/* What all VMs of the node are made with. */
+/* The options of all VMs of the node. */
 static struct vm_opts vm_opts_of(const struct node *n)
 {
     struct vm_opts o = n->settings.vm;
@@ -253,8 +253,8 @@ static struct server *start_server(struct node *n, int *fd, const char *address,
     return server_start(&o, e);
 }
 
-/* First of all, so that an address that is taken is the first thing to be said, and this node's own
- * URL is known. Who connects meanwhile is served when the rest stands. */
+/* The first step, so that a taken address is reported first and this node's own URL is known. Early
+ * connections are served once the start has ended. */
 static enum err listen_first(struct node *n, const struct node_opts *o, struct error *e)
 {
     const struct settings *s = &n->settings;
@@ -334,7 +334,7 @@ static void be_ready(void *ctx)
              (unsigned long long)(clock_ms() - n->started_ms));
 }
 
-/* The last step: what the script has run from now on may use all of the node. Takes the worker. */
+/* The last step: background functions may use all of the node. Takes the worker. */
 static enum err start_control(struct node *n, struct worker *control, struct error *e)
 {
     const struct vm_opts o = vm_opts_of(n);
@@ -354,7 +354,7 @@ struct node *node_start(const struct node_opts *o, struct worker *control, struc
     struct node *n = mem_zalloc(sizeof(*n));
     struct vm *vm = worker_vm(control);
 
-    mem_share_heap(); /* no thread of the node has one of its own yet */
+    mem_share_heap(); /* no thread of the node has its own heap yet */
     settings_copy(&n->settings, &o->settings);
     n->sockets.data = n->sockets.admin = -1;
     n->started_ms = clock_ms();
@@ -389,8 +389,8 @@ const char *node_admin_address(const struct node *n)
 
 /* --- reload --- */
 
-/* The new VMs take over before their groups can be asked for, so that a load never comes to a VM
- * that does not know its group; a group that goes is out of reach before its last VM is. */
+/* The new VMs take over before their groups are added, so a VM never gets a load of a group that it
+ * does not know. Removed groups are closed while VMs that know them still run. */
 static enum err reload_all_but_control(struct node *n, const struct script *script,
                                        struct vm *control, const char *const *peers, size_t n_peers,
                                        size_t *gone, struct error *e)
@@ -465,8 +465,8 @@ static unsigned active(const struct node *n)
     return (n->data ? server_active(n->data) : 0) + (n->admin ? server_active(n->admin) : 0);
 }
 
-/* Waits for ms; when it is `for_requests`, only while some are under way. 1 when hurry() said to
- * wait no longer. */
+/* Waits for ms; with `for_requests`, only while requests are under way. 1 when hurry() has ended
+ * the wait. */
 static int wait_a_while(const struct node *n, int for_requests, uint64_t ms,
                         int (*hurry)(void *arg), void *arg)
 {
@@ -485,7 +485,7 @@ static void drain(struct node *n, int (*hurry)(void *arg), void *arg)
 {
     wait_a_while(n, 1, n->settings.drain_timeout_ms, hurry, arg);
     if (active(n))
-        log_warn("node", "requests were under way when the drain time was over", "requests=%u",
+        log_warn("node", "requests were under way when the drain time ended", "requests=%u",
                  active(n));
 }
 
@@ -514,7 +514,7 @@ static void node_free(struct node *n)
     spool_close(n->access);
     ended = !n->workers || workers_stop(n->workers);
     if (!control_stop(n->control, until_ms) || !ended)
-        return; /* a stuck thread may still use what is left: it is the process's end or a leak */
+        return; /* a stuck thread may use the rest, so it is leaked */
     control_free(n->control);
     workers_free(n->workers);
     net_stop(n->net);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* node.h - owns everything that runs: groups, network thread, peers, worker VMs, servers.
  *
- * One thread, the one that calls node_start(), also calls the rest, but for node_stats(). Any
- * number of nodes may live in a process; nothing here is global. */
+ * The thread that calls node_start() also calls all other functions, except node_stats(). A process
+ * may have any number of nodes; nothing here is global. */
 #ifndef NODE_H
 #define NODE_H
 
@@ -21,20 +21,20 @@ struct worker;
 
 struct node_opts {
     struct settings settings;
-    int admin_moves;          /* admin_listen is a default: any free port will do for it */
+    int admin_moves;          /* admin_listen is a default and may move to any free port */
     const char *const *peers; /* URLs, self among them; n_peers == 0: alone */
     size_t n_peers;
     const struct script *script; /* run once in every worker VM */
 };
 
 /* Starts a node with the groups that the script has defined in the VM of `control`, a worker
- * without a thread. Copies the options, takes control, also when it fails. Serves when it returns,
- * and is ready when the background functions are that it waits for. NULL and e says which setting
- * is wrong, what is taken, or where the VMs disagree. */
+ * without a thread. Copies the options; takes control, also on an error. The node serves when this
+ * returns, and is ready when it waits for no background function. NULL: e says which setting is
+ * wrong, which address is taken, or where the VMs differ. */
 struct node *node_start(const struct node_opts *o, struct worker *control, struct error *e);
 
-/* Whether node_start() could start it: opens no port and starts no thread. What another process has
- * is not looked at: a port that is taken, a node that does not answer. */
+/* Whether node_start() could start it. Opens no port and starts no thread, so a taken port or a
+ * peer that does not answer is not noticed. */
 enum err node_check(const struct node_opts *o, struct vm *control, struct error *e);
 
 /* Where it listens, "host:port". */
@@ -42,10 +42,10 @@ const char *node_address(const struct node *n);
 const char *node_admin_address(const struct node *n);
 
 /* Takes the groups, getters and background functions of another script, which has run in the VM of
- * `control`, and the peer list. Takes control as node_start() does. No background function of the
- * old script runs any more when one of the new begins, unless it is stuck in C. Groups whose name
- * stays keep what they hold; loads under way end on the old VMs. On an error nothing has changed,
- * but for NOMEM. */
+ * `control`, and the peer list. Takes control as node_start() does. The old script's background
+ * functions have ended before the new ones begin, unless one is stuck in C. Groups of the same name
+ * keep their items; loads under way end on the old VMs. On an error other than NOMEM nothing has
+ * changed. */
 enum err node_reload(struct node *n, const struct script *script, struct worker *control,
                      const char *const *peers, size_t n_peers, struct error *e);
 
@@ -59,14 +59,14 @@ enum err node_set_group_peers(struct node *n, const char *group, const char *url
 /* A reference to the group of that name, or NULL. */
 struct group *node_group(struct node *n, const char *name, size_t name_len);
 
-/* How its groups are changed. Until node_stop(), which closes them first: change_start() touches it
- * no more then. */
+/* The changes of its groups, until node_stop(). That closes the groups first, and change_start()
+ * does not use the changes of a closed group. */
 struct changes *node_changes(struct node *n);
 size_t node_max_key_bytes(const struct node *n);
 
-/* Ends the node: readiness off for drain_delay_ms, then no new connections, requests under way may
- * end for drain_timeout_ms or until hurry(arg) says 1 (asked some times a second; NULL: never),
- * then those that still wait get CLOSED. Frees everything. */
+/* Ends the node. It is not ready for drain_delay_ms, then refuses new connections. Requests under
+ * way may end for drain_timeout_ms, or until hurry(arg) says 1 (asked some times a second; NULL:
+ * never). Requests that still wait then get CLOSED. Frees everything. */
 void node_stop(struct node *n, int (*hurry)(void *arg), void *arg);
 
 /* Any thread: appends /stats. */

@@ -12,11 +12,11 @@ struct group_peers_set;
 struct groups;
 struct loader;
 
-/* Whether the groups' own lists of peers are sound. Changes nothing. */
+/* Checks the groups' own lists of peers. Changes nothing. */
 enum err node_groups_check(struct group_peers_set *peers, const struct defs *ds, struct error *e);
 
-/* Adds the groups that are new, and changes those that are there. A new group gets a copy of the
- * loader, with its peers as the context. */
+/* Adds new groups, and changes the others. A new group gets a copy of the loader, with its peers as
+ * the context. */
 enum err node_groups_set(struct groups *groups, struct group_peers_set *peers,
                          const struct loader *loader, const struct defs *ds, struct error *e);
 

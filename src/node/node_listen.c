@@ -19,7 +19,7 @@ static int listen_for_operators(const char *address, struct node_sockets *s, str
     return listen_on("admin_listen", address, s->admin_address, sizeof(s->admin_address), e);
 }
 
-/* The default is the next port, where there may be another node. */
+/* Another node may have the default port. */
 static enum err open_admin(const struct node_listen_opts *o, struct node_sockets *s,
                            struct error *e)
 {
@@ -27,13 +27,14 @@ static enum err open_admin(const struct node_listen_opts *o, struct node_sockets
     if (s->admin < 0 && o->admin_moves) {
         s->admin = listen_for_operators(ANY_LOOPBACK, s, e);
         if (s->admin >= 0)
-            log_warn("node", "admin_listen is not set, and its default is taken: it moved",
+            log_warn("node",
+                     "admin_listen is not set and its default is taken: a free port is used",
                      "default=%s addr=%s", o->admin, s->admin_address);
     }
     return s->admin < 0 ? e->code : ERR_OK;
 }
 
-/* By default another node has its /stats on the port behind its own. */
+/* By default a node serves /stats on the port after its own. */
 static enum err say_who_may_be_there(const struct node_listen_opts *o, struct error *e)
 {
     struct error why = *e;
@@ -41,8 +42,8 @@ static enum err say_who_may_be_there(const struct node_listen_opts *o, struct er
     if (!o->admin_moves || !strstr(why.msg, strerror(EADDRINUSE)))
         return e->code;
     return error_set(e, why.code,
-                     "%.150s (a node on the port before has its /stats there, unless its "
-                     "admin_listen says another)",
+                     "%.150s (a node on the port before serves /stats there, unless its "
+                     "admin_listen is set)",
                      why.msg);
 }
 

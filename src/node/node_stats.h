@@ -13,7 +13,7 @@ struct peers;
 struct control;
 struct workers;
 
-/* What is reported; all borrowed. */
+/* The parts of a node that have counters; all borrowed. */
 struct node_view {
     const char *self;
     uint64_t uptime_ms;

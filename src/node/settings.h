@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* settings.h - what a node is told by its flags, its environment and its script: one list.
+/* settings.h - the settings of a node, from flags, environment and script, in one list.
  *
- * Each floor lists the settings that it takes in its own header; the node's own list is here, and
- * all lists together are those of config.SETTINGS in lua/groupcache/config.lua, which has their
- * defaults and checks them. A setting that two floors take is in both lists. What a setting passes
- * through does not name it: settings_at() tells the binding where each is kept, and a floor gets
- * its own options whole. Times are in ms, and say so in their names; sizes are in bytes.
+ * Each floor lists its settings in its own header; the node's own list is here. All lists together
+ * are config.SETTINGS in lua/groupcache/config.lua, which has defaults and checks. A setting that
+ * two floors take is in both lists. Code that only passes a setting on does not name it:
+ * settings_at() tells the binding where each is kept, and a floor gets its options whole. Names of
+ * times end in _ms; sizes are in bytes.
  *
- * In no list are `peers`, which is no number or text and changes at a reload, and `log_level`,
- * which is the process's. */
+ * No list has `peers`, which is a list and changes at a reload, or `log_level`, which belongs to
+ * the process. */
 #ifndef SETTINGS_H
 #define SETTINGS_H
 
@@ -26,15 +26,15 @@
     X(const char *, self)         /* this node's URL, as in every node's list; NULL when there     \
                                    * are no peers: http:// and where it listens */                 \
     X(const char *, loop)         /* an event loop for the worker VMs, as in worker.h */           \
-    X(const char *, access_log)   /* a path; "-": stdout; NULL: none */                            \
+    X(const char *, access_log)   /* a path; "-": stdout; NULL: no log */                          \
     X(uint64_t, workers)          /* Lua VMs that take loads */                                    \
     X(uint64_t, http_threads)                                                                      \
     X(uint64_t, drain_delay_ms)   /* how long node_stop() is not ready before it refuses           \
                                    * connections */                                                \
     X(uint64_t, drain_timeout_ms) /* how long it then lets requests end */
 
-/* The floors' options have further fields, which are no settings: whoever starts a floor fills them
- * in. */
+/* The floors' options also have fields that are not settings; the code that starts a floor sets
+ * them. */
 struct settings {
 #define X(type, name) type name;
     NODE_SETTINGS(X)
@@ -58,10 +58,10 @@ struct setting {
     size_t at; /* in struct settings */
 };
 
-/* All, of all lists; NULL at the end. */
+/* All settings of all lists; NULL at the end. */
 const struct setting *settings_at(size_t i);
 
-/* Copies the texts, too; of the floors' other fields only the addresses. */
+/* Copies the texts, too. Other pointers of the floors' options are shared. */
 void settings_copy(struct settings *to, const struct settings *from);
 
 /* Frees what settings_copy() made. */

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* workers.c - a crew of VMs takes the loads; VMs that are on their way out wait in `leaving`.
+/* workers.c - the VMs of the crew take the loads; retired and abandoned VMs are in `leaving`.
  *
- * A VM leaves in one of two ways. It retires when a reload has brought a new crew: it ends what it
- * has. Or it is abandoned, because a getter is stuck in a C function, past its deadline, where no
- * hook can stop it: another VM takes its place at once, gets the loads that had not begun, and the
- * stuck thread ends by itself if it ever comes out. At most as many VMs are stuck at a time as the
- * crew has; beyond that a load that comes to a stuck VM ends by its deadline.
+ * A VM leaves the crew in one of two ways. When a reload has brought a new crew, the VM retires: it
+ * ends its loads. When a getter is stuck in a C function past its deadline, no hook can stop it,
+ * and the VM is abandoned. Another VM takes its place at once and gets the loads that had not
+ * begun. The stuck thread ends if it ever comes out. At most as many VMs are abandoned at a time as
+ * the crew has. Beyond that, a load in a stuck VM ends by its deadline.
  *
- * Locks: `crew_lock` guards who takes loads (held for reading while one is posted, so that no load
- * reaches a VM that was told to leave); `mu` keeps reload and watch apart and is taken first. */
+ * Locks: `crew_lock` guards the crew. It is held for reading while a load is posted, so that no
+ * load reaches a VM that was told to end. `mu` keeps reload and watch apart and is taken first. */
 #include "node/workers.h"
 
 #include <pthread.h>
@@ -37,7 +37,7 @@ struct crew {
     size_t n;
 };
 
-/* A VM on its way out. */
+/* A retired or abandoned VM. */
 struct leaver {
     struct list link;
     struct worker *worker;
@@ -49,10 +49,10 @@ struct workers {
     pthread_rwlock_t crew_lock;
     struct crew crew; /* guarded by crew_lock */
     pthread_mutex_t mu;
-    struct script *script; /* guarded by mu, like what follows */
+    struct script *script; /* guarded by mu, like the fields below */
     struct list leaving;
-    unsigned made;                         /* VMs, for their names */
-    uint64_t retry_ms;                     /* no replacement is tried before: the last one failed */
+    unsigned made;     /* VMs, for their names */
+    uint64_t retry_ms; /* not before this time is a VM replaced: the last try failed */
     atomic_uint retiring, stuck, replaced; /* atomic: read for the statistics */
 };
 
@@ -63,7 +63,7 @@ static void redirect(void *ctx, struct flight *f)
     workers_load(ctx, f);
 }
 
-/* One whose VM has run the script and defines what `defs` does. */
+/* A worker with a VM that has run the script and defines the same groups as `defs`. */
 static struct worker *make_worker(struct workers *w, const struct script *s,
                                   const struct defs *defs, struct error *e)
 {
@@ -86,7 +86,7 @@ static struct worker *make_worker(struct workers *w, const struct script *s,
     return made;
 }
 
-/* Not started yet, all of them, or none. */
+/* Makes all workers of the crew, not started, or no worker. */
 static enum err make_crew(struct workers *w, const struct script *s, const struct defs *defs,
                           struct crew *out, struct error *e)
 {
@@ -110,7 +110,7 @@ static enum err start_crew(const struct crew *c, struct error *e)
     return ERR_OK;
 }
 
-/* VMs that never had a load. */
+/* Frees workers that never had a load. */
 static void drop_crew(struct crew *c)
 {
     size_t i;
@@ -131,7 +131,7 @@ void workers_load(struct workers *w, struct flight *f)
     size_t i;
     int taken;
 
-    /* Reading the counts without a lock may choose the second best, which does no harm. */
+    /* The counts are read without a lock. So the second best may be chosen, which does no harm. */
     pthread_rwlock_rdlock(&w->crew_lock);
     best = w->crew.list[0];
     for (i = 1; i < w->crew.n && worker_busy(best); i++) {
@@ -251,8 +251,7 @@ static void replace_locked(struct workers *w, size_t i, uint64_t now_ms)
     worker_abandon(stuck);
 }
 
-/* Moves those that have ended to `ended`; a retired VM that is stuck is abandoned like any other.
- */
+/* Moves ended VMs to `ended`. Abandons a retired VM that is stuck. */
 static void look_at_leavers_locked(struct workers *w, uint64_t now_ms, struct list *ended)
 {
     struct list *l, *tmp;
@@ -275,7 +274,7 @@ static void look_at_leavers_locked(struct workers *w, uint64_t now_ms, struct li
     }
 }
 
-/* Closing a VM runs its finalizers, which are a script's: not under a lock. */
+/* To be called without a lock: closing a VM runs the script's finalizers. */
 static void free_leavers(struct list *ended)
 {
     struct list *l;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* workers.h - the worker VMs of a node: who gets a load, who is stuck, who is replaced.
+/* workers.h - the worker VMs of a node: which gets a load, is stuck, is replaced.
  *
- * The script's text is read once and kept, so that a VM that is made later is made of the same.
- * Loads come from any thread; start, reload and stop belong to the node's thread, watching to the
- * node's watch thread, and the two are kept apart here. */
+ * The script's text is kept, so that all VMs run the same text. Any thread may post loads. The
+ * node's thread starts, reloads and stops; the node's watch thread watches. A mutex keeps the two
+ * apart. */
 #ifndef WORKERS_H
 #define WORKERS_H
 
@@ -26,14 +26,14 @@ struct workers_opts {
 
 /* What /stats says. */
 struct workers_stats {
-    size_t n;          /* VMs that take loads */
-    unsigned loads;    /* that they have */
+    size_t n;          /* VMs of the crew */
+    unsigned loads;    /* under way in the crew */
     unsigned retiring; /* VMs of an earlier script that still have loads */
     unsigned stuck;    /* VMs that were abandoned and have not come out */
     unsigned replaced; /* VMs that were abandoned, ever */
 };
 
-/* Makes and starts the VMs. Each runs the script and must define what `control` did. */
+/* Makes and starts the VMs. Each runs the script and must define the same groups as `control`. */
 struct workers *workers_start(const struct workers_opts *o, struct vm *control,
                               const struct script *script, struct error *e);
 
@@ -41,22 +41,22 @@ struct workers *workers_start(const struct workers_opts *o, struct vm *control,
 enum err workers_check(const struct workers_opts *o, struct vm *control,
                        const struct script *script, struct error *e);
 
-/* Makes a new set of VMs from a script and lets it take over; the old ones end what they have.
- * On an error nothing has changed. */
+/* Makes a new crew from a script and lets it take over; the old VMs retire. On an error nothing has
+ * changed. */
 enum err workers_reload(struct workers *w, struct vm *control, const struct script *script,
                         struct error *e);
 
 /* Any thread: gives a load to the VM that has the fewest. Takes the loader's reference. */
 void workers_load(struct workers *w, struct flight *f);
 
-/* Replaces VMs that are stuck, frees those that have ended. Some times a second. */
+/* Replaces stuck VMs, frees ended ones. To be called some times a second. */
 void workers_watch(struct workers *w, uint64_t now_ms);
 
 /* Any thread. */
 void workers_stats(struct workers *w, struct workers_stats *out);
 
-/* Ends all VMs. 1 when all threads have ended; 0 when one is stuck in C: then nothing that they
- * borrow may be freed. */
+/* Ends all VMs. 1: all threads have ended. 0: a thread is stuck in C, and nothing that it borrows
+ * may be freed. */
 int workers_stop(struct workers *w);
 
 /* After workers_stop() said 1. NULL is fine. */

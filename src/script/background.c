@@ -29,7 +29,7 @@ enum {
     SOUND_MS = 60000            /* a call that lasted so long was sound: the pauses begin anew */
 };
 
-/* Task and timers are the VM's thread's. */
+/* Only the VM's thread touches task and timers. */
 struct runner {
     struct task task;
     struct background *of;
@@ -75,7 +75,7 @@ static void patience_over(struct timer *t)
 
     if (vm_quitting(r->of->vm))
         return;
-    log_warn("script", "the node waits for a background function no longer", "name=%s ms=%llu",
+    log_warn("script", "the node stops waiting for a background function", "name=%s ms=%llu",
              r->def->name, (unsigned long long)r->def->ready_timeout_ms);
     let_be_ready(r);
 }
@@ -164,7 +164,7 @@ static void end(struct task *t, enum task_end how, const struct error *why)
 {
     struct runner *r = (struct runner *)(void *)t;
     struct error e = {.code = ERR_OK};
-    int quits = vm_quitting(r->of->vm); /* whatever comes of it then is no fault of its own */
+    int quits = vm_quitting(r->of->vm); /* a failure is then not the function's fault */
 
     if (how == TASK_THREW && !quits)
         judge_thrown(r, &e);
@@ -207,7 +207,7 @@ static void next_call(struct timer *t)
 
 /* --- all of them --- */
 
-/* The bounds of those that the node waits for run from here, however long the others compute. */
+/* The bounds of all functions that the node waits for begin here, even if another computes long. */
 static void start_all(struct msg *m)
 {
     struct background *b = list_entry(m, struct background, start);
@@ -269,7 +269,7 @@ void background_free(struct background *b)
 
 void background_start(struct background *b)
 {
-    inbox_post(vm_inbox(b->vm), &b->start); /* refused: the VM ends, and nothing is to run */
+    inbox_post(vm_inbox(b->vm), &b->start); /* refused: the VM ends, so nothing must run */
 }
 
 unsigned background_waits(const struct background *b)

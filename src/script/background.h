@@ -2,9 +2,10 @@
 /* background.h - runs the background functions of a script, in the VM of a control worker.
  *
  * The script defines them while it is read (defs.h). Each call is a task (task.h) without a
- * deadline, bounded by turns. A function with an interval is called again and again. Another is
- * called once, and again after a failure, with a growing pause. No function has two calls at a
- * time, and none is called once the VM has been told to quit. */
+ * deadline, bounded by turns. A function with an interval is called again and again. A function
+ * without an interval is called once, and again after each failure, with a growing pause. A
+ * function never has two calls at a time. Once the VM has been told to quit, it is not called any
+ * more. */
 #ifndef BACKGROUND_H
 #define BACKGROUND_H
 
@@ -24,15 +25,15 @@ struct background_stats {
     uint64_t running_ms; /* for how long */
 };
 
-/* Of the functions that the VM's script has defined; borrows the VM. `ready` is called once, on the
- * VM's thread, when the last function that background_waits() counts has returned, has failed, or
- * has taken longer than its bound. */
+/* For the functions that the VM's script has defined; borrows the VM. `ready` is called once, on
+ * the VM's thread, when the last function that background_waits() counts has returned, has failed,
+ * or has taken longer than its bound. */
 struct background *background_new(struct vm *vm, void (*ready)(void *ctx), void *ctx);
 
 /* The VM's thread has ended, or was never started. NULL is fine. */
 void background_free(struct background *b);
 
-/* Any thread, once: has the VM's thread begin. */
+/* Any thread, once: the VM's thread begins to call the functions. */
 void background_start(struct background *b);
 
 /* Any thread: the functions that a node waits for until it is ready. */

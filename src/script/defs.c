@@ -10,8 +10,8 @@
 struct defs {
     struct def *list;
     size_t n, cap;
-    size_t *slots; /* open addressing by hash of the name: place in list + 1, 0 for none; owned */
-    size_t mask;   /* number of slots, less one; slots is NULL while there are none */
+    size_t *slots; /* open addressing by hash of the name: place in list + 1, or 0; owned */
+    size_t mask;   /* number of slots, less one; slots may be NULL */
     struct def_background *backgrounds;
     size_t n_backgrounds;
 };
@@ -44,7 +44,7 @@ void defs_free(struct defs *ds)
     mem_free(ds);
 }
 
-/* The slot that has the name, or the empty one where it would go. */
+/* The slot that has the name, or the free slot for it. */
 static size_t *slot_of(const struct defs *ds, const char *name)
 {
     size_t i = hash_table(name, strlen(name)) & ds->mask;
@@ -146,7 +146,7 @@ static enum err compare_one(const struct def *a, const struct def *b, struct err
     return ERR_OK;
 }
 
-/* Every group of a is in b, and the same. */
+/* Checks that b has each group of a, with the same options. */
 static enum err within(const struct defs *a, const struct defs *b, struct error *e)
 {
     size_t i;
@@ -184,7 +184,7 @@ static const struct def_background *find_background(const struct defs *ds, const
     return NULL;
 }
 
-/* A loop defines several at one place. */
+/* A loop may define several functions at one place. */
 static char *name_of_place(const struct defs *ds, const char *where)
 {
     char name[300];

@@ -28,8 +28,8 @@ struct def_background {
     char *name;  /* owned, like all strings here; NULL before defs_add_background(): `where` */
     char *where; /* "node.lua:12" */
     uint64_t every_ms;         /* from the end of a call to the next; 0: it is called once */
-    uint64_t ready_timeout_ms; /* how long the node waits for it at most until it is ready; 0: the
-                                * node does not wait */
+    uint64_t ready_timeout_ms; /* how long the node waits for it at most before it is ready; 0: the
+                                  node does not wait */
     int fn_ref;                /* in the registry of the VM */
 };
 
@@ -38,22 +38,22 @@ struct defs;
 struct defs *defs_new(void);
 void defs_free(struct defs *ds); /* NULL is fine */
 
-/* Copies d. INVAL when a group of that name is there: the message names both places. */
+/* Copies d. INVAL: there is a group of that name. The message names both places. */
 enum err defs_add(struct defs *ds, const struct def *d, struct error *e);
 
 size_t defs_count(const struct defs *ds);
 const struct def *defs_at(const struct defs *ds, size_t i);           /* in order of definition */
 const struct def *defs_find(const struct defs *ds, const char *name); /* NULL: none */
 
-/* Copies d. One without a name gets the place, and a number when that is taken. INVAL when another
- * has its name: the message names both places. */
+/* Copies d. A function without a name is named by its place, with a number if that name is taken.
+ * INVAL: the name is taken. The message names both places. */
 enum err defs_add_background(struct defs *ds, const struct def_background *d, struct error *e);
 
 size_t defs_count_backgrounds(const struct defs *ds);
 const struct def_background *defs_background_at(const struct defs *ds, size_t i);
 
-/* INVAL when b does not define just the groups that a does: the message names the group, both
- * places and the first option that differs. */
+/* INVAL unless a and b define the same groups: the message names the group, both places and the
+ * first option that differs. */
 enum err defs_compare(const struct defs *a, const struct defs *b, struct error *e);
 
 #endif

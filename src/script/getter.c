@@ -16,12 +16,12 @@
 #include "script/vm.h"
 
 struct getter {
-    struct task task; /* its flight is the loader's reference */
+    struct task task; /* its `flight` holds the loader's reference */
     const struct def *def;
     void (*ended)(struct flight *f);
 };
 
-/* --- what it is called with --- */
+/* --- the getter's arguments --- */
 
 /* Puts what the flight knows of its request into the ctx on the stack. */
 static void set_info(lua_State *L, const struct flight *f)
@@ -78,7 +78,7 @@ static void set_timeout(const struct def *def, struct outcome *o)
               (double)def->opts.timeout_ms / 1000);
 }
 
-/* The text of an error object, which its own code makes. That may take too long, too. */
+/* Gets the text of an error object from the object's own code, which may run too long. */
 static void speak(struct getter *g, struct outcome *o)
 {
     struct outcome_speech s = {o, g->task.own.co};

@@ -12,14 +12,14 @@
 enum {
     COUNT = 10000, /* bytecodes between two calls of the hook: some 0.1 ms */
     IDLE_MS = 100, /* between two looks while no code runs */
-    LOOK_MS = 10   /* while some does; and from one signal for the same code to the second */
+    LOOK_MS = 10   /* while code runs; also the first pause between two signals for the same code */
 };
 
-static int signal_used; /* 0: none. Set before there are threads. */
+static int signal_used; /* 0: no signal. Set before other threads start. */
 static _Thread_local struct interrupt *volatile mine;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct list all = {&all, &all}; /* guarded by lock: those whose threads run, by `link` */
+static struct list all = {&all, &all}; /* guarded by lock: VMs with a running thread, by `link` */
 static int watched;                    /* guarded by lock: there is a thread "late" */
 
 /* --- the hook --- */
@@ -42,8 +42,8 @@ void interrupt_insist(struct interrupt *in)
     set_hook(in, 1);
 }
 
-/* lua_sethook() changes a few words that the interpreter reads at each bytecode, and takes no lock.
- * What is lost, since it came while LuaJIT changed the same word, is sent again. */
+/* lua_sethook() takes no lock and changes a few words that the interpreter reads at each bytecode.
+ * If LuaJIT changes the same word at that moment, the hook is lost and the signal is sent again. */
 static void on_signal(int signo)
 {
     struct interrupt *in = mine;
@@ -82,8 +82,8 @@ uint64_t interrupt_until(const struct interrupt *in)
     return atomic_load_explicit(&in->until_ms, memory_order_relaxed);
 }
 
-/* With growing pauses while it is the same code: a library that is stuck in poll() may begin to
- * wait anew each time. Returns in how many milliseconds to look again. */
+/* The pauses between signals for the same code grow, since a library may restart its poll() after
+ * each signal. Returns the milliseconds until the next look. */
 static uint64_t look_locked(struct interrupt *in, uint64_t now_ms)
 {
     unsigned runs = atomic_load_explicit(&in->runs, memory_order_relaxed);
@@ -133,7 +133,7 @@ static void *late_main(void *arg)
     return arg;
 }
 
-/* Returns 0 when there is no such thread and none can be started. */
+/* Returns 0 when the thread "late" does not run and cannot be started. */
 static int watch_locked(void)
 {
     struct error e;

@@ -19,9 +19,9 @@ enum {
 struct loop {
     struct vm *vm;
     int go, step, poll, close; /* the module's functions, in the registry */
-    int left;                  /* since the last step() */
-    unsigned outsiders;        /* that run, inside each other */
-    int overrun;               /* one of them was told to end */
+    int left;                  /* a parked strand has ended since the last step() */
+    unsigned outsiders;        /* outsiders that run, one inside another */
+    int overrun;               /* an outsider was told to end */
     int closing;               /* close() runs: the callbacks are its own */
     int closed;                /* no callback runs any more */
     const char *name;          /* while it is opened */
@@ -78,7 +78,7 @@ struct call {
     int fd, wait_ms;
 };
 
-/* From the VM's own loop, so nothing runs around it. */
+/* Called by the VM's own loop, so no other Lua code is running. */
 static int call(struct call *c, lua_CFunction body)
 {
     struct vm *vm = c->loop->vm;
@@ -204,7 +204,7 @@ void loop_leave(struct loop *loop)
 {
     loop->outsiders--;
     if (loop->overrun)
-        interrupt_rest(vm_interrupt(loop->vm)); /* it stopped every instruction until here */
+        interrupt_rest(vm_interrupt(loop->vm)); /* the hook stopped every instruction until here */
     loop->overrun = 0;
     vm_watch_until(loop->vm, clock_ms() + OUTSIDER_MS);
 }

@@ -18,7 +18,7 @@ void op_unref(struct op *op)
         op->kind->free(op);
 }
 
-/* On the VM's thread; when the VM is being abandoned, also on that of whoever does so. */
+/* On the VM's thread, or on the thread that abandons the VM. */
 static void op_arrived(struct msg *m)
 {
     struct op *op = (struct op *)(void *)((char *)m - offsetof(struct op, msg));

@@ -34,7 +34,7 @@ struct op {
     int done;                   /* the VM's thread */
     _Atomic unsigned refs;      /* atomic */
 
-    /* The VM's thread: resumes the strand. Set with it. */
+    /* The VM's thread: resumes the strand. Set with `strand`. */
     void (*resume)(struct strand *strand);
 };
 
@@ -47,7 +47,8 @@ void op_unref(struct op *op); /* NULL is fine */
  * the op keeps its VM from being freed. */
 void op_finish(struct op *op);
 
-/* VM's thread: the work was not begun, has ended already, or was cancelled. Takes its reference. */
+/* VM's thread: the work was not begun, has ended already, or was cancelled. Takes the work's
+ * reference. */
 void op_drop(struct op *op);
 
 /* VM's thread: the strand, whose ops are in the list, waits for one more op, which has not ended.

@@ -19,8 +19,8 @@ static void set_failed(struct outcome *o, enum err code)
     o->object = 0;
 }
 
-/* The text of an error that needs no code of the script. Not lua_tostring() for a number, which
- * allocates. Returns 0 when it has none. */
+/* Copies the text of an error if that needs no code of the script. Numbers avoid lua_tostring(),
+ * which allocates. Returns 0 when there is no such text. */
 static int copy_text(lua_State *L, int index, char *out, size_t size)
 {
     int type = lua_type(L, index);
@@ -56,8 +56,8 @@ static void failed_with(lua_State *L, int first, const char *group, struct outco
         o->object = first + 1;
 }
 
-/* Whether the third result may stand beside a value: a ttl, or the source that comes with a value
- * of another group, so that a getter may end with `return other:get(key)`. */
+/* The third result beside a value may be a ttl or a source: a getter may end with `return
+ * other:get(key)`. */
 static int third_is_fine(lua_State *L, int index)
 {
     int type = lua_type(L, index);
@@ -66,7 +66,7 @@ static int third_is_fine(lua_State *L, int index)
            (type == LUA_TSTRING && source_is_name(lua_tostring(L, index)));
 }
 
-/* A ttl beside it says for how long that may be kept. */
+/* A ttl says how long the negative may be kept. */
 static void not_found(lua_State *L, int first, const char *group, struct outcome *o)
 {
     error_set(&o->err, ERR_NOTFOUND, "group %s: not found", group);
@@ -120,8 +120,8 @@ void outcome_thrown(lua_State *L, int index, struct outcome *out)
         out->object = index;
 }
 
-/* Moves what stands at the index or above, since moving raises nothing on the stack that is not
- * protected, and leaves a copy of the lowest. */
+/* Moves the values at the index and above, and leaves a copy of the lowest. `from` is not
+ * protected, and moving raises no error there. */
 static void copy_from(lua_State *from, int index, lua_State *L)
 {
     int n = lua_gettop(from) - index + 1;

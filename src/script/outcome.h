@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* outcome.h - what the results of a getter mean: the one judge, for nodes and for groups alone.
  *
- * A getter returns a value, nil, or nil and an error; or it throws. The table of the chapter Getter
- * in docs/api.md is what this does. No text that is made here has the address of an object.
+ * A getter returns a value, nil, or nil and an error; or it throws. The chapter Getter of
+ * docs/api.md has the table of outcomes. No text made here has the address of an object.
  *
  * Nothing here raises, but for outcome_speak(). */
 #ifndef OUTCOME_H
@@ -20,7 +20,7 @@ struct outcome {
     size_t n;
     int has_ttl;   /* of a value, or of NOTFOUND */
     double ttl_ms; /* 0 or less, or nan: the value is not kept */
-    int object;    /* where on that stack the error is, a table that may have a text; 0: none */
+    int object;    /* the index there of an error that is a table and may have a text; else 0 */
 };
 
 /* The results are on the stack from `first` on. Cuts the stack to three of them. */
@@ -29,8 +29,8 @@ void outcome_returned(struct lua_State *L, int first, const char *group, struct 
 /* The error value is at that index, which is positive. */
 void outcome_thrown(struct lua_State *L, int index, struct outcome *out);
 
-/* How an object comes to its text: its __tostring is the script's code, so this is called in
- * protected mode. */
+/* The argument of outcome_speak(), which runs an object's __tostring. That is code of the script,
+ * so the call must be protected. */
 struct outcome_speech {
     struct outcome *outcome; /* gets the text, if there is one */
     struct lua_State *from;  /* the stack that was judged; NULL: the object is argument 2 */

@@ -18,12 +18,12 @@ static enum err read_all(FILE *f, const char *path, struct buf *text, struct err
     if (ferror(f))
         return error_set(e, ERR_INVAL, "cannot read %s: %s", path, strerror(errno));
     if (text->failed)
-        return error_set(e, text->failed, "%s is over %d bytes, or there is no memory", path,
+        return error_set(e, text->failed, "%s has more than %d bytes, or there is no memory", path,
                          SCRIPT_MAX_BYTES);
     return ERR_OK;
 }
 
-/* luaL_loadbuffer() is told so too, but it does not name the file. */
+/* luaL_loadbuffer() refuses bytecode too, but does not name the file. */
 static enum err check_text(const struct buf *text, const char *path, struct error *e)
 {
     if (text->len && text->data[0] == '\x1b')

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* script.h - the text of a node script, read once and run in every VM.
  *
- * Every VM of one generation runs the same bytes, also a VM that replaces another long after the
- * file was changed. But modules that the script requires are read again then. Immutable; its maker
- * frees it. */
+ * All VMs of one generation run the same bytes, even a VM that replaces another after the file was
+ * changed. Modules that the script requires are then read again. Immutable; its maker frees it. */
 #ifndef SCRIPT_H
 #define SCRIPT_H
 
@@ -19,7 +18,7 @@ struct script {
     size_t len;
 };
 
-/* Reads the file. NULL and e: it cannot be read, or is over SCRIPT_MAX_BYTES. */
+/* Reads the file. NULL and e: it cannot be read, or has more than SCRIPT_MAX_BYTES. */
 struct script *script_read(const char *path, struct error *e);
 struct script *script_copy(const struct script *s);
 void script_free(struct script *s); /* NULL is fine */

@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* task.c - runs functions of the script as coroutines.
  *
- * resume() is the only place that runs them, and ran is the closed set of what may come of it. What
- * C hands to a function is pushed by the binding inside the coroutine itself, so a failed push is
- * the function's error and not a panic; what is pushed before the first resume is pushed in
- * protected mode.
+ * Only resume() runs them, and `enum ran` lists all its results. The binding pushes a function's
+ * values inside the coroutine itself, so a failed push is the function's error and not a panic.
+ * Before the first resume, values are pushed in protected mode.
  *
- * A function that computes past its deadline is stopped from the VM's hook. The hook yields
- * rather than raises, because pcall would swallow an error: the yield reaches resume(), which finds
- * the task stopped and drops the coroutine. Inside a coroutine that the script made, the yield goes
- * to who resumed it; under a C function nothing can yield, and the hook does raise. From then on it
- * stops every instruction, until the task's own coroutine has yielded or ended. LuaJIT runs no
- * hooks in compiled code, which is why the JIT is off in a VM unless asked for. */
+ * The VM's hook stops a function that computes past its deadline. The hook yields, since pcall
+ * would swallow an error: the yield reaches resume(), which finds the task stopped and drops the
+ * coroutine. Inside a coroutine that the script made, the yield reaches the code that resumed it.
+ * Under a C function nothing can yield, so the hook raises. From then on it stops every
+ * instruction, until the task's own coroutine has yielded or ended. LuaJIT runs no hooks in
+ * compiled code, so the JIT is off in a VM by default. */
 #include "script/task.h"
 
 #include <lauxlib.h>
@@ -44,7 +43,7 @@ static void strand_leave(struct strand *s)
 {
     struct vm *vm = s->task->vm;
 
-    while (!list_empty(&s->ops)) /* the task's Lua values hold them, and go with it */
+    while (!list_empty(&s->ops)) /* the task's Lua values own the references */
         op_cancel(list_entry(s->ops.next, struct op, wait));
     if (s->slot) {
         *s->slot = NULL;
@@ -71,7 +70,7 @@ void task_leave(struct task *t)
     list_del(&t->link);
 }
 
-/* The text names what runs, between the two. */
+/* The text is `before`, the kind's noun and `after`. */
 static void end_failed(struct task *t, enum err code, const char *before, const char *after)
 {
     struct error e;
@@ -107,7 +106,7 @@ static void begin_turn(struct task *t)
     t->until_ms = until_ms < t->deadline_ms ? until_ms : t->deadline_ms;
 }
 
-/* What was interrupted by the task goes on: another task, or nothing but the event loop. */
+/* Gives the turn back to what the task interrupted: another task, or the event loop. */
 static void end_turn(struct vm *vm, struct task *outer)
 {
     if (outer)
@@ -145,7 +144,7 @@ int task_call(struct task *t, int (*body)(lua_State *L), void *arg)
     int failed;
 
     begin_turn(t);
-    t->current = &t->own; /* which is not what runs, so nothing can wait */
+    t->current = &t->own; /* it does not run, so nothing can wait */
     vm_set_current(t->vm, t, t->until_ms);
     failed = lua_cpcall(L, body, arg);
     if (failed)
@@ -157,8 +156,8 @@ int task_call(struct task *t, int (*body)(lua_State *L), void *arg)
     return !failed;
 }
 
-/* The hook stopped it. What came of that, an error that the function caught or a yield that it took
- * for its own, is no answer. */
+/* Ends a task that the hook stopped. Its results are no answer: the function may have caught the
+ * hook's error, or taken the hook's yield for its own. */
 static void end_stopped(struct task *t)
 {
     interrupt_rest(vm_interrupt(t->vm));
@@ -168,7 +167,7 @@ static void end_stopped(struct task *t)
         end_error(t, ERR_CLOSED, "the node is stopping");
 }
 
-/* What fails at its deadline fails because of it: http.request() gives up then too. */
+/* A failure at the deadline is due to the deadline: http.request() gives up then too. */
 static int too_late(const struct task *t)
 {
     int value = t->ran == RETURNED && lua_type(t->own.co, 1) == LUA_TSTRING;
@@ -193,7 +192,7 @@ static void conclude(struct task *t)
     case WAITS:
         break;
     case YIELDED:
-        end_failed(t, ERR_GETTER, "", " yielded: only what this API waits for may");
+        end_failed(t, ERR_GETTER, "", " yielded: only functions of this API may yield");
         break;
     case THREW:
         t->kind->end(t, TASK_THREW, NULL);
@@ -204,7 +203,7 @@ static void conclude(struct task *t)
     }
 }
 
-/* A child's function does not throw (wait.lua catches that), unless there is no memory to say so.
+/* wait.lua catches what a child's function throws, so an error here means that there was no memory.
  */
 static void child_ran(struct strand *s, enum ran ran)
 {
@@ -215,8 +214,9 @@ static void child_ran(struct strand *s, enum ran ran)
     child_free(s);
 }
 
-/* Returns 1 when the strand yielded to the VM's other loop. Otherwise it, and its task, may be
- * gone. A task whose strands run each other ends when the outermost has come back. */
+/* Returns 1 when the strand yielded to the VM's other loop. Otherwise the strand and its task may
+ * be freed. If strands of a task run inside each other, the task ends when the outermost has
+ * returned. */
 static int run(struct strand *s, int nargs)
 {
     struct task *t = s->task;
@@ -230,7 +230,7 @@ static int run(struct strand *s, int nargs)
         t->ran = (int)ran;
     if (!t->current)
         conclude(t);
-    vm_recover(vm, vm_loop(vm) != NULL); /* what it had must not make the next one fail */
+    vm_recover(vm, vm_loop(vm) != NULL); /* its garbage must not make the next task fail */
     return parked;
 }
 
@@ -245,7 +245,7 @@ static int is_there(struct vm *vm, const struct task *t)
     return 0;
 }
 
-/* Goes on with a strand whose turn it is, or has the VM's other loop do so. */
+/* Resumes a strand, or has the VM's other loop resume it. */
 static void go(struct strand *s, int nargs)
 {
     struct task *t = s->task;
@@ -269,7 +269,8 @@ static void strand_init(struct strand *s, struct task *t)
     list_init(&s->ops);
 }
 
-/* What another loop has of a strand: a userdata with its address, NULL once it is gone. */
+/* Another loop's handle of a strand: a userdata with its address, NULL once the strand has ended.
+ */
 static void make_handle(lua_State *L, struct strand *s)
 {
     struct strand **slot = lua_newuserdata(L, sizeof(struct strand *));
@@ -308,7 +309,7 @@ void task_start(struct task *t)
     t->ran = WAITS;
     t->deadline.run = deadline_passed;
     begin_turn(t);
-    vm_watch_until(vm, t->until_ms); /* what allocates may run finalizers */
+    vm_watch_until(vm, t->until_ms); /* an allocation may run finalizers */
     vm_make_room(vm, 0);
     failed = lua_cpcall(L, prepare_body, t);
     vm_watch_until(vm, 0);
@@ -477,7 +478,7 @@ void task_hook(lua_State *L, lua_Debug *ar)
     struct task *t = vm_current(vm);
 
     (void)ar;
-    inbox_hurry(); /* what has ended before this need not wait for it */
+    inbox_hurry(); /* wakes that are held need not wait for this code */
     if (!t && loop_overrun(vm_loop(vm))) {
         interrupt_insist(vm_interrupt(vm));
         luaL_error(L, "code of the event loop, outside of any getter, took longer than a second");
@@ -487,7 +488,7 @@ void task_hook(lua_State *L, lua_Debug *ar)
         return;
     }
     t->stopped = 1;
-    interrupt_insist(vm_interrupt(vm)); /* no further instruction, at whatever level */
+    interrupt_insist(vm_interrupt(vm)); /* no further instruction runs, at any level */
     if (lua_isyieldable(L))
         lua_yield(L, 0);
     else

@@ -30,8 +30,8 @@ enum task_end { TASK_RETURNED, TASK_THREW, TASK_FAILED };
 struct task_kind {
     const char *noun; /* of what runs, such as "the getter", for messages */
 
-    /* Pushes the function and what it is called with, and returns the number of the latter. Called
-     * in protected mode, and may raise. */
+    /* Pushes the function and its arguments, and returns the number of arguments. Called in
+     * protected mode, and may raise. */
     int (*push)(struct lua_State *L, struct task *t);
 
     /* The task has ended. What the function returned or threw is on the stack of t->own.co; e says
@@ -41,7 +41,7 @@ struct task_kind {
 
 /* A coroutine of a task. All but `co` is task.c's own. */
 struct strand {
-    struct list link; /* in the task's children; the function's own is in none */
+    struct list link; /* in the task's children; the function's own strand is not linked */
     struct task *task;
     struct lua_State *co; /* kept alive by ref */
     int ref;              /* in the registry, like handle_ref */
@@ -56,8 +56,8 @@ struct strand {
 struct task {
     const struct task_kind *kind; /* the kind sets it, like what follows up to `turn_ms` */
     struct vm *vm;
-    struct flight *flight; /* the load, for its waiters; NULL: the task is none */
-    size_t max_bytes;      /* of an answer that is fetched, when the fetch does not say */
+    struct flight *flight; /* of a load; NULL: the task is not a load */
+    size_t max_bytes;      /* of a fetched answer, if the fetch sets no bound */
     uint64_t deadline_ms;  /* clock_ms() time, or TASK_NO_DEADLINE_MS */
     uint64_t turn_ms;      /* how long it may compute at a time; 0: until the deadline */
     uint64_t until_ms;     /* the end of the turn that runs */
@@ -65,10 +65,10 @@ struct task {
     struct timer deadline;
     struct strand own;      /* the function's */
     struct list children;   /* strand.link */
-    struct strand *current; /* which of them runs; NULL: none */
+    struct strand *current; /* the strand that runs, or NULL */
     int stopped;            /* by the hook: it computed for too long */
-    int ran;                /* enum ran: what came of the function's own strand */
-    int n_args;             /* it is called with */
+    int ran;                /* enum ran: how the function's own strand ended */
+    int n_args;             /* of the function's first call */
 };
 
 /* Runs the function until it waits or ends. When this returns, the kind's end() may have freed the
@@ -94,7 +94,7 @@ int task_call(struct task *t, int (*body)(struct lua_State *L), void *arg);
  * in a coroutine of its own, under a C function. */
 struct strand *task_to_wait(struct lua_State *L, const char *what);
 
-/* 1: it would not raise. */
+/* 1: task_to_wait() would not raise. */
 int task_may_wait(struct vm *vm, struct lua_State *L);
 
 /* The strand waits for one more op, which has not ended. The caller yields next, and keeps the ops'
@@ -104,14 +104,14 @@ void task_wait_for(struct strand *s, struct op *op);
 /* Raises, in `what`'s name, unless the code that runs may wait. */
 void task_check_can_wait(struct lua_State *L, const char *what);
 
-/* The same, under a C function too. */
+/* The same. Raises under a C function, too. */
 void task_check_can_yield(struct lua_State *L, const char *what);
 
-/* luaL_error() for C functions that the API's Lua functions call: the line is of those' caller. */
+/* luaL_error() for C functions that the API's Lua functions call: it names the line of the Lua
+ * function's caller. */
 int task_raise(struct lua_State *L, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* --- strands, for another loop's Lua: each is a userdata there, empty once the strand is gone ---
- */
+/* --- strands as userdata for another loop's Lua, empty once the strand has ended --- */
 
 #define TASK_STRAND "groupcache.strand" /* its metatable */
 
@@ -122,15 +122,15 @@ const char *task_strand_state(const struct strand *s); /* new, running, waiting,
  * Raises. */
 void task_spawn(struct lua_State *L);
 
-/* Goes on with the strand at index 1, what follows being what its yield returns. When it yields to
- * the loop it is parked, and true and what it yielded are pushed; else nothing is. Returns the
- * number of what was pushed. May raise before and after the strand has run. */
+/* Resumes the strand at index 1; its yield returns the values above. If it yields to the loop, it
+ * is parked, and true and the yielded values are pushed; else nothing is pushed. Returns the number
+ * of pushed values. May raise before and after the strand has run. */
 int task_run(struct lua_State *L);
 
 /* The loop cannot go on with a parked strand: ends its task with GETTER. */
 void task_fail(struct strand *s, const char *msg);
 
-/* The loop gives a parked strand up; nothing when it is the getter's own. */
+/* The loop gives up a parked strand. Does nothing for the getter's own. */
 void task_drop(struct strand *s);
 
 /* The VM's hook (script/interrupt.h): stops a getter that computes past its deadline. */

@@ -12,7 +12,7 @@ struct lua_State;
  * Does not raise. */
 void trace_thrown(struct lua_State *L, struct lua_State *co, const char *what, const char *fields);
 
-/* The same with a text for the error value, wherever that is. */
+/* The same, with a text in place of the error value. */
 void trace_text(struct lua_State *L, struct lua_State *co, const char *text, const char *what,
                 const char *fields);
 

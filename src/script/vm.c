@@ -28,24 +28,24 @@ struct vm {
     struct vm_opts opts; /* set once; strings are ours */
     lua_State *L;
     size_t bytes; /* of the Lua heap */
-    int refused;  /* more was asked for than it may have, since the last collection */
+    int refused;  /* an allocation was refused since the last collection */
     struct defs *defs;
     int settings_ref;
     int defining;       /* the script is being run */
     int settled;        /* of a control VM: the settings are known */
-    char *script_error; /* owned: the whole of one that was cut, or NULL */
+    char *script_error; /* owned: the whole message if it was cut, or NULL */
     char *jit_refusal;  /* owned, or NULL */
     struct inbox *inbox;
     struct timers timers;
     struct list tasks;
     struct task *current;
     struct loop *loop;   /* borrowed, or NULL */
-    atomic_int quitting; /* what computes must end */
+    atomic_int quitting; /* running code must end */
     atomic_uint ops;     /* under way elsewhere */
     struct interrupt interrupt;
 };
 
-static const char registry_key; /* its address finds the VM in a state's registry */
+static const char registry_key; /* its address is the VM's key in a state's registry */
 
 /* --- the heap --- */
 
@@ -121,7 +121,7 @@ static void set_field(lua_State *L, const char *name, const char *value)
     lua_setfield(L, -2, name);
 }
 
-/* Lua then ends the process, and says nothing by itself. */
+/* Lua then ends the process without a message of its own. */
 static int on_panic(lua_State *L)
 {
     const char *msg = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : luaL_typename(L, -1);
@@ -131,7 +131,8 @@ static int on_panic(lua_State *L)
     return 0;
 }
 
-/* LuaJIT begins with the same numbers in each state: here VMs, nodes and reloads have others. */
+/* LuaJIT's random numbers are the same in each state: the seed makes VMs, nodes and reloads differ.
+ */
 static void seed_random(lua_State *L)
 {
     static atomic_uint made;
@@ -152,9 +153,9 @@ static int open_body(lua_State *L)
 
     luaL_openlibs(L);
     seed_random(L);
-    /* The head of luaL_unref()'s list of free places would be made when a task first ends: maybe
-     * with a full heap, and outside of protected mode. As 0, which says that the list is empty as
-     * nil does, it stays. */
+    /* luaL_unref() would make the head of its list of free places when a task first ends. The heap
+     * may be full then, and the call is not protected. 0 means an empty list, as nil does, and
+     * makes the head now. */
     lua_pushinteger(L, 0);
     lua_rawseti(L, LUA_REGISTRYINDEX, 0);
     lua_pushlightuserdata(L, (void *)(size_t)&registry_key);
@@ -227,7 +228,7 @@ struct script_run {
     size_t n;
 };
 
-/* While a script is loaded: an operator who wants the node to end need not wait for it. */
+/* Runs while a script is loaded, so that a signal can end the node before the script has ended. */
 static void script_hook(lua_State *L, lua_Debug *ar)
 {
     (void)ar;
@@ -317,7 +318,7 @@ int vm_quitting(const struct vm *vm)
     return atomic_load_explicit(&vm->quitting, memory_order_relaxed);
 }
 
-/* --- what a VM has --- */
+/* --- parts of a VM --- */
 
 lua_State *vm_state(struct vm *vm)
 {

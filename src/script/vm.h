@@ -33,7 +33,7 @@ struct vm;
 #define VM_SETTINGS(X)                                                                             \
     X(uint64_t, vm_bytes)      /* of the Lua heap; 0: 64 MiB */                                    \
     X(int, jit)                /* 1: compile; a getter that loops then cannot be stopped */        \
-    X(uint64_t, max_key_bytes) /* of what getters ask for; not looked at here */
+    X(uint64_t, max_key_bytes) /* of keys that getters ask for; not used here */
 
 struct vm_opts {
     const char *name; /* of the thread, such as "lua-1" */
@@ -44,7 +44,7 @@ struct vm_opts {
     const char *prelude;              /* a module that is required before the script; NULL: none */
     struct net *net;                  /* borrowed; NULL: getters cannot fetch */
     struct groups *groups;            /* borrowed; NULL: getters cannot ask other groups */
-    struct changes *changes;          /* borrowed, NULL like groups: how they change them */
+    struct changes *changes;          /* borrowed; NULL if groups is: changes of other groups */
 #define X(type, name) type name;
     VM_SETTINGS(X)
 #undef X
@@ -57,13 +57,13 @@ struct vm *vm_new(const struct vm_opts *o, struct error *e);
 void vm_free(struct vm *vm);
 
 /* Runs the n bytes of a script; `path` is its name in messages. What it defines is in vm_defs();
- * the table it returns, if any, is kept for vm_push_settings(). INVAL with the message and line of
- * whatever went wrong. */
+ * the table it returns, if any, is kept for vm_push_settings(). INVAL with the error's message and
+ * line. */
 enum err vm_run_script(struct vm *vm, const char *path, const char *text, size_t n,
                        struct error *e);
 
-/* The whole message of a vm_run_script() that failed, when a struct error was too short for it, or
- * NULL. The VM's. */
+/* The whole message of a failed vm_run_script() if a struct error was too short for it, or NULL.
+ * The VM owns it. */
 const char *vm_script_error(const struct vm *vm);
 
 /* 1 while vm_run_script() runs: only then may groups and background functions be defined. */
@@ -72,12 +72,12 @@ int vm_defining(const struct vm *vm);
 /* 1: it keeps the background functions that the script defines. */
 int vm_is_control(const struct vm *vm);
 
-/* What a control VM has learnt since its script has run: the settings, and the rest of the node.
- * The other options stay. Nothing runs in the VM. */
+/* Gives a control VM the settings and the parts of the node, after its script has run. The other
+ * options stay. No code may run in the VM. */
 void vm_settle(struct vm *vm, const struct vm_opts *o);
 
-/* Whether the script may ask for the JIT. A control VM that is not settled does not know yet, and
- * notes `refusal`, with which the script is refused when the settings say no. */
+/* Whether the script may ask for the JIT. A control VM that is not settled does not know yet. It
+ * notes `refusal`: the script's error if the settings do not allow the JIT. */
 int vm_wants_jit(struct vm *vm, const char *refusal);
 
 /* The first refusal that was noted, or NULL. */
@@ -86,14 +86,14 @@ const char *vm_jit_refusal(const struct vm *vm);
 /* What the script defined. */
 struct defs *vm_defs(struct vm *vm);
 
-/* Any thread: what runs is `grace_ms` past its deadline, and no hook has stopped it. */
+/* Any thread: the running code is `grace_ms` past its deadline, and no hook has stopped it. */
 int vm_stuck(const struct vm *vm, uint64_t now_ms, uint64_t grace_ms);
 
-/* Any thread: from now on what computes in the VM must end, and no task is resumed. */
+/* Any thread: from now on code that runs in the VM must end, and no task is resumed. */
 void vm_quit(struct vm *vm);
 int vm_quitting(const struct vm *vm);
 
-/* Any thread: ops whose work is under way somewhere. The VM is not freed before they end. */
+/* Any thread: the number of ops under way. The VM is not freed before they end. */
 unsigned vm_ops(const struct vm *vm);
 
 /* --- for what runs inside a VM --- */
@@ -115,11 +115,11 @@ const char *vm_name(const struct vm *vm);
 struct task *vm_current(struct vm *vm);
 void vm_set_current(struct vm *vm, struct task *t, uint64_t deadline_ms);
 
-/* From now on code of the script may run until then, outside of any task: a finalizer, another
- * loop; 0: no more. */
+/* Until this time, code of the script may run outside of any task: a finalizer, another loop. 0:
+ * such code has ended. */
 void vm_watch_until(struct vm *vm, uint64_t deadline_ms);
 
-/* What vm_ops() counts. Any thread. */
+/* Any thread: counts for vm_ops(). */
 void vm_op_begins(struct vm *vm);
 void vm_op_ends(struct vm *vm);
 
@@ -130,9 +130,8 @@ struct list *vm_tasks(struct vm *vm);
  * do so by itself when the allocator refuses. */
 void vm_make_room(struct vm *vm, size_t bytes);
 
-/* Collects everything that can be if an allocation was refused, even if the script caught that.
- * again: the code around it may still hold what took the memory, so the next call is to do it too.
- */
+/* Collects all garbage if an allocation was refused, even if the script caught the error. again:
+ * the next call does so too, since the code around this call may still hold the memory. */
 void vm_recover(struct vm *vm, int again);
 
 /* Pushes the table that the script returned, or nil, in the VM's own state. */

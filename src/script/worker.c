@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* worker.c - the thread's loop, and how it ends.
  *
- * The loop is: run what came into the inbox, run what is due, sleep on the inbox's descriptor until
- * the next timer. All else happens in the messages: a load starts a task, an op that ended resumes
- * one. Another loop (loop.h) has its turn in each round, and its descriptor is slept on too. */
+ * In each round the thread runs the messages of the inbox and the due timers. Then it sleeps on the
+ * inbox's descriptor until the next timer. All else happens in messages: a load starts a task, an
+ * ended op resumes one. Another loop (loop.h) has its turn in each round, and the thread sleeps on
+ * its descriptor, too. */
 #include "script/worker.h"
 
 #include <poll.h>
@@ -28,7 +29,7 @@
 
 enum {
     STACK_BYTES = 8 << 20, /* recursion through C functions takes 4 MiB before Lua's own bound ends
-                            * it; guard.lua looks after those that would take more */
+                            * it; guard.lua bounds those that would take more */
     WAKE_MS = 1000         /* specs move the clock: look at it now and then even when idle */
 };
 
@@ -37,12 +38,12 @@ enum worker_end {
     GOES_ON,
     RETIRES,  /* ends what it has, then its thread */
     QUITS,    /* ends its tasks with CLOSED, then its thread */
-    ABANDONED /* was stuck in C: the same, as soon as it comes out */
+    ABANDONED /* is stuck in C: quits as soon as it comes out */
 };
 
 struct worker {
     struct vm *vm;     /* owned */
-    struct loop *loop; /* owned; NULL: none but ours */
+    struct loop *loop; /* owned; NULL: only our own loop */
     int jit;
     void (*redirect)(void *ctx, struct flight *f); /* NULL: it takes no loads */
     void *ctx;
@@ -105,7 +106,7 @@ static enum worker_end end_of(const struct worker *w)
     return (enum worker_end)atomic_load_explicit(&w->end, memory_order_relaxed);
 }
 
-/* Until a message comes, the next timer or something of the other loop is due. */
+/* Until a message comes, or the next timer or the other loop is due. */
 static void sleep_until_due(struct worker *w)
 {
     struct pollfd p[2] = {{.fd = inbox_fd(vm_inbox(w->vm)), .events = POLLIN}, {.events = POLLIN}};
@@ -128,7 +129,7 @@ static void *worker_main(void *arg)
 
     interrupt_begin(vm_interrupt(w->vm));
     for (;;) {
-        enum worker_end end = end_of(w); /* before: what came until it retires is drained then */
+        enum worker_end end = end_of(w); /* read first: earlier messages are then drained */
 
         if (w->loop)
             loop_step(w->loop);
@@ -138,13 +139,13 @@ static void *worker_main(void *arg)
         timers_run(timers, clock_ms());
         if (end >= QUITS || (end == RETIRES && list_empty(vm_tasks(w->vm))))
             break;
-        if (end_of(w) == end) /* that it was told to end may have been drained as well */
+        if (end_of(w) == end) /* the message that told it to end may have been drained */
             sleep_until_due(w);
     }
     inbox_close(inbox);
     inbox_drain(inbox);
     task_end_all(w->vm);
-    timers_run(timers, UINT64_MAX); /* what no task waits for: its op ends with the VM */
+    timers_run(timers, UINT64_MAX); /* timers that no task waits for: their ops end with the VM */
     if (w->loop)
         loop_close(w->loop);
     interrupt_end(vm_interrupt(w->vm));
@@ -190,7 +191,7 @@ int worker_stop(struct worker *w, uint64_t until_ms)
     if (!w->started)
         return 1;
     worker_quit(w);
-    if (end_of(w) == ABANDONED) /* that one has had its time */
+    if (end_of(w) == ABANDONED) /* an abandoned worker gets no more time */
         until_ms = 0;
     while (!atomic_load(&w->ended) && clock_ms() < until_ms)
         nanosleep(&pause, NULL);
@@ -219,7 +220,7 @@ void worker_abandon(struct worker *w)
 {
     set_end(w, ABANDONED);
     inbox_close(vm_inbox(w->vm));
-    inbox_drain(vm_inbox(w->vm)); /* here, since its owner does not: load_arrived() and ops know */
+    inbox_drain(vm_inbox(w->vm)); /* not on the VM's thread: load_arrived() and ops allow it */
 }
 
 int worker_join(struct worker *w)
@@ -251,7 +252,7 @@ static void load_ended(struct flight *f)
     atomic_fetch_sub_explicit(&w->busy, 1, memory_order_relaxed);
 }
 
-/* On the worker's thread, or on that of whoever abandons it. */
+/* On the worker's thread, or on the thread that abandons it. */
 static void load_arrived(struct msg *m)
 {
     struct flight *f = list_entry(m, struct flight, msg);

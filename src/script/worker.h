@@ -5,12 +5,11 @@
  * (loop.h). A load runs as a coroutine (getter.h, task.h), so a load that waits does not hold up
  * the rest.
  *
- * A worker without `redirect` takes no loads: a control worker. It has the same thread with all
- * that belongs to it. What runs there are tasks of other kinds, begun by a message to the VM's
- * inbox or by a timer.
+ * A worker without `redirect` takes no loads: a control worker. Its thread runs tasks of other
+ * kinds, which begin with a message to the VM's inbox or with a timer.
  *
- * Nothing here raises. Until worker_start(), and after the thread has ended, the VM belongs to
- * whoever made the worker. */
+ * Nothing here raises. Until worker_start(), and after the thread has ended, the VM belongs to the
+ * worker's maker. */
 #ifndef WORKER_H
 #define WORKER_H
 
@@ -41,8 +40,9 @@ void worker_free(struct worker *w);
 struct vm *worker_vm(struct worker *w);
 const char *worker_name(const struct worker *w);
 
-/* Has the event loop of that name (loop.h) run in the VM too; "plain" is none. After the script,
- * which may have set package.path. INVAL: what it takes is not there. */
+/* Opens the event loop of that name (loop.h) in the VM; "plain": no other loop. To be called after
+ * the script, which may have set package.path. INVAL: there is no such loop, or its library is
+ * missing. */
 enum err worker_open_loop(struct worker *w, const char *name, struct error *e);
 
 /* What a control worker is told before its thread starts (vm_settle()). */
@@ -66,15 +66,14 @@ void worker_retire(struct worker *w);
  * end when it comes out. Returns at once; no new load may come. */
 void worker_abandon(struct worker *w);
 
-/* 1 when the thread of a retired or abandoned worker has ended, and all that it began elsewhere, so
- * that it may be freed. */
+/* 1 when a retired or abandoned worker may be freed: its thread and all ops that it began have
+ * ended. */
 int worker_join(struct worker *w);
 
-/* Any thread: 1 when nothing runs in the VM any more, or ever will. What it began elsewhere may
- * still be under way. */
+/* Any thread: 1 when no code runs in the VM any more. Ops that it began may still be under way. */
 int worker_ended(const struct worker *w);
 
-/* Any thread: what runs is `grace_ms` past its deadline, and no hook has stopped it. */
+/* Any thread: the running code is `grace_ms` past its deadline, and no hook has stopped it. */
 int worker_stuck(const struct worker *w, uint64_t now_ms, uint64_t grace_ms);
 
 /* Any thread: runs the flight's getter. Takes the loader's reference to f, unless the worker has

@@ -50,9 +50,9 @@ function strands.stray(strand)
   local task = task_of[strand]
   if task then
     core.drop(strand)
-    settle(task, false, "a spawned function yielded: only what this API waits for may")
+    settle(task, false, "a spawned function yielded: only functions of this API may yield")
   else
-    core.fail(strand, "the getter yielded: only what this API waits for may")
+    core.fail(strand, "the getter yielded: only functions of this API may yield")
   end
 end
 
