@@ -4,6 +4,7 @@
 -- load. The peer is made up.
 
 local cjson = require "cjson"
+local eventually = require "support.eventually"
 local fake = require "node.fake"
 local node = require "support.node"
 local ours = require "node.ours"
@@ -164,4 +165,65 @@ describe("many loads at one peer", function()
     assert.same({ "batched", "here", "here", "here" }, ends())
     assert.equal(3, n:stats().peers[2].errors)
   end)
+
+  -- An answer that nobody asked for, with a frame for each key.
+  local SURPLUS = [[
+    local surplus = ""
+    for i = 0, 3 do surplus = surplus .. frame(i, "SURPLUS") end
+    surplus = ("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n%s\r\n%s"):format(#surplus, OURS, surplus)
+    local function frames(request)
+      local _, keys = batch(request)
+      local list = {}
+      for i, key in ipairs(keys) do list[i] = frame(i - 1, key .. " batched") end
+      return list
+    end
+    local function stream(c, list, between)
+      c:send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n" .. OURS .. "\r\n")
+      for _, bytes in ipairs(list) do
+        c:send(("%x\r\n%s\r\n"):format(#bytes, bytes) .. (between or ""))
+      end
+    end
+    local function later(c)
+      c:sleep(0.002)
+      c:send(surplus)
+      c:note "later"
+    end
+  ]]
+
+  for what, source in pairs {
+    ["behind the last chunk, in its packet"] = [[
+      stream(c, frames(request)) c:send("0\r\n\r\n" .. surplus)]],
+    ["behind the last chunk, a little later"] = [[
+      stream(c, frames(request)) c:send("0\r\n\r\n") later(c)]],
+    ["behind an answer in one piece"] = [[
+      answer(c, 200, table.concat(frames(request)) ) c:send(surplus) c:note "later"]],
+    ["while the connection is idle, before the next batch"] = [[
+      answer(c, 200, table.concat(frames(request))) later(c)]],
+  } do
+    it("are not harmed by bytes " .. what, function()
+      start(SURPLUS .. "function on_batch(request, c) " .. source .. " end")
+      for round = 1, 6 do
+        assert.same({ "batched", "batched", "batched", "batched" }, ends())
+        if source:find "later" then
+          eventually(function()
+            return select(2, table.concat(f:requests(), "\n"):gsub("later", "")) >= round
+          end, 5, "the peer speaks unasked")
+        end
+      end
+    end)
+  end
+
+  for what, between in pairs { ["between chunks"] = "surplus", ["that are no chunk"] = '"junk"' } do
+    it("are loaded once more, but for those that had come, with bytes " .. what, function()
+      start(SURPLUS .. ([[function on_batch(request, c)
+        local list = frames(request)
+        stream(c, { list[1] }, %s) stream(c, list) c:send "0\r\n\r\n"
+      end]]):format(between))
+      for _ = 1, 3 do
+        for _, value in ipairs(ends()) do
+          assert.is_true(value == "batched" or value == "alone" or value == "here", value)
+        end
+      end
+    end)
+  end
 end)
