@@ -219,8 +219,10 @@ describe("under cqueues a getter", function()
         coroutine.yield()
       end):wait() end))
     ]]
-    assert.matches("the getter yielded: only functions of this API may yield", get("own").body, 1, true)
-    assert.equal("a spawned function yielded: only functions of this API may yield", get("child").body)
+    assert.matches("the getter yielded: only functions of this API may yield",
+      get("own").body, 1, true)
+    assert.equal("a spawned function yielded: only functions of this API may yield",
+      get("child").body)
   end)
 
   it("that cannot be polled for fails with the reason", function()

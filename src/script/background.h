@@ -20,7 +20,7 @@ struct background_stats {
     int repeats;            /* it has an interval */
     uint64_t runs;          /* calls begun */
     uint64_t errors;        /* calls that failed */
-    const char *last_error; /* NULL: none */
+    const char *last_error; /* or NULL */
     int running;
     uint64_t running_ms; /* for how long */
 };

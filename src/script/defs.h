@@ -43,7 +43,7 @@ enum err defs_add(struct defs *ds, const struct def *d, struct error *e);
 
 size_t defs_count(const struct defs *ds);
 const struct def *defs_at(const struct defs *ds, size_t i);           /* in order of definition */
-const struct def *defs_find(const struct defs *ds, const char *name); /* NULL: none */
+const struct def *defs_find(const struct defs *ds, const char *name); /* or NULL */
 
 /* Copies d. A function without a name is named by its place, with a number if that name is taken.
  * INVAL: the name is taken. The message names both places. */

@@ -41,7 +41,7 @@ struct vm_opts {
     const char *cpath;
     int control;                      /* 1: the VM that reads the script first: vm_settle() */
     int (*open)(struct lua_State *L); /* what require "groupcache.core" calls */
-    const char *prelude;              /* a module that is required before the script; NULL: none */
+    const char *prelude;              /* a module that is required before the script, or NULL */
     struct net *net;                  /* borrowed; NULL: getters cannot fetch */
     struct groups *groups;            /* borrowed; NULL: getters cannot ask other groups */
     struct changes *changes;          /* borrowed; NULL if groups is: changes of other groups */
