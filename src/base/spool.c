@@ -37,8 +37,9 @@ struct spool {
     int fd;    /* the thread's, like the rest */
     char *out; /* what it writes */
     uint64_t said_ms;
-    unsigned opened;  /* of `reopened` */
-    atomic_int ended; /* the thread is past its last touch of all this */
+    uint64_t until_ms; /* of the end: what is not taken by then is dropped */
+    unsigned opened;   /* of `reopened` */
+    atomic_int ended;  /* the thread is past its last touch of all this */
 };
 
 /* --- the file --- */
@@ -105,8 +106,6 @@ static unsigned long lines_in(const char *bytes, size_t n)
 /* Writes all of it, or what is taken until the end. Returns how many lines were not. */
 static unsigned long write_all(struct spool *s, const char *bytes, size_t n)
 {
-    uint64_t until_ms = 0;
-
     while (n) {
         struct pollfd p = {.fd = s->fd, .events = POLLOUT};
         ssize_t w = write(s->fd, bytes, n);
@@ -116,9 +115,9 @@ static unsigned long write_all(struct spool *s, const char *bytes, size_t n)
             n -= (size_t)w;
         } else if (errno == EAGAIN) {
             poll(&p, 1, LOOK_MS);
-            if (is_closing(s) && !until_ms)
-                until_ms = clock_ms() + CLOSE_MS / 2;
-            if (until_ms && clock_ms() > until_ms)
+            if (is_closing(s) && !s->until_ms)
+                s->until_ms = clock_ms() + CLOSE_MS / 2;
+            if (s->until_ms && clock_ms() > s->until_ms)
                 break;
         } else if (errno != EINTR) {
             break;
