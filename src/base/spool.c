@@ -18,9 +18,9 @@
 
 enum {
     ROOM = 1 << 20,  /* bytes of lines that wait */
-    LOOK_MS = 100,   /* how often the thread looks for other work */
-    CLOSE_MS = 2000, /* how long the end waits for a file that takes no bytes */
-    SAY_MS = 1000    /* between two log lines about dropped lines */
+    LOOK_MS = 100,   /* how often the thread looks whether it is to do something else */
+    CLOSE_MS = 2000, /* how long the end waits for a file that takes nothing */
+    SAY_MS = 1000    /* between two log lines about what was dropped */
 };
 
 static atomic_uint reopened; /* counts spool_reopen_all() */
@@ -30,22 +30,22 @@ struct spool {
     pthread_t thread;
     pthread_mutex_t mu;
     pthread_cond_t cond;
-    char *lines; /* guarded by mu, like the next three: waiting lines, ROOM bytes */
+    char *lines; /* guarded by mu, like the next three: what waits, ROOM bytes */
     size_t len;
     unsigned long dropped;
     int closing;
     int fd;    /* the thread's, like the rest */
-    char *out; /* the bytes that it writes */
+    char *out; /* what it writes */
     uint64_t said_ms;
-    unsigned opened;  /* of `reopened` */
-    atomic_int ended; /* the thread does not use the spool any more */
+    uint64_t until_ms; /* of the end: what is not taken by then is dropped */
+    unsigned opened;   /* of `reopened` */
+    atomic_int ended;  /* the thread is past its last touch of all this */
 };
 
 /* --- the file --- */
 
 /* stdout is shared with other processes and stays blocking: a pipe or a terminal gets a description
- * of our own. In a file all processes must write at one place, so a file keeps stdout's
- * description. */
+ * of our own. In a file all have to write at one place, so that stays what it is. */
 static int open_stdout(int flags)
 {
     struct stat st;
@@ -73,7 +73,7 @@ static void reopen(struct spool *s)
     s->opened = now;
     fd = open_path(s->path);
     if (fd < 0) {
-        log_warn("access", "the file cannot be opened again: the old file is used",
+        log_warn("access", "the file cannot be opened again: the old one goes on",
                  "path=%s error=\"%s\"", s->path, strerror(errno));
         return;
     }
@@ -92,7 +92,7 @@ static int is_closing(struct spool *s)
     return closing;
 }
 
-/* The number of lines that begin in the unwritten bytes. */
+/* How many lines begin in the bytes that are not written. */
 static unsigned long lines_in(const char *bytes, size_t n)
 {
     unsigned long lines = 0;
@@ -103,12 +103,9 @@ static unsigned long lines_in(const char *bytes, size_t n)
     return lines;
 }
 
-/* Writes all bytes, or as many as the file takes until the end. Returns how many lines were not
- * written. */
+/* Writes all of it, or what is taken until the end. Returns how many lines were not. */
 static unsigned long write_all(struct spool *s, const char *bytes, size_t n)
 {
-    uint64_t until_ms = 0;
-
     while (n) {
         struct pollfd p = {.fd = s->fd, .events = POLLOUT};
         ssize_t w = write(s->fd, bytes, n);
@@ -118,9 +115,9 @@ static unsigned long write_all(struct spool *s, const char *bytes, size_t n)
             n -= (size_t)w;
         } else if (errno == EAGAIN) {
             poll(&p, 1, LOOK_MS);
-            if (is_closing(s) && !until_ms)
-                until_ms = clock_ms() + CLOSE_MS / 2;
-            if (until_ms && clock_ms() > until_ms)
+            if (is_closing(s) && !s->until_ms)
+                s->until_ms = clock_ms() + CLOSE_MS / 2;
+            if (s->until_ms && clock_ms() > s->until_ms)
                 break;
         } else if (errno != EINTR) {
             break;
@@ -179,7 +176,7 @@ static void *spool_main(void *arg)
     size_t n;
 
     do {
-        closing = is_closing(s); /* read first: earlier lines are then written */
+        closing = is_closing(s); /* before: what came until then is written */
         n = take(s, &dropped);
         reopen(s);
         dropped += write_all(s, s->out, n);
@@ -272,7 +269,6 @@ void spool_close(struct spool *s)
         nanosleep(&pause, NULL);
     if (!atomic_load(&s->ended)) { /* in a write() to a disk that hangs */
         thread_leave_behind();
-        pthread_detach(s->thread);
         return;
     }
     pthread_join(s->thread, NULL);
