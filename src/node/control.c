@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "script/background.h"
+#include "script/defs.h"
 #include "script/worker.h"
 
 enum {
@@ -92,9 +93,11 @@ static void one_leave(struct control *c, struct one *o)
 enum err control_take_over(struct control *c, struct worker *w, const struct vm_opts *vm,
                            struct error *e)
 {
-    struct one *next = one_start(c, w, vm, e), *old;
+    struct one *next = NULL, *old;
 
-    if (!next)
+    if (!defs_count_backgrounds(vm_defs(worker_vm(w))))
+        worker_free(w); /* nothing would run there but what the script has opened as it was read */
+    else if (!(next = one_start(c, w, vm, e)))
         return e->code;
     pthread_mutex_lock(&c->mu);
     old = c->now;
@@ -103,9 +106,10 @@ enum err control_take_over(struct control *c, struct worker *w, const struct vm_
     pthread_mutex_unlock(&c->mu);
     if (old)
         one_leave(c, old);
-    if (!background_waits(next->background))
+    if (!next || !background_waits(next->background))
         c->ready(c->ctx);
-    background_start(next->background);
+    if (next)
+        background_start(next->background);
     return ERR_OK;
 }
 

@@ -23,7 +23,8 @@ struct worker;
  * From then on the node does not wait for the worker's functions. */
 struct control *control_new(void (*ready)(void *ctx), void *ctx);
 
-/* Lets a worker whose VM has run the script take over. Takes the worker, also on an error. On an
+/* Lets a worker whose VM has run the script take over; frees it at once if the script defines no
+ * background functions. Takes the worker, also on an error. On an
  * error the old worker keeps running. */
 enum err control_take_over(struct control *c, struct worker *w, const struct vm_opts *vm,
                            struct error *e);
