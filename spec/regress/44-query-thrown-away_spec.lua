@@ -69,6 +69,10 @@ describe("the query of a request", function()
     assert.equal("v:row?id=1", ask("GET", "/cache/rows/row?id=1").body)
   end)
 
+  it("is a part of a long key, too", function()
+    assert.equal(200, ask("GET", "/cache/rows/" .. ("k"):rep(2000) .. "?q").status)
+  end)
+
   it("counts for the longest key", function()
     assert.equal(200, ask("GET", "/cache/rows/k?" .. ("q"):rep(4094)).status)
     assert.equal(400, ask("GET", "/cache/rows/k?" .. ("q"):rep(4095)).status)

@@ -171,6 +171,17 @@ describe("a Go node", function()
     assert.matches("status 404: no such group: g", n:log(), 1, true)
   end)
 
+  it("that says more than a line is quoted by its first one, and not beyond its end", function()
+    f = go_node [[
+      reply(c, "418 Teapot", request.target:find "long" and ("x"):rep(5000) or "short")
+    ]]
+    local peers
+    n, peers = start(f, { dialect = "golang" })
+    assert.equal("here", assert(n:get("g", rig.owned_by(peers, f.url, "short"))).body)
+    assert.matches('status 418: short"', n:log(), 1, true)
+    assert.equal("here", assert(n:get("g", rig.owned_by(peers, f.url, "long"))).body)
+  end)
+
   it("with another base_path is asked about that in our log", function()
     f = go_node [[reply(c, "404 Not Found", "404 page not found\n")]]
     local peers

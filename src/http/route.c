@@ -184,13 +184,14 @@ static const char *path_of(const char *target)
 /* Whether the group of a client's path takes the query as a part of the key. */
 static int takes_query(const struct server *s, const char *rest)
 {
-    size_t n = strlen(rest);
+    const char *slash = strchr(rest, '/');
+    size_t n = slash ? (size_t)(slash + 1 - rest) : 0; /* of the group: the key may be long */
     char fixed[SHORT_TARGET];
     struct dialect_target t;
     struct group *g;
     int takes;
 
-    if (n > sizeof(fixed) || dialect_parse(s->opts.dialect, rest, n, fixed, &t) != DIALECT_OK)
+    if (!n || n > sizeof(fixed) || dialect_parse(s->opts.dialect, rest, n, fixed, &t) != DIALECT_OK)
         return 0;
     g = groups_find(s->opts.groups, t.group, t.group_len);
     takes = g && group_opts(g).query == QUERY_KEY;
@@ -226,10 +227,14 @@ static int serve_data(struct asked *a, const char *rest, const struct request_li
     return line->query ? serve_query(a, rest, line) : serve_group(a, rest, line->method);
 }
 
+static int is_peers(const struct server *s, const char *path, size_t base)
+{
+    return (s->opts.faces & SERVER_DATA) && !strncmp(path, s->opts.base_path, base);
+}
+
 int route_is_peers(const struct server *s, const char *target)
 {
-    return (s->opts.faces & SERVER_DATA) &&
-           !strncmp(path_of(target), s->opts.base_path, strlen(s->opts.base_path));
+    return is_peers(s, path_of(target), strlen(s->opts.base_path));
 }
 
 int route(struct server *s, struct MHD_Connection *c, const struct request_line *line,
@@ -240,7 +245,7 @@ int route(struct server *s, struct MHD_Connection *c, const struct request_line 
     const char *path = path_of(line->target);
     int data = (s->opts.faces & SERVER_DATA) != 0;
 
-    job_answer_to_init(&a.to, s, c, route_is_peers(s, line->target));
+    job_answer_to_init(&a.to, s, c, is_peers(s, path, base));
     a.to.close |= f->body; /* for an answer before the body */
     if (a.to.peer)
         return serve_data(&a, path + base, line);

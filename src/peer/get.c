@@ -207,24 +207,29 @@ static void take_error(struct exchange *x, struct fetch *f, enum err code)
     peer_give_error(x->peer, x->flight, code, expires_ms, text, n);
 }
 
-void peer_get_refusal(const struct peers *p, struct fetch *f, char *out, size_t size)
+void peer_get_first_line(struct fetch *f, char *out, size_t size)
 {
     const struct buf *body = fetch_body(f);
-    const char *type = fetch_header(f, "Content-Type");
-    int is_text = type && !strncasecmp(type, "text/plain", 10) && body->len;
-    size_t n = is_text ? strcspn(body->data, "\r\n") : 0;
-    int status = fetch_status(f);
+    size_t n = body->len < size ? body->len : size - 1;
 
-    if (n > body->len)
-        n = body->len;
-    if (n > REFUSAL_TEXT)
-        n = REFUSAL_TEXT;
-    if (status == 404 && (!n || !memmem(body->data, n, "no such group", 13)))
+    snprintf(out, size, "%.*s", (int)n, n ? body->data : "");
+    out[strcspn(out, "\r\n")] = '\0';
+}
+
+void peer_get_refusal(const struct peers *p, struct fetch *f, char *out, size_t size)
+{
+    const char *type = fetch_header(f, "Content-Type");
+    int status = fetch_status(f);
+    char text[REFUSAL_TEXT] = "";
+
+    if (type && !strncasecmp(type, "text/plain", 10))
+        peer_get_first_line(f, text, sizeof(text));
+    if (status == 404 && !strstr(text, "no such group"))
         snprintf(out, size,
-                 "status 404: %.*s%snothing is served at %s there: does its base_path differ?",
-                 (int)n, n ? body->data : "", n ? "; " : "", p->opts.base_path);
+                 "status 404: %s%snothing is served at %s there: does its base_path differ?", text,
+                 *text ? "; " : "", p->opts.base_path);
     else
-        snprintf(out, size, n ? "status %d: %.*s" : "status %d", status, (int)n, body->data);
+        snprintf(out, size, "status %d%s%s", status, *text ? ": " : "", text);
 }
 
 static void take_answer(struct exchange *x, struct fetch *f)

@@ -83,6 +83,9 @@ void peer_get(struct peer *peer, struct flight *f);
 uint64_t peer_left_ms(const struct flight *f);
 
 /* Describes a useless status, with the peer's text about it. */
+/* Puts the first line of an answer's body, as much of it as fits, with a NUL. */
+void peer_get_first_line(struct fetch *f, char *out, size_t size);
+
 void peer_get_refusal(const struct peers *p, struct fetch *f, char *out, size_t size);
 
 /* Notes whether the answer came from a node of ours. */

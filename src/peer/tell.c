@@ -268,15 +268,12 @@ static void take_refusal(struct tell *t, struct fetch *f)
     const char *name = fetch_header(f, HEADER_CODE);
     enum err code = name ? err_from_name(name) : ERR_COUNT;
     int of_change = code == ERR_INVAL || code == ERR_TOOBIG || code == ERR_NOMEM;
-    const struct buf *body = fetch_body(f);
     char why[PEER_MESSAGE_BYTES];
 
     if (code == ERR_INVAL &&
         fetch_status(f) == dialect_facts(t->peer->peers->opts.dialect)->no_group_status)
         return; /* it has no such group */
-    snprintf(why, sizeof(why), "%.*s", (int)(body->len < sizeof(why) ? body->len : sizeof(why)),
-             body->len ? body->data : "");
-    why[strcspn(why, "\n")] = '\0';
+    peer_get_first_line(f, why, sizeof(why));
     tell_failed(t, of_change ? code : ERR_PEER, why);
 }
 
