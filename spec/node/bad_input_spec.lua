@@ -224,6 +224,32 @@ describe("a node", function()
     end)
   end
 
+  -- libmicrohttpd does not say whose request it gives up.
+  for what, bytes in pairs {
+    ["a target that is too long"] = "GET /cache/g/" .. ("x"):rep(40000) .. " HTTP/1.1\r\n\r\n",
+    ["a version that is not known"] = "GET /cache/g/x HTTP/9.1\r\nHost: x\r\n\r\n",
+    ["a broken chunk"] = "POST /cache/g HTTP/1.1\r\nHost: x\r\n"
+      .. "Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+    ["a malformed length"] = HEAD .. "Content-Length: -48\r\n\r\n",
+  } do
+    it(("does not answer %s to another, whose head is still to come"):format(what), function()
+      local slow = {}
+      for i = 1, 2 do -- one on each thread, perhaps
+        slow[i] = assert(socket.connect(n.host, n.port))
+        slow[i]:send "GET /cache/g/fine HTTP/1.1\r\nHo"
+      end
+      http.raw(n.host, n.port, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", { until_bytes = "ok" })
+      for _ = 1, 4 do
+        http.raw(n.host, n.port, bytes, { timeout = 2 })
+      end
+      for _, sock in ipairs(slow) do
+        sock:send "st: x\r\n\r\n"
+        assert.equal("HTTP/1.1 200 OK", (sock:receive "*l"))
+        sock:close()
+      end
+    end)
+  end
+
   it("answers to a head of any size", function()
     for size = 4000, 40000, 500 do
       for _, value in ipairs { ("a"):rep(size), ("b=" .. ("a"):rep(38) .. "; "):rep(size / 42) } do

@@ -11,6 +11,8 @@
 /* The connection that libmicrohttpd works on: the last that it called us about. */
 static _Thread_local struct last_words *asking;
 
+static _Thread_local unsigned bodies; /* in chunks, under way */
+
 static _Thread_local struct list under_way; /* of last_words; not made while next is NULL */
 
 void last_words_init(struct last_words *w, struct MHD_Connection *c)
@@ -37,17 +39,29 @@ void last_words_spare(struct last_words *w)
     asking = w;
 }
 
+void last_words_body(struct last_words *w)
+{
+    w->chunked = 1;
+    bodies++;
+}
+
+void last_words_ended(struct last_words *w)
+{
+    if (w->chunked)
+        bodies--;
+    w->chunked = 0;
+}
+
 struct words {
     int status;
     const char *reason, *code, *text;
 };
 
+/* Not 414 and 505: these are found in the first line, before we know of the head. */
 static const struct words all[] = {
     {400, "Bad Request", "INVAL", "the request cannot be read"},
     {413, "Content Too Large", "TOOBIG", "the Content-Length is too large to count"},
-    {414, "URI Too Long", "TOOBIG", "the target of the request is too long"},
     {431, "Request Header Fields Too Large", "TOOBIG", "the headers of the request are too large"},
-    {505, "HTTP Version Not Supported", "INVAL", "the version is not HTTP/1.1 or HTTP/1.0"},
 };
 
 static const struct words *words_for(int status)
@@ -92,12 +106,12 @@ static struct last_words *with_whole_head(void)
     return NULL;
 }
 
-/* The only unfinished head, or NULL. */
+/* The only unfinished head, or NULL. With a body under way the fault may be in that. */
 static struct last_words *only_one(void)
 {
     struct list *l = under_way.next;
 
-    return l->next == &under_way ? list_entry(l, struct last_words, link) : NULL;
+    return !bodies && l->next == &under_way ? list_entry(l, struct last_words, link) : NULL;
 }
 
 void last_words_heard(const char *log_text)
@@ -121,6 +135,7 @@ void last_words_heard(const char *log_text)
 
 void last_words_closed(struct last_words *w)
 {
+    last_words_ended(w);
     list_del(&w->link);
     if (asking == w)
         asking = NULL;

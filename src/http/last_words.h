@@ -19,6 +19,7 @@ struct last_words {
     struct list link; /* among the unfinished heads on this thread */
     struct MHD_Connection *connection;
     int fd;
+    int chunked; /* 1: a body in chunks is under way */
 };
 
 void last_words_init(struct last_words *w, struct MHD_Connection *c);
@@ -31,6 +32,10 @@ void last_words_spare(struct last_words *w);
 
 /* libmicrohttpd logs what it will do next, but does not name the connection. */
 void last_words_heard(const char *log_text);
+
+/* A body in chunks begins: libmicrohttpd may find a fault in it, too. The request has ended. */
+void last_words_body(struct last_words *w);
+void last_words_ended(struct last_words *w);
 
 /* The connection will be closed next. */
 void last_words_closed(struct last_words *w);

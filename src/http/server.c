@@ -112,6 +112,7 @@ static int first_call(struct server *s, struct MHD_Connection *c, struct client 
                       const char *url, const char *method, const char *version, void **con_cls)
 {
     struct framing *f = &client->framing;
+    int sound;
 
     *con_cls = &seen;
     atomic_fetch_add_explicit(&s->active, 1, memory_order_relaxed);
@@ -122,7 +123,10 @@ static int first_call(struct server *s, struct MHD_Connection *c, struct client 
     if (client->has_space)
         return job_refuse(s, c, 400, ERR_INVAL,
                           "the target of the request has a raw space, which is written %20");
-    if (!framing_read(c, method, version, f))
+    sound = framing_read(c, method, version, f);
+    if (f->chunked)
+        last_words_body(&client->words);
+    if (!sound)
         return job_refuse(s, c, 400, ERR_INVAL,
                           "a request has one Host, clean headers and at most one length");
     if (f->expects)
@@ -161,6 +165,7 @@ static void on_completed(void *arg, struct MHD_Connection *c, void **con_cls,
     struct job *j = *con_cls == &seen ? NULL : *con_cls;
 
     (void)how;
+    last_words_ended(&client_of(c)->words);
     if (s->opts.access)
         access_end(&client_of(c)->access, s->opts.access, c);
     if (*con_cls)
