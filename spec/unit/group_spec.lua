@@ -728,7 +728,8 @@ describe("group", function()
       for _ = 1, 20 do
         C.clock_advance(10001)
         fill("k", ("v"):rep(1000), C.clock_ms() + 10000)
-        assert.equal(one, g:stats().main.bytes)
+        -- Items of one size may differ in cost by the 16 bytes of glibc's grain.
+        assert.near(one, g:stats().main.bytes, 16)
         assert.equal(1, g:stats().main.items)
       end
     end)
