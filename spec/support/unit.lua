@@ -7,8 +7,8 @@
 --
 -- The preprocessor reads the headers. Its output from src/ is declared, and of the system's headers
 -- only the types that our declarations use. So prototypes cannot differ from the sources. Function
--- bodies, static assertions, _Atomic and attributes, which FFI cannot read, are dropped. Macros are
--- not declared; unit.macro("NAME", "file.h") returns the value of a numeric macro.
+-- bodies, static assertions, _Atomic, attributes and pragmas, which FFI cannot read, are dropped.
+-- Macros are not declared; unit.macro("NAME", "file.h") returns the value of a numeric macro.
 --
 -- The library is $BUILD/test/libgroupcache.so: src/ without src/bind/ and main.c, nothing hidden.
 
@@ -51,7 +51,7 @@ end
 -- The preprocessed text as a list of { text =, ours = } of its declarations at file level.
 local function split(text)
   text = text:gsub("__attribute__%s*%b()", " "):gsub("__asm__%s*%b()", " ")
-    :gsub("_Static_assert%s*%b()%s*;", " "):gsub("_Atomic%s*(%b())", "%1")
+    :gsub("_Static_assert%s*%b()%s*;", " "):gsub("_Atomic%s*%(([^()]*)%)", " %1 ")
     :gsub("_Alignas%s*(%b())", "__attribute__((aligned%1))")
   local plain = { _Atomic = "", _Noreturn = "", _Thread_local = "", __extension__ = "",
     __inline = "inline", __inline__ = "inline", __restrict = "", __volatile__ = "" }
@@ -70,7 +70,7 @@ local function split(text)
     local file = line:match '^# %d+ "([^"]*)"'
     if file then
       ours = file:match "^%.?/?src/" ~= nil or file:match "^%.?/?proto/" ~= nil
-    elseif line ~= "" then
+    elseif not line:match "^%s*#" then -- no #pragma, such as in the headers of gcc 16
       line = line:gsub("[%a_][%w_]*", plain)
       local at = 1
       while at <= #line do
