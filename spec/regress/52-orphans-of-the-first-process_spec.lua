@@ -8,6 +8,7 @@ local http = require "support.http"
 local node = require "support.node"
 local ports = require "support.ports"
 local process = require "support.process"
+local signal = require "posix.signal"
 local tmp = require "support.tmp"
 
 local UNSHARE = { "unshare", "--pid", "--fork", "--mount-proc" }
@@ -15,26 +16,6 @@ local UNSHARE = { "unshare", "--pid", "--fork", "--mount-proc" }
 local function can_unshare()
   local ok, out = pcall(process.run, { UNSHARE[1], UNSHARE[2], UNSHARE[3], UNSHARE[4], "true" })
   return ok and out.code == 0
-end
-
--- { pid = { state =, parent = } } of all processes.
-local function processes()
-  local found = {}
-  local out = process.run { "ps", "-eo", "pid=,ppid=,stat=" }
-  for pid, parent, state in out.stdout:gmatch "(%d+)%s+(%d+)%s+(%S+)" do
-    found[tonumber(pid)] = { parent = tonumber(parent), state = state }
-  end
-  return found
-end
-
-local function children_of(pid)
-  local list = {}
-  for child, p in pairs(processes()) do
-    if p.parent == pid then
-      list[#list + 1] = { pid = child, state = p.state }
-    end
-  end
-  return list
 end
 
 describe("groupcached as the first process of a container", function()
@@ -65,12 +46,12 @@ describe("groupcached as the first process of a container", function()
     p = process.spawn(words)
     url = ("http://127.0.0.1:%d"):format(port)
     eventually(function() return http.get(url .. "/readyz").status == 200 end, 20, "it is up")
-    first = children_of(p.pid)[1].pid
+    first = process.children(p.pid)[1].pid
   end
 
   after_each(function()
     if p and p:alive() then
-      process.run { "kill", "-9", tostring(first) }
+      signal.kill(first, signal.SIGKILL)
       p:wait(5)
     end
     p = nil
@@ -82,13 +63,13 @@ describe("groupcached as the first process of a container", function()
       assert.equal(200, http.get(url .. "/cache/g/k" .. i).status)
     end
     assert.equal("read: ", http.get(url .. "/cache/g/exit").body)
-    eventually(function() return #children_of(first) == 1 end, 5, "the node alone is left")
-    assert.not_matches("Z", children_of(first)[1].state)
+    eventually(function() return #process.children(first) == 1 end, 5, "the node alone is left")
+    assert.not_matches("Z", process.children(first)[1].state)
   end)
 
   it_unshared("ends with 0 by SIGTERM", function()
     start()
-    process.run { "kill", "-TERM", tostring(first) }
+    signal.kill(first, signal.SIGTERM)
     assert.equal(0, p:wait(10))
   end)
 
@@ -99,7 +80,7 @@ describe("groupcached as the first process of a container", function()
 
   it_unshared("ends when the node is killed", function()
     start()
-    process.run { "kill", "-9", tostring(children_of(first)[1].pid) }
+    signal.kill(process.children(first)[1].pid, signal.SIGKILL)
     assert.equal(128 + 9, p:wait(10))
   end)
 end)

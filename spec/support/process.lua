@@ -8,6 +8,7 @@
 --     p:freeze()       SIGSTOP; returns once all its threads have stopped
 --   process.run{ argv..., env=, cwd=, input=bytes, timeout=30 }
 --     -> { code=, signal=, stdout=, stderr= }
+--   process.children(pid) -> { { pid=, state="S" }, ... }, zombies with the state "Z"
 --
 -- env holds what differs from our environment; false removes. stdin is /dev/null unless given;
 -- stdout and stderr are ours unless given (they may name the same file). Failing to start raises.
@@ -193,6 +194,19 @@ function process.run(opts)
   r.stdout, r.stderr = tmp.read(copy.stdout), tmp.read(copy.stderr)
   tmp.remove(dir)
   return r
+end
+
+--- From /proc: `ps` is not on every system.
+function process.children(pid)
+  local list = {}
+  for name in dirent.files "/proc" do
+    local ok, stat = pcall(tmp.read, "/proc/" .. name .. "/stat")
+    local state, parent = (name:match "^%d+$" and ok and stat or ""):match "%) (%a) (%d+) [^)]*$"
+    if tonumber(parent) == pid then
+      list[#list + 1] = { pid = tonumber(name), state = state }
+    end
+  end
+  return list
 end
 
 --- Kills and reaps whatever is left, with its process group.
