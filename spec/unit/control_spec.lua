@@ -3,12 +3,21 @@
 -- How control workers follow each other, and what becomes of one that is stuck in C.
 
 local background = require "unit.background"
+local dirent = require "posix.dirent"
 local eventually = require "support.eventually"
 local ffi = require "ffi"
 local C, S = background.C, background.S
 
 local BLOCKS = [[define("blocks", 0, 0, function() block() note() end)]]
 local TICKS = [[define("ticks", 1, 0, function() end)]]
+
+local function count_threads()
+  local n = 0
+  for name in dirent.files "/proc/self/task" do
+    n = n + (tonumber(name) and 1 or 0)
+  end
+  return n
+end
 
 describe("control", function()
   local c, stopped
@@ -82,11 +91,17 @@ describe("control", function()
   it("does not wait for one that is stuck in C, and frees it when it comes out", function()
     take_over(BLOCKS)
     eventually(function() return S.is_blocked() == 1 end, 10, "it blocks")
+    local with_one = count_threads()
     take_over(TICKS)
     eventually(function() return stats("ticks").runs > 10 end, 10, "the next runs")
     C.control_watch(c, C.clock_ms())
     assert.equal(1, S.is_blocked())
+    assert.equal(with_one + 1, count_threads())
     S.unblock()
+    eventually(function()
+      C.control_watch(c, C.clock_ms())
+      return count_threads() == with_one
+    end, 10, "it came out")
     C.control_quit(c)
     assert.equal(1, C.control_stop(c, C.clock_ms() + 5000))
     stopped = true
