@@ -9,6 +9,7 @@ local http = require "support.http"
 local node = require "support.node"
 local rig = require "node.rig"
 local socket = require "socket"
+local versions = require "support.versions"
 
 local CHUNKED = "Transfer-Encoding: chunked\r\n"
 
@@ -86,7 +87,7 @@ describe("a node", function()
 
       it("takes it in chunks, as the last of its connection", function()
         for _, way in ipairs { chunks(body), ("%x\r\n%s\r\n0\r\n\r\n"):format(#body, body),
-          ("%X;x=y\r\n%s\r\n000\r\nX-Any: z\r\nContent-Length: 9\r\n\r\n"):format(#body, body),
+          ("%X\r\n%s\r\n000\r\nX-Any: z\r\nContent-Length: 9\r\n\r\n"):format(#body, body),
         } do
           local got, how = raw(head .. CHUNKED .. "\r\n" .. way
             .. "GET /cache/g/behind HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -94,6 +95,19 @@ describe("a node", function()
           assert.same({ kind.status }, statuses(got))
           assert.is_nil(r:calls().behind)
         end
+      end)
+
+      -- Some versions of libmicrohttpd take the line end behind the extension for the first byte of
+      -- the chunk. They find no line end where the chunk should end, so no wrong body is taken.
+      it("takes a chunk with an extension, or refuses it", function()
+        local got, how = raw(head .. CHUNKED .. "\r\n"
+          .. ("%X;x=y\r\n%s\r\n0\r\n\r\n"):format(#body, body)
+          .. "GET /cache/g/behind HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert.equal("closed", how)
+        local misreads = versions.at_least("libmicrohttpd", "1.0")
+          and not versions.at_least("libmicrohttpd", "1.0.10")
+        assert.same({ misreads and 400 or kind.status }, statuses(got))
+        assert.is_nil(r:calls().behind)
       end)
 
       it("says Continue to who waits for it", function()

@@ -6,6 +6,10 @@
 local http = require "support.http"
 local node = require "support.node"
 local rig = require "node.rig"
+local versions = require "support.versions"
+
+-- libmicrohttpd 1.0 closes the connection without an answer, and before it calls us.
+local CLOSES = versions.at_least("libmicrohttpd", "1.0")
 
 describe("a raw NUL in a request's target", function()
   local r, n
@@ -33,9 +37,13 @@ describe("a raw NUL in a request's target", function()
     ["alone"] = "\0",
   } do
     it(name .. " is refused", function()
-      local res = assert(n:request { target = target })
-      assert.equal(400, res.status)
-      assert.matches("raw NUL", res.body, 1, true)
+      local res, how = n:request { target = target }
+      if CLOSES then
+        assert.same({ nil, "closed" }, { res, how })
+      else
+        assert.equal(400, assert(res, how).status)
+        assert.matches("raw NUL", res.body, 1, true)
+      end
       assert.same({}, r:calls())
     end)
   end
@@ -54,8 +62,12 @@ describe("a raw NUL in a request's target", function()
     for i = 1, 3 do
       assert.equal(200, assert(c:request { target = "/cache/g/d" .. i }).status)
     end
-    local res = assert(c:request { target = "/cache/g/d1\0" })
-    assert.same({ 400, "close" }, { res.status, res.headers.connection })
+    local res, how = c:request { target = "/cache/g/d1\0" }
+    if CLOSES then
+      assert.same({ nil, "closed" }, { res, how })
+    else
+      assert.same({ 400, "close" }, { assert(res, how).status, res.headers.connection })
+    end
     c:close()
   end)
 end)

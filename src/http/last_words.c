@@ -53,23 +53,26 @@ void last_words_ended(struct last_words *w)
 }
 
 struct words {
+    int heard; /* the status that libmicrohttpd has for it */
     int status;
     const char *reason, *code, *text;
 };
 
-/* Not 414 and 505: these are found in the first line, before we know of the head. */
+/* Not 414 and 505: these are found in the first line, before we know of the head. A Content-Length
+ * that is too large to count is 413 for some versions of libmicrohttpd, and 400 for others. */
 static const struct words all[] = {
-    {400, "Bad Request", "INVAL", "the request cannot be read"},
-    {413, "Content Too Large", "TOOBIG", "the Content-Length is too large to count"},
-    {431, "Request Header Fields Too Large", "TOOBIG", "the headers of the request are too large"},
+    {400, 400, "Bad Request", "INVAL", "the request cannot be read"},
+    {413, 400, "Bad Request", "INVAL", "the request cannot be read"},
+    {431, 431, "Request Header Fields Too Large", "TOOBIG",
+     "the headers of the request are too large"},
 };
 
-static const struct words *words_for(int status)
+static const struct words *words_for(int heard)
 {
     size_t i;
 
     for (i = 0; i < sizeof(all) / sizeof(all[0]); i++)
-        if (all[i].status == status)
+        if (all[i].heard == heard)
             return &all[i];
     return NULL;
 }
@@ -118,14 +121,14 @@ void last_words_heard(const char *log_text)
 {
     const struct words *what;
     struct last_words *w;
-    int status;
+    int heard;
 
     if (asking && strstr(log_text, "failed to create response header"))
         say(asking, words_for(431)); /* our answer does not fit beside its request */
     if (!under_way.next || list_empty(&under_way) ||
-        sscanf(log_text, "Error processing request (HTTP response code is %d", &status) != 1)
+        sscanf(log_text, "Error processing request (HTTP response code is %d", &heard) != 1)
         return;
-    what = words_for(status);
+    what = words_for(heard);
     w = with_whole_head();
     if (!w)
         w = only_one(); /* several heads, nobody knows which: libmicrohttpd answers */
