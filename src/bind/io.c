@@ -229,7 +229,7 @@ static void check_request(lua_State *L, struct request *r)
     r->opts.connect_timeout_ms = opt_ms(L, "connect_timeout", 0);
     lua_getfield(L, 1, "max_bytes");
     max_bytes = luaL_optnumber(L, -1, (double)t->max_bytes);
-    if (!(max_bytes >= 1 && max_bytes <= MAX_ANSWER))
+    if (!(max_bytes >= 1 && max_bytes <= (double)MAX_ANSWER))
         task_raise(L, "http.request: max_bytes is %f, and must be 1 to %d", max_bytes, MAX_ANSWER);
     r->opts.max_bytes = (size_t)max_bytes;
     lua_getfield(L, 1, "insecure");

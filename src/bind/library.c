@@ -122,7 +122,7 @@ static int l_forget(lua_State *L)
     struct handle *h = handle_check(L, 1);
     lua_Number slot = luaL_optnumber(L, 2, -1);
 
-    if (slot >= 0 && slot < READER_SLOTS)
+    if (slot >= 0 && slot < (lua_Number)READER_SLOTS)
         reader_forget(h->reader, (unsigned)slot);
     else
         reader_forget_all(h->reader);

@@ -39,17 +39,17 @@ static double rate_locked(const struct group *g, uint32_t hash)
 {
     double rate = sketch_rate(g->sketch, hash);
 
-    return rate >= NOISE * sketch_mean(g->sketch) ? rate : 0;
+    return rate >= (double)NOISE * sketch_mean(g->sketch) ? rate : 0;
 }
 
 int group_hot_enough_locked(const struct group *g, const struct item *it, double minute_qps,
                             const struct item *victim)
 {
-    double rate = rate_locked(g, it->hash), told = minute_qps / OWNER_TIMES;
+    double rate = rate_locked(g, it->hash), told = minute_qps / (double)OWNER_TIMES;
 
     if (told > rate)
         rate = told;
-    return rate >= GROUP_HOT_RATE && (!victim || rate >= rate_locked(g, victim->hash));
+    return rate >= (double)GROUP_HOT_RATE && (!victim || rate >= rate_locked(g, victim->hash));
 }
 
 double group_hot_minute_qps(struct group *g, uint32_t hash)

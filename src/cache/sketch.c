@@ -106,5 +106,5 @@ double sketch_rate(const struct sketch *s, uint32_t hash)
 
 double sketch_mean(const struct sketch *s)
 {
-    return a_minute(s, (double)s->sum / CELLS);
+    return a_minute(s, (double)s->sum / (double)CELLS);
 }

@@ -200,7 +200,7 @@ struct peer *peers_owner(void *ctx, const void *key, size_t key_len)
 {
     struct peers *p = ctx;
     struct peer *peer = NULL, *busiest = NULL;
-    struct balance_skew skew;
+    struct balance_skew skew = {.busiest = 0};
     size_t i;
 
     pthread_rwlock_rdlock(&p->lock);

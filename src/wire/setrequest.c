@@ -29,9 +29,11 @@ enum err setrequest_put(struct buf *out, const struct setrequest *r)
 
 enum err setrequest_decode(const void *bytes, size_t n, struct setrequest *out, struct error *e)
 {
-    const Groupcachepb__SetRequest *m = out->memory =
-        pbc_unpack(&groupcachepb__set_request__descriptor, "SetRequest", bytes, n, e);
+    const Groupcachepb__SetRequest *m;
 
+    *out = (struct setrequest){.memory = NULL};
+    out->memory = pbc_unpack(&groupcachepb__set_request__descriptor, "SetRequest", bytes, n, e);
+    m = out->memory;
     if (!m)
         return e->code;
     out->group = bytes_of(&m->group);
