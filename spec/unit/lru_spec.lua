@@ -136,9 +136,9 @@ describe("lru", function()
     end
 
     local function empty_list()
-      local list = ffi.new "struct list[1]"
-      list[0].prev, list[0].next = list, list
-      return list[0]
+      local list = ffi.new "struct list"
+      list.prev, list.next = list, list
+      return list
     end
 
     -- Sweeps n buckets of what is over at `now`. -> keys, buckets looked at
