@@ -353,8 +353,8 @@ describe("require", function()
       local known = {}
       for name in ("_G _VERSION arg assert bit collectgarbage coroutine debug dofile error gcinfo "
           .. "getfenv getmetatable io ipairs jit load loadfile loadstring math module newproxy "
-          .. "next os package pairs pcall print rawequal rawget rawset require select setfenv "
-          .. "setmetatable string table tonumber tostring type unpack xpcall socket http")
+          .. "next os package pairs pcall print rawequal rawget rawlen rawset require select "
+          .. "setfenv setmetatable string table tonumber tostring type unpack xpcall socket http")
           :gmatch "%S+" do known[name] = true end
       known.http = nil
       local g = groupcache.group("g", { getter = function() return "v" end })

@@ -266,7 +266,7 @@ describe("at its deadline", function()
 
     for _, name in ipairs(names) do
       it(("(%s) is an error, and the node lives on"):format(name), function()
-        start((DEEP[name]:gsub("%%%%", "%%")), { timeout = SLOW and 20 or 5 })
+        start((DEEP[name]:gsub("%%%%", "%%")), { timeout = 20 })
         for i = 1, 3 do
           local res = assert(n:get("g", "k" .. i, { timeout = 30 }))
           assert.same({ 502, "GETTER" }, { res.status, cjson.decode(res.body).code }, res.body)
