@@ -64,7 +64,13 @@
 ---@field peers? string[] URLs of the nodes that share this group, this one too, {} for none; default: the node's
 ---@field local_only? boolean every key is this node's own: no other node is asked; default false
 ---@field query? "refuse"|"key" what a query in a client's URL means; default "refuse"
----@field writable? boolean clients may set and remove over HTTP; default false
+---@field writable? boolean|groupcache.Writable clients may set and remove over HTTP; default false
+
+--- What a client needs to change a group. If there are a token and networks, it needs both.
+---@class groupcache.Writable
+---@field token? string|string[] it sends `Authorization: Bearer TOKEN` with one of these
+---@field token_file? string a file with such tokens, one a line; a reload reads it again
+---@field networks? string[] it has an address in one of these, such as "10.0.0.0/8"
 
 --- What a node script may return. A flag or GROUPCACHE_NAME in the environment goes before it.
 ---@class groupcache.Settings
@@ -83,6 +89,7 @@
 ---@field max_key_bytes? integer a longer key is refused, 1 to 65536; default 4096
 ---@field max_connections? integer connections served at once; default 4000, or what the limit of open files allows
 ---@field connect_timeout? groupcache.Duration to connect to a peer, above 0; default 0.2
+---@field peer_changes? string|string[] addresses from which changes of other nodes are taken: "peers", networks, "open"; default "peers"
 ---@field drain_delay? groupcache.Duration how long a stopping node is not ready before it refuses connections; default 0
 ---@field drain_timeout? groupcache.Duration how long a stopping node lets requests end; default 10
 ---@field vm_bytes? groupcache.Size of each Lua VM's heap; default "64MiB"

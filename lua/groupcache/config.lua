@@ -44,6 +44,9 @@ config.SETTINGS = {
       .. "the limit of descriptors allows" },
   connect_timeout = { kind = "duration", default = 0.2, above_zero = true, arg = "SECONDS",
     help = "to connect to a peer" },
+  peer_changes = { kind = "words", default = "peers", arg = "FROM,FROM",
+    help = "take changes of other nodes from these addresses: peers\n"
+      .. "(those listed), a network such as 10.0.0.0/8, or open (all)" },
   drain_delay = { kind = "duration", default = 0, arg = "SECONDS",
     help = "how long a stopping node answers 503 on /readyz, and\n"
       .. "serves as before, until it refuses connections" },

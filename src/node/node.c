@@ -284,6 +284,8 @@ enum err node_check(const struct node_opts *o, struct vm *control, struct error 
     struct workers_opts w;
     enum err failed = node_listen_check(&where, e);
 
+    if (!failed)
+        failed = changes_check(&s->changes, e);
     if (!failed && s->access_log)
         failed = spool_check(s->access_log, e);
     if (!failed)
@@ -359,11 +361,12 @@ struct node *node_start(const struct node_opts *o, struct worker *control, struc
     n->sockets.data = n->sockets.admin = -1;
     n->started_ms = clock_ms();
     n->groups = groups_new();
-    n->changes = changes_new(peers_of);
     n->control = control_new(be_ready, n);
     n->n_groups = defs_count(vm_defs(vm));
     n->n_peers = o->n_peers;
-    if (listen_first(n, o, e) || open_access_log(n, e) || start_net(n, e) || start_peers(n, o, e) ||
+    n->changes = changes_new(&n->settings.changes, peers_of, e);
+    if (!n->changes || listen_first(n, o, e) || open_access_log(n, e) || start_net(n, e) ||
+        start_peers(n, o, e) ||
         node_groups_set(n->groups, n->group_peers, &loader, vm_defs(vm), e) ||
         start_workers(n, o, vm, e) || start_watch(n, e) || start_servers(n, e)) {
         worker_free(control);

@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "change/change.h"
 #include "http/server.h"
 #include "peer/peers.h"
 #include "script/vm.h"
@@ -40,6 +41,7 @@ struct settings {
     NODE_SETTINGS(X)
 #undef X
     struct peers_opts peers;
+    struct changes_opts changes;
     struct server_opts server;
     struct vm_opts vm;
 };
