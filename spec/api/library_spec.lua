@@ -450,7 +450,8 @@ groupcache.group("g")
     tmp.write(path, "")
     assert.equal(0, (p:wait(20)))
     local a, admin = "127.0.0.1:" .. port, "127.0.0.1:" .. port + 1000
-    assert.equal(("%s|%s|http://%s\nv:k|nil|main\n"):format(a, admin, a), tmp.read(dir .. "/stdout"))
+    assert.equal(("%s|%s|http://%s\nv:k|nil|main\n"):format(a, admin, a),
+      tmp.read(dir .. "/stdout"))
     assert.is_nil((http.get(url .. "/readyz")))
   end)
 

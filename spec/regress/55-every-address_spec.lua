@@ -34,7 +34,8 @@ local function pair()
 end
 
 local function start(listen, port)
-  return node.start { script = SCRIPT, port = port, admin = false, args = { "--listen", listen .. ":" .. port } }
+  return node.start { script = SCRIPT, port = port, admin = false,
+    args = { "--listen", listen .. ":" .. port } }
 end
 
 describe("every address", function()
