@@ -7,7 +7,7 @@
 # beside obj/, test/libgroupcache.so (all engine symbols visible, for the unit specs) and
 # bench/memory.
 #
-# Variables: CC CFLAGS LDFLAGS BUILD WERROR=1 V=1 SAN=address|undefined|thread T=spec... PORT PREFIX DESTDIR
+# Variables: CC CFLAGS LDFLAGS BUILD WERROR=1 V=1 SAN=address|undefined|thread GC=1 T=spec... PORT PREFIX DESTDIR
 # Of the benchmark: ROUNDS SECONDS ONLY=row,row STRICT=1; of the guard: RENEW=1
 
 VERSION = 0.1.0
@@ -39,6 +39,7 @@ INTEROP_PACKAGES = golang-go golang-github-golang-groupcache-dev
 BENCH_PACKAGES   = wrk memcached git $(INTEROP_PACKAGES)
 GUARD_PACKAGES   = valgrind
 ROCK_PACKAGES    = luajit luarocks lua-cjson lua-mpack
+SYSTEMS_PACKAGES = debootstrap
 
 # ---- flags -------------------------------------------------------------------------------------
 
@@ -111,7 +112,7 @@ LUA_COPIES = $(LUA_FILES:lua/%=$(BUILD)/share/lua/5.1/%)
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .PHONY: all objects testlib deps run cluster test specs loops interop bench bench-programs guard fuzz lint \
-        fmt proto rock install valgrind clean help FORCE
+        fmt proto rock other-systems install valgrind clean help FORCE
 
 all: $(BIN) $(CORE) $(LUA_COPIES) ## build everything into $(BUILD)
 	@:
@@ -163,7 +164,8 @@ $(OBJ)/%.o: %.c $(OBJ)/flags
 $(OBJ)/proto/%.o $(OBJ)/test/proto/%.o: GENERATED = -w
 
 # Changes only when the compiler or its flags do, and then everything is compiled again. It is also
-# where a missing package is noticed, once and by name. LuaRocks has looked for itself already.
+# where a package is noticed that is missing or too old, once and by name. LuaRocks has looked for itself
+# already, but not at versions.
 $(OBJ)/flags: FORCE
 	@$(if $(LUAJIT_INCDIR),,$(call need,$(CC),gcc) $(call need,pkg-config,pkg-config) \
 	  $(call need_lib,luajit,libluajit-5.1-dev) $(call need_lib,libmicrohttpd,libmicrohttpd-dev) \
@@ -171,11 +173,16 @@ $(OBJ)/flags: FORCE
 	  $(call need_lib,zlib,zlib1g-dev) \
 	  if [ -n "$$missing" ]; then \
 	    echo "missing packages:$$missing (run: make deps)" >&2; exit 1; fi;) \
+	$(call need_new,libmicrohttpd,0.9.75,$(MICROHTTPD_LIBDIR)) $(call need_new,libcurl,7.87,$(CURL_LIBDIR)) \
+	if [ -n "$$old" ]; then \
+	  echo "too old:$${old#,}; Debian 12 and Ubuntu 24.04 have what is needed" >&2; exit 1; fi; \
 	mkdir -p $(@D); \
 	printf '%s\n' '$(CC) $(subst ','\'',$(ALL_CFLAGS))' >$@.new; \
 	if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 need     = command -v $(firstword $(1)) >/dev/null || missing="$$missing $(2)";
 need_lib = pkg-config --exists $(1) 2>/dev/null || missing="$$missing $(2)";
+need_new = pc() { PKG_CONFIG_PATH="$(3:%=%/pkgconfig:)$$PKG_CONFIG_PATH" pkg-config "$$@" $(1) 2>/dev/null; }; \
+  ! pc --exists || pc --atleast-version=$(2) || old="$$old, $(1) $$(pc --modversion) ($(2) or newer is needed)";
 
 -include $(LIB_OBJS:.o=.d) $(JUDGE_OBJS:.o=.d) $(MAIN_OBJ:.o=.d) $(TEST_OBJS:.o=.d) $(OBJ)/bench/memory/memory.d
 
@@ -224,7 +231,7 @@ specs:
 PRELOAD_address = $(shell $(CC) -print-file-name=libasan.so)
 PRELOAD_thread  = $(shell $(CC) -print-file-name=libtsan.so)
 SETARCH         = $(if $(filter address thread,$(SAN)),$(shell setarch -R true 2>/dev/null && echo setarch -R))
-SPEC_ENV = env BUILD=$(BUILD) CC='$(CC)' $(if $(WRAP),GROUPCACHED_WRAP='$(WRAP)') $(if $(SAN),SAN=$(SAN) \
+SPEC_ENV = env BUILD=$(BUILD) CC='$(CC)' $(if $(GC),GC=$(GC)) $(if $(WRAP),GROUPCACHED_WRAP='$(WRAP)') $(if $(SAN),SAN=$(SAN) \
   ASAN_OPTIONS=exitcode=99:detect_leaks=1:$$ASAN_OPTIONS \
   TSAN_OPTIONS=exitcode=99:halt_on_error=0:second_deadlock_stack=1:$$TSAN_OPTIONS \
   UBSAN_OPTIONS=print_stacktrace=1:$$UBSAN_OPTIONS \
@@ -343,6 +350,13 @@ rock: ## install, try and remove the LuaRocks package in a scratch tree; ends wi
 	@.ci/deps $(RUN_PACKAGES) $(ROCK_PACKAGES)
 	@sh spec/rock/try.sh $(BUILD)/rock $(VERSION)
 
+SYSTEMS ?= bookworm trixie sid
+other-systems: ## `make test` on the Debian releases SYSTEMS [bookworm trixie sid], each in a root of its own; as root
+	@.ci/deps $(SYSTEMS_PACKAGES)
+	@T='$(T)' WERROR='$(WERROR)' SAN='$(SAN)' CC='$(if $(filter command% environment%,$(origin CC)),$(CC))' \
+	  CFLAGS='$(if $(filter command% environment%,$(origin CFLAGS)),$(CFLAGS))' LDFLAGS='$(LDFLAGS)' \
+	  sh spec/systems/try.sh $(BUILD)/systems $(SYSTEMS)
+
 install: all ## install under PREFIX [/usr/local], or where LuaRocks says
 	install -d '$(DESTDIR)$(INST_BINDIR)' '$(DESTDIR)$(INST_LIBDIR)/groupcache'
 	install -m 755 $(BIN) '$(DESTDIR)$(INST_BINDIR)/groupcached'
@@ -354,4 +368,4 @@ clean: ## remove everything made
 	rm -rf bench/results.md build build-address build-undefined build-thread $(filter-out build,$(BUILD))
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
