@@ -6,6 +6,7 @@ local cjson = require "cjson"
 local eventually = require "support.eventually"
 local ffi = require "ffi"
 local http = require "support.http"
+local messages = require "support.messages"
 local node = require "support.node"
 local rig = require "node.rig"
 local socket = require "socket"
@@ -40,20 +41,7 @@ groupcache.group("fading", {
 })
 ]]
 
-local function request(op, keys, value, ttl)
-  local b = ffi.new "struct buf"
-  C.buf_init(b, 0)
-  C.batch_put_op(b, op)
-  for _, key in ipairs(keys or {}) do
-    C.batch_put_key(b, key, #key)
-  end
-  if value then
-    C.batch_put_value(b, value, #value, ttl and ffi.new("uint64_t[1]", ttl) or nil)
-  end
-  local bytes = ffi.string(b.data, b.len)
-  C.buf_deinit(b)
-  return bytes
-end
+local request = messages.batch_request
 
 -- The answers by their index, from 1, and in the order they came.
 local function answers(body)

@@ -2,6 +2,7 @@
 
 local bit = require "bit"
 local ffi = require "ffi"
+local messages = require "support.messages"
 local C = require("support.unit").load("wire/getresponse.h", "base/mem.h", "cache/item.h")
 
 -- protobuf-c with the generated code, as the judge.
@@ -89,14 +90,6 @@ local function bytes_field(field, s)
   return tag(field, BYTES) .. varint(#s) .. s
 end
 
-local function random_bytes(n)
-  local parts = {}
-  for i = 1, n do
-    parts[i] = string.char(math.random(0, 255))
-  end
-  return table.concat(parts)
-end
-
 local function double(d)
   return ffi.string(ffi.new("double[1]", d), 8)
 end
@@ -152,7 +145,7 @@ describe("getresponse_decode", function()
   it("reads what protobuf-c writes", function()
     math.randomseed(67)
     for _ = 1, 500 do
-      local value = random_bytes(math.random(0, 300))
+      local value = messages.random_bytes(math.random(0, 300))
       local has_qps, want = math.random(0, 1), math.random() * 1e6
       local out = ffi.new("uint8_t[?]", #value + 32)
       local n = P.pack(value, #value, has_qps, want, out)
@@ -169,13 +162,13 @@ describe("getresponse_decode", function()
         return tag(field, VARINT) .. varint(math.random(0, 2 ^ math.random(0, 31)))
       end,
       [FIXED64] = function(field)
-        return tag(field, FIXED64) .. random_bytes(8)
+        return tag(field, FIXED64) .. messages.random_bytes(8)
       end,
       [BYTES] = function(field)
-        return bytes_field(field, random_bytes(math.random(0, 40)))
+        return bytes_field(field, messages.random_bytes(math.random(0, 40)))
       end,
       [FIXED32] = function(field)
-        return tag(field, FIXED32) .. random_bytes(4)
+        return tag(field, FIXED32) .. messages.random_bytes(4)
       end,
     }
     local types, without = { VARINT, FIXED64, BYTES, FIXED32 }, 0
@@ -331,7 +324,7 @@ describe("getresponse_decode", function()
     for i = 1, 50000 do
       local bytes
       if i % 2 == 0 then
-        bytes = random_bytes(math.random(0, 24))
+        bytes = messages.random_bytes(math.random(0, 24))
       else
         local at = math.random(#good)
         local flipped = bit.bxor(good:byte(at), 2 ^ math.random(0, 7))
@@ -390,7 +383,7 @@ describe("getresponse_tail", function()
   it("is read back, behind an item's own bytes", function()
     math.randomseed(101)
     for _ = 1, 500 do
-      local value, field = random_bytes(math.random(0, 300)), math.random(2, 3)
+      local value, field = messages.random_bytes(math.random(0, 300)), math.random(2, 3)
       local expire = ffi.cast("int64_t", math.random(0, 2 ^ 31)) * 2 ^ 31 + math.random(0, 2 ^ 31)
       local rate = math.random(0, 1) * math.random() * 1e6
       local it, len = C.item_new("key", 3, 0, value, #value, 0), ffi.new "size_t[1]"

@@ -4,6 +4,7 @@
 
 local bit = require "bit"
 local ffi = require "ffi"
+local messages = require "support.messages"
 local C = require("support.unit").load("wire/setrequest.h", "wire/getrequest.h", "base/mem.h")
 
 local P = require "unit.shim"([[
@@ -61,40 +62,17 @@ size_t pack_get(const char *group, size_t ng, const char *key, size_t nk, const 
 
 local INVAL, NOMEM = tonumber(C.ERR_INVAL), tonumber(C.ERR_NOMEM)
 
-local function random_bytes(n)
-  local parts = {}
-  for i = 1, n do
-    parts[i] = string.char(math.random(0, 255))
-  end
-  return table.concat(parts)
-end
-
--- Runs fn(copy, n, e) on a copy of just these bytes, so that a sanitizer sees any read beyond them,
--- and frees the copy. -> whether it returned ERR_OK; if not: the code and the message
-local function judged(bytes, fn)
-  local e = ffi.new "struct error"
-  local copy = ffi.cast("char *", C.mem_alloc(#bytes))
-  ffi.copy(copy, bytes, #bytes)
-  local code = tonumber(fn(copy, #bytes, e))
-  C.mem_free(copy)
-  if code == 0 then
-    return true
-  end
-  assert.equal(code, tonumber(e.code))
-  return false, code, ffi.string(e.msg)
-end
-
 -- A table of what it says; or nil, code, message.
 local function set(bytes)
   local out = ffi.new "struct setrequest"
-  local ok, code, text = judged(bytes, function(copy, n, e)
+  local ok, code, text = messages.judged(bytes, function(copy, n, e)
     return C.setrequest_decode(copy, n, out, e)
   end)
   if not ok then
     assert(out.memory == nil, "memory is left behind a failure")
     return nil, code, text
   end
-  local found = { expire = out.expire_ns } -- the message is not there any more
+  local found = { expire = out.expire_ns } -- the message has been freed
   for _, name in ipairs { "group", "key", "value" } do
     found[name] = ffi.string(out[name], out[name .. "_len"])
   end
@@ -103,18 +81,16 @@ local function set(bytes)
 end
 
 local function get(bytes)
-  return judged(bytes, C.getrequest_check)
+  return messages.judged(bytes, C.getrequest_check)
 end
 
 local function put(group, key, value, expire)
-  local b, r = ffi.new "struct buf", ffi.new "struct setrequest"
+  local r = ffi.new "struct setrequest"
   r.group, r.group_len, r.key, r.key_len = group, #group, key, #key
   r.value, r.value_len, r.expire_ns = value, #value, expire
-  C.buf_init(b, 0)
-  assert.equal(0, tonumber(C.setrequest_put(b, r)))
-  local bytes = ffi.string(b.data, b.len)
-  C.buf_deinit(b)
-  return bytes
+  return messages.built(function(b)
+    C.setrequest_put(b, r)
+  end)
 end
 
 -- Go's SetRequest(g, k, v, 0), by the encoding rules.
@@ -137,8 +113,9 @@ describe("a SetRequest", function()
   it("is what protobuf-c writes, and is read back, for any bytes", function()
     math.randomseed(103)
     for _ = 1, 500 do
-      local group, key = random_bytes(math.random(0, 20)), random_bytes(math.random(0, 200))
-      local value = random_bytes(math.random(0, 300))
+      local group = messages.random_bytes(math.random(0, 20))
+      local key = messages.random_bytes(math.random(0, 200))
+      local value = messages.random_bytes(math.random(0, 300))
       local expire = ffi.cast("int64_t", math.random(0, 2 ^ 31)) * 2 ^ 31 - math.random(0, 2 ^ 31)
       local out = ffi.new("uint8_t[?]", 700)
       local n = P.pack_set(group, #group, key, #key, value, #value, expire, out)
@@ -192,7 +169,7 @@ describe("a SetRequest", function()
   it("survives garbage", function()
     math.randomseed(109)
     for _ = 1, 20000 do
-      set(random_bytes(math.random(0, 24)))
+      set(messages.random_bytes(math.random(0, 24)))
     end
   end)
 
@@ -264,7 +241,7 @@ describe("a GetRequest of modernprogram", function()
     for _ = 1, 300 do
       local t = {}
       for i = 1, 4 do
-        t[i] = random_bytes(math.random(0, 200))
+        t[i] = messages.random_bytes(math.random(0, 200))
       end
       local out = ffi.new("uint8_t[?]", 900)
       local n = P.pack_get(t[1], #t[1], t[2], #t[2], t[3], #t[3], t[4], #t[4], out)
@@ -299,7 +276,7 @@ describe("a GetRequest of modernprogram", function()
   it("survives garbage", function()
     math.randomseed(127)
     for _ = 1, 20000 do
-      get(random_bytes(math.random(0, 24)))
+      get(messages.random_bytes(math.random(0, 24)))
     end
   end)
 end)

@@ -241,6 +241,7 @@ static int batch_run(struct job *j)
     if (batch_parse(body_bytes(&j->body), j->body.len, &b->request, &e) ||
         check_keys(&b->request, j->server->opts.max_key_bytes, &e))
         return answer_error(job_to(j), &e);
+    body_forget(&j->body);
     return b->request.op == BATCH_GET ? answer_get(b) : answer_change(b);
 }
 
