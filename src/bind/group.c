@@ -83,9 +83,7 @@ static void get_wake(struct waiter *w, const struct result *r)
 {
     struct get_op *g = list_entry(w, struct get_op, waiter);
 
-    g->result = *r;
-    if (r->item)
-        item_ref(r->item);
+    result_copy(&g->result, r);
     op_finish(&g->op);
 }
 
@@ -96,8 +94,7 @@ static void get_late(struct op *op)
 
     if (!group_cancel(g->group, &g->waiter))
         return;
-    error_set(&g->result.err, ERR_TIMEOUT, "group %s: no value within %g s", group_name(g->group),
-              (double)g->patience.ms / 1000);
+    group_late(g->group, g->patience.ms, &g->result.err);
     op_finish(op);
 }
 
@@ -123,6 +120,7 @@ static int l_get(lua_State *L)
     struct group *group;
     struct get_op *g;
     uint32_t hash;
+    int ended;
 
     task_check_can_wait(L, "group:get");
     group = which_group(L, "group:get", NULL);
@@ -133,9 +131,10 @@ static int l_get(lua_State *L)
     g->waiter.from = vm_current(vm)->flight;
     *slot = &g->op;
     hash = group_hash(key, key_len);
-    if (!lua_toboolean(L, 4))
-        g->result.item = group_lookup(group, hash, key, key_len, 0, &g->result.source);
-    if (g->result.item || group_load(group, hash, key, key_len, 0, &g->waiter, &g->result)) {
+    ended = lua_toboolean(L, 4)
+                ? group_load(group, hash, key, key_len, 0, &g->waiter, &g->result)
+                : group_look_or_load(group, hash, key, key_len, 0, &g->waiter, &g->result);
+    if (ended) {
         g->op.done = 1;
         op_drop(&g->op);
     } else if (timeout_ms > 0) {

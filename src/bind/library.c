@@ -215,9 +215,7 @@ static void load_wake(struct waiter *w, const struct result *r)
     struct load *l = list_entry(w, struct load, waiter);
 
     l->ended = 1;
-    l->result = *r;
-    if (r->item)
-        item_ref(r->item);
+    result_copy(&l->result, r);
 }
 
 static void load_drop(struct load *l)

@@ -20,24 +20,13 @@
 #include "base/inbox.h"
 #include "base/list.h"
 #include "cache/cycle.h"
-#include "cache/source.h"
+#include "cache/result.h"
 
 struct flight;
 struct group;
-struct item;
-
-/* How a get or a flight ends: an item (a reference) from a source, or an error. */
-struct result {
-    struct item *item;  /* NULL: err says why */
-    enum source source; /* when item is set */
-    uint64_t
-        expires_ms;    /* of NOTFOUND: clock_ms() time until which it may be kept; 0: not at all */
-    double minute_qps; /* SOURCE_PEER: the key's gets a minute, as the owner tells; 0: not told */
-    struct error err;
-};
 
 /* Waits for a flight; embedded in a request, an op and so on. wake() is called exactly once, on any
- * thread, with no lock held. It copies what it needs and takes its own reference to the item. */
+ * thread, with no lock held. It keeps the result by result_copy(). */
 struct waiter {
     struct list link;      /* guarded by the group's mutex */
     struct flight *flight; /* guarded by the group's mutex; NULL once it ended */

@@ -136,14 +136,21 @@ int group_load(struct group *g, uint32_t hash, const void *key, size_t key_len, 
 int group_hold(struct group *g);
 void group_release(struct group *g);
 
-/* Lookup and load in one, for a thread that may block: at most timeout_ms, 0 for the group's own
- * bound. The item in *out is the caller's reference. Returns out->err.code. */
+/* Lookup and, on a miss, load; as group_load(). *now must hold no item. */
+int group_look_or_load(struct group *g, uint32_t hash, const void *key, size_t key_len,
+                       int from_peer, struct waiter *w, struct result *now);
+
+/* The same for a thread that may block: at most timeout_ms, 0 for the group's own bound. The item
+ * in *out is the caller's reference. Returns out->err.code. */
 enum err group_get(struct group *g, const void *key, size_t key_len, uint64_t timeout_ms,
                    struct result *out);
 
 /* The load alone, after a miss that was counted. */
 enum err group_wait(struct group *g, const void *key, size_t key_len, uint64_t timeout_ms,
                     struct result *out);
+
+/* Fills in the error of a caller that has waited for timeout_ms. Returns TIMEOUT. */
+enum err group_late(const struct group *g, uint64_t timeout_ms, struct error *e);
 
 /* Takes a waiter off. 1: it will not be woken. 0: wake() was called, or is about to be on another
  * thread. */

@@ -242,10 +242,8 @@ static void finish_locked(struct flight *f, const struct result *r, struct after
     if (!r->item && !f->fell_back) /* the load that took over has told */
         group_failed_note_locked(g, f->kind == FLIGHT_LOCAL ? "getter" : "peer", f->key, f->key_len,
                                  &r->err);
-    a->result = *r;
-    if (r->item) {
-        item_ref(r->item);
-    } else if (!flights_outdated(g->flights[f->kind], f)) {
+    result_copy(&a->result, r);
+    if (!r->item && !flights_outdated(g->flights[f->kind], f)) {
         group_keep_peek_locked(g, f->hash, f->key, f->key_len, &found);
         if (found.stale && !f->fell_back && group_keep_is_outage(r->err.code))
             group_keep_pause_locked(g, found.stale);
@@ -387,8 +385,7 @@ void group_tick(struct group *g, uint64_t now_ms)
     group_keep_tick(g, now_ms);
     if (!is_overdue(g, now_ms))
         return;
-    error_set(&late.err, ERR_TIMEOUT, "group %s: no value within %g s", g->name,
-              (double)group_opts(g).timeout_ms / 1000);
+    group_late(g, group_opts(g).timeout_ms, &late.err);
     end_until(g, now_ms, &late);
 }
 

@@ -54,6 +54,13 @@ struct item *group_lookup(struct group *g, uint32_t hash, const void *key, size_
     return it;
 }
 
+int group_look_or_load(struct group *g, uint32_t hash, const void *key, size_t key_len,
+                       int from_peer, struct waiter *w, struct result *now)
+{
+    now->item = group_lookup(g, hash, key, key_len, from_peer, &now->source);
+    return now->item || group_load(g, hash, key, key_len, from_peer, w, now);
+}
+
 struct item *group_peek(struct group *g, uint32_t hash, const void *key, size_t key_len,
                         enum source *source)
 {

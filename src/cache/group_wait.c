@@ -15,9 +15,7 @@ static void sleeper_wake(struct waiter *w, const struct result *r)
 {
     struct sleeper *s = list_entry(w, struct sleeper, waiter);
 
-    s->result = *r;
-    if (r->item)
-        item_ref(r->item);
+    result_copy(&s->result, r);
     gate_open(&s->gate);
 }
 
@@ -27,8 +25,7 @@ static void sleep_until_woken(struct group *g, struct sleeper *s, uint64_t timeo
     if (gate_wait(&s->gate, timeout_ms))
         return;
     if (group_cancel(g, &s->waiter))
-        error_set(&s->result.err, ERR_TIMEOUT, "group %s: no value within %g s", group_name(g),
-                  (double)timeout_ms / 1000);
+        group_late(g, timeout_ms, &s->result.err);
     else
         gate_wait(&s->gate, GATE_FOR_EVER);
 }

@@ -32,9 +32,7 @@ static void get_wake(struct waiter *w, const struct result *r)
 {
     struct get *q = list_entry(w, struct get, waiter);
 
-    q->result = *r;
-    if (r->item)
-        item_ref(r->item);
+    result_copy(&q->result, r);
     server_loop_unpark(&q->job.parking);
 }
 
