@@ -119,11 +119,13 @@ static void hold(struct item *it, uint64_t *random)
 static size_t ask(struct group *g, uint64_t n, uint64_t *random)
 {
     char key[KEY_MAX + 1];
+    struct key_ref k;
     struct result r;
     size_t cost = 0;
 
     snprintf(key, sizeof(key), "%0*llu", (int)settings.key, (unsigned long long)n);
-    if (group_get(g, key, settings.key, 0, &r) == ERR_OK) {
+    k = group_key(key, settings.key);
+    if (group_get(g, &k, 0, &r) == ERR_OK) {
         cost = item_cost(r.item);
         hold(r.item, random);
     }
@@ -132,7 +134,8 @@ static size_t ask(struct group *g, uint64_t n, uint64_t *random)
         uint64_t older = n - next_random(random) % (n < 1000 ? n + 1 : 1000);
 
         snprintf(key, sizeof(key), "%0*llu", (int)settings.key, (unsigned long long)older);
-        item_unref(group_lookup(g, group_hash(key, settings.key), key, settings.key, 0, &from));
+        k = group_key(key, settings.key);
+        item_unref(group_lookup(g, &k, 0, &from));
     }
     atomic_fetch_add(&gets, 1);
     return cost;

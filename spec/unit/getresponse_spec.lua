@@ -2,6 +2,7 @@
 
 local bit = require "bit"
 local ffi = require "ffi"
+local key_ref = require "unit.key_ref"
 local messages = require "support.messages"
 local C = require("support.unit").load("wire/getresponse.h", "base/mem.h", "cache/item.h")
 
@@ -134,7 +135,7 @@ describe("getresponse_decode", function()
     it("this node: an item's own bytes", function()
       for _, n in ipairs { 0, 1, 127, 128, 16384, 300000 } do
         local value = ("\0v"):rep(n):sub(1, n)
-        local it, len = C.item_new("key", 3, 0, value, n, 0), ffi.new "size_t[1]"
+        local it, len = C.item_new(key_ref("key", 0), value, n, 0), ffi.new "size_t[1]"
         local wire = C.item_wire(it, len)
         assert.is_true(decode(ffi.string(wire, len[0])) == value)
         C.item_unref(it)
@@ -386,7 +387,7 @@ describe("getresponse_tail", function()
       local value, field = messages.random_bytes(math.random(0, 300)), math.random(2, 3)
       local expire = ffi.cast("int64_t", math.random(0, 2 ^ 31)) * 2 ^ 31 + math.random(0, 2 ^ 31)
       local rate = math.random(0, 1) * math.random() * 1e6
-      local it, len = C.item_new("key", 3, 0, value, #value, 0), ffi.new "size_t[1]"
+      local it, len = C.item_new(key_ref("key", 0), value, #value, 0), ffi.new "size_t[1]"
       local wire = C.item_wire(it, len)
       local got, qps, at = decode(ffi.string(wire, len[0]) .. tail(field, expire, rate))
       C.item_unref(it)

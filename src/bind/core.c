@@ -21,6 +21,14 @@ int core_error(lua_State *L, const struct error *e)
     return 3;
 }
 
+struct key_ref core_check_key(lua_State *L, int index)
+{
+    size_t n;
+    const char *key = luaL_checklstring(L, index, &n);
+
+    return group_key(key, n);
+}
+
 const struct key *core_check_keys(lua_State *L, int index, size_t *n)
 {
     struct key *keys;

@@ -51,6 +51,9 @@ void core_patience_begin(struct patience *p, struct op *op, uint64_t ms,
 /* Does nothing if no patience has begun. The caller has a reference to the op. */
 void core_patience_end(struct patience *p);
 
+/* The key that is the string at `index`, which holds the bytes. Raises. */
+struct key_ref core_check_key(lua_State *L, int index);
+
 /* The list of strings at `index`, which holds the bytes, as an array of *n that a userdata on the
  * stack owns. Raises. */
 const struct key *core_check_keys(lua_State *L, int index, size_t *n);

@@ -112,14 +112,12 @@ static int push_result(lua_State *L, const struct result *r)
  * core.get_result(op). A hit is an op that has ended. missed: hit() has just counted a miss. */
 static int l_get(lua_State *L)
 {
-    size_t key_len;
-    const char *key = luaL_checklstring(L, 2, &key_len);
+    struct key_ref k = core_check_key(L, 2);
     double timeout_ms = luaL_optnumber(L, 3, 0); /* init.lua has checked it */
     struct vm *vm = which_vm(L, "group:get");
     struct op **slot = core_new_op(L);
     struct group *group;
     struct get_op *g;
-    uint32_t hash;
     int ended;
 
     task_check_can_wait(L, "group:get");
@@ -130,10 +128,8 @@ static int l_get(lua_State *L)
     g->waiter.wake = get_wake;
     g->waiter.from = vm_current(vm)->flight;
     *slot = &g->op;
-    hash = group_hash(key, key_len);
-    ended = lua_toboolean(L, 4)
-                ? group_load(group, hash, key, key_len, 0, &g->waiter, &g->result)
-                : group_look_or_load(group, hash, key, key_len, 0, &g->waiter, &g->result);
+    ended = lua_toboolean(L, 4) ? group_load(group, &k, 0, &g->waiter, &g->result)
+                                : group_look_or_load(group, &k, 0, &g->waiter, &g->result);
     if (ended) {
         g->op.done = 1;
         op_drop(&g->op);

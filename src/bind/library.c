@@ -145,12 +145,11 @@ static int l_max_key_bytes(lua_State *L)
 static int l_hit(lua_State *L)
 {
     struct handle *h = handle_check(L, 1);
-    size_t n;
-    const char *key = luaL_checklstring(L, 2, &n);
+    struct key_ref k = core_check_key(L, 2);
     void **place = place_for_item(L, h);
     enum source source;
 
-    *place = group_lookup(h->group, group_hash(key, n), key, n, 0, &source);
+    *place = group_lookup(h->group, &k, 0, &source);
     return *place ? push_from(L, place, source) : 0;
 }
 
@@ -159,13 +158,12 @@ static int l_hit(lua_State *L)
 static int l_wait(lua_State *L)
 {
     struct handle *h = handle_check(L, 1);
-    size_t n;
-    const char *key = luaL_checklstring(L, 2, &n);
+    struct key_ref k = core_check_key(L, 2);
     double timeout_ms = luaL_optnumber(L, 3, 0); /* node.lua has checked it */
     void **place = place_for_item(L, h);
     struct result r;
 
-    if (group_wait(h->group, key, n, (uint64_t)timeout_ms, &r))
+    if (group_wait(h->group, &k, (uint64_t)timeout_ms, &r))
         return core_error(L, &r.err);
     *place = r.item;
     return push_from(L, place, r.source);
@@ -265,8 +263,7 @@ static int push_given(lua_State *L, struct load *l, int index)
 static int l_load_begin(lua_State *L)
 {
     struct handle *h = handle_check(L, 1);
-    size_t n;
-    const char *key = luaL_checklstring(L, 2, &n);
+    struct key_ref k = core_check_key(L, 2);
     struct load *l = lua_newuserdata(L, sizeof(*l));
 
     memset(l, 0, sizeof(*l));
@@ -275,7 +272,7 @@ static int l_load_begin(lua_State *L)
     l->waiter.wake = load_wake;
     h->begun = NULL;
     group_tick(h->group, clock_ms()); /* no other code does */
-    if (group_load(h->group, group_hash(key, n), key, n, 0, &l->waiter, &l->result))
+    if (group_load(h->group, &k, 0, &l->waiter, &l->result))
         return push_end(L, l);
     l->flight = h->begun;
     h->begun = NULL;

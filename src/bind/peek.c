@@ -18,12 +18,11 @@ static void release_item(void *item)
  * see e. */
 static void **find(lua_State *L, const char *what, enum source *source, struct error *e)
 {
-    size_t n;
-    const char *key = luaL_checklstring(L, 2, &n);
+    struct key_ref k = core_check_key(L, 2);
     void **slot = core_owner(L, release_item);
     struct group *g = which_group(L, what, NULL);
 
-    *slot = group_peek(g, group_hash(key, n), key, n, source);
+    *slot = group_peek(g, &k, source);
     if (!*slot)
         error_set(e, ERR_NOTFOUND, "group %s: this node does not hold the key", group_name(g));
     group_unref(g);

@@ -31,9 +31,14 @@ enum err group_late(const struct group *g, uint64_t timeout_ms, struct error *e)
                      (double)timeout_ms / 1000);
 }
 
-uint32_t group_hash(const void *key, size_t key_len)
+uint32_t group_hash(const void *key, size_t n)
 {
-    return (uint32_t)hash_table(key, key_len);
+    return (uint32_t)hash_table(key, n);
+}
+
+struct key_ref group_key(const void *key, size_t n)
+{
+    return (struct key_ref){key, n, group_hash(key, n)};
 }
 
 static struct text *keep_text(struct group *g, const char *bytes)

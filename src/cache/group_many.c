@@ -43,6 +43,7 @@ struct many *group_many_start(struct group *g, const struct key *keys, size_t n,
                               void *ctx)
 {
     struct many *m = mem_alloc(sizeof(*m) + n * sizeof(struct one));
+    struct key_ref k;
     size_t i, ended = 1;
     int held;
 
@@ -59,9 +60,9 @@ struct many *group_many_start(struct group *g, const struct key *keys, size_t n,
         m->ones[i].waiter.wake = one_wake;
         m->ones[i].waiter.from = from;
         m->ones[i].many = m;
-        ended += (size_t)group_look_or_load(g, group_hash(keys[i].bytes, keys[i].n), keys[i].bytes,
-                                            keys[i].n, from_peer, &m->ones[i].waiter,
-                                            &m->ones[i].result);
+        k = group_key(keys[i].bytes, keys[i].n);
+        ended +=
+            (size_t)group_look_or_load(g, &k, from_peer, &m->ones[i].waiter, &m->ones[i].result);
     }
     if (held)
         group_release(g);

@@ -30,14 +30,14 @@ static void sleep_until_woken(struct group *g, struct sleeper *s, uint64_t timeo
         gate_wait(&s->gate, GATE_FOR_EVER);
 }
 
-enum err group_wait(struct group *g, const void *key, size_t key_len, uint64_t timeout_ms,
+enum err group_wait(struct group *g, const struct key_ref *k, uint64_t timeout_ms,
                     struct result *out)
 {
     struct sleeper s = {.waiter.wake = sleeper_wake};
 
     memset(out, 0, sizeof(*out));
     gate_init(&s.gate);
-    if (!group_load(g, group_hash(key, key_len), key, key_len, 0, &s.waiter, out)) {
+    if (!group_load(g, k, 0, &s.waiter, out)) {
         sleep_until_woken(g, &s,
                           timeout_ms ? timeout_ms : group_opts(g).timeout_ms + GROUP_MARGIN_MS);
         *out = s.result;
@@ -46,10 +46,10 @@ enum err group_wait(struct group *g, const void *key, size_t key_len, uint64_t t
     return out->item ? ERR_OK : out->err.code;
 }
 
-enum err group_get(struct group *g, const void *key, size_t key_len, uint64_t timeout_ms,
+enum err group_get(struct group *g, const struct key_ref *k, uint64_t timeout_ms,
                    struct result *out)
 {
     memset(out, 0, sizeof(*out));
-    out->item = group_lookup(g, group_hash(key, key_len), key, key_len, 0, &out->source);
-    return out->item ? ERR_OK : group_wait(g, key, key_len, timeout_ms, out);
+    out->item = group_lookup(g, k, 0, &out->source);
+    return out->item ? ERR_OK : group_wait(g, k, timeout_ms, out);
 }

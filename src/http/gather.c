@@ -139,12 +139,12 @@ static void begin_one(struct gather *g, size_t index)
     const struct key *key = &g->opts.keys[index];
     struct slot *s = &g->slots[index];
     struct group *group = g->opts.group;
-    uint32_t hash = group_hash(key->bytes, key->n);
+    const struct key_ref k = group_key(key->bytes, key->n);
     struct result *r = &s->end.result;
 
     *s = (struct slot){.gather = g, .end = {.index = index}};
     s->waiter.wake = slot_wake;
-    r->item = group_lookup(group, hash, key->bytes, key->n, 1, &r->source);
+    r->item = group_lookup(group, &k, 1, &r->source);
     if (r->item) {
         pthread_mutex_lock(&g->mu);
         end_locked(g, s);
@@ -158,7 +158,7 @@ static void begin_one(struct gather *g, size_t index)
     pthread_mutex_lock(&g->mu);
     g->pending++; /* before it can be woken */
     pthread_mutex_unlock(&g->mu);
-    if (!group_load(group, hash, key->bytes, key->n, 1, &s->waiter, r))
+    if (!group_load(group, &k, 1, &s->waiter, r))
         return;
     s->waited = 0;
     pthread_mutex_lock(&g->mu);
