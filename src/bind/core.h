@@ -8,14 +8,22 @@
 #include <lauxlib.h>
 
 #include "base/err.h"
+#include "base/key.h"
 #include "base/timers.h"
+#include "cache/source.h"
 
 struct group_opts;
-struct key;
+struct item;
 struct op;
 
 /* Pushes nil, message, code and returns 3. */
 int core_error(lua_State *L, const struct error *e);
+
+/* Pushes nil and the source, behind a value that was pushed, and returns 3. */
+int core_source(lua_State *L, enum source source);
+
+/* Pushes the item's value, nil, source, and returns 3. Raises. */
+int core_item(lua_State *L, struct item *it, enum source source);
 
 /* Makes the userdata that will own an op's reference; *slot is NULL until it is set. To be called
  * before the op is made, since it raises without memory. */
@@ -27,6 +35,7 @@ struct op *core_check_op(lua_State *L, int index);
 /* Makes a userdata that owns the content of the slot, NULL at first. The collector calls release().
  * Raises. */
 void **core_owner(lua_State *L, void (*release)(void *p));
+void **core_item_owner(lua_State *L); /* of a reference to an item */
 
 /* In a VM of a node: collects garbage when its bound leaves no room for that many bytes. */
 void core_make_room(lua_State *L, size_t bytes);

@@ -98,16 +98,6 @@ static void get_late(struct op *op)
     op_finish(op);
 }
 
-static int push_result(lua_State *L, const struct result *r)
-{
-    if (!r->item)
-        return core_error(L, &r->err);
-    lua_pushlstring(L, item_value(r->item), r->item->value_len);
-    lua_pushnil(L);
-    lua_pushstring(L, source_name(r->source));
-    return 3;
-}
-
 /* core.get(group, key, timeout_ms or nil, missed) -> op; then await it and take
  * core.get_result(op). A hit is an op that has ended. missed: hit() has just counted a miss. */
 static int l_get(lua_State *L)
@@ -149,7 +139,8 @@ static int l_get_result(lua_State *L)
     core_patience_end(&g->patience);
     if (g->result.item)
         vm_make_room(vm_of(L), g->result.item->value_len);
-    return push_result(L, &g->result);
+    return g->result.item ? core_item(L, g->result.item, g->result.source)
+                          : core_error(L, &g->result.err);
 }
 
 const luaL_Reg bind_group[] = {

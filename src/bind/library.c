@@ -34,31 +34,17 @@ struct load {
     struct result result;
 };
 
-static void release_item(void *item)
-{
-    item_unref(item);
-}
-
 /* The place of an item while its value is pushed. If the handle's own place is taken, by a push
  * that raised or runs further out in a finalizer, it is a userdata on the stack. Raises. */
 static void **place_for_item(lua_State *L, struct handle *h)
 {
-    return h->held ? core_owner(L, release_item) : &h->held;
+    return h->held ? core_item_owner(L) : &h->held;
 }
 
-/* Pushes value, nil, source. */
-static int push_item(lua_State *L, struct item *it, enum source source)
-{
-    lua_pushlstring(L, item_value(it), it->value_len);
-    lua_pushnil(L);
-    lua_pushstring(L, source_name(source));
-    return 3;
-}
-
-/* The same, and empties the place. */
+/* Pushes value, nil, source, and empties the place. */
 static int push_from(lua_State *L, void **place, enum source source)
 {
-    int n = push_item(L, *place, source);
+    int n = core_item(L, *place, source);
 
     item_unref(*place);
     *place = NULL;
@@ -239,7 +225,7 @@ static int l_load_gc(lua_State *L)
 /* Pushes value, nil, source | nil, message, code, and releases the value. */
 static int push_end(lua_State *L, struct load *l)
 {
-    int n = l->result.item ? push_item(L, l->result.item, l->result.source)
+    int n = l->result.item ? core_item(L, l->result.item, l->result.source)
                            : core_error(L, &l->result.err);
 
     load_drop(l);
@@ -253,9 +239,7 @@ static int push_given(lua_State *L, struct load *l, int index)
 
     load_drop(l);
     lua_pushvalue(L, index);
-    lua_pushnil(L);
-    lua_pushstring(L, source_name(source));
-    return 3;
+    return core_source(L, source);
 }
 
 /* core.load_begin(handle, key) -> load, to be ended by load_end() | load, true: another coroutine
@@ -320,9 +304,7 @@ static int push_own(lua_State *L, struct load *l, const struct outcome *o)
     if (o->err.code)
         return core_error(L, &o->err);
     lua_pushvalue(L, 3);
-    lua_pushnil(L);
-    lua_pushstring(L, source_name(SOURCE_LOCAL));
-    return 3;
+    return core_source(L, SOURCE_LOCAL);
 }
 
 /* The text of an error object. Protected, since the object's own code makes it. An error of that
