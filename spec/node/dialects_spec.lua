@@ -282,7 +282,7 @@ for _, dialect in ipairs(FORKS) do
     for name, want in pairs {
       missing = { 404, "NOTFOUND", "no luck with this" },
       failing = { 502, "GETTER", "getter failed" },
-      lines = { 502, "GETTER", "several\\u000alines" },
+      lines = { 502, "GETTER", "several\\nlines" },
     } do
       it("404 and 503 are the last word: " .. name, function()
         local res, key = get(name)

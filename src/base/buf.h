@@ -30,10 +30,6 @@ enum err buf_put(struct buf *b, const void *bytes, size_t n);
 enum err buf_puts(struct buf *b, const char *s);
 enum err buf_putf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* Appends n bytes as a JSON string with its quotes. Bytes outside printable ASCII become \u00XX,
- * so the text is valid whatever the bytes are. */
-enum err buf_put_json(struct buf *b, const void *bytes, size_t n);
-
 /* Hands the bytes over (the caller frees them with mem_free) and empties the buffer. */
 char *buf_take(struct buf *b, size_t *len);
 
