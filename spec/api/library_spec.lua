@@ -748,7 +748,7 @@ peer|local
 0|2|nil
 nil|group "g": self "URL1" is not in the peer list (1 peers, the first is "URL2"): ]]
   .. [[every node must list itself, byte for byte|INVAL
-nil|group "g": peer "URL2\
+nil|group "g": peer "URL2
 " is not a URL of the form http://host:port|INVAL
 nil|this node has no group "none"|NOTFOUND
 2
