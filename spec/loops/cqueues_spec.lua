@@ -2,15 +2,14 @@
 
 -- Getters that use the libraries of cqueues, rightly and wrongly.
 
-local cjson = require "cjson"
 local eventually = require "support.eventually"
 local fake = require "node.fake"
 local http = require "support.http"
 local nginx = require "support.nginx"
-local node = require "support.node"
 local rig = require "node.rig"
 local socket = require "socket"
 local tmp = require "support.tmp"
+local under = require "loops.under"
 
 local SLOW = os.getenv "SAN" or os.getenv "GROUPCACHED_WRAP"
 
@@ -21,30 +20,19 @@ local condition, sockets = require "cqueues.condition", require "cqueues.socket"
 local quick = groupcache.group("quick", { getter = function(key) return "q:" .. key end })
 ]]
 
-local function code_of(res)
-  local body = cjson.decode(res.body)
-  return { res.status, body.code, body.error }
-end
-
 describe("under cqueues a getter", function()
   local r, n
 
-  -- The body of a group's getter.
   local function start(body, opts)
-    r = rig.new()
-    opts = opts or {}
-    n = node.start { args = { "--workers", "1", "--loop", "cqueues", unpack(opts.args or {}) },
-      env = opts.env, script = r:script(HEAD .. (opts.top or "") .. ([[
-        groupcache.group("g", { timeout = %g, max_loads = 1000, getter = function(key) %s end })
-      ]]):format(opts.timeout or 10, body)) }
+    r, n = under.start("cqueues", HEAD, body, opts)
   end
 
   local function get(key, timeout)
-    return assert(n:get("g", key, { timeout = timeout or 20 }))
+    return under.get(n, key, timeout)
   end
 
   local function quick()
-    assert.equal("q:k", assert(n:get("quick", "k")).body)
+    under.quick(n)
   end
 
   after_each(function()
@@ -170,7 +158,7 @@ describe("under cqueues a getter", function()
     for i = 1, 20 do
       fns[i] = function()
         local began = socket.gettime()
-        assert.equal("TIMEOUT", code_of(get("k" .. i))[2])
+        assert.equal("TIMEOUT", under.code_of(get("k" .. i))[2])
         assert(SLOW or socket.gettime() - began < 5, "late")
       end
     end
@@ -197,7 +185,7 @@ describe("under cqueues a getter", function()
       function() nap = get "nap" end,
       function() loop = get "loop" end,
     }
-    assert.equal("TIMEOUT", code_of(loop)[2])
+    assert.equal("TIMEOUT", under.code_of(loop)[2])
     assert.is_true(nap.status == 200 or nap.status == 504) -- both had the same deadline
     quick()
     assert.equal("rested", get("later").body)
@@ -205,7 +193,7 @@ describe("under cqueues a getter", function()
 
   it("that throws after it has polled fails with its line, and a traceback", function()
     start "cqueues.sleep(0.01) error('thrown ' .. key)"
-    local got = code_of(get "k")
+    local got = under.code_of(get "k")
     assert.same({ 502, "GETTER" }, { got[1], got[2] })
     assert.matches("node.lua:%d+: thrown k", got[3])
     assert.is_truthy(n:logged 'msg="getter threw" group=g key="k" error="[^"]*traceback')
@@ -231,8 +219,8 @@ describe("under cqueues a getter", function()
       if key == "the loop" then cqueues.running():step() end
       return "fine"
     ]]
-    assert.equal("GETTER", code_of(get "no socket")[2])
-    assert.equal("GETTER", code_of(get "the loop")[2])
+    assert.equal("GETTER", under.code_of(get "no socket")[2])
+    assert.equal("GETTER", under.code_of(get "the loop")[2])
     assert.equal("fine", get("k").body)
     quick()
   end)
@@ -249,7 +237,7 @@ describe("under cqueues a getter", function()
       end
       cqueues.running():close()
     ]], { top = "local parked\n" })
-    assert.matches("cqueue running", code_of(get "close")[3], 1, true)
+    assert.matches("cqueue running", under.code_of(get "close")[3], 1, true)
     local resumed
     http.together {
       function() assert.equal("by cqueues", get("parked").body) end,

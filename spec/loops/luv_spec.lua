@@ -2,7 +2,6 @@
 
 -- Getters that use libuv through luv, rightly and wrongly.
 
-local cjson = require "cjson"
 local eventually = require "support.eventually"
 local fake = require "node.fake"
 local http = require "support.http"
@@ -11,6 +10,7 @@ local process = require "support.process"
 local rig = require "node.rig"
 local socket = require "socket"
 local tmp = require "support.tmp"
+local under = require "loops.under"
 
 local SLOW = os.getenv "SAN" or os.getenv "GROUPCACHED_WRAP"
 
@@ -45,30 +45,19 @@ local function fetch(what)
 end
 ]]
 
-local function code_of(res)
-  local body = cjson.decode(res.body)
-  return { res.status, body.code, body.error }
-end
-
 describe("under luv a getter", function()
   local r, n
 
-  -- The body of a group's getter.
   local function start(body, opts)
-    r = rig.new()
-    opts = opts or {}
-    n = node.start { args = { "--workers", "1", "--loop", "luv", unpack(opts.args or {}) },
-      env = opts.env, script = r:script(HEAD .. (opts.top or "") .. ([[
-        groupcache.group("g", { timeout = %g, max_loads = 1000, getter = function(key) %s end })
-      ]]):format(opts.timeout or 10, body)) }
+    r, n = under.start("luv", HEAD, body, opts)
   end
 
   local function get(key, timeout)
-    return assert(n:get("g", key, { timeout = timeout or 20 }))
+    return under.get(n, key, timeout)
   end
 
   local function quick()
-    assert.equal("q:k", assert(n:get("quick", "k")).body)
+    under.quick(n)
   end
 
   after_each(function()
@@ -218,7 +207,7 @@ describe("under luv a getter", function()
       rig.record "went on"
     ]], { timeout = 0.3 })
     local began = socket.gettime()
-    assert.matches("^504 TIMEOUT group g: %C+ 0%.3 s$", table.concat(code_of(get "k"), " "))
+    assert.matches("^504 TIMEOUT group g: %C+ 0%.3 s$", table.concat(under.code_of(get "k"), " "))
     assert(SLOW or socket.gettime() - began < 1.9, "late")
     eventually(function() return r:total() > 0 end, 5, "the timer fires")
     assert.same({ ["false cannot resume dead coroutine"] = 1 }, r:calls())
@@ -237,7 +226,7 @@ describe("under luv a getter", function()
       function() nap = get "nap" end,
       function() loop = get "loop" end,
     }
-    assert.equal("TIMEOUT", code_of(loop)[2])
+    assert.equal("TIMEOUT", under.code_of(loop)[2])
     assert.is_true(nap.status == 200 or nap.status == 504) -- both had the same deadline
     quick()
     assert.equal("rested", get("later").body)
@@ -254,7 +243,7 @@ describe("under luv a getter", function()
       coroutine.yield()
       error("thrown " .. key)
     ]]
-    local got = code_of(get "k")
+    local got = under.code_of(get "k")
     assert.same({ 502, "GETTER" }, { got[1], got[2] })
     assert.matches("node.lua:%d+: thrown k", got[3])
     assert.is_truthy(n:logged 'msg="getter threw" group=g key="k" error="[^"]*traceback')
@@ -268,8 +257,8 @@ describe("under luv a getter", function()
       uv.stop()
       return nap(20)
     ]]
-    assert.matches("uv.run is not for node scripts", code_of(get "run")[3], 1, true)
-    assert.matches("uv.loop_close is not for node scripts", code_of(get "close")[3], 1, true)
+    assert.matches("uv.run is not for node scripts", under.code_of(get "run")[3], 1, true)
+    assert.matches("uv.loop_close is not for node scripts", under.code_of(get "close")[3], 1, true)
     assert.equal("rested", get("stop").body)
     quick()
   end)
@@ -288,7 +277,7 @@ describe("under luv a getter", function()
         closer = get "close"
       end,
     }
-    assert.equal("TIMEOUT", code_of(napping)[2])
+    assert.equal("TIMEOUT", under.code_of(napping)[2])
     assert.equal("rested", closer.body)
     quick()
   end)

@@ -14,14 +14,7 @@ local EXAMPLE = "examples/redis.lua"
 local GONE = { ["Connection refused"] = true, ["Connection reset by peer"] = true,
   ["connection closed"] = true, ["Broken pipe"] = true }
 
-local function only_with_server(what, fn)
-  it(what, function()
-    if redis.missing then
-      pending(redis.missing)
-    end
-    fn()
-  end)
-end
+local only_with_server = require "sources.with"(redis, it, pending)
 
 describe("examples/redis.lua", function()
   local server, n
