@@ -496,12 +496,7 @@ describe("a node that does not confirm", function()
   end)
 
   after_each(function()
-    for _, n in ipairs(nodes or {}) do
-      if n.process:alive() then
-        n:signal "SIGCONT"
-        rig.stop(n)
-      end
-    end
+    rig.stop_all(nodes)
   end)
 
   local function fill(key)

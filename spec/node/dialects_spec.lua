@@ -7,6 +7,7 @@
 local eventually = require "support.eventually"
 local fake = require "node.fake"
 local http = require "support.http"
+local messages = require "support.messages"
 local node = require "support.node"
 local ports = require "support.ports"
 local rig = require "node.rig"
@@ -41,16 +42,6 @@ local function start(r, dialect, opts)
   return node.start(o)
 end
 
--- A number below 2^53.
-local function varint(n)
-  local parts = {}
-  while n >= 128 do
-    parts[#parts + 1] = string.char(n % 128 + 128)
-    n = math.floor(n / 128)
-  end
-  return table.concat(parts) .. string.char(n)
-end
-
 -- What the last bytes of a message say, to some hundred nanoseconds.
 local function read_varint(bytes)
   local n = 0
@@ -62,7 +53,7 @@ end
 
 -- As Go's servers write it: the value, then the expiry even when there is none.
 local function message(dialect, value, expire)
-  return "\x0a" .. varint(#value) .. value .. EXPIRE[dialect] .. (expire or "\0")
+  return "\x0a" .. messages.varint(#value) .. value .. EXPIRE[dialect] .. (expire or "\0")
 end
 
 local PROTOBUF = { "Content-Type: application/x-protobuf" }

@@ -25,13 +25,7 @@ describe("a getter", function()
   local r, n
 
   local function start(source, opts)
-    r = rig.new()
-    local o = { args = { "--workers", "1" } }
-    for k, v in pairs(opts or {}) do
-      o[k] = v
-    end
-    o.script = r:script(source)
-    n = node.start(o)
+    r, n = rig.start(source, opts)
     return n
   end
 

@@ -36,11 +36,7 @@ describe("a group's own peers", function()
   end
 
   after_each(function()
-    for _, n in pairs { a, b } do
-      if n.process:alive() then
-        rig.stop(n)
-      end
-    end
+    rig.stop_all { a, b }
     a, b = nil, nil
   end)
 

@@ -42,13 +42,9 @@ describe("SIGHUP", function()
   local r, n
 
   local function start(source, opts)
-    r = rig.new()
-    local o = { args = { "--workers", "2" } }
-    for name, value in pairs(opts or {}) do
-      o[name] = value
-    end
-    o.script = r:script(source)
-    n = node.start(o)
+    opts = opts or {}
+    opts.args = opts.args or { "--workers", "2" }
+    r, n = rig.start(source, opts)
     eventually(function() return n:logged 'msg="ready"' end, 10, "it says so")
   end
 

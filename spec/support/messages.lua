@@ -9,6 +9,8 @@
 --   messages.judged(bytes, fn)   calls fn(copy, n, e) on such a copy -> true if it returns ERR_OK;
 --                                else false, the code and the message
 --   messages.random_bytes(n)
+--   messages.spoiled(good, i)    random bytes for an even i, else `good` with a byte changed
+--   messages.varint(n)           of a number below 2^53
 --   messages.batch_request(op, keys, value, ttl_ms)   a BatchRequest; only op must be given
 
 local assert = require "luassert"
@@ -53,6 +55,23 @@ function messages.random_bytes(n)
     parts[i] = string.char(math.random(0, 255))
   end
   return table.concat(parts)
+end
+
+function messages.spoiled(good, i)
+  if i % 2 == 0 then
+    return messages.random_bytes(math.random(0, 24))
+  end
+  local at = math.random(#good)
+  return good:sub(1, at - 1) .. string.char(math.random(0, 255)) .. good:sub(at + 1)
+end
+
+function messages.varint(n)
+  local parts = {}
+  while n >= 128 do
+    parts[#parts + 1] = string.char(n % 128 + 128)
+    n = math.floor(n / 128)
+  end
+  return table.concat(parts) .. string.char(n)
 end
 
 function messages.batch_request(op, keys, value, ttl_ms)

@@ -6,6 +6,8 @@ local key_ref = require "unit.key_ref"
 local messages = require "support.messages"
 local C = require("support.unit").load("wire/getresponse.h", "base/mem.h", "cache/item.h")
 
+local varint = messages.varint
+
 -- protobuf-c with the generated code, as the judge.
 local P = require "unit.shim"([[
 #include <string.h>
@@ -69,16 +71,6 @@ local function refused(bytes)
   local value, code = decode(bytes)
   assert.is_nil(value)
   assert.equal(PEER, code)
-end
-
-local function varint(n)
-  local parts = {}
-  while n >= 128 do
-    parts[#parts + 1] = string.char(n % 128 + 128)
-    n = math.floor(n / 128)
-  end
-  parts[#parts + 1] = string.char(n)
-  return table.concat(parts)
 end
 
 local VARINT, FIXED64, BYTES, START, END, FIXED32 = 0, 1, 2, 3, 4, 5
