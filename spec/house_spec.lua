@@ -53,7 +53,6 @@ local EXCEPTIONS = {
 -- only get shorter.
 local WITH_UNIT_SPECS = { base = true, cache = true, wire = true, peer = true, change = true }
 local WITHOUT_SPEC = {
-  ["base/thread"] = true,
   ["cache/after"] = true, -- within a group only: group_spec
   ["cache/reader_hits"] = true, -- within a reader only: reader_spec
   ["change/change"] = true,
@@ -62,9 +61,6 @@ local WITHOUT_SPEC = {
   ["peer/get"] = true,
   ["peer/queue"] = true,
   ["peer/tell"] = true,
-  ["wire/getrequest"] = true,
-  ["wire/json"] = true,
-  ["wire/pb"] = true,
 }
 
 -- Third-party header, or one of ours that includes it -> patterns of the sources that may do so.
