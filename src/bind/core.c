@@ -44,14 +44,6 @@ void **core_item_owner(lua_State *L)
     return core_owner(L, release_item);
 }
 
-struct key_ref core_check_key(lua_State *L, int index)
-{
-    size_t n;
-    const char *key = luaL_checklstring(L, index, &n);
-
-    return group_key(key, n);
-}
-
 const struct key *core_check_keys(lua_State *L, int index, size_t *n)
 {
     struct key *keys;

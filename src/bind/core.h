@@ -8,12 +8,9 @@
 #include <lauxlib.h>
 
 #include "base/err.h"
-#include "base/key.h"
 #include "base/timers.h"
-#include "cache/source.h"
+#include "cache/group.h"
 
-struct group_opts;
-struct item;
 struct op;
 
 /* Pushes nil, message, code and returns 3. */
@@ -61,7 +58,13 @@ void core_patience_begin(struct patience *p, struct op *op, uint64_t ms,
 void core_patience_end(struct patience *p);
 
 /* The key that is the string at `index`, which holds the bytes. Raises. */
-struct key_ref core_check_key(lua_State *L, int index);
+static inline struct key_ref core_check_key(lua_State *L, int index)
+{
+    size_t n;
+    const char *key = luaL_checklstring(L, index, &n);
+
+    return group_key(key, n);
+}
 
 /* The list of strings at `index`, which holds the bytes, as an array of *n that a userdata on the
  * stack owns. Raises. */

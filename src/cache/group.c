@@ -36,11 +36,6 @@ uint32_t group_hash(const void *key, size_t n)
     return (uint32_t)hash_table(key, n);
 }
 
-struct key_ref group_key(const void *key, size_t n)
-{
-    return (struct key_ref){key, n, group_hash(key, n)};
-}
-
 static struct text *keep_text(struct group *g, const char *bytes)
 {
     struct text *t;

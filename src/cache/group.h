@@ -222,6 +222,9 @@ void group_stats(struct group *g, struct stats *out);
 uint32_t group_hash(const void *key, size_t n);
 
 /* The key as the functions above take it: with its hash. Borrows the bytes. */
-struct key_ref group_key(const void *key, size_t n);
+static inline struct key_ref group_key(const void *key, size_t n)
+{
+    return (struct key_ref){(const char *)key, n, group_hash(key, n)};
+}
 
 #endif
