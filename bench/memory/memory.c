@@ -7,10 +7,10 @@
  * fill puts that many items in and says what each takes beyond its key and value, as the group
  * counts and by resident memory. churn loads `times` the cache's worth of new keys through the
  * groups: each is missed, loaded, answered and evicted in its time, and looked up again now and
- * then. Values are of 16 bytes, 1 KB, or any size between 16 bytes and 128 KB (as many between 16
- * and 32 bytes as between 64 and 128 KB); with `turns` in turn all small, medium and mixed, which
- * leaves an allocator what it cannot use. An answer is held for a while and given up by whichever
- * thread comes by, as servers do. The peak is the kernel's own (VmHWM).
+ * then. Values have 16 bytes, 1 KB, or any size between 16 bytes and 128 KB. As many are between 16
+ * and 32 bytes as between 64 and 128 KB. With `turns` all are small, then medium, then mixed, which
+ * leaves holes in an allocator. An answer is held for a while and given up by whichever thread
+ * comes by, as servers do. The peak is the kernel's own (VmHWM).
  *
  * One line of key=value pairs on stdout. Which allocator serves is for whoever starts it to say:
  * bench/memory/allocators.sh does. */

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- The part of gets that are hits, of the engine's group and of an LRU as in the textbook, which
--- holds as many entries. 100 000 keys; a cache of 1, 5 and 10 % of them; keys drawn by Zipf's law
--- with exponents 0.9 and 1.1, and by the first of them with a walk over all keys in every fourth
+-- holds as many entries. 100 000 keys; a cache of 1, 5 and 10 % of them. Keys are drawn by Zipf's
+-- law with exponents 0.9 and 1.1. A third series has 0.9, and a walk over all keys in every fourth
 -- get. The same gets for both, another seed in each round; the first quarter fills the caches and
 -- is not counted. Beside it, by how many points of a hundred `eviction = "sieve"` is better.
 -- cache_bytes is what so many entries cost; how many fit in the end is asked of the group.

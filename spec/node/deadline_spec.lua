@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
--- Deadlines and bounds of getters: whatever a getter does, who waits for it is told in time, and
--- the VM it ran in, the only one of its node here, serves the next.
+-- Deadlines and bounds of getters: whatever a getter does, its callers are told in time, and its VM
+-- serves the next. Nodes have one VM here.
 
 local cjson = require "cjson"
 local eventually = require "support.eventually"

@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: MIT
 
--- The dialects of the Go forks, both sides of each over raw sockets: what a peer gets from us, and
--- what we make of a peer that answers with the bytes that the Go libraries were seen to send. Their
--- libraries are in no Debian package, so these records stand for them.
+-- The dialects of the Go forks, both sides of each over raw sockets. Peers get our answers. Our
+-- node gets the bytes that the Go libraries were seen to send. Their libraries are in no Debian
+-- package, so these records stand for them.
 
 local eventually = require "support.eventually"
 local fake = require "node.fake"

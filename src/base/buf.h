@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* buf.h - a growing run of bytes with an optional bound.
  *
- * A failed append (no memory, or over the bound) sets `failed` and makes every later append do
- * nothing, so a caller may write a whole text and check once at the end. One thread at a time. */
+ * A failed append (no memory, or over the bound) sets `failed`, and every later append does
+ * nothing. So a caller may write a whole text and check once at the end. One thread at a time. */
 #ifndef BUF_H
 #define BUF_H
 

@@ -34,8 +34,8 @@ struct load {
     struct result result;
 };
 
-/* The place of an item while its value is pushed. If the handle's own place is taken, by a push
- * that raised or runs further out in a finalizer, it is a userdata on the stack. Raises. */
+/* The place of an item while its value is pushed. The handle's own place may be taken, by a push
+ * that raised or runs further out in a finalizer. Then it is a userdata on the stack. Raises. */
 static void **place_for_item(lua_State *L, struct handle *h)
 {
     return h->held ? core_item_owner(L) : &h->held;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* group_in.h - what the files of a group share; for cache/ only.
  *
- * group.c has its life, group_look.c the lookups and counters, group_keep.c the items that it keeps
- * and for how long, group_hot.c which keys are hot, group_load.c the loads, group_failed.c which of
- * them the log tells of, group_change.c set,
- * remove and flush, group_many.c many keys at once, group_wait.c a get that blocks. A function
- * whose name ends in _locked is called with the group's mutex held; it neither calls out nor frees.
- * It notes that work in a struct after (after.h), for when the mutex is dropped. */
+ * One file a subject: group.c: its life. group_look.c: lookups and counters. group_keep.c: the
+ * items that it keeps, and for how long. group_hot.c: which keys are hot. group_load.c: loads.
+ * group_failed.c: failed loads in the log. group_change.c: set, remove, flush. group_many.c: many
+ * keys at once. group_wait.c: a get that blocks. A function whose name ends in _locked is called
+ * with the group's mutex held; it neither calls out nor frees. It notes that work in a struct after
+ * (after.h), for when the mutex is dropped. */
 #ifndef GROUP_IN_H
 #define GROUP_IN_H
 

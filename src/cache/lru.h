@@ -8,9 +8,9 @@
  *
  * With EVICT_LRU the list is in order of use, and the last item is evicted: the least recently
  * used. With EVICT_SIEVE it is in order of arrival. A hand walks from the oldest item to the
- * newest, round and round, and evicts the first one that was not asked for since the hand last
- * passed it (Zhang et al., "SIEVE is Simpler than LRU", NSDI 2024). So a walk over many keys that
- * are asked for once does not evict the others, and a hit moves nothing.
+ * newest, round and round. It evicts the first item without a get since it last passed. The source
+ * is Zhang et al., "SIEVE is Simpler than LRU", NSDI 2024. So a walk over many keys that are asked
+ * for once does not evict the others, and a hit moves nothing.
  *
  * It has no lock: the caller's mutex guards it. Items are held by reference. */
 #ifndef LRU_H

@@ -28,8 +28,8 @@ static ProtobufCBinaryData data_of(const void *bytes, size_t n)
     return (ProtobufCBinaryData){n, (uint8_t *)(size_t)bytes};
 }
 
-/* Appends a part of a request. protobuf reads messages that follow each other as one, so keys are
- * written in parts, whose lists are on the stack, and the value of a set behind its ttl. */
+/* Appends a part of a request: protobuf reads messages that follow each other as one. The lists of
+ * keys are on the stack, so they are short. The value of a set stands behind its ttl. */
 static enum err put_keys(struct buf *out, const struct key *keys, size_t n)
 {
     Batchpb__BatchRequest m = BATCHPB__BATCH_REQUEST__INIT;
