@@ -5,6 +5,7 @@
 
 local lfs = require "lfs"
 local process = require "support.process"
+local prose = require "support.prose"
 local sources_of = require "support.sources"
 local tmp = require "support.tmp"
 
@@ -31,6 +32,9 @@ local CIRCLES = {}
 -- Files that are longer than MAX_LINES: this table may only get shorter.
 local MAX_LINES = 600
 local LONG = {}
+
+-- The most words of a sentence in comments and docs. Aim for 25.
+local MAX_WORDS = 30
 
 -- An exported function has the name of its file in front: lru.c has lru_*, and lrus_* for a set of
 -- them; peer/get.c may say peer_get_*. These have not; there may only be fewer.
@@ -357,6 +361,25 @@ describe("the house", function()
         "-Iproto", luajit or "-Isrc", "-fsyntax-only", "-x", "c", "-include", path, "/dev/null" }
       if r.code ~= 0 then
         bad[#bad + 1] = path .. ":\n" .. r.stderr
+      end
+    end
+    none(bad)
+  end)
+
+  it("has no sentence that is too long", function()
+    local bad = {}
+    local paths = { "README.md", "HACKING.md" }
+    for _, folder in ipairs { "src", "lua", "spec", "bench", "examples", "docs" } do
+      for _, path in ipairs(files(folder, "%.[ch]$", "%.lua$", "%.md$")) do
+        paths[#paths + 1] = path
+      end
+    end
+    for _, path in ipairs(paths) do
+      for _, sentence in ipairs(prose.sentences(path)) do
+        if sentence.words > MAX_WORDS then
+          bad[#bad + 1] = ("%s:%d: %d words: %s"):format(path, sentence.line, sentence.words,
+            sentence.text)
+        end
       end
     end
     none(bad)
