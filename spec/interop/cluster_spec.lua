@@ -135,7 +135,7 @@ describe("a ring of two Go nodes and two of ours", function()
     check_values(first, plain_value, not_space)
   end)
 
-  it("keeps a key with a space whole wherever one of ours is on either end", function()
+  it("keeps a key with a space whole when either end is a node of ours", function()
     check_values(first, plain_value, space_seen_by_us)
   end)
 

@@ -199,7 +199,7 @@ describe("under cqueues a getter", function()
     assert.is_truthy(n:logged 'msg="getter threw" group=g key="k" error="[^"]*traceback')
   end)
 
-  it("that yields something else is told so, and so is what it spawned", function()
+  it("that yields something else is told so, and so are its children", function()
     start [[
       if key == "own" then coroutine.yield(5) end
       return select(2, pcall(function() groupcache.spawn(function()
@@ -275,7 +275,7 @@ describe("under cqueues a getter", function()
       quick()
     end)
 
-    it("which may not wait for what is a getter's", function()
+    it("which may not wait in a getter's way", function()
       leave "groupcache.sleep(1)"
       eventually(function()
         return n:logged "only a getter or a background function can wait"
@@ -291,7 +291,7 @@ describe("under cqueues a getter", function()
     end)
   end)
 
-  it("finds what the script began while it was loaded", function()
+  it("goes on with work that the script began as it was loaded", function()
     start("rig.record 'waits' return shared:wait(5) and 'signalled' or 'nothing'", { top = [[
       local shared = condition.new()
       local early = cqueues.new()

@@ -137,7 +137,7 @@ describe("under luv a getter", function()
     assert(SLOW or socket.gettime() - began < 2, "one after another")
   end)
 
-  it("has a loop whose time is right after a rest", function()
+  it("has a loop with the right time after a rest", function()
     start [[
       local began = groupcache.now()
       nap(100)
@@ -148,7 +148,7 @@ describe("under luv a getter", function()
     assert.equal("true", get("later").body)
   end)
 
-  it("has a loop whose time is right after others have computed", function()
+  it("has a loop with the right time after others have computed", function()
     start [[
       if key:find "busy" then
         rig.record(key)
@@ -233,7 +233,7 @@ describe("under luv a getter", function()
     assert.equal(0, n:stats().workers.replaced)
   end)
 
-  it("that throws after it was resumed fails with its line, and its resumer goes on", function()
+  it("that throws after it was resumed fails with its line, and its resumer runs on", function()
     start [[
       local co, timer = coroutine.running(), uv.new_timer()
       timer:start(10, 0, function()
@@ -263,7 +263,7 @@ describe("under luv a getter", function()
     quick()
   end)
 
-  it("that closes every handle there is takes those of the others, and no more", function()
+  it("that closes every handle breaks the other getters of its VM, and no more", function()
     start([[
       if key == "nap" then rig.record(key) return nap(60000) end
       uv.walk(function(handle) if not handle:is_closing() then handle:close() end end)
@@ -308,7 +308,7 @@ describe("under luv a getter", function()
       quick()
     end)
 
-    it("which may not wait for what is a getter's", function()
+    it("which may not wait in a getter's way", function()
       leave "groupcache.sleep(1)"
       eventually(function()
         return n:logged "only a getter or a background function can wait"
@@ -324,7 +324,7 @@ describe("under luv a getter", function()
     end)
   end)
 
-  it("finds what the script began while it was loaded", function()
+  it("goes on with work that the script began as it was loaded", function()
     start("return tostring(fired)", { top = [[
       local fired = false
       local early = uv.new_timer()
@@ -379,7 +379,7 @@ describe("under luv a getter", function()
   end)
 end)
 
-describe("a script whose loop is not there", function()
+describe("a script with a loop that is not installed", function()
   local function run(loop, ...)
     local path = tmp.file(([[
       package.preload[%q] = function() error("it is not here", 0) end

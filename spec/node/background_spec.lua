@@ -173,7 +173,7 @@ describe("a background function", function()
   end)
 
   describe("that fails", function()
-    it("says of an error object what it says of itself", function()
+    it("reports an error object by its own text", function()
       start [[
         groupcache.background(function()
           error(setmetatable({}, { __tostring = function() return "an object" end }))

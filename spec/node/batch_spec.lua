@@ -202,7 +202,7 @@ describe("a batch", function()
     idle()
   end)
 
-  it("is answered in time, with TIMEOUT for what is late", function()
+  it("is answered in time, with TIMEOUT for late keys", function()
     local began = socket.gettime()
     local got = get({ "quick", "waits too long" }, "brief")
     assert.is_true(socket.gettime() - began < 5)
@@ -367,7 +367,7 @@ describe("a batch", function()
     assert.is_nil(res.headers["x-groupcache-node"])
   end)
 
-  it("is there in a GET of one of ours: who we are, how old, how long", function()
+  it("tells a node of ours who we are, the age and the time to live", function()
     local from = { ["X-Groupcache-From"] = "http://a.node:1" }
     local function peer_get(target)
       return assert(n:request { target = "/_groupcache/" .. target, headers = from })

@@ -211,7 +211,7 @@ describe("at its deadline", function()
     end_node()
   end)
 
-  it("a loop lets go of those who came meanwhile", function()
+  it("a loop frees its VM for the getters that arrived meanwhile", function()
     start "rig.record(key) while true do pcall(forever) end"
     http.together {
       function() ask_in_vain() end,
@@ -352,7 +352,7 @@ describe("at its deadline", function()
       end_node()
     end)
 
-    it("holds up what another node asks for no longer", function()
+    it("delays another node's request no longer", function()
       start(BLOCK)
       local res
       http.together {
@@ -387,7 +387,7 @@ describe("at its deadline", function()
       end_node()
     end)
 
-    it("leaves those it met in its VM to their own deadlines", function()
+    it("leaves the other getters of its VM to their own deadlines", function()
       start([[if key == "nap" then
         rig.record(key)
         groupcache.sleep(0.1)

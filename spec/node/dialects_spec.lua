@@ -431,11 +431,11 @@ describe("a ring that is out of balance", function()
     assert.matches("dialect=mailgun hash=fnv1-64", lines[1], 1, true)
   end)
 
-  it("is none with the same keys in golang", function()
+  it("is absent with the same keys in golang", function()
     assert.same({}, (warnings("golang", number)))
   end)
 
-  it("is none in mailgun when the keys differ all over", function()
+  it("is absent in mailgun when the keys differ in all bytes", function()
     assert.same({}, (warnings("mailgun", function(i)
       return ("id:%08x-%04x"):format(i * 2654435761 % 2 ^ 32, i * 40503 % 2 ^ 16)
     end)))

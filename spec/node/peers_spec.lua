@@ -203,7 +203,7 @@ describe("a cluster that loses a node", function()
     assert.matches('msg="peer could not be used, loading here" peer=' .. b.url, a:log(), 1, true)
   end)
 
-  it("waits for one that is stopped as long as it would for a slow getter, no longer", function()
+  it("waits for a stopped node as long as for a slow getter", function()
     assert(a:get("brief", rig.owned_by(urls, b.url, "before"))) -- a connection is there
     b:freeze()
     for i = 1, 3 do

@@ -226,7 +226,7 @@ describe("a batch's request", function()
     end
   end)
 
-  it("may have fields that this version does not know, and known ones of another type", function()
+  it("may have unknown fields, and known fields of another type", function()
     local more = "\56\1\66\3new\77\1\2\3\4\81\1\2\3\4\5\6\7\8" .. "\16\5" .. "\10\1x"
     assert.same({ op = GET, keys = { "a", "b" } },
       parse(more .. "\18\1a" .. more .. "\18\1b" .. more))
@@ -416,7 +416,7 @@ describe("a batch's answer", function()
     end
   end)
 
-  it("may have fields that this version does not know, and a code that it does not", function()
+  it("may have unknown fields and an unknown code", function()
     assert.same({ index = 2, value = "v" }, (read "\12\8\2\18\1v\64\1\74\3new"))
     local unknown = "\26\8ALFRESCO\34\2hm"
     assert.same({ index = 0, code = PEER, message = "hm" },

@@ -694,7 +694,7 @@ describe("group", function()
       assert.is_true(s.hot.bytes >= s.main.bytes / 8 - 2 * one)
     end)
 
-    it("is not spent on a value over an eighth of the cache, and nothing goes for it", function()
+    it("is not spent on a value over an eighth of the cache, which evicts nothing", function()
       begin { cache_bytes = 100000, hot = C.HOT_ALWAYS,
         owner = function(key) return key:sub(1, 3) == "hot" end }
       for i = 1, 50 do

@@ -93,7 +93,7 @@ describe("the reader of JSON", function()
     assert.is_false((skipped(("["):rep(1e6))))
   end)
 
-  it("skips what another reader takes, of 5000 spoiled texts, and never reads on", function()
+  it("skips the texts that another reader takes, of 5000 spoiled ones", function()
     math.randomseed(229)
     local good, taken = [[{"a":[1,true,null,"\u00e9\n"],"b":{"c":-2.5e3}}]], 0
     for i = 1, 5000 do

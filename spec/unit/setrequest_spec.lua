@@ -116,7 +116,7 @@ describe("a SetRequest", function()
     assert.is_nil((set ""))
   end)
 
-  it("steps over what it does not know, and takes the last of several", function()
+  it("skips unknown members, and takes the last of several", function()
     assert.same({ group = "h", key = "k", value = "w", expire = 3LL },
       set("\x0a\x01g\x12\x01k\x1a\x01v\x0a\x01h\x1a\x01w\x20\x07\x20\x03\x28\x01\x7a\x02xy"))
     -- a known field of another wire type is an unknown one
