@@ -112,7 +112,7 @@ local function none(complaints)
   assert(#complaints == 0, "\n" .. table.concat(complaints, "\n"))
 end
 
--- Complains of a key of the table of exceptions that is none any more.
+-- Complains of entries in a table of exceptions that are no longer needed.
 local function still_needed(complaints, exceptions, seen, what)
   for key in pairs(exceptions) do
     if not seen[key] then

@@ -91,7 +91,7 @@ describe("a background function", function()
     end, "it is reloaded")
   end
 
-  -- What a getter may do, it may do, under every event loop.
+  -- It may do all that a getter may, under every event loop.
   for _, loop in ipairs { "plain", "cqueues", "luv" } do
     it("may do what a getter may, with the loop " .. loop, function()
       local origin = fake.start [[return function(_, c)

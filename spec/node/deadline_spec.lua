@@ -277,7 +277,7 @@ describe("at its deadline", function()
     end
   end)
 
-  -- What is late gets a signal, which ends most waits in C; not under ThreadSanitizer.
+  -- Late code gets a signal, which ends most waits in C; not under ThreadSanitizer.
   local it_signals = os.getenv "SAN" == "thread" and pending or it
 
   it_signals("a wait in C that a signal ends gives its VM back", function()

@@ -10,7 +10,7 @@ local rig = require "node.rig"
 
 local EXAMPLE = "examples/redis.lua"
 
--- What a getter may find of a server that goes away, by how far it had come.
+-- The errors of a getter when its server ends, at any stage.
 local GONE = { ["Connection refused"] = true, ["Connection reset by peer"] = true,
   ["connection closed"] = true, ["Broken pipe"] = true }
 

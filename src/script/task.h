@@ -34,7 +34,7 @@ struct task_kind {
      * protected mode, and may raise. */
     int (*push)(struct lua_State *L, struct task *t);
 
-    /* The task has ended. What the function returned or threw is on the stack of t->own.co; e says
+    /* The task has ended. The results or the error are on the stack of t->own.co; e says
      * why it failed, and is NULL otherwise. Calls task_leave() and frees the task. */
     void (*end)(struct task *t, enum task_end how, const struct error *e);
 };
