@@ -12,10 +12,12 @@
 --   messages.spoiled(good, i)    random bytes for an even i, else `good` with a byte changed
 --   messages.varint(n)           of a number below 2^53
 --   messages.batch_request(op, keys, value, ttl_ms)   a BatchRequest; only op must be given
+--   messages.set_request(group, key, value, expire_ns)   a SetRequest; without an expiry: 0
 
 local assert = require "luassert"
 local ffi = require "ffi"
-local C = require("support.unit").load("wire/batch.h", "base/buf.h", "base/mem.h", "base/err.h")
+local C = require("support.unit").load("wire/batch.h", "wire/setrequest.h", "base/buf.h",
+  "base/mem.h", "base/err.h")
 
 local messages = {}
 
@@ -88,6 +90,15 @@ function messages.batch_request(op, keys, value, ttl_ms)
   end
   return messages.built(function(b)
     C.batch_put(b, r)
+  end)
+end
+
+function messages.set_request(group, key, value, expire_ns)
+  local r = ffi.new "struct setrequest"
+  r.group, r.group_len, r.key, r.key_len = group, #group, key, #key
+  r.value, r.value_len, r.expire_ns = value, #value, expire_ns or 0
+  return messages.built(function(b)
+    C.setrequest_put(b, r)
   end)
 end
 

@@ -66,14 +66,7 @@ local function set(bytes)
   return found
 end
 
-local function put(group, key, value, expire)
-  local r = ffi.new "struct setrequest"
-  r.group, r.group_len, r.key, r.key_len = group, #group, key, #key
-  r.value, r.value_len, r.expire_ns = value, #value, expire
-  return messages.built(function(b)
-    C.setrequest_put(b, r)
-  end)
-end
+local put = messages.set_request
 
 -- Go's SetRequest(g, k, v, 0), by the encoding rules.
 local GOLDEN = "\x0a\x01g\x12\x01k\x1a\x01v\x20\x00"

@@ -9,7 +9,7 @@ local T = require "unit.shim"([[
 #include <sys/prctl.h>
 #include "base/thread.h"
 
-struct seen { char name[16]; int blocked, signals; double before, within, after; };
+struct of_thread { char name[16]; int blocked, signals; double before, within, after; };
 
 static double deep(void)
 {
@@ -21,7 +21,7 @@ static double deep(void)
 
 static void *look(void *arg)
 {
-    struct seen *s = arg;
+    struct of_thread *s = arg;
     sigset_t set;
     int i;
 
@@ -40,7 +40,7 @@ static void *look(void *arg)
 }
 
 /* 1: the thread ran and gave its argument back. */
-int run_thread(const char *name, size_t stack_bytes, struct seen *s)
+int run_thread(const char *name, size_t stack_bytes, struct of_thread *s)
 {
     struct error e;
     void *back = NULL;
@@ -53,12 +53,12 @@ int run_thread(const char *name, size_t stack_bytes, struct seen *s)
     return back == s;
 }
 ]], [[
-struct seen { char name[16]; int blocked, signals; double before, within, after; };
-int run_thread(const char *name, size_t stack_bytes, struct seen *s);
+struct of_thread { char name[16]; int blocked, signals; double before, within, after; };
+int run_thread(const char *name, size_t stack_bytes, struct of_thread *s);
 ]])
 
 describe("a thread", function()
-  local seen = ffi.new "struct seen"
+  local seen = ffi.new "struct of_thread"
 
   it("has its name, cut to 15 bytes, and takes no signals", function()
     assert.equal(1, T.run_thread("lua-3", 0, seen))
