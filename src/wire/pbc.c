@@ -73,6 +73,8 @@ static void give_memory(void *arg, void *p)
     struct block *b = arg;
     struct chunk **at = &b->chunks, *c;
 
+    if (b->no_memory)
+        return; /* free_block() frees all of it */
     while (*at && (void *)(*at)->bytes != p)
         at = &(*at)->next;
     c = *at;
