@@ -222,7 +222,7 @@ describe("lru", function()
     local value = ("a"):rep(1000)
     local empty = count "bytes"
     local function cost()
-      return tonumber(C.item_cost(C.lru_peek(l, hash_of "k", "k", 1)))
+      return tonumber(C.item_cost(C.lru_peek(l, key_ref("k", hash_of "k"))))
     end
     put("k", value)
     local one = count "bytes"
