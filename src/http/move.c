@@ -91,19 +91,31 @@ static int take_socket(struct move *m)
     return 1;
 }
 
+/* libmicrohttpd has the whole head, by one call of recv(): gives it the real socket again. */
+static void take_back(struct move *m)
+{
+    int fd = m->fd;
+    char byte;
+
+    if (recv(fd_of(m), &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0) {
+        log_error("server", "the head of a request was not read at once", "fd=%d", fd_of(m));
+        m->state = MOVE_NOT;
+        move_refuse(m, 431);
+        return;
+    }
+    m->fd = -1;
+    put_behind(m, fd);
+    close_both(m);
+    m->state = MOVE_NOT;
+}
+
 void move_head_begins(struct move *m, const char *target, const char *target_end, const char *query)
 {
     m->target = target;
     m->version = target_end ? target_end + 1 : NULL;
     m->query = query;
-    if (m->state == MOVE_ARRIVES) { /* the head was read at once, by one call of recv() */
-        int fd = m->fd;
-
-        m->fd = -1;
-        put_behind(m, fd);
-        close_both(m);
-        m->state = MOVE_NOT;
-    }
+    if (m->state == MOVE_ARRIVES)
+        take_back(m);
     list_del(&m->link);
     list_push_front(&under_way, &m->link);
 }
@@ -119,7 +131,7 @@ int move_unfinished(void)
     struct list *l, *next;
     int any = 0;
 
-    if (!under_way.next || list_empty(&under_way) || !framing_is_in_place())
+    if (!under_way.next || list_empty(&under_way) || !framing_is_in_place() || !porch_has_room())
         return 0;
     list_each_safe (l, next, &under_way) {
         struct move *m = list_entry(l, struct move, link);
@@ -244,17 +256,31 @@ struct move *move_latest(void)
                                                      : NULL;
 }
 
+/* A pair of sockets, with the head to be read from the first. */
+static int pair_with(const struct porch_guest *g, int pair[2])
+{
+    const int room = 2 * (int)g->head.len;
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) < 0)
+        return 0;
+    setsockopt(pair[1], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room)); /* else what it has must do */
+    if (write(pair[1], g->head.data, g->head.len) == (ssize_t)g->head.len)
+        return 1;
+    close(pair[0]);
+    close(pair[1]);
+    return 0;
+}
+
 int move_arrive(struct MHD_Daemon *daemon, const struct porch_guest *g, int roomy)
 {
     int pair[2], ok;
 
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) < 0) {
-        log_warn("server", "cannot take a request", "error=\"%s\"", strerror(errno));
+    if (!pair_with(g, pair)) {
+        log_warn("server", "cannot hand over a request", "bytes=%zu error=\"%s\"", g->head.len,
+                 strerror(errno));
         close(g->fd);
         return MHD_NO;
     }
-    if (write(pair[1], g->head.data, g->head.len) != (ssize_t)g->head.len)
-        log_warn("server", "cannot hand over a request", "bytes=%zu", g->head.len);
     arriving.fd = g->fd;
     arriving.other = pair[1];
     arriving.roomy = roomy;

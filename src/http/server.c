@@ -30,9 +30,9 @@ enum {
     HEADER_ROOM = 1536, /* beside the longest key: for the records of other headers, and for the
                          * answer's headers. Larger heads move */
     LEAST_MEMORY = 10 * 1024,
-    TARGET_ROOM = 1024,               /* beside the longest key: method, path, group, version */
-    LARGEST_HEAD = 48 * 1024,         /* 32 KB, and its records */
-    LARGE_MEMORY = 128 * 1024,        /* a head of 32 KB, its records, and copies of its cookies */
+    TARGET_ROOM = 1024,       /* beside the longest key: method, path, group, version */
+    LARGEST_HEAD = 48 * 1024, /* 32 KB, and its records */
+    RECORDS = 64 * 1024,      /* of the headers of a large head, and copies of its cookies */
     BODIES_BYTES = 256 * 1024 * 1024, /* of all current bodies, and the values they ask for */
     SPARE_CONNECTIONS_IN = 10 /* libmicrohttpd's limit is that share above ours: beyond its limit
                                * clients hang, beyond ours they get 503 */
@@ -82,6 +82,12 @@ static size_t memory_of_connection(const struct server_opts *o)
 static size_t max_target(const struct server_opts *o)
 {
     return 3 * o->max_key_bytes + TARGET_ROOM;
+}
+
+/* libmicrohttpd reads into half of it, which must take any head at once (move.c). */
+static size_t roomy_memory(const struct server_opts *o)
+{
+    return 2 * porch_max_head(max_target(o)) + RECORDS;
 }
 
 static struct client *client_of(struct MHD_Connection *c)
@@ -316,7 +322,7 @@ static enum err start_loop(struct server *s, struct error *e)
     char name[16];
 
     d.common = start_daemon(s, memory);
-    d.roomy = d.common ? start_daemon(s, memory + LARGE_MEMORY) : NULL;
+    d.roomy = d.common ? start_daemon(s, roomy_memory(&s->opts)) : NULL;
     if (!d.roomy) {
         if (d.common)
             MHD_stop_daemon(d.common);
