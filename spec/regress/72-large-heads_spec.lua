@@ -8,12 +8,15 @@ local cjson = require "cjson"
 local eventually = require "support.eventually"
 local lfs = require "lfs"
 local node = require "support.node"
+local process = require "support.process"
 local rig = require "node.rig"
 local socket = require "socket"
+local tmp = require "support.tmp"
 
 local SCRIPT = [[
 local groupcache = require "groupcache"
 groupcache.group("g", { writable = true, getter = function(key) return "v:" .. key end })
+groupcache.group("near", { writable = { networks = { "127.0.0.1" } }, getter = print })
 groupcache.group("seen", { pass_headers = { "Cookie", "X-Last" }, getter = function(_, ctx)
   return ctx.headers.cookie .. "|" .. ctx.headers["x-last"]
 end })
@@ -186,6 +189,9 @@ describe("a request with", function()
     sock:send(("GET /cache/seen/k HTTP/1.1\r\nHost: x\r\nCookie: %s\r\n%sX-Last: a  b:\r\n\r\n")
       :format(value, fill(9000)))
     wants(sock, 200, value .. "|a  b:")
+    sock:send(("PUT /cache/near/k HTTP/1.1\r\nHost: x\r\n%sContent-Length: 1\r\n\r\nv")
+      :format(fill(9000)))
+    assert.equal(204, (answer(sock)))
     sock:close()
   end)
 
@@ -199,6 +205,17 @@ describe("a request with", function()
       wants(sock, 200, "v:cut")
       sock:close()
     end
+  end)
+
+  it("a large head is served over a UNIX socket, too", function()
+    local path = tmp.dir() .. "/socket"
+    local listener = node.start { script = SCRIPT, args = { "--admin-listen", "unix:" .. path } }
+    for _, target in ipairs { "/stats", "/readyz" } do
+      local out = process.run { "curl", "-sS", "--unix-socket", path, "http://x" .. target, "-H",
+        "Cookie: " .. ("c=ddddddd; "):rep(600), "-w", "%{http_code}" }
+      assert.matches("200$", out.stdout, out.stderr)
+    end
+    rig.stop(listener)
   end)
 
   it("and then all connections have left no descriptor behind", function()

@@ -144,6 +144,14 @@ int move_unfinished(void)
     return any;
 }
 
+/* Of what libmicrohttpd has. A client's UNIX socket has no name. */
+static socklen_t address_len(const struct sockaddr *addr)
+{
+    if (addr->sa_family == AF_INET)
+        return sizeof(struct sockaddr_in);
+    return addr->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(sa_family_t);
+}
+
 /* Takes the real socket and the address; the head is empty. */
 static void take_guest(struct move *m, struct porch_guest *g)
 {
@@ -155,8 +163,7 @@ static void take_guest(struct move *m, struct porch_guest *g)
     m->fd = -1;
     m->state = MOVE_AWAY;
     move_head_ends(m); /* no later fault is in this head */
-    g->addr_len =
-        addr->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+    g->addr_len = address_len(addr);
     memcpy(&g->addr, addr, g->addr_len);
     buf_init(&g->head, 0);
 }
