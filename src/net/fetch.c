@@ -253,12 +253,12 @@ static int on_debug(CURL *c, curl_infotype type, char *text, size_t n, void *arg
 static int is_of_another(const struct fetch *f, const char *line, size_t n)
 {
     size_t at = f->echo_name, end = n;
-    const char *value = f->echo + at;
+    const char *value;
 
     if (!at || n < at || (line[0] | 0x20) != (f->echo[0] | 0x20) || line[at - 1] != ':' ||
         strncasecmp(line, f->echo, at) != 0)
         return 0;
-    value += strspn(value, " ");
+    value = f->echo + at + strspn(f->echo + at, " ");
     while (at < n && (line[at] == ' ' || line[at] == '\t'))
         at++;
     while (end > at && strchr(" \t\r\n", line[end - 1]))
