@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
--- A script that failed only in the VM of a worker, not in that of the control worker, was reported
--- with a message of 239 bytes, cut before the place that mattered.
+-- A script can fail only in the VM of a worker, not in that of the control worker. Its message was
+-- cut at 239 bytes, before the place that mattered.
 
 local eventually = require "support.eventually"
 local node = require "support.node"

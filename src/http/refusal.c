@@ -2,21 +2,26 @@
 #include "http/refusal.h"
 
 #include <stddef.h>
-#include <stdio.h>
 #include <sys/socket.h>
 
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/json_out.h"
 #include "base/log.h"
 
 struct words {
     int status;
-    const char *reason, *code, *text;
+    const char *reason;
+    struct error error;
 };
 
 static const struct words all[] = {
-    {400, "Bad Request", "INVAL", "the request cannot be read"},
-    {413, "Content Too Large", "TOOBIG", "the Content-Length is too large to count"},
-    {414, "URI Too Long", "TOOBIG", "the first line of the request is too long"},
-    {431, "Request Header Fields Too Large", "TOOBIG", "the headers of the request are too large"},
+    {400, "Bad Request", {ERR_INVAL, "the request cannot be read"}},
+    {413, "Content Too Large", {ERR_TOOBIG, "the Content-Length is too large to count"}},
+    {414, "URI Too Long", {ERR_TOOBIG, "the first line of the request is too long"}},
+    {431,
+     "Request Header Fields Too Large",
+     {ERR_TOOBIG, "the headers of the request are too large"}},
 };
 
 static const struct words *words_for(int status)
@@ -34,19 +39,34 @@ int refusal_has(int status)
     return words_for(status) != NULL;
 }
 
+static void put_answer(struct buf *out, const struct words *what)
+{
+    struct json_out j;
+    struct buf body;
+
+    buf_init(&body, 0);
+    json_out_begin(&j, &body, '{');
+    json_out_error(&j, &what->error);
+    json_out_close(&j);
+    buf_putf(out,
+             "HTTP/1.1 %d %s\r\nConnection: close\r\nContent-Type: application/json\r\n"
+             "Content-Length: %zu\r\n\r\n",
+             what->status, what->reason, body.len + 1);
+    buf_put(out, body.data, body.len);
+    buf_put(out, "\n", 1);
+    buf_deinit(&body);
+}
+
 void refusal_send(int fd, int status)
 {
     const struct words *what = words_for(status);
-    char body[160], out[400];
-    int n = snprintf(body, sizeof(body), "{\"error\":\"%s\",\"code\":\"%s\"}\n", what->text,
-                     what->code);
+    struct buf out;
 
-    n = snprintf(out, sizeof(out),
-                 "HTTP/1.1 %d %s\r\nConnection: close\r\nContent-Type: application/json\r\n"
-                 "Content-Length: %d\r\n\r\n%s",
-                 what->status, what->reason, n, body);
+    buf_init(&out, 0);
+    put_answer(&out, what);
     log_debug("server", "refused a request", "status=%d code=%s error=\"%s\"", what->status,
-              what->code, what->text);
-    if (send(fd, out, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT) == n)
+              err_name(what->error.code), what->error.msg);
+    if (!out.failed && send(fd, out.data, out.len, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)out.len)
         shutdown(fd, SHUT_WR);
+    buf_deinit(&out);
 }

@@ -18,8 +18,8 @@ static int is_digit(char c)
 }
 
 /* How many bytes, eight at a time, s begins with that are no control bytes. A byte of a word is
- * below ' ' if the subtraction borrows, and 0x7f if it is 0 after the exclusive or (Bit Twiddling
- * Hacks, "Determine if a word has a byte less than n"). */
+ * below ' ' if the subtraction borrows. It is 0x7f if the exclusive or leaves 0. Source: Bit
+ * Twiddling Hacks, "Determine if a word has a byte less than n". */
 static size_t plain_words(const char *s, size_t n)
 {
     const uint64_t ones = 0x0101010101010101u, tops = 0x8080808080808080u;
