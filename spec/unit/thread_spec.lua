@@ -9,7 +9,11 @@ local T = require "unit.shim"([[
 #include <sys/prctl.h>
 #include "base/thread.h"
 
-struct of_thread { char name[16], starter[16]; int blocked, signals; double before, within, after; };
+struct of_thread {
+    char name[16], starter[16];
+    int blocked, signals;
+    double before, within, after;
+};
 
 static double deep(void)
 {
@@ -56,7 +60,11 @@ int run_thread(const char *name, size_t stack_bytes, struct of_thread *s)
     return back == s;
 }
 ]], [[
-struct of_thread { char name[16], starter[16]; int blocked, signals; double before, within, after; };
+struct of_thread {
+    char name[16], starter[16];
+    int blocked, signals;
+    double before, within, after;
+};
 int run_thread(const char *name, size_t stack_bytes, struct of_thread *s);
 ]])
 
