@@ -41,7 +41,7 @@ config.SETTINGS = {
     help = "a longer key is refused" },
   max_connections = { kind = "integer", min = 1, max = 1000000, arg = "N",
     help = "connections served at once; default: 4000, or what\n"
-      .. "the limit of descriptors allows" },
+      .. "the limit of open files allows" },
   connect_timeout = { kind = "duration", default = 0.2, above_zero = true, arg = "SECONDS",
     help = "to connect to a peer" },
   drain_delay = { kind = "duration", default = 0, arg = "SECONDS",

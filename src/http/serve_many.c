@@ -41,7 +41,10 @@ static void on_done(void *ctx, struct many *m)
 static int ask_window(struct list_job *l)
 {
     size_t n = l->keys.n - l->answered;
+    int ok;
 
+    if (!job_may_park(&l->job, &ok))
+        return ok;
     n = n < WINDOW ? n : WINDOW;
     server_loop_park(&l->job.parking, l->job.to.connection); /* before on_done() can run */
     l->many = group_many_start(l->job.group, l->keys.list + l->answered, n, 0, NULL, on_done, l);

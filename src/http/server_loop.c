@@ -16,7 +16,7 @@
 #include "base/mem.h"
 #include "base/thread.h"
 #include "http/answer_cache.h"
-#include "http/idle.h"
+#include "http/crowd.h"
 
 /* A hit waits for the rest of its turn. Each ended load makes the turn longer: by its answer, and
  * by the client's next request. So while there are hits, a turn resumes only so many. Fewer cost
@@ -32,7 +32,9 @@ struct server_loop {
     pthread_t thread;
     atomic_int stopping;
     atomic_uint connections;
-    unsigned hits_for; /* turns for which hits are expected; the thread's */
+    atomic_uint parked;   /* written by the thread */
+    unsigned most_parked; /* set once */
+    unsigned hits_for;    /* turns for which hits are expected; the thread's */
 };
 
 /* A connection on its way to the loop's thread. */
@@ -70,7 +72,18 @@ static void arrived(struct msg *m)
 
 static void resume(struct msg *m)
 {
+    atomic_fetch_sub_explicit(&mine->parked, 1, memory_order_relaxed);
     MHD_resume_connection(list_entry(m, struct parking, msg)->connection);
+}
+
+int server_loop_can_park(void)
+{
+    return server_loop_parked(mine) < mine->most_parked;
+}
+
+unsigned server_loop_parked(const struct server_loop *l)
+{
+    return atomic_load_explicit(&l->parked, memory_order_relaxed);
 }
 
 void server_loop_park(struct parking *p, struct MHD_Connection *c)
@@ -78,6 +91,7 @@ void server_loop_park(struct parking *p, struct MHD_Connection *c)
     p->msg.run = resume;
     p->loop = mine;
     p->connection = c;
+    atomic_fetch_add_explicit(&mine->parked, 1, memory_order_relaxed);
     MHD_suspend_connection(c);
 }
 
@@ -89,7 +103,8 @@ void server_loop_unpark(struct parking *p)
 /* libmicrohttpd has no timeouts here: if it does not wait, it has work. */
 static int wait_ms(struct server_loop *l, uint64_t now_ms)
 {
-    uint64_t due_ms = idle_due_ms() < answer_cache_due_ms() ? idle_due_ms() : answer_cache_due_ms();
+    uint64_t due_ms =
+        crowd_due_ms() < answer_cache_due_ms() ? crowd_due_ms() : answer_cache_due_ms();
     MHD_UNSIGNED_LONG_LONG ms;
 
     if (MHD_get_timeout(l->daemon, &ms) == MHD_YES || due_ms <= now_ms)
@@ -116,20 +131,22 @@ static void *loop_main(void *arg)
         inbox_release();
         now_ms = clock_ms();
         answer_cache_sweep(now_ms);
-        idle_sweep(now_ms);
+        crowd_sweep(now_ms);
     }
     answer_cache_deinit();
-    idle_deinit();
+    crowd_stop();
     inbox_close(l->inbox);
     inbox_drain(l->inbox);
     return NULL;
 }
 
-struct server_loop *server_loop_start(const char *name, struct MHD_Daemon *daemon, struct error *e)
+struct server_loop *server_loop_start(const char *name, struct MHD_Daemon *daemon,
+                                      unsigned most_parked, struct error *e)
 {
     struct server_loop *l = mem_zalloc(sizeof(*l));
 
     l->daemon = daemon;
+    l->most_parked = most_parked;
     l->inbox = inbox_new(e);
     if (!l->inbox)
         goto no_inbox;
@@ -148,8 +165,12 @@ no_inbox:
 
 void server_loop_add(struct server_loop *l, int fd, const struct sockaddr *addr, socklen_t len)
 {
-    struct arrival *a = mem_zalloc(sizeof(*a));
+    struct arrival *a = mem_alloc(sizeof(*a));
 
+    if (!a) {
+        close(fd);
+        return;
+    }
     a->msg.run = arrived;
     a->loop = l;
     a->fd = fd;

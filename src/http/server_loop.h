@@ -25,10 +25,12 @@ struct parking {
 };
 
 /* Starts the thread. Takes the daemon, also on failure: it uses epoll, without a thread or a
- * listening socket. */
-struct server_loop *server_loop_start(const char *name, struct MHD_Daemon *daemon, struct error *e);
+ * listening socket. most_parked is the bound of server_loop_can_park(). */
+struct server_loop *server_loop_start(const char *name, struct MHD_Daemon *daemon,
+                                      unsigned most_parked, struct error *e);
 
-/* Any thread: gives the loop a connection, a non-blocking socket. The loop owns it from here on. */
+/* Any thread: gives the loop a connection, a non-blocking socket. The loop owns it from here on.
+ * Without memory the connection is closed. */
 void server_loop_add(struct server_loop *l, int fd, const struct sockaddr *addr, socklen_t len);
 
 /* Any thread: the number of its connections. */
@@ -40,6 +42,12 @@ void server_loop_closed(void);
 /* In a callback of libmicrohttpd: a request is answered without waiting. Then parked connections
  * are resumed a few at a time. */
 void server_loop_hit(void);
+
+/* In a callback of libmicrohttpd: whether one more request of a client may wait. */
+int server_loop_can_park(void);
+
+/* Any thread: the number of suspended connections. */
+unsigned server_loop_parked(const struct server_loop *l);
 
 /* In a callback of libmicrohttpd: suspends the connection. */
 void server_loop_park(struct parking *p, struct MHD_Connection *c);

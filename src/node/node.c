@@ -63,6 +63,7 @@ struct node {
     int watching;
     struct node_sockets sockets; /* each until a server takes it */
     struct server *data, *admin; /* admin is NULL when data has both faces */
+    atomic_int serving;          /* 1: the servers are set */
     atomic_int ready;            /* 1: the node waits for no background function */
     atomic_int stopping;
 };
@@ -128,6 +129,11 @@ static void tick(void *ctx, uint64_t now_ms)
 
     groups_each(n->groups, tick_group, &now_ms);
     changes_tick(n->changes, now_ms);
+    if (!atomic_load(&n->serving))
+        return;
+    server_tick(n->data, now_ms);
+    if (n->admin)
+        server_tick(n->admin, now_ms);
 }
 
 static struct peers *peers_of(const struct group *g)
@@ -151,7 +157,7 @@ static void stats(void *ctx, struct buf *out)
 
 void node_stats(struct node *n, struct buf *out)
 {
-    const struct node_view view = {
+    struct node_view view = {
         .self = n->self,
         .uptime_ms = clock_ms() - n->started_ms,
         .workers = n->workers,
@@ -161,6 +167,11 @@ void node_stats(struct node *n, struct buf *out)
         .changes = n->changes,
     };
 
+    if (atomic_load(&n->serving)) {
+        server_stats(n->data, &view.http);
+        if (n->admin)
+            server_stats(n->admin, &view.http);
+    }
     node_stats_put(&view, out);
 }
 
@@ -311,7 +322,10 @@ static enum err start_servers(struct node *n, struct error *e)
     n->data = start_server(n, &n->sockets.data, n->sockets.address,
                            one ? SERVER_DATA | SERVER_ADMIN : SERVER_DATA,
                            (unsigned)n->settings.http_threads, e);
-    return n->data ? ERR_OK : e->code;
+    if (!n->data)
+        return e->code;
+    atomic_store(&n->serving, 1);
+    return ERR_OK;
 }
 
 static void log_listening(const struct node *n)
@@ -509,6 +523,7 @@ static void node_free(struct node *n)
     groups_each(n->groups, close_group, NULL);
     net_end(n->net);
     wait_a_while(n, 1, LAST_WORDS_MS, NULL, NULL);
+    atomic_store(&n->serving, 0);
     server_stop(n->data);
     server_stop(n->admin);
     spool_close(n->access);
