@@ -17,7 +17,7 @@ struct faults {
     _Atomic int64_t left;       /* so many allocations succeed, then one fails; below zero: all do */
     _Atomic uint64_t failed;    /* how many have failed */
     _Atomic uint64_t offset_ns; /* of the monotonic clock */
-    _Atomic uint64_t places[8]; /* the callers of the last failures, as offsets in the program */
+    _Atomic uint64_t place;     /* the caller of the last failure, as an offset in the program */
 };
 
 extern void *__libc_malloc(size_t n);
@@ -68,7 +68,8 @@ static int must_fail(const void *caller)
         return 0;
     if (atomic_fetch_sub(&faults->left, 1) != 0)
         return 0;
-    atomic_store(&faults->places[atomic_fetch_add(&faults->failed, 1) % 8], at - base);
+    atomic_store(&faults->place, at - base);
+    atomic_fetch_add(&faults->failed, 1);
     return 1;
 }
 

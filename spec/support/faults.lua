@@ -6,7 +6,7 @@
 --   node.start { env = f.env, ... }
 --   f:fail_after(n)       n allocations of the node succeed, the next one fails; n < 0: none fails
 --   f:failed() -> times   how often that has happened
---   f:places() -> text    where, as addresses for addr2line
+--   f:place() -> text     where it happened last, an address for addr2line
 --   f:advance(seconds)    the node's monotonic clock jumps ahead
 --
 -- A library that is preloaded (faults.c) shares a page with this process. One object is for one
@@ -16,7 +16,7 @@ local ffi = require "ffi"
 local tmp = require "support.tmp"
 
 pcall(ffi.cdef, [[
-struct spec_faults { int64_t left; uint64_t failed, offset_ns, places[8]; };
+struct spec_faults { int64_t left; uint64_t failed, offset_ns, place; };
 void *spec_mmap(void *at, size_t n, int prot, int flags, int fd, long offset) __asm__("mmap");
 int spec_open(const char *path, int flags) __asm__("open");
 int spec_close(int fd) __asm__("close");
@@ -65,12 +65,8 @@ function methods:failed()
   return tonumber(self.page.failed)
 end
 
-function methods:places()
-  local list = {}
-  for i = 0, math.min(self:failed(), 8) - 1 do
-    list[#list + 1] = ("0x%x"):format(tonumber(self.page.places[i]))
-  end
-  return table.concat(list, " ")
+function methods:place()
+  return ("0x%x"):format(tonumber(self.page.place))
 end
 
 function methods:advance(seconds)

@@ -164,7 +164,7 @@ static void add_client_headers(struct MHD_Response *r, const struct error *e, co
     MHD_add_response_header(r, "Content-Type", "application/json");
     if (m->allow)
         MHD_add_response_header(r, "Allow", m->allow);
-    if (e->code == ERR_BUSY || e->code == ERR_CLOSED)
+    if (e->code == ERR_BUSY || e->code == ERR_CLOSED || e->code == ERR_NOMEM)
         MHD_add_response_header(r, "Retry-After", "1");
     if (m->get)
         MHD_add_response_header(r, "X-Cache", "error");

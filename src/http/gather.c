@@ -52,7 +52,7 @@ struct gather *gather_new(const struct gather_opts *o)
     size_t cost = sizeof(struct gather) + o->n_keys * sizeof(struct slot);
     struct gather *g;
 
-    if (!budget_take(o->budget, cost))
+    if (mem_is_short() || !budget_take(o->budget, cost))
         return NULL;
     g = mem_zalloc(sizeof(*g));
     g->slots = mem_alloc(o->n_keys * sizeof(*g->slots));

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/mem.h"
 #include "cache/group.h"
 #include "cache/groups.h"
 #include "http/server_in.h"
@@ -36,6 +37,11 @@ int job_may_park(struct job *j, int *ok)
 {
     struct error e;
 
+    if (mem_is_short()) {
+        error_set(&e, ERR_NOMEM, "memory is short: only hits are served");
+        *ok = answer_error(job_to(j), &e);
+        return 0;
+    }
     if (j->to.peer || server_loop_can_park())
         return 1;
     tally_add(&j->server->tally.unparked);

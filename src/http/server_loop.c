@@ -165,12 +165,8 @@ no_inbox:
 
 void server_loop_add(struct server_loop *l, int fd, const struct sockaddr *addr, socklen_t len)
 {
-    struct arrival *a = mem_alloc(sizeof(*a));
+    struct arrival *a = mem_zalloc(sizeof(*a));
 
-    if (!a) {
-        close(fd);
-        return;
-    }
     a->msg.run = arrived;
     a->loop = l;
     a->fd = fd;

@@ -29,8 +29,7 @@ struct parking {
 struct server_loop *server_loop_start(const char *name, struct MHD_Daemon *daemon,
                                       unsigned most_parked, struct error *e);
 
-/* Any thread: gives the loop a connection, a non-blocking socket. The loop owns it from here on.
- * Without memory the connection is closed. */
+/* Any thread: gives the loop a connection, a non-blocking socket. The loop owns it from here on. */
 void server_loop_add(struct server_loop *l, int fd, const struct sockaddr *addr, socklen_t len);
 
 /* Any thread: the number of its connections. */

@@ -127,6 +127,7 @@ static void tick(void *ctx, uint64_t now_ms)
 {
     struct node *n = ctx;
 
+    mem_refill();
     groups_each(n->groups, tick_group, &now_ms);
     changes_tick(n->changes, now_ms);
     if (!atomic_load(&n->serving))
@@ -369,6 +370,7 @@ struct node *node_start(const struct node_opts *o, struct worker *control, struc
     struct vm *vm = worker_vm(control);
 
     mem_share_heap(); /* no thread of the node has its own heap yet */
+    mem_refill();
     settings_copy(&n->settings, &o->settings);
     n->sockets.data = n->sockets.admin = -1;
     n->started_ms = clock_ms();
