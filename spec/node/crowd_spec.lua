@@ -257,6 +257,32 @@ describe("readers that stop", function()
     assert(n:stats().http.held_bytes <= 64e6)
   end)
 
+  it("of long lists hold no more than bodies and values may have together", function()
+    local keys = {}
+    for i = 1, 7 do
+      keys[i] = ('"8000000-%d"'):format(i)
+    end
+    local body = "[" .. table.concat(keys, ",") .. "]"
+    for _ = 1, 6 do
+      open(("POST /cache/big HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s")
+        :format(#body, body))
+    end
+    local most = 0
+    eventually(function() -- every list is being sent, or was refused
+      local stats = n:stats().http
+      most = math.max(most, stats.body_bytes)
+      return stats.parked == 0 and stats.held_bytes > 0
+        and stats.unheld + stats.unsent + stats.slow_readers > 0
+    end, 20, "lists")
+    assert(most <= 256 * 1024 * 1024, most)
+    assert(n:stats().http.held_bytes <= 100e6)
+    assert.equal(200, assert(n:get("g", "k")).status)
+    for _, sock in ipairs(held) do
+      sock:close()
+    end
+    eventually(function() return n:stats().http.body_bytes == 0 end, 5, "all is given back")
+  end)
+
   it("do not slow the others", function()
     for i = 1, 5 do
       stop_at("12000000-" .. i)

@@ -16,8 +16,7 @@ struct one {
 
 struct many {
     struct group *group; /* a reference */
-    void (*done)(void *ctx, struct many *m);
-    void *ctx;
+    struct many_caller caller;
     _Atomic size_t left; /* gets that have not ended, and group_many_start() itself while it runs */
     size_t n;
     struct one ones[];
@@ -27,7 +26,21 @@ struct many {
 static void over(struct many *m, size_t n)
 {
     if (n && atomic_fetch_sub_explicit(&m->left, n, memory_order_acq_rel) == n)
-        m->done(m->ctx, m);
+        m->caller.done(m->caller.ctx, m);
+}
+
+/* Whether the caller has room for the value of o->result. If not, that ends with BUSY. */
+static int is_kept(struct one *o)
+{
+    const struct many_caller *c = &o->many->caller;
+    struct result *r = &o->result;
+
+    if (!r->item || !c->keep || c->keep(c->ctx, r->item->value_len))
+        return 1;
+    error_set(&r->err, ERR_BUSY, "group %s: no room for a value of %u bytes beside all others",
+              group_name(o->many->group), (unsigned)r->item->value_len);
+    r->item = NULL;
+    return 0;
 }
 
 static void one_wake(struct waiter *w, const struct result *r)
@@ -35,7 +48,7 @@ static void one_wake(struct waiter *w, const struct result *r)
     struct one *o = list_entry(w, struct one, waiter);
 
     o->result = *r;
-    if (r->item)
+    if (is_kept(o) && r->item)
         item_ref(r->item);
     over(o->many, 1);
 }
@@ -45,14 +58,19 @@ static int one_start(struct one *o, const struct key *k, int from_peer)
 {
     struct group *g = o->many->group;
     uint32_t hash = group_hash(k->bytes, k->n);
+    struct item *it;
 
     o->result.item = group_lookup(g, hash, k->bytes, k->n, from_peer, &o->result.source);
-    return o->result.item || group_load(g, hash, k->bytes, k->n, from_peer, &o->waiter, &o->result);
+    if (!o->result.item && !group_load(g, hash, k->bytes, k->n, from_peer, &o->waiter, &o->result))
+        return 0;
+    it = o->result.item;
+    if (!is_kept(o))
+        item_unref(it);
+    return 1;
 }
 
 struct many *group_many_start(struct group *g, const struct key *keys, size_t n, int from_peer,
-                              struct flight *from, void (*done)(void *ctx, struct many *m),
-                              void *ctx)
+                              const struct many_caller *caller)
 {
     struct many *m = mem_alloc(sizeof(*m) + n * sizeof(struct one));
     size_t i, ended = 1;
@@ -62,14 +80,13 @@ struct many *group_many_start(struct group *g, const struct key *keys, size_t n,
         return NULL;
     memset(m, 0, sizeof(*m) + n * sizeof(struct one));
     m->group = group_ref(g);
-    m->done = done;
-    m->ctx = ctx;
+    m->caller = *caller;
     m->n = n;
     atomic_init(&m->left, n + 1);
     held = group_hold(g);
     for (i = 0; i < n; i++) {
         m->ones[i].waiter.wake = one_wake;
-        m->ones[i].waiter.from = from;
+        m->ones[i].waiter.from = caller->from;
         m->ones[i].many = m;
         ended += (size_t)one_start(&m->ones[i], &keys[i], from_peer);
     }
@@ -120,10 +137,11 @@ static void open_gate(void *ctx, struct many *m)
 struct many *group_many_wait(struct group *g, const struct key *keys, size_t n, uint64_t timeout_ms)
 {
     struct gate over;
+    const struct many_caller caller = {.done = open_gate, .ctx = &over};
     struct many *m;
 
     gate_init(&over);
-    m = group_many_start(g, keys, n, 0, NULL, open_gate, &over);
+    m = group_many_start(g, keys, n, 0, &caller);
     if (!timeout_ms)
         timeout_ms = group_opts(g).timeout_ms + GROUP_MARGIN_MS;
     if (m && !gate_wait(&over, timeout_ms) && !group_many_cancel(m))

@@ -73,7 +73,6 @@ int job_begin(struct job *j, const struct framing *f, size_t max)
     if (f->length > max) {
         j->body.failed = ERR_TOOBIG;
     } else if (!budget_take(b, (size_t)f->length)) {
-        tally_add(&j->server->tally.unheld);
         j->body.failed = ERR_BUSY;
     } else {
         budget_give(b, (size_t)f->length); /* the body takes it as its bytes arrive */

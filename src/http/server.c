@@ -28,7 +28,7 @@ enum {
     HEADER_ROOM =
         4 * 1024, /* beside the longest key: for other headers, and the answer's headers */
     LEAST_MEMORY = 18 * 1024,         /* a line of 8 KB, and its copy if it is a cookie */
-    BODIES_BYTES = 256 * 1024 * 1024, /* of all current bodies, and the values they ask for */
+    BODIES_BYTES = 256 * 1024 * 1024, /* of all current bodies, and of batches and lists */
     SPARE_CONNECTIONS = 256, /* libmicrohttpd's limit is so far above ours: beyond its limit it
                               * resets connections, beyond ours clients get 503 */
     LOG_MS = 1000            /* between two lines about the limits */
@@ -326,6 +326,7 @@ struct server *server_start(const struct server_opts *o, struct error *e)
     s->opts = *o;
     s->opts.base_path = mem_strdup(o->base_path);
     s->budget.max = BODIES_BYTES;
+    s->budget.refused = &s->tally.unheld;
     crowd_init(&s->crowd, (unsigned)o->max_connections, &s->tally);
     sendings_init(&s->sendings, &s->tally);
     s->loops = mem_zalloc(o->threads * sizeof(*s->loops));

@@ -17,7 +17,7 @@
     X(late_readers, "connections that were closed: the answer was not read in time")               \
     X(slow_readers, "connections that were closed: slow readers held too many bytes")              \
     X(unsent, "answers that were 503 instead: no room beside those being sent")                    \
-    X(unheld, "bodies, batches and lists that got 503: no room for them")
+    X(unheld, "bodies and values for which there was no room")
 
 struct tally {
 #define X(name, meaning) _Atomic uint64_t name;
