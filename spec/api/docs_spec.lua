@@ -43,6 +43,7 @@ local function load_modules()
         close = function() end }
     end,
     set_log_level = function() end,
+    log = function() end,
     folder_of = function() end,
     variables = function() return {} end,
   }

@@ -6,7 +6,8 @@
  * of the key's local flight. So the getter runs once per key and node, even when a peer's request,
  * which joins only local flights, arrives in between.
  *
- * While max_loads getters run, a flight is queued. The flight that ends starts the next one.
+ * While max_loads getters run, a flight is queued. The flight that ends starts the next one. If by
+ * the time that loads take now a further flight would not end in time, its get is BUSY at once.
  * group_tick() ends every flight at its deadline, whatever its loader does. A loader that is late
  * finds the flight ended and only gives back its reference. */
 #include <stdarg.h>
@@ -18,6 +19,48 @@
 #include "cache/after.h"
 #include "cache/group_in.h"
 
+enum { MEAN_OF = 16 /* loads */ };
+
+/* How long a local load runs: the last sixteen or so count, those that ended at their deadline too.
+ */
+static void measure_locked(struct group *g, const struct flight *f)
+{
+    uint64_t ms_16 = (clock_ms() - f->started_ms) * MEAN_OF;
+
+    g->mean_ms_16 =
+        g->mean_ms_16 ? g->mean_ms_16 + ms_16 / MEAN_OF - g->mean_ms_16 / MEAN_OF : ms_16;
+}
+
+/* Whether a new local load could not end in time: too many wait before it. The wait for a turn is
+ * what the loads before it take by the mean, or as long as the oldest runs already; but each turn
+ * ends by a deadline. */
+static int is_hopeless_locked(const struct group *g, struct result *now)
+{
+    const struct flights *fs = g->flights[FLIGHT_LOCAL];
+    const struct flight *oldest = flights_oldest(fs);
+    uint64_t before = flights_count(fs) - g->running, turns = g->opts.max_loads;
+    uint64_t now_ms, mean_ms = g->mean_ms_16 / MEAN_OF, each_ms = mean_ms, wait_ms, most_ms;
+
+    if (g->running < turns || !oldest || oldest->state != FLIGHT_RUNNING)
+        return 0;
+    now_ms = clock_ms();
+    if (now_ms - oldest->started_ms > each_ms)
+        each_ms = now_ms - oldest->started_ms;
+    wait_ms = (before + 1) * each_ms / turns;
+    most_ms = before / turns * g->opts.timeout_ms;
+    most_ms += oldest->deadline_ms > now_ms ? oldest->deadline_ms - now_ms : 0;
+    wait_ms = wait_ms < most_ms ? wait_ms : most_ms;
+    if (wait_ms + mean_ms <= g->opts.timeout_ms)
+        return 0;
+    error_set(
+        &now->err, ERR_BUSY,
+        "group %s: %llu loads wait before this one, %llu run at once, and one takes %.3g s: no "
+        "value within %.3g s",
+        g->name, (unsigned long long)before, (unsigned long long)turns, (double)each_ms / 1000,
+        (double)g->opts.timeout_ms / 1000);
+    return 1;
+}
+
 /* A late flight ends the walk: group_tick() is about to end it, and calls this again. */
 void group_load_start_queued_locked(struct group *g, struct after *a)
 {
@@ -28,6 +71,7 @@ void group_load_start_queued_locked(struct group *g, struct after *a)
             break;
         list_del(&f->queued);
         f->state = FLIGHT_RUNNING;
+        f->started_ms = clock_ms();
         g->running++;
         list_push_back(&a->start, &f->queued);
     }
@@ -39,8 +83,10 @@ static void end_locked(struct flight *f, struct after *a)
     enum flight_state was = f->state;
 
     g->waiters -= f->n_waiters;
-    if (f->kind == FLIGHT_LOCAL && was == FLIGHT_RUNNING)
+    if (f->kind == FLIGHT_LOCAL && was == FLIGHT_RUNNING) {
         g->running--;
+        measure_locked(g, f);
+    }
     if (was == FLIGHT_QUEUED) {
         list_del(&f->queued);
         a->unstarted = 1;
@@ -89,6 +135,10 @@ static enum err join_or_open_locked(struct group *g, enum flight_kind kind, uint
     if (!f) {
         if (flights_count(fs) >= GROUP_MAX_FLIGHTS)
             return refuse(now, ERR_BUSY, "too many loads are under way", g);
+        if (kind == FLIGHT_LOCAL && is_hopeless_locked(g, now)) {
+            g->stats.hopeless++;
+            return ERR_BUSY;
+        }
         f = flights_open(fs, hash, key, key_len, clock_ms() + g->opts.timeout_ms);
         if (!f)
             return refuse(now, ERR_NOMEM, "no memory for a load", g);

@@ -44,6 +44,7 @@
 #include "script/vm.h"
 #include "script/worker.h"
 
+enum { ADMIN_CONNECTIONS = 64 /* of the operators' own server; config.lua counts them */ };
 enum { DRAIN_POLL_MS = 5, LAST_WORDS_MS = 500, WATCH_MS = 100, CONTROL_MS = 2000 };
 
 struct node {
@@ -252,6 +253,8 @@ static struct server *start_server(struct node *n, int *fd, const char *address,
     struct server_opts o = n->settings.server;
 
     o.faces = faces;
+    if (!(faces & SERVER_DATA) && o.max_connections > ADMIN_CONNECTIONS)
+        o.max_connections = ADMIN_CONNECTIONS;
     o.fd = *fd;
     o.address = address;
     o.threads = threads;
