@@ -69,7 +69,7 @@ describe("groupcached", function()
         "unknown option --wokers, the nearest is --workers" },
       ["an unknown option with a value"] = { { good, "--lisen=x" }, "the nearest is --listen" },
       ["a short option"] = { { good, "-p", "80" }, "unknown option -p" },
-      ["an option without its value"] = { { good, "--listen" }, "--listen needs HOST:PORT" },
+      ["an option without its value"] = { { good, "--listen" }, "--listen needs ADDRESS" },
       ["a number that is none"] = { { good, "--workers", "many" }, '--workers is "many"' },
       ["no workers"] = { { good, "--workers", "0" }, "a whole number from 1 to 256" },
       ["an unknown level"] = { { good, "--log-level", "loud" }, '"debug", "info", "warn"' },
@@ -279,22 +279,21 @@ if %s then g('b', { getter = getter }) end
 
   describe("with few open files", function()
     local function with_limit(limit, words)
-      return process.run { "sh", "-c", ("ulimit -n %d; exec %s %s"):format(limit, node.binary, words),
-        timeout = 20 }
+      local command = ("ulimit -n %d; exec %s %s"):format(limit, node.binary, words)
+      return process.run { "sh", "-c", command, timeout = 20 }
     end
 
     it("says which limit would do, and checks fine", function()
-      local path = script(GOOD)
-      local out = with_limit(1024, "check " .. path .. " --workers 2 --http-threads 2")
+      local words = "check " .. script(GOOD) .. " --workers 2 --http-threads 2"
+      local out = with_limit(1024, words)
       assert.equal(0, out.code, out.stderr)
       local usable, enough = out.stderr:match("limit=1024 max_connections=(%d+) usual=4000 "
         .. "ulimit_n=(%d+)")
       assert.is_truthy(enough, out.stderr)
       assert(tonumber(usable) > 200 and tonumber(usable) < 512, usable)
-      local better = with_limit(tonumber(enough), "check " .. path .. " --workers 2 --http-threads 2")
+      local better = with_limit(tonumber(enough), words)
       assert.equal("", better.stderr)
-      out = with_limit(tonumber(enough) - 100, "check " .. path .. " --workers 2 --http-threads 2 "
-        .. "--max-connections 4000")
+      out = with_limit(tonumber(enough) - 100, words .. " --max-connections 4000")
       assert.equal(1, out.code)
       assert.matches(("max_connections is 4000, and the limit of %d open files allows %%d+: "
         .. "ulimit %%-n %d would do"):format(tonumber(enough) - 100, tonumber(enough)), out.stderr)

@@ -154,7 +154,8 @@ describe("a client that is slow", function()
   end)
 
   it("has five seconds for its head, and gets 408", function()
-    for _, head in ipairs { "G", "GET /cache/g/k HTT", "GET /cache/g/k HTTP/1.1\r\nHost: x\r\nX" } do
+    for _, head in ipairs { "G", "GET /cache/g/k HTT",
+      "GET /cache/g/k HTTP/1.1\r\nHost: x\r\nX" } do
       local slow = open(head)
       wait_for("connections", 2)
       f:advance(6)
@@ -245,7 +246,9 @@ describe("readers that stop", function()
     assert.equal(seen["HTTP/1.1 503 Service Unavailable"] or 0, stats.unsent)
     eventually(function() return stop_at "12000000-z" == "HTTP/1.1 200 OK" end, 5, "a place")
     assert.is_true(n:stats().http.slow_readers > 0)
-    eventually(function() return n:logged "limits were reached\" .*slow_readers=%d" end, 5, "a line")
+    eventually(function()
+      return n:logged "limits were reached\" .*slow_readers=%d"
+    end, 5, "a line")
   end)
 
   it("hold a value that many of them read once", function()

@@ -5,7 +5,6 @@
 
 local eventually = require "support.eventually"
 local faults = require "support.faults"
-local http = require "support.http"
 local node = require "support.node"
 local rig = require "node.rig"
 
@@ -164,7 +163,8 @@ describe("a node whose memory ends", function()
     until f:failed() == before
     local _, refused = ended()
     if os.getenv "VERBOSE" then
-      io.write(("%d reloads with a failure, %d refused, %d allocations\n"):format(failures, refused, at))
+      io.write(("%d reloads with a failure, %d refused, %d allocations\n"):format(failures, refused,
+        at))
     end
     assert(failures > 20, failures)
     assert.equal(200, assert(n:get("alone", "hit")).status)

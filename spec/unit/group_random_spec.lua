@@ -3,8 +3,8 @@
 -- Random histories of a group against a model of it in plain tables: every answer, every load that
 -- is handed out and every counter must be what the model says, after every step.
 --
--- Whether a load would be too late is a matter of milliseconds: the model takes the group's word for
--- it, if as many loads run as may.
+-- Whether a load would be too late is a matter of milliseconds. So the model takes the group's word
+-- for it, if as many loads run as may.
 --
 -- The model's time goes in steps far longer than the run takes, so that the real clock, which goes
 -- on meanwhile, decides nothing.

@@ -98,7 +98,10 @@ void crowd_stop(void);
 /* The time for which a TCP socket has neither sent nor received bytes. 0 for other descriptors. */
 unsigned crowd_idle_ms(int fd);
 
-/* Bytes that the other side has acknowledged. 0 for other descriptors. */
+/* Bytes that the other side of a TCP socket has acknowledged; CROWD_UNKNOWN for other descriptors.
+ */
 uint64_t crowd_acked(int fd);
+
+#define CROWD_UNKNOWN UINT64_MAX
 
 #endif

@@ -16,7 +16,8 @@ enum {
     PAUSE_MS = 10    /* between two looks at all readers */
 };
 
-#define FAST 1e18 /* the speed of a reader that is not to be closed is above all others */
+#define UNKNOWN 1e17 /* the speed of a reader on a UNIX socket */
+#define FAST 1e18    /* the speed of a reader that is not to be closed is above all others */
 
 struct sending {
     struct sendings *of;
@@ -84,6 +85,8 @@ static double speed_of(const struct sending *s, uint64_t now_ms)
 {
     uint64_t acked = crowd_acked(s->fd), ms = now_ms - s->began_ms;
 
+    if (acked == CROWD_UNKNOWN)
+        return UNKNOWN;
     return (double)(acked - s->acked) / (double)(ms ? ms : 1);
 }
 
