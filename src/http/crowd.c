@@ -145,12 +145,12 @@ int crowd_may_ask(struct guest *g, int kept)
     return may;
 }
 
-void crowd_enter(struct crowd *c, struct guest *g, struct MHD_Connection *connection)
+void crowd_enter(struct crowd *c, struct guest *g, struct MHD_Connection *connection, int fd)
 {
     uint64_t now_ms = clock_ms();
 
-    *g = (struct guest){.crowd = c, .connection = connection, .look_ms = now_ms + HEAD_MS};
-    g->fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    *g =
+        (struct guest){.crowd = c, .connection = connection, .fd = fd, .look_ms = now_ms + HEAD_MS};
     atomic_init(&g->turns, 0);
     atomic_init(&g->quiet_ms, now_ms);
     if (!mine.all.next)
@@ -263,8 +263,9 @@ static void look_at_answer(struct guest *g, uint64_t now_ms)
 
 static int is_suspended(const struct guest *g)
 {
-    return MHD_get_connection_info(g->connection, MHD_CONNECTION_INFO_CONNECTION_SUSPENDED)
-        ->suspended;
+    return g->connection &&
+           MHD_get_connection_info(g->connection, MHD_CONNECTION_INFO_CONNECTION_SUSPENDED)
+               ->suspended;
 }
 
 static void look_at_busy(struct guest *g, uint64_t now_ms)

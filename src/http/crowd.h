@@ -35,12 +35,12 @@ struct crowd {
 /* Of a connection. */
 struct guest {
     struct crowd *crowd;
-    struct MHD_Connection *connection;
-    struct list in_crowd;      /* guarded by crowd.mu, as is the next */
-    int gave_way;              /* 1: it is no longer counted */
-    int fd;                    /* set once */
-    atomic_uint turns;         /* odd: a request is under way */
-    _Atomic uint64_t quiet_ms; /* since when turns is as it is, to the second */
+    struct MHD_Connection *connection; /* or NULL */
+    struct list in_crowd;              /* guarded by crowd.mu, as is the next */
+    int gave_way;                      /* 1: it is no longer counted */
+    int fd;                            /* set once */
+    atomic_uint turns;                 /* odd: a request is under way */
+    _Atomic uint64_t quiet_ms;         /* since when turns is as it is, to the second */
 
     /* Its thread's. */
     struct list on_thread;
@@ -56,8 +56,9 @@ struct guest {
 void crowd_init(struct crowd *c, unsigned max, struct tally *tally);
 void crowd_deinit(struct crowd *c);
 
-/* The connection's thread. If there are too many connections, idle ones give way. */
-void crowd_enter(struct crowd *c, struct guest *g, struct MHD_Connection *connection);
+/* The connection's thread. If there are too many connections, idle ones give way. `connection` is
+ * NULL while libmicrohttpd does not have it. */
+void crowd_enter(struct crowd *c, struct guest *g, struct MHD_Connection *connection, int fd);
 
 /* The connection ends; its descriptor is still open. */
 void crowd_leave(struct guest *g);

@@ -204,7 +204,8 @@ static void on_connection(void *arg, struct MHD_Connection *c, void **socket_ctx
         return;
     }
     client = *socket_ctx = mem_zalloc(sizeof(*client));
-    crowd_enter(&s->crowd, &client->guest, c);
+    crowd_enter(&s->crowd, &client->guest, c,
+                MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
     last_words_init(&client->words, c);
 }
 
