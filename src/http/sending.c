@@ -27,11 +27,11 @@ struct sending {
     char *bytes;           /* owned, or NULL */
     size_t n;
     int fd;
-    int counts; /* 1: its bytes are in sendings.bytes; 0: those of the same item are */
-    int closed; /* 1: its socket was shut down */
-    uint64_t began_ms;
-    uint64_t acked; /* by the other side, of earlier answers */
-    double speed;   /* of the reader, as of the last look */
+    int counts;        /* 1: its bytes are in sendings.bytes; 0: those of the same item are */
+    int closed;        /* 1: its socket was shut down */
+    uint64_t since_ms; /* of the first look; 0: none yet */
+    uint64_t acked;    /* by the other side until then */
+    double speed;      /* of the reader, as of the last look */
 };
 
 void sendings_init(struct sendings *ss, struct tally *tally)
@@ -83,11 +83,11 @@ static size_t held_locked(const struct sendings *ss)
 /* Bytes a millisecond that the other side has taken. */
 static double speed_of(const struct sending *s, uint64_t now_ms)
 {
-    uint64_t acked = crowd_acked(s->fd), ms = now_ms - s->began_ms;
+    uint64_t acked = crowd_acked(s->fd);
 
     if (acked == CROWD_UNKNOWN)
         return UNKNOWN;
-    return (double)(acked - s->acked) / (double)(ms ? ms : 1);
+    return (double)(acked - s->acked) / (double)(now_ms - s->since_ms);
 }
 
 /* Asks the kernel for the speed of every reader that could be closed. */
@@ -97,10 +97,14 @@ static void measure_locked(struct sendings *ss, uint64_t now_ms)
 
     list_each (l, &ss->all) {
         struct sending *s = list_entry(l, struct sending, link);
-        int may_be_closed =
-            !s->closed && !(s->item && item_is_in(s->item)) && s->began_ms + YOUNG_MS <= now_ms;
+        int may_be_closed = !s->closed && !(s->item && item_is_in(s->item)) && s->since_ms &&
+                            s->since_ms + YOUNG_MS <= now_ms;
 
         s->speed = may_be_closed ? speed_of(s, now_ms) : FAST;
+        if (!s->since_ms) {
+            s->since_ms = now_ms;
+            s->acked = crowd_acked(s->fd);
+        }
     }
 }
 
@@ -196,15 +200,13 @@ static void unlink_locked(struct sendings *ss, struct sending *s)
 }
 
 static struct sending *make(struct sendings *ss, const struct guest *g, struct item *it,
-                            char *bytes, size_t n, uint64_t now_ms)
+                            char *bytes, size_t n)
 {
     struct sending *s = mem_alloc(sizeof(*s));
 
     if (!s)
         return NULL;
     *s = (struct sending){.of = ss, .item = it, .bytes = bytes, .n = n, .fd = g->fd};
-    s->began_ms = now_ms;
-    s->acked = crowd_acked(g->fd);
     return s;
 }
 
@@ -212,7 +214,7 @@ struct sending *sending_new(struct sendings *ss, struct guest *g, struct item *i
                             size_t n, struct error *e)
 {
     uint64_t now_ms = clock_ms();
-    struct sending *s = make(ss, g, it, bytes, n, now_ms);
+    struct sending *s = make(ss, g, it, bytes, n);
     size_t more;
     int room;
 
@@ -263,6 +265,10 @@ static int is_one_alone_locked(const struct sendings *ss)
 void sendings_tick(struct sendings *ss, uint64_t now_ms)
 {
     pthread_mutex_lock(&ss->mu);
+    if (ss->bytes > SENDING_BYTES / 2 && now_ms >= ss->look_ms) { /* to know who is slow in time */
+        ss->look_ms = now_ms + YOUNG_MS;
+        measure_locked(ss, now_ms);
+    }
     if (ss->bytes > SENDING_BYTES && held_locked(ss) > SENDING_BYTES)
         shrink_locked(ss, SENDING_BYTES,
                       is_one_alone_locked(ss) ? SENDING_LEAST_BYTES_A_MS : FAST / 2, now_ms);

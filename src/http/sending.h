@@ -37,7 +37,8 @@ struct sendings {
     struct tally *tally; /* borrowed */
     size_t bytes;        /* guarded by mu, as is all below: of all answers, each value once */
     struct list all;     /* oldest first */
-    uint64_t next_ms;    /* no look at all readers before */
+    uint64_t next_ms;    /* no look at all readers before, for a new answer */
+    uint64_t look_ms;    /* sendings_tick()'s next look */
     struct sending *by_item[SENDING_BUCKETS];
 };
 
