@@ -98,7 +98,7 @@ describe("many keys of a group", function()
   end)
 
   it("may be 10000", function()
-    g = engine.group { max_loads = 3 }
+    g = engine.group { max_loads = 3, timeout_ms = 1e9 }
     local keys = {}
     for i = 1, 10000 do
       keys[i] = "k" .. i

@@ -19,7 +19,11 @@
 #include "cache/after.h"
 #include "cache/group_in.h"
 
-enum { MEAN_OF = 16 /* loads */ };
+enum {
+    MEAN_OF = 16, /* loads */
+    UNUSUAL = 4,  /* a load that runs for so many times the mean, and so much longer, may hang */
+    UNUSUAL_MS = 100
+};
 
 /* How long a local load runs: the last sixteen or so count, those that ended at their deadline too.
  */
@@ -32,9 +36,9 @@ static void measure_locked(struct group *g, const struct flight *f)
 }
 
 /* Whether a new local load could not end in time: too many wait before it. The wait for a turn is
- * what the loads before it take by the mean, or as long as the oldest runs already; but each turn
- * ends by a deadline. It may take three quarters of the time that its own load leaves: the mean
- * does not tell all. */
+ * what the loads before it take by the mean, or as long as the oldest runs already if that is
+ * unusual; but each turn ends by a deadline. It may take three quarters of the time that its own
+ * load leaves: the mean does not tell all. */
 static int is_hopeless_locked(const struct group *g, struct result *now)
 {
     const struct flights *fs = g->flights[FLIGHT_LOCAL];
@@ -48,7 +52,7 @@ static int is_hopeless_locked(const struct group *g, struct result *now)
     now_ms = clock_ms();
     if (oldest->deadline_ms <= now_ms) /* group_tick() is about to end it, and others */
         return 0;
-    if (now_ms - oldest->started_ms > each_ms)
+    if (now_ms - oldest->started_ms > UNUSUAL_MS + UNUSUAL * mean_ms)
         each_ms = now_ms - oldest->started_ms;
     wait_ms = (before + 1) * each_ms / turns;
     most_ms = before / turns * g->opts.timeout_ms;
