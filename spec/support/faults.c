@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 struct faults {
-    _Atomic int64_t left;       /* so many allocations succeed, then one fails; below zero: all do */
-    _Atomic uint64_t failed;    /* how many have failed */
+    _Atomic int64_t left;    /* so many allocations succeed, then one fails; below zero: all do */
+    _Atomic uint64_t failed; /* how many have failed */
     _Atomic uint64_t offset_ns; /* of the monotonic clock */
     _Atomic uint64_t place;     /* the caller of the last failure, as an offset in the program */
 };
