@@ -29,50 +29,35 @@ static void over(struct many *m, size_t n)
         m->caller.done(m->caller.ctx, m);
 }
 
-/* Whether the caller has room for the value of o->result. If not, that ends with BUSY. */
-static int is_kept(struct one *o)
+/* The item for which the caller has no room: the get ends with BUSY. Else NULL. */
+static struct item *refused(struct one *o)
 {
     const struct many_caller *c = &o->many->caller;
     struct result *r = &o->result;
+    struct item *it = r->item;
 
-    if (!r->item || !c->keep || c->keep(c->ctx, r->item->value_len))
-        return 1;
+    if (!it || !c->keep || c->keep(c->ctx, it->value_len))
+        return NULL;
     error_set(&r->err, ERR_BUSY, "group %s: no room for a value of %u bytes beside all others",
-              group_name(o->many->group), (unsigned)r->item->value_len);
+              group_name(o->many->group), (unsigned)it->value_len);
     r->item = NULL;
-    return 0;
+    return it;
 }
 
 static void one_wake(struct waiter *w, const struct result *r)
 {
     struct one *o = list_entry(w, struct one, waiter);
 
-    o->result = *r;
-    if (is_kept(o) && r->item)
-        item_ref(r->item);
+    result_copy(&o->result, r);
+    item_unref(refused(o));
     over(o->many, 1);
-}
-
-/* 1 when the get has ended already. */
-static int one_start(struct one *o, const struct key *k, int from_peer)
-{
-    struct group *g = o->many->group;
-    uint32_t hash = group_hash(k->bytes, k->n);
-    struct item *it;
-
-    o->result.item = group_lookup(g, hash, k->bytes, k->n, from_peer, &o->result.source);
-    if (!o->result.item && !group_load(g, hash, k->bytes, k->n, from_peer, &o->waiter, &o->result))
-        return 0;
-    it = o->result.item;
-    if (!is_kept(o))
-        item_unref(it);
-    return 1;
 }
 
 struct many *group_many_start(struct group *g, const struct key *keys, size_t n, int from_peer,
                               const struct many_caller *caller)
 {
     struct many *m = mem_alloc(sizeof(*m) + n * sizeof(struct one));
+    struct key_ref k;
     size_t i, ended = 1;
     int held;
 
@@ -88,7 +73,11 @@ struct many *group_many_start(struct group *g, const struct key *keys, size_t n,
         m->ones[i].waiter.wake = one_wake;
         m->ones[i].waiter.from = caller->from;
         m->ones[i].many = m;
-        ended += (size_t)one_start(&m->ones[i], &keys[i], from_peer);
+        k = group_key(keys[i].bytes, keys[i].n);
+        if (!group_look_or_load(g, &k, from_peer, &m->ones[i].waiter, &m->ones[i].result))
+            continue;
+        item_unref(refused(&m->ones[i]));
+        ended++;
     }
     if (held)
         group_release(g);

@@ -115,16 +115,16 @@ void gather_drop(struct gather *g)
     gather_unref(g);
 }
 
-/* One key has ended. Returns the item if there is no room for it, or nobody takes it; else the slot
- * has the reference to r's item. */
-static struct item *end_locked(struct gather *g, struct slot *s, const struct result *r)
+/* One key has ended; its slot has the result. Returns the item if there is no room for it, or
+ * nobody takes it: the key ends with BUSY. */
+static struct item *end_locked(struct gather *g, struct slot *s)
 {
+    struct result *r = &s->end.result;
     struct item *it = r->item;
 
-    s->end.result = *r;
     if (it && (g->dropped || !budget_take(g->opts.budget, it->value_len))) {
-        s->end.result.item = NULL;
-        error_set(&s->end.result.err, ERR_BUSY, "no room for a value of %u bytes beside all others",
+        r->item = NULL;
+        error_set(&r->err, ERR_BUSY, "no room for a value of %u bytes beside all others",
                   (unsigned)it->value_len);
     } else if (it) {
         g->ready_bytes += it->value_len;
@@ -140,10 +140,9 @@ static void slot_wake(struct waiter *w, const struct result *r)
     struct gather *g = s->gather;
     struct item *refused;
 
-    if (r->item)
-        item_ref(r->item);
+    result_copy(&s->end.result, r);
     pthread_mutex_lock(&g->mu);
-    refused = end_locked(g, s, r);
+    refused = end_locked(g, s);
     g->pending--;
     if (g->parked) {
         g->parked = 0;
@@ -154,21 +153,22 @@ static void slot_wake(struct waiter *w, const struct result *r)
     gather_unref(g);
 }
 
+/* Not group_look_or_load(): a hit is neither pending nor a reference. */
 static void begin_one(struct gather *g, size_t index)
 {
     const struct key *key = &g->opts.keys[index];
     struct slot *s = &g->slots[index];
     struct group *group = g->opts.group;
-    uint32_t hash = group_hash(key->bytes, key->n);
-    struct result r = {.item = NULL};
+    const struct key_ref k = group_key(key->bytes, key->n);
+    struct result *r = &s->end.result;
     struct item *refused;
 
     *s = (struct slot){.gather = g, .end = {.index = index}};
     s->waiter.wake = slot_wake;
-    r.item = group_lookup(group, hash, key->bytes, key->n, 1, &r.source);
-    if (r.item) {
+    r->item = group_lookup(group, &k, 1, &r->source);
+    if (r->item) {
         pthread_mutex_lock(&g->mu);
-        refused = end_locked(g, s, &r);
+        refused = end_locked(g, s);
         pthread_mutex_unlock(&g->mu);
         item_unref(refused);
         return;
@@ -180,12 +180,12 @@ static void begin_one(struct gather *g, size_t index)
     pthread_mutex_lock(&g->mu);
     g->pending++; /* before it can be woken */
     pthread_mutex_unlock(&g->mu);
-    if (!group_load(group, hash, key->bytes, key->n, 1, &s->waiter, &r))
+    if (!group_load(group, &k, 1, &s->waiter, r))
         return;
     s->waited = 0;
     pthread_mutex_lock(&g->mu);
     g->pending--;
-    refused = end_locked(g, s, &r);
+    refused = end_locked(g, s);
     pthread_mutex_unlock(&g->mu);
     item_unref(refused);
     gather_unref(g);
