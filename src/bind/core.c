@@ -21,19 +21,6 @@ int core_error(lua_State *L, const struct error *e)
     return 3;
 }
 
-int core_source(lua_State *L, enum source source)
-{
-    lua_pushnil(L);
-    lua_pushstring(L, source_name(source));
-    return 3;
-}
-
-int core_item(lua_State *L, struct item *it, enum source source)
-{
-    lua_pushlstring(L, item_value(it), it->value_len);
-    return core_source(L, source);
-}
-
 static void release_item(void *item)
 {
     item_unref(item);

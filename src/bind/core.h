@@ -17,10 +17,19 @@ struct op;
 int core_error(lua_State *L, const struct error *e);
 
 /* Pushes nil and the source, behind a value that was pushed, and returns 3. */
-int core_source(lua_State *L, enum source source);
+static inline int core_source(lua_State *L, enum source source)
+{
+    lua_pushnil(L);
+    lua_pushstring(L, source_name(source));
+    return 3;
+}
 
 /* Pushes the item's value, nil, source, and returns 3. Raises. */
-int core_item(lua_State *L, struct item *it, enum source source);
+static inline int core_item(lua_State *L, struct item *it, enum source source)
+{
+    lua_pushlstring(L, item_value(it), it->value_len);
+    return core_source(L, source);
+}
 
 /* Makes the userdata that will own an op's reference; *slot is NULL until it is set. To be called
  * before the op is made, since it raises without memory. */
