@@ -107,7 +107,7 @@ LUA_COPIES = $(LUA_FILES:lua/%=$(BUILD)/share/lua/5.1/%)
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all objects testlib deps run cluster test specs loops interop bench bench-programs guard fuzz lint \
+.PHONY: all objects testlib deps run cluster test specs loops interop worst bench bench-programs guard fuzz lint \
         fmt proto rock other-systems install valgrind clean help FORCE
 
 all: $(BIN) $(CORE) $(LUA_COPIES) ## build everything into $(BUILD)
@@ -253,6 +253,12 @@ interop: ## the specs against real Go groupcache nodes
 	+@$(SUBMAKE) $(J) all testlib
 	@sh spec/interop/build.sh $(BUILD)/interop
 	+@$(SUBMAKE) specs T="$(or $(T),spec/interop)"
+
+WORST_SECONDS ?= 120
+worst: ## a node in a cgroup of little memory, under the worst mix, for WORST_SECONDS [120]
+	@.ci/deps $(RUN_PACKAGES) $(TEST_PACKAGES)
+	+@$(SUBMAKE) $(J) all testlib
+	+@WORST_SECONDS=$(WORST_SECONDS) $(SUBMAKE) specs T="$(or $(T),spec/worst)"
 
 bench: ## everything beside its peers, in one table; one row: make bench ONLY=hit ROUNDS=1
 	@.ci/deps $(RUN_PACKAGES) $(TEST_PACKAGES)

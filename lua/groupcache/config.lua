@@ -45,7 +45,7 @@ config.SETTINGS = {
     help = "a longer key is refused" },
   max_connections = { kind = "integer", min = 1, max = 1000000, arg = "N",
     help = "connections served at once; default: 4000, or what\n"
-      .. "the limit of descriptors allows" },
+      .. "the limit of open files allows" },
   connect_timeout = { kind = "duration", default = 0.2, above_zero = true, arg = "SECONDS",
     help = "to connect to a peer" },
   peer_changes = { kind = "words", default = "peers", arg = "FROM,FROM",
@@ -66,7 +66,7 @@ config.SETTINGS = {
 
 -- Descriptors other than connections of clients, to peers and to origins: a few, and some for each
 -- thread. During a reload there are two sets of VMs.
-local OTHER_DESCRIPTORS = 64
+local OTHER_DESCRIPTORS = 64 + 70 -- and the operators' own server
 local PER_WORKER, PER_HTTP_THREAD = 2, 5
 local PER_LOOP = 8 -- libuv's: epoll, wake-ups, signals
 local CLIENT_DESCRIPTORS = 512
@@ -200,20 +200,38 @@ local function complete_hash(s)
     table.concat(hashes, '", "'))
 end
 
-local function complete_connections(s)
-  local _, descriptors = core.limits()
+-- Peers and clients may have a server each, with as many connections.
+local function data_servers(s)
+  return (s.peer_listen or s.listen) ~= (s.client_listen or s.listen) and 2 or 1
+end
+
+-- The descriptors that a node needs for so many connections; those kept for peers and operators are
+-- on top.
+local function descriptors_for(s, connections)
   local per_worker = PER_WORKER + (s.loop == "plain" and 0 or PER_LOOP)
   local others = OTHER_DESCRIPTORS + per_worker * (s.workers + 1) + PER_HTTP_THREAD * s.http_threads
-  local room = math.floor((descriptors - others - CLIENT_DESCRIPTORS) / 1.1)
+  return others + CLIENT_DESCRIPTORS + data_servers(s) * (connections + math.ceil(connections / 10))
+end
+
+local function complete_connections(s)
+  local _, descriptors = core.limits()
+  local room = math.floor((descriptors - descriptors_for(s, 0)) * 10 / 11 / data_servers(s))
+  local wanted = s.max_connections or USUAL_CONNECTIONS
+  local enough = descriptors_for(s, wanted)
+  if room < 1 then
+    return nil, ("the limit of %d open files is too low for a node: ulimit -n %d would do for %d "
+      .. "connections"):format(descriptors, enough, wanted)
+  end
   if s.max_connections and s.max_connections > room then
-    return nil, ("max_connections is %d, and the limit of %d open files allows %d: raise it with "
-      .. "ulimit -n"):format(s.max_connections, descriptors, math.max(room, 0))
+    return nil, ("max_connections is %d, and the limit of %d open files allows %d: ulimit -n %d "
+      .. "would do"):format(wanted, descriptors, room, enough)
   end
-  s.max_connections = s.max_connections or math.min(USUAL_CONNECTIONS, room)
-  if s.max_connections < 1 then
-    return nil, ("the limit of %d open files is too low for a node: raise it with ulimit -n")
-      :format(descriptors)
+  if not s.max_connections and room < wanted then
+    core.log("warn", "the limit of open files is low: max_connections is less than usual",
+      ("limit=%d max_connections=%d usual=%d ulimit_n=%d"):format(descriptors, room, wanted,
+        enough), "node")
   end
+  s.max_connections = math.min(wanted, room)
   return true
 end
 

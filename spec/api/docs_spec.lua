@@ -43,6 +43,7 @@ local function load_modules()
         close = function() end }
     end,
     set_log_level = function() end,
+    log = function() end,
     folder_of = function() end,
     variables = function() return {} end,
   }
@@ -361,8 +362,11 @@ describe("docs/api.md", function()
 
   it("has the counters and all else in /stats", function()
     local wanted, put = {}, tmp.read "src/node/node_stats.c"
-    for _, name in ipairs(all(macro("src/cache/stats.h", "STATS_COUNTERS"), "X%(([%w_]+), ")) do
-      wanted[name] = true
+    for file, list in pairs { ["src/cache/stats.h"] = "STATS_COUNTERS",
+      ["src/http/tally.h"] = "TALLY_COUNTERS" } do
+      for _, name in ipairs(all(macro(file, list), "X%(([%w_]+), ")) do
+        wanted[name] = true
+      end
     end
     for _, pattern in ipairs { 'json_out_%l+%(&?%w+, "([%w_]+)"', 'put_lru%(&%w+, "([%w_]+)"' } do
       for _, name in ipairs(all(put, pattern)) do

@@ -277,6 +277,36 @@ if %s then g('b', { getter = getter }) end
     end)
   end)
 
+  describe("with few open files", function()
+    local function with_limit(limit, words)
+      local command = ("ulimit -n %d; exec %s %s"):format(limit, node.binary, words)
+      return process.run { "sh", "-c", command, timeout = 20 }
+    end
+
+    it("says which limit would do, and checks fine", function()
+      local words = "check " .. script(GOOD) .. " --workers 2 --http-threads 2"
+      local out = with_limit(1024, words)
+      assert.equal(0, out.code, out.stderr)
+      local usable, enough = out.stderr:match("limit=1024 max_connections=(%d+) usual=4000 "
+        .. "ulimit_n=(%d+)")
+      assert.is_truthy(enough, out.stderr)
+      assert(tonumber(usable) > 200 and tonumber(usable) < 512, usable)
+      local better = with_limit(tonumber(enough), words)
+      assert.equal("", better.stderr)
+      out = with_limit(tonumber(enough) - 100, words .. " --max-connections 4000")
+      assert.equal(1, out.code)
+      assert.matches(("max_connections is 4000, and the limit of %d open files allows %%d+: "
+        .. "ulimit %%-n %d would do"):format(tonumber(enough) - 100, tonumber(enough)), out.stderr)
+    end)
+
+    it("refuses to start when no connection is left, and says which limit would do", function()
+      local out = with_limit(256, script(GOOD))
+      assert.equal(1, out.code)
+      assert.matches("the limit of 256 open files is too low for a node: ulimit %-n %d+ would do",
+        out.stderr)
+    end)
+  end)
+
   describe("check", function()
     it("says that the script is fine, and starts nothing", function()
       local taken = assert(socket.bind("127.0.0.1", 0))

@@ -264,36 +264,6 @@ describe("a node", function()
   end)
 end)
 
-describe("a node with two connections at most", function()
-  it("answers the third with 503 BUSY and Retry-After, and closes it", function()
-    local n = node.start { args = { "--max-connections", "2", "--http-threads", "1" },
-      script = [[
-        require("groupcache").group("g", { getter = function(key) return key end })
-      ]] }
-    local kept = {}
-    eventually(function() -- those of the start may still be counted
-      for i = 1, 2 do
-        kept[i] = assert(http.connect(n.host, n.port))
-        if assert(kept[i]:request { target = "/cache/g/k" }).status ~= 200 then
-          kept[i]:close()
-          return false
-        end
-      end
-      return true
-    end)
-    local last = assert(n:get("g", "k"))
-    for _, c in ipairs(kept) do
-      c:close()
-    end
-    assert.equal(503, last.status)
-    assert.equal("BUSY", cjson.decode(last.body).code)
-    assert.is_truthy(tonumber(last.headers["retry-after"]))
-    assert.is_false(last.keep_alive)
-    eventually(function() return assert(n:get("g", "k")).status == 200 end)
-    rig.stop(n)
-  end)
-end)
-
 describe("admin_listen", function()
   it("takes /stats to a port of its own; the data port has none", function()
     local admin = ports.free()

@@ -204,8 +204,9 @@ local many_done = ffi.cast("void (*)(void *, struct many *)", guarded(function(c
 end))
 local last_many = 0
 
---- Gets of many keys: an object with `ended` (how often), answers(), cancel() and free().
-function methods:many(keys, from_peer)
+--- Gets of many keys: an object with `ended` (how often), answers(), cancel() and free(). `keep` is
+-- a callback: whether there is room for a value.
+function methods:many(keys, from_peer, keep)
   local list = ffi.new("struct key[?]", #keys)
   for i, key in ipairs(keys) do
     list[i - 1].bytes, list[i - 1].n = ffi.cast("const char *", key), #key
@@ -213,8 +214,9 @@ function methods:many(keys, from_peer)
   last_many = last_many + 1
   local id, m = last_many, { ended = 0 }
   on_many_done[id] = function() m.ended = m.ended + 1 end
-  m.c = C.group_many_start(self.c, list, #keys, from_peer and 1 or 0, nil, many_done,
-    ffi.cast("void *", id))
+  local caller = ffi.new("struct many_caller", { done = many_done, keep = keep,
+    ctx = ffi.cast("void *", id) })
+  m.c = C.group_many_start(self.c, list, #keys, from_peer and 1 or 0, caller)
   if m.c == nil then
     return nil
   end
@@ -295,7 +297,8 @@ function methods:stats()
   local out = { main = {}, hot = {} }
   for _, name in ipairs { "gets", "cache_hits", "peer_loads", "peer_errors", "loads",
     "loads_deduped", "local_loads", "local_load_errs", "server_requests", "negative_hits",
-    "stale_hits", "stale_spared", "expired", "sets", "removes", "flushes", "flights", "waiters",
+    "stale_hits", "stale_spared", "hopeless",
+    "expired", "sets", "removes", "flushes", "flights", "waiters",
     "flushed_bytes", "remembered_items", "remembered_bytes" } do
     out[name] = tonumber(s[name])
   end

@@ -3,6 +3,7 @@
 jit.off(true, true) -- the group calls back into Lua
 
 local engine = require "unit.engine"
+local ffi = require "ffi"
 local C = engine.C
 
 describe("many keys of a group", function()
@@ -55,6 +56,28 @@ describe("many keys of a group", function()
     m.free()
   end)
 
+  it("are kept while the caller has room for their values, else they are BUSY", function()
+    g = engine.group()
+    g:get "there"
+    g:finish(g.loads[1], "12345")
+    local room = 10
+    local keep = ffi.cast("int (*)(void *, size_t)", function(_, bytes)
+      room = room - tonumber(bytes)
+      return room >= 0 and 1 or 0
+    end)
+    local m = g:many({ "there", "a", "b", "none" }, false, keep)
+    g:finish(g.loads[1], "1234")
+    g:finish(g.loads[1], "1234")
+    g:fail(g.loads[1], "GETTER", "no")
+    local r = m.answers()
+    assert.same({ "12345", "1234", nil, nil }, { r[1].value, r[2].value, r[3].value, r[4].value })
+    assert.equal("BUSY", r[3].code)
+    assert.matches("no room for a value of 4 bytes", r[3].text)
+    assert.equal("GETTER", r[4].code)
+    m.free()
+    keep:free()
+  end)
+
   it("are given up together", function()
     g = engine.group()
     local m = g:many { "a", "b" }
@@ -75,7 +98,7 @@ describe("many keys of a group", function()
   end)
 
   it("may be 10000", function()
-    g = engine.group { max_loads = 3 }
+    g = engine.group { max_loads = 3, timeout_ms = 1e9 }
     local keys = {}
     for i = 1, 10000 do
       keys[i] = "k" .. i

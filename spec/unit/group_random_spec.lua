@@ -3,6 +3,9 @@
 -- Random histories of a group against a model of it in plain tables: every answer, every load that
 -- is handed out and every counter must be what the model says, after every step.
 --
+-- Whether a load would be too late is a matter of milliseconds. So the model takes the group's word
+-- for it, if as many loads run as may.
+--
 -- The model's time goes in steps far longer than the run takes, so that the real clock, which goes
 -- on meanwhile, decides nothing.
 
@@ -25,7 +28,7 @@ local LIVES = {
 }
 
 -- Errors that a stale value may stand in for.
-local REPLACED = { GETTER = true, PEER = true, TIMEOUT = true }
+local REPLACED = { GETTER = true, PEER = true, TIMEOUT = true, BUSY = true }
 
 local function new_model(remote, life)
   local m = {
@@ -144,9 +147,14 @@ local function new_model(remote, life)
   end
   m.finish = finish
 
-  local function join_or_open(kind, key, waiter)
+  -- refused: the group says that a new load would be too late.
+  local function join_or_open(kind, key, waiter, refused)
     local f = m.open[kind][key]
     local opened = not f
+    if opened and kind == "local" and refused then
+      assert(m.running == MAX_LOADS, "a load was refused that could run")
+      return nil
+    end
     if opened then
       f = { kind = kind, key = key, waiters = {}, deadline = m.now + TIMEOUT, state = "new" }
       m.open[kind][key] = f
@@ -162,7 +170,7 @@ local function new_model(remote, life)
     start_queued()
   end
 
-  function m.get(key, from_peer)
+  function m.get(key, from_peer, refused)
     count "gets"
     count("server_requests", from_peer and 1 or 0)
     local w = { key = key }
@@ -196,8 +204,10 @@ local function new_model(remote, life)
       return w
     end
     local kind = not from_peer and remote(key) and "remote" or "local"
-    local f, opened = join_or_open(kind, key, not behind and w or nil)
-    if opened then
+    local f, opened = join_or_open(kind, key, not behind and w or nil, refused)
+    if not f then
+      w.answer = w.answer or replace({ code = "BUSY" }, stale, 1)
+    elseif opened then
       count "loads_deduped"
       if kind == "local" then
         enqueue(f)
@@ -233,7 +243,7 @@ local function new_model(remote, life)
     end
   end
 
-  function m.fallback(f)
+  function m.fallback(f, refused)
     if f.state == "ended" then
       return
     end
@@ -242,8 +252,10 @@ local function new_model(remote, life)
     if m.closed then
       return finish(f, { code = "CLOSED" })
     end
-    local l, opened = join_or_open("local", f.key, f)
-    if opened then
+    local l, opened = join_or_open("local", f.key, f, refused)
+    if not l then
+      finish(f, { code = "BUSY" })
+    elseif opened then
       enqueue(l)
     end
   end
@@ -344,8 +356,9 @@ local function history(seed, steps)
     if what <= 45 then
       local from_peer = math.random(3) == 1
       local through = not from_peer and readers[math.random(4)] -- half of them
+      local before = g:stats().hopeless
       local t = through and (g:recall(through, key) or g:load(key)) or g:get(key, from_peer)
-      local w = m.get(key, from_peer)
+      local w = m.get(key, from_peer, g:stats().hopeless > before)
       pairs_of[#pairs_of + 1] = { t, w }
     elseif what <= 63 then
       local l = take_load()
@@ -369,8 +382,9 @@ local function history(seed, steps)
     elseif what <= 81 then
       local l = take_load()
       if l and l[2].kind == "remote" then
-        m.fallback(l[2])
+        local before = g:stats().hopeless
         g:fallback(l[1])
+        m.fallback(l[2], g:stats().hopeless > before)
       elseif l then
         loads[#loads + 1] = l
       end

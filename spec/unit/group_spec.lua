@@ -418,6 +418,79 @@ describe("group", function()
     end)
   end)
 
+  describe("whose loads wait their turn", function()
+    local function busy(t)
+      assert.equal("BUSY", t.code)
+      assert.is_true(t.now)
+      assert.matches("loads wait before this one", t.text)
+    end
+
+    it("refuses those that would not end in time, by the time that its loads take", function()
+      begin { max_loads = 1, timeout_ms = 1000 }
+      g:get "first"
+      C.clock_advance(300)
+      g:finish(g.loads[1], "v")
+      g:get "runs"
+      local waits = g:get "one" -- 300 ms, and 300 of its own
+      busy(g:get "two")
+      assert.equal(1, g:stats().hopeless)
+      assert.equal(2, g:stats().flights)
+      g:finish(g.loads[1], "v")
+      g:finish(g.loads[1], "v")
+      assert.equal(1, waits.wakes)
+    end)
+
+    it("knows of loads that hang before any has ended", function()
+      begin { max_loads = 2, timeout_ms = 1000 }
+      g:get "a"
+      g:get "b"
+      local flood = {}
+      for i = 1, 20 do
+        flood[i] = g:get("at once" .. i)
+        assert.is_nil(flood[i].now) -- nothing is known yet
+      end
+      C.clock_advance(500)
+      busy(g:get "later")
+      C.clock_advance(600)
+      g:tick()
+      for _, t in ipairs(flood) do
+        assert.equal(1, t.wakes)
+      end
+    end)
+
+    it("forgets slow times as loads get faster", function()
+      begin { max_loads = 1, timeout_ms = 1000 }
+      g:get "slow"
+      C.clock_advance(900)
+      g:finish(g.loads[1], "v")
+      g:get "runs"
+      busy(g:get "waits")
+      g:finish(g.loads[1], "v")
+      for i = 1, 30 do
+        g:get("fast" .. i)
+        g:finish(g.loads[1], "v")
+      end
+      g:get "runs again"
+      assert.is_nil(g:get("waits again").now)
+      g:finish(g.loads[1], "v")
+      g:finish(g.loads[1], "v")
+    end)
+
+    it("gives a stale value instead of a refusal", function()
+      begin { max_loads = 1, timeout_ms = 1000, ttl_ms = 1000, ttl_jitter = 0,
+        stale_if_error_ms = 100000 }
+      g:get "k"
+      C.clock_advance(900)
+      g:finish(g.loads[1], "old", C.clock_ms() + 1000)
+      C.clock_advance(2000)
+      g:get "runs"
+      local t = g:get "k"
+      assert.equal("old", t.value)
+      assert.equal("stale", t.source)
+      g:finish(g.loads[1], "v")
+    end)
+  end)
+
   describe("with max_loads getters running", function()
     it("queues the next ones and starts them in order", function()
       begin { max_loads = 2 }

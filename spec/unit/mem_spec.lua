@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
 local ffi = require "ffi"
+local process = require "support.process"
 local stdlib = require "posix.stdlib"
 local C = require("support.unit").load "base/mem.h"
 
@@ -89,5 +90,48 @@ describe("mem", function()
       stdlib.setenv(name, was)
       assert.equal(0, set)
     end
+  end)
+end)
+
+-- In a process of its own, which may have little memory: nothing but the reserve is left.
+local SHORT = [[
+package.path = "spec/?.lua;" .. package.path
+local ffi = require "ffi"
+local C = require("support.unit").load "base/mem.h"
+ffi.cdef "int setrlimit(int what, const unsigned long *limit);"
+local function pages() return tonumber(io.open("/proc/self/statm"):read "*n") end
+
+C.mem_refill()
+assert(C.mem_is_short() == 0)
+local all, n = ffi.new "void *[100000]", 0
+assert(ffi.C.setrlimit(9, ffi.new("unsigned long[2]", pages() * 4096 + 2e7, -1)) == 0) -- RLIMIT_AS
+for _, size in ipairs { 1000000, 100000, 10000, 1000, 200 } do
+  while true do
+    local p = C.mem_alloc(size)
+    if p == nil then break end
+    all[n], n = p, n + 1
+  end
+end
+local small, s = ffi.new "void *[2000]", 0
+while C.mem_is_short() == 0 do
+  small[s], s = C.mem_zalloc(1000), s + 1
+end
+for i = 0, n - 1 do C.mem_free(all[i]) end
+for i = 0, s - 1 do C.mem_free(small[i]) end
+C.mem_refill()
+assert(C.mem_is_short() == 0)
+io.write(s)
+]]
+
+describe("the reserve", function()
+  it("gives small structures half of it before work is refused, and is filled again", function()
+    if (os.getenv "SAN" or "") ~= "" then
+      pending "a sanitizer needs address space"
+      return
+    end
+    local res = process.run { "luajit", "-e", SHORT }
+    assert.equal(0, res.code, res.stderr)
+    local given = tonumber(res.stdout)
+    assert(given * 1000 > tonumber(C.MEM_RESERVE) / 4, res.stdout)
   end)
 end)

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <malloc.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -18,6 +19,17 @@ enum {
     TRIM_REST = 4,                 /* a pause is so many times as long as the last trim */
     TRIM_GROWTH = 4 << 20          /* bytes by which the process must have grown since then */
 };
+
+/* The reserve: blocks below the size from which glibc maps memory, so that small structs fit into
+ * one that was freed. */
+enum { BLOCK = 64 * 1024, BLOCKS = MEM_RESERVE / BLOCK };
+
+static struct {
+    pthread_mutex_t mu;
+    void *blocks[BLOCKS]; /* guarded by mu: the first n */
+    atomic_uint n;        /* written under mu */
+    atomic_int filled;    /* 1: mem_refill() was called */
+} reserve = {.mu = PTHREAD_MUTEX_INITIALIZER};
 
 static atomic_long fail_after = -1; /* atomic; below zero: off */
 
@@ -44,23 +56,75 @@ void *mem_realloc(void *p, size_t n)
     return must_fail() ? NULL : realloc(p, n ? n : 1);
 }
 
-static void *or_abort(void *p, size_t n)
+/* Frees a part of the reserve. 0: it is used up. */
+static int use_reserve(void)
 {
+    void *block = NULL;
+
+    pthread_mutex_lock(&reserve.mu);
+    if (reserve.n)
+        block = reserve.blocks[--reserve.n];
+    pthread_mutex_unlock(&reserve.mu);
+    free(block);
+    return block != NULL;
+}
+
+void mem_refill(void)
+{
+    void *block;
+    unsigned n;
+
+    if (atomic_load_explicit(&reserve.n, memory_order_relaxed) == BLOCKS)
+        return;
+    pthread_mutex_lock(&reserve.mu);
+    n = reserve.n;
+    while (reserve.n < BLOCKS && (block = malloc(BLOCK)))
+        reserve.blocks[reserve.n++] = block;
+    atomic_store(&reserve.filled, 1);
+    pthread_mutex_unlock(&reserve.mu);
+    if (n && reserve.n == BLOCKS)
+        log_warn("mem", "there was no memory: the reserve was used, and is whole again", "bytes=%u",
+                 (BLOCKS - n) * BLOCK);
+}
+
+int mem_is_short(void)
+{
+    return atomic_load_explicit(&reserve.filled, memory_order_relaxed) &&
+           atomic_load_explicit(&reserve.n, memory_order_relaxed) < BLOCKS / 2;
+}
+
+enum how { ZEROED, RESIZED };
+
+/* Memory, if need be from the reserve. */
+static void *certain(enum how how, void *old, size_t n)
+{
+    void *p;
+
+    do
+        p = how == ZEROED ? calloc(1, n) : realloc(old, n);
+    while (!p && use_reserve());
     if (!p) {
         log_error("mem", "out of memory", "bytes=%zu", n);
         abort();
     }
+    if (atomic_load_explicit(&reserve.filled, memory_order_relaxed))
+        mem_refill();
     return p;
 }
 
 void *mem_zalloc(size_t n)
 {
-    return or_abort(calloc(1, n), n);
+    return certain(ZEROED, NULL, n);
+}
+
+void *mem_resize(void *p, size_t n)
+{
+    return certain(RESIZED, p, n ? n : 1);
 }
 
 char *mem_strndup(const char *s, size_t n)
 {
-    char *copy = or_abort(malloc(n + 1), n + 1);
+    char *copy = certain(RESIZED, NULL, n + 1);
 
     memcpy(copy, s, n);
     copy[n] = '\0';

@@ -2,8 +2,11 @@
 /* mem.h - every allocation of the engine goes through here.
  *
  * Memory whose size a user chooses (keys, values, bodies) comes from mem_alloc(), which may fail.
- * Small control structs of fixed size come from mem_zalloc(), which logs and aborts: a process
- * without 200 bytes can do nothing useful with an error.
+ * Small control structs of fixed size come from mem_zalloc(), which does not: a process without 200
+ * bytes can do nothing useful with an error. So a reserve is kept for them. If there is no other
+ * memory, a part of the reserve is freed. Once half of it is used, mem_is_short() asks to begin no
+ * new work until mem_refill() has found memory again. Without a rest of the reserve, mem_zalloc()
+ * logs and aborts.
  *
  * Any thread. The caller owns the memory and frees it with mem_free(). */
 #ifndef MEM_H
@@ -17,11 +20,14 @@ void *mem_alloc(size_t n);
 /* Resizes p (which may be NULL) to n bytes; NULL leaves p as it was. */
 void *mem_realloc(void *p, size_t n);
 
-/* n zeroed bytes; aborts when there are none. */
+/* n zeroed bytes, if need be from the reserve; aborts when that is used up. */
 void *mem_zalloc(size_t n);
 
-/* A copy of n bytes with a NUL behind them; aborts when there is no memory. For names, URLs,
- * settings: never for keys or values. */
+/* mem_realloc(), if need be from the reserve; aborts when that is used up. */
+void *mem_resize(void *p, size_t n);
+
+/* A copy of n bytes with a NUL behind them, if need be from the reserve. For names, URLs, settings:
+ * never for keys or values. */
 char *mem_strndup(const char *s, size_t n);
 char *mem_strdup(const char *s);
 
@@ -43,6 +49,15 @@ int mem_share_heap(void);
  * the heap, mostly for less than a millisecond. However often it is called, it takes a fifth of the
  * time at most. */
 void mem_trim(void);
+
+enum { MEM_RESERVE = 1024 * 1024 };
+
+/* Fills the reserve as far as there is memory. To be called at the start, and a few times a second.
+ */
+void mem_refill(void);
+
+/* 1: half of the reserve was used and could not be replaced yet. */
+int mem_is_short(void);
 
 /* Specs only: lets the next n calls of mem_alloc/mem_realloc pass and fails the one after them,
  * once. A negative n switches it off. Process-wide. */

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/list.h"
+#include "base/mem.h"
 #include "bind/core.h"
 #include "bind/handle.h"
 #include "cache/group.h"
@@ -189,6 +190,7 @@ static int l_group_alone(lua_State *L)
     opts.hot = HOT_NEVER;               /* there is no other node */
     h = handle_new(L);
     loader = (struct loader){.ctx = h, .owner = no_owner, .local = note_flight};
+    mem_refill();
     h->group = group_new(name, type, &opts, &loader);
     h->reader = reader_new(h->group);
     return 1;

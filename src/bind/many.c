@@ -118,7 +118,9 @@ static int l_get_many(lua_State *L)
     m = mem_zalloc(sizeof(*m));
     op_init(&m->op, &many_kind, vm);
     m->group = group;
-    m->many = group_many_start(group, keys, n, 0, vm_current(vm)->flight, on_done, m);
+    m->many = group_many_start(
+        group, keys, n, 0,
+        &(struct many_caller){.from = vm_current(vm)->flight, .done = on_done, .ctx = m});
     if (!m->many) {
         op_drop(&m->op);
         op_unref(&m->op);

@@ -62,6 +62,7 @@ struct flight {
                               * asking peer's URL is empty */
     size_t info_len;         /* set once */
     uint64_t deadline_ms;    /* set once: clock_ms() time at which it ends with TIMEOUT */
+    uint64_t started_ms;     /* guarded: clock_ms() time at which a local one began to run */
     uint64_t generation;     /* guarded: the table's when it was opened; 0: its key was changed */
     size_t n_waiters;        /* length of waiters */
     enum flight_kind kind;   /* set once */

@@ -16,8 +16,7 @@ struct one {
 
 struct many {
     struct group *group; /* a reference */
-    void (*done)(void *ctx, struct many *m);
-    void *ctx;
+    struct many_caller caller;
     _Atomic size_t left; /* gets that have not ended, and group_many_start() itself while it runs */
     size_t n;
     struct one ones[];
@@ -27,7 +26,22 @@ struct many {
 static void over(struct many *m, size_t n)
 {
     if (n && atomic_fetch_sub_explicit(&m->left, n, memory_order_acq_rel) == n)
-        m->done(m->ctx, m);
+        m->caller.done(m->caller.ctx, m);
+}
+
+/* The item for which the caller has no room: the get ends with BUSY. Else NULL. */
+static struct item *refused(struct one *o)
+{
+    const struct many_caller *c = &o->many->caller;
+    struct result *r = &o->result;
+    struct item *it = r->item;
+
+    if (!it || !c->keep || c->keep(c->ctx, it->value_len))
+        return NULL;
+    error_set(&r->err, ERR_BUSY, "group %s: no room for a value of %u bytes beside all others",
+              group_name(o->many->group), (unsigned)it->value_len);
+    r->item = NULL;
+    return it;
 }
 
 static void one_wake(struct waiter *w, const struct result *r)
@@ -35,12 +49,12 @@ static void one_wake(struct waiter *w, const struct result *r)
     struct one *o = list_entry(w, struct one, waiter);
 
     result_copy(&o->result, r);
+    item_unref(refused(o));
     over(o->many, 1);
 }
 
 struct many *group_many_start(struct group *g, const struct key *keys, size_t n, int from_peer,
-                              struct flight *from, void (*done)(void *ctx, struct many *m),
-                              void *ctx)
+                              const struct many_caller *caller)
 {
     struct many *m = mem_alloc(sizeof(*m) + n * sizeof(struct one));
     struct key_ref k;
@@ -51,18 +65,19 @@ struct many *group_many_start(struct group *g, const struct key *keys, size_t n,
         return NULL;
     memset(m, 0, sizeof(*m) + n * sizeof(struct one));
     m->group = group_ref(g);
-    m->done = done;
-    m->ctx = ctx;
+    m->caller = *caller;
     m->n = n;
     atomic_init(&m->left, n + 1);
     held = group_hold(g);
     for (i = 0; i < n; i++) {
         m->ones[i].waiter.wake = one_wake;
-        m->ones[i].waiter.from = from;
+        m->ones[i].waiter.from = caller->from;
         m->ones[i].many = m;
         k = group_key(keys[i].bytes, keys[i].n);
-        ended +=
-            (size_t)group_look_or_load(g, &k, from_peer, &m->ones[i].waiter, &m->ones[i].result);
+        if (!group_look_or_load(g, &k, from_peer, &m->ones[i].waiter, &m->ones[i].result))
+            continue;
+        item_unref(refused(&m->ones[i]));
+        ended++;
     }
     if (held)
         group_release(g);
@@ -111,10 +126,11 @@ static void open_gate(void *ctx, struct many *m)
 struct many *group_many_wait(struct group *g, const struct key *keys, size_t n, uint64_t timeout_ms)
 {
     struct gate over;
+    const struct many_caller caller = {.done = open_gate, .ctx = &over};
     struct many *m;
 
     gate_init(&over);
-    m = group_many_start(g, keys, n, 0, NULL, open_gate, &over);
+    m = group_many_start(g, keys, n, 0, &caller);
     if (!timeout_ms)
         timeout_ms = group_opts(g).timeout_ms + GROUP_MARGIN_MS;
     if (m && !gate_wait(&over, timeout_ms) && !group_many_cancel(m))

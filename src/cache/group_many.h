@@ -18,12 +18,24 @@
 struct group;
 struct many;
 
-/* Starts a get of each of n keys; `from` as in struct waiter. done is called exactly once, when all
- * have ended, on any thread and with no lock held, perhaps before this returns. Returns the many,
- * for group_many_free(); NULL when there is no memory, and then done is not called. */
+/* Who asks for many keys. Both functions are called on any thread, with no lock held, perhaps
+ * before group_many_start() returns. */
+struct many_caller {
+    struct flight *from; /* as in struct waiter */
+
+    /* Called exactly once, when all have ended. */
+    void (*done)(void *ctx, struct many *m);
+
+    /* Called for each value, of so many bytes, before it is kept for the caller. 0: there is no
+     * room for it, and its get ends with BUSY. NULL: there always is. */
+    int (*keep)(void *ctx, size_t bytes);
+    void *ctx;
+};
+
+/* Starts a get of each of n keys. Copies the caller. Returns the many, for group_many_free(); NULL
+ * when there is no memory, and then done is not called. */
 struct many *group_many_start(struct group *g, const struct key *keys, size_t n, int from_peer,
-                              struct flight *from, void (*done)(void *ctx, struct many *m),
-                              void *ctx);
+                              const struct many_caller *caller);
 
 size_t group_many_count(const struct many *m);
 

@@ -19,6 +19,7 @@
     X(local_loads, "values that our getter gave")                                                  \
     X(local_load_errs, "loads that our getter failed, not found included")                         \
     X(server_requests, "gets that came from peers")                                                \
+    X(hopeless, "loads that were refused, since they would not have ended in time")                \
     X(negative_hits, "gets answered with a NOTFOUND that was kept")                                \
     X(stale_hits, "gets answered with a value past its ttl")                                       \
     X(stale_spared, "of these, without a load, since the last load had failed")                    \

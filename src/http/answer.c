@@ -9,7 +9,10 @@
 #include "base/clock.h"
 #include "base/json_out.h"
 #include "base/mem.h"
+#include "cache/item.h"
 #include "http/access.h"
+#include "http/crowd.h"
+#include "http/sending.h"
 
 #define TEXT_TYPE "text/plain; charset=utf-8"
 
@@ -59,6 +62,37 @@ int answer_bytes(const struct answer_to *to, int status, const char *type, const
     return answer_queue(to, status, r);
 }
 
+static void drop_item(void *item)
+{
+    item_unref(item);
+}
+
+struct MHD_Response *answer_response(const struct answer_to *to, struct item *it, char *owned,
+                                     const void *bytes, size_t n, int sent, struct error *e)
+{
+    void (*drop)(void *) = it ? drop_item : mem_free;
+    void *arg = it ? (void *)it : owned;
+    struct MHD_Response *r;
+
+    if (sent && n >= SENDING_LEAST) {
+        arg = sending_new(to->sendings, crowd_guest(to->connection), it, owned, n, e);
+        drop = sending_free;
+    }
+    r = arg ? MHD_create_response_from_buffer_with_free_callback_cls(n, (void *)(size_t)bytes, drop,
+                                                                     arg)
+            : NULL;
+    if (r)
+        return r;
+    if (arg) {
+        error_set(e, ERR_NOMEM, "no memory for an answer");
+        drop(arg);
+    } else {
+        item_unref(it);
+        mem_free(owned);
+    }
+    return NULL;
+}
+
 int answer_buf(const struct answer_to *to, int status, const char *type, struct buf *b)
 {
     struct MHD_Response *r;
@@ -71,11 +105,11 @@ int answer_buf(const struct answer_to *to, int status, const char *type, struct 
         return answer_error(to, &e);
     }
     bytes = buf_take(b, &n);
-    access_note_bytes(n);
-    r = MHD_create_response_from_buffer_with_free_callback_cls(n, bytes, mem_free, bytes);
+    r = answer_response(to, NULL, bytes, bytes, n, !to->head, &e);
     if (!r)
-        mem_free(bytes);
-    else if (type)
+        return answer_error(to, &e);
+    access_note_bytes(n);
+    if (type)
         MHD_add_response_header(r, "Content-Type", type);
     return answer_queue(to, status, r);
 }
@@ -133,7 +167,7 @@ static void add_client_headers(struct MHD_Response *r, int status, const struct 
         MHD_add_response_header(r, "Allow", m->allow);
     if (status == 401)
         MHD_add_response_header(r, "WWW-Authenticate", "Bearer");
-    if (e->code == ERR_BUSY || e->code == ERR_CLOSED)
+    if (e->code == ERR_BUSY || e->code == ERR_CLOSED || e->code == ERR_NOMEM)
         MHD_add_response_header(r, "Retry-After", "1");
     if (m->get)
         MHD_add_response_header(r, "X-Cache", "error");

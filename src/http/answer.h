@@ -13,6 +13,8 @@
 #include "wire/dialect.h"
 
 struct buf;
+struct item;
+struct sendings;
 struct MHD_Connection;
 struct MHD_Response;
 
@@ -20,6 +22,7 @@ struct MHD_Response;
  * JSON errors. */
 struct answer_to {
     struct MHD_Connection *connection;
+    struct sendings *sendings; /* the server's */
     enum dialect dialect;
     int peer;    /* 1: on base_path */
     int ours;    /* 1: to one of our own nodes, or a client that acts as a node: has HEADER_NODE */
@@ -54,9 +57,14 @@ int answer_done(const struct answer_to *to);
 int answer_bytes(const struct answer_to *to, int status, const char *type, const void *bytes,
                  size_t n);
 
-/* The same without a copy: takes the buf's memory. If the buf has failed, answers NOMEM or TOOBIG.
- */
+/* The same without a copy: takes the buf's memory. If the buf has failed, answers NOMEM or TOOBIG;
+ * if there is no room beside the answers that are being sent, BUSY. */
 int answer_buf(const struct answer_to *to, int status, const char *type, struct buf *b);
+
+/* A response of the item's bytes, or of memory that mem_free() frees. Takes the reference or the
+ * memory. If `sent` is 0, they are not sent, as with a HEAD. NULL and e: NOMEM; BUSY as above. */
+struct MHD_Response *answer_response(const struct answer_to *to, struct item *it, char *owned,
+                                     const void *bytes, size_t n, int sent, struct error *e);
 
 /* Sends r and drops its reference. If r is NULL, for lack of memory, MHD_NO ends the connection. */
 int answer_queue(const struct answer_to *to, int status, struct MHD_Response *r);

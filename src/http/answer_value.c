@@ -18,6 +18,8 @@
 #include "http/answer.h"
 #include "http/answer_cache.h"
 #include "http/conditional.h"
+#include "http/crowd.h"
+#include "http/sending.h"
 #include "wire/expire.h"
 #include "wire/getresponse.h"
 
@@ -36,22 +38,17 @@ struct part {
     char range[80]; /* Content-Range, or empty */
 };
 
-static void drop_item(void *item)
-{
-    item_unref(item);
-}
-
-/* A response of an item's own bytes. Takes the reference, unless it returns NULL. */
-static struct MHD_Response *response_of(struct item *it, const char *bytes, size_t n)
+static struct MHD_Response *response_of(const struct answer_to *to, struct item *it,
+                                        const char *bytes, size_t n, int sent, struct error *e)
 {
     access_note_bytes(n);
-    return MHD_create_response_from_buffer_with_free_callback_cls(n, (void *)(size_t)bytes,
-                                                                  drop_item, it);
+    return answer_response(to, it, NULL, bytes, n, sent, e);
 }
 
 /* An item that is being sent, and the bytes behind its own. */
 struct tailed {
-    struct item *item; /* a reference */
+    struct item *item;       /* a reference, unless sending has it */
+    struct sending *sending; /* of a large item */
     char tail[GETRESPONSE_TAIL];
 };
 
@@ -59,31 +56,61 @@ static void drop_tailed(void *arg)
 {
     struct tailed *t = arg;
 
-    item_unref(t->item);
+    if (t->sending)
+        sending_free(t->sending);
+    else
+        item_unref(t->item);
     mem_free(t);
 }
 
+/* Takes the reference, also if it returns NULL and e. */
+static struct tailed *tailed_new(const struct answer_to *to, struct item *it, struct error *e)
+{
+    struct tailed *t = mem_alloc(sizeof(*t));
+    size_t n;
+
+    item_wire(it, &n);
+    if (!t)
+        error_set(e, ERR_NOMEM, "no memory for an answer");
+    else
+        *t = (struct tailed){.item = it};
+    if (t && n >= SENDING_LEAST) {
+        t->sending = sending_new(to->sendings, crowd_guest(to->connection), it, NULL, n, e);
+        if (!t->sending) {
+            mem_free(t);
+            t = NULL;
+        }
+    }
+    if (!t)
+        item_unref(it);
+    return t;
+}
+
 /* A response of the item's own bytes, then how often it is asked for and when it expires. Takes the
- * reference, unless it returns NULL. */
-static struct MHD_Response *response_with_tail(struct item *it, unsigned expire_field,
-                                               uint64_t ends_ms, double minute_qps)
+ * reference, also if it returns NULL and e. */
+static struct MHD_Response *response_with_tail(const struct answer_to *to, struct item *it,
+                                               unsigned expire_field, uint64_t ends_ms,
+                                               double minute_qps, struct error *e)
 {
     const struct getresponse tail = {
         .minute_qps = minute_qps,
         .expire_ns = expire_to_wire(ends_ms, clock_ms(), clock_wall_ns()),
     };
-    struct tailed *t = mem_zalloc(sizeof(*t));
+    struct tailed *t = tailed_new(to, it, e);
     struct MHD_IoVec parts[2];
     struct MHD_Response *r;
 
-    t->item = it;
+    if (!t)
+        return NULL;
     parts[0].iov_base = item_wire(it, &parts[0].iov_len);
     parts[1].iov_base = t->tail;
     parts[1].iov_len = getresponse_tail(t->tail, &tail, expire_field);
     access_note_bytes(parts[0].iov_len + parts[1].iov_len);
     r = MHD_create_response_from_iovec(parts, 2, drop_tailed, t);
-    if (!r)
-        mem_free(t);
+    if (!r) {
+        drop_tailed(t);
+        error_set(e, ERR_NOMEM, "no memory for an answer");
+    }
     return r;
 }
 
@@ -239,7 +266,8 @@ static int put_etag(struct item *it, char out[ETAG_BYTES])
     return 1;
 }
 
-/* The responses to a get. They take the reference to the item; NULL: no memory. */
+/* The responses to a get. They take the reference to the item. NULL and e: no memory, or no room.
+ */
 
 /* The expiry that a peer is told. Some of Go's callers refuse an expired value, and would get
  * nothing in an outage. So a stale value is declared good for a moment more. */
@@ -263,7 +291,7 @@ static uint64_t told_end_ms(const struct answer_to *to, struct group *g,
 
 static struct MHD_Response *peer_response(const struct answer_to *to, struct group *g,
                                           const struct result *result, double minute_qps,
-                                          uint64_t now_ms)
+                                          uint64_t now_ms, struct error *e)
 {
     unsigned expire_field = dialect_facts(to->dialect)->expire_field;
     struct item *it = result->item;
@@ -273,19 +301,18 @@ static struct MHD_Response *peer_response(const struct answer_to *to, struct gro
 
     bytes = item_wire(it, &n);
     if (expire_field || minute_qps > 0)
-        r = response_with_tail(it, expire_field, told_end_ms(to, g, result, now_ms), minute_qps);
+        r = response_with_tail(to, it, expire_field, told_end_ms(to, g, result, now_ms), minute_qps,
+                               e);
     else
-        r = response_of(it, bytes, n);
+        r = response_of(to, it, bytes, n, 1, e);
     if (r)
         add_peer_headers(r, result, to->ours, now_ms);
-    else
-        item_unref(it);
     return r;
 }
 
 static struct MHD_Response *client_response(const struct answer_to *to, const struct group *g,
                                             const struct result *result, uint64_t now_ms,
-                                            int *status)
+                                            int *status, struct error *e)
 {
     struct item *it = result->item;
     struct part p = {.status = 200, .bytes = item_value(it), .n = it->value_len};
@@ -294,11 +321,9 @@ static struct MHD_Response *client_response(const struct answer_to *to, const st
 
     if (to->conditional)
         choose_part(to, etag, &p);
-    r = response_of(it, p.bytes, p.n);
+    r = response_of(to, it, p.bytes, p.n, !to->head && p.status != 304, e);
     if (r)
         add_client_headers(r, g, result, &p, etag, now_ms);
-    else
-        item_unref(it);
     *status = p.status;
     return r;
 }
@@ -344,6 +369,7 @@ static int give_value(const struct answer_to *to, struct group *g, struct result
     };
     struct MHD_Response *r = keep ? answer_cache_find(&look, now_ms) : NULL;
     struct result taken = *result;
+    struct error e;
 
     result->item = NULL;
     access_note_source(source_name(taken.source));
@@ -353,9 +379,11 @@ static int give_value(const struct answer_to *to, struct group *g, struct result
         item_unref(taken.item);
         return (int)MHD_queue_response(to->connection, 200, r);
     }
-    r = to->peer ? peer_response(to, g, &taken, minute_qps, now_ms)
-                 : client_response(to, g, &taken, now_ms, &status);
-    if (!r || !keep || !answer_cache_offer(&look, r, now_ms, same_until_ms(look.item, now_ms)))
+    r = to->peer ? peer_response(to, g, &taken, minute_qps, now_ms, &e)
+                 : client_response(to, g, &taken, now_ms, &status, &e);
+    if (!r)
+        return answer_error(to, &e);
+    if (!keep || !answer_cache_offer(&look, r, now_ms, same_until_ms(look.item, now_ms)))
         return answer_queue(to, status, r);
     access_note_status(200);
     answer_finish(to, r);

@@ -16,7 +16,8 @@ enum {
 void body_init(struct body *b, size_t max, size_t announced, struct budget *budget)
 {
     *b = (struct body){.max = max, .announced = announced, .budget = budget};
-    b->until_ms = clock_ms() + BODY_SECONDS * 1000;
+    b->whole_ms = clock_ms() + BODY_SECONDS * 1000;
+    b->until_ms = b->whole_ms - (BODY_SECONDS - BODY_FIRST_SECONDS) * 1000;
 }
 
 void body_deinit(struct body *b)
@@ -61,6 +62,7 @@ int body_take(struct body *b, const char *bytes, size_t n)
     if (clock_ms() > b->until_ms)
         return 0;
     b->came += n;
+    b->until_ms = n < b->whole_ms - b->until_ms ? b->until_ms + n : b->whole_ms; /* 1 KB a second */
     if (!b->failed && n > b->max - b->len)
         b->failed = ERR_TOOBIG;
     if (!b->failed && b->len + n > b->cap)

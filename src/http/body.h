@@ -13,7 +13,9 @@
 #include "base/err.h"
 #include "http/budget.h"
 
-enum { BODY_SECONDS = 60 }; /* the whole body must arrive within */
+/* A body must arrive within BODY_FIRST_SECONDS and a second for each KB that has arrived, and the
+ * whole within BODY_SECONDS. */
+enum { BODY_SECONDS = 60, BODY_FIRST_SECONDS = 10 };
 
 struct body {
     char *bytes; /* owned; NULL without a body */
@@ -21,7 +23,8 @@ struct body {
     size_t came;       /* bytes, with dropped ones */
     size_t announced;  /* announced bytes; 0: unknown */
     enum err failed;   /* TOOBIG: above max; BUSY: above the budget; NOMEM. Then it is empty */
-    uint64_t until_ms; /* clock_ms() time by which it must be whole */
+    uint64_t until_ms; /* clock_ms() time by which more bytes must have arrived */
+    uint64_t whole_ms; /* and by which it must be whole */
     struct budget *budget;
 };
 

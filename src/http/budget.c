@@ -8,6 +8,8 @@ int budget_take(struct budget *b, size_t bytes)
     if (used <= b->max && bytes <= b->max - used)
         return 1;
     budget_give(b, bytes);
+    if (b->refused)
+        atomic_fetch_add_explicit(b->refused, 1, memory_order_relaxed);
     return 0;
 }
 

@@ -5,10 +5,12 @@
 
 #include <stdatomic.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct budget {
     atomic_size_t used;
-    size_t max; /* set once */
+    size_t max;                /* set once, as is the next */
+    _Atomic uint64_t *refused; /* borrowed: counts refusals; NULL: nobody does */
 };
 
 /* 0: that would be too much. */

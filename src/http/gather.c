@@ -41,7 +41,8 @@ struct gather {
 
     pthread_mutex_t mu;
     struct list ready;  /* guarded by mu, like all below: ended, not taken */
-    size_t ready_bytes; /* of its values */
+    size_t ready_bytes; /* of its values, which are in the budget, as is taken's */
+    int dropped;        /* nobody takes values any more; the budget may be freed */
     size_t pending;     /* begun, not ended */
     int parked;         /* the connection is suspended */
     struct parking parking;
@@ -52,7 +53,7 @@ struct gather *gather_new(const struct gather_opts *o)
     size_t cost = sizeof(struct gather) + o->n_keys * sizeof(struct slot);
     struct gather *g;
 
-    if (!budget_take(o->budget, cost))
+    if (mem_is_short() || !budget_take(o->budget, cost))
         return NULL;
     g = mem_zalloc(sizeof(*g));
     g->slots = mem_alloc(o->n_keys * sizeof(*g->slots));
@@ -86,8 +87,11 @@ static void gather_unref(struct gather *g)
 
 static void release_taken(struct gather *g)
 {
-    if (g->taken)
-        item_unref(g->taken->end.result.item);
+    struct item *it = g->taken ? g->taken->end.result.item : NULL;
+
+    if (it)
+        budget_give(g->opts.budget, it->value_len);
+    item_unref(it);
     g->taken = NULL;
 }
 
@@ -99,7 +103,11 @@ void gather_drop(struct gather *g)
         return;
     release_taken(g);
     buf_deinit(&g->info);
-    budget_give(g->opts.budget, g->cost); /* now: a waker may run after the server is freed */
+    pthread_mutex_lock(&g->mu);
+    g->dropped = 1;
+    budget_give(g->opts.budget, g->cost + g->ready_bytes); /* now: a waker may run after the server
+                                                            * is freed */
+    pthread_mutex_unlock(&g->mu);
     for (i = 0; i < g->begun; i++) {
         if (g->slots[i].waited && group_cancel(g->opts.group, &g->slots[i].waiter))
             gather_unref(g);
@@ -107,29 +115,41 @@ void gather_drop(struct gather *g)
     gather_unref(g);
 }
 
-/* One key has ended; its slot has the result. */
-static void end_locked(struct gather *g, struct slot *s)
+/* One key has ended; its slot has the result. Returns the item if there is no room for it, or
+ * nobody takes it: the key ends with BUSY. */
+static struct item *end_locked(struct gather *g, struct slot *s)
 {
-    const struct item *it = s->end.result.item;
+    struct result *r = &s->end.result;
+    struct item *it = r->item;
 
-    g->ready_bytes += it ? it->value_len : 0;
+    if (it && (g->dropped || !budget_take(g->opts.budget, it->value_len))) {
+        r->item = NULL;
+        error_set(&r->err, ERR_BUSY, "no room for a value of %u bytes beside all others",
+                  (unsigned)it->value_len);
+    } else if (it) {
+        g->ready_bytes += it->value_len;
+        it = NULL;
+    }
     list_push_back(&g->ready, &s->ready);
+    return it;
 }
 
 static void slot_wake(struct waiter *w, const struct result *r)
 {
     struct slot *s = list_entry(w, struct slot, waiter);
     struct gather *g = s->gather;
+    struct item *refused;
 
     result_copy(&s->end.result, r);
     pthread_mutex_lock(&g->mu);
-    end_locked(g, s);
+    refused = end_locked(g, s);
     g->pending--;
     if (g->parked) {
         g->parked = 0;
         server_loop_unpark(&g->parking);
     }
     pthread_mutex_unlock(&g->mu);
+    item_unref(refused);
     gather_unref(g);
 }
 
@@ -141,14 +161,16 @@ static void begin_one(struct gather *g, size_t index)
     struct group *group = g->opts.group;
     const struct key_ref k = group_key(key->bytes, key->n);
     struct result *r = &s->end.result;
+    struct item *refused;
 
     *s = (struct slot){.gather = g, .end = {.index = index}};
     s->waiter.wake = slot_wake;
     r->item = group_lookup(group, &k, 1, &r->source);
     if (r->item) {
         pthread_mutex_lock(&g->mu);
-        end_locked(g, s);
+        refused = end_locked(g, s);
         pthread_mutex_unlock(&g->mu);
+        item_unref(refused);
         return;
     }
     s->waiter.info = g->info.data;
@@ -163,8 +185,9 @@ static void begin_one(struct gather *g, size_t index)
     s->waited = 0;
     pthread_mutex_lock(&g->mu);
     g->pending--;
-    end_locked(g, s);
+    refused = end_locked(g, s);
     pthread_mutex_unlock(&g->mu);
+    item_unref(refused);
     gather_unref(g);
 }
 

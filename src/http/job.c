@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "base/log.h"
+#include "base/mem.h"
 #include "cache/group.h"
 #include "cache/groups.h"
 #include "http/server_in.h"
@@ -30,6 +31,24 @@ const struct answer_to *job_to(struct job *j)
 {
     j->to.close = j->last || j->body.failed || atomic_load(&j->server->closing);
     return &j->to;
+}
+
+/* Peers are not refused: they may wait for each other's loads, not for clients'. */
+int job_may_park(struct job *j, int *ok)
+{
+    struct error e;
+
+    if (mem_is_short()) {
+        error_set(&e, ERR_NOMEM, "memory is short: only hits are served");
+        *ok = answer_error(job_to(j), &e);
+        return 0;
+    }
+    if (j->to.peer || server_loop_can_park())
+        return 1;
+    tally_add(&j->server->tally.unparked);
+    error_set(&e, ERR_BUSY, "too many requests wait for loads and changes");
+    *ok = answer_error(job_to(j), &e);
+    return 0;
 }
 
 static int answer_no_body(struct job *j)
@@ -58,6 +77,7 @@ int job_begin(struct job *j, const struct framing *f, size_t max)
         j->body.failed = ERR_BUSY;
     } else {
         budget_give(b, (size_t)f->length); /* the body takes it as its bytes arrive */
+        crowd_body_until(crowd_guest(j->to.connection), j->body.until_ms);
         return MHD_YES;
     }
     return answer_no_body(j);
@@ -81,11 +101,14 @@ int job_take(struct job *j, const char *bytes, size_t n)
 
     if (!body_take(&j->body, bytes, n))
         return MHD_NO;
+    crowd_body_until(crowd_guest(j->to.connection), b->until_ms);
     return b->came < b->announced && job_sender_is_gone(j) ? MHD_NO : MHD_YES;
 }
 
 int job_run(struct job *j)
 {
+    if (j->body.whole_ms)
+        crowd_body_until(crowd_guest(j->to.connection), 0); /* it is whole */
     return j->body.failed ? answer_no_body(j) : j->kind->run(j);
 }
 
@@ -111,6 +134,7 @@ struct group *job_group_of(const struct asked *a, int *ok)
 void job_answer_to_init(struct answer_to *to, struct server *s, struct MHD_Connection *c, int peer)
 {
     to->connection = c;
+    to->sendings = &s->sendings;
     to->dialect = s->opts.dialect;
     to->peer = peer;
     to->ours = to->head = to->conditional = 0;

@@ -8,7 +8,7 @@
 
 #include "base/list.h"
 #include "base/mem.h"
-#include "http/idle.h"
+#include "http/crowd.h"
 #include "http/refusal.h"
 
 enum {
@@ -20,7 +20,7 @@ enum {
 struct waiting {
     struct porch_guest guest;
     struct list link;
-    struct idle idle;
+    struct guest in_crowd;
     size_t line_at; /* where the last line of the head begins */
     int lines;
     size_t drained;
@@ -57,15 +57,14 @@ int porch_open(const struct porch_opts *o, struct error *e)
 int porch_has_room(void)
 {
     return mine.all.next &&
-           atomic_load_explicit(mine.opts.guests, memory_order_relaxed) < mine.opts.max_guests;
+           atomic_load_explicit(&mine.opts.crowd->n, memory_order_relaxed) < mine.opts.crowd->most;
 }
 
 /* Takes the guest off; its parts are the caller's. */
 static void leave(struct waiting *w)
 {
-    idle_unwatch(&w->idle);
+    crowd_leave(&w->in_crowd);
     list_del(&w->link);
-    atomic_fetch_sub_explicit(mine.opts.guests, 1, memory_order_relaxed);
 }
 
 static void end(struct waiting *w)
@@ -188,9 +187,8 @@ void porch_enter(const struct porch_guest *g)
     struct waiting *w = mem_zalloc(sizeof(*w));
 
     w->guest = *g;
-    idle_watch_fd(&w->idle, g->fd);
+    crowd_enter(mine.opts.crowd, &w->in_crowd, NULL, g->fd);
     list_push_back(&mine.fresh, &w->link);
-    atomic_fetch_add_explicit(mine.opts.guests, 1, memory_order_relaxed);
 }
 
 /* The first look at a guest. */

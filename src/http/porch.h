@@ -10,7 +10,6 @@
 #ifndef PORCH_H
 #define PORCH_H
 
-#include <stdatomic.h>
 #include <stddef.h>
 #include <sys/socket.h>
 
@@ -33,13 +32,14 @@ struct porch_guest {
     int refuse;      /* the status of a refusal, with which the connection ends; 0: none */
 };
 
+struct crowd;
+
 struct porch_opts {
     /* Takes what the guest owns: its head is complete, and nothing behind it was read. */
     void (*complete)(void *ctx, struct porch_guest *g);
     void *ctx;
-    atomic_uint *guests; /* counts those of all threads; outlives the porch */
-    unsigned max_guests;
-    size_t max_target; /* bytes: how long a first line may be */
+    struct crowd *crowd; /* borrowed: counts the guests, and ends those that are too slow */
+    size_t max_target;   /* bytes: how long a first line may be */
 };
 
 /* How large a head may be, bytes: more than PORCH_HEAD_BYTES if a first line may be long. */

@@ -239,6 +239,13 @@ int route_is_peers(const struct server *s, const char *target)
     return is_peers(s, path_of(target), strlen(s->opts.base_path));
 }
 
+int route_is_admin(const char *target)
+{
+    const char *path = path_of(target);
+
+    return !strcmp(path, "/healthz") || !strcmp(path, "/readyz") || !strcmp(path, "/stats");
+}
+
 int route(struct server *s, struct MHD_Connection *c, const struct request_line *line,
           const struct framing *f, void **con_cls)
 {

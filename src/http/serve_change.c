@@ -86,9 +86,10 @@ static int answer_unconfirmed(struct change_job *c)
 static int change_run(struct job *j)
 {
     struct change_job *c = list_entry(j, struct change_job, job);
+    int ok;
 
     if (!c->done)
-        return start(c);
+        return job_may_park(j, &ok) ? start(c) : ok;
     if (!c->err.code)
         return answer_done(job_to(j));
     if (c->err.code == ERR_PEER && !c->unconfirmed.failed)

@@ -40,9 +40,11 @@ static void get_wake(struct waiter *w, const struct result *r)
 static int park(struct get *q, const struct key_ref *k)
 {
     struct MHD_Connection *c = q->job.to.connection;
-    int peer = q->job.to.peer;
+    int peer = q->job.to.peer, ok;
     struct buf info;
 
+    if (!job_may_park(&q->job, &ok))
+        return ok;
     q->waiter.wake = get_wake;
     buf_init(&info, 0);
     job_put_info(&info, c, q->job.group, peer);

@@ -2,7 +2,8 @@
 /* serve_many.c - a client's many keys of a group: a JSON list in, a JSON list of results out.
  *
  * The keys are loaded a window at a time, and the connection is suspended during each window. So
- * only the values of one window and the written part of the answer are held. */
+ * only the values of one window and the written part of the answer are held, both within the
+ * budget of the server. */
 #include <microhttpd.h>
 
 #include "base/list.h"
@@ -24,9 +25,11 @@ struct list_job {
     struct keylist keys; /* empty until the body was read */
     size_t answered;     /* keys, from the first on */
     struct many *many;   /* the window: the keys behind the answered ones, or NULL */
-    int failed;          /* there was no memory for a window */
+    enum err failed;     /* NOMEM: for a window; BUSY: no room for the answer */
     size_t values;       /* bytes of values in out */
     struct buf out;
+    size_t out_held;    /* bytes of out in the server's budget */
+    atomic_size_t held; /* bytes of the window's values there */
 };
 
 /* Any thread: the window has ended. */
@@ -38,18 +41,44 @@ static void on_done(void *ctx, struct many *m)
     server_loop_unpark(&l->job.parking);
 }
 
+/* Any thread: the budget has room for a value. */
+static int keep(void *ctx, size_t bytes)
+{
+    struct list_job *l = ctx;
+
+    if (!budget_take(&l->job.server->budget, bytes))
+        return 0;
+    atomic_fetch_add_explicit(&l->held, bytes, memory_order_relaxed);
+    return 1;
+}
+
 static int ask_window(struct list_job *l)
 {
+    const struct many_caller caller = {.done = on_done, .keep = keep, .ctx = l};
     size_t n = l->keys.n - l->answered;
+    int ok;
 
+    if (!job_may_park(&l->job, &ok))
+        return ok;
     n = n < WINDOW ? n : WINDOW;
     server_loop_park(&l->job.parking, l->job.to.connection); /* before on_done() can run */
-    l->many = group_many_start(l->job.group, l->keys.list + l->answered, n, 0, NULL, on_done, l);
+    l->many = group_many_start(l->job.group, l->keys.list + l->answered, n, 0, &caller);
     if (!l->many) {
-        l->failed = 1;
+        l->failed = ERR_NOMEM;
         server_loop_unpark(&l->job.parking);
     }
     return MHD_YES;
+}
+
+/* The answer has grown: the budget must have room for it. */
+static void hold_answer(struct list_job *l)
+{
+    size_t more = l->out.cap - l->out_held;
+
+    if (more && budget_take(&l->job.server->budget, more))
+        l->out_held += more;
+    else if (more)
+        l->failed = ERR_BUSY;
 }
 
 static void put_result(struct list_job *l, const struct result *r)
@@ -74,10 +103,13 @@ static void take_window(struct list_job *l)
 {
     size_t i, n = group_many_count(l->many);
 
-    for (i = 0; i < n; i++)
+    for (i = 0; i < n && !l->failed; i++) {
         put_result(l, group_many_result(l->many, i));
+        hold_answer(l);
+    }
     group_many_free(l->many);
     l->many = NULL;
+    budget_give(&l->job.server->budget, atomic_exchange(&l->held, 0));
 }
 
 static int list_run(struct job *j)
@@ -85,13 +117,14 @@ static int list_run(struct job *j)
     struct list_job *l = list_entry(j, struct list_job, job);
     struct error e;
 
+    if (l->many)
+        take_window(l);
     if (l->failed) {
-        error_set(&e, ERR_NOMEM, "no memory for a list of %zu keys", l->keys.n);
+        error_set(&e, l->failed, "no %s for a list of %zu keys",
+                  l->failed == ERR_NOMEM ? "memory" : "room", l->keys.n);
         return answer_error(job_to(j), &e);
     }
-    if (l->many) {
-        take_window(l);
-    } else {
+    if (!l->answered) {
         if (keylist_decode(body_bytes(&j->body), j->body.len, BATCH_MAX_KEYS,
                            j->server->opts.max_key_bytes, &l->keys, &e))
             return answer_error(job_to(j), &e);
@@ -108,6 +141,7 @@ static void list_end(struct job *j)
     struct list_job *l = list_entry(j, struct list_job, job);
 
     group_many_free(l->many);
+    budget_give(&j->server->budget, l->out_held + l->held);
     keylist_deinit(&l->keys);
     buf_deinit(&l->out);
     job_deinit(j);

@@ -20,7 +20,6 @@
 #include "base/mem.h"
 #include "http/acceptor.h"
 #include "http/access.h"
-#include "http/idle.h"
 #include "http/last_words.h"
 #include "http/move.h"
 #include "http/server_in.h"
@@ -33,14 +32,15 @@ enum {
     TARGET_ROOM = 1024,       /* beside the longest key: method, path, group, version */
     LARGEST_HEAD = 48 * 1024, /* 32 KB, and its records */
     RECORDS = 64 * 1024,      /* of the headers of a large head, and copies of its cookies */
-    BODIES_BYTES = 256 * 1024 * 1024, /* of all current bodies, and the values they ask for */
-    SPARE_CONNECTIONS_IN = 10 /* libmicrohttpd's limit is that share above ours: beyond its limit
-                               * clients hang, beyond ours they get 503 */
+    BODIES_BYTES = 256 * 1024 * 1024, /* of all current bodies, and of batches and lists */
+    SPARE_CONNECTIONS = 256, /* libmicrohttpd's limit is so far above ours: beyond its limit it
+                              * resets connections, beyond ours clients get 503 */
+    LOG_MS = 1000            /* between two lines about the limits */
 };
 
 /* Of a connection. */
 struct client {
-    struct idle idle;
+    struct guest guest; /* the first: crowd_guest() finds it */
     /* Of the last request. */
     const char *target_end; /* where its C string ends */
     char *query;            /* the part behind the first ?, owned; NULL: no ? */
@@ -92,7 +92,7 @@ static size_t roomy_memory(const struct server_opts *o)
 
 static struct client *client_of(struct MHD_Connection *c)
 {
-    return MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+    return list_entry(crowd_guest(c), struct client, guest);
 }
 
 /* libmicrohttpd gives the target as a C string, and puts the NUL in place of the space before the
@@ -123,8 +123,15 @@ static int answer_busy(struct server *s, struct MHD_Connection *c, const char *u
     job_answer_to_init(&to, s, c, route_is_peers(s, url));
     to.ours = f->from;
     to.close = 1;
-    error_set(&e, ERR_BUSY, "too many connections");
+    tally_add(&s->tally.refused);
+    error_set(&e, ERR_BUSY, "too many connections: max_connections is %u", s->crowd.max);
     return answer_error(&to, &e);
+}
+
+/* Peers and operators have places of their own. */
+static int has_kept_place(const struct server *s, const char *url)
+{
+    return !(s->opts.faces & SERVER_DATA) || route_is_peers(s, url) || route_is_admin(url);
 }
 
 /* Reads the head, if the request can be served here. */
@@ -143,6 +150,7 @@ static int first_call(struct server *s, struct MHD_Connection *c, struct client 
     struct framing *f = &client->framing;
 
     *con_cls = &seen;
+    crowd_turn(&client->guest);
     atomic_fetch_add_explicit(&s->active, 1, memory_order_relaxed);
     if (has_nul(s, client, version))
         return job_refuse(s, c, 400, ERR_INVAL, "the target of the request has a raw NUL");
@@ -160,7 +168,8 @@ static int first_call(struct server *s, struct MHD_Connection *c, struct client 
         return job_refuse(s, c, 431, ERR_TOOBIG, "the headers of the request are too large");
     if (f->expects)
         return job_refuse(s, c, 417, ERR_INVAL, "Expect can be 100-continue");
-    if (atomic_load_explicit(&s->connections, memory_order_relaxed) > s->opts.max_connections)
+    if (!crowd_may_ask(&client->guest, 0) &&
+        !(has_kept_place(s, url) && crowd_may_ask(&client->guest, 1)))
         return answer_busy(s, c, url, f);
     return f->body ? serve(s, c, client, url, method, con_cls) : MHD_YES;
 }
@@ -193,15 +202,18 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const cha
 static void on_completed(void *arg, struct MHD_Connection *c, void **con_cls,
                          enum MHD_RequestTerminationCode how)
 {
+    struct client *client = client_of(c);
     struct server *s = arg;
     struct job *j = *con_cls == &seen ? NULL : *con_cls;
 
     (void)how;
-    last_words_ended(&client_of(c)->words);
+    last_words_ended(&client->words);
     if (s->opts.access)
-        access_end(&client_of(c)->access, s->opts.access, c);
-    if (*con_cls)
+        access_end(&client->access, s->opts.access, c);
+    if (*con_cls) {
+        crowd_turn(&client->guest);
         atomic_fetch_sub_explicit(&s->active, 1, memory_order_relaxed);
+    }
     *con_cls = NULL;
     if (j)
         j->kind->end(j);
@@ -215,21 +227,20 @@ static void on_connection(void *arg, struct MHD_Connection *c, void **socket_ctx
     struct client *client = *socket_ctx;
 
     if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
-        idle_unwatch(&client->idle);
+        crowd_leave(&client->guest);
         last_words_closed(&client->words);
         move_closed(&client->move);
         mem_free(client->query);
         access_end(&client->access, NULL, NULL);
         mem_free(client);
         server_loop_closed();
-        atomic_fetch_sub_explicit(&s->connections, 1, memory_order_relaxed);
         return;
     }
     client = *socket_ctx = mem_zalloc(sizeof(*client));
-    idle_watch(&client->idle, c);
+    crowd_enter(&s->crowd, &client->guest, c,
+                MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
     move_init(&client->move, c);
     last_words_init(&client->words, &client->move);
-    atomic_fetch_add_explicit(&s->connections, 1, memory_order_relaxed);
 }
 
 /* Called before the query is cut off. */
@@ -288,13 +299,6 @@ static void on_accept(void *arg, int fd, const struct sockaddr *addr, socklen_t 
     server_loop_add(s->loops[least], fd, addr, len);
 }
 
-static unsigned limit_of(const struct server_opts *o)
-{
-    unsigned connections = (unsigned)o->max_connections;
-
-    return connections + connections / SPARE_CONNECTIONS_IN + o->threads;
-}
-
 static struct MHD_Daemon *start_daemon(struct server *s, size_t memory)
 {
     /* Without libmicrohttpd's eventfd, which costs a system call for each resumed connection. It is
@@ -304,7 +308,7 @@ static struct MHD_Daemon *start_daemon(struct server *s, size_t memory)
                            MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG;
 
     return MHD_start_daemon(flags, 0, NULL, NULL, on_request, s, MHD_OPTION_EXTERNAL_LOGGER, on_log,
-                            s, MHD_OPTION_CONNECTION_LIMIT, limit_of(&s->opts),
+                            s, MHD_OPTION_CONNECTION_LIMIT, s->crowd.most + SPARE_CONNECTIONS,
                             MHD_OPTION_CONNECTION_MEMORY_LIMIT, memory, MHD_OPTION_URI_LOG_CALLBACK,
                             on_target, s, MHD_OPTION_STRICT_FOR_CLIENT, framing_strictness(),
                             MHD_OPTION_UNESCAPE_CALLBACK, keep_raw, NULL,
@@ -312,12 +316,18 @@ static struct MHD_Daemon *start_daemon(struct server *s, size_t memory)
                             MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_END);
 }
 
+/* A loop's share of the clients' requests that may wait for loads: hits need some places. */
+static unsigned most_parked(const struct server *s)
+{
+    unsigned max = s->crowd.max - s->crowd.max / 4;
+
+    return (max + s->opts.threads - 1) / s->opts.threads;
+}
+
 static enum err start_loop(struct server *s, struct error *e)
 {
     const size_t memory = memory_of_connection(&s->opts);
-    const struct porch_opts porch = {.guests = &s->connections,
-                                     .max_guests = limit_of(&s->opts),
-                                     .max_target = max_target(&s->opts)};
+    const struct porch_opts porch = {.crowd = &s->crowd, .max_target = max_target(&s->opts)};
     struct server_daemons d = {.common_head = memory / 4};
     char name[16];
 
@@ -331,6 +341,7 @@ static enum err start_loop(struct server *s, struct error *e)
     }
     snprintf(name, sizeof(name), "%s-%u", s->opts.faces & SERVER_DATA ? "http" : "admin",
              s->n_loops + 1);
+    d.most_parked = most_parked(s);
     s->loops[s->n_loops] = server_loop_start(name, &d, &porch, e);
     if (!s->loops[s->n_loops])
         return e->code;
@@ -343,6 +354,8 @@ static void server_free(struct server *s)
     while (s->n_loops)
         server_loop_stop(s->loops[--s->n_loops]);
     mem_free(s->loops);
+    crowd_deinit(&s->crowd);
+    sendings_deinit(&s->sendings);
     mem_free((char *)(size_t)s->opts.base_path);
     mem_free(s);
 }
@@ -354,6 +367,9 @@ struct server *server_start(const struct server_opts *o, struct error *e)
     s->opts = *o;
     s->opts.base_path = mem_strdup(o->base_path);
     s->budget.max = BODIES_BYTES;
+    s->budget.refused = &s->tally.unheld;
+    crowd_init(&s->crowd, (unsigned)o->max_connections, &s->tally);
+    sendings_init(&s->sendings, &s->tally);
     s->loops = mem_zalloc(o->threads * sizeof(*s->loops));
     while (s->n_loops < o->threads) {
         if (start_loop(s, e)) {
@@ -381,6 +397,50 @@ void server_quiesce(struct server *s)
 unsigned server_active(const struct server *s)
 {
     return atomic_load(&s->active);
+}
+
+/* --- what the limits do --- */
+
+static void log_tally(const struct server *s)
+{
+    struct buf line;
+
+    buf_init(&line, 0);
+#define X(name, meaning)                                                                           \
+    if (s->tally.name != s->told.name)                                                             \
+        buf_putf(&line, " " #name "=%llu", (unsigned long long)(s->tally.name - s->told.name));
+    TALLY_COUNTERS(X)
+#undef X
+    if (line.len)
+        log_warn("server", "limits were reached", "%.*s", (int)line.len - 1, line.data + 1);
+    buf_deinit(&line);
+}
+
+void server_tick(struct server *s, uint64_t now_ms)
+{
+    sendings_tick(&s->sendings, now_ms);
+    if (now_ms < s->next_ms)
+        return;
+    s->next_ms = now_ms + LOG_MS;
+    log_tally(s);
+#define X(name, meaning) s->told.name = s->tally.name;
+    TALLY_COUNTERS(X)
+#undef X
+}
+
+void server_stats(struct server *s, struct server_stats *add)
+{
+    unsigned i;
+
+#define X(name, meaning) add->name += s->tally.name;
+    TALLY_COUNTERS(X)
+#undef X
+    add->connections += atomic_load_explicit(&s->crowd.n, memory_order_relaxed);
+    add->active += server_active(s);
+    for (i = 0; i < s->n_loops; i++)
+        add->parked += server_loop_parked(s->loops[i]);
+    add->body_bytes += atomic_load_explicit(&s->budget.used, memory_order_relaxed);
+    add->held_bytes += sendings_held(&s->sendings);
 }
 
 void server_stop(struct server *s)

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "http/tally.h"
 #include "wire/dialect.h"
 
 struct buf;
@@ -32,7 +33,7 @@ enum server_face {
 
 /* X(type, name): the settings of a node that its servers are made with (node/settings.h). */
 #define SERVER_SETTINGS(X)                                                                         \
-    X(uint64_t, max_connections) /* above it a request gets 503 and its connection ends */         \
+    X(uint64_t, max_connections) /* above it idle ones end, then new ones get 503 */               \
     X(uint64_t, max_key_bytes)   /* a longer key is 400 */                                         \
     X(enum dialect, dialect)                                                                       \
     X(const char *, base_path) /* starts and ends with a slash */
@@ -65,6 +66,24 @@ void server_quiesce(struct server *s);
 
 /* Requests begun and not yet answered. Any thread. */
 unsigned server_active(const struct server *s);
+
+/* To be called a few times a second, by one thread: closes readers that hold too much, and writes a
+ * line about the limits that were reached, once a second at most. */
+void server_tick(struct server *s, uint64_t now_ms);
+
+/* Of one server or several. */
+struct server_stats {
+#define X(name, meaning) uint64_t name;
+    TALLY_COUNTERS(X)
+#undef X
+    uint64_t connections, active; /* now, as all below; requests under way */
+    uint64_t parked;              /* requests that wait for loads or changes */
+    uint64_t body_bytes;          /* of bodies, batches and lists */
+    uint64_t held_bytes;          /* of answers that are being sent, beside the caches */
+};
+
+/* Any thread: adds the server's numbers. */
+void server_stats(struct server *s, struct server_stats *add);
 
 /* Ends the server. No connection may be parked: the groups are closed. NULL is fine. */
 void server_stop(struct server *s);

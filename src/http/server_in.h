@@ -2,14 +2,16 @@
 /* server_in.h - what the files of the server share; for http/ only.
  *
  * server.c has the life of a server and libmicrohttpd's callbacks, server_loop.c its threads,
- * idle.c the end of idle connections. route.c finds the function for a path. serve_get.c has the
- * get of one key, serve_many.c a client's list of keys, serve_change.c a client's set, remove and
- * flush. serve_peer_batch.c has the batches of our own nodes, serve_peer_change.c the changes of Go
- * nodes, serve_admin.c the operators' paths. Below them framing.c finds the end of a request, job.c
- * has requests of more than one call. body.c has their bodies, budget.c their memory, gather.c the
- * loads of many keys. answer.c and answer_value.c have the answers, answer_cache.c kept answers,
- * access.c the access log, doors.c who may change values. last_words.c answers if libmicrohttpd
- * gives up, by refusal.c. move.c takes connections whose head is large or unfinished to porch.c.
+ * crowd.c the connections and their deadlines. route.c finds the function for a path. serve_get.c
+ * has the get of one key, serve_many.c a client's list of keys, serve_change.c a client's set,
+ * remove and flush. serve_peer_batch.c has the batches of our own nodes, serve_peer_change.c the
+ * changes of Go nodes, serve_admin.c the operators' paths. Below them framing.c finds the end of a
+ * request, job.c has requests of more than one call. body.c has their bodies, budget.c their
+ * memory, gather.c the loads of many keys. answer.c and answer_value.c have the answers,
+ * answer_cache.c kept answers, sending.c the large ones that are being sent, access.c the access
+ * log, doors.c who may change values. last_words.c answers if libmicrohttpd gives up, by
+ * refusal.c. move.c takes connections whose head is large or unfinished to porch.c. tally.h has
+ * the counters.
  *
  * All of it runs on HTTP threads, for the connection that is being handled, except wakers. */
 #ifndef SERVER_IN_H
@@ -21,9 +23,12 @@
 #include "base/buf.h"
 #include "http/answer.h"
 #include "http/body.h"
+#include "http/crowd.h"
 #include "http/framing.h"
+#include "http/sending.h"
 #include "http/server.h"
 #include "http/server_loop.h"
+#include "http/tally.h"
 #include "wire/dialect.h"
 
 struct acceptor;
@@ -35,11 +40,16 @@ struct server {
     struct server_loop **loops; /* set before the acceptor starts */
     unsigned n_loops;
     struct acceptor *acceptor; /* the node's thread; NULL once it takes no more connections */
-    atomic_uint connections, active;
+    atomic_uint active;
     atomic_int closing;                     /* 1: every answer ends its connection */
     atomic_uint_fast64_t refusal_logged_ms; /* of changes, as refusals is, since the last line */
     atomic_uint refusals;
-    struct budget budget; /* of the current bodies, and the values they ask for */
+    struct budget budget;     /* of the current bodies, and the values they ask for */
+    struct crowd crowd;       /* the connections */
+    struct sendings sendings; /* the large answers that are being sent */
+    struct tally tally;
+    struct tally told; /* server_tick()'s: what the log has told */
+    uint64_t next_ms;  /* server_tick()'s: no line before */
 };
 
 /* A request that is not answered in its first call, since it has a body or waits. The connection
@@ -88,6 +98,10 @@ int job_take(struct job *j, const char *bytes, size_t n);
 /* Its body has arrived, or its connection was resumed. */
 int job_run(struct job *j);
 
+/* Whether the connection may be suspended. 0: too many are, and the request was answered, with *ok.
+ */
+int job_may_park(struct job *j, int *ok);
+
 /* Whether the other side has closed its connection, so that no answer is needed. A node that gave
  * up a set may have told its client, which may have set another value since. So a set is not done
  * once its sender is gone. */
@@ -126,6 +140,9 @@ int route(struct server *s, struct MHD_Connection *c, const struct request_line 
 
 /* Whether a target is for peers: below base_path. */
 int route_is_peers(const struct server *s, const char *target);
+
+/* Whether a target is for operators, such as /healthz. */
+int route_is_admin(const char *target);
 
 /* Each serves the kind in its name. */
 int serve_admin(struct server *s, const struct answer_to *to, const char *path, const char *method);

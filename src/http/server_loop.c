@@ -16,7 +16,7 @@
 #include "base/mem.h"
 #include "base/thread.h"
 #include "http/answer_cache.h"
-#include "http/idle.h"
+#include "http/crowd.h"
 #include "http/move.h"
 
 /* A hit waits for the rest of its turn. Each ended load makes the turn longer: by its answer, and
@@ -34,8 +34,10 @@ struct server_loop {
     pthread_t thread;
     atomic_int stopping;
     atomic_uint connections;
-    int moves;         /* 1: some connection has moved; until then there is less to look at */
-    unsigned hits_for; /* turns for which hits are expected; the thread's */
+    atomic_uint parked;   /* written by the thread */
+    unsigned most_parked; /* set once */
+    unsigned hits_for;    /* turns for which hits are expected; the thread's */
+    int moves;            /* 1: some connection has moved; until then there is less to look at */
 };
 
 /* A connection on its way to the loop's thread. */
@@ -74,7 +76,18 @@ static void arrived(struct msg *m)
 
 static void resume(struct msg *m)
 {
+    atomic_fetch_sub_explicit(&mine->parked, 1, memory_order_relaxed);
     MHD_resume_connection(list_entry(m, struct parking, msg)->connection);
+}
+
+int server_loop_can_park(void)
+{
+    return server_loop_parked(mine) < mine->most_parked;
+}
+
+unsigned server_loop_parked(const struct server_loop *l)
+{
+    return atomic_load_explicit(&l->parked, memory_order_relaxed);
 }
 
 void server_loop_park(struct parking *p, struct MHD_Connection *c)
@@ -82,6 +95,7 @@ void server_loop_park(struct parking *p, struct MHD_Connection *c)
     p->msg.run = resume;
     p->loop = mine;
     p->connection = c;
+    atomic_fetch_add_explicit(&mine->parked, 1, memory_order_relaxed);
     MHD_suspend_connection(c);
 }
 
@@ -104,7 +118,8 @@ static void guest_complete(void *arg, struct porch_guest *g)
 /* libmicrohttpd has no timeouts here: if it does not wait, it has work. */
 static int wait_ms(struct server_loop *l, uint64_t now_ms)
 {
-    uint64_t due_ms = idle_due_ms() < answer_cache_due_ms() ? idle_due_ms() : answer_cache_due_ms();
+    uint64_t due_ms =
+        crowd_due_ms() < answer_cache_due_ms() ? crowd_due_ms() : answer_cache_due_ms();
     MHD_UNSIGNED_LONG_LONG ms;
 
     if (MHD_get_timeout(l->daemons.common, &ms) == MHD_YES || due_ms <= now_ms ||
@@ -159,11 +174,11 @@ static void *loop_main(void *arg)
         inbox_release();
         now_ms = clock_ms();
         answer_cache_sweep(now_ms);
-        idle_sweep(now_ms);
+        crowd_sweep(now_ms);
     }
     answer_cache_deinit();
     porch_close();
-    idle_deinit();
+    crowd_stop();
     inbox_close(l->inbox);
     inbox_drain(l->inbox);
     return NULL;
@@ -184,6 +199,7 @@ struct server_loop *server_loop_start(const char *name, const struct server_daem
     l->porch = *porch;
     l->porch.complete = guest_complete;
     l->porch.ctx = l;
+    l->most_parked = daemons->most_parked;
     l->inbox = inbox_new(e);
     if (!l->inbox)
         goto no_inbox;

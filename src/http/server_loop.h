@@ -29,6 +29,7 @@ struct server_daemons {
     struct MHD_Daemon *common; /* for most connections */
     struct MHD_Daemon *roomy;  /* for those with a large head */
     size_t common_head;        /* bytes of a head for which the first has memory */
+    unsigned most_parked;      /* the bound of server_loop_can_park() */
 };
 
 /* Starts the thread. Takes the daemons, also on failure: they use epoll, without a thread or a
@@ -48,6 +49,12 @@ void server_loop_closed(void);
 /* In a callback of libmicrohttpd: a request is answered without waiting. Then parked connections
  * are resumed a few at a time. */
 void server_loop_hit(void);
+
+/* In a callback of libmicrohttpd: whether one more request of a client may wait. */
+int server_loop_can_park(void);
+
+/* Any thread: the number of suspended connections. */
+unsigned server_loop_parked(const struct server_loop *l);
 
 /* In a callback of libmicrohttpd: suspends the connection. */
 void server_loop_park(struct parking *p, struct MHD_Connection *c);

@@ -44,6 +44,7 @@
 #include "script/vm.h"
 #include "script/worker.h"
 
+enum { ADMIN_CONNECTIONS = 64 /* of the operators' own server; config.lua counts them */ };
 enum { DRAIN_POLL_MS = 5, LAST_WORDS_MS = 500, WATCH_MS = 100, CONTROL_MS = 2000 };
 
 struct node {
@@ -63,6 +64,7 @@ struct node {
     int watching;
     struct node_sockets sockets;
     struct server *servers[NODE_MAX_SOCKETS]; /* one a socket */
+    atomic_int serving;                       /* 1: the servers are set */
     atomic_int ready;                         /* 1: the node waits for no background function */
     atomic_int stopping;
 };
@@ -125,9 +127,13 @@ static void tick_group(void *arg, struct group *g)
 static void tick(void *ctx, uint64_t now_ms)
 {
     struct node *n = ctx;
+    size_t i;
 
+    mem_refill();
     groups_each(n->groups, tick_group, &now_ms);
     changes_tick(n->changes, now_ms);
+    for (i = 0; atomic_load(&n->serving) && i < n->sockets.n; i++)
+        server_tick(n->servers[i], now_ms);
 }
 
 static struct peers *peers_of(const struct group *g)
@@ -151,7 +157,8 @@ static void stats(void *ctx, struct buf *out)
 
 void node_stats(struct node *n, struct buf *out)
 {
-    const struct node_view view = {
+    size_t i;
+    struct node_view view = {
         .self = n->self,
         .uptime_ms = clock_ms() - n->started_ms,
         .workers = n->workers,
@@ -161,6 +168,8 @@ void node_stats(struct node *n, struct buf *out)
         .changes = n->changes,
     };
 
+    for (i = 0; atomic_load(&n->serving) && i < n->sockets.n; i++)
+        server_stats(n->servers[i], &view.http);
     node_stats_put(&view, out);
 }
 
@@ -242,6 +251,8 @@ static struct server *start_server(struct node *n, struct node_socket *socket, s
     o.fd = socket->fd;
     o.address = socket->address;
     o.threads = o.faces & SERVER_DATA ? (unsigned)n->settings.http_threads : 1;
+    if (!(o.faces & SERVER_DATA) && o.max_connections > ADMIN_CONNECTIONS)
+        o.max_connections = ADMIN_CONNECTIONS;
     o.groups = n->groups;
     o.changes = n->changes;
     o.access = n->access;
@@ -318,6 +329,7 @@ static enum err start_servers(struct node *n, struct error *e)
         if (!n->servers[i - 1])
             return e->code;
     }
+    atomic_store(&n->serving, 1);
     return ERR_OK;
 }
 
@@ -370,6 +382,7 @@ struct node *node_start(const struct node_opts *o, struct worker *control, struc
     struct vm *vm = worker_vm(control);
 
     mem_share_heap(); /* no thread of the node has its own heap yet */
+    mem_refill();
     settings_copy(&n->settings, &o->settings);
     n->started_ms = clock_ms();
     n->groups = groups_new();
@@ -530,6 +543,7 @@ static void node_free(struct node *n)
     groups_each(n->groups, close_group, NULL);
     net_end(n->net);
     wait_a_while(n, 1, LAST_WORDS_MS, NULL, NULL);
+    atomic_store(&n->serving, 0);
     for (i = 0; i < n->sockets.n; i++)
         server_stop(n->servers[i]);
     node_listen_close(&n->sockets);

@@ -93,6 +93,22 @@ static void put_workers(struct json_out *o, struct workers *w)
     json_out_close(&in);
 }
 
+static void put_http(struct json_out *o, const struct server_stats *s)
+{
+    struct json_out in;
+
+    json_out_open(o, "http", &in, '{');
+    json_out_number(&in, "connections", s->connections);
+    json_out_number(&in, "active", s->active);
+    json_out_number(&in, "parked", s->parked);
+    json_out_number(&in, "body_bytes", s->body_bytes);
+    json_out_number(&in, "held_bytes", s->held_bytes);
+#define X(name, meaning) json_out_number(&in, #name, s->name);
+    TALLY_COUNTERS(X)
+#undef X
+    json_out_close(&in);
+}
+
 static void put_background(void *arg, const struct background_stats *s)
 {
     struct json_out in;
@@ -130,6 +146,7 @@ void node_stats_put(const struct node_view *v, struct buf *out)
     json_out_number(&o, "uptime_ms", v->uptime_ms);
     json_out_text(&o, "self", v->self);
     put_workers(&o, v->workers);
+    put_http(&o, &v->http);
     put_control(&o, v->control);
     put_peers(&o, v->peers);
     json_out_number(&o, "unconfirmed", changes_unconfirmed(v->changes));

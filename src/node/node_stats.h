@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "http/server.h"
+
 struct buf;
 struct changes;
 struct groups;
@@ -22,6 +24,7 @@ struct node_view {
     struct groups *groups;
     struct peers *peers;
     struct changes *changes;
+    struct server_stats http; /* of all servers */
 };
 
 /* Appends one JSON object and a newline. Any thread. */

@@ -65,7 +65,7 @@ static void *vm_alloc(void *arg, void *p, size_t old, size_t n)
         vm->refused = 1;
         return NULL;
     }
-    q = realloc(p, n);
+    q = vm->L ? realloc(p, n) : mem_resize(p, n); /* LuaJIT crashes if lua_newstate() fails */
     if (q)
         vm->bytes += n - old;
     else
