@@ -357,7 +357,7 @@ describe("SIGHUP", function()
     assert.equal("application/octet-stream", type_of "a")
   end)
 
-  it("changes ttl, timeout, max_value_bytes and max_loads for what comes", function()
+  it("changes ttl, timeout, max_value_bytes and max_waiting for what comes", function()
     local function script(options)
       return ([[
         require("groupcache").group("g", { %s
@@ -377,7 +377,7 @@ describe("SIGHUP", function()
     get("g", "short")
     eventually(function() return get("g", "short") == "200 local v:short" end, 5, "the ttl ends")
     assert.equal("200 main v:kept", get("g", "kept")) -- keeps its own, which is none
-    assert(reload(script "timeout = 20, max_loads = 1,"))
+    assert(reload(script "timeout = 20, max_waiting = 1,"))
     local fns, ended = {}, 0
     for i = 1, 3 do
       fns[i] = function()
@@ -394,7 +394,7 @@ describe("SIGHUP", function()
     end
     fns[4] = function()
       rig.wait(n, function() return n:stats().groups.g.flights == 3 and waiting() == 1 end)
-      assert(reload(script "timeout = 20, max_loads = 3,", politely))
+      assert(reload(script "timeout = 20, max_waiting = 3,", politely))
       rig.wait(n, function() return waiting() == 3 end, 5, "those in the queue begin")
       assert.equal(0, ended)
       r:open "never"

@@ -6,7 +6,7 @@
  * of the key's local flight. So the getter runs once per key and node, even when a peer's request,
  * which joins only local flights, arrives in between.
  *
- * While max_loads getters run, a flight is queued. The flight that ends starts the next one.
+ * A flight is queued until there is a place for it (group_places.c).
  * group_tick() ends every flight at its deadline, whatever its loader does. A loader that is late
  * finds the flight ended and only gives back its reference. */
 #include <stdarg.h>
@@ -18,36 +18,15 @@
 #include "cache/after.h"
 #include "cache/group_in.h"
 
-/* A late flight ends the walk: group_tick() is about to end it, and calls this again. */
-void group_load_start_queued_locked(struct group *g, struct after *a)
-{
-    while (!g->closed && g->running < g->opts.max_loads && !list_empty(&g->queue)) {
-        struct flight *f = list_entry(g->queue.next, struct flight, queued);
-
-        if (f->deadline_ms <= clock_ms())
-            break;
-        list_del(&f->queued);
-        f->state = FLIGHT_RUNNING;
-        g->running++;
-        list_push_back(&a->start, &f->queued);
-    }
-}
-
 static void end_locked(struct flight *f, struct after *a)
 {
     struct group *g = f->group;
-    enum flight_state was = f->state;
 
     g->waiters -= f->n_waiters;
-    if (f->kind == FLIGHT_LOCAL && was == FLIGHT_RUNNING)
-        g->running--;
-    if (was == FLIGHT_QUEUED) {
-        list_del(&f->queued);
-        a->unstarted = 1;
-    }
+    a->unstarted = group_places_leave_locked(f);
     flights_end(g->flights[f->kind], f, &a->woken);
     a->ended = f;
-    group_load_start_queued_locked(g, a);
+    group_places_start_locked(g, a);
 }
 
 static enum err refuse(struct result *now, enum err code, const char *why, struct group *g)
@@ -64,6 +43,12 @@ static void keep_info(struct flight *f, const struct waiter *w)
         return;
     memcpy(f->info, w->info, w->info_len);
     f->info_len = w->info_len;
+}
+
+/* 1: a getter of this node asks for the load, itself or through a load at a peer. */
+static int is_nested(const struct waiter *w)
+{
+    return w->from && (w->from->kind == FLIGHT_LOCAL || w->from->nested);
 }
 
 /* Joins the key's flight or opens one. *open is the new flight, with a reference for its loader, or
@@ -99,6 +84,7 @@ static enum err join_or_open_locked(struct group *g, enum flight_kind kind, uint
         f->group = group_ref(g);
         f->kind = kind;
         f->from_peer = from_peer;
+        f->nested = is_nested(w);
         g->stats.loads_deduped++;
         *open = f;
     }
@@ -107,14 +93,6 @@ static enum err join_or_open_locked(struct group *g, enum flight_kind kind, uint
         g->waiters++;
     }
     return ERR_OK;
-}
-
-/* Starts a new local flight now, or leaves it in the queue. */
-static void enqueue_locked(struct group *g, struct flight *f, struct after *a)
-{
-    f->state = FLIGHT_QUEUED;
-    list_push_back(&g->queue, &f->queued);
-    group_load_start_queued_locked(g, a);
 }
 
 /* 1: the result is known without a load, and is in r. *revalidate: it is stale, and is to be loaded
@@ -186,7 +164,7 @@ int group_load(struct group *g, uint32_t hash, const void *key, size_t key_len, 
         err = join_or_open_locked(g, kind, hash, key, key_len, from_peer, w, !revalidate, &open,
                                   &refused);
         if (open && kind == FLIGHT_LOCAL)
-            enqueue_locked(g, open, &a);
+            group_places_enqueue_locked(g, open, &a);
         else if (open)
             open->state = FLIGHT_RUNNING;
         if (err && !known) {
@@ -333,7 +311,7 @@ void group_fallback(struct flight *f)
                                   &open, &now);
         if (open) {
             g->stats.loads_deduped--; /* one load, in two flights */
-            enqueue_locked(g, open, &a);
+            group_places_enqueue_locked(g, open, &a);
         }
     }
     pthread_mutex_unlock(&g->mu);
