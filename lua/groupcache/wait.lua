@@ -9,7 +9,7 @@
 
 local core = require "groupcache.core"
 
--- Only in the VMs of a node, which require it first. Elsewhere nothing can wait.
+-- The VMs of a node require it first. Elsewhere nothing can wait, or be spawned.
 local guard = package.loaded["groupcache.guard"] or { resumers = {}, depth = {} }
 
 local wait = {}

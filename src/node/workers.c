@@ -312,6 +312,7 @@ void workers_stats(struct workers *w, struct workers_stats *out)
         out->loads += worker_busy(w->crew.list[i]);
     pthread_mutex_unlock(&w->crew_mu);
     out->queued = (unsigned)backlog_count(w->backlog);
+    out->loads += out->queued;
     out->retiring = atomic_load(&w->retiring);
     out->stuck = atomic_load(&w->stuck);
     out->replaced = atomic_load(&w->replaced);

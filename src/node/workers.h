@@ -27,8 +27,8 @@ struct workers_opts {
 /* What /stats says. */
 struct workers_stats {
     size_t n;          /* VMs of the crew */
-    unsigned loads;    /* that the crew has begun and not ended */
-    unsigned queued;   /* that no VM has begun */
+    unsigned loads;    /* under way in the crew */
+    unsigned queued;   /* of these, no VM has begun so many */
     unsigned retiring; /* VMs of an earlier script that still have loads */
     unsigned stuck;    /* VMs that were abandoned and have not come out */
     unsigned replaced; /* VMs that were abandoned, ever */

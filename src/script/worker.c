@@ -159,6 +159,8 @@ static void take_loads(struct worker *w)
         f->carrier = w;
         atomic_fetch_add_explicit(&w->taker.begun, 1, memory_order_relaxed);
         getter_start(w->vm, f, load_ended);
+        if (w->loop) /* it may have put the getter off until its next step */
+            loop_step(w->loop);
         inbox_worked();
         if (clock_ms() > since_ms)
             break;
