@@ -5,8 +5,8 @@
 #include "script/cpu.h"
 
 /* A slice bounds how long a new load waits for a task that was set aside before. A switch costs
- * some 20 us, half a percent of it. */
-enum { SLICE_MS = 5 };
+ * some 20 us. */
+enum { SLICE_MS = 3 };
 
 static uint64_t least(uint64_t a, uint64_t b)
 {

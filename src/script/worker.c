@@ -3,8 +3,9 @@
  *
  * In each round the thread begins loads of the backlog, for a millisecond, then runs the messages
  * of the inbox, in which ended ops resume tasks, then the due timers, then the strand that was set
- * aside first. Another loop (loop.h) has its turn in each round, too. When there is nothing to do,
- * the thread sleeps on the descriptors of the inbox and of the loop until the next timer.
+ * aside first. Another loop (loop.h) may put strands off until its step, so it has one after each
+ * load and at the end of the round. When there is nothing to do, the thread sleeps on the
+ * descriptors of the inbox and of the loop until the next timer.
  *
  * The loads come first, since a worker that was woken for a load must take it before code of other
  * tasks computes or blocks: else the load would wait while another worker sleeps. */
@@ -180,10 +181,10 @@ static void round_of_work(struct worker *w)
         take_loads(w);
     inbox_drain(vm_inbox(w->vm));
     inbox_release();
-    if (w->loop)
-        loop_step(w->loop);
     timers_run(vm_timers(w->vm), clock_ms());
     task_go_on(w->vm);
+    if (w->loop)
+        loop_step(w->loop);
 }
 
 static void *worker_main(void *arg)
