@@ -242,7 +242,7 @@ describe("a node", function()
     assert.same({ "v:held-first", "v:second", "NOTFOUND", "v:held-fourth", "v:fifth" }, seen)
   end)
 
-  it("lets at most max_waiting getters of a group wait for a source; other loads wait their turn", function()
+  it("lets max_waiting getters of a group wait for a source; others wait their turn", function()
     local results, fns = {}, {}
     for i = 1, 3 do
       fns[i] = function()

@@ -23,7 +23,8 @@ end
 
 local takers = {} -- address -> worker
 local on_wake = ffi.cast("void (*)(struct taker *)", function(t)
-  takers[address(t)].woken = true
+  local worker = takers[address(t)]
+  worker.woken = true
 end)
 
 local function check(h, ok, what, ...)
@@ -276,7 +277,7 @@ end
 -- Lets the workers go on, in a random order, until none can at this time. A queued load that is
 -- late holds up the others until the tick, and may become so while the spec itself runs.
 local function settle(h)
-  local able, ticks, wrong = able_workers(h), 0, nil
+  local able, ticks, wrong = able_workers(h), 0
   repeat
     while able[1] do
       go(h, able[random(#able)])

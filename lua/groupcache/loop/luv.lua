@@ -47,8 +47,8 @@ local function run_strand(strand, ...)
   end
 end
 
-wait.use(function() end, function(strand, state, ...)
-  if state == "parked" then
+wait.use(function() end, function(strand, how, ...)
+  if how == "parked" then
     run_strand(strand, ...)
   elseif early[strand] then
     return false, "cannot resume a getter that is set aside twice"
