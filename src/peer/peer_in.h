@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/address.h"
 #include "base/inbox.h"
 #include "base/list.h"
 #include "peer/peers.h"
@@ -21,6 +22,8 @@ struct batch_request;
 struct buf;
 struct fetch;
 struct group;
+struct name;
+struct names;
 struct ring;
 
 /* The kind of server at a peer's URL, by the last answer that told. */
@@ -31,6 +34,8 @@ struct peer {
     struct peers *peers; /* set once, borrowed, like all down to self */
     char *url;
     int self;
+    struct name *name; /* of its host; NULL: the URL has the address in digits, which is below */
+    struct address address;
     _Atomic enum peer_kind kind; /* atomic */
     atomic_uint_fast64_t loads, errors, batches, logged_ms;
     atomic_uint cuts; /* connections in a row that it ended instead of answering to a change */
@@ -51,6 +56,7 @@ struct view {
 struct peers {
     struct peers_opts opts; /* set once; strings are ours */
     struct net *net;        /* set once */
+    struct names *names;    /* set once: a reference */
     char *from;             /* set once: the request header with this node's URL */
     atomic_int warned;      /* that the ring is out of balance */
     pthread_rwlock_t lock;
