@@ -239,6 +239,29 @@ describe("a getter that computes for long", function()
   end)
 end)
 
+describe("a getter under luv that is set aside", function()
+  it("gets what a callback brings before it yields", function()
+    if not pcall(require, "luv") then
+      return pending "no luv"
+    end
+    local n = node.start { args = { "--workers", "1", "--loop", "luv" }, script = HEAD .. [[
+      local uv = require "luv"
+      groupcache.group("g", { timeout = 60, burst = 0.02, cpu_timeout = 0, getter = function()
+        local me, timer, early = coroutine.running(), uv.new_timer()
+        timer:start(1, 0, function()
+          early = coroutine.resume(me, "brought", nil, "too") and not coroutine.resume(me, "again")
+          timer:close()
+        end)
+        compute(0.5)
+        local first = tostring(early)
+        return table.concat({ first, tostring((select("#", coroutine.yield()))) }, " ")
+      end })
+    ]] }
+    assert.equal("true 3", assert(n:get("g", "k", { timeout = 60 })).body)
+    assert.equal(0, (n:stop()))
+  end)
+end)
+
 describe("groupcache.critical", function()
   it("returns what its function does, passes its errors on, and cannot be waited in", function()
     local n = node.start { script = [[
