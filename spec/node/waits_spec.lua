@@ -112,8 +112,9 @@ describe("a getter", function()
             coroutine.yield()
           end)
           local fine = groupcache.spawn(function() groupcache.sleep(0.01) return "fine" end)
-          return table.concat({ select(2, pcall(now.wait, now)), select(2, pcall(later.wait, later)),
-            fine:wait() }, "\n")
+          local _, one = pcall(now.wait, now)
+          local _, two = pcall(later.wait, later)
+          return table.concat({ one, two, fine:wait() }, "\n")
         end })
       ]]
       local astray = "a spawned function yielded: only functions of this API may yield\n"
