@@ -34,6 +34,7 @@
 #include "net/fetch_in.h"
 #include "net/inflate.h"
 #include "net/net.h"
+#include "net/reach.h"
 
 enum {
     RESERVE_MAX =
@@ -100,7 +101,7 @@ static void judge_failure(struct fetch *f, CURLcode code)
     else if (code == CURLE_URL_MALFORMAT)
         fail(f, ERR_INVAL, FETCH_NOT_SENT, "url: %s", text);
     else if (code == CURLE_COULDNT_CONNECT)
-        fail(f, ERR_PEER, phase_unconnected(f), "%s", text);
+        fail(f, ERR_PEER, phase_unconnected(f), "%s", f->flaw ? f->flaw : text);
     else
         fail(f, ERR_PEER, phase_of(f), "%s", f->flaw ? f->flaw : text);
 }
@@ -171,12 +172,23 @@ static void on_ended(struct transfer *t, CURLcode code, const struct error *why)
 
 /* --- the connection --- */
 
+static int may_reach(struct fetch *f, const struct address *a)
+{
+    if (!f->reach || reach_allows(f->reach, a))
+        return 1;
+    f->flaw = "its address is not public";
+    return 0;
+}
+
 /* CURLOPT_OPENSOCKETFUNCTION: a socket for each address that is tried. */
 static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *addr)
 {
     struct fetch *f = arg;
+    struct address a;
 
     (void)purpose;
+    if (f->reach && (!address_of(&addr->addr, &a) || !may_reach(f, &a)))
+        return CURL_SOCKET_BAD;
     net_connecting(f->net, &f->transfer, (uint64_t)f->connect_ms);
     return net_open_socket(f->net, addr);
 }
@@ -194,13 +206,15 @@ static int before_request(void *arg, char *ip, char *local_ip, int port, int loc
 {
     struct fetch *f = arg;
     CURL *c = f->transfer.curl;
+    struct address a;
     long made = 0;
 
-    (void)ip;
     (void)local_ip;
     (void)port;
     (void)local_port;
     net_connected(&f->transfer);
+    if (f->reach && (!address_parse(ip, strlen(ip), &a) || !may_reach(f, &a)))
+        return CURL_PREREQFUNC_ABORT; /* a kept connection, made by another exchange */
     if (f->sent && !f->repeatable) {
         f->flaw = "the connection ended before an answer came";
         return CURL_PREREQFUNC_ABORT;

@@ -37,6 +37,7 @@ struct fetch {
     size_t max_bytes;
     int decode;
     int insecure;
+    const char *reach;     /* in the fetch; as in fetch_opts */
     int repeatable;        /* the other side may carry the request out twice */
     const char *data_flaw; /* a literal */
     const char *echo;      /* "Name: value", or NULL */
