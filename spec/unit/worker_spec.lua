@@ -180,7 +180,7 @@ describe("a worker without loads", function()
     return { S.job_end(job), S.job_code(job), ffi.string(S.job_text(job)) }
   end
 
-  it("runs a function, and tells what it returned or threw", function()
+  it("runs a function, and tells its result or error", function()
     local job = begin("returns", 1000)
     assert.same({ tonumber(C.TASK_RETURNED), 0, "done" }, end_of(job))
     assert.is_true(S.job_flight(job) == nil)
@@ -215,7 +215,7 @@ describe("a worker without loads", function()
     assert.equal(tonumber(C.ERR_TIMEOUT), end_of(job)[2])
   end)
 
-  it("ends with what waits, when it is stopped", function()
+  it("ends with its waiting tasks when it is stopped", function()
     local job = begin("waits", 1000)
     eventually(function() return S.job_waits(job) == 1 end)
     assert.equal(1, C.worker_stop(w, C.clock_ms() + 5000))
