@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* worker.c - the thread's loop, and how it ends.
  *
- * In each round the thread begins loads of the backlog, for a millisecond, then runs the messages
- * of the inbox, in which ended ops resume tasks, then the due timers, then the strand that was set
- * aside first. Another loop (loop.h) may put strands off until its step, so it has one after each
- * load and at the end of the round. When there is nothing to do, the thread sleeps on the
- * descriptors of the inbox and of the loop until the next timer.
+ * In each round the thread begins loads of the backlog for a millisecond. Then it runs the messages
+ * of the inbox, in which ended ops resume tasks, and the due timers. Last it goes on with the
+ * strand that was set aside first. Another loop (loop.h) may put strands off until its step, so it
+ * has one after each load and at the end of the round. When there is nothing to do, the thread
+ * sleeps on the descriptors of the inbox and of the loop until the next timer.
  *
- * The loads come first, since a worker that was woken for a load must take it before code of other
- * tasks computes or blocks: else the load would wait while another worker sleeps. */
+ * The loads are first: a worker that was woken for a load takes it before code of other tasks
+ * computes or blocks. Otherwise the load would wait while another worker sleeps. */
 #include "script/worker.h"
 
 #include <poll.h>
