@@ -211,8 +211,8 @@ class Nodes(gdb.Command):
             print("node %s: ready=%d stopping=%d" % (
                 n["sockets"]["list"][0]["address"].string(), atomic(n["ready"]), atomic(n["stopping"])))
             for g in groups_of(n):
-                print("  group %s: running=%d waiters=%d closed=%d mutex owner=%d" % (
-                    g["name"].string(), int(g["running"]), int(g["waiters"]),
+                print("  group %s: running=%d waiting=%d waiters=%d closed=%d mutex owner=%d" % (
+                    g["name"].string(), int(g["running"]), int(g["waiting"]), int(g["waiters"]),
                     atomic(g["closed"]), int(g["mu"]["__data"]["__owner"])))
 
 
@@ -260,7 +260,7 @@ class Workers(gdb.Command):
         name = vm["opts"]["name"].string()
         print("%s: %s, gdb thread %s, heap %d bytes, loads=%d, code may run until %s" % (
             name, state, threads.get(thread_id(w["thread"]), "?"), int(vm["bytes"]),
-            atomic(w["busy"]), deadline(atomic(inside["until_ms"]))))
+            atomic(w["taker"]["begun"]), deadline(atomic(inside["until_ms"]))))
         for t in elements(vm["tasks"], "task", "link"):
             what = "runs" if int(t.address) == int(vm["current"]) else "waits"
             flight = t["flight"]

@@ -55,7 +55,10 @@
 ---@field stale_if_error? groupcache.Duration after its ttl a value is given when its load fails; default 0
 ---@field timeout? groupcache.Duration of a load, waiting for its turn included; above 0, default 5
 ---@field max_value_bytes? groupcache.Size a larger value is TOOBIG; default "8MB", at most "1GiB"
----@field max_loads? integer getters running at once, 1 to 16384; more wait their turn; default 256
+---@field max_loads? integer getters that run at once, 1 to 16384; more wait their turn; default 256
+---@field max_waiting? integer getters that run or wait for a source, 1 to 16384; more wait their turn; default 4096
+---@field cpu_timeout? groupcache.Duration processor time of one getter, 0 for no bound; default 1
+---@field burst? groupcache.Duration how long a getter computes before others of its VM run, 0 for ever; default 0.1
 ---@field eviction? "lru"|"sieve" which values go first when the cache is full; default "lru"
 ---@field hot? "sample"|"always"|"never"|"rate" which values of other nodes are kept; default "sample", one in ten
 ---@field content_type? string of answers on /cache/; default the codec's, else "application/octet-stream"
@@ -276,6 +279,12 @@ function groupcache.spawn(fn, ...) end
 ---@return table errors their second results
 ---@return table codes their third results
 function groupcache.all(functions) end
+
+--- Runs fn(...), in which the getter is not set aside while it computes, and cannot wait.
+---@param fn function
+---@param ... any
+---@return any ... its results
+function groupcache.critical(fn, ...) end
 
 --- Seconds on the node's monotonic clock.
 ---@return groupcache.Seconds

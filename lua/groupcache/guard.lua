@@ -18,7 +18,8 @@ local guard = { max_nested = MAX_NESTED, depth = depth }
 guard.too_deep = ("coroutines that resume each other are nested more than %d deep")
   :format(MAX_NESTED)
 
--- Under another event loop: the coroutines of getters, with their resumers (loop/strands.lua).
+-- The coroutines of spawned functions, and under another event loop of getters, with their resumers
+-- (wait.lua).
 guard.resumers = setmetatable({}, { __mode = "k" })
 local resumers = guard.resumers
 

@@ -33,6 +33,9 @@ local function engine_numbers(o)
     timeout_ms = o.timeout,
     max_value_bytes = o.max_value_bytes,
     max_loads = o.max_loads,
+    max_waiting = o.max_waiting,
+    cpu_timeout_ms = o.cpu_timeout,
+    burst_ms = o.burst,
     eviction = EVICTION[o.eviction],
     hot = HOT[o.hot],
     local_only = o.local_only and 1 or 0,
@@ -287,6 +290,16 @@ function groupcache.all(functions)
   end
   core.check_can_wait("groupcache.all")
   return wait.all(functions, keys)
+end
+
+--- Runs fn(...), in which the getter is not set aside, however long it computes. Nothing in there
+-- can wait.
+-- @return the results of fn
+function groupcache.critical(fn, ...)
+  if type(fn) ~= "function" then
+    error(("groupcache.critical: a %s, and must be a function"):format(type(fn)), 2)
+  end
+  return core.critical(fn, ...)
 end
 
 --- What stands for nil inside of values with the codec "json" or "msgpack"; cjson.null, too.

@@ -12,6 +12,8 @@ local SYNONYMS = {
     getter = { "fetch", "fn", "get", "load", "loader" },
     max_value_bytes = { "max_value", "max_value_size" },
     max_loads = { "concurrency", "max_concurrency" },
+    max_waiting = { "max_pending", "max_waiters" },
+    cpu_timeout = { "cpu", "cpu_limit", "max_cpu" },
   },
   setting = {
     listen = { "addr", "address", "bind", "host", "http", "port" },

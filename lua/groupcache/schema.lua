@@ -12,6 +12,9 @@ return {
   timeout = { kind = "duration", default = 5 },
   max_value_bytes = { kind = "size", default = "8MB" },
   max_loads = { kind = "integer", default = 256, min = 1, max = 16384 },
+  max_waiting = { kind = "integer", default = 4096, min = 1, max = 16384 },
+  cpu_timeout = { kind = "duration", default = 1 },
+  burst = { kind = "duration", default = 0.1 },
   eviction = { kind = "enum", default = "lru", values = { "lru", "sieve" } },
   hot = { kind = "enum", default = "sample", values = { "sample", "always", "never", "rate" } },
   content_type = { kind = "text" }, -- default: the codec's, or application/octet-stream

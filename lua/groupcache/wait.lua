@@ -1,134 +1,129 @@
 -- SPDX-License-Identifier: MIT
 -- groupcache.wait: several waits at once inside one getter.
 --
--- A getter may spawn functions; each runs as a coroutine of its own, its child. A child that waits
--- yields its ops to its parent. The parent waits for these ops, too, and runs the children that
--- have an ended op. So one C call of the getter waits for all ops, and when a getter is stopped,
--- its children end too.
+-- A getter may spawn functions; each runs as a strand of the getter's task, its child. Each strand
+-- waits by itself, so the end of an op resumes the one strand that waits for it, however many
+-- others there are. When a getter is stopped, its children end too.
 --
--- Under another event loop, children are coroutines of that loop: loop/strands.lua replaces await,
--- spawn and join.
+-- The worker resumes strands; under another event loop, that loop does (groupcache.loop.*).
 
 local core = require "groupcache.core"
 
+-- The VMs of a node require it first. Elsewhere nothing can wait, or be spawned.
+local guard = package.loaded["groupcache.guard"] or { resumers = {}, depth = {} }
+
 local wait = {}
 
--- By coroutine: the list of its children; whether it is a child.
-local children_of = setmetatable({}, { __mode = "k" })
-local is_child = setmetatable({}, { __mode = "k" })
+local resumers, depth = guard.resumers, guard.depth
+local running = coroutine.running
+local weak = { __mode = "k" }
+
+-- Of a strand: the task that it runs. Of a coroutine: its strand; the task that it waits for.
+local task_of = setmetatable({}, weak)
+local strand_of = setmetatable({}, weak)
+local waits_for = setmetatable({}, weak)
 
 local Task = {}
 Task.__index = Task
 Task.__name = "groupcache.task"
+wait.Task = Task
 
-local function settle(child, ok, first, ...)
-  if ok and coroutine.status(child.co) ~= "dead" then
-    child.wish = first
-    if type(first) ~= "table" or not first.ready then
-      child.done, child.ok = true, false
-      child.n, child.results = 1,
-        { "a spawned function yielded: only functions of this API may yield" }
-    end
-    return
-  end
-  child.done, child.ok, child.wish = true, ok, nil
-  child.n, child.results = select("#", ...) + 1, { first, ... }
-end
-
-local function step(child, ...)
-  settle(child, coroutine.resume(child.co, ...))
-end
-
--- Runs children until no child can go on, and forgets those that have ended. One child may let
--- another one go on.
-local function step_all(children)
-  local went_on
-  repeat
-    went_on = false
-    local kept = 0
-    for i = 1, #children do
-      local child = children[i]
-      if not child.done and child.wish.ready() then
-        step(child)
-        went_on = true
-      end
-      children[i] = nil
-      if not child.done then
-        kept = kept + 1
-        children[kept] = child
-      end
-    end
-  until not went_on
-end
-
-local function add_ops(list, ops)
-  for _, op in ipairs(ops) do
-    list[#list + 1] = op
+local function settle(task, ok, ...)
+  task.done, task.ok = true, ok
+  task.n, task.results = select("#", ...), { ... }
+  for _, signal in ipairs(task.waiters) do
+    core.fire(signal)
   end
 end
 
--- Waits until ready() returns true; now it returns false. It may depend on `ops`.
-local function wait_until(ready, ops, what)
-  local me = coroutine.running()
-  local children = children_of[me] or {}
-  step_all(children)
-  while not ready() do
-    local all = {}
-    add_ops(all, ops)
-    for _, child in ipairs(children) do
-      add_ops(all, child.wish.ops)
-    end
-    if is_child[me] then
-      coroutine.yield { ops = all, ready = function()
-        return ready() or core.any_done(all)
-      end }
-    elseif #all == 0 then
-      error(what .. ": waits for a task that waits for it", 0)
-    else
-      core.await(all, what)
-    end
-    step_all(children)
+--- A strand has yielded values that the loop does not know: its task or getter fails.
+function wait.stray(strand)
+  local task = task_of[strand]
+  if task then
+    core.drop(strand)
+    settle(task, false, "a spawned function yielded: only functions of this API may yield")
+  else
+    core.fail(strand, "the getter yielded: only functions of this API may yield")
   end
 end
+
+-- The loop's functions: for a strand that yielded to the loop, and for coroutine.resume(strand).
+local yielded, resumed
+
+function yielded(strand, is_parked)
+  if is_parked then
+    wait.stray(strand)
+  end
+end
+
+-- As coroutine.resume(): a strand that is not parked, or has ended, cannot be resumed.
+local function resume(co, ...)
+  local strand = strand_of[co]
+  local state = core.strand_state(strand)
+  if state == "gone" then
+    return false, "cannot resume dead coroutine"
+  elseif not resumed or state ~= "parked" and state ~= "set aside" then
+    return false, ("cannot resume a getter that is %s"):format(state)
+  end
+  return resumed(strand, state, ...)
+end
+
+--- Makes a coroutine known as a strand.
+function wait.know(strand, co)
+  strand_of[co], resumers[co] = strand, resume
+end
+
+--- Lets another event loop resume the strands from now on.
+-- @param loop_yielded(strand, parked, ...) gets what core.run() returned for a child
+-- @param loop_resumed(strand, state, ...) as coroutine.resume(): resumes a strand that is parked,
+-- or set aside before it could park
+function wait.use(loop_yielded, loop_resumed)
+  yielded, resumed = loop_yielded, loop_resumed
+end
+
+--- Waits until an op has ended: await(op, what). `what` is the caller's name, for messages.
+wait.await = core.await
 
 --- Raises where await() would, in the name of `what`, at the line of the caller's caller.
-function wait.check(what)
-  return core.check_can_await(what, is_child[coroutine.running()])
-end
-
---- Waits until an op has ended. `what` is the caller's name, for messages.
-function wait.await(op, what)
-  local me = coroutine.running()
-  if not is_child[me] and not children_of[me] then
-    return core.await(op, what)
-  end
-  wait_until(function() return core.any_done(op) end, { op }, what)
-end
+wait.check = core.check_can_await
 
 --- Runs fn(...) as a child of the getter that runs, until it waits.
 -- @return the task
 function wait.spawn(fn, ...)
-  local me = coroutine.running()
-  local child = setmetatable({ co = coroutine.create(fn) }, Task)
-  is_child[child.co] = true
-  step(child, ...)
-  if not child.done then
-    children_of[me] = children_of[me] or {}
-    table.insert(children_of[me], child)
+  local own = depth[running()] or 0
+  local task = setmetatable({ waiters = {} }, Task)
+  if own >= guard.max_nested then
+    settle(task, false, guard.too_deep)
+    return task
   end
-  return child
+  local strand, co = core.strand(function(...) settle(task, pcall(fn, ...)) end)
+  wait.know(strand, co)
+  task_of[strand], task.co, depth[co] = task, co, own + 1
+  yielded(strand, core.run(strand, ...))
+  return task
 end
 
 -- Waits until a task has ended; it runs now.
-function wait.join(task)
-  wait_until(function() return task.done end, {}, "task:wait")
+local function join(task)
+  local me, other = running(), task
+  while other do
+    if other.co == me then
+      error("task:wait: waits for a task that waits for it", 0)
+    end
+    other = waits_for[other.co]
+  end
+  local signal = core.signal()
+  table.insert(task.waiters, signal)
+  waits_for[me] = task
+  core.await(signal, "task:wait")
+  waits_for[me] = nil
 end
 
 --- Waits until the task has ended.
 -- @return the results of its function; raises its error
 function Task:wait()
   if not self.done then
-    wait.join(self)
+    join(self)
   end
   if not self.ok then
     error(self.results[1], 0)
@@ -153,6 +148,6 @@ function wait.all(functions, keys)
   return values, errors, codes
 end
 
-wait.Task = Task
+core.on_stray(wait.stray)
 
 return wait

@@ -45,7 +45,7 @@ local COMMANDS = {
   "source gdb/groupcache.py", "groupcache nodes", "groupcache flights", "groupcache workers",
   "python for it in elements(groups_of(nodes()[0])[0]['main'].dereference()['order'], 'item', "
     .. "'order'): print(it)",
-  "python print(nodes()[0]['groups'].dereference()['list'][0].dereference()['queue'])",
+  "python print(nodes()[0]['groups'].dereference()['list'][0].dereference()['queues'][0])",
 }
 
 local it = (os.getenv "SAN" or os.getenv "GROUPCACHED_WRAP") and pending or it
@@ -69,11 +69,11 @@ describe("gdb on a node", function()
 
   local function check(out)
     assert.matches("node " .. n.host:gsub("%.", "%%.") .. ":" .. n.port .. ": ready=1", out)
-    assert.matches("group g: running=2 waiters=3", out)
-    assert.matches('flight local running g%["held%-1"%] waiters=2', out)
+    assert.matches("group g: running=0 waiting=2 waiters=3", out)
+    assert.matches('flight local waiting g%["held%-1"%] waiters=2', out)
     assert.matches("2 flights", out)
     assert.matches("lua%-1: crew, gdb thread %d+, heap %d+ bytes, loads=2", out)
-    assert.matches('waits: flight local running g%["held%-2"%] waiters=1', out)
+    assert.matches('waits: flight local waiting g%["held%-2"%] waiters=1', out)
     assert.matches('item "kept" = "v:kept" %(6 bytes%)', out)
     assert.matches("list: empty", out)
   end

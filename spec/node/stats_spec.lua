@@ -24,7 +24,7 @@ groupcache.group("g", {
 groupcache.group("odd \"name\"\n", { cache_bytes = "1MB", getter = function() return "" end })
 groupcache.group("few", {
   timeout = 30,
-  max_loads = 1,
+  max_waiting = 1,
   getter = function(key)
     rig.record(key)
     rig.gate "few"
@@ -242,7 +242,7 @@ describe("a node", function()
     assert.same({ "v:held-first", "v:second", "NOTFOUND", "v:held-fourth", "v:fifth" }, seen)
   end)
 
-  it("runs at most max_loads getters of a group; the others wait their turn", function()
+  it("lets max_waiting getters of a group wait for a source; others wait their turn", function()
     local results, fns = {}, {}
     for i = 1, 3 do
       fns[i] = function()

@@ -93,6 +93,28 @@ describe("a getter", function()
         assert(n:get("spawn", "k")).body)
     end)
 
+    it("gets an error for a spawned function that yields astray, sooner or later", function()
+      if node.loop == "luv" then -- there any function may yield, to be resumed by a callback
+        return
+      end
+      start [[
+        local groupcache = require "groupcache"
+        groupcache.group("astray", { getter = function()
+          local now = groupcache.spawn(function() coroutine.yield(5) end)
+          local later = groupcache.spawn(function()
+            groupcache.sleep(0.005)
+            coroutine.yield()
+          end)
+          local fine = groupcache.spawn(function() groupcache.sleep(0.01) return "fine" end)
+          local _, one = pcall(now.wait, now)
+          local _, two = pcall(later.wait, later)
+          return table.concat({ one, two, fine:wait() }, "\n")
+        end })
+      ]]
+      local astray = "a spawned function yielded: only functions of this API may yield\n"
+      assert.equal(astray .. astray .. "fine", assert(n:get("astray", "k")).body)
+    end)
+
     it("takes them with it when it ends", function()
       start [[
         local groupcache = require "groupcache"

@@ -8,6 +8,7 @@
 --   http.get(url, opts) -> res | nil, err            any url may replace host, port, target: url=
 --   http.parallel(requests, in_flight, on_done) -> results
 --   http.together{ fn, fn, ... }                     runs functions side by side
+--   http.pause(seconds)                              in such a function: lets the others run
 --   http.connect(host, port, timeout) -> conn        conn:request(req), conn:close()
 --   http.raw(host, port, bytes, opts) -> bytes, how  whatever the server answers to these bytes
 --   http.escape(bytes) -> text                       percent-encodes all but unreserved characters
@@ -49,6 +50,7 @@ local epoll -- opened on first use
 local events = ffi.new("struct spec_epoll_event[256]")
 local one = ffi.new("struct spec_epoll_event[1]")
 local waiting = {} -- fd -> { co, deadline }
+local pausing = {} -- { co, until }
 local ours = setmetatable({}, { __mode = "k" }) -- coroutines this loop runs
 local running = false
 
@@ -103,6 +105,29 @@ local function expire()
   end
 end
 
+function http.pause(seconds)
+  pausing[#pausing + 1] = { coroutine.running(), now() + seconds }
+  coroutine.yield()
+end
+
+-- Ends the pauses that are over. -> when the next one is, or nil
+local function end_pauses()
+  local kept, due, next_one, t = {}, {}, nil, now()
+  for _, p in ipairs(pausing) do
+    if p[2] <= t then
+      due[#due + 1] = p[1]
+    else
+      kept[#kept + 1] = p
+      next_one = math.min(next_one or p[2], p[2])
+    end
+  end
+  pausing = kept
+  for _, co in ipairs(due) do
+    resume(co)
+  end
+  return not due[1] and next_one or pausing[1] and t or nil
+end
+
 --- Runs the functions side by side until all have returned. An error in one ends it all.
 function http.together(fns)
   assert(not running, "http.together does not nest")
@@ -122,7 +147,10 @@ function http.together(fns)
     end
     local next_expiry = 0
     while left > 0 do
-      step(now() + 0.05)
+      local wake = pausing[1] and end_pauses()
+      if left > 0 then
+        step(math.min(wake or math.huge, now() + 0.05))
+      end
       if now() >= next_expiry then
         expire()
         next_expiry = now() + 0.01
@@ -131,7 +159,7 @@ function http.together(fns)
   end)
   running = false
   if not ok then
-    waiting = {}
+    waiting, pausing = {}, {}
     error(err, 0)
   end
 end

@@ -30,6 +30,7 @@ local S = require "unit.shim"([[
 #include "base/inbox.h"
 #include "script/background.h"
 #include "script/defs.h"
+#include "script/check.h"
 #include "script/op.h"
 #include "script/task.h"
 #include "script/vm.h"
@@ -84,11 +85,11 @@ static void op_free(struct op *o)
     (void)o;
 }
 
-static const struct op_kind op_kind = {NULL, op_free};
+static const struct op_kind op_kind = {.free = op_free};
 
 static int wait_here(struct lua_State *L)
 {
-    struct strand *s = task_to_wait(L, "wait");
+    struct strand *s = check_to_wait(L, "wait");
 
     memset(&op, 0, sizeof(op));
     op_init(&op, &op_kind, vm_of(L));

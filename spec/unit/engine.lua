@@ -166,8 +166,10 @@ function methods:get(key, from_peer)
 end
 
 --- The second half alone, as for a caller whose lookup was a while ago.
-function methods:load(key, from_peer)
+-- @param from optional: the load of a getter that asks, as in g.started
+function methods:load(key, from_peer, from)
   local t, now = ticket_for(self, key), ffi.new "struct result"
+  t.waiter[0].from = from and from.flight
   local hash = engine.hash(key)
   if C.group_load(self.c, key_ref(key, hash), from_peer and 1 or 0, t.waiter, now) ~= 0 then
     answer(t, now)

@@ -574,6 +574,62 @@ describe("group", function()
       assert.equal("v", c.value)
     end)
 
+    it("starts the next one when a getter waits, and lets it go on at once", function()
+      begin { max_loads = 1 }
+      g:get "a"
+      g:get "b"
+      local a = g.loads[1]
+      assert.equal(1, #g.started)
+      C.group_places_move(a.flight, C.FLIGHT_WAITING)
+      assert.equal("b", g.started[2].key)
+      C.group_places_move(a.flight, C.FLIGHT_RUNNING) -- beside b
+      g:get "c"
+      C.group_places_move(a.flight, C.FLIGHT_ASKING)
+      assert.equal(2, #g.started) -- b runs
+      g:finish(g.started[2], "v")
+      assert.equal("c", g.started[3].key)
+    end)
+
+    it("bounds those that run or wait for a source by max_waiting", function()
+      begin { max_loads = 10, max_waiting = 2 }
+      for _, key in ipairs { "a", "b", "c", "d" } do
+        g:get(key)
+      end
+      assert.equal(2, #g.started)
+      C.group_places_move(g.started[1].flight, C.FLIGHT_WAITING)
+      assert.equal(2, #g.started)
+      C.group_places_move(g.started[2].flight, C.FLIGHT_ASKING) -- for another load: not counted
+      assert.equal("c", g.started[3].key)
+      C.group_places_move(g.started[2].flight, C.FLIGHT_RUNNING)
+      g:finish(g.started[1], "v")
+      assert.equal(3, #g.started)
+      g:finish(g.started[2], "v")
+      assert.equal("d", g.started[4].key)
+    end)
+
+    it("starts the loads first that getters ask for", function()
+      begin { max_loads = 1 }
+      g:get "a"
+      g:get "b"
+      local inner = g:load("inner", false, g.started[1])
+      C.group_places_move(g.started[1].flight, C.FLIGHT_ASKING)
+      assert.equal("inner", g.started[2].key)
+      g:finish(g.started[2], "v")
+      assert.equal("v", inner.value)
+      assert.equal("b", g.started[3].key)
+    end)
+
+    it("moves no flight that has ended", function()
+      begin { max_loads = 1, timeout_ms = 1000 }
+      g:get "a"
+      C.clock_advance(1001)
+      g:tick()
+      g:get "b"
+      C.group_places_move(g.started[1].flight, C.FLIGHT_WAITING)
+      g:get "c"
+      assert.equal(2, #g.started)
+    end)
+
     it("works through a queue of loads that end at once", function()
       begin { max_loads = 1 }
       for i = 0, 100 do

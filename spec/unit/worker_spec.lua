@@ -17,6 +17,7 @@ local S = require "unit.shim"([[
 #include <string.h>
 #include "base/err.h"
 #include "base/inbox.h"
+#include "script/check.h"
 #include "script/op.h"
 #include "script/task.h"
 #include "script/vm.h"
@@ -74,7 +75,7 @@ struct job *job_begin(struct vm *vm, const char *name, unsigned turn_ms)
     j->task.kind = &kind;
     j->task.vm = vm;
     j->task.deadline_ms = TASK_NO_DEADLINE_MS;
-    j->task.turn_ms = turn_ms;
+    j->task.turn.bound_ms = turn_ms;
     snprintf(j->name, sizeof(j->name), "%s", name);
     j->msg.run = begin;
     return inbox_post(vm_inbox(vm), &j->msg) ? j : NULL;
@@ -85,11 +86,11 @@ static void op_free(struct op *op)
     (void)op;
 }
 
-static const struct op_kind op_kind = {NULL, op_free};
+static const struct op_kind op_kind = {.free = op_free};
 
 static int wait_here(struct lua_State *L)
 {
-    struct strand *s = task_to_wait(L, "wait");
+    struct strand *s = check_to_wait(L, "wait");
 
     op_init(&running->op, &op_kind, running->task.vm);
     task_wait_for(s, &running->op);
@@ -178,11 +179,6 @@ describe("a worker without loads", function()
     eventually(function() return S.job_ended(job) == 1 end, 10, "the job has ended")
     return { S.job_end(job), S.job_code(job), ffi.string(S.job_text(job)) }
   end
-
-  it("refuses a load", function()
-    assert.equal(0, C.worker_load(w, ffi.new "struct flight *"))
-    assert.equal(0, C.worker_busy(w))
-  end)
 
   it("runs a function, and tells its result or error", function()
     local job = begin("returns", 1000)

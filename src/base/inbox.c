@@ -33,8 +33,9 @@ struct inbox {
 /* The inboxes to which a thread has posted without waking their owners yet. */
 struct held {
     pthread_mutex_t mu;           /* taken last */
-    int holds;                    /* the thread's, like the two times */
+    int holds;                    /* the thread's, like the times */
     uint64_t since_ns;            /* when it began to hold, or last woke the owners */
+    uint64_t last_ns;             /* when the last piece of its work ended */
     uint64_t rest_ns;             /* until when it holds no wakes */
     atomic_int late;              /* another thread has woken the owners */
     atomic_uint n;                /* written under mu */
@@ -205,7 +206,7 @@ static void hurry_if_late(void)
 
 /* A message that takes too long by itself, such as a getter that blocks in C, delayed the wakes of
  * the messages before it. More such messages may follow, so wakes are not held for a while. */
-static void rest_if_slow(uint64_t *last_ns)
+static void rest_if_slow(void)
 {
     uint64_t now_ns;
 
@@ -213,17 +214,23 @@ static void rest_if_slow(uint64_t *last_ns)
         return;
     atomic_store_explicit(&held.late, 0, memory_order_relaxed);
     now_ns = clock_ns();
-    if (now_ns - *last_ns > HELD_NS) {
+    if (now_ns - held.last_ns > HELD_NS) {
         held.rest_ns = now_ns + REST_NS;
         inbox_release();
     }
-    *last_ns = now_ns;
+    held.last_ns = now_ns;
 }
 
 void inbox_hold(void)
 {
-    held.since_ns = clock_ns();
+    held.since_ns = held.last_ns = clock_ns();
     held.holds = held.since_ns >= held.rest_ns;
+}
+
+void inbox_worked(void)
+{
+    rest_if_slow();
+    hurry_if_late();
 }
 
 void inbox_release(void)
@@ -277,8 +284,10 @@ unsigned inbox_drain_some(struct inbox *in, unsigned max)
 {
     struct msg *m;
     unsigned n, ran;
-    uint64_t count, last_ns = held.holds ? clock_ns() : 0;
+    uint64_t count;
 
+    if (held.holds)
+        held.last_ns = clock_ns();
     pthread_mutex_lock(&in->mu);
     n = in->waiting < max ? in->waiting : max;
     if (n == in->waiting && in->signalled && read(in->fd, &count, sizeof(count)) > 0)
@@ -286,8 +295,7 @@ unsigned inbox_drain_some(struct inbox *in, unsigned max)
     pthread_mutex_unlock(&in->mu);
     for (ran = 0; ran < n && (m = pop(in)); ran++) {
         m->run(m);
-        rest_if_slow(&last_ns);
-        hurry_if_late();
+        inbox_worked();
     }
     return ran;
 }

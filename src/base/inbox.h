@@ -53,6 +53,9 @@ void inbox_wake(struct inbox *in);
 void inbox_hold(void);
 void inbox_release(void);
 
+/* To be called between the two after a piece of work that was no message of an inbox. */
+void inbox_worked(void);
+
 /* Sends the held wakes now: the code that follows may take long. */
 void inbox_hurry(void);
 

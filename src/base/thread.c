@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/thread.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 enum err thread_start(pthread_t *out, const char *name, size_t stack_bytes, void *(*fn)(void *),
                       void *arg, struct error *e)
@@ -39,6 +42,30 @@ void thread_leave_behind(void)
 int thread_left_behind(void)
 {
     return atomic_load(&left_behind);
+}
+
+int thread_id(void)
+{
+    return (int)syscall(SYS_gettid);
+}
+
+/* The state is the letter behind the name, which is in parentheses. */
+int thread_waits(int id)
+{
+    char path[64], line[256];
+    const char *name_end;
+    ssize_t n = 0;
+    int fd;
+
+    snprintf(path, sizeof(path), "/proc/self/task/%d/stat", id);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        n = read(fd, line, sizeof(line) - 1);
+        close(fd);
+    }
+    line[n > 0 ? n : 0] = 0;
+    name_end = strrchr(line, ')');
+    return name_end && (name_end[2] == 'S' || name_end[2] == 'D');
 }
 
 double thread_stack_used(void)

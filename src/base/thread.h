@@ -21,6 +21,13 @@ void thread_leave_behind(void);
 /* 1: a thread was left behind. Code that libraries run at exit() may wait for it for ever. */
 int thread_left_behind(void);
 
+/* The calling thread, as the kernel knows it. */
+int thread_id(void);
+
+/* Any thread of this process: 1 when that one waits in a system call. 0 when it runs, or wants to,
+ * and when that is not known. */
+int thread_waits(int id);
+
 /* How much of its stack the calling thread has used, from 0 to 1. */
 double thread_stack_used(void);
 

@@ -13,6 +13,7 @@
 #include "bind/which.h"
 #include "cache/group.h"
 #include "change/change.h"
+#include "script/check.h"
 #include "script/op.h"
 #include "script/task.h"
 #include "script/vm.h"
@@ -93,7 +94,7 @@ static void change_op_free(struct op *op)
     mem_free(c);
 }
 
-static const struct op_kind change_kind = {NULL, change_op_free};
+static const struct op_kind change_kind = {.free = change_op_free};
 
 static void op_ends(void *ctx, const struct change_result *r)
 {
@@ -114,7 +115,7 @@ static int l_change(lua_State *L)
     struct op **slot;
     double ttl_ms;
 
-    task_check_can_wait(L, what);
+    check_can_wait(L, what);
     lua_settop(L, 6);
     check_change(L, &o, &ttl_ms);
     slot = core_new_op(L);

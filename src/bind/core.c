@@ -9,6 +9,7 @@
 #include "base/timers.h"
 #include "bind/bind.h"
 #include "cache/group.h"
+#include "script/check.h"
 #include "script/op.h"
 #include "script/task.h"
 #include "script/vm.h"
@@ -123,71 +124,38 @@ void core_patience_end(struct patience *p)
     op_unref(p->op);
 }
 
-/* Calls fn for the op at index 1, or for each op of the list there, until it returns not 0. */
-static int each_op(lua_State *L, int (*fn)(void *arg, struct op *op), void *arg)
-{
-    int i, n, found = 0;
-
-    if (!lua_istable(L, 1))
-        return fn(arg, core_check_op(L, 1));
-    n = (int)lua_objlen(L, 1);
-    for (i = 1; i <= n && !found; i++) {
-        lua_rawgeti(L, 1, i);
-        found = fn(arg, core_check_op(L, lua_gettop(L)));
-        lua_pop(L, 1);
-    }
-    return found;
-}
-
-static int is_done(void *arg, struct op *op)
-{
-    (void)arg;
-    return op->done;
-}
-
-static int wait_for(void *arg, struct op *op)
-{
-    task_wait_for(arg, op);
-    return 0;
-}
-
-/* core.any_done(op or list of ops) -> whether one has ended */
-static int l_any_done(lua_State *L)
-{
-    lua_pushboolean(L, each_op(L, is_done, NULL));
-    return 1;
-}
-
-/* core.await(op or list of ops, what): waits until one has ended; "what" is the caller's name for
- * messages. */
+/* core.await(op, what): waits until the op has ended; "what" is the caller's name for messages. */
 static int l_await(lua_State *L)
 {
-    struct strand *s = task_to_wait(L, luaL_checkstring(L, 2));
+    struct strand *s = check_to_wait(L, luaL_checkstring(L, 2));
+    struct op *op = core_check_op(L, 1);
 
-    if (each_op(L, is_done, NULL))
+    if (op->done)
         return 0;
-    each_op(L, wait_for, s);
+    task_wait_for(s, op);
     lua_settop(L, 1);
-    return lua_yield(L, 1); /* the ops' Lua values, which otherwise may be collected */
+    return lua_yield(L, 1); /* the op's Lua value, which otherwise may be collected */
 }
 
-/* core.check_can_await(what, child): raises where core.await() would. In the coroutine of a child
- * (wait.lua): raises where the child cannot yield to its parent */
+/* core.check_can_await(what): raises where core.await() would */
 static int l_check_can_await(lua_State *L)
 {
-    const char *what = luaL_checkstring(L, 1);
-
-    if (lua_toboolean(L, 2))
-        task_check_can_yield(L, what);
-    else
-        task_to_wait(L, what);
+    check_to_wait(L, luaL_checkstring(L, 1));
     return 0;
+}
+
+/* core.critical(fn, ...) -> the results of fn(...). No strand is set aside under a C function, and
+ * none can wait there. */
+static int l_critical(lua_State *L)
+{
+    lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
+    return lua_gettop(L);
 }
 
 /* core.check_can_wait(what): raises unless a getter runs */
 static int l_check_can_wait(lua_State *L)
 {
-    task_check_can_wait(L, luaL_checkstring(L, 1));
+    check_can_wait(L, luaL_checkstring(L, 1));
     return 0;
 }
 
@@ -278,9 +246,9 @@ void bind_core_open(lua_State *L)
 }
 
 const luaL_Reg bind_core[] = {
-    {"any_done", l_any_done},
     {"await", l_await},
     {"check_can_await", l_check_can_await},
     {"check_can_wait", l_check_can_wait},
+    {"critical", l_critical},
     {NULL, NULL},
 };

@@ -13,6 +13,7 @@
 #include "bind/which.h"
 #include "cache/group.h"
 #include "cache/groups.h"
+#include "script/check.h"
 #include "script/defs.h"
 #include "script/op.h"
 #include "script/task.h"
@@ -78,7 +79,7 @@ static void get_cancel(struct op *op)
         op_drop(op); /* no work will finish it */
 }
 
-static const struct op_kind get_kind = {get_cancel, get_free};
+static const struct op_kind get_kind = {.cancel = get_cancel, .free = get_free, .is_load = 1};
 
 static void get_wake(struct waiter *w, const struct result *r)
 {
@@ -111,7 +112,7 @@ static int l_get(lua_State *L)
     struct get_op *g;
     int ended;
 
-    task_check_can_wait(L, "group:get");
+    check_can_wait(L, "group:get");
     group = which_group(L, "group:get", NULL);
     g = mem_zalloc(sizeof(*g));
     op_init(&g->op, &get_kind, vm);

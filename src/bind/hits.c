@@ -16,6 +16,7 @@
 #include "cache/group.h"
 #include "cache/item.h"
 #include "cache/reader.h"
+#include "script/check.h"
 #include "script/task.h"
 #include "script/vm.h"
 
@@ -69,7 +70,7 @@ static void push_value(lua_State *L, struct hits *h, struct item *it)
 
 static int may_look(lua_State *L, const struct hits *h)
 {
-    return h->reader && !h->pushing && task_may_wait(h->vm, L) &&
+    return h->reader && !h->pushing && check_may_wait(h->vm, L) &&
            !group_is_closed(reader_group(h->reader));
 }
 
@@ -108,7 +109,7 @@ static int l_hits(lua_State *L)
     struct group *g;
     int source;
 
-    task_check_can_wait(L, "group:get");
+    check_can_wait(L, "group:get");
     h = lua_newuserdata(L, sizeof(*h));
     memset(h, 0, sizeof(*h));
     luaL_getmetatable(L, BIND_HITS);

@@ -15,6 +15,7 @@
 #include "base/pct.h"
 #include "bind/core.h"
 #include "net/fetch.h"
+#include "script/check.h"
 #include "script/op.h"
 #include "script/task.h"
 #include "script/vm.h"
@@ -44,7 +45,7 @@ static void sleep_cancel(struct op *op)
     op_drop(op);
 }
 
-static const struct op_kind sleep_kind = {sleep_cancel, sleep_free};
+static const struct op_kind sleep_kind = {.cancel = sleep_cancel, .free = sleep_free};
 
 static void sleep_over(struct timer *t)
 {
@@ -59,9 +60,10 @@ static int l_sleep(lua_State *L)
     struct vm *vm = vm_of(L);
     struct sleep_op *s;
 
-    task_check_can_wait(L, "groupcache.sleep");
+    check_can_wait(L, "groupcache.sleep");
     if (!(seconds >= 0 && seconds <= 1e6))
-        return task_raise(L, "groupcache.sleep: seconds are %f, and must be 0 to 1000000", seconds);
+        return check_raise(L, "groupcache.sleep: seconds are %f, and must be 0 to 1000000",
+                           seconds);
     s = mem_zalloc(sizeof(*s));
     op_init(&s->op, &sleep_kind, vm);
     s->timer.run = sleep_over;
@@ -100,7 +102,7 @@ static void fetch_op_cancel(struct op *op)
         fetch_cancel(f->fetch);
 }
 
-static const struct op_kind fetch_kind = {fetch_op_cancel, fetch_op_free};
+static const struct op_kind fetch_kind = {.cancel = fetch_op_cancel, .free = fetch_op_free};
 
 struct kept_headers {
     struct buf *to;
@@ -151,13 +153,13 @@ static const char *opt_string(lua_State *L, const char *field, size_t *len)
     lua_getfield(L, 1, field);
     if (!lua_isnil(L, -1)) {
         if (lua_type(L, -1) != LUA_TSTRING)
-            task_raise(L, "http.request: %s must be a string, not a %s", field,
-                       luaL_typename(L, -1));
+            check_raise(L, "http.request: %s must be a string, not a %s", field,
+                        luaL_typename(L, -1));
         s = lua_tolstring(L, -1, &n); /* the table holds it */
         if (len)
             *len = n;
         else if (strlen(s) != n)
-            task_raise(L, "http.request: %s holds a NUL", field);
+            check_raise(L, "http.request: %s holds a NUL", field);
     }
     lua_pop(L, 1);
     return s;
@@ -172,8 +174,8 @@ static uint64_t opt_ms(lua_State *L, const char *field, uint64_t def)
         double s = luaL_checknumber(L, -1);
 
         if (!(s > 0 && s <= 1e6))
-            task_raise(L, "http.request: %s is %f, and must be above 0 and at most 1000000", field,
-                       s);
+            check_raise(L, "http.request: %s is %f, and must be above 0 and at most 1000000", field,
+                        s);
         ms = s < 0.001 ? 1 : (uint64_t)(s * 1000);
     }
     lua_pop(L, 1);
@@ -189,15 +191,15 @@ static void check_headers(lua_State *L, struct request *r)
     if (lua_istable(L, -1)) {
         n = lua_objlen(L, -1);
         if (n > MAX_HEADERS)
-            task_raise(L, "http.request: a request has at most %d headers, not %d", MAX_HEADERS,
-                       (int)n);
+            check_raise(L, "http.request: a request has at most %d headers, not %d", MAX_HEADERS,
+                        (int)n);
         for (i = 0; i < n; i++) {
             size_t len;
 
             lua_rawgeti(L, -1, (int)i + 1);
             r->headers[i] = luaL_checklstring(L, -1, &len); /* the list holds it */
             if (strlen(r->headers[i]) != len)
-                task_raise(L, "http.request: a header holds a NUL");
+                check_raise(L, "http.request: a header holds a NUL");
             lua_pop(L, 1);
         }
         r->opts.headers = r->headers;
@@ -219,7 +221,7 @@ static void check_request(lua_State *L, struct request *r)
     luaL_checktype(L, 1, LUA_TTABLE);
     r->opts.url = opt_string(L, "url", &url_len);
     if (!r->opts.url || strlen(r->opts.url) != url_len)
-        task_raise(L, "http.request: url must be a string without NUL");
+        check_raise(L, "http.request: url must be a string without NUL");
     r->opts.method = opt_string(L, "method", NULL);
     r->opts.ca_file = opt_string(L, "ca_file", NULL);
     r->opts.reach = opt_string(L, "reach", NULL);
@@ -231,7 +233,7 @@ static void check_request(lua_State *L, struct request *r)
     lua_getfield(L, 1, "max_bytes");
     max_bytes = luaL_optnumber(L, -1, (double)t->max_bytes);
     if (!(max_bytes >= 1 && max_bytes <= (double)MAX_ANSWER))
-        task_raise(L, "http.request: max_bytes is %f, and must be 1 to %d", max_bytes, MAX_ANSWER);
+        check_raise(L, "http.request: max_bytes is %f, and must be 1 to %d", max_bytes, MAX_ANSWER);
     r->opts.max_bytes = (size_t)max_bytes;
     lua_getfield(L, 1, "insecure");
     r->opts.insecure = lua_toboolean(L, -1);
@@ -250,7 +252,7 @@ static int l_fetch(lua_State *L)
     struct fetch_op *f;
     struct error e;
 
-    task_check_can_wait(L, "http.request");
+    check_can_wait(L, "http.request");
     check_request(L, &r);
     f = mem_zalloc(sizeof(*f));
     buf_init(&f->body, 0);

@@ -184,7 +184,7 @@ static int l_group_alone(lua_State *L)
     core_check_numbers(L, 2, &opts);
     /* A load in the queue would wait for its own caller, and no thread would end it at a deadline.
      */
-    opts.max_loads = UINT64_MAX;
+    opts.max_loads = opts.max_waiting = UINT64_MAX;
     opts.timeout_ms = NO_DEADLINE_MS;
     opts.stale_while_revalidate_ms = 0; /* no thread runs a getter in the background */
     opts.hot = HOT_NEVER;               /* there is no other node */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* loop.c - the functions for the Lua side of another event loop, groupcache.loop. */
+/* loop.c - strands for wait.lua, and the functions for the Lua side of another event loop,
+ * groupcache.loop. */
 #include "bind/bind.h"
 
 #include <lauxlib.h>
@@ -9,6 +10,7 @@
 
 #include "base/mem.h"
 #include "bind/core.h"
+#include "script/check.h"
 #include "script/loop.h"
 #include "script/op.h"
 #include "script/task.h"
@@ -21,7 +23,7 @@
 static int l_strand(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TFUNCTION);
-    task_check_can_wait(L, "groupcache.spawn");
+    check_can_wait(L, "groupcache.spawn");
     task_spawn(L);
     return 2;
 }
@@ -47,6 +49,15 @@ static int l_fail(lua_State *L)
 
     if (s)
         task_fail(s, msg);
+    return 0;
+}
+
+/* core.on_stray(fn): fn(strand) is called for a child that yielded, without another loop */
+static int l_on_stray(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+    lua_settop(L, 1);
+    task_on_stray(L);
     return 0;
 }
 
@@ -82,7 +93,7 @@ static void signal_cancel(struct op *op)
     }
 }
 
-static const struct op_kind signal_kind = {signal_cancel, signal_free};
+static const struct op_kind signal_kind = {.cancel = signal_cancel, .free = signal_free};
 
 /* core.signal() -> op, which ends when it is fired. Raises where core.await() would: an op that has
  * no waiter and is never fired would keep the VM from ending. */
@@ -91,7 +102,7 @@ static int l_signal(lua_State *L)
     struct op **slot = core_new_op(L);
     struct signal_op *s;
 
-    task_to_wait(L, "task:wait");
+    check_to_wait(L, "task:wait");
     s = mem_zalloc(sizeof(*s));
     op_init(&s->op, &signal_kind, vm_of(L));
     *slot = &s->op;
@@ -181,6 +192,7 @@ const luaL_Reg bind_loop[] = {
     {"fire", l_fire},
     {"loop_callback", l_loop_callback},
     {"loop_let_go", l_loop_let_go},
+    {"on_stray", l_on_stray},
     {"outside", l_outside},
     {"run", l_run},
     {"signal", l_signal},

@@ -7,6 +7,7 @@
 #include "bind/which.h"
 #include "cache/group.h"
 #include "cache/group_many.h"
+#include "script/check.h"
 #include "script/op.h"
 #include "script/task.h"
 #include "script/vm.h"
@@ -82,7 +83,8 @@ static void many_op_cancel(struct op *op)
         op_drop(op);
 }
 
-static const struct op_kind many_kind = {many_op_cancel, many_op_free};
+static const struct op_kind many_kind = {
+    .cancel = many_op_cancel, .free = many_op_free, .is_load = 1};
 
 static void many_op_late(struct op *op)
 {
@@ -112,7 +114,7 @@ static int l_get_many(lua_State *L)
     struct many_op *m;
     struct vm *vm;
 
-    task_check_can_wait(L, "group:get_many");
+    check_can_wait(L, "group:get_many");
     vm = vm_of(L);
     group = which_group(L, "group:get_many", NULL);
     m = mem_zalloc(sizeof(*m));

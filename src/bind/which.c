@@ -5,6 +5,7 @@
 
 #include "bind/handle.h"
 #include "cache/groups.h"
+#include "script/check.h"
 #include "script/task.h"
 #include "script/vm.h"
 
@@ -13,7 +14,7 @@ struct vm *which_vm(lua_State *L, const char *what)
     struct vm *vm = vm_of(L);
 
     if (!vm)
-        task_raise(L, "%s belongs into a node script, which groupcached runs", what);
+        check_raise(L, "%s belongs into a node script, which groupcached runs", what);
     return vm;
 }
 
@@ -32,7 +33,7 @@ struct group *which_group(lua_State *L, const char *what, struct changes **chang
     groups = vm_groups(vm);
     group = groups ? groups_find(groups, name, name_len) : NULL;
     if (!group)
-        task_raise(L, "group \"%s\" is not part of the running node", name);
+        check_raise(L, "group \"%s\" is not part of the running node", name);
     if (changes)
         *changes = vm_changes(vm);
     return group;

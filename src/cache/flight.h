@@ -45,11 +45,18 @@ struct waiter {
  * flights: so no two nodes can wait for each other, whatever their rings say. */
 enum flight_kind { FLIGHT_REMOTE, FLIGHT_LOCAL, FLIGHT_KINDS };
 
-enum flight_state { FLIGHT_NEW, FLIGHT_QUEUED, FLIGHT_RUNNING, FLIGHT_ENDED };
+enum flight_state {
+    FLIGHT_NEW,
+    FLIGHT_QUEUED,  /* for a place in its group */
+    FLIGHT_RUNNING, /* given to its loader; of a local one: it has a place among max_loads */
+    FLIGHT_WAITING, /* local: its getter waits, and has a place among max_waiting */
+    FLIGHT_ASKING,  /* local: its getter waits for other loads, and has no place */
+    FLIGHT_ENDED
+};
 
 struct flight {
     struct list link;        /* in flights.order */
-    struct list queued;      /* in the group's queue while FLIGHT_QUEUED */
+    struct list queued;      /* in one of the group's queues while FLIGHT_QUEUED */
     struct flight *chain;    /* next in the bucket */
     struct list waiters;     /* struct waiter, first come first */
     struct waiter fallback;  /* FLIGHT_REMOTE: waits for the local flight that took over */
@@ -63,13 +70,17 @@ struct flight {
     size_t info_len;         /* set once */
     uint64_t deadline_ms;    /* set once: clock_ms() time at which it ends with TIMEOUT */
     uint64_t started_ms;     /* guarded: clock_ms() time at which a local one began to run */
-    uint64_t generation;     /* guarded: the table's when it was opened; 0: its key was changed */
-    size_t n_waiters;        /* length of waiters */
-    enum flight_kind kind;   /* set once */
+    uint64_t since_ms;     /* guarded: at which it took its place among max_loads, if it has one */
+    uint64_t held_ms;      /* guarded: how long it had such a place before */
+    uint64_t handed_ms;    /* the loader's: clock_ms() time at which it was given the flight */
+    uint64_t generation;   /* guarded: the table's when it was opened; 0: its key was changed */
+    size_t n_waiters;      /* length of waiters */
+    enum flight_kind kind; /* set once */
     enum flight_state state; /* guarded */
     _Atomic unsigned refs;   /* atomic */
     int fell_back;           /* guarded: the peer could not be used */
     int from_peer;           /* set once: opened by a peer's request */
+    int nested;              /* set once: opened by a getter of this node */
     uint32_t hash;           /* set once */
     uint32_t key_len;        /* set once */
     char key[];              /* set once */

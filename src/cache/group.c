@@ -86,7 +86,8 @@ struct group *group_new(const char *name, const char *content_type, const struct
     group_set_eviction_locked(g);
     g->flights[FLIGHT_REMOTE] = flights_new();
     g->flights[FLIGHT_LOCAL] = flights_new();
-    list_init(&g->queue);
+    list_init(&g->queues[0]);
+    list_init(&g->queues[1]);
     list_init(&g->flushed);
     list_init(&g->readers);
     atomic_init(&g->epoch, 1);

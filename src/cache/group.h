@@ -47,12 +47,15 @@ enum hot_policy {
     X(uint64_t, stale_if_error_ms, 0)         /* after its ttl a value stands in for an error */   \
     X(uint64_t, timeout_ms, 5000)             /* of a load, waiting included */                    \
     X(uint64_t, max_value_bytes, 8000000)     /* a larger value is TOOBIG */                       \
-    X(uint64_t, max_loads, 256)               /* getters running at once; more wait their turn */  \
-    X(uint64_t, eviction, EVICT_LRU)          /* enum eviction */                                  \
-    X(uint64_t, hot, HOT_SAMPLE)              /* enum hot_policy */                                \
-    X(uint64_t, local_only, 0)                /* 1: every key is this node's own */                \
-    X(uint64_t, writable, 0)                  /* 1: clients may set and remove over HTTP */        \
-    X(uint64_t, query, QUERY_REFUSE)          /* enum query_policy */
+    X(uint64_t, max_loads, 256)               /* getters that run at once */                       \
+    X(uint64_t, max_waiting, 4096)    /* those that run, and those that wait for sources */        \
+    X(uint64_t, cpu_timeout_ms, 1000) /* processor time of one getter; 0 is no bound */            \
+    X(uint64_t, burst_ms, 100)        /* then others of its VM may run; 0: never */                \
+    X(uint64_t, eviction, EVICT_LRU)  /* enum eviction */                                          \
+    X(uint64_t, hot, HOT_SAMPLE)      /* enum hot_policy */                                        \
+    X(uint64_t, local_only, 0)        /* 1: every key is this node's own */                        \
+    X(uint64_t, writable, 0)          /* 1: clients may set and remove over HTTP */                \
+    X(uint64_t, query, QUERY_REFUSE)  /* enum query_policy */
 
 struct group_opts {
 #define X(type, name, def) type name;
@@ -175,6 +178,11 @@ void group_finish_error(struct flight *f, enum err code, const char *fmt, ...)
 /* Ends the flight with NOTFOUND. ttl_ms is how long that may be kept: 0 or less not at all, NULL
  * for the group's negative_ttl. */
 void group_load_not_found(struct flight *f, const char *text, const double *ttl_ms);
+
+/* Loaders of local flights: what the getter does now, FLIGHT_RUNNING, FLIGHT_WAITING or
+ * FLIGHT_ASKING. The flight was FLIGHT_RUNNING when it was given to the loader. Does nothing once
+ * the flight has ended. */
+void group_places_move(struct flight *f, enum flight_state to);
 
 /* Loaders: the peer could not be used. Counts a peer error, gives back the reference, and lets our
  * getter load the key for all the waiters. */

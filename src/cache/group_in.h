@@ -3,10 +3,10 @@
  *
  * One file a subject: group.c: its life. group_look.c: lookups and counters. group_keep.c: the
  * items that it keeps, and for how long. group_hot.c: which keys are hot. group_load.c: loads.
- * group_failed.c: failed loads in the log. group_change.c: set, remove, flush. group_many.c: many
- * keys at once. group_wait.c: a get that blocks. A function whose name ends in _locked is called
- * with the group's mutex held; it neither calls out nor frees. It notes that work in a struct after
- * (after.h), for when the mutex is dropped. */
+ * group_places.c: which loads may run. group_failed.c: failed loads in the log. group_change.c:
+ * set, remove, flush. group_many.c: many keys at once. group_wait.c: a get that blocks. A function
+ * whose name ends in _locked is called with the group's mutex held; it neither calls out nor frees.
+ * It notes that work in a struct after (after.h), for when the mutex is dropped. */
 #ifndef GROUP_IN_H
 #define GROUP_IN_H
 
@@ -52,9 +52,12 @@ struct group {
     struct list readers;                   /* reader.link */
     struct list flushed;                   /* items by item.order, to be freed bit by bit */
     struct flights *flights[FLIGHT_KINDS]; /* [enum flight_kind] */
-    struct list queue;                     /* flight.queued: local flights that wait their turn */
-    uint64_t running;                      /* local flights handed to the loader, not yet ended */
-    uint64_t mean_ms_16;                   /* how long a local load runs, in sixteenths of a ms */
+    struct list queues[2];                 /* flight.queued, [flight.nested]: waiting for a place */
+    uint64_t running;                      /* local flights that are FLIGHT_RUNNING */
+    uint64_t waiting;                      /* those that are FLIGHT_WAITING */
+    uint64_t in_queues;                    /* the lengths of both queues */
+    uint64_t mean_held_16, mean_took_16; /* of local loads, in sixteenths of a ms: how long one has
+                                          * a place among max_loads, and how long one runs */
     uint64_t waiters;
     uint64_t random;
     struct sketch *sketch; /* gets by key; NULL unless opts.hot is HOT_RATE */
@@ -154,9 +157,20 @@ int group_hot_enough_locked(const struct group *g, const struct item *it, double
 void group_failed_note_locked(struct group *g, const char *source, const struct key_ref *k,
                               const struct error *e);
 
-/* --- group_load.c --- */
+/* --- group_places.c --- */
 
-/* Moves the flights that may start now from the queue to a->start. */
-void group_load_start_queued_locked(struct group *g, struct after *a);
+/* A new local flight starts, or is queued. */
+void group_places_enqueue_locked(struct group *g, struct flight *f, struct after *a);
+
+/* Moves the flights that may start now from the queues to a->start. */
+void group_places_start_locked(struct group *g, struct after *a);
+
+/* A flight ends: it leaves its queue or gives its place back. 1: it was queued, so its loader has
+ * never had it. */
+int group_places_leave_locked(struct flight *f);
+
+/* Whether a new local load could not end in time, since too many wait before it. 1: the reason is
+ * in now->err. */
+int group_places_is_hopeless_locked(const struct group *g, struct result *now);
 
 #endif

@@ -6,8 +6,8 @@
  * of the key's local flight. So the getter runs once per key and node, even when a peer's request,
  * which joins only local flights, arrives in between.
  *
- * While max_loads getters run, a flight is queued. The flight that ends starts the next one. If by
- * the time that loads take now a further flight would not end in time, its get is BUSY at once.
+ * A flight is queued until there is a place for it. If it would not have one in time, its get is
+ * BUSY at once (group_places.c).
  * group_tick() ends every flight at its deadline, whatever its loader does. A loader that is late
  * finds the flight ended and only gives back its reference. */
 #include <stdarg.h>
@@ -19,89 +19,15 @@
 #include "cache/after.h"
 #include "cache/group_in.h"
 
-enum {
-    MEAN_OF = 16, /* loads */
-    UNUSUAL = 4,  /* a load that runs for so many times the mean, and so much longer, may hang */
-    UNUSUAL_MS = 100
-};
-
-/* How long a local load runs: the last sixteen or so count, those that ended at their deadline too.
- */
-static void measure_locked(struct group *g, const struct flight *f)
-{
-    uint64_t ms_16 = (clock_ms() - f->started_ms) * MEAN_OF;
-
-    g->mean_ms_16 =
-        g->mean_ms_16 ? g->mean_ms_16 + ms_16 / MEAN_OF - g->mean_ms_16 / MEAN_OF : ms_16;
-}
-
-/* Whether a new local load could not end in time: too many wait before it. The wait for a turn is
- * what the loads before it take by the mean, or as long as the oldest runs already if that is
- * unusual; but each turn ends by a deadline. It may take three quarters of the time that its own
- * load leaves: the mean does not tell all. */
-static int is_hopeless_locked(const struct group *g, struct result *now)
-{
-    const struct flights *fs = g->flights[FLIGHT_LOCAL];
-    const struct flight *oldest = flights_oldest(fs);
-    uint64_t before = flights_count(fs) - g->running, turns = g->opts.max_loads;
-    uint64_t mean_ms = g->mean_ms_16 / MEAN_OF, each_ms = mean_ms, now_ms, wait_ms, most_ms;
-    uint64_t left_ms = g->opts.timeout_ms > mean_ms ? g->opts.timeout_ms - mean_ms : 0;
-
-    if (g->running < turns || !oldest || oldest->state != FLIGHT_RUNNING)
-        return 0;
-    now_ms = clock_ms();
-    if (oldest->deadline_ms <= now_ms) /* group_tick() is about to end it, and others */
-        return 0;
-    if (now_ms - oldest->started_ms > UNUSUAL_MS + UNUSUAL * mean_ms)
-        each_ms = now_ms - oldest->started_ms;
-    wait_ms = (before + 1) * each_ms / turns;
-    most_ms = before / turns * g->opts.timeout_ms;
-    most_ms += oldest->deadline_ms - now_ms;
-    wait_ms = wait_ms < most_ms ? wait_ms : most_ms;
-    if (wait_ms <= left_ms / 4 * 3)
-        return 0;
-    error_set(
-        &now->err, ERR_BUSY,
-        "group %s: %llu loads wait before this one, %llu run at once, and one takes %.3g s: no "
-        "value within %.3g s",
-        g->name, (unsigned long long)before, (unsigned long long)turns, (double)each_ms / 1000,
-        (double)g->opts.timeout_ms / 1000);
-    return 1;
-}
-
-/* A late flight ends the walk: group_tick() is about to end it, and calls this again. */
-void group_load_start_queued_locked(struct group *g, struct after *a)
-{
-    while (!g->closed && g->running < g->opts.max_loads && !list_empty(&g->queue)) {
-        struct flight *f = list_entry(g->queue.next, struct flight, queued);
-
-        if (f->deadline_ms <= clock_ms())
-            break;
-        list_del(&f->queued);
-        f->state = FLIGHT_RUNNING;
-        f->started_ms = clock_ms();
-        g->running++;
-        list_push_back(&a->start, &f->queued);
-    }
-}
-
 static void end_locked(struct flight *f, struct after *a)
 {
     struct group *g = f->group;
-    enum flight_state was = f->state;
 
     g->waiters -= f->n_waiters;
-    if (f->kind == FLIGHT_LOCAL && was == FLIGHT_RUNNING) {
-        g->running--;
-        measure_locked(g, f);
-    }
-    if (was == FLIGHT_QUEUED) {
-        list_del(&f->queued);
-        a->unstarted = 1;
-    }
+    a->unstarted = group_places_leave_locked(f);
     flights_end(g->flights[f->kind], f, &a->woken);
     a->ended = f;
-    group_load_start_queued_locked(g, a);
+    group_places_start_locked(g, a);
 }
 
 static enum err refuse(struct result *now, enum err code, const char *why, struct group *g)
@@ -118,6 +44,12 @@ static void keep_info(struct flight *f, const struct waiter *w)
         return;
     memcpy(f->info, w->info, w->info_len);
     f->info_len = w->info_len;
+}
+
+/* 1: a getter of this node asks for the load, itself or through a load at a peer. */
+static int is_nested(const struct waiter *w)
+{
+    return w->from && (w->from->kind == FLIGHT_LOCAL || w->from->nested);
 }
 
 /* Joins the key's flight or opens one. *open is the new flight, with a reference for its loader, or
@@ -142,7 +74,7 @@ static enum err join_or_open_locked(struct group *g, enum flight_kind kind, cons
     if (!f) {
         if (flights_count(fs) >= GROUP_MAX_FLIGHTS)
             return refuse(now, ERR_BUSY, "too many loads are under way", g);
-        if (kind == FLIGHT_LOCAL && is_hopeless_locked(g, now)) {
+        if (kind == FLIGHT_LOCAL && !is_nested(w) && group_places_is_hopeless_locked(g, now)) {
             g->stats.hopeless++;
             return ERR_BUSY;
         }
@@ -156,6 +88,7 @@ static enum err join_or_open_locked(struct group *g, enum flight_kind kind, cons
         f->group = group_ref(g);
         f->kind = kind;
         f->from_peer = from_peer;
+        f->nested = is_nested(w);
         g->stats.loads_deduped++;
         *open = f;
     }
@@ -164,14 +97,6 @@ static enum err join_or_open_locked(struct group *g, enum flight_kind kind, cons
         g->waiters++;
     }
     return ERR_OK;
-}
-
-/* Starts a new local flight now, or leaves it in the queue. */
-static void enqueue_locked(struct group *g, struct flight *f, struct after *a)
-{
-    f->state = FLIGHT_QUEUED;
-    list_push_back(&g->queue, &f->queued);
-    group_load_start_queued_locked(g, a);
 }
 
 /* 1: the result is known without a load, and is in r. *revalidate: it is stale, and is to be loaded
@@ -242,7 +167,7 @@ int group_load(struct group *g, const struct key_ref *k, int from_peer, struct w
 
         err = join_or_open_locked(g, kind, k, from_peer, w, !revalidate, &open, &refused);
         if (open && kind == FLIGHT_LOCAL)
-            enqueue_locked(g, open, &a);
+            group_places_enqueue_locked(g, open, &a);
         else if (open)
             open->state = FLIGHT_RUNNING;
         if (err && !known) {
@@ -388,7 +313,7 @@ void group_fallback(struct flight *f)
         err = join_or_open_locked(g, FLIGHT_LOCAL, &k, 0, &f->fallback, 1, &open, &now);
         if (open) {
             g->stats.loads_deduped--; /* one load, in two flights */
-            enqueue_locked(g, open, &a);
+            group_places_enqueue_locked(g, open, &a);
         }
     }
     pthread_mutex_unlock(&g->mu);

@@ -104,7 +104,7 @@ void group_configure(struct group *g, const struct group_texts *texts,
     group_set_eviction_locked(g);
     spare = group_hot_configure_locked(g, spare);
     group_keep_evict_locked(g, &a);
-    group_load_start_queued_locked(g, &a); /* max_loads may have grown */
+    group_places_start_locked(g, &a); /* there may be more places */
     pthread_mutex_unlock(&g->mu);
     group_set_texts(g, texts);
     sketch_free(spare);

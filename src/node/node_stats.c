@@ -87,6 +87,7 @@ static void put_workers(struct json_out *o, struct workers *w)
     json_out_open(o, "workers", &in, '{');
     json_out_number(&in, "vms", s.n);
     json_out_number(&in, "loads", s.loads);
+    json_out_number(&in, "queued", s.queued);
     json_out_number(&in, "retiring", s.retiring);
     json_out_number(&in, "stuck", s.stuck);
     json_out_number(&in, "replaced", s.replaced);

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* workers.c - the VMs of the crew take the loads; retired and abandoned VMs are in `leaving`.
  *
+ * A load that has not begun is in the backlog (script/backlog.h), and belongs to no VM. The crew's
+ * VMs take from it.
+ *
  * A VM leaves the crew in one of two ways. When a reload has brought a new crew, the VM retires: it
  * ends its loads. When a getter is stuck in a C function past its deadline, no hook can stop it,
- * and the VM is abandoned. Another VM takes its place at once and gets the loads that had not
- * begun. The stuck thread ends if it ever comes out. At most as many VMs are abandoned at a time as
- * the crew has. Beyond that, a load in a stuck VM ends by its deadline.
+ * and the VM is abandoned. Another VM takes its place at once. The stuck thread ends if it ever
+ * comes out. At most as many VMs are abandoned at a time as the crew has. Beyond that, the crew
+ * keeps its stuck VMs.
  *
- * Locks: `crew_lock` guards the crew. It is held for reading while a load is posted, so that no
- * load reaches a VM that was told to end. `mu` keeps reload and watch apart and is taken first. */
+ * Locks: `crew_mu` guards the crew. `mu` keeps reload and watch apart and is taken first. */
 #include "node/workers.h"
 
 #include <pthread.h>
@@ -21,6 +23,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "cache/group.h"
+#include "script/backlog.h"
 #include "script/defs.h"
 #include "script/script.h"
 #include "script/vm.h"
@@ -46,8 +49,9 @@ struct leaver {
 
 struct workers {
     struct workers_opts opts; /* set once; strings are ours */
-    pthread_rwlock_t crew_lock;
-    struct crew crew; /* guarded by crew_lock */
+    struct backlog *backlog;  /* owned; set once */
+    pthread_mutex_t crew_mu;
+    struct crew crew; /* guarded by crew_mu */
     pthread_mutex_t mu;
     struct script *script; /* guarded by mu, like the fields below */
     struct list leaving;
@@ -57,11 +61,6 @@ struct workers {
 };
 
 /* --- making VMs --- */
-
-static void redirect(void *ctx, struct flight *f)
-{
-    workers_load(ctx, f);
-}
 
 static enum err run_script(struct vm *vm, struct script *s, struct error *e)
 {
@@ -76,7 +75,7 @@ static struct worker *make_worker(struct workers *w, struct script *s, const str
                                   struct error *e)
 {
     char name[32];
-    struct worker_opts o = {.vm = w->opts.vm, .redirect = redirect, .ctx = w};
+    struct worker_opts o = {.vm = w->opts.vm, .backlog = w->backlog};
     struct worker *made;
     struct vm *vm;
 
@@ -135,21 +134,16 @@ static void drop_crew(struct crew *c)
 
 void workers_load(struct workers *w, struct flight *f)
 {
-    struct worker *best;
-    size_t i;
-    int taken;
-
-    /* The counts are read without a lock. So the second best may be chosen, which does no harm. */
-    pthread_rwlock_rdlock(&w->crew_lock);
-    best = w->crew.list[0];
-    for (i = 1; i < w->crew.n && worker_busy(best); i++) {
-        if (worker_busy(w->crew.list[i]) < worker_busy(best))
-            best = w->crew.list[i];
-    }
-    taken = worker_load(best, f);
-    pthread_rwlock_unlock(&w->crew_lock);
-    if (!taken)
+    if (!backlog_put(w->backlog, f))
         group_finish_error(f, ERR_CLOSED, "the node is stopping");
+}
+
+static void admit_crew(const struct crew *c)
+{
+    size_t i;
+
+    for (i = 0; i < c->n; i++)
+        worker_admit(c->list[i]);
 }
 
 static void add_leaver_locked(struct workers *w, struct worker *worker, int stuck)
@@ -166,10 +160,10 @@ static struct crew swap_crew(struct workers *w, struct crew next)
 {
     struct crew old;
 
-    pthread_rwlock_wrlock(&w->crew_lock);
+    pthread_mutex_lock(&w->crew_mu);
     old = w->crew;
     w->crew = next;
-    pthread_rwlock_unlock(&w->crew_lock);
+    pthread_mutex_unlock(&w->crew_mu);
     return old;
 }
 
@@ -184,7 +178,8 @@ struct workers *workers_start(const struct workers_opts *o, struct vm *control,
     w->opts.vm.prelude = mem_strdup(o->vm.prelude);
     w->opts.loop = mem_strdup(o->loop);
     w->script = script_copy(script);
-    pthread_rwlock_init(&w->crew_lock, NULL);
+    w->backlog = backlog_new();
+    pthread_mutex_init(&w->crew_mu, NULL);
     pthread_mutex_init(&w->mu, NULL);
     list_init(&w->leaving);
     if (make_crew(w, script, vm_defs(control), &w->crew, e) || start_crew(&w->crew, e)) {
@@ -192,6 +187,7 @@ struct workers *workers_start(const struct workers_opts *o, struct vm *control,
         workers_free(w);
         return NULL;
     }
+    admit_crew(&w->crew);
     return w;
 }
 
@@ -224,6 +220,7 @@ enum err workers_reload(struct workers *w, struct vm *control, struct script *sc
         worker_retire(old.list[i]);
         add_leaver_locked(w, old.list[i], 0);
     }
+    admit_crew(&next);
     mem_free(old.list);
     script_free(w->script);
     w->script = script_copy(script);
@@ -249,9 +246,10 @@ static void replace_locked(struct workers *w, size_t i, uint64_t now_ms)
         w->retry_ms = now_ms + RETRY_MS;
         return;
     }
-    pthread_rwlock_wrlock(&w->crew_lock);
+    pthread_mutex_lock(&w->crew_mu);
     w->crew.list[i] = next;
-    pthread_rwlock_unlock(&w->crew_lock);
+    pthread_mutex_unlock(&w->crew_mu);
+    worker_admit(next);
     add_leaver_locked(w, stuck, 1);
     atomic_fetch_add(&w->replaced, 1);
     log_error("node", "a getter is stuck in a C function: its VM is abandoned and replaced",
@@ -317,11 +315,13 @@ void workers_stats(struct workers *w, struct workers_stats *out)
     size_t i;
 
     memset(out, 0, sizeof(*out));
-    pthread_rwlock_rdlock(&w->crew_lock);
+    pthread_mutex_lock(&w->crew_mu);
     out->n = w->crew.n;
     for (i = 0; i < w->crew.n; i++)
         out->loads += worker_busy(w->crew.list[i]);
-    pthread_rwlock_unlock(&w->crew_lock);
+    pthread_mutex_unlock(&w->crew_mu);
+    out->queued = (unsigned)backlog_count(w->backlog);
+    out->loads += out->queued;
     out->retiring = atomic_load(&w->retiring);
     out->stuck = atomic_load(&w->stuck);
     out->replaced = atomic_load(&w->replaced);
@@ -338,6 +338,7 @@ int workers_stop(struct workers *w)
 
     for (i = 0; i < w->crew.n; i++)
         worker_quit(w->crew.list[i]);
+    backlog_close(w->backlog);
     list_each (l, &w->leaving) {
         worker_quit(list_entry(l, struct leaver, link)->worker);
     }
@@ -361,7 +362,8 @@ void workers_free(struct workers *w)
     free_leavers(&w->leaving);
     script_free(w->script);
     pthread_mutex_destroy(&w->mu);
-    pthread_rwlock_destroy(&w->crew_lock);
+    pthread_mutex_destroy(&w->crew_mu);
+    backlog_free(w->backlog);
     mem_free((char *)(size_t)w->opts.vm.path);
     mem_free((char *)(size_t)w->opts.vm.cpath);
     mem_free((char *)(size_t)w->opts.vm.prelude);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* workers.h - the worker VMs of a node: which gets a load, is stuck, is replaced.
+/* workers.h - the worker VMs of a node: which is stuck, is replaced; their backlog.
  *
  * The script's text is kept, so that all VMs run the same text. Any thread may post loads. The
  * node's thread starts, reloads and stops; the node's watch thread watches. A mutex keeps the two
@@ -28,6 +28,7 @@ struct workers_opts {
 struct workers_stats {
     size_t n;          /* VMs of the crew */
     unsigned loads;    /* under way in the crew */
+    unsigned queued;   /* of these, no VM has begun so many */
     unsigned retiring; /* VMs of an earlier script that still have loads */
     unsigned stuck;    /* VMs that were abandoned and have not come out */
     unsigned replaced; /* VMs that were abandoned, ever */
@@ -46,7 +47,7 @@ enum err workers_check(const struct workers_opts *o, struct vm *control, struct 
 enum err workers_reload(struct workers *w, struct vm *control, struct script *script,
                         struct error *e);
 
-/* Any thread: gives a load to the VM that has the fewest. Takes the loader's reference. */
+/* Any thread: a VM that is free takes the load. Takes the loader's reference. */
 void workers_load(struct workers *w, struct flight *f);
 
 /* Replaces stuck VMs, frees ended ones. To be called some times a second. */

@@ -192,7 +192,7 @@ static void begin(struct runner *r)
     r->task.vm = r->of->vm;
     r->task.max_bytes = MAX_ANSWER_BYTES;
     r->task.deadline_ms = TASK_NO_DEADLINE_MS;
-    r->task.turn_ms = TURN_MS;
+    r->task.turn.bound_ms = TURN_MS;
     note_begin(r);
     task_start(&r->task);
 }

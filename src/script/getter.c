@@ -72,10 +72,16 @@ static int getter_push(lua_State *L, struct task *t)
 
 /* --- the end --- */
 
-static void set_timeout(const struct def *def, struct outcome *o)
+static void set_timeout(const struct getter *g, struct outcome *o)
 {
-    error_set(&o->err, ERR_TIMEOUT, "group %s: the getter took longer than %g s", def->name,
-              (double)def->opts.timeout_ms / 1000);
+    const struct group_opts *opts = &g->def->opts;
+
+    if (task_spent(&g->task) && !task_overdue(&g->task))
+        error_set(&o->err, ERR_TIMEOUT, "group %s: the getter computed for %g s (cpu_timeout)",
+                  g->def->name, (double)opts->cpu_timeout_ms / 1000);
+    else
+        error_set(&o->err, ERR_TIMEOUT, "group %s: the getter took longer than %g s", g->def->name,
+                  (double)opts->timeout_ms / 1000);
 }
 
 /* Gets the text of an error object from the object's own code, which may run too long. */
@@ -83,8 +89,9 @@ static void speak(struct getter *g, struct outcome *o)
 {
     struct outcome_speech s = {o, g->task.own.co};
 
-    if (o->object && !task_call(&g->task, outcome_speak, &s) && task_overdue(&g->task))
-        set_timeout(g->def, o);
+    if (o->object && !task_call(&g->task, outcome_speak, &s) &&
+        (task_overdue(&g->task) || task_spent(&g->task)))
+        set_timeout(g, o);
 }
 
 static void log_thrown(const struct getter *g, const char *text)
@@ -110,7 +117,7 @@ static void judge(struct getter *g, enum task_end how, const struct error *e, st
         log_thrown(g, o->err.msg);
         outcome_hide_place(o);
     } else if (e->code == ERR_TIMEOUT) {
-        set_timeout(g->def, o);
+        set_timeout(g, o);
     } else {
         o->err = *e;
     }
@@ -154,6 +161,8 @@ void getter_start(struct vm *vm, struct flight *f, void (*ended)(struct flight *
     g->task.flight = f;
     g->task.max_bytes = (size_t)def->opts.max_value_bytes;
     g->task.deadline_ms = f->deadline_ms;
+    g->task.turn.burst_ms = def->opts.burst_ms;
+    g->task.turn.cpu_ms = def->opts.cpu_timeout_ms;
     g->def = def;
     g->ended = ended;
     task_start(&g->task);

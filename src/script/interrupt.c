@@ -12,7 +12,8 @@
 enum {
     COUNT = 10000, /* bytecodes between two calls of the hook: some 0.1 ms */
     IDLE_MS = 100, /* between two looks while no code runs */
-    LOOK_MS = 10   /* while code runs; also the first pause between two signals for the same code */
+    LOOK_MS = 10,  /* while code runs; also the first pause between two signals for the same code */
+    LEAST_MS = 2   /* between two looks */
 };
 
 static int signal_used; /* 0: no signal. Set before other threads start. */
@@ -69,12 +70,18 @@ void interrupt_by_signal(int signo)
 
 /* --- what runs --- */
 
-void interrupt_at(struct interrupt *in, uint64_t until_ms)
+void interrupt_look_at(struct interrupt *in, uint64_t look_ms)
 {
     unsigned runs = atomic_load_explicit(&in->runs, memory_order_relaxed);
 
-    atomic_store_explicit(&in->until_ms, until_ms, memory_order_relaxed);
+    atomic_store_explicit(&in->look_ms, look_ms, memory_order_relaxed);
     atomic_store_explicit(&in->runs, runs + 1, memory_order_relaxed);
+}
+
+void interrupt_at(struct interrupt *in, uint64_t until_ms, uint64_t look_ms)
+{
+    atomic_store_explicit(&in->until_ms, until_ms, memory_order_relaxed);
+    interrupt_look_at(in, look_ms);
 }
 
 uint64_t interrupt_until(const struct interrupt *in)
@@ -87,17 +94,22 @@ uint64_t interrupt_until(const struct interrupt *in)
 static uint64_t look_locked(struct interrupt *in, uint64_t now_ms)
 {
     unsigned runs = atomic_load_explicit(&in->runs, memory_order_relaxed);
+    uint64_t look_ms = atomic_load_explicit(&in->look_ms, memory_order_relaxed);
     uint64_t until_ms = interrupt_until(in);
+    int late = now_ms >= until_ms || atomic_load(&in->ends);
 
     if (!until_ms)
         return IDLE_MS;
     if (runs == in->seen_runs)
         inbox_hurry_held(in->held);
     in->seen_runs = runs;
-    if (now_ms < until_ms && !atomic_load(&in->ends))
+    if (now_ms < look_ms && !late)
+        return look_ms - now_ms < LOOK_MS ? look_ms - now_ms : LOOK_MS;
+    if (!late && thread_waits(in->thread_id))
         return LOOK_MS;
-    if (runs != in->late_runs || !in->pause_ms) {
-        in->late_runs = runs;
+    if (runs != in->sent_runs || late != in->sent_late || !in->pause_ms) {
+        in->sent_runs = runs;
+        in->sent_late = late;
         in->again_ms = now_ms;
         in->pause_ms = LOOK_MS;
     }
@@ -125,7 +137,7 @@ static void *late_main(void *arg)
             pause_ms = ms < pause_ms ? ms : pause_ms;
         }
         pthread_mutex_unlock(&lock);
-        pause.tv_nsec = (long)(pause_ms > LOOK_MS ? pause_ms : LOOK_MS) * 1000000;
+        pause.tv_nsec = (long)(pause_ms > LEAST_MS ? pause_ms : LEAST_MS) * 1000000;
         nanosleep(&pause, NULL);
     }
     watched = 0;
@@ -173,6 +185,7 @@ void interrupt_begin(struct interrupt *in)
     if (signal_used) {
         mine = in;
         in->thread = pthread_self();
+        in->thread_id = thread_id();
         in->held = inbox_held();
         sigemptyset(&set);
         sigaddset(&set, signal_used);

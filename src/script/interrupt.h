@@ -7,11 +7,11 @@
  * LuaJIT's own program ends a script at Ctrl-C in the same way.
  *
  * A thread of its own, "late", sends the signal. It runs no code of a script, and waits for no lock
- * that is held while such code runs. It knows until when the code of each VM may run, and signals
- * only the threads of VMs whose code is late. So system calls of getters that are in time are not
- * interrupted. The exception is a getter that begins to run at the very moment of a signal. The
- * thread also sends the wakes that a VM holds while its code computes or blocks in C
- * (inbox_hold()). */
+ * that is held while such code runs. It knows when the hook of each VM is to look at the code that
+ * runs, and until when this code may run. Code that is in time gets no signal while its thread
+ * waits in a system call: libraries that block need not expect EINTR, except when the wait begins
+ * at the very moment of a signal. Code that is late gets the signal in any case. The thread also
+ * sends the wakes that a VM holds while its code computes or blocks in C (inbox_hold()). */
 #ifndef INTERRUPT_H
 #define INTERRUPT_H
 
@@ -33,14 +33,17 @@ struct interrupt {
     volatile sig_atomic_t changing; /* the hook is being set: the handler leaves it alone */
     int counts;                     /* 1: counts bytecodes; 0: the signal is used */
     atomic_ullong until_ms;         /* the running code may run until then; 0: no code runs */
-    atomic_uint runs;               /* counts changes of until_ms */
+    atomic_ullong look_ms;          /* the hook is to be called then, at until_ms or before */
+    atomic_uint runs;               /* counts changes of look_ms */
     atomic_int ends;                /* all code, now and later, is late */
     struct list link;               /* the rest is guarded by the lock in interrupt.c */
     pthread_t thread;
+    int thread_id;
     int linked;
     struct held *held;           /* the wakes that the thread holds */
     unsigned seen_runs;          /* at the last look */
-    unsigned late_runs;          /* the run that was sent a signal */
+    unsigned sent_runs;          /* the run that was sent a signal */
+    int sent_late;               /* it was late then */
     uint64_t again_ms, pause_ms; /* when the next signal is sent, and the pause before it */
 };
 
@@ -55,8 +58,12 @@ void interrupt_init(struct interrupt *in, struct lua_State *L,
 void interrupt_begin(struct interrupt *in);
 void interrupt_end(struct interrupt *in);
 
-/* The VM's thread: code may run until this clock_ms() time from now on; 0: no code runs. */
-void interrupt_at(struct interrupt *in, uint64_t until_ms);
+/* The VM's thread: code may run until this clock_ms() time from now on; 0: no code runs. The hook
+ * is called at look_ms, which is until_ms or before. */
+void interrupt_at(struct interrupt *in, uint64_t until_ms, uint64_t look_ms);
+
+/* The VM's thread: the same code runs on, and the hook is to be called next at that time. */
+void interrupt_look_at(struct interrupt *in, uint64_t look_ms);
 
 /* Any thread: until when, or 0. */
 uint64_t interrupt_until(const struct interrupt *in);

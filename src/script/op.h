@@ -22,6 +22,7 @@ struct op_kind {
     void (*cancel)(struct op *op);
     /* Any thread: frees the op and what it holds. */
     void (*free)(struct op *op);
+    int is_load; /* 1: it ends when a load of a group ends */
 };
 
 /* Embedded at the start of a kind's own struct. */

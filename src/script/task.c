@@ -10,12 +10,14 @@
  * coroutine. Inside a coroutine that the script made, the yield reaches the code that resumed it.
  * Under a C function nothing can yield, so the hook raises. From then on it stops every
  * instruction, until the task's own coroutine has yielded or ended. LuaJIT runs no hooks in
- * compiled code, so the JIT is off in a VM by default. */
+ * compiled code, so the JIT is off in a VM by default.
+ *
+ * The hook yields also to set a strand aside, in the strand's own coroutine and not under a C
+ * function. LuaJIT then goes on at the same instruction when the coroutine is resumed. */
 #include "script/task.h"
 
 #include <lauxlib.h>
 #include <lua.h>
-#include <stdarg.h>
 #include <stdint.h>
 
 #include "base/clock.h"
@@ -23,6 +25,7 @@
 #include "base/inbox.h"
 #include "base/list.h"
 #include "base/mem.h"
+#include "cache/group.h"
 #include "script/interrupt.h"
 #include "script/loop.h"
 #include "script/op.h"
@@ -30,12 +33,17 @@
 
 enum ran { WAITS, RETURNED, YIELDED, THREW, NO_MEMORY };
 
-enum strand_state {
-    STRAND_NEW,
-    STRAND_RUNS,
-    STRAND_WAITS, /* for its ops */
-    STRAND_PARKED /* it yielded to another loop, which will go on with it */
-};
+#define STRAY "groupcache.stray" /* the function of task_on_stray() in the registry */
+
+static void set_state(struct strand *s, enum strand_state state)
+{
+    s->task->in_state[s->state]--;
+    s->task->in_state[state]++;
+    s->state = state;
+    list_del(&s->aside);
+    if (state == STRAND_ASIDE)
+        list_push_back(vm_aside(s->task->vm), &s->aside);
+}
 
 /* --- the end --- */
 
@@ -52,6 +60,8 @@ static void strand_leave(struct strand *s)
     luaL_unref(vm_state(vm), LUA_REGISTRYINDEX, s->ref);
     if (s->state == STRAND_PARKED)
         loop_note_left(vm_loop(vm));
+    list_del(&s->aside);
+    s->task->in_state[s->state]--;
 }
 
 static void child_free(struct strand *s)
@@ -92,6 +102,11 @@ static void end_timeout(struct task *t)
     end_failed(t, ERR_TIMEOUT, "", " took longer than its timeout");
 }
 
+static void end_spent(struct task *t)
+{
+    end_failed(t, ERR_TIMEOUT, "", " has used up its processor time (cpu_timeout)");
+}
+
 /* --- running --- */
 
 int task_overdue(const struct task *t)
@@ -99,41 +114,77 @@ int task_overdue(const struct task *t)
     return clock_ms() >= t->deadline_ms;
 }
 
-static void begin_turn(struct task *t)
+int task_spent(const struct task *t)
 {
-    uint64_t until_ms = t->turn_ms ? clock_ms() + t->turn_ms : UINT64_MAX;
-
-    t->until_ms = until_ms < t->deadline_ms ? until_ms : t->deadline_ms;
+    return t->stopped == TURN_SPENT || turn_spent(&t->turn);
 }
 
-/* Gives the turn back to what the task interrupted: another task, or the event loop. */
+/* Tells the group what the getter does, if that has changed. */
+static void take_place(struct task *t, enum flight_state place)
+{
+    if (!t->flight || place == t->place)
+        return;
+    t->place = place;
+    group_places_move(t->flight, place);
+}
+
+/* A strand that is parked may hold a library's connection, and one that was set aside computes. */
+static enum flight_state place_between_turns(const struct task *t)
+{
+    if (t->in_state[STRAND_PARKED] || t->in_state[STRAND_ASIDE])
+        return FLIGHT_RUNNING;
+    return t->in_state[STRAND_ASKS] ? FLIGHT_ASKING : FLIGHT_WAITING;
+}
+
+/* Gives the VM back to what the task interrupted: another task, or the event loop. */
 static void end_turn(struct vm *vm, struct task *outer)
 {
-    if (outer)
-        vm_set_current(vm, outer, outer->until_ms);
-    else
-        vm_set_current(vm, NULL, loop_until_ms(vm_loop(vm)));
+    uint64_t until_ms;
+
+    if (outer) {
+        vm_set_current(vm, outer, outer->turn.until_ms, outer->turn.look_ms);
+    } else {
+        until_ms = loop_until_ms(vm_loop(vm));
+        vm_set_current(vm, NULL, until_ms, until_ms);
+    }
+}
+
+static enum strand_state state_of_waiting(const struct strand *s)
+{
+    struct list *l;
+
+    list_each (l, &s->ops) {
+        if (list_entry(l, struct op, wait)->kind->is_load)
+            return STRAND_ASKS;
+    }
+    return STRAND_WAITS;
 }
 
 static enum ran resume(struct strand *s, int nargs)
 {
     struct task *t = s->task, *outer_task = vm_current(t->vm);
     struct strand *outer = t->current;
-    int status;
+    int status, goes_on = s->state == STRAND_ASIDE;
 
+    take_place(t, FLIGHT_RUNNING);
     if (!outer)
-        begin_turn(t);
+        turn_begin(&t->turn, vm_cpu(t->vm), t->deadline_ms, goes_on);
     t->current = s;
-    s->state = STRAND_RUNS;
-    vm_set_current(t->vm, t, t->until_ms);
+    s->nested = outer || outer_task;
+    set_state(s, STRAND_RUNS);
+    vm_set_current(t->vm, t, t->turn.until_ms, t->turn.look_ms);
     status = lua_resume(s->co, nargs);
+    if (!outer)
+        turn_end(&t->turn, vm_cpu(t->vm));
     end_turn(t->vm, outer_task);
     t->current = outer;
     if (status == 0)
         return RETURNED;
     if (status != LUA_YIELD)
         return status == LUA_ERRMEM ? NO_MEMORY : THREW;
-    s->state = list_empty(&s->ops) ? STRAND_PARKED : STRAND_WAITS;
+    if (s->state == STRAND_ASIDE) /* the hook has said so */
+        return WAITS;
+    set_state(s, list_empty(&s->ops) ? STRAND_PARKED : state_of_waiting(s));
     return s->state == STRAND_PARKED ? YIELDED : WAITS;
 }
 
@@ -143,12 +194,13 @@ int task_call(struct task *t, int (*body)(lua_State *L), void *arg)
     lua_State *L = vm_state(t->vm);
     int failed;
 
-    begin_turn(t);
+    turn_begin(&t->turn, vm_cpu(t->vm), t->deadline_ms, 0);
     t->current = &t->own; /* it does not run, so nothing can wait */
-    vm_set_current(t->vm, t, t->until_ms);
+    vm_set_current(t->vm, t, t->turn.until_ms, t->turn.look_ms);
     failed = lua_cpcall(L, body, arg);
     if (failed)
         lua_pop(L, 1);
+    turn_end(&t->turn, vm_cpu(t->vm));
     end_turn(t->vm, outer_task);
     t->current = NULL;
     if (t->stopped)
@@ -161,8 +213,10 @@ int task_call(struct task *t, int (*body)(lua_State *L), void *arg)
 static void end_stopped(struct task *t)
 {
     interrupt_rest(vm_interrupt(t->vm));
-    if (clock_ms() >= t->until_ms)
+    if (t->stopped == TURN_LATE)
         end_timeout(t);
+    else if (t->stopped == TURN_SPENT)
+        end_spent(t);
     else
         end_error(t, ERR_CLOSED, "the node is stopping");
 }
@@ -190,6 +244,10 @@ static void conclude(struct task *t)
         t->kind->end(t, TASK_RETURNED, NULL);
         break;
     case WAITS:
+        if (turn_spent(&t->turn) && !t->in_state[STRAND_PARKED])
+            end_spent(t);
+        else
+            take_place(t, place_between_turns(t));
         break;
     case YIELDED:
         end_failed(t, ERR_GETTER, "", " yielded: only functions of this API may yield");
@@ -214,15 +272,15 @@ static void child_ran(struct strand *s, enum ran ran)
     child_free(s);
 }
 
-/* Returns 1 when the strand yielded to the VM's other loop. Otherwise the strand and its task may
- * be freed. If strands of a task run inside each other, the task ends when the outermost has
- * returned. */
+/* Returns 1 when the strand yielded, to the VM's other loop or astray. Otherwise the strand and its
+ * task may be freed. If strands of a task run inside each other, the task ends when the outermost
+ * has returned. */
 static int run(struct strand *s, int nargs)
 {
     struct task *t = s->task;
     struct vm *vm = t->vm;
     enum ran ran = resume(s, nargs);
-    int parked = ran == YIELDED && vm_loop(vm) && !t->stopped;
+    int parked = ran == YIELDED && (vm_loop(vm) || s != &t->own) && !t->stopped;
 
     if (s != &t->own && !parked && !t->stopped)
         child_ran(s, ran);
@@ -245,16 +303,39 @@ static int is_there(struct vm *vm, const struct task *t)
     return 0;
 }
 
+/* Protected. */
+static int stray_body(lua_State *L)
+{
+    const struct strand *s = lua_touserdata(L, 1);
+
+    lua_getfield(L, LUA_REGISTRYINDEX, STRAY);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, s->handle_ref);
+    lua_call(L, 1, 0);
+    return 0;
+}
+
 /* Resumes a strand, or has the VM's other loop resume it. */
 static void go(struct strand *s, int nargs)
 {
     struct task *t = s->task;
     struct vm *vm = t->vm;
+    int fine = 1;
 
+    if (vm_loop(vm))
+        fine = loop_go(vm_loop(vm), s->handle_ref, s->ref);
+    else if (run(s, nargs))
+        fine = lua_cpcall(vm_state(vm), stray_body, s) == 0;
+    if (fine)
+        return;
     if (!vm_loop(vm))
-        run(s, nargs);
-    else if (!loop_go(vm_loop(vm), s->handle_ref, s->ref) && is_there(vm, t))
+        lua_pop(vm_state(vm), 1);
+    if (is_there(vm, t))
         end_failed(t, ERR_NOMEM, "no memory in the VM to go on with ", " (vm_bytes)");
+}
+
+void task_on_stray(lua_State *L)
+{
+    lua_setfield(L, LUA_REGISTRYINDEX, STRAY);
 }
 
 static void deadline_passed(struct timer *timer)
@@ -267,9 +348,11 @@ static void strand_init(struct strand *s, struct task *t)
     s->task = t;
     s->ref = s->handle_ref = LUA_NOREF;
     list_init(&s->ops);
+    list_init(&s->aside);
+    t->in_state[STRAND_NEW]++;
 }
 
-/* Another loop's handle of a strand: a userdata with its address, NULL once the strand has ended.
+/* The Lua side's handle of a strand: a userdata with its address, NULL once the strand has ended.
  */
 static void make_handle(lua_State *L, struct strand *s)
 {
@@ -307,9 +390,10 @@ void task_start(struct task *t)
     list_init(&t->children);
     strand_init(&t->own, t);
     t->ran = WAITS;
+    t->place = FLIGHT_RUNNING;
     t->deadline.run = deadline_passed;
-    begin_turn(t);
-    vm_watch_until(vm, t->until_ms); /* an allocation may run finalizers */
+    vm_watch_until(vm, t->turn.bound_ms ? clock_ms() + t->turn.bound_ms
+                                        : t->deadline_ms); /* an allocation may run finalizers */
     vm_make_room(vm, 0);
     failed = lua_cpcall(L, prepare_body, t);
     vm_watch_until(vm, 0);
@@ -337,6 +421,14 @@ static void strand_resume(struct strand *s)
         go(s, 0);
 }
 
+void task_go_on(struct vm *vm)
+{
+    struct list *l = vm_quitting(vm) ? NULL : list_pop_front(vm_aside(vm));
+
+    if (l)
+        go(list_entry(l, struct strand, aside), 0);
+}
+
 void task_end_all(struct vm *vm)
 {
     struct list *l;
@@ -347,61 +439,12 @@ void task_end_all(struct vm *vm)
     }
 }
 
-/* --- waiting --- */
-
-int task_raise(lua_State *L, const char *fmt, ...)
-{
-    va_list ap;
-
-    luaL_where(L, 2); /* 1 is the API's own Lua function */
-    va_start(ap, fmt);
-    lua_pushvfstring(L, fmt, ap);
-    va_end(ap);
-    lua_concat(L, 2);
-    return lua_error(L);
-}
-
-void task_check_can_wait(lua_State *L, const char *what)
-{
-    struct vm *vm = vm_of(L);
-
-    if (!vm || !vm_current(vm))
-        task_raise(L, "%s waits, and only a getter or a background function can wait", what);
-}
-
 void task_wait_for(struct strand *s, struct op *op)
 {
     op_await(op, s, &s->ops, strand_resume);
 }
 
-void task_check_can_yield(lua_State *L, const char *what)
-{
-    task_check_can_wait(L, what);
-    if (!lua_isyieldable(L))
-        task_raise(L, "%s waits, and cannot inside table.sort, string.gsub or another C function",
-                   what);
-}
-
-int task_may_wait(struct vm *vm, lua_State *L)
-{
-    const struct task *t = vm_current(vm);
-
-    return t && t->current->co == L && lua_isyieldable(L);
-}
-
-struct strand *task_to_wait(lua_State *L, const char *what)
-{
-    struct task *t;
-
-    task_check_can_wait(L, what);
-    t = vm_current(vm_of(L));
-    if (t->current->co != L)
-        task_raise(L, "%s waits, and a coroutine that a getter made cannot", what);
-    task_check_can_yield(L, what);
-    return t->current;
-}
-
-/* --- strands of another loop --- */
+/* --- strands for the Lua side --- */
 
 struct strand *task_strand(lua_State *L, int index)
 {
@@ -410,7 +453,8 @@ struct strand *task_strand(lua_State *L, int index)
 
 const char *task_strand_state(const struct strand *s)
 {
-    static const char *const names[] = {"new", "running", "waiting", "parked"};
+    static const char *const names[] = {"new",     "running", "waiting",
+                                        "waiting", "parked",  "set aside"};
 
     return s ? names[s->state] : "gone";
 }
@@ -472,10 +516,44 @@ void task_drop(struct strand *s)
 
 /* --- the hook --- */
 
+/* No further instruction of the task runs, at any level. */
+static void stop(lua_State *L, struct task *t, enum turn_end why)
+{
+    t->stopped = why;
+    interrupt_insist(vm_interrupt(t->vm));
+    if (lua_isyieldable(L))
+        lua_yield(L, 0);
+    else
+        luaL_error(L, "%s took longer than its timeout", t->kind->noun);
+}
+
+/* Not in a coroutine that the script made, nor under a C function, where no yield would reach
+ * resume(). Not inside of other code, which would go on before the strand. */
+static int may_set_aside(lua_State *L, const struct task *t)
+{
+    return t->current->co == L && t->current->state == STRAND_RUNS && !t->current->nested &&
+           lua_isyieldable(L);
+}
+
+/* Sets the strand that runs aside if it is time, or says when the hook is to be called next. */
+static void look_later(lua_State *L, struct task *t, enum turn_end end)
+{
+    interrupt_rest(vm_interrupt(t->vm));
+    if (end == TURN_ASIDE && may_set_aside(L, t)) {
+        set_state(t->current, STRAND_ASIDE);
+        lua_yield(L, 0);
+        return;
+    }
+    if (end == TURN_ASIDE)
+        turn_later(&t->turn, vm_cpu(t->vm));
+    interrupt_look_at(vm_interrupt(t->vm), t->turn.look_ms);
+}
+
 void task_hook(lua_State *L, lua_Debug *ar)
 {
     struct vm *vm = vm_of(L);
     struct task *t = vm_current(vm);
+    enum turn_end end;
 
     (void)ar;
     inbox_hurry(); /* wakes that are held need not wait for this code */
@@ -483,14 +561,15 @@ void task_hook(lua_State *L, lua_Debug *ar)
         interrupt_insist(vm_interrupt(vm));
         luaL_error(L, "code of the event loop, outside of any getter, took longer than a second");
     }
-    if (!t || !(vm_quitting(vm) || clock_ms() >= t->until_ms)) {
+    if (!t) {
         interrupt_rest(vm_interrupt(vm));
         return;
     }
-    t->stopped = 1;
-    interrupt_insist(vm_interrupt(vm)); /* no further instruction runs, at any level */
-    if (lua_isyieldable(L))
-        lua_yield(L, 0);
+    end = t->stopped ? t->stopped : turn_look(&t->turn, vm_cpu(vm));
+    if (end != TURN_LATE && vm_quitting(vm))
+        end = TURN_CLOSED;
+    if (end >= TURN_LATE)
+        stop(L, t, end);
     else
-        luaL_error(L, "%s took longer than its timeout", t->kind->noun);
+        look_later(L, t, end);
 }

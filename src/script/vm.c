@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/signals.h"
+#include "script/cpu.h"
 #include "script/defs.h"
 #include "script/interrupt.h"
 
@@ -38,7 +39,9 @@ struct vm {
     struct inbox *inbox;
     struct timers timers;
     struct list tasks;
+    struct list aside;
     struct task *current;
+    struct cpu cpu;
     struct loop *loop;   /* borrowed, or NULL */
     atomic_int quitting; /* running code must end */
     atomic_uint ops;     /* under way elsewhere */
@@ -187,6 +190,7 @@ struct vm *vm_new(const struct vm_opts *o, struct error *e)
     vm->settings_ref = LUA_NOREF;
     vm->defs = defs_new();
     list_init(&vm->tasks);
+    list_init(&vm->aside);
     timers_init(&vm->timers);
     vm->inbox = inbox_new(e);
     if (!vm->inbox)
@@ -426,13 +430,13 @@ struct task *vm_current(struct vm *vm)
 
 void vm_watch_until(struct vm *vm, uint64_t deadline_ms)
 {
-    interrupt_at(&vm->interrupt, deadline_ms);
+    interrupt_at(&vm->interrupt, deadline_ms, deadline_ms);
 }
 
-void vm_set_current(struct vm *vm, struct task *t, uint64_t deadline_ms)
+void vm_set_current(struct vm *vm, struct task *t, uint64_t deadline_ms, uint64_t look_ms)
 {
     vm->current = t;
-    vm_watch_until(vm, deadline_ms);
+    interrupt_at(&vm->interrupt, deadline_ms, look_ms);
 }
 
 void vm_op_begins(struct vm *vm)
@@ -453,6 +457,16 @@ unsigned vm_ops(const struct vm *vm)
 struct list *vm_tasks(struct vm *vm)
 {
     return &vm->tasks;
+}
+
+struct list *vm_aside(struct vm *vm)
+{
+    return &vm->aside;
+}
+
+struct cpu *vm_cpu(struct vm *vm)
+{
+    return &vm->cpu;
 }
 
 void vm_push_settings(struct vm *vm)

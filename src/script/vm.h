@@ -19,6 +19,7 @@
 #include "base/timers.h"
 
 struct changes;
+struct cpu;
 struct defs;
 struct groups;
 struct interrupt;
@@ -113,7 +114,10 @@ const char *vm_name(const struct vm *vm);
 
 /* The task whose coroutine is running, or NULL (the script itself, another VM's). */
 struct task *vm_current(struct vm *vm);
-void vm_set_current(struct vm *vm, struct task *t, uint64_t deadline_ms);
+
+/* Code of the task runs; NULL: of no task. It may run until deadline_ms, and the hook is called at
+ * look_ms. */
+void vm_set_current(struct vm *vm, struct task *t, uint64_t deadline_ms, uint64_t look_ms);
 
 /* Until this time, code of the script may run outside of any task: a finalizer, another loop. 0:
  * such code has ended. */
@@ -125,6 +129,11 @@ void vm_op_ends(struct vm *vm);
 
 /* The VM's tasks, those that wait included. */
 struct list *vm_tasks(struct vm *vm);
+
+/* The strands that were set aside, longest first: strand.aside. */
+struct list *vm_aside(struct vm *vm);
+
+struct cpu *vm_cpu(struct vm *vm);
 
 /* Collects garbage when less than `bytes` and a quarter of the heap would be left. LuaJIT does not
  * do so by itself when the allocator refuses. */

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* worker.c - the thread's loop, and how it ends.
  *
- * In each round the thread runs the messages of the inbox and the due timers. Then it sleeps on the
- * inbox's descriptor until the next timer. All else happens in messages: a load starts a task, an
- * ended op resumes one. Another loop (loop.h) has its turn in each round, and the thread sleeps on
- * its descriptor, too. */
+ * In each round the thread begins loads of the backlog for a millisecond. Then it runs the messages
+ * of the inbox, in which ended ops resume tasks, and the due timers. Last it goes on with the
+ * strand that was set aside first. Another loop (loop.h) may put strands off until its step, so it
+ * has one after each load and at the end of the round. When there is nothing to do, the thread
+ * sleeps on the descriptors of the inbox and of the loop until the next timer.
+ *
+ * The loads are first: a worker that was woken for a load takes it before code of other tasks
+ * computes or blocks. Otherwise the load would wait while another worker sleeps. */
 #include "script/worker.h"
 
 #include <poll.h>
@@ -21,7 +25,8 @@
 #include "base/mem.h"
 #include "base/thread.h"
 #include "base/timers.h"
-#include "cache/group.h"
+#include "cache/flight.h"
+#include "script/backlog.h"
 #include "script/getter.h"
 #include "script/interrupt.h"
 #include "script/loop.h"
@@ -45,16 +50,32 @@ struct worker {
     struct vm *vm;     /* owned */
     struct loop *loop; /* owned; NULL: only our own loop */
     int jit;
-    void (*redirect)(void *ctx, struct flight *f); /* NULL: it takes no loads */
-    void *ctx;
+    struct backlog *backlog; /* borrowed; NULL: it takes no loads */
+    struct taker taker;
+    struct msg wake;  /* wakes the thread, for a load of the backlog */
+    atomic_int wakes; /* that message is in the inbox */
     pthread_t thread;
     int started;      /* its maker's: there is a thread to join */
     atomic_int end;   /* enum worker_end */
     atomic_int ended; /* the thread is past its last touch of all this */
-    atomic_uint busy; /* loads */
 };
 
 /* --- life --- */
+
+/* Any thread, under the backlog's mutex. A message, not inbox_wake(), so that a thread that holds
+ * its wakes sends this one in time, unless the worker has woken by itself until then. */
+static void wake(struct taker *t)
+{
+    struct worker *w = list_entry(t, struct worker, taker);
+
+    if (!atomic_exchange(&w->wakes, 1))
+        inbox_post(vm_inbox(w->vm), &w->wake);
+}
+
+static void woken(struct msg *m)
+{
+    atomic_store(&list_entry(m, struct worker, wake)->wakes, 0);
+}
 
 struct worker *worker_new(const struct worker_opts *o, struct error *e)
 {
@@ -66,8 +87,9 @@ struct worker *worker_new(const struct worker_opts *o, struct error *e)
     w = mem_zalloc(sizeof(*w));
     w->vm = vm;
     w->jit = o->vm.jit;
-    w->redirect = o->redirect;
-    w->ctx = o->ctx;
+    w->backlog = o->backlog;
+    w->taker.wake = wake;
+    w->wake.run = woken;
     return w;
 }
 
@@ -121,31 +143,71 @@ static void sleep_until_due(struct worker *w)
     poll(p, w->loop ? 2 : 1, wait_ms);
 }
 
+static void load_ended(struct flight *f)
+{
+    struct worker *w = f->carrier;
+
+    atomic_fetch_sub_explicit(&w->taker.begun, 1, memory_order_relaxed);
+}
+
+/* Begins loads for a millisecond, or one that takes longer. */
+static void take_loads(struct worker *w)
+{
+    uint64_t since_ms = clock_ms();
+    struct flight *f;
+
+    while ((f = backlog_take(w->backlog, &w->taker))) {
+        f->carrier = w;
+        atomic_fetch_add_explicit(&w->taker.begun, 1, memory_order_relaxed);
+        getter_start(w->vm, f, load_ended);
+        if (w->loop) /* it may have put the getter off until its next step */
+            loop_step(w->loop);
+        inbox_worked();
+        if (clock_ms() > since_ms)
+            break;
+    }
+}
+
+/* 1: the thread may sleep. */
+static int is_idle(struct worker *w)
+{
+    return list_empty(vm_aside(w->vm)) && (!w->backlog || backlog_rest(w->backlog, &w->taker));
+}
+
+static void round_of_work(struct worker *w)
+{
+    inbox_hold();
+    if (w->backlog)
+        take_loads(w);
+    inbox_drain(vm_inbox(w->vm));
+    inbox_release();
+    timers_run(vm_timers(w->vm), clock_ms());
+    task_go_on(w->vm);
+    if (w->loop)
+        loop_step(w->loop);
+}
+
 static void *worker_main(void *arg)
 {
     struct worker *w = arg;
     struct inbox *inbox = vm_inbox(w->vm);
-    struct timers *timers = vm_timers(w->vm);
 
     interrupt_begin(vm_interrupt(w->vm));
     for (;;) {
         enum worker_end end = end_of(w); /* read first: earlier messages are then drained */
 
-        if (w->loop)
-            loop_step(w->loop);
-        inbox_hold();
-        inbox_drain(inbox);
-        inbox_release();
-        timers_run(timers, clock_ms());
+        round_of_work(w);
         if (end >= QUITS || (end == RETIRES && list_empty(vm_tasks(w->vm))))
             break;
-        if (end_of(w) == end) /* the message that told it to end may have been drained */
+        if (end_of(w) == end && /* the message that told it to end may have been drained */
+            is_idle(w))
             sleep_until_due(w);
     }
     inbox_close(inbox);
     inbox_drain(inbox);
     task_end_all(w->vm);
-    timers_run(timers, UINT64_MAX); /* timers that no task waits for: their ops end with the VM */
+    timers_run(vm_timers(w->vm),
+               UINT64_MAX); /* timers that no task waits for: their ops end with the VM */
     if (w->loop)
         loop_close(w->loop);
     interrupt_end(vm_interrupt(w->vm));
@@ -169,8 +231,15 @@ void worker_settle(struct worker *w, const struct vm_opts *o)
     w->jit = o->jit;
 }
 
+void worker_admit(struct worker *w)
+{
+    backlog_admit(w->backlog, &w->taker);
+}
+
 static void set_end(struct worker *w, enum worker_end end)
 {
+    if (w->backlog)
+        backlog_dismiss(w->backlog, &w->taker);
     atomic_store(&w->end, (int)end);
     if (end >= QUITS)
         vm_quit(w->vm);
@@ -220,7 +289,7 @@ void worker_abandon(struct worker *w)
 {
     set_end(w, ABANDONED);
     inbox_close(vm_inbox(w->vm));
-    inbox_drain(vm_inbox(w->vm)); /* not on the VM's thread: load_arrived() and ops allow it */
+    inbox_drain(vm_inbox(w->vm)); /* not on the VM's thread: ops allow it */
 }
 
 int worker_join(struct worker *w)
@@ -242,42 +311,5 @@ int worker_stuck(const struct worker *w, uint64_t now_ms, uint64_t grace_ms)
 
 unsigned worker_busy(const struct worker *w)
 {
-    return atomic_load_explicit(&w->busy, memory_order_relaxed);
-}
-
-static void load_ended(struct flight *f)
-{
-    struct worker *w = f->carrier;
-
-    atomic_fetch_sub_explicit(&w->busy, 1, memory_order_relaxed);
-}
-
-/* On the worker's thread, or on the thread that abandons it. */
-static void load_arrived(struct msg *m)
-{
-    struct flight *f = list_entry(m, struct flight, msg);
-    struct worker *w = f->carrier;
-
-    if (end_of(w) == ABANDONED) {
-        load_ended(f);
-        w->redirect(w->ctx, f);
-    } else if (end_of(w) == QUITS) {
-        load_ended(f);
-        group_finish_error(f, ERR_CLOSED, "the node is stopping");
-    } else {
-        getter_start(w->vm, f, load_ended);
-    }
-}
-
-int worker_load(struct worker *w, struct flight *f)
-{
-    if (!w->redirect)
-        return 0;
-    f->msg.run = load_arrived;
-    f->carrier = w;
-    atomic_fetch_add_explicit(&w->busy, 1, memory_order_relaxed);
-    if (inbox_post(vm_inbox(w->vm), &f->msg))
-        return 1;
-    load_ended(f);
-    return 0;
+    return atomic_load_explicit(&w->taker.begun, memory_order_relaxed);
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* worker.h - a thread with a VM.
  *
- * A worker drives its VM: messages of the inbox, timers, ops that have ended, another event loop
- * (loop.h). A load runs as a coroutine (getter.h, task.h), so a load that waits does not hold up
- * the rest.
+ * A worker drives its VM: loads of the backlog, messages of the inbox, timers, ops that have ended,
+ * another event loop (loop.h). A load runs as a coroutine (getter.h, task.h), so a load that waits
+ * or that was set aside does not hold up the rest.
  *
- * A worker without `redirect` takes no loads: a control worker. Its thread runs tasks of other
+ * A worker without a backlog takes no loads: a control worker. Its thread runs tasks of other
  * kinds, which begin with a message to the VM's inbox or with a timer.
  *
  * Nothing here raises. Until worker_start(), and after the thread has ended, the VM belongs to the
@@ -18,16 +18,12 @@
 #include "base/err.h"
 #include "script/vm.h"
 
-struct flight;
+struct backlog;
 struct worker;
 
 struct worker_opts {
-    struct vm_opts vm; /* its name is the thread's too */
-
-    /* Any thread: finds another worker for a load that an abandoned one had not begun. Takes the
-     * loader's reference. NULL: the worker takes no loads. */
-    void (*redirect)(void *ctx, struct flight *f);
-    void *ctx;
+    struct vm_opts vm;       /* its name is the thread's too */
+    struct backlog *backlog; /* borrowed; NULL: the worker takes no loads */
 };
 
 /* A worker with a VM (vm_new()), and no thread yet. NULL and e: no memory. */
@@ -51,6 +47,9 @@ void worker_settle(struct worker *w, const struct vm_opts *o);
 /* Starts the thread. */
 enum err worker_start(struct worker *w, struct error *e);
 
+/* From now on it takes loads of the backlog, until it is told to end. */
+void worker_admit(struct worker *w);
+
 /* Ends every task with CLOSED and then the thread. 1 when the thread has ended, or there is none. 0
  * when Lua code is stuck in a C function and does not come out by until_ms (clock_ms() time): the
  * worker must not be freed, and whatever it borrows must stay. */
@@ -59,11 +58,10 @@ int worker_stop(struct worker *w, uint64_t until_ms);
 /* The first half of worker_stop(): tells it to end, and returns at once. */
 void worker_quit(struct worker *w);
 
-/* Ends the thread once its tasks have ended; no new load may come. Returns at once. */
+/* Takes no more loads, and ends the thread once its tasks have ended. Returns at once. */
 void worker_retire(struct worker *w);
 
-/* The worker is stuck in C: hands the loads that it has not begun to `redirect` and lets the thread
- * end when it comes out. Returns at once; no new load may come. */
+/* The worker is stuck in C: lets the thread end when it comes out. Returns at once. */
 void worker_abandon(struct worker *w);
 
 /* 1 when a retired or abandoned worker may be freed: its thread and all ops that it began have
@@ -76,11 +74,7 @@ int worker_ended(const struct worker *w);
 /* Any thread: the running code is `grace_ms` past its deadline, and no hook has stopped it. */
 int worker_stuck(const struct worker *w, uint64_t now_ms, uint64_t grace_ms);
 
-/* Any thread: runs the flight's getter. Takes the loader's reference to f, unless the worker has
- * ended: then it returns 0. */
-int worker_load(struct worker *w, struct flight *f);
-
-/* Any thread: loads handed to this worker and not yet ended. */
+/* Any thread: the loads that it has begun and not ended. */
 unsigned worker_busy(const struct worker *w);
 
 #endif

@@ -3,7 +3,7 @@
 -- carrier, runs a getter, and polls for the same things as the getter.
 
 local core = require "groupcache.core"
-local strands = require "groupcache.loop.strands"
+local wait = require "groupcache.wait"
 
 local found, cqueues = pcall(require, "cqueues")
 if not found then
@@ -68,7 +68,7 @@ end
 
 local function polls(strand, first, ...)
   if first ~= POLL then
-    return strands.stray(strand)
+    return wait.stray(strand)
   elseif is_all_nil(...) then -- lets other coroutines run, then goes on
     return carry(strand, yield(POLL))
   end
@@ -88,7 +88,7 @@ function carry(strand, ...)
   return carried_on(strand, core.run(strand, ...))
 end
 
-strands.use(function(strand, is_parked, ...) -- outside of its carrier, so it gets one
+wait.use(function(strand, is_parked, ...) -- outside of its carrier, so it gets one
   if is_parked then
     wrap(queue, polls, strand, ...)
   end
@@ -109,7 +109,7 @@ end
 local loop = {}
 
 function loop.go(strand, co)
-  strands.know(strand, co)
+  wait.know(strand, co)
   wrap(queue, carry, strand)
 end
 

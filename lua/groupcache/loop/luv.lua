@@ -3,7 +3,7 @@
 -- callback resumes it.
 
 local core = require "groupcache.core"
-local strands = require "groupcache.loop.strands"
+local wait = require "groupcache.wait"
 
 local found, uv = pcall(require, "luv")
 if not found then
@@ -35,15 +35,33 @@ uv.run, uv.loop_close = refuse "uv.run", refuse "uv.loop_close"
 
 local luv = {}
 
-strands.use(function() end, function(strand, ...)
-  core.run(strand, ...)
+-- Of a strand that was set aside before it could yield to the loop: what it was resumed with.
+local early = setmetatable({}, { __mode = "k" })
+
+local function run_strand(strand, ...)
+  local is_parked = core.run(strand, ...)
+  local given = early[strand]
+  if is_parked and given then
+    early[strand] = nil
+    return run_strand(strand, unpack(given, 1, given.n))
+  end
+end
+
+wait.use(function() end, function(strand, how, ...)
+  if how == "parked" then
+    run_strand(strand, ...)
+  elseif early[strand] then
+    return false, "cannot resume a getter that is set aside twice"
+  else
+    early[strand] = { n = select("#", ...), ... }
+  end
   return true
 end)
 
 function luv.go(strand, co)
-  strands.know(strand, co)
+  wait.know(strand, co)
   uv.update_time() -- other code may have computed since, and timers count from the loop's time
-  return core.run(strand) -- so that no frame of ours holds the coroutine if it runs out of memory
+  return run_strand(strand) -- so that no frame of ours holds the coroutine if it runs out of memory
 end
 
 function luv.step()
