@@ -54,6 +54,7 @@ struct group {
     struct flights *flights[FLIGHT_KINDS]; /* [enum flight_kind] */
     struct list queue;                     /* flight.queued: local flights that wait their turn */
     uint64_t running;                      /* local flights handed to the loader, not yet ended */
+    uint64_t instead;                      /* open local flights of keys that peers should load */
     uint64_t waiters;
     uint64_t random;
     struct sketch *sketch; /* gets by key; NULL unless opts.hot is HOT_RATE */

@@ -105,8 +105,16 @@ static void judge_failure(struct fetch *f, CURLcode code)
         fail(f, ERR_PEER, phase_of(f), "%s", f->flaw ? f->flaw : text);
 }
 
+static int is_unreached(const struct fetch *f, CURLcode code)
+{
+    return !f->no_socket && phase_unconnected(f) == FETCH_NOT_SENT &&
+           (code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST ||
+            code == CURLE_OPERATION_TIMEDOUT);
+}
+
 static void judge(struct fetch *f, CURLcode code)
 {
+    f->unreached = is_unreached(f, code);
     if (code) {
         judge_failure(f, code);
     } else if (f->head.part != HEAD_TRAILERS) {
@@ -175,10 +183,13 @@ static void on_ended(struct transfer *t, CURLcode code, const struct error *why)
 static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *addr)
 {
     struct fetch *f = arg;
+    curl_socket_t made;
 
     (void)purpose;
     net_connecting(f->net, &f->transfer, (uint64_t)f->connect_ms);
-    return net_open_socket(f->net, addr);
+    made = net_open_socket(f->net, addr);
+    f->no_socket |= made == CURL_SOCKET_BAD;
+    return made;
 }
 
 /* If both families have an address, libcurl tries the second while the first still connects. */
@@ -266,6 +277,8 @@ static size_t on_header(char *line, size_t one, size_t n, void *arg)
         f->flaw = "an answer to another request";
     if (f->flaw)
         return 0;
+    if (in_head && f->head.part == HEAD_TRAILERS && f->heard)
+        f->heard(f->ctx);
     if (in_head && f->head.part == HEAD_TRAILERS && (f->head.chunked || !head_has_body(&f->head)))
         curl_easy_setopt(f->transfer.curl, CURLOPT_VERBOSE, 1L);
     return n;
@@ -452,7 +465,7 @@ static void begin(struct msg *m)
     if (rc)
         error_set(&e, rc == CURLE_OUT_OF_MEMORY ? ERR_NOMEM : ERR_PEER,
                   "the exchange could not start: %s", curl_easy_strerror(rc));
-    else if (!net_add(f->net, &f->transfer, (uint64_t)f->timeout_ms, &e))
+    else if (!net_add(f->net, f->lane, &f->transfer, (uint64_t)f->timeout_ms, &e))
         return;
     fail(f, e.code, FETCH_NOT_SENT, "%s", e.msg);
     finish(f);
@@ -528,6 +541,11 @@ const struct error *fetch_error(const struct fetch *f)
 enum fetch_phase fetch_phase(const struct fetch *f)
 {
     return f->phase;
+}
+
+int fetch_unreached(const struct fetch *f)
+{
+    return f->unreached;
 }
 
 int fetch_status(const struct fetch *f)

@@ -22,8 +22,10 @@ struct fetch {
     struct net *net;      /* a reference */
     struct msg begin, cancel;
     size_t (*data)(void *ctx, const char *bytes, size_t n);
+    void (*heard)(void *ctx);
     void (*done)(void *ctx, struct fetch *f);
     void *ctx;
+    enum net_lane lane;
 
     /* set before the start */
     enum fetch_kind kind;
@@ -46,6 +48,8 @@ struct fetch {
     char text[CURL_ERROR_SIZE]; /* libcurl's words about a failure */
     unsigned sent;              /* how often the request was about to go out */
     int stale;                  /* the kept connection was unusable */
+    int no_socket;              /* this node had no descriptor for a connection */
+    int unreached;              /* no connection, and the other side is to blame */
     struct head head;           /* of the answer */
     const char *flaw;           /* why we gave the answer up, or NULL */
     struct inflate *inflate;    /* NULL until there is a body to decode */
