@@ -21,8 +21,10 @@
 --   wrong    another server, whose answers are HTTP and nothing that a node would say
 --   cut      its packets are dropped, in both directions as far as anybody can see
 
+local cjson = require "cjson"
 local eventually = require "support.eventually"
 local fake = require "node.fake"
+local http = require "support.http"
 local node = require "support.node"
 local ports = require "support.ports"
 local process = require "support.process"
@@ -208,7 +210,10 @@ end
 
 --- The third node, as another of them sees it in its /stats.
 function outage:seen_by(i)
-  for _, peer in ipairs(self.nodes[i]:stats().peers) do
+  local n = self.nodes[i]
+  local at = n:logged 'msg="listening for operators" addr=(%S+)' or self.hosts[i] .. ":" .. n.port
+  local stats = cjson.decode(assert(http.get("http://" .. at .. "/stats")).body)
+  for _, peer in ipairs(stats.peers) do
     if peer.url == self.urls[3] then
       return peer
     end
