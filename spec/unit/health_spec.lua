@@ -99,6 +99,11 @@ describe("the health of a peer", function()
     end
   end)
 
+  it("is ejected by its own word that it is not ready", function()
+    assert.is_true(event "UNREADY")
+    assert.same({ "ejected", 1000 }, { state(), pause() })
+  end)
+
   it("counts an ejection less for each 10 s in use", function()
     for _ = 1, 3 do -- levels 1 to 3
       event "REFUSED"

@@ -36,6 +36,8 @@ enum {
     NUDGES = 20, /* in the time to connect */
     NUDGE_MIN_MS = 10,
     EVENTS_MAX = 64, /* events taken from epoll in one turn */
+    HOST_SHARE = 4,  /* an origin may have so great a part of the free connections, */
+    HOST_LEAST = 4,  /* and so many at least */
     CHECK_HOST_CONNECTIONS = 2,
     CHECK_CONNECTIONS = 256
 };
@@ -49,6 +51,8 @@ struct lane {
     CURLMcode broken;
     uint64_t curl_due_ns; /* in libcurl's real time, not clock_ms(); 0: at once */
     struct list transfers;
+    unsigned busy; /* transfers with a connection, made or being made */
+    unsigned host; /* the present bound on connections to one host */
 };
 
 struct net {
@@ -135,14 +139,18 @@ static unsigned most_connections(const struct lane *l)
     return l->place == NET_CHECKS ? CHECK_CONNECTIONS : l->net->opts.max_connections;
 }
 
+static unsigned most_to_host(const struct lane *l)
+{
+    return l->place == NET_CHECKS ? CHECK_HOST_CONNECTIONS : l->net->opts.max_host_connections;
+}
+
 static CURLM *multi_new(struct lane *l)
 {
-    unsigned host =
-        l->place == NET_CHECKS ? CHECK_HOST_CONNECTIONS : l->net->opts.max_host_connections;
     CURLM *m = curl_multi_init();
 
     if (!m)
         return NULL;
+    l->host = most_to_host(l);
     curl_multi_setopt(m, CURLMOPT_SOCKETFUNCTION, on_socket);
     curl_multi_setopt(m, CURLMOPT_SOCKETDATA, l);
     curl_multi_setopt(m, CURLMOPT_TIMERFUNCTION, on_timer);
@@ -150,8 +158,22 @@ static CURLM *multi_new(struct lane *l)
     curl_multi_setopt(m, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
     curl_multi_setopt(m, CURLMOPT_MAXCONNECTS, (long)most_connections(l));
     curl_multi_setopt(m, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)most_connections(l));
-    curl_multi_setopt(m, CURLMOPT_MAX_HOST_CONNECTIONS, (long)host);
+    curl_multi_setopt(m, CURLMOPT_MAX_HOST_CONNECTIONS, (long)l->host);
     return m;
+}
+
+/* The fewer connections are free, the fewer an origin may have. So some origins that hang leave
+ * room for the others. */
+static void bound_hosts(struct lane *l)
+{
+    unsigned most = most_connections(l), free = most - (l->busy < most ? l->busy : most);
+    unsigned host = free / HOST_SHARE > HOST_LEAST ? free / HOST_SHARE : HOST_LEAST;
+
+    host = host < most_to_host(l) ? host : most_to_host(l);
+    if (l->place != NET_ORIGINS || !l->multi || host == l->host)
+        return;
+    l->host = host;
+    curl_multi_setopt(l->multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)host);
 }
 
 static void act(struct lane *l, curl_socket_t fd, int events)
@@ -213,6 +235,8 @@ void net_remove(struct net *n, struct transfer *t)
 {
     timers_cancel(&n->timers, &t->timer);
     net_connected(t);
+    t->lane->busy--;
+    t->busy = 0;
     curl_multi_remove_handle(t->lane->multi, t->curl);
     list_del(&t->link);
 }
@@ -232,8 +256,15 @@ static void on_nudge(struct timer *timer)
     timers_set(&t->net->timers, &t->nudge, real_ms() + t->nudge_ms);
 }
 
+static void take_connection(struct transfer *t)
+{
+    t->lane->busy += t->busy ? 0 : 1;
+    t->busy = 1;
+}
+
 void net_connecting(struct net *n, struct transfer *t, uint64_t connect_ms)
 {
+    take_connection(t);
     t->nudge.run = on_nudge;
     t->nudge_ms = connect_ms / NUDGES > NUDGE_MIN_MS ? connect_ms / NUDGES : NUDGE_MIN_MS;
     timers_set(&n->timers, &t->nudge, real_ms() + NUDGE_MIN_MS); /* fails: as late as libcurl is */
@@ -241,6 +272,7 @@ void net_connecting(struct net *n, struct transfer *t, uint64_t connect_ms)
 
 void net_connected(struct transfer *t)
 {
+    take_connection(t);
     if (t->nudge.slot)
         timers_cancel(&t->net->timers, &t->nudge);
 }
@@ -393,6 +425,7 @@ static void turn(struct net *n)
     if (mail)
         inbox_drain(n->inbox);
     for (i = 0; i < NET_LANES; i++) {
+        bound_hosts(&n->lanes[i]);
         run_curl_timer(&n->lanes[i]);
         reap(&n->lanes[i]);
     }

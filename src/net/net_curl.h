@@ -32,6 +32,7 @@ struct transfer {
     CURL *curl;         /* the fetch's; made for this exchange alone */
     struct timer nudge; /* while a connection is being made for it */
     uint64_t nudge_ms;
+    int busy;        /* it has a connection */
     uint64_t due_ms; /* real time by which it must end; set by net_add() */
 
     /* Called once for each net_add() and net_add_again() that succeeded, outside libcurl, after the

@@ -81,6 +81,13 @@ static void recover(struct health *h, const char *why)
         enter(h, HEALTH_FINE, why);
 }
 
+/* It says so itself: no reason for a longer pause. */
+static void unready(struct health *h, uint64_t now_ms)
+{
+    enter(h, HEALTH_EJECTED, "not ready");
+    h->until_ms = now_ms + HEALTH_PAUSE_MS;
+}
+
 static void in_use(struct health *h, enum health_event event, uint64_t now_ms)
 {
     switch (event) {
@@ -97,6 +104,9 @@ static void in_use(struct health *h, enum health_event event, uint64_t now_ms)
         break;
     case HEALTH_SILENT:
         fail(h, ++h->silences, MOST_SILENCES, "no sign of life", now_ms);
+        break;
+    case HEALTH_UNREADY:
+        unready(h, now_ms);
         break;
     case HEALTH_BROKEN:
         fail(h, ++h->broken, MOST_BROKEN, "broken answers", now_ms);
@@ -115,9 +125,8 @@ static void probed(struct health *h, enum health_event event, uint64_t now_ms)
         h->silent = 0;
         enter(h, HEALTH_FINE, "the probe was answered");
         break;
-    case HEALTH_UNREADY: /* it says so itself: no reason for a longer pause */
-        enter(h, HEALTH_EJECTED, "not ready");
-        h->until_ms = now_ms + HEALTH_PAUSE_MS;
+    case HEALTH_UNREADY:
+        unready(h, now_ms);
         break;
     case HEALTH_UNANSWERED:
         eject(h, "the probe failed", now_ms);

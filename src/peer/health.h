@@ -7,10 +7,11 @@
  *   EJECTED   no load is sent to it until its pause has passed
  *   PROBING   the pause has passed; one probe, which is no user's load, decides
  *
- * A refused or unreachable connection ejects at once. So do two silences in a row, and two broken
- * answers in a row. The pause is 1 s at first, twice as long with each ejection, and 30 s at most;
- * up to a fifth of it is added at random, so that nodes do not probe in step. A peer that was fine
- * for 10 s in a row counts an ejection less. An error of a getter, NOTFOUND and BUSY are answers.
+ * A refused or unreachable connection ejects at once, and so does a node that says that it is not
+ * ready. So do two silences in a row, and two broken answers in a row. The pause is 1 s at first,
+ * twice as long with each ejection, and 30 s at most; up to a fifth of it is added at random, so
+ * that nodes do not probe in step. A peer that was fine for 10 s in a row counts an ejection less.
+ * An error of a getter, NOTFOUND and BUSY are answers.
  *
  * Pure: events and clock_ms() times are arguments. One thread. */
 #ifndef HEALTH_H
@@ -27,7 +28,7 @@ enum health_event {
     HEALTH_SILENT,    /* connected, and no sign of life within the patience */
     HEALTH_BROKEN,    /* an answer that makes no sense, or a connection that ended instead */
     HEALTH_PROBED,    /* the probe succeeded */
-    HEALTH_UNREADY,   /* the probe was answered by a node that starts or stops */
+    HEALTH_UNREADY,   /* a node of ours says that it starts, stops or can do no more */
     HEALTH_UNANSWERED /* the probe failed */
 };
 

@@ -104,7 +104,7 @@ static void judge_probe(struct peer *p, struct fetch *f)
 {
     if (!fetch_error(f)->code && is_sound(fetch_status(f)))
         happened(p, HEALTH_PROBED);
-    else if (!fetch_error(f)->code && fetch_status(f) == 503)
+    else if (!fetch_error(f)->code && fetch_status(f) == 503 && fetch_header(f, HEADER_NODE))
         happened(p, HEALTH_UNREADY);
     else if (fetch_error(f)->code != ERR_CLOSED)
         happened(p, HEALTH_UNANSWERED);
@@ -121,7 +121,9 @@ static void judge_question(const struct question *q, struct fetch *f)
     } else if (!fetch_error(f)->code) {
         health_took(&p->health, clock_ms() - q->asked_ms);
         heard(p, clock_ms());
-        if (!is_sound(fetch_status(f)) && fetch_status(f) != 503)
+        if (fetch_status(f) == 503 && fetch_header(f, HEADER_NODE))
+            happened(p, HEALTH_UNREADY);
+        else if (!is_sound(fetch_status(f)) && fetch_status(f) != 503)
             happened(p, HEALTH_BROKEN);
     }
 }
