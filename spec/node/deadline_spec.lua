@@ -374,8 +374,10 @@ describe("at its deadline", function()
       ask_in_vain "two" -- in the last VM there is
       ask_in_vain "three" -- in nobody's
       assert.same({ 1, 1 }, { workers().stuck, workers().replaced })
-      local ready = n:request { target = "/readyz" }
-      assert.same({ 503, "stuck: all workers are in C functions\n" }, { ready.status, ready.body })
+      eventually(function()
+        local ready = n:request { target = "/readyz" }
+        return ready.status == 503 and ready.body == "stuck: all workers are in C functions\n"
+      end, 10, "not ready")
       assert.is_truthy(n:logged "all workers are stuck in C functions, and none can be replaced")
       r:open "two"
       eventually(function() return n:get("g", "fine").status == 200 end, 10, "the VM is back")
