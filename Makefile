@@ -252,10 +252,11 @@ bench: ## everything beside its peers, in one table; one row: make bench ONLY=hi
 	@$(BENCH_ENV) ROUNDS='$(ROUNDS)' SECONDS='$(SECONDS)' ONLY='$(ONLY)' STRICT='$(STRICT)' \
 	  $(LUAJIT) bench/run.lua
 
-outage: ## what a node in trouble costs the clients of the others; KINDS="kill stop", CLIENTS="12 300"
+outage: ## what a node in trouble costs the clients of the others; KINDS="kill stop", CLIENTS="12 300", GO=1
 	@.ci/deps $(RUN_PACKAGES) $(TEST_PACKAGES) wrk iproute2
 	+@$(SUBMAKE) $(J) all testlib
-	@$(BENCH_ENV) CLIENTS='$(CLIENTS)' SECONDS='$(SECONDS)' $(LUAJIT) bench/outage.lua $(KINDS)
+	@$(if $(GO),sh spec/interop/build.sh $(BUILD)/interop)
+	@$(BENCH_ENV) CLIENTS='$(CLIENTS)' SECONDS='$(SECONDS)' GO='$(GO)' $(LUAJIT) bench/outage.lua $(KINDS)
 
 guard: ## instructions of the hot paths against bench/baseline.txt; RENEW=1 writes it anew
 	@.ci/deps $(RUN_PACKAGES) $(TEST_PACKAGES) $(GUARD_PACKAGES)

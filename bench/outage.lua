@@ -9,7 +9,8 @@
 -- while it goes on, and once the third node is well again. A line has the requests a second, those
 -- that failed (no answer, or a status other than 200), and the 99th percentile of the latency.
 --
--- Environment: CLIENTS ["12 300"], SECONDS [4] of a phase, KEYS [3000], BUILD.
+-- Environment: CLIENTS ["12 300"], SECONDS [4] of a phase, KEYS [3000], BUILD; GO=1: the third is a
+-- Go node, whose getter's calls are not counted.
 
 package.path = "./spec/?.lua;./?.lua;" .. package.path
 
@@ -98,9 +99,11 @@ local function line(kind, clients, name, f, most)
   io.stdout:flush()
 end
 
+local GO = os.getenv "GO" == "1" and require "interop.golang" or nil
+
 local function measure(kind, clients)
   local dir, seen = tmp.dir(), {}
-  local c = outage.start { kind = kind, script = SCRIPT:format(dir),
+  local c = outage.start { kind = kind, go = GO, script = SCRIPT:format(dir),
     args = { "--connect-timeout", "0.2" } }
   local keys = key_files(dir)
   phase(c, clients, 2, keys) -- every value is there, and latencies are known
@@ -123,7 +126,9 @@ end
 local kinds = #arg > 0 and arg or outage.KINDS
 for _, kind in ipairs(kinds) do
   local ok, why = true, nil
-  if kind == "cut" and not os.getenv "OUTAGE_INSIDE" then
+  if kind == "cut" and GO then
+    print "cut: our nodes only"
+  elseif kind == "cut" and not os.getenv "OUTAGE_INSIDE" then
     ok, why = outage.has_namespaces()
     if ok then
       local r = process.run(outage.in_namespace { "luajit", "bench/outage.lua", "cut",

@@ -7,7 +7,11 @@
 --   c:begin()                  the trouble begins
 --   c:finish()                 the third node is well again
 --   c:stop()                   ends all
+--   outage.check(kind, opts)   clients in closed loops ask the first two nodes before, while and after
+--                              that: fails when a request does, or when soon one is slow
+--   outage.SCRIPT              what check() starts; and a group "slow"
 --   outage.KINDS               { name = what it is }
+-- opts.go is interop.golang: the third node is a Go node.
 --   outage.has_namespaces() -> true | nil, why      what "cut" needs; the caller must run in a
 --                              network namespace of its own, outage.in_namespace(command)
 --
@@ -28,6 +32,7 @@ local http = require "support.http"
 local node = require "support.node"
 local ports = require "support.ports"
 local process = require "support.process"
+local rig = require "node.rig"
 local socket = require "socket"
 local tmp = require "support.tmp"
 local unistd = require "posix.unistd"
@@ -119,6 +124,10 @@ end
 
 function outage:start_one(i)
   local o = self.opts
+  if o.go and i == 3 then
+    return o.go.start { self = self.urls[3], peers = self.urls, groups = { "g" },
+      args = { "-listen", self.hosts[3] .. ":" .. self.ports[3] } }
+  end
   local env = { NODE = "n" .. i }
   for name, value in pairs(o.env or {}) do
     env[name] = value
@@ -130,6 +139,9 @@ function outage:start_one(i)
 end
 
 local function wait_ready(n)
+  if n.kind == "go" then
+    return -- it was when it started
+  end
   eventually(function()
     local res = n:request { target = "/readyz", timeout = 1 }
     return res and res.status == 200
@@ -159,7 +171,7 @@ end
 function outage:begin()
   local kind, third = self.opts.kind, self.nodes[3]
   if kind == "stop" or kind == "flap" then
-    third:freeze()
+    third.process:freeze()
     self.stopped, self.turned = true, socket.gettime()
   elseif kind == "cut" then
     route(third, "add")
@@ -175,7 +187,7 @@ end
 function outage:turn()
   if self.opts.kind == "flap" and self.turned and socket.gettime() >= self.turned + FLAP_S then
     self.stopped, self.turned = not self.stopped, socket.gettime()
-    self.nodes[3]:signal(self.stopped and "SIGSTOP" or "SIGCONT")
+    self.nodes[3].process:kill(self.stopped and "SIGSTOP" or "SIGCONT")
   end
 end
 
@@ -183,7 +195,7 @@ function outage:finish()
   local kind = self.opts.kind
   if kind == "stop" or kind == "flap" then
     self.turned = nil
-    self.nodes[3]:signal "SIGCONT"
+    self.nodes[3].process:kill "SIGCONT"
   elseif kind == "cut" then
     route(self.nodes[3], "del")
   else
@@ -202,8 +214,12 @@ function outage:stop()
   end
   for _, n in ipairs(self.nodes) do
     if n.process:alive() then
-      n:signal "SIGCONT"
-      n:stop()
+      n.process:kill "SIGCONT"
+      if n.kind == "go" then
+        n:kill9()
+      else
+        n:stop()
+      end
     end
   end
 end
@@ -218,6 +234,101 @@ function outage:seen_by(i)
       return peer
     end
   end
+end
+
+-- ---- clients -----------------------------------------------------------------------------------
+
+local CLIENTS, KEYS = 12, 400
+local SOON_S = 1      -- from then on it costs next to nothing
+local SLOWEST_S = 0.5 -- of 99 in 100, on a machine with other work
+
+outage.SCRIPT = [[
+local groupcache = require "groupcache"
+groupcache.group("g", { hot = "never", timeout = 5, getter = function(key)
+  rig.record(key)
+  return "v:" .. key
+end })
+groupcache.group("slow", { hot = "never", timeout = 10, getter = function(key)
+  rig.record(key)
+  groupcache.sleep(1.5)
+  return key
+end })
+return { workers = 1, http_threads = 1 }
+]]
+
+-- Clients ask for any key, one after another, for so many seconds. Returns what failed, and how
+-- long the others took, in order. at_start is called while they ask.
+local function ask(c, seconds, at_start)
+  local failed, took, clients = {}, {}, {}
+  local stop = socket.gettime() + seconds
+  for i = 1, CLIENTS do
+    clients[i] = function()
+      local n, k = c.nodes[1 + i % 2], math.floor(i * KEYS / CLIENTS)
+      while socket.gettime() < stop do
+        k = (k + 1) % KEYS
+        local began, key = socket.gettime(), "key-" .. k
+        local res, err = n:get("g", key)
+        if not res or res.status ~= 200 or res.body ~= "v:" .. key then
+          failed[#failed + 1] = key .. ": " .. (res and res.status .. " " .. res.body or err)
+        else
+          took[#took + 1] = socket.gettime() - began
+        end
+        c:turn()
+      end
+    end
+  end
+  if at_start then
+    table.insert(clients, at_start)
+  end
+  http.together(clients)
+  table.sort(took)
+  return failed, took
+end
+
+local function none(failed, when)
+  if #failed > 0 then
+    error(("%d requests failed %s, the first: %s"):format(#failed, when, failed[1]), 0)
+  end
+end
+
+-- The most calls of a getter for a key since `before`.
+local function most_calls(r, before)
+  local most = 0
+  for key, n in pairs(r:calls()) do
+    most = math.max(most, n - (before[key] or 0))
+  end
+  return most
+end
+
+local function check_while(c, r, calls)
+  local failed, took = ask(c, 1.5)
+  none(failed, "while")
+  local p99 = took[math.ceil(#took * 0.99)] or math.huge
+  assert(p99 < SLOWEST_S, ("99 in 100 took up to %.3f s"):format(p99))
+  local most, seen = most_calls(r, calls), c:seen_by(1)
+  assert(most <= 2, ("a getter ran %d times for a key"):format(most))
+  assert(seen.ejections <= 3, ("%d ejections"):format(seen.ejections))
+  if c.opts.kind ~= "flap" then
+    assert(seen.state ~= "fine", "the node is taken for fine")
+    assert(c.nodes[1]:logged "peer is out of use, its keys go to their next owners")
+  end
+end
+
+function outage.check(kind, opts)
+  local r = rig.new()
+  local o = { kind = kind, script = r:script(outage.SCRIPT), args = { "--connect-timeout", "0.2" } }
+  for name, value in pairs(opts or {}) do
+    o[name] = value
+  end
+  local c = outage.start(o)
+  none(ask(c, 1), "before")
+  local calls = r:calls()
+  none(ask(c, SOON_S, function() c:begin() end), "when it began")
+  check_while(c, r, calls)
+  c:finish()
+  none(ask(c, 0.5), "after")
+  eventually(function() return c:seen_by(1).state == "fine" end, 20, "in use again")
+  c:stop()
 end
 
 return outage
