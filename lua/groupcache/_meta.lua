@@ -64,14 +64,22 @@
 ---@field peers? string[] URLs of the nodes that share this group, this one too, {} for none; default: the node's
 ---@field local_only? boolean every key is this node's own: no other node is asked; default false
 ---@field query? "refuse"|"key" what a query in a client's URL means; default "refuse"
----@field writable? boolean clients may set and remove over HTTP; default false
+---@field writable? boolean|groupcache.Writable clients may set and remove over HTTP; default false
+
+--- What a client needs to change a group. If there are a token and networks, it needs both.
+---@class groupcache.Writable
+---@field token? string|string[] it sends `Authorization: Bearer TOKEN` with one of these
+---@field token_file? string a file with such tokens, one a line; a reload reads it again
+---@field networks? string[] it has an address in one of these, such as "10.0.0.0/8"
 
 --- What a node script may return. A flag or GROUPCACHE_NAME in the environment goes before it.
 ---@class groupcache.Settings
----@field listen? string "host:port" for peers and clients; port 0 is any free one; default "127.0.0.1:8080"
+---@field listen? string "host:port" or "unix:PATH" for peers and clients; port 0 is any free one; default "127.0.0.1:8080"
+---@field peer_listen? string an address for peers alone; default: listen
+---@field client_listen? string an address for clients alone; default: listen
 ---@field self? string this node's own URL, byte for byte as in every node's peers
 ---@field peers? string[] the URL of every node of the cluster, this one too; default none: alone
----@field admin_listen? string "host:port" for /stats; default: listen if loopback, else 127.0.0.1 on the next port, or a free one
+---@field admin_listen? string an address for /stats; default: 127.0.0.1 on the port of listen + 1000, or a free one
 ---@field workers? integer Lua VMs that run getters, 1 to 256; default: one a core
 ---@field http_threads? integer threads that serve HTTP, 1 to 256; default: one a core
 ---@field dialect? "golang"|"mailgun"|"groupcache-go"|"modernprogram" what the cluster speaks; default "golang"
@@ -83,6 +91,7 @@
 ---@field max_key_bytes? integer a longer key is refused, 1 to 65536; default 4096
 ---@field max_connections? integer connections served at once; default 4000, or what the limit of open files allows
 ---@field connect_timeout? groupcache.Duration to connect to a peer, above 0; default 0.2
+---@field peer_changes? string|string[] addresses from which changes of other nodes are taken: "peers", networks, "open"; default "peers"
 ---@field drain_delay? groupcache.Duration how long a stopping node is not ready before it refuses connections; default 0
 ---@field drain_timeout? groupcache.Duration how long a stopping node lets requests end; default 10
 ---@field stuck_timeout? groupcache.Duration how long all workers are stuck in C functions before groupcached ends with status 3, 0 for never; a program is never ended; default 30

@@ -11,6 +11,7 @@ local group = require "groupcache.group"
 local options = require "groupcache.options"
 local schema = require "groupcache.schema"
 local wait = require "groupcache.wait"
+local writable = require "groupcache.writable"
 
 local groupcache = { _VERSION = core.version }
 
@@ -181,6 +182,10 @@ local function check_group(name, given)
   if not o.pass_headers then
     return nil, ("group %q: %s"):format(name, err)
   end
+  o.writers, err = writable.rules(o.writable)
+  if not o.writers then
+    return nil, ("group %q: %s"):format(name, err)
+  end
   if o.peers then
     o.peers, err = options.peer_lines(o.peers)
     if not o.peers then
@@ -215,7 +220,7 @@ function groupcache.group(name, given)
   end
   local ok
   ok, err = core.define(name, engine_numbers(o), o.content_type, o.getter, caller(),
-    o.pass_headers, o.peers, takes_second(o.getter))
+    o.pass_headers, o.peers, takes_second(o.getter), o.writers)
   if not ok then
     error(err, 2)
   end

@@ -116,6 +116,15 @@ local function list(value)
   return value
 end
 
+-- Words in one text, parted by commas: a text, or a list of texts.
+local function words(value)
+  local joined = type(value) == "table" and list(value) and table.concat(value, ",") or value
+  if not text(joined) then
+    return nil, 'a text such as "peers", or a list of texts'
+  end
+  return joined
+end
+
 -- Anything; its reader checks it.
 local function any(value)
   return value
@@ -129,6 +138,7 @@ local KINDS = {
   integer = integer,
   text = text,
   list = list,
+  words = words,
   enum = function(value, rule) return one_of(value, rule.values) end,
   boolean = of_type("boolean"),
   ["function"] = of_type("function"),

@@ -20,5 +20,5 @@ return {
   peers = { kind = "list" }, -- default: the node's
   local_only = { kind = "boolean", default = false },
   query = { kind = "enum", default = "refuse", values = { "refuse", "key" } },
-  writable = { kind = "boolean", default = false },
+  writable = { kind = "any", default = false }, -- groupcache.writable reads it
 }

@@ -17,6 +17,7 @@ local KINDS = {
   size = { C.SETTING_NUMBER },
   duration = { C.SETTING_NUMBER },
   text = { C.SETTING_TEXT },
+  words = { C.SETTING_TEXT },
   enum = { C.SETTING_TEXT, C.SETTING_DIALECT, C.SETTING_HASH },
   boolean = { C.SETTING_FLAG },
 }

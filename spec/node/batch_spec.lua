@@ -84,7 +84,8 @@ describe("a batch", function()
 
   setup(function()
     r = rig.new()
-    n = node.start { args = { "--workers", 2, "--max-key-bytes", 1000 }, script = r:script(SCRIPT) }
+    n = node.start { script = r:script(SCRIPT),
+      args = { "--workers", 2, "--max-key-bytes", 1000, "--peer-changes", "127.0.0.1" } }
   end)
 
   teardown(function()
@@ -93,6 +94,7 @@ describe("a batch", function()
 
   local function post(body, group, opts)
     opts = opts or {}
+    opts.headers = opts.headers or { ["X-Groupcache-From"] = "http://127.0.0.1:1" }
     opts.method, opts.target, opts.body = "POST", "/_groupcache/" .. (group or "g"), body
     return assert(n:request(opts))
   end

@@ -25,7 +25,8 @@ for _, dialect in ipairs { "mailgun", "groupcache-go", "modernprogram" } do
     local n
 
     setup(function()
-      n = node.start { args = { "--dialect", dialect, "--max-key-bytes", 100 }, script = [[
+      local args = { "--dialect", dialect, "--max-key-bytes", 100, "--peer-changes", "127.0.0.1" }
+      n = node.start { args = args, script = [[
         require("groupcache").group("g", {
           ttl = 1000, ttl_jitter = 0, max_value_bytes = 1000,
           getter = function(key) return "loaded " .. key end,

@@ -3,7 +3,8 @@
 --- An HTTP/1.1 client for specs: it sends exactly the given bytes, returns exactly the answer, and
 -- runs hundreds of exchanges at once.
 --
---   http.request{ host=, port=, method=, target=, headers=, body=, timeout= } -> res | nil, err
+--   http.request{ host=, port=, method=, target=, headers=, body=, timeout=, from= }
+--     -> res | nil, err
 --   http.get(url, opts) -> res | nil, err            any url may replace host, port, target: url=
 --   http.parallel(requests, in_flight, on_done) -> results
 --   http.together{ fn, fn, ... }                     runs functions side by side
@@ -14,6 +15,7 @@
 -- `target` is sent as it is, any bytes. `headers` is a table of names and values, or a list of
 -- { name, value } when their order matters. Host and (with a body) Content-Length are
 -- added unless present; Host = false leaves it out. `timeout` [10] covers the whole exchange.
+-- `from` is the address of our side, such as 127.0.0.2.
 --
 -- res = { status=, reason=, version=, headers= (lower-case names, repetitions joined with ", "),
 --         raw_headers= ({ { name, value }, ... } as sent), body=, trailers=, keep_alive= }
@@ -153,8 +155,11 @@ end
 local conn = {}
 conn.__index = conn
 
-local function open(host, port, deadline)
+local function open(host, port, deadline, from)
   local sock = assert(socket.tcp4())
+  if from then
+    assert(sock:bind(from, 0))
+  end
   sock:settimeout(0)
   local ok, err = sock:connect(host == "localhost" and "127.0.0.1" or host, port)
   if not ok and err == "timeout" then
@@ -460,7 +465,7 @@ function http.request(req)
   return inside(function()
     local r = complete(req)
     local deadline = now() + (r.timeout or 10)
-    local c, err = open(r.host, r.port, deadline)
+    local c, err = open(r.host, r.port, deadline, r.from)
     if not c then
       return nil, err
     end

@@ -18,9 +18,9 @@
 #include "script/task.h"
 #include "script/vm.h"
 
-/* core.define(name, numbers, content_type, getter, where, pass_headers, peers or nil, takes_ctx):
- * records a group. groupcache/init.lua has checked and completed the options. -> true | nil,
- * message, code */
+/* core.define(name, numbers, content_type, getter, where, pass_headers, peers or nil, takes_ctx,
+ * writers): records a group. groupcache/init.lua has checked and completed the options. -> true |
+ * nil, message, code */
 static int l_define(lua_State *L)
 {
     struct vm *vm = which_vm(L, "groupcache.group");
@@ -31,6 +31,7 @@ static int l_define(lua_State *L)
         .pass_headers = (char *)(size_t)luaL_checkstring(L, 6),
         .peers = (char *)(size_t)luaL_optstring(L, 7, NULL),
         .takes_ctx = lua_toboolean(L, 8),
+        .writers = (char *)(size_t)luaL_checkstring(L, 9),
     };
     struct error e;
 

@@ -16,6 +16,7 @@
 
 #include "base/buf.h"
 #include "base/log.h"
+#include "base/networks.h"
 #include "base/signals.h"
 #include "base/spool.h"
 #include "bind/core.h"
@@ -102,6 +103,22 @@ static int l_ring_hashes(lua_State *L)
             lua_rawseti(L, -2, n++);
         }
     }
+    return 1;
+}
+
+/* core.check_network(text) -> true | nil, message, code: whether it is an address or a network */
+static int l_check_network(lua_State *L)
+{
+    struct networks one = {NULL, 0};
+    struct error e;
+    size_t n;
+    const char *text = luaL_checklstring(L, 1, &n);
+    enum err failed = networks_add(&one, text, n, &e);
+
+    networks_deinit(&one);
+    if (failed)
+        return core_error(L, &e);
+    lua_pushboolean(L, 1);
     return 1;
 }
 
@@ -360,6 +377,7 @@ void bind_node_open(lua_State *L)
 
 const luaL_Reg bind_node[] = {
     {"check", l_check},
+    {"check_network", l_check_network},
     {"node", l_node},
     {"ring_hashes", l_ring_hashes},
     {"take_signals", l_take_signals},

@@ -46,10 +46,11 @@ static struct text *keep_text(struct group *g, const char *bytes)
     return t;
 }
 
-void group_set_texts(struct group *g, const char *content_type, const char *pass_headers)
+void group_set_texts(struct group *g, const struct group_texts *texts)
 {
-    atomic_store(&g->content_type, keep_text(g, content_type));
-    atomic_store(&g->pass_headers, keep_text(g, pass_headers));
+    atomic_store(&g->content_type, keep_text(g, texts->content_type));
+    atomic_store(&g->pass_headers, keep_text(g, texts->pass_headers));
+    atomic_store(&g->writers, keep_text(g, texts->writers));
 }
 
 void group_set_eviction_locked(struct group *g)
@@ -66,6 +67,7 @@ struct group *group_new(const char *name, const char *content_type, const struct
     g->name = mem_strdup(name);
     atomic_init(&g->content_type, keep_text(g, content_type));
     atomic_init(&g->pass_headers, keep_text(g, ""));
+    atomic_init(&g->writers, keep_text(g, ""));
     g->opts = *opts;
     atomic_init(&g->local_only, opts->local_only != 0);
     g->sketch = group_hot_sketch(opts);
@@ -134,6 +136,11 @@ const char *group_content_type(const struct group *g)
 const char *group_pass_headers(const struct group *g)
 {
     return atomic_load_explicit(&g->pass_headers, memory_order_acquire)->bytes;
+}
+
+const char *group_writers(const struct group *g)
+{
+    return atomic_load_explicit(&g->writers, memory_order_acquire)->bytes;
 }
 
 struct group_opts group_opts(struct group *g)

@@ -113,11 +113,18 @@ const char *group_content_type(const struct group *g); /* valid as long as the g
 /* Headers of a request that its getter may see: lower-case names, each ended by a line end. Empty
  * until group_configure() sets it. Valid as long as the group. */
 const char *group_pass_headers(const struct group *g);
+
+/* What clients need to change a group with `writable`: rules, each ended by a line end. A rule is
+ * 't' and a token, or 'n' and a network. Empty: nothing. As group_pass_headers() otherwise. */
+const char *group_writers(const struct group *g);
 struct group_opts group_opts(struct group *g);
 
 /* Changes the group's options; the items stay. A smaller cache_bytes evicts at once. A load under
  * way keeps its deadline, a value its expiry. */
-void group_configure(struct group *g, const char *content_type, const char *pass_headers,
+struct group_texts {
+    const char *content_type, *pass_headers, *writers;
+};
+void group_configure(struct group *g, const struct group_texts *texts,
                      const struct group_opts *opts);
 
 /* Counts a get (and a server request when it is a peer's). Returns a reference to the item, and its

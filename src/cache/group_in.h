@@ -37,8 +37,8 @@ struct failed {
 struct group {
     char *name;             /* set once */
     _Atomic uint64_t epoch; /* atomic; 1 and the flushes so far; written under mu */
-    _Atomic(struct text *) content_type,
-        pass_headers;      /* atomic; one thread, the node's, changes them */
+    _Atomic(struct text *) content_type, pass_headers,
+        writers;           /* atomic; one thread, the node's, changes them */
     struct text *texts;    /* that thread's: all of them, newest first */
     atomic_int local_only; /* atomic: opts.local_only, to be seen without the mutex */
     struct loader loader;  /* set once; not called once closed is 1 */
@@ -66,7 +66,7 @@ struct group {
 /* --- group.c --- */
 
 /* The node's thread: the texts of group_configure(). */
-void group_set_texts(struct group *g, const char *content_type, const char *pass_headers);
+void group_set_texts(struct group *g, const struct group_texts *texts);
 
 /* Hands opts.eviction to both caches. */
 void group_set_eviction_locked(struct group *g);

@@ -83,13 +83,14 @@ void group_stats(struct group *g, struct stats *out)
     pthread_mutex_unlock(&g->mu);
 }
 
-void group_configure(struct group *g, const char *content_type, const char *pass_headers,
+void group_configure(struct group *g, const struct group_texts *texts,
                      const struct group_opts *opts)
 {
     struct sketch *spare = group_hot_sketch(opts);
     struct after a;
 
-    group_set_texts(g, content_type, pass_headers);
+    if (opts->writable) /* else a group that asked for a token could be changed without it */
+        group_set_texts(g, texts);
     atomic_store(&g->local_only, opts->local_only != 0);
     after_init(&a);
     pthread_mutex_lock(&g->mu);
@@ -99,6 +100,7 @@ void group_configure(struct group *g, const char *content_type, const char *pass
     group_keep_evict_locked(g, &a);
     group_load_start_queued_locked(g, &a); /* max_loads may have grown */
     pthread_mutex_unlock(&g->mu);
+    group_set_texts(g, texts);
     sketch_free(spare);
     after_run(g, &a);
 }

@@ -17,15 +17,18 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "cache/group.h"
 #include "change/keys.h"
 #include "change/retry.h"
+#include "change/senders.h"
 #include "peer/peer_in.h"
 
 struct changes {
     struct peers *(*peers_of)(const struct group *g); /* set once */
     struct retry_list *retries;                       /* set once */
+    struct senders senders;                           /* set once */
 };
 
 /* A node that did not confirm. */
@@ -420,10 +423,34 @@ void change_heard(struct changes *cs, struct group *g, const struct key *key)
 
 /* --- all changes of a node --- */
 
-struct changes *changes_new(struct peers *(*peers_of)(const struct group *g))
+enum err changes_check_sender(struct changes *cs, struct group *g, const struct address *from,
+                              struct error *e)
+{
+    return senders_check(&cs->senders, cs->peers_of(g), from, e);
+}
+
+enum err changes_check(const struct changes_opts *o, struct error *e)
+{
+    struct senders s;
+    enum err failed = senders_parse(&s, o->peer_changes, e);
+
+    senders_deinit(&s);
+    return failed;
+}
+
+struct changes *changes_new(const struct changes_opts *o,
+                            struct peers *(*peers_of)(const struct group *g), struct error *e)
 {
     struct changes *cs = mem_zalloc(sizeof(*cs));
 
+    if (senders_parse(&cs->senders, o->peer_changes, e)) {
+        senders_deinit(&cs->senders);
+        mem_free(cs);
+        return NULL;
+    }
+    if (cs->senders.open)
+        log_warn("node", "every address may change values as a node does", "peer_changes=\"%s\"",
+                 o->peer_changes);
     cs->peers_of = peers_of;
     cs->retries = retry_list_new(peers_of, change_again, cs);
     return cs;
@@ -444,5 +471,6 @@ void changes_free(struct changes *cs)
     if (!cs)
         return;
     retry_list_free(cs->retries);
+    senders_deinit(&cs->senders);
     mem_free(cs);
 }

@@ -18,9 +18,20 @@
 #include "base/key.h"
 #include "wire/batch.h"
 
+struct address;
 struct changes;
 struct group;
 struct peers;
+
+/* X(type, name): the settings of a node that its changes are made with (node/settings.h). */
+#define CHANGES_SETTINGS(X)                                                                        \
+    X(const char *, peer_changes) /* whose changes are taken, as in senders.h */
+
+struct changes_opts {
+#define X(type, name) type name;
+    CHANGES_SETTINGS(X)
+#undef X
+};
 
 /* How a change ended. */
 struct change_result {
@@ -46,8 +57,13 @@ struct change_opts {
     void *ctx;
 };
 
-/* peers_of() returns the peers of a group. It and these peers outlive the changes. */
-struct changes *changes_new(struct peers *(*peers_of)(const struct group *g));
+/* peers_of() returns the peers of a group. It and these peers outlive the changes. NULL and e: a
+ * setting is wrong. */
+struct changes *changes_new(const struct changes_opts *o,
+                            struct peers *(*peers_of)(const struct group *g), struct error *e);
+
+/* Returns the error of changes_new(), and makes nothing. */
+enum err changes_check(const struct changes_opts *o, struct error *e);
 
 /* The network thread has stopped, so no change is under way. NULL is fine. */
 void changes_free(struct changes *cs);
@@ -55,6 +71,11 @@ void changes_free(struct changes *cs);
 /* Starts a change. Copies everything. When the group is closed, done is called at once and cs,
  * which may be freed by then, is not touched. */
 void change_start(struct changes *cs, const struct change_opts *o);
+
+/* Whether another node at that address (NULL: it has none) may change the group here. INVAL: no,
+ * and e says why. */
+enum err changes_check_sender(struct changes *cs, struct group *g, const struct address *from,
+                              struct error *e);
 
 /* A node that is not ours has changed a key here, in its dialect's way: it tells only the owner, or
  * each node by itself. If this node is the owner, it tells our other nodes in the background to

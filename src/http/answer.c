@@ -123,13 +123,16 @@ static int peer_error(const struct answer_to *to, int status, const struct error
     return answer_queue(to, status, r);
 }
 
-static void add_client_headers(struct MHD_Response *r, const struct error *e, const struct more *m)
+static void add_client_headers(struct MHD_Response *r, int status, const struct error *e,
+                               const struct more *m)
 {
     char age[48];
 
     MHD_add_response_header(r, "Content-Type", "application/json");
     if (m->allow)
         MHD_add_response_header(r, "Allow", m->allow);
+    if (status == 401)
+        MHD_add_response_header(r, "WWW-Authenticate", "Bearer");
     if (e->code == ERR_BUSY || e->code == ERR_CLOSED)
         MHD_add_response_header(r, "Retry-After", "1");
     if (m->get)
@@ -158,7 +161,7 @@ static int client_error(const struct answer_to *to, int status, const struct err
     access_note_bytes(text.len);
     buf_deinit(&text);
     if (r)
-        add_client_headers(r, e, m);
+        add_client_headers(r, status, e, m);
     return answer_queue(to, status, r);
 }
 

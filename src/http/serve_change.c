@@ -12,6 +12,7 @@
 #include "cache/group.h"
 #include "change/change.h"
 #include "http/conditional.h"
+#include "http/doors.h"
 #include "http/server_in.h"
 
 struct change_job {
@@ -108,17 +109,14 @@ static void change_end(struct job *j)
 
 static const struct job_kind change_kind = {change_run, change_end};
 
-/* The group of a change, if it may be changed. */
+/* The group of a change, if the client may change it. */
 static struct group *writable_group(const struct asked *a, int *ok)
 {
     struct group *g = job_group_of(a, ok);
-    struct error e;
 
-    if (!g || group_opts(g).writable)
+    if (!g || doors_admit_client(a->server, &a->to, g, ok))
         return g;
-    error_set(&e, ERR_INVAL, "group %s is not writable", group_name(g));
     group_unref(g);
-    *ok = answer_status(&a->to, 403, &e);
     return NULL;
 }
 

@@ -13,6 +13,7 @@
 #include "cache/group.h"
 #include "cache/item.h"
 #include "http/access.h"
+#include "http/doors.h"
 #include "http/gather.h"
 #include "http/server_in.h"
 #include "wire/batch.h"
@@ -236,12 +237,15 @@ static int batch_run(struct job *j)
     struct batch_job *b = list_entry(j, struct batch_job, job);
     const char *group = group_name(j->group);
     struct error e;
+    int ok;
 
     j->to.id = dialect_request_id(group, strlen(group), body_bytes(&j->body), j->body.len);
     if (batch_parse(body_bytes(&j->body), j->body.len, &b->request, &e) ||
         check_keys(&b->request, j->server->opts.max_key_bytes, &e))
         return answer_error(job_to(j), &e);
-    return b->request.op == BATCH_GET ? answer_get(b) : answer_change(b);
+    if (b->request.op == BATCH_GET)
+        return answer_get(b);
+    return doors_admit_node(j->server, job_to(j), j->group, &ok) ? answer_change(b) : ok;
 }
 
 static void batch_end(struct job *j)

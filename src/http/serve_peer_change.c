@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "cache/group.h"
 #include "change/change.h"
+#include "http/doors.h"
 #include "http/server_in.h"
 #include "wire/expire.h"
 #include "wire/removekeys.h"
@@ -124,12 +125,23 @@ static int begin(const struct asked *a, const struct job_kind *kind, struct grou
     return job_begin(j, a->framing, max);
 }
 
+/* The group of a change, if the sender may change it. */
+static struct group *changeable_group(const struct asked *a, int *ok)
+{
+    struct group *g = job_group_of(a, ok);
+
+    if (!g || doors_admit_node(a->server, &a->to, g, ok))
+        return g;
+    group_unref(g);
+    return NULL;
+}
+
 int serve_peer_change_set(const struct asked *a)
 {
     struct group *g;
     int ok;
 
-    g = job_group_of(a, &ok);
+    g = changeable_group(a, &ok);
     if (!g)
         return ok;
     return begin(a, &set_kind, g,
@@ -142,7 +154,7 @@ int serve_peer_change_remove_keys(const struct asked *a)
     struct group *g;
     int ok;
 
-    g = job_group_of(a, &ok);
+    g = changeable_group(a, &ok);
     return g ? begin(a, &remove_keys_kind, g, KEYS_BYTES) : ok;
 }
 
@@ -152,7 +164,7 @@ int serve_peer_change_remove(const struct asked *a)
     struct group *g;
     int ok;
 
-    g = job_group_of(a, &ok);
+    g = changeable_group(a, &ok);
     if (!g)
         return ok;
     remove_key(a->server, &a->to, g, &key);

@@ -8,7 +8,8 @@
  * nodes, serve_admin.c the operators' paths. Below them framing.c finds the end of a request, job.c
  * has requests of more than one call. body.c has their bodies, budget.c their memory, gather.c the
  * loads of many keys. answer.c and answer_value.c have the answers, answer_cache.c kept answers,
- * access.c the access log. last_words.c answers if libmicrohttpd gives up.
+ * access.c the access log, doors.c who may change values. last_words.c answers if libmicrohttpd
+ * gives up.
  *
  * All of it runs on HTTP threads, for the connection that is being handled, except wakers. */
 #ifndef SERVER_IN_H
@@ -35,7 +36,9 @@ struct server {
     unsigned n_loops;
     struct acceptor *acceptor; /* the node's thread; NULL once it takes no more connections */
     atomic_uint connections, active;
-    atomic_int closing;   /* 1: every answer ends its connection */
+    atomic_int closing;                     /* 1: every answer ends its connection */
+    atomic_uint_fast64_t refusal_logged_ms; /* of changes, as refusals is, since the last line */
+    atomic_uint refusals;
     struct budget budget; /* of the current bodies, and the values they ask for */
 };
 

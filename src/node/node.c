@@ -63,9 +63,9 @@ struct node {
     struct helpless helpless;
     pthread_t watch;
     int watching;
-    struct node_sockets sockets; /* each until a server takes it */
-    struct server *data, *admin; /* admin is NULL when data has both faces */
-    atomic_int ready;            /* 1: the node waits for no background function */
+    struct node_sockets sockets;
+    struct server *servers[NODE_MAX_SOCKETS]; /* one a socket */
+    atomic_int ready;                         /* 1: the node waits for no background function */
     atomic_int stopping;
 };
 
@@ -239,37 +239,44 @@ static enum err start_watch(struct node *n, struct error *e)
     return ERR_OK;
 }
 
-static struct server *start_server(struct node *n, int *fd, const char *address, unsigned faces,
-                                   unsigned threads, struct error *e)
+static struct server *start_server(struct node *n, struct node_socket *socket, struct error *e)
 {
     struct server_opts o = n->settings.server;
 
-    o.faces = faces;
-    o.fd = *fd;
-    o.address = address;
-    o.threads = threads;
+    o.faces = socket->faces;
+    o.fd = socket->fd;
+    o.address = socket->address;
+    o.threads = o.faces & SERVER_DATA ? (unsigned)n->settings.http_threads : 1;
     o.groups = n->groups;
     o.changes = n->changes;
     o.access = n->access;
     o.not_ready = not_ready;
     o.stats = stats;
     o.ctx = n;
-    *fd = -1;
+    socket->fd = -1;
     return server_start(&o, e);
+}
+
+static struct node_listen_opts listen_opts_of(const struct node_opts *o)
+{
+    const struct settings *s = &o->settings;
+    const struct node_listen_opts where = {s->listen, s->peer_listen, s->client_listen,
+                                           s->admin_listen, o->admin_moves};
+
+    return where;
 }
 
 /* The first step, so that a taken address is reported first and this node's own URL is known. Early
  * connections are served once the start has ended. */
 static enum err listen_first(struct node *n, const struct node_opts *o, struct error *e)
 {
-    const struct settings *s = &n->settings;
-    const struct node_listen_opts where = {s->listen, s->admin_listen, o->admin_moves};
+    const struct node_listen_opts where = listen_opts_of(o);
     char self[NODE_ADDRESS_BYTES + 8];
 
     if (node_listen(&where, &n->sockets, e))
         return e->code;
-    snprintf(self, sizeof(self), "http://%s", n->sockets.address);
-    n->self = mem_strdup(s->self ? s->self : self);
+    snprintf(self, sizeof(self), "http://%s", node_listen_address(&n->sockets, SERVER_PEERS));
+    n->self = mem_strdup(n->settings.self ? n->settings.self : self);
     return ERR_OK;
 }
 
@@ -285,10 +292,12 @@ enum err node_check(const struct node_opts *o, struct vm *control, struct error 
 {
     const struct settings *s = &o->settings;
     struct node n = {.settings = *s, .self = mem_strdup(s->self ? s->self : "http://nowhere")};
-    const struct node_listen_opts where = {s->listen, s->admin_listen, o->admin_moves};
+    const struct node_listen_opts where = listen_opts_of(o);
     struct workers_opts w;
     enum err failed = node_listen_check(&where, e);
 
+    if (!failed)
+        failed = changes_check(&s->changes, e);
     if (!failed && s->access_log)
         failed = spool_check(s->access_log, e);
     if (!failed)
@@ -304,26 +313,32 @@ enum err node_check(const struct node_opts *o, struct vm *control, struct error 
     return failed;
 }
 
+/* Operators first: they may look at a node that gets its first requests. */
 static enum err start_servers(struct node *n, struct error *e)
 {
-    int one = n->sockets.admin < 0;
+    size_t i;
 
-    if (!one) {
-        n->admin = start_server(n, &n->sockets.admin, n->sockets.admin_address, SERVER_ADMIN, 1, e);
-        if (!n->admin)
+    for (i = n->sockets.n; i > 0; i--) {
+        n->servers[i - 1] = start_server(n, &n->sockets.list[i - 1], e);
+        if (!n->servers[i - 1])
             return e->code;
     }
-    n->data = start_server(n, &n->sockets.data, n->sockets.address,
-                           one ? SERVER_DATA | SERVER_ADMIN : SERVER_DATA,
-                           (unsigned)n->settings.http_threads, e);
-    return n->data ? ERR_OK : e->code;
+    return ERR_OK;
 }
 
 static void log_listening(const struct node *n)
 {
-    if (n->admin)
-        log_info("node", "listening for operators", "addr=%s", n->sockets.admin_address);
-    log_info("node", "listening", "addr=%s", n->sockets.address);
+    size_t i;
+
+    for (i = n->sockets.n; i > 0; i--) {
+        const struct node_socket *s = &n->sockets.list[i - 1];
+        const char *whom = s->faces == SERVER_ADMIN     ? "listening for operators"
+                           : s->faces == SERVER_PEERS   ? "listening for peers"
+                           : s->faces == SERVER_CLIENTS ? "listening for clients"
+                                                        : "listening";
+
+        log_info("node", whom, "addr=%s", s->address);
+    }
 }
 
 /* Also called by the control worker's thread, and again after a reload. */
@@ -361,16 +376,16 @@ struct node *node_start(const struct node_opts *o, struct worker *control, struc
 
     mem_share_heap(); /* no thread of the node has its own heap yet */
     settings_copy(&n->settings, &o->settings);
-    n->sockets.data = n->sockets.admin = -1;
     n->started_ms = clock_ms();
     n->groups = groups_new();
-    n->changes = changes_new(peers_of);
     n->control = control_new(be_ready, n);
     n->n_groups = defs_count(vm_defs(vm));
     n->n_peers = o->n_peers;
     n->helpless.timeout_ms = n->settings.stuck_timeout_ms;
     n->helpless.may_exit = o->may_exit;
-    if (listen_first(n, o, e) || open_access_log(n, e) || start_net(n, e) || start_peers(n, o, e) ||
+    n->changes = changes_new(&n->settings.changes, peers_of, e);
+    if (!n->changes || listen_first(n, o, e) || open_access_log(n, e) || start_net(n, e) ||
+        start_peers(n, o, e) ||
         node_groups_set(n->groups, n->group_peers, &loader, vm_defs(vm), e) ||
         start_workers(n, o, vm, e) || start_watch(n, e) || start_servers(n, e)) {
         worker_free(control);
@@ -386,12 +401,12 @@ struct node *node_start(const struct node_opts *o, struct worker *control, struc
 
 const char *node_address(const struct node *n)
 {
-    return n->sockets.address;
+    return node_listen_address(&n->sockets, SERVER_CLIENTS);
 }
 
 const char *node_admin_address(const struct node *n)
 {
-    return n->admin ? n->sockets.admin_address : n->sockets.address;
+    return node_listen_address(&n->sockets, SERVER_ADMIN);
 }
 
 /* --- reload --- */
@@ -474,7 +489,12 @@ int node_gave_up(const struct node *n)
 
 static unsigned active(const struct node *n)
 {
-    return (n->data ? server_active(n->data) : 0) + (n->admin ? server_active(n->admin) : 0);
+    unsigned requests = 0;
+    size_t i;
+
+    for (i = 0; i < n->sockets.n; i++)
+        requests += n->servers[i] ? server_active(n->servers[i]) : 0;
+    return requests;
 }
 
 /* Waits for ms; with `for_requests`, only while requests are under way. 1 when hurry() has ended
@@ -513,6 +533,7 @@ static void node_free(struct node *n)
 {
     uint64_t until_ms = clock_ms() + CONTROL_MS;
     int ended;
+    size_t i;
 
     atomic_store(&n->stopping, 1);
     if (n->watching)
@@ -521,8 +542,9 @@ static void node_free(struct node *n)
     groups_each(n->groups, close_group, NULL);
     net_end(n->net);
     wait_a_while(n, 1, LAST_WORDS_MS, NULL, NULL);
-    server_stop(n->data);
-    server_stop(n->admin);
+    for (i = 0; i < n->sockets.n; i++)
+        server_stop(n->servers[i]);
+    node_listen_close(&n->sockets);
     spool_close(n->access);
     ended = !n->workers || workers_stop(n->workers);
     if (!control_stop(n->control, until_ms) || !ended)
@@ -541,12 +563,17 @@ static void node_free(struct node *n)
 
 void node_stop(struct node *n, int (*hurry)(void *arg), void *arg)
 {
+    size_t i;
+
     log_info("node", "stopping", "requests=%u", active(n));
     atomic_store(&n->stopping, 1);
     if (wait_a_while(n, 0, n->settings.drain_delay_ms, hurry,
                      arg)) /* load balancers look elsewhere */
         n->settings.drain_timeout_ms = 0;
-    server_quiesce(n->data);
+    for (i = 0; i < n->sockets.n; i++) {
+        if (n->sockets.list[i].faces & SERVER_DATA)
+            server_quiesce(n->servers[i]);
+    }
     drain(n, hurry, arg);
     node_free(n);
     log_info("node", "stopped", "%s", "");

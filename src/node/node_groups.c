@@ -24,6 +24,7 @@ enum err node_groups_set(struct groups *groups, struct group_peers_set *peers,
                          const struct loader *loader, const struct defs *ds, struct error *e)
 {
     struct loader own = *loader;
+    struct group_texts texts;
     enum err failed = ERR_OK;
     size_t i;
 
@@ -37,7 +38,8 @@ enum err node_groups_set(struct groups *groups, struct group_peers_set *peers,
             g = group_new(d->name, d->content_type, &d->opts, &own);
             groups_add(groups, g);
         }
-        group_configure(g, d->content_type, d->pass_headers, &d->opts);
+        texts = (struct group_texts){d->content_type, d->pass_headers, d->writers};
+        group_configure(g, &texts, &d->opts);
         group_unref(g);
     }
     return failed;

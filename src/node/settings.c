@@ -18,11 +18,14 @@ static const struct setting all[] = {
 #define X(type, name) {#name, KIND(type), offsetof(struct settings, peers.name)},
         PEERS_SETTINGS(X)
 #undef X
+#define X(type, name) {#name, KIND(type), offsetof(struct settings, changes.name)},
+            CHANGES_SETTINGS(X)
+#undef X
 #define X(type, name) {#name, KIND(type), offsetof(struct settings, server.name)},
-            SERVER_SETTINGS(X)
+                SERVER_SETTINGS(X)
 #undef X
 #define X(type, name) {#name, KIND(type), offsetof(struct settings, vm.name)},
-                VM_SETTINGS(X)
+                    VM_SETTINGS(X)
 #undef X
 };
 

@@ -15,19 +15,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "change/change.h"
 #include "http/server.h"
 #include "peer/peers.h"
 #include "script/vm.h"
 
 /* X(type, name) */
 #define NODE_SETTINGS(X)                                                                           \
-    X(const char *, listen)       /* "host:port" */                                                \
-    X(const char *, admin_listen) /* "host:port"; NULL or listen: one server for all */            \
-    X(const char *, self)         /* this node's URL, as in every node's list; NULL when there     \
-                                   * are no peers: http:// and where it listens */                 \
-    X(const char *, loop)         /* an event loop for the worker VMs, as in worker.h */           \
-    X(const char *, access_log)   /* a path; "-": stdout; NULL: no log */                          \
-    X(uint64_t, workers)          /* Lua VMs that take loads */                                    \
+    X(const char *, listen)        /* "host:port" or "unix:PATH", like the next three */           \
+    X(const char *, peer_listen)   /* NULL: listen */                                              \
+    X(const char *, client_listen) /* NULL: listen */                                              \
+    X(const char *, admin_listen)                                                                  \
+    X(const char *, self)       /* this node's URL, as in every node's list; NULL when there       \
+                                 * are no peers: http:// and where it listens */                   \
+    X(const char *, loop)       /* an event loop for the worker VMs, as in worker.h */             \
+    X(const char *, access_log) /* a path; "-": stdout; NULL: no log */                            \
+    X(uint64_t, workers)        /* Lua VMs that take loads */                                      \
     X(uint64_t, http_threads)                                                                      \
     X(uint64_t, drain_delay_ms)   /* how long node_stop() is not ready before it refuses           \
                                    * connections */                                                \
@@ -42,6 +45,7 @@ struct settings {
     NODE_SETTINGS(X)
 #undef X
     struct peers_opts peers;
+    struct changes_opts changes;
     struct server_opts server;
     struct vm_opts vm;
 };

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/address.h"
 #include "base/inbox.h"
 #include "base/list.h"
 #include "base/timers.h"
@@ -24,6 +25,8 @@ struct batch_request;
 struct buf;
 struct fetch;
 struct group;
+struct name;
+struct names;
 struct ring;
 
 /* The kind of server at a peer's URL, by the last answer that told. */
@@ -34,6 +37,8 @@ struct peer {
     struct peers *peers; /* set once, borrowed, like all down to self */
     char *url;
     int self;
+    struct name *name; /* of its host; NULL: the URL has the address in digits, which is below */
+    struct address address;
     _Atomic enum peer_kind kind; /* atomic */
     atomic_uint_fast64_t loads, errors, batches, logged_ms, ejections, hedges;
     atomic_uint cuts; /* connections in a row that it ended instead of answering to a change */
@@ -60,6 +65,7 @@ struct view {
 struct peers {
     struct peers_opts opts; /* set once; strings are ours */
     struct net *net;        /* set once */
+    struct names *names;    /* set once: a reference */
     char *from;             /* set once: the request header with this node's URL */
     atomic_int warned;      /* that the ring is out of balance */
     atomic_int has_ejected; /* whether a peer was ever ejected */

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/url.h"
 #include "peer/balance.h"
+#include "peer/names.h"
 #include "peer/peer_in.h"
 #include "peer/ring.h"
 
@@ -18,6 +19,7 @@ void peer_unref(struct peer *p)
 {
     if (p && atomic_fetch_sub_explicit(&p->refs, 1, memory_order_acq_rel) == 1) {
         pthread_mutex_destroy(&p->mu);
+        names_give_back(p->name);
         mem_free(p->url);
         mem_free(p);
     }
@@ -49,7 +51,7 @@ static void view_clear(struct view *v)
     memset(v, 0, sizeof(*v));
 }
 
-struct peers *peers_new(const struct peers_opts *o, struct net *net)
+static struct peers *make_peers(const struct peers_opts *o, struct net *net, struct names *names)
 {
     struct peers *p = mem_zalloc(sizeof(*p));
     struct buf from;
@@ -59,6 +61,7 @@ struct peers *peers_new(const struct peers_opts *o, struct net *net)
     p->opts.self = mem_strdup(o->self);
     p->opts.base_path = mem_strdup(o->base_path);
     p->net = net;
+    p->names = names;
     buf_init(&from, 0);
     buf_putf(&from, HEADER_FROM ": %s", o->self);
     buf_put(&from, "", 1);
@@ -68,9 +71,14 @@ struct peers *peers_new(const struct peers_opts *o, struct net *net)
     return p;
 }
 
+struct peers *peers_new(const struct peers_opts *o, struct net *net)
+{
+    return make_peers(o, net, names_new());
+}
+
 struct peers *peers_like(const struct peers *p)
 {
-    return peers_new(&p->opts, p->net);
+    return make_peers(&p->opts, p->net, names_ref(p->names));
 }
 
 /* Once the network thread has ended. */
@@ -88,6 +96,7 @@ void peers_free(struct peers *p)
         return;
     forget_watched(p);
     view_clear(&p->view);
+    names_unref(p->names);
     pthread_rwlock_destroy(&p->lock);
     mem_free((char *)(size_t)p->opts.self);
     mem_free((char *)(size_t)p->opts.base_path);
@@ -144,6 +153,31 @@ enum err peers_check(const struct peers *p, const char *const *urls, size_t n, s
     return ERR_OK;
 }
 
+/* The host of a checked URL, without brackets. */
+static const char *host_of(const char *url, size_t *n)
+{
+    const char *host, *end;
+
+    url_scheme(url, &host);
+    if (*host == '[') {
+        host++;
+        end = strchr(host, ']');
+    } else {
+        end = strchr(host, ':');
+    }
+    *n = end ? (size_t)(end - host) : strlen(host);
+    return host;
+}
+
+static void find_address(struct peer *peer, struct names *names)
+{
+    size_t n;
+    const char *host = host_of(peer->url, &n);
+
+    if (!address_parse(host, n, &peer->address))
+        peer->name = names_get(names, host, n);
+}
+
 /* The present peer of that URL, so that its counters go on, or a new peer. */
 static struct peer *keep_or_make(struct peers *p, const char *url)
 {
@@ -159,6 +193,7 @@ static struct peer *keep_or_make(struct peers *p, const char *url)
     peer->peers = p;
     peer->url = mem_strdup(url);
     peer->self = strcmp(url, p->opts.self) == 0;
+    find_address(peer, p->names);
     pthread_mutex_init(&peer->mu, NULL);
     list_init(&peer->queue);
     list_init(&peer->watched);
@@ -344,4 +379,21 @@ struct peer **peers_list(struct peers *p, size_t *n)
         list[i] = peer_ref(p->view.list[i]);
     pthread_rwlock_unlock(&p->lock);
     return list;
+}
+
+int peers_are_at(struct peers *p, const struct address *a)
+{
+    int found = 0;
+    size_t i;
+
+    pthread_rwlock_rdlock(&p->lock);
+    for (i = 0; i < p->view.n && !found; i++) {
+        const struct peer *peer = p->view.list[i];
+
+        found = peer->name ? names_have(peer->name, a) : address_equal(&peer->address, a);
+    }
+    pthread_rwlock_unlock(&p->lock);
+    if (!found)
+        names_again(p->names);
+    return found;
 }

@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "wire/dialect.h"
 
+struct address;
 struct flight;
 struct net;
 struct peer;
@@ -70,6 +71,10 @@ void peer_queue_load(void *ctx, struct flight *f, struct peer *owner);
  * second call. */
 void peer_queue_hold(void);
 void peer_queue_release(void);
+
+/* Whether a listed peer, this node too, has that address. The names of peers are looked up in the
+ * background: if the answer is no, they are looked up again, once a second at most. */
+int peers_are_at(struct peers *p, const struct address *a);
 
 /* Calls fn for each peer in list order, with the list held: fn must not call peers_set(). */
 void peers_each(struct peers *p, void (*fn)(void *arg, const struct peer_stats *s), void *arg);

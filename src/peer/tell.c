@@ -268,7 +268,8 @@ static void take_refusal(struct tell *t, struct fetch *f)
 {
     const char *name = fetch_header(f, HEADER_CODE);
     enum err code = name ? err_from_name(name) : ERR_COUNT;
-    int of_change = code == ERR_INVAL || code == ERR_TOOBIG || code == ERR_NOMEM;
+    int refused = fetch_status(f) == 403; /* it may not have our name's address yet */
+    int of_change = !refused && (code == ERR_INVAL || code == ERR_TOOBIG || code == ERR_NOMEM);
     char why[PEER_MESSAGE_BYTES];
 
     if (code == ERR_INVAL &&

@@ -32,6 +32,7 @@ void defs_free(struct defs *ds)
         mem_free(ds->list[i].where);
         mem_free(ds->list[i].content_type);
         mem_free(ds->list[i].pass_headers);
+        mem_free(ds->list[i].writers);
         mem_free(ds->list[i].peers);
     }
     for (i = 0; i < ds->n_backgrounds; i++) {
@@ -97,6 +98,7 @@ enum err defs_add(struct defs *ds, const struct def *d, struct error *e)
     copy->where = mem_strdup(d->where);
     copy->content_type = mem_strdup(d->content_type);
     copy->pass_headers = mem_strdup(d->pass_headers);
+    copy->writers = mem_strdup(d->writers);
     copy->peers = d->peers ? mem_strdup(d->peers) : NULL;
     *slot_of(ds, copy->name) = ds->n;
     return ERR_OK;
