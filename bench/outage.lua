@@ -123,20 +123,20 @@ local function measure(kind, clients)
   c:stop()
 end
 
-local kinds = #arg > 0 and arg or outage.KINDS
-for _, kind in ipairs(kinds) do
-  local ok, why = true, nil
-  if kind == "cut" and GO then
-    print "cut: our nodes only"
-  elseif kind == "cut" and not os.getenv "OUTAGE_INSIDE" then
-    ok, why = outage.has_namespaces()
-    if ok then
-      local r = process.run(outage.in_namespace { "luajit", "bench/outage.lua", "cut",
-        env = { OUTAGE_INSIDE = "1" }, timeout = 600 })
-      io.stdout:write(r.stdout, r.code == 0 and "" or r.stderr)
-    else
-      print("cut: skipped, no network namespaces here: " .. why)
-    end
+local function cut_off()
+  local has, why = outage.has_namespaces()
+  if GO or not has then
+    print("cut: skipped, " .. (GO and "for our nodes only" or "no network namespaces: " .. why))
+    return
+  end
+  local r = process.run(outage.in_namespace { "luajit", "bench/outage.lua", "cut",
+    env = { OUTAGE_INSIDE = "1" }, timeout = 600 })
+  io.stdout:write(r.stdout, r.code == 0 and "" or r.stderr)
+end
+
+for _, kind in ipairs(#arg > 0 and arg or outage.KINDS) do
+  if kind == "cut" and not os.getenv "OUTAGE_INSIDE" then
+    cut_off()
   else
     for clients in CLIENTS:gmatch "%d+" do
       measure(kind, tonumber(clients))

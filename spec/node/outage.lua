@@ -7,8 +7,8 @@
 --   c:begin()                  the trouble begins
 --   c:finish()                 the third node is well again
 --   c:stop()                   ends all
---   outage.check(kind, opts)   clients in closed loops ask the first two nodes before, while and after
---                              that: fails when a request does, or when soon one is slow
+--   outage.check(kind, opts)   clients in closed loops ask the first two nodes before, while and
+--                              after that: fails when a request does, or when soon one is slow
 --   outage.SCRIPT              what check() starts; and a group "slow"
 --   outage.KINDS               { name = what it is }
 -- opts.go is interop.golang: the third node is a Go node.

@@ -15,7 +15,8 @@ local SCRIPT = [[
 local groupcache = require "groupcache"
 local http = require "groupcache.http"
 groupcache.group("hung", { local_only = true, timeout = 20, max_loads = 1000, getter = function(key)
-  local answer, err, code = http.get("http://127.0.0.1:" .. key:match "^%d+" .. "/", { timeout = 20 })
+  local url = "http://127.0.0.1:" .. key:match "^%d+" .. "/"
+  local answer, err, code = http.get(url, { timeout = 20 })
   return answer and answer.body, err, code
 end })
 groupcache.group("g", { hot = "never", getter = function(key) return key end })

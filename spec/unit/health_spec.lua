@@ -56,7 +56,7 @@ describe("the health of a peer", function()
     end)
   end
 
-  it("lives by any byte after a silence, but broken answers are forgotten only by a good one", function()
+  it("lives by any byte after a silence; only a good answer makes up for a broken one", function()
     event "SILENT"
     event "ALIVE"
     assert.equal("fine", state())
@@ -162,7 +162,8 @@ describe("the health of a peer", function()
     it("makes it suspect after the patience, and ejects it after one more", function()
       look(500)
       assert.same({ HEDGE, "suspect" }, { look(1000), state() })
-      assert.equal(500, tonumber(C.health_hedge_until_ms(h, oldest, now)) - tonumber(oldest.since_ms))
+      assert.equal(500,
+        tonumber(C.health_hedge_until_ms(h, oldest, now)) - tonumber(oldest.since_ms))
       assert.same({ HEDGE, "suspect" }, { look(1999), state() })
       assert.same({ HEDGE, "ejected" }, { look(2000), state() })
       assert.equal(now, tonumber(C.health_hedge_until_ms(h, oldest, now)))
