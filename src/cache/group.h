@@ -180,7 +180,8 @@ void group_load_not_found(struct flight *f, const char *text, const double *ttl_
  * key; else GROUP_INSTEAD_SHARE bounds such loads. */
 void group_fallback(struct flight *f, int ours);
 
-/* Loaders: starts the load at another peer, by loader.remote(). Passes on both references. */
+/* Loaders: starts the load at another peer, by loader.remote(), since the first cannot be used or
+ * is silent. Counts a peer error, and passes on both references. */
 void group_load_elsewhere(struct flight *f, struct peer *other);
 
 /* Loaders: gives back a reference without an end, since another peer or our getter still loads the

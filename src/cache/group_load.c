@@ -374,6 +374,9 @@ void group_load_elsewhere(struct flight *f, struct peer *other)
 {
     struct group *g = f->group;
 
+    pthread_mutex_lock(&g->mu);
+    g->stats.peer_errors++;
+    pthread_mutex_unlock(&g->mu);
     if (!atomic_load(&g->closed)) {
         g->loader.remote(g->loader.ctx, f, other);
         return;

@@ -27,6 +27,7 @@ enum {
     STALL_MS = 100, /* a look so late is a stall of our own: no peer was silent */
     ASK_MS = 2500,  /* a question's time: longer than every patience and a half */
     PROBE_MS = 1000,
+    WAVER_MS = 1000,
     MAX_ANSWER = 64 * 1024
 };
 
@@ -50,6 +51,19 @@ static void publish(struct peer *p)
     atomic_store(&p->state, h->state);
 }
 
+/* A peer that is suspect again and again is told of once a second. */
+static int is_told(struct peer *p, enum health_state was, uint64_t now)
+{
+    int wavers = p->health.state == HEALTH_SUSPECT || was == HEALTH_SUSPECT;
+
+    if (p->health.state == HEALTH_EJECTED || !wavers)
+        return 1;
+    if (p->wavered_ms && now < p->wavered_ms + WAVER_MS)
+        return 0;
+    p->wavered_ms = now;
+    return 1;
+}
+
 static void log_state(const struct peer *p, uint64_t now)
 {
     const struct health *h = &p->health;
@@ -69,8 +83,11 @@ static void log_state(const struct peer *p, uint64_t now)
 
 static void changed(struct peer *p, uint64_t now)
 {
+    enum health_state was = atomic_load(&p->state);
+
     publish(p);
-    log_state(p, now);
+    if (is_told(p, was, now))
+        log_state(p, now);
 }
 
 static void happened(struct peer *p, enum health_event event)

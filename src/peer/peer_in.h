@@ -46,6 +46,7 @@ struct peer {
     /* The network thread's (health_watch.c), except what is atomic. */
     _Atomic enum health_state state; /* atomic: health.state, for other threads */
     struct health health;
+    uint64_t wavered_ms; /* the last log line that it is suspect, or is so no more; 0: none */
     struct list watched; /* in peers.watched, with a reference, or alone */
     struct list calls;   /* peer_call.link: exchanges under way, oldest first */
 

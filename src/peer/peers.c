@@ -34,7 +34,7 @@ struct peer *peer_ref(struct peer *p)
 /* Whether loads may be sent to it. */
 static int is_usable(const struct peer *p)
 {
-    enum health_state s = atomic_load_explicit(&p->state, memory_order_relaxed);
+    enum health_state s = atomic_load_explicit(&p->state, memory_order_acquire);
 
     return s == HEALTH_FINE || s == HEALTH_SUSPECT;
 }
