@@ -206,13 +206,6 @@ describe("the health of a peer", function()
       oldest.time_ms = 400
       assert.same({ ASK, HEDGE }, { look(50), look(100) })
     end)
-
-    it("does not count while this node itself was late", function()
-      look(500)
-      C.health_forgive(h, now + 5000)
-      assert.equal(WAIT, look(5999))
-      assert.equal(HEDGE, look(6000))
-    end)
   end)
 
   describe("and its patience", function()

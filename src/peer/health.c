@@ -214,13 +214,6 @@ int health_heard(struct health *h, uint64_t now_ms)
     return h->silences && health_event(h, HEALTH_ALIVE, now_ms);
 }
 
-void health_forgive(struct health *h, uint64_t now_ms)
-{
-    h->heard_ms = now_ms;
-    if (h->asking)
-        h->asked_ms = now_ms;
-}
-
 /* Half of the patience. It leaves time for another node within the time of the load. */
 static uint64_t half_ms(const struct health *h, const struct health_load *oldest)
 {

@@ -13,7 +13,7 @@
  * that nodes do not probe in step. A peer that was fine for 10 s in a row counts an ejection less.
  * An error of a getter, NOTFOUND and BUSY are answers.
  *
- * Pure: events and clock_ms() times are arguments. One thread. */
+ * Pure: events and times are arguments, of any clock that does not go back. One thread. */
 #ifndef HEALTH_H
 #define HEALTH_H
 
@@ -82,9 +82,6 @@ void health_question_ended(struct health *h);
 
 /* A sign of life. Returns 1 if the state has changed. */
 int health_heard(struct health *h, uint64_t now_ms);
-
-/* This node itself was late: it may not have read what the peer said. */
-void health_forgive(struct health *h, uint64_t now_ms);
 
 /* The oldest load that waits for the peer. */
 struct health_load {

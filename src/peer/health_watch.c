@@ -23,9 +23,9 @@
 #include "peer/peer_in.h"
 
 enum {
-    LOOK_MS = 25,   /* between two looks at the peers with loads under way */
-    STALL_MS = 100, /* a look so late is a stall of our own: no peer was silent */
-    ASK_MS = 2500,  /* a question's time: longer than every patience and a half */
+    LOOK_MS = 25,  /* between two looks at the peers with loads under way */
+    STALL_MS = 5,  /* a look later than that is a stall of our own */
+    ASK_MS = 2500, /* a question's time: longer than every patience and a half */
     PROBE_MS = 1000,
     WAVER_MS = 1000,
     MAX_ANSWER = 64 * 1024
@@ -37,6 +37,13 @@ struct question {
     uint64_t asked_ms;
     int probe;
 };
+
+/* The time by which peers are judged: clock_ms() without the time in which this thread was held up,
+ * by other work or a busy machine. It may not have read what its peers said meanwhile. */
+static uint64_t awake_ms(const struct peers *ps)
+{
+    return clock_ms() - ps->lost_ms;
+}
 
 /* --- the state --- */
 
@@ -92,7 +99,7 @@ static void changed(struct peer *p, uint64_t now)
 
 static void happened(struct peer *p, enum health_event event)
 {
-    uint64_t now = clock_ms();
+    uint64_t now = awake_ms(p->peers);
 
     if (health_event(&p->health, event, now))
         changed(p, now);
@@ -136,8 +143,8 @@ static void judge_question(const struct question *q, struct fetch *f)
     } else if (is_cut(f)) {
         happened(p, HEALTH_BROKEN);
     } else if (!fetch_error(f)->code) {
-        health_took(&p->health, clock_ms() - q->asked_ms);
-        heard(p, clock_ms());
+        health_took(&p->health, awake_ms(p->peers) - q->asked_ms);
+        heard(p, awake_ms(p->peers));
         if (fetch_status(f) == 503 && fetch_header(f, HEADER_NODE))
             happened(p, HEALTH_UNREADY);
         else if (!is_sound(fetch_status(f)) && fetch_status(f) != 503)
@@ -177,7 +184,7 @@ static void ask(struct peer *p, int probe)
     struct error e = {.code = ERR_NOMEM};
     struct buf url;
 
-    *q = (struct question){peer_ref(p), clock_ms(), probe};
+    *q = (struct question){peer_ref(p), awake_ms(ps), probe};
     health_asked(&p->health, q->asked_ms);
     buf_init(&url, 0);
     buf_puts(&url, p->url);
@@ -222,7 +229,7 @@ static void hedge(struct peer *p, uint64_t until_ms)
 static int oldest_load(const struct peer *p, struct health_load *out)
 {
     const struct peer_call *c;
-    uint64_t deadline_ms;
+    uint64_t deadline_ms; /* of the awake clock */
     size_t i = 0;
 
     if (list_empty(&p->calls))
@@ -230,7 +237,7 @@ static int oldest_load(const struct peer *p, struct health_load *out)
     c = list_entry(p->calls.next, struct peer_call, link);
     while (i < c->n && !c->flights[i])
         i++;
-    deadline_ms = i < c->n ? c->flights[i]->deadline_ms : UINT64_MAX;
+    deadline_ms = i < c->n ? c->flights[i]->deadline_ms - p->peers->lost_ms : UINT64_MAX;
     out->since_ms = c->since_ms;
     out->time_ms = deadline_ms > c->since_ms ? deadline_ms - c->since_ms : 0;
     return 1;
@@ -277,16 +284,12 @@ static int is_idle(const struct peer *p)
             atomic_load(&p->refs) == 1);
 }
 
-/* This node itself was late: it may not have read what its peers said. */
-static void forgive(struct peers *ps, uint64_t now)
+static void note_stall(struct peers *ps)
 {
-    struct list *l;
+    uint64_t now = clock_ms(), due = ps->looked_ms + LOOK_MS;
 
-    list_each (l, &ps->watched) {
-        struct peer *p = list_entry(l, struct peer, watched);
-
-        health_forgive(&p->health, now);
-    }
+    if (now > due + STALL_MS)
+        ps->lost_ms += now - due;
 }
 
 static void arm(struct peers *ps);
@@ -294,11 +297,11 @@ static void arm(struct peers *ps);
 static void on_timer(struct timer *t)
 {
     struct peers *ps = list_entry(t, struct peers, timer);
-    uint64_t now = clock_ms();
     struct list *l, *next;
+    uint64_t now;
 
-    if (now > ps->looked_ms + STALL_MS)
-        forgive(ps, now);
+    note_stall(ps);
+    now = awake_ms(ps);
     list_each_safe (l, next, &ps->watched) {
         struct peer *p = list_entry(l, struct peer, watched);
 
@@ -334,7 +337,7 @@ static void watch(struct peer *p)
 
 void health_watch_begin(struct peer_call *c)
 {
-    c->since_ms = clock_ms();
+    c->since_ms = awake_ms(c->peer->peers);
     list_push_back(&c->peer->calls, &c->link);
     watch(c->peer);
 }
@@ -346,14 +349,14 @@ void health_watch_drop(struct peer_call *c)
 
 void health_watch_heard(struct peer *peer)
 {
-    heard(peer, clock_ms());
+    heard(peer, awake_ms(peer->peers));
 }
 
 /* How long the call took counts only if nothing was asked meanwhile: else the answer to the
  * question was the sign of life. */
 static void answered(struct peer *p, const struct peer_call *c, enum verdict verdict)
 {
-    uint64_t now = clock_ms();
+    uint64_t now = awake_ms(p->peers);
 
     if (p->health.asked_ms < c->since_ms)
         health_took(&p->health, now - c->since_ms);

@@ -72,7 +72,8 @@ struct peers {
     atomic_int has_ejected; /* whether a peer was ever ejected */
     struct list watched;    /* the network thread's, like timer: peer.watched */
     struct timer timer;
-    uint64_t looked_ms; /* the last run of the timer */
+    uint64_t looked_ms; /* the last run of the timer, or when it was set */
+    uint64_t lost_ms;   /* how much later than they should the runs were, together */
     pthread_rwlock_t lock;
     struct view view; /* guarded by lock */
 };
