@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* net.h - the network thread: one CURLM, one epoll set, timers. It runs no Lua.
+/* net.h - the network thread: a CURLM for each lane, one epoll set, timers. It runs no Lua.
  *
  * Every HTTP exchange that the node makes as a client runs here, to peers and for getters
  * (fetch.h). Any thread may post work to it; everything else runs on the thread itself. */
