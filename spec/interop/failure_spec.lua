@@ -62,7 +62,7 @@ describe("a Go node killed in mid-run", function()
     end
   end)
 
-  it("is replaced by a load of our own for who already waits for its answer", function()
+  it("is replaced by a load elsewhere for the callers that wait already", function()
     local key -- whose next owner is one of ours: its getter is quick
     local left = { go.url, c1.url, c2.url }
     for i = 0, 9999 do

@@ -100,6 +100,7 @@ void attempt_unusable(struct peer *peer, struct flight *f, const char *why)
 
 void attempt_give(struct peer *peer, struct flight *f, const struct peer_value *v)
 {
+    struct key_ref k = flight_key(f);
     struct result r = {.source = v->stale ? SOURCE_STALE : SOURCE_PEER,
                        .minute_qps = v->minute_qps,
                        .passing = is_passing(peer, f)};
@@ -110,7 +111,7 @@ void attempt_give(struct peer *peer, struct flight *f, const struct peer_value *
         fails(peer, f, 0);
         return;
     }
-    r.item = item_new(f->key, f->key_len, f->hash, v->bytes, v->n, v->expires_ms);
+    r.item = item_new(&k, v->bytes, v->n, v->expires_ms);
     if (!r.item) {
         f->pending--;
         group_finish_error(f, ERR_NOMEM, "no memory for a value of %zu bytes", v->n);
