@@ -38,6 +38,7 @@ enum {
     EVENTS_MAX = 64, /* events taken from epoll in one turn */
     HOST_SHARE = 4,  /* an origin may have so great a part of the free connections, */
     HOST_LEAST = 4,  /* and so many at least */
+    TOGETHER = 16,   /* exchanges begin with the same bound */
     CHECK_HOST_CONNECTIONS = 2,
     CHECK_CONNECTIONS = 256
 };
@@ -53,6 +54,7 @@ struct lane {
     struct list transfers;
     unsigned busy; /* transfers with a connection, made or being made */
     unsigned host; /* the present bound on connections to one host */
+    unsigned new;  /* transfers since libcurl's last turn */
 };
 
 struct net {
@@ -182,6 +184,7 @@ static void act(struct lane *l, curl_socket_t fd, int events)
 
     if (!l->multi || l->broken)
         return;
+    l->new = 0;
     l->broken = curl_multi_socket_action(l->multi, fd, events, &running);
 }
 
@@ -212,6 +215,10 @@ static enum err add(struct transfer *t, struct error *e)
                          "the exchange could not start: %s", curl_multi_strerror(rc));
     }
     list_push_back(&l->transfers, &t->link);
+    if (++l->new == TOGETHER && l->place == NET_ORIGINS) {
+        act(l, CURL_SOCKET_TIMEOUT, 0); /* makes their connections */
+        bound_hosts(l);
+    }
     return ERR_OK;
 }
 
@@ -539,10 +546,9 @@ struct net *net_start(const struct net_opts *opts, struct error *e)
         goto no_multi;
     }
     if (thread_start(&n->thread, "net", 0, net_main, n, e))
-        goto no_thread;
+        goto no_multi;
     return n;
 
-no_thread:
 no_multi:
     deinit_lanes(n);
     sockets_deinit(&n->sockets);
