@@ -107,8 +107,8 @@ LUA_COPIES = $(LUA_FILES:lua/%=$(BUILD)/share/lua/5.1/%)
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all objects testlib deps run cluster test specs loops interop worst bench bench-programs guard fuzz lint \
-        fmt proto rock other-systems install valgrind clean help FORCE
+.PHONY: all objects testlib deps run cluster test specs loops interop worst bench bench-programs outage guard fuzz \
+        lint fmt proto rock other-systems install valgrind clean help FORCE
 
 all: $(BIN) $(CORE) $(LUA_COPIES) ## build everything into $(BUILD)
 	@:
@@ -268,6 +268,12 @@ bench: ## everything beside its peers, in one table; one row: make bench ONLY=hi
 	  echo 'bench: without Go' >&2
 	@$(BENCH_ENV) ROUNDS='$(ROUNDS)' SECONDS='$(SECONDS)' ONLY='$(ONLY)' STRICT='$(STRICT)' \
 	  $(LUAJIT) bench/run.lua
+
+outage: ## what a node in trouble costs the clients of the others; KINDS="kill stop", CLIENTS="12 300", GO=1
+	@.ci/deps $(RUN_PACKAGES) $(TEST_PACKAGES) wrk iproute2
+	+@$(SUBMAKE) $(J) all testlib
+	@$(if $(GO),sh spec/interop/build.sh $(BUILD)/interop)
+	@$(BENCH_ENV) CLIENTS='$(CLIENTS)' SECONDS='$(SECONDS)' GO='$(GO)' $(LUAJIT) bench/outage.lua $(KINDS)
 
 guard: ## instructions of the hot paths against bench/baseline.txt; RENEW=1 writes it anew
 	@.ci/deps $(RUN_PACKAGES) $(TEST_PACKAGES) $(GUARD_PACKAGES)

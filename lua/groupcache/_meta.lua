@@ -97,6 +97,7 @@
 ---@field peer_changes? string|string[] addresses from which changes of other nodes are taken: "peers", networks, "open"; default "peers"
 ---@field drain_delay? groupcache.Duration how long a stopping node is not ready before it refuses connections; default 0
 ---@field drain_timeout? groupcache.Duration how long a stopping node lets requests end; default 10
+---@field stuck_timeout? groupcache.Duration how long all workers are stuck in C functions before groupcached ends with status 3, 0 for never; a program is never ended; default 30
 ---@field vm_bytes? groupcache.Size of each Lua VM's heap; default "64MiB"
 ---@field loop? "plain"|"cqueues"|"luv" event loop that getters may use beside this API; default "plain"
 ---@field jit? boolean compile getters; an endless loop can then not be stopped; default false

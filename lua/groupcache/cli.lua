@@ -8,7 +8,7 @@ local reload = require "groupcache.reload"
 
 local cli = {}
 
-local OK, FAILURE, USAGE = 0, 1, 2
+local OK, FAILURE, USAGE, STUCK = 0, 1, 2, 3
 
 local HEAD = [[
 groupcached - a cache node that fills itself: one load per key in the whole cluster
@@ -29,7 +29,8 @@ While it runs:
                                             SIGHUP                   read the script again
                                             SIGUSR1                  open the access log anew
 
-Exit status: 0 fine, 1 the node could not start, 2 the command line is wrong.
+Exit status: 0 fine, 1 the node could not start, 2 the command line is wrong, 3 all workers were
+stuck in C functions for stuck_timeout.
 ]]
 
 local function flag_of(name)
@@ -159,7 +160,7 @@ local function try_reload(node, path, flags, settings)
   end
 end
 
--- Serves until a signal ends it.
+-- Serves until a signal ends it. Returns the exit status.
 local function run(node, path, flags, settings)
   repeat
     local signal = node:wait()
@@ -168,7 +169,9 @@ local function run(node, path, flags, settings)
       try_reload(node, path, flags, settings)
     end
   until signal ~= "HUP"
+  local status = node:gave_up() and STUCK or OK
   node:stop()
+  return status
 end
 
 -- Another node may have the default address.
@@ -187,6 +190,7 @@ local function serve(path, flags)
     return FAILURE
   end
   core.take_signals(settings.access_log ~= nil)
+  settings.may_exit = true
   local node, err = core.node(script, settings)
   if not node then
     complain(err)
@@ -194,8 +198,7 @@ local function serve(path, flags)
   end
   say_where_admin_is(node, settings)
   script:close()
-  run(node, path, flags, settings)
-  return OK
+  return run(node, path, flags, settings)
 end
 
 local WORDS = {

@@ -56,6 +56,9 @@ config.SETTINGS = {
       .. "serves as before, until it refuses connections" },
   drain_timeout = { kind = "duration", default = 10, arg = "SECONDS",
     help = "how long a stopping node lets requests end" },
+  stuck_timeout = { kind = "duration", default = 30, arg = "SECONDS",
+    help = "how long all workers are stuck in C functions before\n"
+      .. "groupcached ends with status 3; 0: for ever" },
   vm_bytes = { kind = "size", default = "64MiB", arg = "SIZE",
     help = "memory of each Lua VM" },
   loop = { kind = "enum", default = "plain", values = { "plain", "cqueues", "luv" }, arg = "NAME",

@@ -374,9 +374,14 @@ describe("at its deadline", function()
       ask_in_vain "two" -- in the last VM there is
       ask_in_vain "three" -- in nobody's
       assert.same({ 1, 1 }, { workers().stuck, workers().replaced })
-      assert.equal(200, n:request({ target = "/readyz" }).status)
+      eventually(function()
+        local ready = n:request { target = "/readyz" }
+        return ready.status == 503 and ready.body == "stuck: all workers are in C functions\n"
+      end, 10, "not ready")
+      assert.is_truthy(n:logged "all workers are stuck in C functions, and none can be replaced")
       r:open "two"
       eventually(function() return n:get("g", "fine").status == 200 end, 10, "the VM is back")
+      eventually(function() return n:request({ target = "/readyz" }).status == 200 end, 10, "ready")
       assert.equal(1, workers().stuck)
       release "one"
       ask_in_vain "four"
@@ -385,6 +390,18 @@ describe("at its deadline", function()
       assert.equal(2, lines "abandoned and replaced")
       release "four"
       end_node()
+    end)
+
+    it("ends the process when all workers have been stuck for stuck_timeout", function()
+      start(BLOCK, { args = { "--stuck-timeout", "0.2" } })
+      ask_in_vain "one"
+      eventually(function() return workers().replaced == 1 end, 10, "the first is replaced")
+      pcall(ask_in_vain, "two") -- in the last VM; the node may stop before the answer
+      local code = n.process:wait(20)
+      assert.equal(3, code)
+      assert.is_truthy(n:logged "msg=\"ending, since all workers are still stuck")
+      r:open "one"
+      r:open "two"
     end)
 
     it("leaves the other getters of its VM to their own deadlines", function()

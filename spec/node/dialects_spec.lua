@@ -217,8 +217,8 @@ for _, dialect in ipairs(FORKS) do
               .. #body .. "\r\n\r\n" .. body)
           elseif answers[name] then
             c:send((answers[name]:gsub("\\r", "\r"):gsub("\\0", "\0")))
-          else
-            c:send("HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n")
+          else -- also when it is asked whether it lives
+            c:send("HTTP/1.1 400 Oh\r\nContent-Length: 0\r\n\r\n")
           end
         end
       ]]):format(table.concat(list, ",\n"), EXPIRE[dialect]))
@@ -286,6 +286,7 @@ for _, dialect in ipairs(FORKS) do
     for _, name in ipairs { "broken", "malformed", "method", "moved", "group", "path", "crosstalk",
       "cut", "nothing" } do
       it("anything else is no answer, and the key is loaded here: " .. name, function()
+        get "missing" -- a good answer: two broken ones in a row would eject the peer
         local before = n:stats().groups.g.peer_errors
         local res, key = get(name)
         assert.same({ 200, "v:" .. key, "local" }, { res.status, res.body, source(res) })

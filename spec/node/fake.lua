@@ -2,7 +2,7 @@
 
 --- A server that answers whatever a spec makes up, down to the byte, in a process of its own.
 --
---   fake.start(source, env) -> f
+--   fake.start(source, env) -> f        env.FAKE_PORT: the port [a free one]
 --     source is Lua that returns function(request, c), called for every request with
 --       request = { method =, target =, headers = { lower-case name = value }, body = }
 --       c:send(bytes), c:sleep(seconds), c:close()     and the connection stays open until closed
@@ -26,7 +26,7 @@ local socket = require "socket"
 local answer, greet = assert(loadfile(arg[1]))()
 local log = assert(io.open(arg[2], "w"))
 
-local listener = assert(socket.bind("127.0.0.1", 0, 1024))
+local listener = assert(socket.bind("127.0.0.1", tonumber(os.getenv "FAKE_PORT" or 0), 1024))
 listener:settimeout(0)
 
 local conns = {} -- socket -> { sock, co, wants = "r" | "w" | nil, at = time to go on | nil }

@@ -83,7 +83,7 @@ static void run_load(struct msg *m)
     next_random(&random);
     what = next_random(&random) % 10;
     if (f->kind == FLIGHT_REMOTE && what < 3)
-        group_fallback(f);
+        group_fallback(f, 1);
     else if (what < 5)
         group_finish_error(f, ERR_GETTER, "no luck with %.*s", (int)f->key_len, f->key);
     else

@@ -70,10 +70,10 @@ local on_wake = ffi.cast("void (*)(struct waiter *, const struct result *)",
     end
   end))
 
-local function handed(ctx, flight, kind)
+local function handed(ctx, flight, kind, peer)
   local g = groups[address(ctx)]
   local load = { kind = kind, flight = flight, key = ffi.string(flight.key, flight.key_len),
-    from_peer = flight.from_peer ~= 0 }
+    from_peer = flight.from_peer ~= 0, peer = peer }
   g.started[#g.started + 1] = load
   if g.on_load then
     g.on_load(load)
@@ -97,9 +97,12 @@ template.owner = ffi.cast("struct peer *(*)(void *, const void *, size_t)",
 template.disown = guarded(function()
   peers = peers - 1
 end)
-template.remote = guarded(function(ctx, flight)
-  peers = peers - 1
-  handed(ctx, flight, "remote")
+-- load.peer is the peer of group_load_elsewhere(), whose reference is the spec's.
+template.remote = guarded(function(ctx, flight, peer)
+  if address(peer) == 1 then
+    peers, peer = peers - 1, nil
+  end
+  handed(ctx, flight, "remote", peer)
 end)
 template["local"] = guarded(function(ctx, flight)
   handed(ctx, flight, "local")
@@ -287,9 +290,9 @@ function methods:fail(load, code, text)
   C.group_finish_error(load.flight, C["ERR_" .. code], "%s", text or "")
 end
 
-function methods:fallback(load)
+function methods:fallback(load, ours)
   self:release(load)
-  C.group_fallback(load.flight)
+  C.group_fallback(load.flight, ours == false and 0 or 1)
 end
 
 --- Everything that happened, by name; `main` and `hot` are tables.

@@ -180,6 +180,9 @@ static struct node_opts check_opts(lua_State *L, const struct bind_node_script *
     lua_getfield(L, 2, "admin_moves");
     o.admin_moves = lua_toboolean(L, -1);
     lua_pop(L, 1);
+    lua_getfield(L, 2, "may_exit");
+    o.may_exit = lua_toboolean(L, -1);
+    lua_pop(L, 1);
     o.peers = check_peers(L, 2, &o.n_peers);
     vm->path = string_field(L, "package_path");
     vm->cpath = string_field(L, "package_cpath");
@@ -282,6 +285,13 @@ static int l_node_wait(lua_State *L)
     return 1;
 }
 
+/* node:gave_up() -> whether the process was told to end, since all workers were stuck */
+static int l_node_gave_up(lua_State *L)
+{
+    lua_pushboolean(L, node_gave_up(bind_node_check(L, 1)));
+    return 1;
+}
+
 /* node:reload(script, settings) -> true | nil, message, code. The script is closed then. */
 static int l_node_reload(lua_State *L)
 {
@@ -348,6 +358,7 @@ static const luaL_Reg node_methods[] = {
     {"set_peers", l_node_set_peers},
     {"stop", l_node_stop},
     {"wait", l_node_wait},
+    {"gave_up", l_node_gave_up},
     {"close", l_node_gc},
     {"__gc", l_node_gc},
     {NULL, NULL},

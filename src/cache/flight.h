@@ -62,6 +62,10 @@ struct flight {
     struct waiter fallback;  /* FLIGHT_REMOTE: waits for the local flight that took over */
     struct msg msg;          /* the loader's, to carry the flight to its thread */
     void *carrier;           /* the loader's: the worker or peer that has the flight */
+    unsigned char asked;     /* the loader's: peers that were asked for the key */
+    unsigned char pending;   /* the loader's: peers that have not answered, each with a reference */
+    unsigned char here;      /* the loader's: our getter loads the key as well */
+    unsigned char passing;   /* the loader's: the first peer that was asked is not the owner */
     struct group *group;     /* set once; the flight holds a reference */
     struct cycle_node cycle; /* the flights it waits for */
     char *info;              /* set once, owned, or NULL: what the getter may know of the request
@@ -79,6 +83,7 @@ struct flight {
     enum flight_state state; /* guarded */
     _Atomic unsigned refs;   /* atomic */
     int fell_back;           /* guarded: the peer could not be used */
+    int instead;             /* guarded: FLIGHT_LOCAL, of a peer's key: counts in group.instead */
     int from_peer;           /* set once: opened by a peer's request */
     int nested;              /* set once: opened by a getter of this node */
     uint32_t hash;           /* set once */

@@ -69,6 +69,10 @@ void group_opts_init(struct group_opts *o);
 /* With HOT_RATE a key is hot if this node has so many gets of it a minute. */
 enum { GROUP_HOT_RATE = 30 };
 
+/* One in so many of max_loads may be loads of keys that no other node could load. A further such
+ * load is BUSY: else a failure of some nodes would multiply the work at the origin. */
+enum { GROUP_INSTEAD_SHARE = 2 };
+
 enum {
     GROUP_MAX_WAITERS = 16384, /* callers of one flight; the next one is BUSY */
     GROUP_MAX_FLIGHTS = 16384, /* open flights of a kind; the next key is BUSY */
@@ -87,8 +91,9 @@ struct loader {
     void (*disown)(void *ctx, struct peer *owner);
 
     /* Starts a load at a peer, or by our getter. Takes the caller's reference to f, and gives it
-     * back through group_finish() or group_fallback(), exactly once, on any thread, also at once.
-     */
+     * back through group_finish(), group_fallback(), group_load_elsewhere() or
+     * group_load_abstain(), exactly once, on any thread, also at once. A loader that asks a second
+     * peer while the first has not answered takes a reference more, flight_ref(). */
     void (*remote)(void *ctx, struct flight *f, struct peer *owner);
     void (*local)(void *ctx, struct flight *f);
 
@@ -184,9 +189,18 @@ void group_load_not_found(struct flight *f, const char *text, const double *ttl_
  * the flight has ended. */
 void group_places_move(struct flight *f, enum flight_state to);
 
-/* Loaders: the peer could not be used. Counts a peer error, gives back the reference, and lets our
- * getter load the key for all the waiters. */
-void group_fallback(struct flight *f);
+/* Loaders: no other node is to be asked. Counts a peer error, gives back the reference, and lets
+ * our getter load the key for all the waiters. `ours` is 1 if this node is the next owner of the
+ * key; else GROUP_INSTEAD_SHARE bounds such loads. */
+void group_fallback(struct flight *f, int ours);
+
+/* Loaders: starts the load at another peer, by loader.remote(), since the first cannot be used or
+ * is silent. Counts a peer error, and passes on both references. */
+void group_load_elsewhere(struct flight *f, struct peer *other);
+
+/* Loaders: gives back a reference without an end, since another peer or our getter still loads the
+ * key. */
+void group_load_abstain(struct flight *f);
 
 /* --- change, at this node alone --- */
 

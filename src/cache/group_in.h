@@ -58,6 +58,7 @@ struct group {
     uint64_t in_queues;                    /* the lengths of both queues */
     uint64_t mean_held_16, mean_took_16; /* of local loads, in sixteenths of a ms: how long one has
                                           * a place among max_loads, and how long one runs */
+    uint64_t instead;                    /* open local flights of keys that peers should load */
     uint64_t waiters;
     uint64_t random;
     struct sketch *sketch; /* gets by key; NULL unless opts.hot is HOT_RATE */

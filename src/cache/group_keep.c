@@ -354,6 +354,8 @@ void group_keep_locked(struct group *g, const struct flight *f, struct result *r
 
     if (flights_outdated(g->flights[f->kind], f) || f->fell_back)
         return;
+    if (r->item && r->passing)
+        return;
     if (r->item && (ours ? r->source == SOURCE_LOCAL : r->source == SOURCE_PEER))
         keep_item_locked(g, ours, r->item, r->minute_qps, a);
     else if (!r->item && r->err.code == ERR_NOTFOUND)

@@ -25,6 +25,7 @@ static void end_locked(struct flight *f, struct after *a)
 
     g->waiters -= f->n_waiters;
     a->unstarted = group_places_leave_locked(f);
+    g->instead -= f->instead ? 1 : 0;
     flights_end(g->flights[f->kind], f, &a->woken);
     a->ended = f;
     group_places_start_locked(g, a);
@@ -290,10 +291,34 @@ static void fallback_wake(struct waiter *w, const struct result *r)
     group_finish(list_entry(w, struct flight, fallback), r);
 }
 
-void group_fallback(struct flight *f)
+/* Whether one more key that peers should load is too much for our getter. */
+static int is_too_much_locked(struct group *g, const struct key_ref *k)
+{
+    uint64_t share = g->opts.max_loads / GROUP_INSTEAD_SHARE;
+
+    return g->instead >= (share ? share : 1) && !flights_find(g->flights[FLIGHT_LOCAL], k);
+}
+
+/* The remote flight f joins the key's local flight, or opens it. */
+static enum err fall_back_locked(struct group *g, struct flight *f, int ours, struct flight **open,
+                                 struct result *now)
+{
+    struct key_ref k = flight_key(f);
+    enum err err;
+
+    if (!ours && is_too_much_locked(g, &k))
+        return refuse(now, ERR_BUSY, "too many loads of keys whose owners cannot be used", g);
+    err = join_or_open_locked(g, FLIGHT_LOCAL, &k, 0, &f->fallback, 1, open, now);
+    if (*open) {
+        (*open)->instead = !ours;
+        g->instead += ours ? 0 : 1;
+    }
+    return err;
+}
+
+void group_fallback(struct flight *f, int ours)
 {
     struct group *g = f->group;
-    struct key_ref k = flight_key(f);
     struct flight *open = NULL;
     struct result now = {.item = NULL};
     struct after a;
@@ -309,8 +334,8 @@ void group_fallback(struct flight *f)
     ended = f->state == FLIGHT_ENDED; /* with CLOSED, or with TIMEOUT, which was counted then */
     if (!ended) {
         g->stats.peer_errors++;
-        f->fell_back = 1;
-        err = join_or_open_locked(g, FLIGHT_LOCAL, &k, 0, &f->fallback, 1, &open, &now);
+        err = fall_back_locked(g, f, ours, &open, &now);
+        f->fell_back = !err;
         if (open) {
             g->stats.loads_deduped--; /* one load, in two flights */
             group_places_enqueue_locked(g, open, &a);
@@ -322,6 +347,26 @@ void group_fallback(struct flight *f)
         after_drop_flight(f);
     else if (err)
         group_finish(f, &now);
+}
+
+void group_load_elsewhere(struct flight *f, struct peer *other)
+{
+    struct group *g = f->group;
+
+    pthread_mutex_lock(&g->mu);
+    g->stats.peer_errors++;
+    pthread_mutex_unlock(&g->mu);
+    if (!atomic_load(&g->closed)) {
+        g->loader.remote(g->loader.ctx, f, other);
+        return;
+    }
+    g->loader.disown(g->loader.ctx, other); /* the flight has ended */
+    after_drop_flight(f);
+}
+
+void group_load_abstain(struct flight *f)
+{
+    after_drop_flight(f);
 }
 
 /* Ends every flight whose deadline is not after until_ms, one critical section each. */

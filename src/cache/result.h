@@ -17,6 +17,8 @@ struct result {
     uint64_t
         expires_ms;    /* of NOTFOUND: clock_ms() time until which it may be kept; 0: not at all */
     double minute_qps; /* SOURCE_PEER: the key's gets a minute, as the owner tells; 0: not told */
+    int passing; /* SOURCE_PEER: from a node that stands in for the owner. It is not kept, since
+                  * a change tells the owner before all others */
     struct error err;
 };
 

@@ -53,6 +53,15 @@ static int serve_peer_key(const struct asked *a, int verb)
     }
 }
 
+/* A node of ours asks whether this one lives, by a path without a group. Go's servers find a bad
+ * request there. */
+static int serve_peer_ready(const struct asked *a)
+{
+    const char *why = a->server->opts.not_ready(a->server->opts.ctx);
+
+    return why ? answer_text(a, 503, why) : answer_done(&a->to);
+}
+
 /* No dialect has a POST without a key: it comes from one of our own nodes. */
 static int serve_peer(struct asked *a, const char *method, enum dialect_parse parsed)
 {
@@ -72,6 +81,8 @@ static int serve_peer(struct asked *a, const char *method, enum dialect_parse pa
         return serve_peer_key(a, verb);
     if (a->framing->body)
         return refuse_body(a);
+    if (parsed == DIALECT_NO_KEY && a->to.ours && !a->target.group_len)
+        return serve_peer_ready(a);
     return parsed == DIALECT_NO_KEY ? answer_text(a, 400, "bad request") : answer_unparsed(&a->to);
 }
 

@@ -22,10 +22,8 @@
  * Not here: the event loop (net.c), which peer to ask and when to try another (peers). */
 #include "net/fetch.h"
 
-#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -48,89 +46,6 @@ static const struct error no_error;
 
 /* --- the end --- */
 
-static void fail(struct fetch *f, enum err code, enum fetch_phase phase, const char *fmt, ...)
-    __attribute__((format(printf, 4, 5)));
-
-static void fail(struct fetch *f, enum err code, enum fetch_phase phase, const char *fmt, ...)
-{
-    char text[ERROR_TEXT];
-    va_list ap;
-
-    va_start(ap, fmt);
-    vsnprintf(text, sizeof(text), fmt, ap);
-    va_end(ap);
-    error_set(&f->error, code, "%.*s: %s", f->host_len, f->host, text);
-    f->phase = phase;
-    f->status = 0;
-    buf_deinit(&f->body); /* a partial answer is useless, and may be large */
-}
-
-/* Whether the request had a connection to go out on, made for it or reused. */
-static enum fetch_phase phase_of(const struct fetch *f)
-{
-    return f->sent ? FETCH_NO_ANSWER : FETCH_NOT_SENT;
-}
-
-/* If a request is sent again on a new connection, the other side did not see it on the old one. If
- * it may not be carried out twice, nobody knows. */
-static enum fetch_phase phase_unconnected(const struct fetch *f)
-{
-    return f->repeatable ? FETCH_NOT_SENT : phase_of(f);
-}
-
-/* libcurl bounds a header line itself, and reports a longer line as lack of memory. */
-static int is_long_line(const struct fetch *f, CURLcode code)
-{
-    return f->sent && f->head.part != HEAD_TRAILERS && !f->body.failed &&
-           (code == CURLE_OUT_OF_MEMORY || code == 100); /* CURLE_TOO_LARGE of 8.6 */
-}
-
-static void judge_failure(struct fetch *f, CURLcode code)
-{
-    const char *text = *f->text ? f->text : curl_easy_strerror(code);
-
-    if (code == CURLE_FILESIZE_EXCEEDED || f->body.failed == ERR_TOOBIG)
-        fail(f, ERR_TOOBIG, FETCH_NO_ANSWER, "the answer's body has more than %zu bytes",
-             f->max_bytes);
-    else if (is_long_line(f, code))
-        fail(f, ERR_TOOBIG, FETCH_NO_ANSWER, "a header line of the answer has more than 100 KB");
-    else if (code == CURLE_OUT_OF_MEMORY || f->body.failed == ERR_NOMEM)
-        fail(f, ERR_NOMEM, phase_of(f), "no memory for the exchange");
-    else if (code == CURLE_OPERATION_TIMEDOUT) /* libcurl only keeps the time to connect */
-        fail(f, ERR_TIMEOUT, phase_unconnected(f), "no connection within %ld ms", f->connect_ms);
-    else if (code == CURLE_URL_MALFORMAT)
-        fail(f, ERR_INVAL, FETCH_NOT_SENT, "url: %s", text);
-    else if (code == CURLE_COULDNT_CONNECT)
-        fail(f, ERR_PEER, phase_unconnected(f), "%s", f->flaw ? f->flaw : text);
-    else
-        fail(f, ERR_PEER, phase_of(f), "%s", f->flaw ? f->flaw : text);
-}
-
-static void judge(struct fetch *f, CURLcode code)
-{
-    if (code) {
-        judge_failure(f, code);
-    } else if (f->head.part != HEAD_TRAILERS) {
-        fail(f, ERR_PEER, FETCH_NO_ANSWER, "the answer ended within its headers (status %d)",
-             f->head.status);
-    } else if (f->inflate && !inflate_is_whole(f->inflate)) {
-        fail(f, ERR_PEER, FETCH_NO_ANSWER, "the answer's compressed body is cut short");
-    } else {
-        f->phase = FETCH_ANSWERED;
-        f->status = f->head.status;
-    }
-}
-
-static void judge_ended(struct fetch *f, const struct error *why)
-{
-    if (why->code != ERR_TIMEOUT)
-        fail(f, why->code, phase_of(f), "%s", why->msg);
-    else if (f->sent)
-        fail(f, ERR_TIMEOUT, FETCH_TIMED_OUT, "no whole answer within %ld ms", f->timeout_ms);
-    else
-        fail(f, ERR_TIMEOUT, FETCH_NOT_SENT, "no connection within %ld ms", f->timeout_ms);
-}
-
 /* Only here is done called; the outcome is in f. */
 static void finish(struct fetch *f)
 {
@@ -151,7 +66,7 @@ static void start_again(struct fetch *f)
     curl_easy_setopt(f->transfer.curl, CURLOPT_FRESH_CONNECT, 1L);
     if (!net_add_again(&f->transfer, &e))
         return;
-    fail(f, e.code, FETCH_NOT_SENT, "%s", e.msg);
+    fetch_judge_fail(f, e.code, FETCH_NOT_SENT, "%s", e.msg);
     finish(f);
 }
 
@@ -160,12 +75,12 @@ static void on_ended(struct transfer *t, CURLcode code, const struct error *why)
     struct fetch *f = list_entry(t, struct fetch, transfer);
 
     if (why) {
-        judge_ended(f, why);
+        fetch_judge_ended(f, why);
     } else if (f->stale) {
         start_again(f);
         return;
     } else {
-        judge(f, code);
+        fetch_judge(f, code);
     }
     finish(f);
 }
@@ -185,12 +100,15 @@ static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_so
 {
     struct fetch *f = arg;
     struct address a;
+    curl_socket_t made;
 
     (void)purpose;
     if (f->reach && (!address_of(&addr->addr, &a) || !may_reach(f, &a)))
         return CURL_SOCKET_BAD;
     net_connecting(f->net, &f->transfer, (uint64_t)f->connect_ms);
-    return net_open_socket(f->net, addr);
+    made = net_open_socket(f->net, addr);
+    f->no_socket |= made == CURL_SOCKET_BAD;
+    return made;
 }
 
 /* If both families have an address, libcurl tries the second while the first still connects. */
@@ -280,6 +198,8 @@ static size_t on_header(char *line, size_t one, size_t n, void *arg)
         f->flaw = "an answer to another request";
     if (f->flaw)
         return 0;
+    if (in_head && f->head.part == HEAD_TRAILERS && f->heard)
+        f->heard(f->ctx);
     if (in_head && f->head.part == HEAD_TRAILERS && (f->head.chunked || !head_has_body(&f->head)))
         curl_easy_setopt(f->transfer.curl, CURLOPT_VERBOSE, 1L);
     return n;
@@ -458,7 +378,7 @@ static void begin(struct msg *m)
     CURLcode rc;
 
     if (net_stopping(f->net)) {
-        fail(f, ERR_CLOSED, FETCH_NOT_SENT, "the node is stopping");
+        fetch_judge_fail(f, ERR_CLOSED, FETCH_NOT_SENT, "the node is stopping");
         finish(f);
         return;
     }
@@ -466,9 +386,9 @@ static void begin(struct msg *m)
     if (rc)
         error_set(&e, rc == CURLE_OUT_OF_MEMORY ? ERR_NOMEM : ERR_PEER,
                   "the exchange could not start: %s", curl_easy_strerror(rc));
-    else if (!net_add(f->net, &f->transfer, (uint64_t)f->timeout_ms, &e))
+    else if (!net_add(f->net, f->lane, &f->transfer, (uint64_t)f->timeout_ms, &e))
         return;
-    fail(f, e.code, FETCH_NOT_SENT, "%s", e.msg);
+    fetch_judge_fail(f, e.code, FETCH_NOT_SENT, "%s", e.msg);
     finish(f);
 }
 
@@ -478,7 +398,7 @@ static void cancel(struct msg *m)
 
     if (!atomic_load(&f->ended)) {
         net_remove(f->net, &f->transfer);
-        fail(f, ERR_CLOSED, phase_of(f), "cancelled");
+        fetch_judge_fail(f, ERR_CLOSED, fetch_judge_phase(f), "cancelled");
         finish(f);
     }
     fetch_unref(f);
@@ -542,6 +462,11 @@ const struct error *fetch_error(const struct fetch *f)
 enum fetch_phase fetch_phase(const struct fetch *f)
 {
     return f->phase;
+}
+
+int fetch_unreached(const struct fetch *f)
+{
+    return f->unreached;
 }
 
 int fetch_status(const struct fetch *f)

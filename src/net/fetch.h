@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "net/lane.h"
 
 struct fetch;
 struct net;
@@ -26,6 +27,7 @@ enum fetch_phase {
 };
 
 struct fetch_opts {
+    enum net_lane lane;         /* whose connections it uses */
     const char *method;         /* NULL: "GET" */
     const char *url;            /* http:// or https://; the path is sent unchanged */
     const char *const *headers; /* "Name: value" lines without control bytes; never Content-Length
@@ -62,6 +64,10 @@ struct fetch_opts {
     size_t (*data)(void *ctx, const char *bytes, size_t n);
     const char *flaw; /* a literal */
 
+    /* NULL, or called when the head of the answer has arrived, on the network thread, inside
+     * libcurl. */
+    void (*heard)(void *ctx);
+
     /* Called exactly once, on the network thread. f is borrowed, for the functions below. */
     void (*done)(void *ctx, struct fetch *f);
     void *ctx;
@@ -88,6 +94,11 @@ void fetch_unref(struct fetch *f); /* NULL is fine */
 const struct error *fetch_error(const struct fetch *f);
 enum fetch_phase fetch_phase(const struct fetch *f);
 int fetch_status(const struct fetch *f);
+
+/* 1: the other side cannot be reached: it refuses, its name has no address, or no connection was
+ * made within connect_timeout_ms. 0 for what lies with this node, such as a lack of descriptors or
+ * of free connections. */
+int fetch_unreached(const struct fetch *f);
 
 /* The body, never NULL; the fetch's own buffer, which the caller may buf_take(). If no whole answer
  * came, it is empty, and there is no status and no header. */

@@ -165,7 +165,9 @@ static void copy_opts(struct fetch *f, const struct fetch_opts *o)
     f->decode = o->decode;
     f->insecure = o->insecure;
     f->repeatable = o->repeatable || request_is_idempotent(method_of(o));
+    f->lane = o->lane;
     f->data = o->data;
+    f->heard = o->heard;
     f->data_flaw = o->flaw;
     f->done = o->done;
     f->ctx = o->ctx;

@@ -28,8 +28,10 @@ struct fetch {
     struct net *net;      /* a reference */
     struct msg begin, cancel;
     size_t (*data)(void *ctx, const char *bytes, size_t n);
+    void (*heard)(void *ctx);
     void (*done)(void *ctx, struct fetch *f);
     void *ctx;
+    enum net_lane lane;
 
     /* set before the start */
     enum fetch_kind kind;
@@ -54,6 +56,8 @@ struct fetch {
     char text[CURL_ERROR_SIZE]; /* libcurl's words about a failure */
     unsigned sent;              /* how often the request was about to go out */
     int stale;                  /* the kept connection was unusable */
+    int no_socket;              /* this node had no descriptor for a connection */
+    int unreached;              /* no connection, and the other side is to blame */
     struct head head;           /* of the answer */
     const char *flaw;           /* why we gave the answer up, or NULL */
     struct inflate *inflate;    /* NULL until there is a body to decode */
@@ -71,5 +75,19 @@ struct fetch {
 /* Any thread: checks the options and copies them into a new fetch; nothing else is set. NULL and e:
  * INVAL, NOMEM. */
 struct fetch *fetch_copy_opts(const struct fetch_opts *o, struct error *e);
+
+/* --- fetch_judge.c: the outcome, on the network thread --- */
+
+/* Sets the outcome of a transfer that libcurl ended with `code`, or that the network thread ended.
+ */
+void fetch_judge(struct fetch *f, CURLcode code);
+void fetch_judge_ended(struct fetch *f, const struct error *why);
+
+/* Sets a failure, and drops what has arrived. */
+void fetch_judge_fail(struct fetch *f, enum err code, enum fetch_phase phase, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* Whether the request had a connection to go out on: FETCH_NO_ANSWER, else FETCH_NOT_SENT. */
+enum fetch_phase fetch_judge_phase(const struct fetch *f);
 
 #endif

@@ -9,7 +9,8 @@
  * A transfer's time is kept here, not by CURLOPT_TIMEOUT_MS: in 7.88 that time does not expire
  * while the transfer waits for a free connection.
  *
- * If the CURLM itself fails, all its transfers fail and a new CURLM is built.
+ * Each lane has a CURLM, since libcurl counts connections by CURLM. If a CURLM itself fails, all
+ * its transfers fail and a new CURLM is built.
  *
  * Not here: the options and the outcome of an exchange (fetch.c). */
 #include "net/net.h"
@@ -34,10 +35,27 @@ enum {
     DEFAULT_TICK_MS = 50,
     NUDGES = 20, /* in the time to connect */
     NUDGE_MIN_MS = 10,
-    EVENTS_MAX = 64 /* events taken from epoll in one turn */
+    EVENTS_MAX = 64, /* events taken from epoll in one turn */
+    HOST_SHARE = 4,  /* an origin may have so great a part of the free connections, */
+    HOST_LEAST = 4,  /* and so many at least */
+    TOGETHER = 16,   /* exchanges begin with the same bound */
+    CHECK_HOST_CONNECTIONS = 2,
+    CHECK_CONNECTIONS = 256
 };
 
 static const uint64_t NEVER = UINT64_MAX;
+
+struct lane {
+    struct net *net;
+    unsigned char place; /* enum net_lane */
+    CURLM *multi;        /* NULL if a new one could not be built */
+    CURLMcode broken;
+    uint64_t curl_due_ns; /* in libcurl's real time, not clock_ms(); 0: at once */
+    struct list transfers;
+    unsigned busy; /* transfers with a connection, made or being made */
+    unsigned host; /* the present bound on connections to one host */
+    unsigned new;  /* transfers since libcurl's last turn */
+};
 
 struct net {
     atomic_uint refs;
@@ -48,13 +66,10 @@ struct net {
     struct msg stop;
 
     /* from here on only the thread's */
-    CURLM *multi; /* NULL if a new one could not be built */
-    CURLMcode broken;
+    struct lane lanes[NET_LANES];
     struct sockets sockets;
-    uint64_t curl_due_ns; /* in libcurl's real time, not clock_ms(); 0: at once */
     uint64_t tick_due_ms; /* clock_ms() time */
-    struct timers timers; /* of the transfers, in milliseconds of real time */
-    struct list transfers;
+    struct timers timers; /* of the transfers and net_timer_set(), in milliseconds of real time */
 };
 
 /* --- the clock libcurl uses, which clock_advance() does not move --- */
@@ -74,13 +89,13 @@ static uint64_t real_ms(void)
 
 static int on_timer(CURLM *multi, long ms, void *arg)
 {
-    struct net *n = arg;
+    struct lane *lane = arg;
 
     (void)multi;
     if (ms < 0)
-        n->curl_due_ns = NEVER;
+        lane->curl_due_ns = NEVER;
     else
-        n->curl_due_ns = ms ? real_ns() + (uint64_t)ms * 1000000u : 0;
+        lane->curl_due_ns = ms ? real_ns() + (uint64_t)ms * 1000000u : 0;
     return 0;
 }
 
@@ -88,7 +103,7 @@ static int on_timer(CURLM *multi, long ms, void *arg)
 
 static int on_socket(CURL *curl, curl_socket_t fd, int what, void *arg, void *unused)
 {
-    struct net *n = arg;
+    struct lane *lane = arg;
     unsigned events = 0;
 
     (void)curl;
@@ -97,7 +112,7 @@ static int on_socket(CURL *curl, curl_socket_t fd, int what, void *arg, void *un
         events |= EPOLLIN;
     if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT)
         events |= EPOLLOUT;
-    return sockets_want(&n->sockets, fd, events);
+    return sockets_want(&lane->net->sockets, fd, events, lane->place);
 }
 
 curl_socket_t net_open_socket(struct net *n, const struct curl_sockaddr *addr)
@@ -121,30 +136,56 @@ int net_drop_speakers(struct net *n)
 
 /* --- the CURLM --- */
 
-static CURLM *multi_new(struct net *n)
+static unsigned most_connections(const struct lane *l)
+{
+    return l->place == NET_CHECKS ? CHECK_CONNECTIONS : l->net->opts.max_connections;
+}
+
+static unsigned most_to_host(const struct lane *l)
+{
+    return l->place == NET_CHECKS ? CHECK_HOST_CONNECTIONS : l->net->opts.max_host_connections;
+}
+
+static CURLM *multi_new(struct lane *l)
 {
     CURLM *m = curl_multi_init();
 
     if (!m)
         return NULL;
+    l->host = most_to_host(l);
     curl_multi_setopt(m, CURLMOPT_SOCKETFUNCTION, on_socket);
-    curl_multi_setopt(m, CURLMOPT_SOCKETDATA, n);
+    curl_multi_setopt(m, CURLMOPT_SOCKETDATA, l);
     curl_multi_setopt(m, CURLMOPT_TIMERFUNCTION, on_timer);
-    curl_multi_setopt(m, CURLMOPT_TIMERDATA, n);
+    curl_multi_setopt(m, CURLMOPT_TIMERDATA, l);
     curl_multi_setopt(m, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
-    curl_multi_setopt(m, CURLMOPT_MAXCONNECTS, (long)n->opts.max_connections);
-    curl_multi_setopt(m, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)n->opts.max_connections);
-    curl_multi_setopt(m, CURLMOPT_MAX_HOST_CONNECTIONS, (long)n->opts.max_host_connections);
+    curl_multi_setopt(m, CURLMOPT_MAXCONNECTS, (long)most_connections(l));
+    curl_multi_setopt(m, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)most_connections(l));
+    curl_multi_setopt(m, CURLMOPT_MAX_HOST_CONNECTIONS, (long)l->host);
     return m;
 }
 
-static void act(struct net *n, curl_socket_t fd, int events)
+/* The fewer connections are free, the fewer an origin may have. So some origins that hang leave
+ * room for the others. */
+static void bound_hosts(struct lane *l)
+{
+    unsigned most = most_connections(l), free = most - (l->busy < most ? l->busy : most);
+    unsigned host = free / HOST_SHARE > HOST_LEAST ? free / HOST_SHARE : HOST_LEAST;
+
+    host = host < most_to_host(l) ? host : most_to_host(l);
+    if (l->place != NET_ORIGINS || !l->multi || host == l->host)
+        return;
+    l->host = host;
+    curl_multi_setopt(l->multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)host);
+}
+
+static void act(struct lane *l, curl_socket_t fd, int events)
 {
     int running;
 
-    if (!n->multi || n->broken)
+    if (!l->multi || l->broken)
         return;
-    n->broken = curl_multi_socket_action(n->multi, fd, events, &running);
+    l->new = 0;
+    l->broken = curl_multi_socket_action(l->multi, fd, events, &running);
 }
 
 static void on_time_over(struct timer *timer)
@@ -157,44 +198,59 @@ static void on_time_over(struct timer *timer)
     t->ended(t, CURLE_OK, &e);
 }
 
-static enum err add(struct net *n, struct transfer *t, struct error *e)
+static enum err add(struct transfer *t, struct error *e)
 {
+    struct lane *l = t->lane;
+    struct timers *timers = &t->net->timers;
     CURLMcode rc;
 
-    if (!n->multi)
-        n->multi = multi_new(n);
-    if (!n->multi || timers_set(&n->timers, &t->timer, t->due_ms))
+    if (!l->multi)
+        l->multi = multi_new(l);
+    if (!l->multi || timers_set(timers, &t->timer, t->due_ms))
         return error_set(e, ERR_NOMEM, "no memory for an exchange");
-    rc = curl_multi_add_handle(n->multi, t->curl);
+    rc = curl_multi_add_handle(l->multi, t->curl);
     if (rc) {
-        timers_cancel(&n->timers, &t->timer);
+        timers_cancel(timers, &t->timer);
         return error_set(e, rc == CURLM_OUT_OF_MEMORY ? ERR_NOMEM : ERR_PEER,
                          "the exchange could not start: %s", curl_multi_strerror(rc));
     }
-    list_push_back(&n->transfers, &t->link);
+    list_push_back(&l->transfers, &t->link);
+    if (++l->new == TOGETHER && l->place == NET_ORIGINS) {
+        act(l, CURL_SOCKET_TIMEOUT, 0); /* makes their connections */
+        bound_hosts(l);
+    }
     return ERR_OK;
 }
 
-enum err net_add(struct net *n, struct transfer *t, uint64_t timeout_ms, struct error *e)
+enum err net_add(struct net *n, enum net_lane lane, struct transfer *t, uint64_t timeout_ms,
+                 struct error *e)
 {
     t->net = n;
+    t->lane = &n->lanes[lane];
     t->timer.run = on_time_over;
     t->due_ms = real_ms() + timeout_ms +
                 1; /* real_ms() is rounded down, and no transfer may end too early */
-    return add(n, t, e);
+    return add(t, e);
 }
 
 enum err net_add_again(struct transfer *t, struct error *e)
 {
-    return add(t->net, t, e);
+    return add(t, e);
 }
 
 void net_remove(struct net *n, struct transfer *t)
 {
     timers_cancel(&n->timers, &t->timer);
     net_connected(t);
-    curl_multi_remove_handle(n->multi, t->curl);
+    t->lane->busy--;
+    t->busy = 0;
+    curl_multi_remove_handle(t->lane->multi, t->curl);
     list_del(&t->link);
+}
+
+enum err net_timer_set(struct net *n, struct timer *t, uint64_t ms)
+{
+    return timers_set(&n->timers, t, real_ms() + ms);
 }
 
 /* Pausing and unpausing makes libcurl look at a handle at once. */
@@ -207,8 +263,15 @@ static void on_nudge(struct timer *timer)
     timers_set(&t->net->timers, &t->nudge, real_ms() + t->nudge_ms);
 }
 
+static void take_connection(struct transfer *t)
+{
+    t->lane->busy += t->busy ? 0 : 1;
+    t->busy = 1;
+}
+
 void net_connecting(struct net *n, struct transfer *t, uint64_t connect_ms)
 {
+    take_connection(t);
     t->nudge.run = on_nudge;
     t->nudge_ms = connect_ms / NUDGES > NUDGE_MIN_MS ? connect_ms / NUDGES : NUDGE_MIN_MS;
     timers_set(&n->timers, &t->nudge, real_ms() + NUDGE_MIN_MS); /* fails: as late as libcurl is */
@@ -216,6 +279,7 @@ void net_connecting(struct net *n, struct transfer *t, uint64_t connect_ms)
 
 void net_connected(struct transfer *t)
 {
+    take_connection(t);
     if (t->nudge.slot)
         timers_cancel(&t->net->timers, &t->nudge);
 }
@@ -232,14 +296,15 @@ static void watch_new(struct net *n, CURL *curl)
     sockets_watch(&n->sockets, fd);
 }
 
-static void reap(struct net *n)
+static void reap(struct lane *l)
 {
+    struct net *n = l->net;
     struct transfer *t;
     CURLMsg *msg;
     CURLcode code;
     int left;
 
-    while (n->multi && (msg = curl_multi_info_read(n->multi, &left))) {
+    while (l->multi && (msg = curl_multi_info_read(l->multi, &left))) {
         if (msg->msg != CURLMSG_DONE)
             continue;
         code = msg->data.result; /* msg ends with the handle */
@@ -251,36 +316,36 @@ static void reap(struct net *n)
 }
 
 /* All transfers are removed and the CURLM is freed before the first transfer is told. */
-static void end_all(struct net *n, const struct error *why)
+static void end_all(struct lane *lane, const struct error *why)
 {
     struct list ended, *l;
     struct transfer *t;
 
     list_init(&ended);
-    while (!list_empty(&n->transfers)) {
-        t = list_entry(n->transfers.next, struct transfer, link);
-        net_remove(n, t);
+    while (!list_empty(&lane->transfers)) {
+        t = list_entry(lane->transfers.next, struct transfer, link);
+        net_remove(lane->net, t);
         list_push_back(&ended, &t->link);
     }
-    if (n->multi)
-        curl_multi_cleanup(n->multi);
-    n->multi = NULL;
-    n->curl_due_ns = NEVER;
+    if (lane->multi)
+        curl_multi_cleanup(lane->multi);
+    lane->multi = NULL;
+    lane->curl_due_ns = NEVER;
     while ((l = list_pop_front(&ended))) {
         t = list_entry(l, struct transfer, link);
         t->ended(t, CURLE_OK, why);
     }
 }
 
-static void rebuild(struct net *n)
+static void rebuild(struct lane *l)
 {
     struct error e;
 
-    error_set(&e, ERR_PEER, "the HTTP client failed: %s", curl_multi_strerror(n->broken));
+    error_set(&e, ERR_PEER, "the HTTP client failed: %s", curl_multi_strerror(l->broken));
     log_error("net", "starting the HTTP client anew", "error=\"%s\"",
-              curl_multi_strerror(n->broken));
-    n->broken = CURLM_OK;
-    end_all(n, &e); /* net_add() builds the next one */
+              curl_multi_strerror(l->broken));
+    l->broken = CURLM_OK;
+    end_all(l, &e); /* net_add() builds the next one */
 }
 
 /* --- the loop --- */
@@ -298,13 +363,16 @@ static int sooner(int wait, uint64_t now, uint64_t due)
 static int wait_ms(const struct net *n)
 {
     uint64_t now = real_ns();
-    int wait;
+    int wait = timers_wait_ms(&n->timers, now / 1000000u), i;
 
-    if (!n->curl_due_ns)
-        return 0;
-    wait = timers_wait_ms(&n->timers, now / 1000000u);
-    if (n->curl_due_ns != NEVER) /* rounded up: if called early, libcurl only asks for the rest */
-        wait = sooner(wait, now / 1000000u, (n->curl_due_ns + 999999u) / 1000000u);
+    for (i = 0; i < NET_LANES; i++) {
+        uint64_t due = n->lanes[i].curl_due_ns;
+
+        if (!due)
+            return 0;
+        if (due != NEVER) /* rounded up: if called early, libcurl only asks for the rest */
+            wait = sooner(wait, now / 1000000u, (due + 999999u) / 1000000u);
+    }
     if (n->opts.tick)
         wait = sooner(wait, clock_ms(), n->tick_due_ms);
     return wait;
@@ -312,7 +380,8 @@ static int wait_ms(const struct net *n)
 
 static void on_event(struct net *n, const struct epoll_event *ev)
 {
-    unsigned got = sockets_take(&n->sockets, ev);
+    unsigned char lane = 0;
+    unsigned got = sockets_take(&n->sockets, ev, &lane);
     int events = 0;
 
     if (!got)
@@ -323,15 +392,15 @@ static void on_event(struct net *n, const struct epoll_event *ev)
         events |= CURL_CSELECT_OUT;
     if (got & EPOLLERR)
         events |= CURL_CSELECT_ERR;
-    act(n, ev->data.fd, events);
+    act(&n->lanes[lane], ev->data.fd, events);
 }
 
-static void run_curl_timer(struct net *n)
+static void run_curl_timer(struct lane *l)
 {
-    if (n->curl_due_ns == NEVER || (n->curl_due_ns && n->curl_due_ns > real_ns()))
+    if (l->curl_due_ns == NEVER || (l->curl_due_ns && l->curl_due_ns > real_ns()))
         return;
-    n->curl_due_ns = NEVER; /* libcurl sets it again if it has more to wait for */
-    act(n, CURL_SOCKET_TIMEOUT, 0);
+    l->curl_due_ns = NEVER; /* libcurl sets it again if it has more to wait for */
+    act(l, CURL_SOCKET_TIMEOUT, 0);
 }
 
 static void run_tick(struct net *n)
@@ -362,11 +431,16 @@ static void turn(struct net *n)
     }
     if (mail)
         inbox_drain(n->inbox);
-    run_curl_timer(n);
-    reap(n);
+    for (i = 0; i < NET_LANES; i++) {
+        bound_hosts(&n->lanes[i]);
+        run_curl_timer(&n->lanes[i]);
+        reap(&n->lanes[i]);
+    }
     timers_run(&n->timers, real_ms());
-    if (n->broken)
-        rebuild(n);
+    for (i = 0; i < NET_LANES; i++) {
+        if (n->lanes[i].broken)
+            rebuild(&n->lanes[i]);
+    }
     run_tick(n);
     inbox_release();
 }
@@ -374,11 +448,13 @@ static void turn(struct net *n)
 static void close_down(struct net *n)
 {
     struct error e;
+    int i;
 
     error_set(&e, ERR_CLOSED, "the node is stopping");
     inbox_close(n->inbox);
     inbox_drain(n->inbox); /* exchanges that have not begun see net_stopping() and end */
-    end_all(n, &e);
+    for (i = 0; i < NET_LANES; i++)
+        end_all(&n->lanes[i], &e);
     timers_deinit(&n->timers);
     sockets_deinit(&n->sockets);
 }
@@ -427,6 +503,34 @@ static void set_opts(struct net *n, const struct net_opts *o)
         n->opts.tick_ms = DEFAULT_TICK_MS;
 }
 
+/* The CURLMs of all lanes. 0: no memory for one. */
+static int init_lanes(struct net *n)
+{
+    int i, made = 0;
+
+    for (i = 0; i < NET_LANES; i++) {
+        struct lane *l = &n->lanes[i];
+
+        l->net = n;
+        l->place = (unsigned char)i;
+        l->curl_due_ns = NEVER;
+        list_init(&l->transfers);
+        l->multi = curl_ready ? NULL : multi_new(l);
+        made += l->multi != NULL;
+    }
+    return made == NET_LANES;
+}
+
+static void deinit_lanes(struct net *n)
+{
+    int i;
+
+    for (i = 0; i < NET_LANES; i++) {
+        if (n->lanes[i].multi)
+            curl_multi_cleanup(n->lanes[i].multi);
+    }
+}
+
 struct net *net_start(const struct net_opts *opts, struct error *e)
 {
     struct net *n = mem_zalloc(sizeof(*n));
@@ -435,28 +539,25 @@ struct net *net_start(const struct net_opts *opts, struct error *e)
     atomic_init(&n->refs, 1);
     atomic_init(&n->stopping, 0);
     timers_init(&n->timers);
-    list_init(&n->transfers);
     set_opts(n, opts);
-    n->curl_due_ns = NEVER;
     n->tick_due_ms = clock_ms() + n->opts.tick_ms;
     n->stop.run = on_stop;
     n->inbox = inbox_new(e);
     if (!n->inbox)
         goto no_inbox;
-    if (sockets_init(&n->sockets, inbox_fd(n->inbox), n->opts.max_connections, e))
+    if (sockets_init(&n->sockets, inbox_fd(n->inbox),
+                     2 * n->opts.max_connections + CHECK_CONNECTIONS, e))
         goto no_sockets;
-    n->multi = curl_ready ? NULL : multi_new(n);
-    if (!n->multi) {
+    if (!init_lanes(n)) {
         error_set(e, ERR_NOMEM, "libcurl did not start");
         goto no_multi;
     }
     if (thread_start(&n->thread, "net", 0, net_main, n, e))
-        goto no_thread;
+        goto no_multi;
     return n;
 
-no_thread:
-    curl_multi_cleanup(n->multi);
 no_multi:
+    deinit_lanes(n);
     sockets_deinit(&n->sockets);
 no_sockets:
     inbox_close(n->inbox);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* net.h - the network thread: one CURLM, one epoll set, timers. It runs no Lua.
+/* net.h - the network thread: a CURLM for each lane, one epoll set, timers. It runs no Lua.
  *
  * Every HTTP exchange that the node makes as a client runs here, to peers and for getters
  * (fetch.h). Any thread may post work to it; everything else runs on the thread itself. */
@@ -10,13 +10,16 @@
 
 #include "base/err.h"
 #include "base/inbox.h"
+#include "net/lane.h"
 
 struct net;
+struct timer;
 
 struct net_opts {
-    unsigned max_host_connections;            /* to one host; 0: 64. Further exchanges wait */
-    unsigned max_connections;                 /* in all; 0: 512 */
-    unsigned tick_ms;                         /* how often tick runs; 0: 50 */
+    unsigned max_host_connections; /* of a lane (lane.h) to one host; 0: 64. Further exchanges
+                                    * wait. Checks have few */
+    unsigned max_connections;      /* of a lane in all; 0: 512 */
+    unsigned tick_ms;              /* how often tick runs; 0: 50 */
     void (*tick)(void *ctx, uint64_t now_ms); /* on the thread, no lock held; NULL for none */
     void *ctx;
 };
@@ -34,5 +37,9 @@ void net_stop(struct net *n);
 
 /* Any thread: m->run is called on the network thread. 0 when it is stopping: m is the caller's. */
 int net_post(struct net *n, struct msg *m);
+
+/* On the network thread: t->run is called on it after ms of real time, unless the thread has ended
+ * by then. NOMEM leaves t unset. */
+enum err net_timer_set(struct net *n, struct timer *t, uint64_t ms);
 
 #endif

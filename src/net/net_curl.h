@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* net_curl.h - what net.c and fetch.c share about the CURLM; nobody else includes it.
  *
- * net.c owns the CURLM and its sockets; fetch.c owns the easy handle of one exchange, its options
- * and its outcome. All of it belongs to the network thread, except net_ref() and net_unref(). */
+ * net.c owns the CURLMs and their sockets; fetch.c owns the easy handle of one exchange, its
+ * options and its outcome. All of it belongs to the network thread, except net_ref() and
+ * net_unref(). */
 #ifndef NET_CURL_H
 #define NET_CURL_H
 
@@ -12,11 +13,13 @@
 #include "base/err.h"
 #include "base/list.h"
 #include "base/timers.h"
+#include "net/lane.h"
 
 #if LIBCURL_VERSION_NUM < 0x075700
 #error "libcurl 7.87 or newer is needed (Debian 12, Ubuntu 24.04)"
 #endif
 
+struct lane;
 struct net;
 struct transfer;
 
@@ -24,10 +27,12 @@ struct transfer;
 struct transfer {
     struct list link;
     struct timer timer;
-    struct net *net;    /* borrowed; set by net_add() */
+    struct net *net; /* borrowed; set by net_add(), like lane */
+    struct lane *lane;
     CURL *curl;         /* the fetch's; made for this exchange alone */
     struct timer nudge; /* while a connection is being made for it */
     uint64_t nudge_ms;
+    int busy;        /* it has a connection */
     uint64_t due_ms; /* real time by which it must end; set by net_add() */
 
     /* Called once for each net_add() and net_add_again() that succeeded, outside libcurl, after the
@@ -46,9 +51,10 @@ int net_trusts_file(void);
 /* True from net_stop() on: nothing may be added. */
 int net_stopping(struct net *n);
 
-/* Adds t to the CURLM, for at most timeout_ms of real time, with the wait for a free connection. On
- * failure t->ended is not called. */
-enum err net_add(struct net *n, struct transfer *t, uint64_t timeout_ms, struct error *e);
+/* Adds t to the lane's CURLM, for at most timeout_ms of real time, with the wait for a free
+ * connection. On failure t->ended is not called. */
+enum err net_add(struct net *n, enum net_lane lane, struct transfer *t, uint64_t timeout_ms,
+                 struct error *e);
 
 /* The same for a transfer that has ended, from its ended function, for the rest of its time. */
 enum err net_add_again(struct transfer *t, struct error *e);

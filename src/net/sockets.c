@@ -16,6 +16,7 @@ struct watch {
     unsigned char registered; /* its events in the epoll set */
     unsigned char connection; /* opened by sockets_open() and not closed yet */
     unsigned char heard;      /* libcurl has waited for its bytes, so it was connected */
+    unsigned char user;       /* of the last wait */
     ino_t socket;             /* of a connection: its inode when it was opened */
 };
 
@@ -96,13 +97,14 @@ static int is_closed(const struct watch *w, int fd)
     return !w->heard && (fstat(fd, &st) || st.st_ino != w->socket);
 }
 
-int sockets_want(struct sockets *s, int fd, unsigned events)
+int sockets_want(struct sockets *s, int fd, unsigned events, unsigned char user)
 {
     struct watch *w = watch_of(s, fd);
 
     if (!w)
         return events ? -1 : 0;
     w->wanted = (unsigned char)events;
+    w->user = user;
     w->heard = w->heard || (events & EPOLLIN);
     if (events)
         return w->connection && w->wanted == w->registered ? 0 : register_as(s, w, fd, w->wanted);
@@ -166,12 +168,14 @@ static void on_idle_event(struct sockets *s, struct watch *w, int fd)
     drop_connection(s, w, fd);
 }
 
-unsigned sockets_take(struct sockets *s, const struct epoll_event *ev)
+unsigned sockets_take(struct sockets *s, const struct epoll_event *ev, unsigned char *user)
 {
     struct watch *w = watch_of(s, ev->data.fd);
 
-    if (w && w->wanted)
+    if (w && w->wanted) {
+        *user = w->user;
         return ev->events;
+    }
     if (w)
         on_idle_event(s, w, ev->data.fd);
     return 0;

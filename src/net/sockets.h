@@ -7,6 +7,8 @@
  * here. If an idle connection is readable, the other side has hung up, or has sent bytes that the
  * next exchange would take for its answer. So it is closed at once.
  *
+ * A descriptor has a user, a small number of the caller's choice.
+ *
  * Knows no libcurl. Events are EPOLLIN and its like. One thread. */
 #ifndef SOCKETS_H
 #define SOCKETS_H
@@ -35,17 +37,17 @@ void sockets_deinit(struct sockets *s);
 int sockets_open(struct sockets *s, int family, int type, int protocol);
 int sockets_close(struct sockets *s, int fd);
 
-/* Waits for these events of fd from now on; 0: it is idle, or no longer libcurl's. -1: cannot be
- * watched. */
-int sockets_want(struct sockets *s, int fd, unsigned events);
+/* Waits for these events of fd from now on, for a user; 0: it is idle, or no longer libcurl's. -1:
+ * cannot be watched. */
+int sockets_want(struct sockets *s, int fd, unsigned events, unsigned char user);
 
 /* Adds a connection to the set if it is missing there: its answer may have come before anybody
  * waited for it. Fine for any fd. */
 void sockets_watch(struct sockets *s, int fd);
 
-/* The events of fd, by an event of epoll_wait(2), that libcurl waits for. 0: nobody waits, and a
- * connection has been closed. */
-unsigned sockets_take(struct sockets *s, const struct epoll_event *ev);
+/* The events of fd, by an event of epoll_wait(2), that libcurl waits for, and their user. 0: nobody
+ * waits, and a connection has been closed. */
+unsigned sockets_take(struct sockets *s, const struct epoll_event *ev, unsigned char *user);
 
 /* Closes every idle connection that is readable. Returns whether it closed any. */
 int sockets_drop_speakers(struct sockets *s);

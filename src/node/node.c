@@ -35,6 +35,7 @@
 #include "net/net.h"
 #include "node/control.h"
 #include "node/group_peers.h"
+#include "node/helpless.h"
 #include "node/node_groups.h"
 #include "node/node_listen.h"
 #include "node/node_stats.h"
@@ -60,6 +61,7 @@ struct node {
     struct workers *workers;  /* set once, before any flight can start */
     struct control *control;  /* set once, before any flight can start */
     size_t n_groups, n_peers; /* at the start */
+    struct helpless helpless;
     pthread_t watch;
     int watching;
     struct node_sockets sockets;
@@ -147,6 +149,8 @@ static const char *not_ready(void *ctx)
 
     if (atomic_load(&n->stopping))
         return "draining";
+    if (atomic_load(&n->helpless.now))
+        return "stuck: all workers are in C functions";
     return atomic_load(&n->ready) ? NULL : "starting";
 }
 
@@ -228,6 +232,7 @@ static void *watch_main(void *arg)
 
     while (!atomic_load(&n->stopping)) {
         workers_watch(n->workers, clock_ms());
+        helpless_look(&n->helpless, n->workers, clock_ms());
         log_out_tick();
         control_watch(n->control, clock_ms());
         nanosleep(&pause, NULL);
@@ -389,6 +394,8 @@ struct node *node_start(const struct node_opts *o, struct worker *control, struc
     n->control = control_new(be_ready, n);
     n->n_groups = defs_count(vm_defs(vm));
     n->n_peers = o->n_peers;
+    n->helpless.timeout_ms = n->settings.stuck_timeout_ms;
+    n->helpless.may_exit = o->may_exit;
     n->changes = changes_new(&n->settings.changes, peers_of, e);
     if (!n->changes || listen_first(n, o, e) || open_access_log(n, e) || start_net(n, e) ||
         start_peers(n, o, e) ||
@@ -484,6 +491,11 @@ struct changes *node_changes(struct node *n)
 size_t node_max_key_bytes(const struct node *n)
 {
     return (size_t)n->settings.server.max_key_bytes;
+}
+
+int node_gave_up(const struct node *n)
+{
+    return atomic_load(&n->helpless.gave_up);
 }
 
 /* --- stop --- */

@@ -22,6 +22,7 @@ struct worker;
 struct node_opts {
     struct settings settings;
     int admin_moves;          /* admin_listen is a default and may move to any free port */
+    int may_exit;             /* the process may be told to end when the node can do no more */
     const char *const *peers; /* URLs, self among them; n_peers == 0: alone */
     size_t n_peers;
     struct script *script; /* run once in every worker VM; script_message() has the whole message of
@@ -64,6 +65,9 @@ struct group *node_group(struct node *n, const char *name, size_t name_len);
  * does not use the changes of a closed group. */
 struct changes *node_changes(struct node *n);
 size_t node_max_key_bytes(const struct node *n);
+
+/* Whether the process was told to end, since all workers were stuck for stuck_timeout_ms. */
+int node_gave_up(const struct node *n);
 
 /* Ends the node. It is not ready for drain_delay_ms, then refuses new connections. Requests under
  * way may end for drain_timeout_ms, or until hurry(arg) says 1 (asked some times a second; NULL:

@@ -42,6 +42,9 @@ static void put_peer(void *arg, const struct peer_stats *s)
     json_out_number(&in, "errors", s->errors);
     json_out_number(&in, "batches", s->batches);
     json_out_bool(&in, "ours", s->ours);
+    json_out_text(&in, "state", s->state);
+    json_out_number(&in, "ejections", s->ejections);
+    json_out_number(&in, "hedges", s->hedges);
     json_out_close(&in);
 }
 

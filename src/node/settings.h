@@ -34,7 +34,9 @@
     X(uint64_t, http_threads)                                                                      \
     X(uint64_t, drain_delay_ms)   /* how long node_stop() is not ready before it refuses           \
                                    * connections */                                                \
-    X(uint64_t, drain_timeout_ms) /* how long it then lets requests end */
+    X(uint64_t, drain_timeout_ms) /* how long it then lets requests end */                         \
+    X(uint64_t, stuck_timeout_ms) /* how long all workers are stuck before the process ends; 0:    \
+                                   * it never does */
 
 /* The floors' options also have fields that are not settings; the code that starts a floor sets
  * them. */

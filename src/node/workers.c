@@ -8,7 +8,7 @@
  * ends its loads. When a getter is stuck in a C function past its deadline, no hook can stop it,
  * and the VM is abandoned. Another VM takes its place at once. The stuck thread ends if it ever
  * comes out. At most as many VMs are abandoned at a time as the crew has. Beyond that, the crew
- * keeps its stuck VMs.
+ * keeps its stuck VMs, and once all are stuck the node is helpless (helpless.h).
  *
  * Locks: `crew_mu` guards the crew. `mu` keeps reload and watch apart and is taken first. */
 #include "node/workers.h"
@@ -55,8 +55,9 @@ struct workers {
     pthread_mutex_t mu;
     struct script *script; /* guarded by mu, like the fields below */
     struct list leaving;
-    unsigned made;     /* VMs, for their names */
-    uint64_t retry_ms; /* not before this time is a VM replaced: the last try failed */
+    unsigned made;        /* VMs, for their names */
+    uint64_t retry_ms;    /* not before this time is a VM replaced: the last try failed */
+    uint64_t helpless_ms; /* the watching thread's: workers_helpless_since_ms() */
     atomic_uint retiring, stuck, replaced; /* atomic: read for the statistics */
 };
 
@@ -294,10 +295,15 @@ static void free_leavers(struct list *ended)
     }
 }
 
+uint64_t workers_helpless_since_ms(const struct workers *w)
+{
+    return w->helpless_ms;
+}
+
 void workers_watch(struct workers *w, uint64_t now_ms)
 {
     struct list ended;
-    size_t i;
+    size_t i, stuck = 0;
 
     list_init(&ended);
     pthread_mutex_lock(&w->mu);
@@ -306,7 +312,13 @@ void workers_watch(struct workers *w, uint64_t now_ms)
         if (now_ms >= w->retry_ms && worker_stuck(w->crew.list[i], now_ms, STUCK_AFTER_MS))
             replace_locked(w, i, now_ms);
     }
+    for (i = 0; i < w->crew.n; i++)
+        stuck += worker_stuck(w->crew.list[i], now_ms, STUCK_AFTER_MS) ? 1 : 0;
     pthread_mutex_unlock(&w->mu);
+    if (stuck < w->crew.n)
+        w->helpless_ms = 0;
+    else if (!w->helpless_ms)
+        w->helpless_ms = now_ms;
     free_leavers(&ended);
 }
 

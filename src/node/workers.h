@@ -53,6 +53,10 @@ void workers_load(struct workers *w, struct flight *f);
 /* Replaces stuck VMs, frees ended ones. To be called some times a second. */
 void workers_watch(struct workers *w, uint64_t now_ms);
 
+/* Since when every VM has been stuck and none could be replaced, as workers_watch() found; 0: it is
+ * not so. */
+uint64_t workers_helpless_since_ms(const struct workers *w);
+
 /* Any thread. */
 void workers_stats(struct workers *w, struct workers_stats *out);
 

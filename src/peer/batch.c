@@ -20,7 +20,8 @@ struct batch {
     struct peer *peer; /* a reference */
     size_t n, left;
     size_t max_frame;
-    int broken;               /* a frame was */
+    int broken; /* a frame was */
+    struct peer_call call;
     struct flight *flights[]; /* NULL: has ended */
 };
 
@@ -47,16 +48,16 @@ static void take_answer(struct batch *b, struct flight *f, const struct batch_an
     uint64_t kept;
 
     if (a->value) {
-        v.expires_ms = peer_expiry_ms(f, a->has_ttl, a->ttl_ms);
-        peer_give(b->peer, f, &v);
+        v.expires_ms = attempt_expiry_ms(f, a->has_ttl, a->ttl_ms);
+        attempt_give(b->peer, f, &v);
     } else if (err_is_final(a->code)) {
-        kept = a->code == ERR_NOTFOUND && a->has_ttl ? peer_expiry_ms(f, 1, a->ttl_ms) : 0;
-        peer_give_error(b->peer, f, a->code, kept, a->message, a->message_len);
+        kept = a->code == ERR_NOTFOUND && a->has_ttl ? attempt_expiry_ms(f, 1, a->ttl_ms) : 0;
+        attempt_give_error(b->peer, f, a->code, kept, a->message, a->message_len);
     } else {
         char why[PEER_MESSAGE_BYTES];
 
         snprintf(why, sizeof(why), "%.*s", (int)a->message_len, a->message_len ? a->message : "");
-        peer_unusable(b->peer, f, why);
+        attempt_unusable(b->peer, f, why);
     }
 }
 
@@ -64,6 +65,8 @@ static size_t batch_data(void *ctx, const char *bytes, size_t n)
 {
     struct batch *b = ctx;
     size_t taken = 0;
+
+    health_watch_heard(b->peer);
 
     for (;;) {
         struct batch_answer a;
@@ -83,6 +86,13 @@ static size_t batch_data(void *ctx, const char *bytes, size_t n)
     }
 }
 
+static void batch_heard(void *ctx)
+{
+    struct batch *b = ctx;
+
+    health_watch_heard(b->peer);
+}
+
 static void fail_rest(struct batch *b, struct fetch *fetch, const struct error *e)
 {
     size_t i;
@@ -91,7 +101,7 @@ static void fail_rest(struct batch *b, struct fetch *fetch, const struct error *
         struct flight *f = take(b, i);
 
         if (f)
-            peer_failed(b->peer, f, fetch, e);
+            attempt_failed(b->peer, f, fetch, e);
     }
 }
 
@@ -112,6 +122,7 @@ static void batch_done(void *ctx, struct fetch *fetch)
     const struct error *e = fetch_error(fetch);
     struct batch *b = ctx;
     struct error short_of;
+    enum verdict verdict = VERDICT_NONE;
     int taken;
 
     if (!e->code)
@@ -120,10 +131,12 @@ static void batch_done(void *ctx, struct fetch *fetch)
     if (b->broken || (!e->code && !taken)) {
         get_rest(b);
     } else if (!e->code) {
+        verdict = b->left ? VERDICT_BROKEN : VERDICT_ANSWER;
         error_set(&short_of, ERR_PEER, "%zu of %zu answers are missing", b->left, b->n);
         e = &short_of;
     }
     fail_rest(b, fetch, e);
+    health_watch_end(&b->call, fetch, verdict);
     peer_unref(b->peer);
     mem_free(b);
 }
@@ -167,7 +180,7 @@ static uint64_t longest_ms(const struct batch *b)
     size_t i;
 
     for (i = 0; i < b->n; i++) {
-        uint64_t left = peer_left_ms(b->flights[i]);
+        uint64_t left = attempt_left_ms(b->flights[i]);
 
         longest = left > longest ? left : longest;
     }
@@ -181,6 +194,7 @@ static struct fetch *send_request(struct batch *b, struct buf *url, struct buf *
     const char *headers[] = {p->from};
     struct group *g = b->flights[0]->group;
     struct fetch_opts o = {
+        .lane = NET_PEERS,
         .method = "POST",
         .headers = headers,
         .n_headers = 1,
@@ -191,6 +205,7 @@ static struct fetch *send_request(struct batch *b, struct buf *url, struct buf *
         .here = 1,
         .data = batch_data,
         .flaw = "a malformed answer to a batch",
+        .heard = batch_heard,
         .done = batch_done,
         .ctx = b,
     };
@@ -229,6 +244,8 @@ void peer_batch(struct peer *peer, struct list *flights, size_t n)
         b->flights[b->n++] = list_entry(l, struct flight, queued);
     b->left = b->n;
     b->max_frame = longest_frame(b->flights[0]->group);
+    b->call = (struct peer_call){.peer = peer, .flights = b->flights, .n = b->n};
+    health_watch_begin(&b->call);
     atomic_fetch_add(&peer->batches, 1);
     buf_init(&url, 0);
     buf_init(&body, 0);
@@ -241,7 +258,8 @@ void peer_batch(struct peer *peer, struct list *flights, size_t n)
     if (fetch)
         return;
     for (i = 0; i < b->n; i++)
-        group_finish_error(b->flights[i], e.code, "%s", e.msg);
+        attempt_not_sent(b->flights[i], &e);
+    health_watch_drop(&b->call);
     peer_unref(peer);
     mem_free(b);
 }

@@ -25,94 +25,18 @@
 #include "wire/getresponse.h"
 
 enum {
-    REFUSAL_TEXT = 100,  /* bytes of a peer's error text that are passed on */
-    LOG_EVERY_MS = 1000, /* at most one log line a peer in that time */
-    MAX_PASSED = 32      /* headers of a request that are passed on to the owner, at most */
+    REFUSAL_TEXT = 100, /* bytes of a peer's error text that are passed on */
+    MAX_PASSED = 32     /* headers of a request that are passed on to the owner, at most */
 };
-
-static const uint64_t MAX_TTL_MS = UINT32_MAX; /* a peer's time is cut to this: 49 days */
 
 /* A load under way at a peer. */
 struct exchange {
     struct peer *peer;     /* a reference */
     struct flight *flight; /* the loader's reference */
+    struct peer_call call;
 };
 
-/* --- how it ends --- */
-
-/* Logs the failure of a peer, at most once a second: a dead peer fails every load. */
-static void log_failure(struct peer *peer, const struct flight *f, const char *why)
-{
-    uint64_t now = clock_ms() + 1, last = atomic_load(&peer->logged_ms);
-    char quoted[320];
-
-    if (last && now < last + LOG_EVERY_MS)
-        return;
-    if (atomic_compare_exchange_strong(&peer->logged_ms, &last, now))
-        log_warn("peers", "peer could not be used, loading here", "peer=%s group=%s error=%s",
-                 peer->url, group_name(f->group),
-                 log_quote(quoted, sizeof(quoted), why, strlen(why)));
-}
-
-void peer_unusable(struct peer *peer, struct flight *f, const char *why)
-{
-    atomic_fetch_add(&peer->errors, 1);
-    log_failure(peer, f, why);
-    group_fallback(f);
-}
-
-void peer_give(struct peer *peer, struct flight *f, const struct peer_value *v)
-{
-    struct key_ref k = flight_key(f);
-    struct result r = {.source = v->stale ? SOURCE_STALE : SOURCE_PEER,
-                       .minute_qps = v->minute_qps};
-
-    if (v->n > group_opts(f->group).max_value_bytes) {
-        peer_unusable(peer, f, "the value exceeds max_value_bytes");
-        return;
-    }
-    r.item = item_new(&k, v->bytes, v->n, v->expires_ms);
-    if (!r.item) {
-        group_finish_error(f, ERR_NOMEM, "no memory for a value of %zu bytes", v->n);
-        return;
-    }
-    item_set_age(r.item, v->age_s);
-    atomic_fetch_add(&peer->loads, 1);
-    group_finish(f, &r);
-    item_unref(r.item);
-}
-
-void peer_give_error(struct peer *peer, struct flight *f, enum err code, uint64_t expires_ms,
-                     const char *text, size_t n)
-{
-    struct result r = {.expires_ms = expires_ms};
-
-    if (n > PEER_MESSAGE_BYTES)
-        n = PEER_MESSAGE_BYTES;
-    error_set(&r.err, code, "%.*s", (int)n, n ? text : "");
-    atomic_fetch_add(&peer->loads, 1);
-    group_finish(f, &r);
-}
-
-void peer_failed(struct peer *peer, struct flight *f, struct fetch *fetch, const struct error *e)
-{
-    /* A load whose time expired while it waited for a connection has no time for our getter,
-     * either. */
-    int late = e->code == ERR_TIMEOUT &&
-               (fetch_phase(fetch) == FETCH_TIMED_OUT || clock_ms() >= f->deadline_ms);
-
-    if (e->code == ERR_CLOSED || late)
-        group_finish_error(f, e->code, "%s", e->msg);
-    else
-        peer_unusable(peer, f, e->msg);
-}
-
-uint64_t peer_expiry_ms(const struct flight *f, int has_ttl, uint64_t ttl_ms)
-{
-    if (!has_ttl)
-        return group_keep_expiry_ms(f->group);
-    return clock_ms() + (ttl_ms < MAX_TTL_MS ? ttl_ms : MAX_TTL_MS);
-}
+/* --- the answer --- */
 
 void peer_recognise(struct peer *peer, struct fetch *f)
 {
@@ -121,8 +45,6 @@ void peer_recognise(struct peer *peer, struct fetch *f)
     if (atomic_load_explicit(&peer->kind, memory_order_relaxed) != kind)
         atomic_store(&peer->kind, kind);
 }
-
-/* --- the answer --- */
 
 /* Whether the dialect's own field gives the value's expiry. */
 static int says_expiry(const struct peers *p, const struct getresponse *answer)
@@ -149,10 +71,10 @@ static uint64_t expiry(const struct exchange *x, struct fetch *f, const struct g
     uint64_t ttl_ms;
 
     if (header_number(f, HEADER_TTL, &ttl_ms))
-        return peer_expiry_ms(x->flight, 1, ttl_ms);
+        return attempt_expiry_ms(x->flight, 1, ttl_ms);
     if (says_expiry(x->peer->peers, answer))
-        return peer_expiry_ms(x->flight, 1, expire_left_ms(answer->expire_ns, clock_wall_ns()));
-    return peer_expiry_ms(x->flight, 0, 0);
+        return attempt_expiry_ms(x->flight, 1, expire_left_ms(answer->expire_ns, clock_wall_ns()));
+    return attempt_expiry_ms(x->flight, 0, 0);
 }
 
 /* An expired value, in a dialect whose Go callers refuse such values. */
@@ -162,7 +84,7 @@ static int has_ended(const struct peers *p, struct fetch *f, const struct getres
            !fetch_header(f, HEADER_TTL) && expire_is_past(answer->expire_ns, clock_wall_ns());
 }
 
-static void take_value(struct exchange *x, struct fetch *f)
+static enum verdict take_value(struct exchange *x, struct fetch *f)
 {
     struct buf *body = fetch_body(f);
     const char *type = fetch_header(f, "Content-Type");
@@ -172,11 +94,13 @@ static void take_value(struct exchange *x, struct fetch *f)
 
     header_number(f, "Age", &age_s);
     if (!type || strncasecmp(type, DIALECT_CONTENT_TYPE, strlen(DIALECT_CONTENT_TYPE)) != 0) {
-        peer_unusable(x->peer, x->flight, "the answer is no " DIALECT_CONTENT_TYPE);
+        attempt_unusable(x->peer, x->flight, "the answer is no " DIALECT_CONTENT_TYPE);
+        return VERDICT_BROKEN;
     } else if (getresponse_decode(body->data, body->len, &answer, &e)) {
-        peer_unusable(x->peer, x->flight, e.msg);
+        attempt_unusable(x->peer, x->flight, e.msg);
+        return VERDICT_BROKEN;
     } else if (has_ended(x->peer->peers, f, &answer)) {
-        peer_unusable(x->peer, x->flight, "the value has expired already");
+        attempt_unusable(x->peer, x->flight, "the value has expired already");
     } else {
         const struct peer_value v = {
             .bytes = answer.value,
@@ -187,8 +111,9 @@ static void take_value(struct exchange *x, struct fetch *f)
             .minute_qps = answer.minute_qps,
         };
 
-        peer_give(x->peer, x->flight, &v);
+        attempt_give(x->peer, x->flight, &v);
     }
+    return VERDICT_ANSWER;
 }
 
 /* The owner's error text: the body without the newlines around it, like in Go's callers. */
@@ -204,8 +129,8 @@ static void take_error(struct exchange *x, struct fetch *f, enum err code)
     for (; n && *text == '\n'; n--)
         text++;
     if (code == ERR_NOTFOUND && header_number(f, HEADER_TTL, &ttl_ms))
-        expires_ms = peer_expiry_ms(x->flight, 1, ttl_ms);
-    peer_give_error(x->peer, x->flight, code, expires_ms, text, n);
+        expires_ms = attempt_expiry_ms(x->flight, 1, ttl_ms);
+    attempt_give_error(x->peer, x->flight, code, expires_ms, text, n);
 }
 
 void peer_get_first_line(struct fetch *f, char *out, size_t size)
@@ -233,7 +158,19 @@ void peer_get_refusal(const struct peers *p, struct fetch *f, char *out, size_t 
         snprintf(out, size, "status %d%s%s", status, *text ? ": " : "", text);
 }
 
-static void take_answer(struct exchange *x, struct fetch *f)
+/* Of an answer that is neither a value nor the owner's last word. A node of ours says by a code
+ * that it is busy or stops. A Go node says by 500 also that its getter failed, and by 503 that its
+ * list of peers differs. */
+static enum verdict judge_refusal(struct fetch *f)
+{
+    int status = fetch_status(f);
+
+    if (fetch_header(f, HEADER_CODE) || status < 500)
+        return VERDICT_NONE;
+    return status == 500 || status == 503 ? VERDICT_DOUBTFUL : VERDICT_BROKEN;
+}
+
+static enum verdict take_answer(struct exchange *x, struct fetch *f)
 {
     const struct buf *body = fetch_body(f);
     enum err code = ERR_OK;
@@ -243,26 +180,27 @@ static void take_answer(struct exchange *x, struct fetch *f)
     switch (dialect_word(x->peer->peers->opts.dialect, fetch_status(f),
                          fetch_header(f, HEADER_CODE), body->data, body->len, &code)) {
     case DIALECT_VALUE:
-        take_value(x, f);
-        break;
+        return take_value(x, f);
     case DIALECT_LAST_WORD:
         take_error(x, f, code);
-        break;
+        return VERDICT_ANSWER;
     default:
         peer_get_refusal(x->peer->peers, f, why, sizeof(why));
-        peer_unusable(x->peer, x->flight, why);
-        break;
+        attempt_unusable(x->peer, x->flight, why);
+        return judge_refusal(f);
     }
 }
 
 static void exchange_done(void *ctx, struct fetch *f)
 {
     struct exchange *x = ctx;
+    enum verdict verdict = VERDICT_NONE;
 
     if (fetch_error(f)->code)
-        peer_failed(x->peer, x->flight, f, fetch_error(f));
+        attempt_failed(x->peer, x->flight, f, fetch_error(f));
     else
-        take_answer(x, f);
+        verdict = take_answer(x, f);
+    health_watch_end(&x->call, f, verdict);
     peer_unref(x->peer);
     mem_free(x);
 }
@@ -314,35 +252,30 @@ static size_t put_passed(struct buf *out, const struct flight *f, const char **l
     return n;
 }
 
-uint64_t peer_left_ms(const struct flight *f)
-{
-    uint64_t now = clock_ms();
-
-    return f->deadline_ms > now ? f->deadline_ms - now : 1;
-}
-
 void peer_get(struct peer *peer, struct flight *f)
 {
     struct peers *p = peer->peers;
     const char *headers[MAX_PASSED + 1] = {p->from};
     struct exchange *x = mem_zalloc(sizeof(*x));
-    struct fetch_opts o = {.headers = headers, .here = 1, .done = exchange_done, .ctx = x};
+    struct fetch_opts o = {
+        .lane = NET_PEERS, .headers = headers, .here = 1, .done = exchange_done, .ctx = x};
     struct fetch *fetch = NULL;
     struct error e;
     struct buf url, passed, echo;
 
-    *x = (struct exchange){peer, f};
+    *x = (struct exchange){peer, f, {.peer = peer, .flights = &x->flight, .n = 1}};
     buf_init(&url, 0);
     buf_init(&passed, 0);
     buf_init(&echo, 0);
     o.n_headers = 1 + put_passed(&passed, f, headers + 1);
+    health_watch_begin(&x->call);
     if (put_url(&url, x) || dialect_put_echo(&echo, request_id(f))) {
         error_set(&e, ERR_NOMEM, "no memory for a URL");
     } else {
         o.url = url.data;
         o.echo = echo.data;
         o.connect_timeout_ms = p->opts.connect_timeout_ms;
-        o.timeout_ms = peer_left_ms(f);
+        o.timeout_ms = attempt_left_ms(f);
         o.max_bytes = (size_t)group_opts(f->group).max_value_bytes + PEER_ENVELOPE_BYTES;
         fetch = fetch_start(p->net, &o, &e);
     }
@@ -352,7 +285,8 @@ void peer_get(struct peer *peer, struct flight *f)
     fetch_unref(fetch);
     if (fetch)
         return;
-    group_finish_error(f, e.code, "%s", e.msg);
+    health_watch_drop(&x->call);
+    attempt_not_sent(f, &e);
     peer_unref(peer);
     mem_free(x);
 }

@@ -3,7 +3,8 @@
  *
  * peers.c has the list, queue.c the loads that wait for a peer. get.c has one load by a GET that
  * every server of the family accepts, batch.c many loads in one exchange with a node of ours.
- * tell.c has changes of keys. */
+ * attempt.c has how a load at a peer ends and where it goes next, health_watch.c which peers live,
+ * by health.c. tell.c has changes of keys. */
 #ifndef PEER_IN_H
 #define PEER_IN_H
 
@@ -15,6 +16,8 @@
 #include "base/address.h"
 #include "base/inbox.h"
 #include "base/list.h"
+#include "base/timers.h"
+#include "peer/health.h"
 #include "peer/peers.h"
 
 struct balance;
@@ -37,8 +40,15 @@ struct peer {
     struct name *name; /* of its host; NULL: the URL has the address in digits, which is below */
     struct address address;
     _Atomic enum peer_kind kind; /* atomic */
-    atomic_uint_fast64_t loads, errors, batches, logged_ms;
+    atomic_uint_fast64_t loads, errors, batches, logged_ms, ejections, hedges;
     atomic_uint cuts; /* connections in a row that it ended instead of answering to a change */
+
+    /* The network thread's (health_watch.c), except what is atomic. */
+    _Atomic enum health_state state; /* atomic: health.state, for other threads */
+    struct health health;
+    uint64_t wavered_ms; /* the last log line that it is suspect, or is so no more; 0: none */
+    struct list watched; /* in peers.watched, with a reference, or alone */
+    struct list calls;   /* peer_call.link: exchanges under way, oldest first */
 
     struct msg flush; /* while scheduled, on its way to the network thread with a reference */
     pthread_mutex_t mu;
@@ -59,6 +69,11 @@ struct peers {
     struct names *names;    /* set once: a reference */
     char *from;             /* set once: the request header with this node's URL */
     atomic_int warned;      /* that the ring is out of balance */
+    atomic_int has_ejected; /* whether a peer was ever ejected */
+    struct list watched;    /* the network thread's, like timer: peer.watched */
+    struct timer timer;
+    uint64_t looked_ms; /* the last run of the timer, or when it was set */
+    uint64_t lost_ms;   /* how much later than they should the runs were, together */
     pthread_rwlock_t lock;
     struct view view; /* guarded by lock */
 };
@@ -71,10 +86,17 @@ void peer_unref(struct peer *p); /* NULL is fine */
 /* The key's owner, perhaps this node: a reference; NULL without peers. */
 struct peer *peers_place(struct peers *p, const void *key, size_t key_len);
 
+/* Whether the peer is the key's owner. */
+int peers_owns(struct peers *p, const struct peer *peer, const void *key, size_t key_len);
+
+/* The first owner of the key in the order of the ring that can be used, other than `but`: a
+ * reference, or NULL when it is this node. */
+struct peer *peers_next(struct peers *p, const void *key, size_t key_len, const struct peer *but);
+
 /* All peers, with references, in a list that the caller frees; *n is 0 without peers. */
 struct peer **peers_list(struct peers *p, size_t *n);
 
-/* --- get.c: how a load at a peer ends --- */
+/* --- get.c --- */
 
 enum {
     PEER_ENVELOPE_BYTES =
@@ -85,9 +107,6 @@ enum {
 /* Network thread: asks for one key. Takes both references. */
 void peer_get(struct peer *peer, struct flight *f);
 
-/* Milliseconds left of f, at least 1. */
-uint64_t peer_left_ms(const struct flight *f);
-
 /* Describes a useless status, with the peer's text about it. */
 /* Puts the first line of an answer's body, as much of it as fits, with a NUL. */
 void peer_get_first_line(struct fetch *f, char *out, size_t size);
@@ -97,7 +116,17 @@ void peer_get_refusal(const struct peers *p, struct fetch *f, char *out, size_t 
 /* Notes whether the answer came from a node of ours. */
 void peer_recognise(struct peer *peer, struct fetch *f);
 
-/* These end the load and drop its reference. peer_unusable() lets our getter load the key. */
+/* --- attempt.c: how a load at a peer ends; the network thread --- */
+
+/* The load is about to be sent to that peer, the first or the second that is asked. Any thread. */
+void attempt_begin(struct peer *peer, struct flight *f);
+
+/* The peer shows no sign of life: the load is also sent to the next owner. 0: it was before, or has
+ * no time left. */
+int attempt_hedge(struct peer *peer, struct flight *f);
+
+/* These drop the attempt's reference. After attempt_unusable() the load goes to the next owner,
+ * then to our getter. */
 struct peer_value {
     const char *bytes;
     size_t n;
@@ -105,16 +134,47 @@ struct peer_value {
     int stale;
     double minute_qps; /* the owner's gets of the key; 0: unknown */
 };
-void peer_give(struct peer *peer, struct flight *f, const struct peer_value *v);
-void peer_give_error(struct peer *peer, struct flight *f, enum err code, uint64_t expires_ms,
-                     const char *text, size_t n);
-void peer_unusable(struct peer *peer, struct flight *f, const char *why);
+void attempt_give(struct peer *peer, struct flight *f, const struct peer_value *v);
+void attempt_give_error(struct peer *peer, struct flight *f, enum err code, uint64_t expires_ms,
+                        const char *text, size_t n);
+void attempt_unusable(struct peer *peer, struct flight *f, const char *why);
 
 /* The exchange itself failed with e: ends the load by a function above, or with TIMEOUT. */
-void peer_failed(struct peer *peer, struct flight *f, struct fetch *fetch, const struct error *e);
+void attempt_failed(struct peer *peer, struct flight *f, struct fetch *fetch,
+                    const struct error *e);
+
+/* This node could not send the request. */
+void attempt_not_sent(struct flight *f, const struct error *e);
+
+/* Milliseconds left of f, at least 1. */
+uint64_t attempt_left_ms(const struct flight *f);
 
 /* The expiry of a value here, from the ttl_ms left at its owner, which may be unknown. */
-uint64_t peer_expiry_ms(const struct flight *f, int has_ttl, uint64_t ttl_ms);
+uint64_t attempt_expiry_ms(const struct flight *f, int has_ttl, uint64_t ttl_ms);
+
+/* --- health_watch.c: which peers live; the network thread --- */
+
+/* What an answer says of the peer's health. */
+enum verdict {
+    VERDICT_NONE,    /* nothing, or there was no answer: the fetch tells */
+    VERDICT_ANSWER,  /* the peer does its work */
+    VERDICT_BROKEN,  /* it makes no sense */
+    VERDICT_DOUBTFUL /* a server in trouble, or a getter's error: the peer is asked */
+};
+
+/* An exchange with loads; embedded in it, from health_watch_begin() to health_watch_end(). */
+struct peer_call {
+    struct list link;
+    struct peer *peer;       /* borrowed */
+    struct flight **flights; /* borrowed; NULL: has ended */
+    size_t n;
+    uint64_t since_ms;
+};
+
+void health_watch_begin(struct peer_call *c);
+void health_watch_drop(struct peer_call *c); /* it was not sent */
+void health_watch_heard(struct peer *peer);  /* any bytes of an answer */
+void health_watch_end(struct peer_call *c, struct fetch *f, enum verdict verdict);
 
 /* --- batch.c --- */
 

@@ -31,6 +31,14 @@ struct peer *peer_ref(struct peer *p)
     return p;
 }
 
+/* Whether loads may be sent to it. */
+static int is_usable(const struct peer *p)
+{
+    enum health_state s = atomic_load_explicit(&p->state, memory_order_acquire);
+
+    return s == HEALTH_FINE || s == HEALTH_SUSPECT;
+}
+
 static void view_clear(struct view *v)
 {
     size_t i;
@@ -59,6 +67,7 @@ static struct peers *make_peers(const struct peers_opts *o, struct net *net, str
     buf_put(&from, "", 1);
     p->from = buf_take(&from, &len);
     pthread_rwlock_init(&p->lock, NULL);
+    list_init(&p->watched);
     return p;
 }
 
@@ -72,10 +81,20 @@ struct peers *peers_like(const struct peers *p)
     return make_peers(&p->opts, p->net, names_ref(p->names));
 }
 
+/* Once the network thread has ended. */
+static void forget_watched(struct peers *p)
+{
+    struct list *l;
+
+    while ((l = list_pop_front(&p->watched)))
+        peer_unref(list_entry(l, struct peer, watched));
+}
+
 void peers_free(struct peers *p)
 {
     if (!p)
         return;
+    forget_watched(p);
     view_clear(&p->view);
     names_unref(p->names);
     pthread_rwlock_destroy(&p->lock);
@@ -157,6 +176,9 @@ static struct peer *keep_or_make(struct peers *p, const char *url)
     find_address(peer, p->names);
     pthread_mutex_init(&peer->mu, NULL);
     list_init(&peer->queue);
+    list_init(&peer->watched);
+    list_init(&peer->calls);
+    health_init(&peer->health, (uint64_t)(size_t)peer ^ clock_ms() << 20, clock_ms());
     return peer;
 }
 
@@ -211,6 +233,41 @@ static void warn_of_skew(struct peers *p, const struct peer *busiest,
              skew->keys, dialect_name(p->opts.dialect), hash_kind_name(p->opts.hash));
 }
 
+struct seeker {
+    const struct view *view;
+    const struct peer *but;
+};
+
+static int is_out(void *arg, size_t i)
+{
+    const struct seeker *s = arg;
+    const struct peer *p = s->view->list[i];
+
+    return !p->self && (p == s->but || !is_usable(p));
+}
+
+/* The place of the first usable owner of the key. */
+static size_t next_locked(const struct peers *p, const void *key, size_t key_len,
+                          const struct peer *but)
+{
+    struct seeker s = {&p->view, but};
+
+    return ring_next(p->view.ring, key, key_len, is_out, &s);
+}
+
+struct peer *peers_next(struct peers *p, const void *key, size_t key_len, const struct peer *but)
+{
+    struct peer *peer = NULL;
+    size_t i;
+
+    pthread_rwlock_rdlock(&p->lock);
+    i = p->view.ring ? next_locked(p, key, key_len, but) : SIZE_MAX;
+    if (i != SIZE_MAX && !p->view.list[i]->self)
+        peer = peer_ref(p->view.list[i]);
+    pthread_rwlock_unlock(&p->lock);
+    return peer;
+}
+
 struct peer *peers_owner(void *ctx, const void *key, size_t key_len)
 {
     struct peers *p = ctx;
@@ -221,7 +278,12 @@ struct peer *peers_owner(void *ctx, const void *key, size_t key_len)
     pthread_rwlock_rdlock(&p->lock);
     i = p->view.ring ? ring_owner(p->view.ring, key, key_len) : SIZE_MAX;
     if (i != SIZE_MAX) {
-        peer = p->view.list[i]->self ? NULL : peer_ref(p->view.list[i]);
+        size_t place = i;
+
+        if (!is_usable(p->view.list[i]))
+            place = next_locked(p, key, key_len, NULL);
+        if (place != SIZE_MAX && !p->view.list[place]->self)
+            peer = peer_ref(p->view.list[place]);
         if (balance_count(p->view.balance, key, key_len, i, &skew))
             busiest = peer_ref(p->view.list[skew.busiest]);
     }
@@ -250,7 +312,10 @@ void peers_each(struct peers *p, void (*fn)(void *arg, const struct peer_stats *
                                atomic_load(&peer->loads),
                                atomic_load(&peer->errors),
                                atomic_load(&peer->batches),
-                               atomic_load(&peer->kind) == PEER_OURS};
+                               atomic_load(&peer->kind) == PEER_OURS,
+                               health_state_name(atomic_load(&peer->state)),
+                               atomic_load(&peer->ejections),
+                               atomic_load(&peer->hedges)};
 
         fn(arg, &s);
     }
@@ -268,6 +333,18 @@ struct peer *peers_place(struct peers *p, const void *key, size_t key_len)
         peer = peer_ref(p->view.list[i]);
     pthread_rwlock_unlock(&p->lock);
     return peer;
+}
+
+int peers_owns(struct peers *p, const struct peer *peer, const void *key, size_t key_len)
+{
+    size_t i;
+    int owns;
+
+    pthread_rwlock_rdlock(&p->lock);
+    i = p->view.ring ? ring_owner(p->view.ring, key, key_len) : SIZE_MAX;
+    owns = i != SIZE_MAX && p->view.list[i] == peer;
+    pthread_rwlock_unlock(&p->lock);
+    return owns;
 }
 
 struct peer **peers_list(struct peers *p, size_t *n)

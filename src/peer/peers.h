@@ -38,10 +38,13 @@ struct peers_opts {
 struct peer_stats {
     const char *url;
     int self;
-    uint64_t loads;   /* used answers, with errors of the owner's getter */
-    uint64_t errors;  /* failed loads and unusable answers */
-    uint64_t batches; /* exchanges for several keys */
-    int ours;         /* known to be a node of ours */
+    uint64_t loads;     /* used answers, with errors of the owner's getter */
+    uint64_t errors;    /* failed loads and unusable answers */
+    uint64_t batches;   /* exchanges for several keys */
+    int ours;           /* known to be a node of ours */
+    const char *state;  /* of its health: "fine", "suspect", "ejected", "probing" */
+    uint64_t ejections; /* how often it was taken out of use */
+    uint64_t hedges;    /* loads that were sent to the next owner, for want of a sign of life */
 };
 
 /* Copies the options; borrows net, which outlives it. The list is empty at first: every key is
@@ -58,7 +61,8 @@ enum err peers_set(struct peers *p, const char *const *urls, size_t n, struct er
 /* Returns the error of peers_set(), and changes nothing. */
 enum err peers_check(const struct peers *p, const char *const *urls, size_t n, struct error *e);
 
-/* Functions of a struct loader; ctx is the peers. */
+/* Functions of a struct loader; ctx is the peers. If the owner is ejected, the next owner in the
+ * order of the ring takes its place. */
 struct peer *peers_owner(void *ctx, const void *key, size_t key_len);
 void peers_disown(void *ctx, struct peer *owner);
 void peer_queue_load(void *ctx, struct flight *f, struct peer *owner);

@@ -134,7 +134,7 @@ static void schedule(struct peer *peer)
 void peer_queue_load(void *ctx, struct flight *f, struct peer *owner)
 {
     (void)ctx;
-    f->carrier = owner;
+    attempt_begin(owner, f);
     if (held.depth) {
         list_push_back(&held.flights, &f->queued);
         return;

@@ -188,16 +188,13 @@ void ring_free(struct ring *r)
     mem_free(r);
 }
 
-size_t ring_owner(const struct ring *r, const void *key, size_t key_len)
+/* The place of the key's point among all points. */
+static size_t find(const struct ring *r, const void *key, size_t key_len)
 {
-    uint64_t hash;
-    size_t low, high;
+    uint64_t hash = lifted_hash(r, key, key_len);
+    size_t low = r->index[hash >> r->shift];
+    size_t high = r->index[(hash >> r->shift) + 1]; /* also if all points of the slot are below */
 
-    if (!r->n)
-        return SIZE_MAX;
-    hash = lifted_hash(r, key, key_len);
-    low = r->index[hash >> r->shift];
-    high = r->index[(hash >> r->shift) + 1]; /* also if all points of the slot are below */
     while (low < high) {
         size_t middle = low + (high - low) / 2;
 
@@ -206,5 +203,24 @@ size_t ring_owner(const struct ring *r, const void *key, size_t key_len)
         else
             high = middle;
     }
-    return r->points[low < r->n ? low : 0].peer;
+    return low < r->n ? low : 0;
+}
+
+size_t ring_owner(const struct ring *r, const void *key, size_t key_len)
+{
+    return r->n ? r->points[find(r, key, key_len)].peer : SIZE_MAX;
+}
+
+size_t ring_next(const struct ring *r, const void *key, size_t key_len,
+                 int (*skip)(void *arg, size_t peer), void *arg)
+{
+    size_t first = r->n ? find(r, key, key_len) : 0, k;
+
+    for (k = 0; k < r->n; k++) {
+        size_t peer = r->points[(first + k) % r->n].peer;
+
+        if (!skip(arg, peer))
+            return peer;
+    }
+    return SIZE_MAX;
 }

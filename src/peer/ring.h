@@ -32,4 +32,10 @@ void ring_free(struct ring *r); /* NULL is fine */
 /* The place in the list of the peer that owns the key, SIZE_MAX when the ring is empty. */
 size_t ring_owner(const struct ring *r, const void *key, size_t key_len);
 
+/* The first peer in the order of the ring, from the key on, that skip() does not return 1 for: the
+ * next owner of the key when the ones before it cannot be used. All nodes with the same list find
+ * the same one. SIZE_MAX: none. */
+size_t ring_next(const struct ring *r, const void *key, size_t key_len,
+                 int (*skip)(void *arg, size_t peer), void *arg);
+
 #endif

@@ -78,6 +78,7 @@ static void send_to(struct tell *t, const struct buf *url, const char *method,
     const struct peers_opts *opts = &t->peer->peers->opts;
     const char *headers[] = {t->peer->peers->from};
     struct fetch_opts o = {
+        .lane = NET_PEERS,
         .method = method,
         .url = url->data,
         .headers = headers,
