@@ -9,7 +9,7 @@
  * has requests of more than one call. body.c has their bodies, budget.c their memory, gather.c the
  * loads of many keys. answer.c and answer_value.c have the answers, answer_cache.c kept answers,
  * access.c the access log, doors.c who may change values. last_words.c answers if libmicrohttpd
- * gives up.
+ * gives up, by refusal.c. move.c takes connections whose head is large or unfinished to porch.c.
  *
  * All of it runs on HTTP threads, for the connection that is being handled, except wakers. */
 #ifndef SERVER_IN_H
