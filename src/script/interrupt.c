@@ -78,6 +78,11 @@ void interrupt_look_at(struct interrupt *in, uint64_t look_ms)
     atomic_store_explicit(&in->runs, runs + 1, memory_order_relaxed);
 }
 
+void interrupt_goes_on(struct interrupt *in, int goes_on)
+{
+    atomic_store_explicit(&in->goes_on, goes_on, memory_order_relaxed);
+}
+
 void interrupt_at(struct interrupt *in, uint64_t until_ms, uint64_t look_ms)
 {
     atomic_store_explicit(&in->until_ms, until_ms, memory_order_relaxed);
@@ -87,6 +92,19 @@ void interrupt_at(struct interrupt *in, uint64_t until_ms, uint64_t look_ms)
 uint64_t interrupt_until(const struct interrupt *in)
 {
     return atomic_load_explicit(&in->until_ms, memory_order_relaxed);
+}
+
+/* Code that is in time gets the signal at the next tick of the kernel's clock in which its thread
+ * computes. So no wait in a system call is interrupted. A tick is 4 ms, too long for code that was
+ * set aside before: it has computed for long, so it gets the signal at once if it does not wait. */
+static void send_signal(struct interrupt *in, int late)
+{
+    static const struct itimerspec soon = {.it_value = {0, 1}};
+
+    if (!late && !atomic_load(&in->goes_on))
+        timer_settime(in->timer, 0, &soon, NULL);
+    else if (late || !thread_waits(in->thread_id))
+        pthread_kill(in->thread, signal_used);
 }
 
 /* The pauses between signals for the same code grow, since a library may restart its poll() after
@@ -105,8 +123,6 @@ static uint64_t look_locked(struct interrupt *in, uint64_t now_ms)
     in->seen_runs = runs;
     if (now_ms < look_ms && !late)
         return look_ms - now_ms < LOOK_MS ? look_ms - now_ms : LOOK_MS;
-    if (!late && thread_waits(in->thread_id))
-        return LOOK_MS;
     if (runs != in->sent_runs || late != in->sent_late || !in->pause_ms) {
         in->sent_runs = runs;
         in->sent_late = late;
@@ -114,7 +130,7 @@ static uint64_t look_locked(struct interrupt *in, uint64_t now_ms)
         in->pause_ms = LOOK_MS;
     }
     if (now_ms >= in->again_ms) {
-        pthread_kill(in->thread, signal_used);
+        send_signal(in, late);
         in->again_ms = now_ms + in->pause_ms;
         in->pause_ms *= 2;
     }
@@ -169,6 +185,16 @@ void interrupt_all(struct interrupt *in)
 
 /* --- a VM --- */
 
+/* A timer of the processor time of this thread, which sends the signal to it. Returns 0 when there
+ * is none. */
+static int make_timer(struct interrupt *in)
+{
+    struct sigevent e = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = signal_used};
+
+    e._sigev_un._tid = thread_id();
+    return timer_create(CLOCK_THREAD_CPUTIME_ID, &e, &in->timer) == 0;
+}
+
 void interrupt_init(struct interrupt *in, lua_State *L, lua_Hook hook)
 {
     in->L = L;
@@ -181,8 +207,9 @@ void interrupt_begin(struct interrupt *in)
 
     if (!in->L)
         return;
-    in->counts = !signal_used;
-    if (signal_used) {
+    in->has_timer = signal_used && make_timer(in);
+    in->counts = !in->has_timer;
+    if (in->has_timer) {
         mine = in;
         in->thread = pthread_self();
         in->thread_id = thread_id();
@@ -207,5 +234,8 @@ void interrupt_end(struct interrupt *in)
         list_del(&in->link);
     in->linked = 0;
     pthread_mutex_unlock(&lock);
+    if (in->has_timer)
+        timer_delete(in->timer);
+    in->has_timer = 0;
     mine = NULL;
 }

@@ -9,9 +9,10 @@
  * A thread of its own, "late", sends the signal. It runs no code of a script, and waits for no lock
  * that is held while such code runs. It knows when the hook of each VM is to look at the code that
  * runs, and until when this code may run. Code that is in time gets no signal while its thread
- * waits in a system call: libraries that block need not expect EINTR, except when the wait begins
- * at the very moment of a signal. Code that is late gets the signal in any case. The thread also
- * sends the wakes that a VM holds while its code computes or blocks in C (inbox_hold()). */
+ * waits in a system call, so libraries that block need not expect EINTR. The exception is code that
+ * was set aside before: a wait that it begins at the very moment of a signal is interrupted. Code
+ * that is late gets the signal in any case. The thread also sends the wakes that a VM holds while
+ * its code computes or blocks in C (inbox_hold()). */
 #ifndef INTERRUPT_H
 #define INTERRUPT_H
 
@@ -19,6 +20,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "base/list.h"
 
@@ -36,9 +38,12 @@ struct interrupt {
     atomic_ullong look_ms;          /* the hook is to be called then, at until_ms or before */
     atomic_uint runs;               /* counts changes of look_ms */
     atomic_int ends;                /* all code, now and later, is late */
+    atomic_int goes_on;             /* the code was set aside before */
     struct list link;               /* the rest is guarded by the lock in interrupt.c */
     pthread_t thread;
     int thread_id;
+    timer_t timer; /* set once; sends the signal while the thread computes */
+    int has_timer;
     int linked;
     struct held *held;           /* the wakes that the thread holds */
     unsigned seen_runs;          /* at the last look */
@@ -61,6 +66,9 @@ void interrupt_end(struct interrupt *in);
 /* The VM's thread: code may run until this clock_ms() time from now on; 0: no code runs. The hook
  * is called at look_ms, which is until_ms or before. */
 void interrupt_at(struct interrupt *in, uint64_t until_ms, uint64_t look_ms);
+
+/* The VM's thread, before interrupt_at(): whether the code goes on after it was set aside. */
+void interrupt_goes_on(struct interrupt *in, int goes_on);
 
 /* The VM's thread: the same code runs on, and the hook is to be called next at that time. */
 void interrupt_look_at(struct interrupt *in, uint64_t look_ms);

@@ -172,6 +172,7 @@ static enum ran resume(struct strand *s, int nargs)
     t->current = s;
     s->nested = outer || outer_task;
     set_state(s, STRAND_RUNS);
+    interrupt_goes_on(vm_interrupt(t->vm), goes_on);
     vm_set_current(t->vm, t, t->turn.until_ms, t->turn.look_ms);
     status = lua_resume(s->co, nargs);
     if (!outer)
