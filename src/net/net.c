@@ -9,8 +9,8 @@
  * A transfer's time is kept here, not by CURLOPT_TIMEOUT_MS: in 7.88 that time does not expire
  * while the transfer waits for a free connection.
  *
- * Each lane has a CURLM, since libcurl counts connections by CURLM. If a CURLM itself fails, all
- * its transfers fail and a new CURLM is built.
+ * Each lane has a CURLM (net_lane.h). If it fails itself, all its transfers fail and a new one is
+ * built.
  *
  * Not here: the options and the outcome of an exchange (fetch.c). */
 #include "net/net.h"
@@ -20,13 +20,13 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/thread.h"
 #include "net/net_curl.h"
+#include "net/net_lane.h"
 #include "net/sockets.h"
 
 enum {
@@ -36,25 +36,9 @@ enum {
     NUDGES = 20, /* in the time to connect */
     NUDGE_MIN_MS = 10,
     EVENTS_MAX = 64, /* events taken from epoll in one turn */
-    HOST_SHARE = 4,  /* an origin may have so great a part of the free connections, */
-    HOST_LEAST = 4,  /* and so many at least */
     TOGETHER = 16,   /* exchanges begin with the same bound */
     CHECK_HOST_CONNECTIONS = 2,
     CHECK_CONNECTIONS = 256
-};
-
-static const uint64_t NEVER = UINT64_MAX;
-
-struct lane {
-    struct net *net;
-    unsigned char place; /* enum net_lane */
-    CURLM *multi;        /* NULL if a new one could not be built */
-    CURLMcode broken;
-    uint64_t curl_due_ns; /* in libcurl's real time, not clock_ms(); 0: at once */
-    struct list transfers;
-    unsigned busy; /* transfers with a connection, made or being made */
-    unsigned host; /* the present bound on connections to one host */
-    unsigned new;  /* transfers since libcurl's last turn */
 };
 
 struct net {
@@ -72,48 +56,7 @@ struct net {
     struct timers timers; /* of the transfers and net_timer_set(), in milliseconds of real time */
 };
 
-/* --- the clock libcurl uses, which clock_advance() does not move --- */
-
-static uint64_t real_ns(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
-static uint64_t real_ms(void)
-{
-    return real_ns() / 1000000u;
-}
-
-static int on_timer(CURLM *multi, long ms, void *arg)
-{
-    struct lane *lane = arg;
-
-    (void)multi;
-    if (ms < 0)
-        lane->curl_due_ns = NEVER;
-    else
-        lane->curl_due_ns = ms ? real_ns() + (uint64_t)ms * 1000000u : 0;
-    return 0;
-}
-
 /* --- descriptors --- */
-
-static int on_socket(CURL *curl, curl_socket_t fd, int what, void *arg, void *unused)
-{
-    struct lane *lane = arg;
-    unsigned events = 0;
-
-    (void)curl;
-    (void)unused;
-    if (what == CURL_POLL_IN || what == CURL_POLL_INOUT)
-        events |= EPOLLIN;
-    if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT)
-        events |= EPOLLOUT;
-    return sockets_want(&lane->net->sockets, fd, events, lane->place);
-}
 
 curl_socket_t net_open_socket(struct net *n, const struct curl_sockaddr *addr)
 {
@@ -134,58 +77,11 @@ int net_drop_speakers(struct net *n)
     return sockets_drop_speakers(&n->sockets);
 }
 
-/* --- the CURLM --- */
+/* --- transfers --- */
 
-static unsigned most_connections(const struct lane *l)
+static uint64_t real_ms(void)
 {
-    return l->place == NET_CHECKS ? CHECK_CONNECTIONS : l->net->opts.max_connections;
-}
-
-static unsigned most_to_host(const struct lane *l)
-{
-    return l->place == NET_CHECKS ? CHECK_HOST_CONNECTIONS : l->net->opts.max_host_connections;
-}
-
-static CURLM *multi_new(struct lane *l)
-{
-    CURLM *m = curl_multi_init();
-
-    if (!m)
-        return NULL;
-    l->host = most_to_host(l);
-    curl_multi_setopt(m, CURLMOPT_SOCKETFUNCTION, on_socket);
-    curl_multi_setopt(m, CURLMOPT_SOCKETDATA, l);
-    curl_multi_setopt(m, CURLMOPT_TIMERFUNCTION, on_timer);
-    curl_multi_setopt(m, CURLMOPT_TIMERDATA, l);
-    curl_multi_setopt(m, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
-    curl_multi_setopt(m, CURLMOPT_MAXCONNECTS, (long)most_connections(l));
-    curl_multi_setopt(m, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)most_connections(l));
-    curl_multi_setopt(m, CURLMOPT_MAX_HOST_CONNECTIONS, (long)l->host);
-    return m;
-}
-
-/* The fewer connections are free, the fewer an origin may have. So some origins that hang leave
- * room for the others. */
-static void bound_hosts(struct lane *l)
-{
-    unsigned most = most_connections(l), free = most - (l->busy < most ? l->busy : most);
-    unsigned host = free / HOST_SHARE > HOST_LEAST ? free / HOST_SHARE : HOST_LEAST;
-
-    host = host < most_to_host(l) ? host : most_to_host(l);
-    if (l->place != NET_ORIGINS || !l->multi || host == l->host)
-        return;
-    l->host = host;
-    curl_multi_setopt(l->multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)host);
-}
-
-static void act(struct lane *l, curl_socket_t fd, int events)
-{
-    int running;
-
-    if (!l->multi || l->broken)
-        return;
-    l->new = 0;
-    l->broken = curl_multi_socket_action(l->multi, fd, events, &running);
+    return net_lane_now_ns() / 1000000u;
 }
 
 static void on_time_over(struct timer *timer)
@@ -204,9 +100,7 @@ static enum err add(struct transfer *t, struct error *e)
     struct timers *timers = &t->net->timers;
     CURLMcode rc;
 
-    if (!l->multi)
-        l->multi = multi_new(l);
-    if (!l->multi || timers_set(timers, &t->timer, t->due_ms))
+    if (!net_lane_open(l) || timers_set(timers, &t->timer, t->due_ms))
         return error_set(e, ERR_NOMEM, "no memory for an exchange");
     rc = curl_multi_add_handle(l->multi, t->curl);
     if (rc) {
@@ -216,8 +110,8 @@ static enum err add(struct transfer *t, struct error *e)
     }
     list_push_back(&l->transfers, &t->link);
     if (++l->new == TOGETHER && l->place == NET_ORIGINS) {
-        act(l, CURL_SOCKET_TIMEOUT, 0); /* makes their connections */
-        bound_hosts(l);
+        net_lane_act(l, CURL_SOCKET_TIMEOUT, 0); /* makes their connections */
+        net_lane_bound_hosts(l);
     }
     return ERR_OK;
 }
@@ -296,9 +190,8 @@ static void watch_new(struct net *n, CURL *curl)
     sockets_watch(&n->sockets, fd);
 }
 
-static void reap(struct lane *l)
+static void reap(struct net *n, struct lane *l)
 {
-    struct net *n = l->net;
     struct transfer *t;
     CURLMsg *msg;
     CURLcode code;
@@ -324,13 +217,13 @@ static void end_all(struct lane *lane, const struct error *why)
     list_init(&ended);
     while (!list_empty(&lane->transfers)) {
         t = list_entry(lane->transfers.next, struct transfer, link);
-        net_remove(lane->net, t);
+        net_remove(t->net, t);
         list_push_back(&ended, &t->link);
     }
     if (lane->multi)
         curl_multi_cleanup(lane->multi);
     lane->multi = NULL;
-    lane->curl_due_ns = NEVER;
+    lane->due_ns = NET_LANE_NEVER;
     while ((l = list_pop_front(&ended))) {
         t = list_entry(l, struct transfer, link);
         t->ended(t, CURLE_OK, why);
@@ -362,15 +255,15 @@ static int sooner(int wait, uint64_t now, uint64_t due)
 
 static int wait_ms(const struct net *n)
 {
-    uint64_t now = real_ns();
+    uint64_t now = net_lane_now_ns();
     int wait = timers_wait_ms(&n->timers, now / 1000000u), i;
 
     for (i = 0; i < NET_LANES; i++) {
-        uint64_t due = n->lanes[i].curl_due_ns;
+        uint64_t due = n->lanes[i].due_ns;
 
         if (!due)
             return 0;
-        if (due != NEVER) /* rounded up: if called early, libcurl only asks for the rest */
+        if (due != NET_LANE_NEVER) /* rounded up: if called early, libcurl only asks for the rest */
             wait = sooner(wait, now / 1000000u, (due + 999999u) / 1000000u);
     }
     if (n->opts.tick)
@@ -392,15 +285,7 @@ static void on_event(struct net *n, const struct epoll_event *ev)
         events |= CURL_CSELECT_OUT;
     if (got & EPOLLERR)
         events |= CURL_CSELECT_ERR;
-    act(&n->lanes[lane], ev->data.fd, events);
-}
-
-static void run_curl_timer(struct lane *l)
-{
-    if (l->curl_due_ns == NEVER || (l->curl_due_ns && l->curl_due_ns > real_ns()))
-        return;
-    l->curl_due_ns = NEVER; /* libcurl sets it again if it has more to wait for */
-    act(l, CURL_SOCKET_TIMEOUT, 0);
+    net_lane_act(&n->lanes[lane], ev->data.fd, events);
 }
 
 static void run_tick(struct net *n)
@@ -432,9 +317,9 @@ static void turn(struct net *n)
     if (mail)
         inbox_drain(n->inbox);
     for (i = 0; i < NET_LANES; i++) {
-        bound_hosts(&n->lanes[i]);
-        run_curl_timer(&n->lanes[i]);
-        reap(&n->lanes[i]);
+        net_lane_bound_hosts(&n->lanes[i]);
+        net_lane_run_timer(&n->lanes[i]);
+        reap(n, &n->lanes[i]);
     }
     timers_run(&n->timers, real_ms());
     for (i = 0; i < NET_LANES; i++) {
@@ -511,12 +396,13 @@ static int init_lanes(struct net *n)
     for (i = 0; i < NET_LANES; i++) {
         struct lane *l = &n->lanes[i];
 
-        l->net = n;
-        l->place = (unsigned char)i;
-        l->curl_due_ns = NEVER;
+        l->place = (enum net_lane)i;
+        l->sockets = &n->sockets;
+        l->most = i == NET_CHECKS ? CHECK_CONNECTIONS : n->opts.max_connections;
+        l->most_to_host = i == NET_CHECKS ? CHECK_HOST_CONNECTIONS : n->opts.max_host_connections;
+        l->due_ns = NET_LANE_NEVER;
         list_init(&l->transfers);
-        l->multi = curl_ready ? NULL : multi_new(l);
-        made += l->multi != NULL;
+        made += !curl_ready && net_lane_open(l);
     }
     return made == NET_LANES;
 }
