@@ -23,6 +23,7 @@ struct answer_to {
     enum dialect dialect;
     int peer;    /* 1: on base_path */
     int ours;    /* 1: to one of our own nodes, or a client that acts as a node: has HEADER_NODE */
+    int proven;  /* 1: the sender has proven to be a node (doors.h) */
     uint64_t id; /* the value of HEADER_KEY to one of our own nodes; 0: none */
     int head;    /* 1: to a HEAD */
     int close;   /* 1: this answer ends its connection */

@@ -5,16 +5,15 @@
 #include <string.h>
 #include <strings.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/networks.h"
+#include "base/seldom.h"
 #include "cache/group.h"
 #include "change/change.h"
 #include "http/server_in.h"
+#include "http/tls.h"
 
 #define BEARER "Bearer "
-
-enum { LOG_EVERY_MS = 1000 };
 
 static const char *header(const struct answer_to *to, const char *name)
 {
@@ -30,37 +29,55 @@ static const struct address *sender(const struct answer_to *to, struct address *
     return address_of(info->client_addr, out) ? out : NULL;
 }
 
-/* One line a second at most. */
-static void log_refusal(struct server *s, const struct answer_to *to, const struct group *g,
-                        const char *why)
+/* group is NULL if the request was refused before its group was known. */
+static void log_refusal(struct seldom *seldom, const char *what, const struct answer_to *to,
+                        const char *group, const char *why)
 {
-    uint64_t now = clock_ms(), last = atomic_load(&s->refusal_logged_ms);
+    unsigned count = seldom_count(seldom);
     char text[ADDRESS_TEXT] = "";
     struct address from;
 
-    atomic_fetch_add(&s->refusals, 1);
-    if ((last && now - last < LOG_EVERY_MS) ||
-        !atomic_compare_exchange_strong(&s->refusal_logged_ms, &last, now))
+    if (!count)
         return;
     if (sender(to, &from))
         address_put(&from, text);
-    log_warn("server", "changes were refused", "count=%u group=%s sender=%s text=\"%s\"",
-             atomic_exchange(&s->refusals, 0), group_name(g), text, why);
+    log_warn("server", what, "count=%u%s%s sender=%s text=\"%s\"", count, group ? " group=" : "",
+             group ? group : "", text, why);
 }
 
 /* The connection ends, since the rest of a body may come. */
-static int refuse(struct server *s, const struct answer_to *to, struct group *g, int status,
-                  const struct error *e, int *ok)
+static int refuse(const struct answer_to *to, int status, const struct error *e, int *ok)
 {
     struct answer_to last = *to;
 
     last.close = 1;
-    log_refusal(s, to, g, e->msg);
     *ok = answer_status(&last, status, e);
     return 0;
 }
 
+static int refuse_change(struct server *s, const struct answer_to *to, struct group *g, int status,
+                         const struct error *e, int *ok)
+{
+    log_refusal(&s->refusals, "changes were refused", to, group_name(g), e->msg);
+    return refuse(to, status, e, ok);
+}
+
 /* --- nodes --- */
+
+int doors_admit_peer(struct server *s, struct answer_to *to, const struct tls_conn *tls, int *ok)
+{
+    struct error e;
+
+    if (!s->opts.tls || tls_auth(s->opts.tls) != TLS_AUTH_PEERS)
+        return 1;
+    to->proven = tls_is_verified(tls);
+    if (to->proven)
+        return 1;
+    error_set(&e, ERR_INVAL, "only a node with a certificate of this node's tls.ca is served at %s",
+              s->opts.base_path);
+    log_refusal(&s->strangers, "requests to base_path were refused", to, NULL, e.msg);
+    return refuse(to, 403, &e, ok);
+}
 
 int doors_admit_node(struct server *s, const struct answer_to *to, struct group *g, int *ok)
 {
@@ -71,9 +88,9 @@ int doors_admit_node(struct server *s, const struct answer_to *to, struct group 
         error_set(&e, ERR_INVAL, "a page in a browser is no node, and changes nothing here");
     else if (to->ours && !header(to, HEADER_FROM)) /* a page cannot send it without asking first */
         error_set(&e, ERR_INVAL, "a change of our nodes says from whom: " HEADER_FROM);
-    else if (!changes_check_sender(s->opts.changes, g, sender(to, &from), &e))
+    else if (to->proven || !changes_check_sender(s->opts.changes, g, sender(to, &from), &e))
         return 1;
-    return refuse(s, to, g, 403, &e, ok);
+    return refuse_change(s, to, g, 403, &e, ok);
 }
 
 /* --- clients --- */
@@ -156,5 +173,5 @@ int doors_admit_client(struct server *s, const struct answer_to *to, struct grou
     } else {
         return 1;
     }
-    return refuse(s, to, g, status, &e, ok);
+    return refuse_change(s, to, g, status, &e, ok);
 }

@@ -112,7 +112,7 @@ void job_answer_to_init(struct answer_to *to, struct server *s, struct MHD_Conne
     to->connection = c;
     to->dialect = s->opts.dialect;
     to->peer = peer;
-    to->ours = to->head = to->conditional = 0;
+    to->ours = to->proven = to->head = to->conditional = 0;
     to->close = atomic_load_explicit(&s->closing, memory_order_relaxed);
 }
 

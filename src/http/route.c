@@ -10,6 +10,7 @@
 #include "cache/group.h"
 #include "cache/groups.h"
 #include "http/access.h"
+#include "http/doors.h"
 #include "http/server_in.h"
 
 enum { SHORT_TARGET = 1024 /* decoded on the stack */ };
@@ -58,7 +59,6 @@ static int serve_peer(struct asked *a, const char *method, enum dialect_parse pa
 {
     int verb = dialect_verb(a->to.dialect, method);
 
-    a->to.ours = a->framing->from;
     if (parsed == DIALECT_NO_KEY && strcmp(method, "POST") == 0) {
         a->to.ours = 1;
         return serve_peer_batch(a);
@@ -243,12 +243,14 @@ int route(struct server *s, struct MHD_Connection *c, const struct request_line 
     struct asked a = {.server = s, .framing = f, .con_cls = con_cls};
     size_t base = strlen(s->opts.base_path), client = strlen(CLIENT_PATH);
     const char *path = path_of(line->target);
-    int data = (s->opts.faces & SERVER_DATA) != 0;
+    int data = (s->opts.faces & SERVER_DATA) != 0, ok;
 
     job_answer_to_init(&a.to, s, c, is_peers(s, path, base));
     a.to.close |= f->body; /* for an answer before the body */
-    if (a.to.peer)
-        return serve_data(&a, path + base, line);
+    if (a.to.peer) {
+        a.to.ours = f->from;
+        return doors_admit_peer(s, &a.to, line->tls, &ok) ? serve_data(&a, path + base, line) : ok;
+    }
     if (data && strncmp(path, CLIENT_PATH, client) == 0)
         return serve_data(&a, path + client, line);
     if (f->body)

@@ -24,6 +24,7 @@
 #include "http/last_words.h"
 #include "http/server_in.h"
 #include "http/server_loop.h"
+#include "http/tls.h"
 
 enum {
     HEADER_ROOM =
@@ -44,6 +45,7 @@ struct client {
     struct framing framing;
     struct last_words words;
     struct access access;
+    struct tls_conn tls;
 };
 
 /* *con_cls points here once the headers were seen and while there is no job. */
@@ -89,7 +91,8 @@ static int has_nul(const struct server *s, const struct client *client, const ch
 static int serve(struct server *s, struct MHD_Connection *c, const struct client *client,
                  const char *url, const char *method, void **con_cls)
 {
-    const struct request_line line = {.target = url, .query = client->query, .method = method};
+    const struct request_line line = {
+        .target = url, .query = client->query, .method = method, .tls = &client->tls};
 
     return route(s, c, &line, &client->framing, con_cls);
 }
@@ -145,6 +148,8 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const cha
     size_t n = *upload_size;
 
     last_words_spare(&client->words);
+    if (s->opts.tls)
+        tls_moved();
     if (s->opts.access)
         access_enter(&client->access, method, version);
     if (*con_cls == NULL)
@@ -187,6 +192,7 @@ static void on_connection(void *arg, struct MHD_Connection *c, void **socket_ctx
         last_words_closed(&client->words);
         mem_free(client->query);
         access_end(&client->access, NULL, NULL);
+        tls_end(&client->tls);
         mem_free(client);
         server_loop_closed();
         atomic_fetch_sub_explicit(&s->connections, 1, memory_order_relaxed);
@@ -195,6 +201,8 @@ static void on_connection(void *arg, struct MHD_Connection *c, void **socket_ctx
     client = *socket_ctx = mem_zalloc(sizeof(*client));
     idle_watch(&client->idle, c);
     last_words_init(&client->words, c);
+    if (s->opts.tls)
+        tls_begin(s->opts.tls, &client->tls, c);
     atomic_fetch_add_explicit(&s->connections, 1, memory_order_relaxed);
 }
 
@@ -234,6 +242,7 @@ static void __attribute__((format(printf, 2, 0))) on_log(void *arg, const char *
     while (n > 0 && text[n - 1] == '\n')
         n--;
     last_words_heard(text);
+    tls_heard(text);
     if (n > 0)
         log_debug("server", "libmicrohttpd", "text=%s",
                   log_quote(quoted, sizeof(quoted), text, (size_t)n));
@@ -254,24 +263,33 @@ static void on_accept(void *arg, int fd, const struct sockaddr *addr, socklen_t 
     server_loop_add(s->loops[least], fd, addr, len);
 }
 
+/* The first credentials are replaced for each connection, tls.c; libmicrohttpd insists on them. */
 static struct MHD_Daemon *start_daemon(struct server *s)
 {
+    struct tls *t = s->opts.tls;
+    const struct MHD_OptionItem with_tls[] = {
+        {MHD_OPTION_HTTPS_MEM_CERT, 0, t ? (char *)(size_t)tls_cert(t) : NULL},
+        {MHD_OPTION_HTTPS_MEM_KEY, 0, t ? (char *)(size_t)tls_key(t) : NULL},
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, (char *)(size_t)TLS_PRIORITIES},
+        {MHD_OPTION_END, 0, NULL}};
+    const struct MHD_OptionItem plain[] = {{MHD_OPTION_END, 0, NULL}};
+
     /* Without libmicrohttpd's eventfd, which costs a system call for each resumed connection. It is
      * not needed: server_loop.c resumes on the thread that runs the daemon, just before it runs it.
      */
     const unsigned flags = MHD_USE_EPOLL | (MHD_ALLOW_SUSPEND_RESUME & ~(unsigned)MHD_USE_ITC) |
-                           MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG;
+                           MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG | (t ? MHD_USE_TLS : 0u);
     const struct server_opts *o = &s->opts;
     unsigned connections = (unsigned)o->max_connections;
     unsigned limit = connections + connections / SPARE_CONNECTIONS_IN + o->threads;
 
-    return MHD_start_daemon(flags, 0, NULL, NULL, on_request, s, MHD_OPTION_EXTERNAL_LOGGER, on_log,
-                            NULL, MHD_OPTION_CONNECTION_LIMIT, limit,
-                            MHD_OPTION_CONNECTION_MEMORY_LIMIT, memory_of_connection(o),
-                            MHD_OPTION_URI_LOG_CALLBACK, on_target, s, MHD_OPTION_STRICT_FOR_CLIENT,
-                            framing_strictness(), MHD_OPTION_UNESCAPE_CALLBACK, keep_raw, NULL,
-                            MHD_OPTION_NOTIFY_COMPLETED, on_completed, s,
-                            MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_END);
+    return MHD_start_daemon(
+        flags, 0, NULL, NULL, on_request, s, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
+        MHD_OPTION_CONNECTION_LIMIT, limit, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        memory_of_connection(o), MHD_OPTION_URI_LOG_CALLBACK, on_target, s,
+        MHD_OPTION_STRICT_FOR_CLIENT, framing_strictness(), MHD_OPTION_UNESCAPE_CALLBACK, keep_raw,
+        NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, s, MHD_OPTION_NOTIFY_CONNECTION,
+        on_connection, s, MHD_OPTION_ARRAY, t ? with_tls : plain, MHD_OPTION_END);
 }
 
 static enum err start_loop(struct server *s, struct error *e)

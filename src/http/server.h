@@ -21,6 +21,7 @@ struct changes;
 struct groups;
 struct server;
 struct spool;
+struct tls;
 
 /* Which paths a server has; /healthz and /readyz are on every one. */
 enum server_face {
@@ -42,6 +43,7 @@ struct server_opts {
     unsigned threads;      /* of the pool, at least 1 */
     struct groups *groups; /* borrowed, as is the next */
     struct changes *changes;
+    struct tls *tls;      /* borrowed; NULL: plain HTTP */
     struct spool *access; /* borrowed: takes the access log; NULL: no access log */
 #define X(type, name) type name;
     SERVER_SETTINGS(X)

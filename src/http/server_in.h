@@ -8,7 +8,8 @@
  * nodes, serve_admin.c the operators' paths. Below them framing.c finds the end of a request, job.c
  * has requests of more than one call. body.c has their bodies, budget.c their memory, gather.c the
  * loads of many keys. answer.c and answer_value.c have the answers, answer_cache.c kept answers,
- * access.c the access log, doors.c who may change values. last_words.c answers if libmicrohttpd
+ * access.c the access log, doors.c who may ask and change values. tls.c and credentials.c have TLS.
+ * last_words.c answers if libmicrohttpd
  * gives up.
  *
  * All of it runs on HTTP threads, for the connection that is being handled, except wakers. */
@@ -19,6 +20,7 @@
 #include <stddef.h>
 
 #include "base/buf.h"
+#include "base/seldom.h"
 #include "http/answer.h"
 #include "http/body.h"
 #include "http/framing.h"
@@ -29,6 +31,7 @@
 struct acceptor;
 struct group;
 struct MHD_Connection;
+struct tls_conn;
 
 struct server {
     struct server_opts opts;    /* strings are ours */
@@ -36,10 +39,10 @@ struct server {
     unsigned n_loops;
     struct acceptor *acceptor; /* the node's thread; NULL once it takes no more connections */
     atomic_uint connections, active;
-    atomic_int closing;                     /* 1: every answer ends its connection */
-    atomic_uint_fast64_t refusal_logged_ms; /* of changes, as refusals is, since the last line */
-    atomic_uint refusals;
-    struct budget budget; /* of the current bodies, and the values they ask for */
+    atomic_int closing;      /* 1: every answer ends its connection */
+    struct seldom refusals;  /* of changes */
+    struct seldom strangers; /* requests to base_path without a proof */
+    struct budget budget;    /* of the current bodies, and the values they ask for */
 };
 
 /* A request that is not answered in its first call, since it has a body or waits. The connection
@@ -116,6 +119,7 @@ struct request_line {
     const char *target; /* raw, without the query */
     const char *query;  /* raw, behind the first ?; NULL: no ? */
     const char *method;
+    const struct tls_conn *tls; /* of the connection, also of one without TLS */
 };
 
 /* Finds the function for a method and a target, and calls it. The method is one of HTTP, the

@@ -17,13 +17,15 @@
 #include "base/thread.h"
 #include "http/answer_cache.h"
 #include "http/idle.h"
+#include "http/tls.h"
 
 /* A hit waits for the rest of its turn. Each ended load makes the turn longer: by its answer, and
  * by the client's next request. So while there are hits, a turn resumes only so many. Fewer cost
  * more turns (measured by the row `mixed` of the benchmark). */
 enum {
     ENDED_A_TURN = 6,
-    AFTER_HIT = 16 /* turns */
+    AFTER_HIT = 16, /* turns */
+    STILL_MS = 50   /* the pause while only handshakes are under way that wait for clients */
 };
 
 struct server_loop {
@@ -86,14 +88,20 @@ void server_loop_unpark(struct parking *p)
     inbox_post(p->loop->inbox, &p->msg); /* the inbox is open while anything is parked */
 }
 
-/* libmicrohttpd has no timeouts here: if it does not wait, it has work. */
-static int wait_ms(struct server_loop *l, uint64_t now_ms)
+static uint64_t earlier(uint64_t a, uint64_t b)
 {
-    uint64_t due_ms = idle_due_ms() < answer_cache_due_ms() ? idle_due_ms() : answer_cache_due_ms();
+    return a < b ? a : b;
+}
+
+/* libmicrohttpd has no timeouts here: if it does not wait, it has work, or the client of a
+ * handshake is silent. mail: there were messages in the last turn. */
+static int wait_ms(struct server_loop *l, uint64_t now_ms, int mail)
+{
+    uint64_t due_ms = earlier(earlier(idle_due_ms(), answer_cache_due_ms()), tls_due_ms());
     MHD_UNSIGNED_LONG_LONG ms;
 
     if (MHD_get_timeout(l->daemon, &ms) == MHD_YES || due_ms <= now_ms)
-        return 0;
+        return tls_stands_still(mail) ? STILL_MS : 0;
     return due_ms - now_ms < INT_MAX ? (int)(due_ms - now_ms) : -1;
 }
 
@@ -106,7 +114,7 @@ static void *loop_main(void *arg)
     mine = l;
     p[1].fd = MHD_get_daemon_info(l->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
     while (!atomic_load(&l->stopping)) {
-        poll(p, 2, wait_ms(l, now_ms));
+        poll(p, 2, wait_ms(l, now_ms, p[0].revents));
         inbox_hold();
         if (p[0].revents)
             inbox_drain_some(l->inbox, l->hits_for ? ENDED_A_TURN : UINT_MAX);
@@ -117,9 +125,11 @@ static void *loop_main(void *arg)
         now_ms = clock_ms();
         answer_cache_sweep(now_ms);
         idle_sweep(now_ms);
+        tls_sweep(now_ms);
     }
     answer_cache_deinit();
     idle_deinit();
+    tls_deinit();
     inbox_close(l->inbox);
     inbox_drain(l->inbox);
     return NULL;

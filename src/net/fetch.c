@@ -34,6 +34,7 @@
 #include "net/fetch_in.h"
 #include "net/inflate.h"
 #include "net/net.h"
+#include "net/passport.h"
 
 enum {
     RESERVE_MAX =
@@ -84,10 +85,21 @@ static int is_long_line(const struct fetch *f, CURLcode code)
            (code == CURLE_OUT_OF_MEMORY || code == 100); /* CURLE_TOO_LARGE of 8.6 */
 }
 
+/* With TLS 1.3 the other side refuses our certificate after the handshake, by an alert in place of
+ * an answer. */
+static int is_distrust(CURLcode code, const char *text)
+{
+    return code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CERTPROBLEM ||
+           code == CURLE_SSL_CLIENTCERT || code == CURLE_SSL_CACERT_BADFILE ||
+           ((code == CURLE_RECV_ERROR || code == CURLE_SSL_CONNECT_ERROR) &&
+            (strstr(text, "alert") || strstr(text, "wrong version number")));
+}
+
 static void judge_failure(struct fetch *f, CURLcode code)
 {
     const char *text = *f->text ? f->text : curl_easy_strerror(code);
 
+    f->distrusted = is_distrust(code, text);
     if (code == CURLE_FILESIZE_EXCEEDED || f->body.failed == ERR_TOOBIG)
         fail(f, ERR_TOOBIG, FETCH_NO_ANSWER, "the answer's body has more than %zu bytes",
              f->max_bytes);
@@ -138,6 +150,8 @@ static void finish(struct fetch *f)
     if (f->transfer.curl)
         curl_easy_cleanup(f->transfer.curl);
     f->transfer.curl = NULL;
+    passport_unref(f->passport);
+    f->passport = NULL;
     fetch_unref(f);
 }
 
@@ -417,6 +431,8 @@ static CURLcode set_special(struct fetch *f)
         SET(CURLOPT_CAINFO, f->ca_file);
         SET(CURLOPT_CAPATH, NULL); /* only these certificates, not also the system's */
     }
+    if (f->passport && !rc)
+        rc = passport_show(f->passport, c);
     if (f->insecure) {
         SET(CURLOPT_SSL_VERIFYPEER, 0L);
         SET(CURLOPT_SSL_VERIFYHOST, 0L);
@@ -433,6 +449,8 @@ static CURLcode make_handle(struct fetch *f)
     f->transfer.curl = curl_easy_init();
     if (!f->transfer.curl)
         return CURLE_OUT_OF_MEMORY;
+    if (f->identity)
+        f->passport = net_passport(f->net);
     rc = set_common(f);
     return rc ? rc : set_special(f);
 }
@@ -533,6 +551,11 @@ enum fetch_phase fetch_phase(const struct fetch *f)
 int fetch_status(const struct fetch *f)
 {
     return f->status;
+}
+
+int fetch_is_distrusted(const struct fetch *f)
+{
+    return f->distrusted;
 }
 
 struct buf *fetch_body(struct fetch *f)

@@ -40,6 +40,7 @@ struct fetch_opts {
     int decode; /* 1: a body with Content-Encoding gzip or deflate is decoded, to at most max_bytes;
                  * another coding is a failure. Not together with data below */
     int insecure; /* 1: https without verifying the other side */
+    int identity; /* 1: https with the identity of net_show(), if there is one */
 
     /* 1: the other side may carry the request out twice, like a GET or a PUT. Else the request is
      * sent once, and fails with PEER if its connection ends before an answer. */
@@ -85,6 +86,10 @@ void fetch_unref(struct fetch *f); /* NULL is fine */
 const struct error *fetch_error(const struct fetch *f);
 enum fetch_phase fetch_phase(const struct fetch *f);
 int fetch_status(const struct fetch *f);
+
+/* Whether the exchange failed since one side does not believe the other's certificate, or ours
+ * cannot be used: a matter of configuration, which no repetition mends. */
+int fetch_is_distrusted(const struct fetch *f);
 
 /* The body, never NULL; the fetch's own buffer, which the caller may buf_take(). If no whole answer
  * came, it is empty, and there is no status and no header. */

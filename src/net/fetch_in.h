@@ -11,6 +11,7 @@
 #include "net/net_curl.h"
 
 struct inflate;
+struct passport;
 
 /* How libcurl is told of the exchange. */
 enum fetch_kind { KIND_GET, KIND_HEAD, KIND_BODY };
@@ -37,6 +38,7 @@ struct fetch {
     size_t max_bytes;
     int decode;
     int insecure;
+    int identity;          /* 1: with the present passport */
     int repeatable;        /* the other side may carry the request out twice */
     const char *data_flaw; /* a literal */
     const char *echo;      /* "Name: value", or NULL */
@@ -45,6 +47,8 @@ struct fetch {
     struct transfer transfer;
     char text[CURL_ERROR_SIZE]; /* libcurl's words about a failure */
     unsigned sent;              /* how often the request was about to go out */
+    struct passport *passport;  /* a reference, or NULL */
+    int distrusted;             /* certificates made it fail */
     int stale;                  /* the kept connection was unusable */
     struct head head;           /* of the answer */
     const char *flaw;           /* why we gave the answer up, or NULL */

@@ -18,6 +18,7 @@
 #endif
 
 struct net;
+struct passport;
 struct transfer;
 
 /* One handle in the CURLM. Embedded in a fetch. */
@@ -42,6 +43,9 @@ void net_unref(struct net *n);
 
 /* True from net_stop() on: nothing may be added. */
 int net_stopping(struct net *n);
+
+/* A reference to the present passport, or NULL: there was no net_show(). */
+struct passport *net_passport(struct net *n);
 
 /* Adds t to the CURLM, for at most timeout_ms of real time, with the wait for a free connection. On
  * failure t->ended is not called. */

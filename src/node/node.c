@@ -38,6 +38,7 @@
 #include "node/node_groups.h"
 #include "node/node_listen.h"
 #include "node/node_stats.h"
+#include "node/node_tls.h"
 #include "node/workers.h"
 #include "peer/peers.h"
 #include "script/defs.h"
@@ -55,6 +56,7 @@ struct node {
     struct peers *peers;
     struct group_peers_set *group_peers; /* the contexts of the groups' loaders */
     struct changes *changes;
+    struct node_tls tls;
     struct spool *access;     /* the access log, or NULL */
     struct workers *workers;  /* set once, before any flight can start */
     struct control *control;  /* set once, before any flight can start */
@@ -171,7 +173,11 @@ static enum err start_net(struct node *n, struct error *e)
     const struct net_opts o = {.tick = tick, .ctx = n};
 
     n->net = net_start(&o, e);
-    return n->net ? ERR_OK : e->code;
+    if (!n->net)
+        return e->code;
+    if (n->tls.identity)
+        net_show(n->net, n->tls.identity);
+    return ERR_OK;
 }
 
 static enum err start_peers(struct node *n, const struct node_opts *o, struct error *e)
@@ -245,6 +251,7 @@ static struct server *start_server(struct node *n, int *fd, const char *address,
     o.threads = threads;
     o.groups = n->groups;
     o.changes = n->changes;
+    o.tls = faces & SERVER_DATA ? n->tls.server : NULL;
     o.access = n->access;
     o.not_ready = not_ready;
     o.stats = stats;
@@ -259,11 +266,11 @@ static enum err listen_first(struct node *n, const struct node_opts *o, struct e
 {
     const struct settings *s = &n->settings;
     const struct node_listen_opts where = {s->listen, s->admin_listen, o->admin_moves};
-    char self[NODE_ADDRESS_BYTES + 8];
+    char self[NODE_ADDRESS_BYTES + 9];
 
     if (node_listen(&where, &n->sockets, e))
         return e->code;
-    snprintf(self, sizeof(self), "http://%s", n->sockets.address);
+    snprintf(self, sizeof(self), "%s://%s", n->tls.server ? "https" : "http", n->sockets.address);
     n->self = mem_strdup(s->self ? s->self : self);
     return ERR_OK;
 }
@@ -284,6 +291,8 @@ enum err node_check(const struct node_opts *o, struct vm *control, struct error 
     struct workers_opts w;
     enum err failed = node_listen_check(&where, e);
 
+    if (!failed)
+        failed = node_tls_check(s, e);
     if (!failed)
         failed = changes_check(&s->changes, e);
     if (!failed && s->access_log)
@@ -365,8 +374,8 @@ struct node *node_start(const struct node_opts *o, struct worker *control, struc
     n->n_groups = defs_count(vm_defs(vm));
     n->n_peers = o->n_peers;
     n->changes = changes_new(&n->settings.changes, peers_of, e);
-    if (!n->changes || listen_first(n, o, e) || open_access_log(n, e) || start_net(n, e) ||
-        start_peers(n, o, e) ||
+    if (!n->changes || node_tls_start(&n->tls, &n->settings, e) || listen_first(n, o, e) ||
+        open_access_log(n, e) || start_net(n, e) || start_peers(n, o, e) ||
         node_groups_set(n->groups, n->group_peers, &loader, vm_defs(vm), e) ||
         start_workers(n, o, vm, e) || start_watch(n, e) || start_servers(n, e)) {
         worker_free(control);
@@ -417,11 +426,17 @@ enum err node_reload(struct node *n, const struct script *script, struct worker 
     struct vm *vm = worker_vm(control);
     uint64_t began_ms = clock_ms();
     size_t gone = 0, n_groups = defs_count(vm_defs(vm));
+    struct node_tls_next tls;
 
-    if (reload_all_but_control(n, script, vm, peers, n_peers, &gone, e)) {
+    if (node_tls_read(&n->settings, &tls, e) ||
+        reload_all_but_control(n, script, vm, peers, n_peers, &gone, e)) {
+        node_tls_drop(&tls);
         worker_free(control);
         return e->code;
     }
+    node_tls_take(&n->tls, &tls);
+    if (n->tls.identity)
+        net_show(n->net, n->tls.identity);
     if (control_take_over(n->control, control, &o, e))
         return e->code;
     log_info("node", "reloaded", "groups=%zu removed=%zu peers=%zu ms=%llu", n_groups, gone,
@@ -525,6 +540,7 @@ static void node_free(struct node *n)
     group_peers_set_free(n->group_peers);
     peers_free(n->peers);
     groups_free(n->groups);
+    node_tls_deinit(&n->tls);
     settings_deinit(&n->settings);
     mem_free(n->self);
     mem_free(n);

@@ -181,6 +181,7 @@ static struct fetch *send_request(struct batch *b, struct buf *url, struct buf *
         .method = "POST",
         .headers = headers,
         .n_headers = 1,
+        .identity = 1,
         .connect_timeout_ms = p->opts.connect_timeout_ms,
         .timeout_ms = longest_ms(b),
         .max_bytes = b->max_frame + PEER_ENVELOPE_BYTES,

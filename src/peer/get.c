@@ -61,6 +61,19 @@ void peer_unusable(struct peer *peer, struct flight *f, const char *why)
     group_fallback(f);
 }
 
+/* Somebody must change a file, so it is said once, until an answer arrives or the list is set. */
+static void distrust(struct peer *peer, struct flight *f, const char *why)
+{
+    char quoted[320];
+
+    atomic_fetch_add(&peer->errors, 1);
+    if (!atomic_exchange(&peer->distrusted, 1))
+        log_error("peers", "peer cannot be used before a certificate is changed, loading here",
+                  "peer=%s group=%s error=%s", peer->url, group_name(f->group),
+                  log_quote(quoted, sizeof(quoted), why, strlen(why)));
+    group_fallback(f);
+}
+
 void peer_give(struct peer *peer, struct flight *f, const struct peer_value *v)
 {
     struct result r = {.source = v->stale ? SOURCE_STALE : SOURCE_PEER,
@@ -102,6 +115,8 @@ void peer_failed(struct peer *peer, struct flight *f, struct fetch *fetch, const
 
     if (e->code == ERR_CLOSED || late)
         group_finish_error(f, e->code, "%s", e->msg);
+    else if (fetch_is_distrusted(fetch))
+        distrust(peer, f, e->msg);
     else
         peer_unusable(peer, f, e->msg);
 }
@@ -119,6 +134,8 @@ void peer_recognise(struct peer *peer, struct fetch *f)
 
     if (atomic_load_explicit(&peer->kind, memory_order_relaxed) != kind)
         atomic_store(&peer->kind, kind);
+    if (atomic_load_explicit(&peer->distrusted, memory_order_relaxed))
+        atomic_store(&peer->distrusted, 0);
 }
 
 /* --- the answer --- */
@@ -325,7 +342,8 @@ void peer_get(struct peer *peer, struct flight *f)
     struct peers *p = peer->peers;
     const char *headers[MAX_PASSED + 1] = {p->from};
     struct exchange *x = mem_zalloc(sizeof(*x));
-    struct fetch_opts o = {.headers = headers, .here = 1, .done = exchange_done, .ctx = x};
+    struct fetch_opts o = {
+        .headers = headers, .identity = 1, .here = 1, .done = exchange_done, .ctx = x};
     struct fetch *fetch = NULL;
     struct error e;
     struct buf url, passed, echo;

@@ -38,7 +38,8 @@ struct peer {
     struct address address;
     _Atomic enum peer_kind kind; /* atomic */
     atomic_uint_fast64_t loads, errors, batches, logged_ms;
-    atomic_uint cuts; /* connections in a row that it ended instead of answering to a change */
+    atomic_int distrusted; /* 1: the log says that certificates keep it from being used */
+    atomic_uint cuts;      /* connections in a row that it ended instead of answering to a change */
 
     struct msg flush; /* while scheduled, on its way to the network thread with a reference */
     pthread_mutex_t mu;

@@ -25,6 +25,8 @@ struct peers;
     X(const char *, base_path)      /* starts and ends with a slash */                             \
     X(enum hash_kind, hash)         /* of the ring, among the dialect's */                         \
     X(uint64_t, replicas)           /* points a peer has on the ring */                            \
+    X(const char *, ring_scheme)    /* "http" or "https": of every peer's text on the ring; NULL:  \
+                                     * that of its URL */                                          \
     X(uint64_t, connect_timeout_ms) /* of an exchange; the load bounds its answer */
 
 struct peers_opts {
@@ -52,7 +54,8 @@ void peers_free(struct peers *p);                /* no load may be under way; NU
 
 /* Replaces the list by a copy. An empty list means that this node is alone. INVAL: self is missing
  * from a list that is not empty, or a peer is listed twice or is not a URL of the form
- * http://host[:port]. Then the list is unchanged. */
+ * http[s]://host[:port]. Then the list is unchanged. With a
+ * ring_scheme, the schemes of URLs make no difference: self may be listed with another. */
 enum err peers_set(struct peers *p, const char *const *urls, size_t n, struct error *e);
 
 /* Returns the error of peers_set(), and changes nothing. */
