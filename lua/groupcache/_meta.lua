@@ -90,6 +90,9 @@
 ---@field max_connections? integer connections served at once; default 4000, or what the limit of open files allows
 ---@field connect_timeout? groupcache.Duration to connect to a peer, above 0; default 0.2, with TLS 1
 ---@field peer_changes? string|string[] addresses from which changes of other nodes are taken: "peers", networks, "open"; default "peers"
+---@field peer_secret? string|string[] secrets of 16 bytes or more: the first signs requests to peers, each may sign theirs
+---@field peer_secret_file? string path of a file with such secrets, one a line
+---@field peer_secret_for? "all"|"changes" which requests of peers must be signed; default "all"
 ---@field tls_cert? string path of a PEM file: serve TLS with this certificate, and show it to https peers
 ---@field tls_key? string path of its key
 ---@field tls_ca? string path of a PEM file with the only CAs to believe, of https peers and of clients

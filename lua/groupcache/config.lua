@@ -49,6 +49,12 @@ config.SETTINGS = {
   peer_changes = { kind = "words", default = "peers", arg = "FROM,FROM",
     help = "take changes of other nodes from these addresses: peers\n"
       .. "(those listed), a network such as 10.0.0.0/8, or open (all)" },
+  peer_secret = { kind = "words", secret = true, arg = "SECRET,SECRET",
+    help = "sign requests to peers with the first, and take requests\nof peers that one of these "
+      .. "has signed; better in a file" },
+  peer_secret_file = { kind = "text", arg = "PATH", help = "a file of such secrets, one a line" },
+  peer_secret_for = { kind = "enum", default = "all", values = { "all", "changes" }, arg = "WHAT",
+    help = "which requests of peers must be signed: all, or changes\nonly, if Go nodes ask, too" },
   tls_cert = { kind = "text", arg = "PATH",
     help = "serve TLS on listen with this certificate, in PEM, and\nshow it to https peers" },
   tls_key = { kind = "text", arg = "PATH", help = "its key" },
@@ -109,7 +115,8 @@ function config.parse(name, text, what)
     checked, expected = options.value(rule, value)
   end
   if checked == nil then
-    return nil, ("%s is %q, and must be %s"):format(what, text, expected or rule.arg)
+    return nil, ("%s is %s, and must be %s"):format(what, options.show(rule, text),
+      expected or rule.arg)
   end
   return value
 end

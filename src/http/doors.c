@@ -64,33 +64,94 @@ static int refuse_change(struct server *s, const struct answer_to *to, struct gr
 
 /* --- nodes --- */
 
-int doors_admit_peer(struct server *s, struct answer_to *to, const struct tls_conn *tls, int *ok)
+static int refuse_peer(const struct asked *a, int status, const struct error *e, int *ok)
 {
+    log_refusal(&a->server->strangers, "requests to base_path were refused", &a->to, NULL, e->msg);
+    return refuse(&a->to, status, e, ok);
+}
+
+/* 1: the connection's certificate proves a node. 0: none is asked for; -1: it is missing. */
+static int look_at_certificate(const struct server *s, const struct request_line *line,
+                               struct error *e)
+{
+    if (!s->opts.tls || tls_auth(s->opts.tls) != TLS_AUTH_PEERS)
+        return 0;
+    if (tls_is_verified(line->tls))
+        return 1;
+    error_set(e, ERR_INVAL, "only a node with a certificate of this node's tls.ca is served at %s",
+              s->opts.base_path);
+    return -1;
+}
+
+/* 1: the signature proves a node. 0: none is there, nor asked for yet; -1: it is missing or wrong.
+ */
+static int look_at_signature(const struct asked *a, const struct request_line *line,
+                             struct auth_claim *claim, struct error *e)
+{
+    const struct auth_request r = {.method = line->method, .target = line->target};
+    const struct server_opts *o = &a->server->opts;
+    const char *value = o->auth ? header(&a->to, HEADER_AUTH) : NULL;
+
+    if (!o->auth || (!value && strcmp(o->peer_secret_for, "changes") == 0))
+        return 0;
+    if (auth_check(o->auth, &r, value, claim, e))
+        return -1;
+    if (claim->has_body == a->framing->body)
+        return 1;
+    error_set(e, ERR_INVAL, HEADER_AUTH ": %s",
+              claim->has_body ? "the body is missing" : "the body was not signed");
+    return -1;
+}
+
+int doors_admit_peer(struct asked *a, const struct request_line *line, struct auth_claim *claim,
+                     int *ok)
+{
+    int by_certificate, by_signature;
     struct error e;
 
-    if (!s->opts.tls || tls_auth(s->opts.tls) != TLS_AUTH_PEERS)
-        return 1;
-    to->proven = tls_is_verified(tls);
-    if (to->proven)
-        return 1;
-    error_set(&e, ERR_INVAL, "only a node with a certificate of this node's tls.ca is served at %s",
-              s->opts.base_path);
-    log_refusal(&s->strangers, "requests to base_path were refused", to, NULL, e.msg);
-    return refuse(to, 403, &e, ok);
+    by_certificate = look_at_certificate(a->server, line, &e);
+    if (by_certificate < 0)
+        return refuse_peer(a, 403, &e, ok);
+    by_signature = look_at_signature(a, line, claim, &e);
+    if (by_signature < 0)
+        return refuse_peer(a, 401, &e, ok);
+    a->to.proven = by_certificate || by_signature;
+    a->to.claim = by_signature ? claim : NULL;
+    return 1;
+}
+
+/* A signed change is taken once. 0: it may go on; else the status of its refusal. */
+static int look_at_nonce(struct server *s, const struct answer_to *to, struct error *e)
+{
+    if (!to->claim) {
+        error_set(e, ERR_INVAL,
+                  "a change must have " HEADER_AUTH ", signed with the peer_secret of this node");
+        return 401;
+    }
+    return auth_use_once(s->opts.auth, to->claim, e) == ERR_OK ? 0
+           : e->code == ERR_BUSY                               ? 503
+                                                               : 401;
 }
 
 int doors_admit_node(struct server *s, const struct answer_to *to, struct group *g, int *ok)
 {
     struct address from;
+    int status = 403;
     struct error e;
 
-    if (header(to, "Origin"))
+    if (header(to, "Origin")) {
         error_set(&e, ERR_INVAL, "a page in a browser is no node, and changes nothing here");
-    else if (to->ours && !header(to, HEADER_FROM)) /* a page cannot send it without asking first */
+    } else if (to->ours &&
+               !header(to, HEADER_FROM)) { /* a page cannot send it without asking first */
         error_set(&e, ERR_INVAL, "a change of our nodes says from whom: " HEADER_FROM);
-    else if (to->proven || !changes_check_sender(s->opts.changes, g, sender(to, &from), &e))
+    } else if (s->opts.auth) {
+        status = look_at_nonce(s, to, &e);
+        if (!status)
+            return 1;
+    } else if (to->proven || !changes_check_sender(s->opts.changes, g, sender(to, &from), &e)) {
         return 1;
-    return refuse_change(s, to, g, 403, &e, ok);
+    }
+    return refuse_change(s, to, g, status, &e, ok);
 }
 
 /* --- clients --- */

@@ -15,6 +15,10 @@ void job_init(struct job *j, const struct job_kind *kind, const struct asked *a,
     j->kind = kind;
     j->server = a->server;
     j->to = a->to;
+    if (a->to.claim) {
+        j->claim = *a->to.claim;
+        j->to.claim = &j->claim;
+    }
     j->group = g;
     *a->con_cls = j;
 }
@@ -83,9 +87,24 @@ int job_take(struct job *j, const char *bytes, size_t n)
     return b->came < b->announced && job_sender_is_gone(j) ? MHD_NO : MHD_YES;
 }
 
+/* The signature of the head covers the digest of the body. */
+static int answer_other_body(struct job *j)
+{
+    struct error e;
+
+    j->last = 1;
+    error_set(&e, ERR_INVAL, HEADER_AUTH ": the body is not the one that was signed");
+    return answer_status(job_to(j), 401, &e);
+}
+
 int job_run(struct job *j)
 {
-    return j->body.failed ? answer_no_body(j) : j->kind->run(j);
+    if (j->body.failed)
+        return answer_no_body(j);
+    if (j->to.claim && !j->judged && !auth_is_body(&j->claim, body_bytes(&j->body), j->body.len))
+        return answer_other_body(j);
+    j->judged = 1;
+    return j->kind->run(j);
 }
 
 struct group *job_group_of(const struct asked *a, int *ok)
@@ -112,6 +131,7 @@ void job_answer_to_init(struct answer_to *to, struct server *s, struct MHD_Conne
     to->connection = c;
     to->dialect = s->opts.dialect;
     to->peer = peer;
+    to->claim = NULL;
     to->ours = to->proven = to->head = to->conditional = 0;
     to->close = atomic_load_explicit(&s->closing, memory_order_relaxed);
 }

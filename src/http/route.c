@@ -237,20 +237,31 @@ int route_is_peers(const struct server *s, const char *target)
     return is_peers(s, path_of(target), strlen(s->opts.base_path));
 }
 
+static int serve_if_admitted(struct asked *a, const struct request_line *line, const char *path)
+{
+    struct request_line origin_form = *line;
+    struct auth_claim claim;
+    int ok;
+
+    origin_form.target = path;
+    a->to.ours = a->framing->from;
+    if (!doors_admit_peer(a, &origin_form, &claim, &ok))
+        return ok;
+    return serve_data(a, path + strlen(a->server->opts.base_path), line);
+}
+
 int route(struct server *s, struct MHD_Connection *c, const struct request_line *line,
           const struct framing *f, void **con_cls)
 {
     struct asked a = {.server = s, .framing = f, .con_cls = con_cls};
     size_t base = strlen(s->opts.base_path), client = strlen(CLIENT_PATH);
     const char *path = path_of(line->target);
-    int data = (s->opts.faces & SERVER_DATA) != 0, ok;
+    int data = (s->opts.faces & SERVER_DATA) != 0;
 
     job_answer_to_init(&a.to, s, c, is_peers(s, path, base));
     a.to.close |= f->body; /* for an answer before the body */
-    if (a.to.peer) {
-        a.to.ours = f->from;
-        return doors_admit_peer(s, &a.to, line->tls, &ok) ? serve_data(&a, path + base, line) : ok;
-    }
+    if (a.to.peer)
+        return serve_if_admitted(&a, line, path);
     if (data && strncmp(path, CLIENT_PATH, client) == 0)
         return serve_data(&a, path + client, line);
     if (f->body)

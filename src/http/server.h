@@ -16,6 +16,7 @@
 #include "base/err.h"
 #include "wire/dialect.h"
 
+struct auth;
 struct buf;
 struct changes;
 struct groups;
@@ -34,7 +35,8 @@ enum server_face {
     X(uint64_t, max_connections) /* above it a request gets 503 and its connection ends */         \
     X(uint64_t, max_key_bytes)   /* a longer key is 400 */                                         \
     X(enum dialect, dialect)                                                                       \
-    X(const char *, base_path) /* starts and ends with a slash */
+    X(const char *, peer_secret_for) /* which requests of nodes are signed: "all" or "changes" */  \
+    X(const char *, base_path)       /* starts and ends with a slash */
 
 struct server_opts {
     unsigned faces;        /* enum server_face, or-ed */
@@ -44,6 +46,7 @@ struct server_opts {
     struct groups *groups; /* borrowed, as is the next */
     struct changes *changes;
     struct tls *tls;      /* borrowed; NULL: plain HTTP */
+    struct auth *auth;    /* borrowed; NULL: requests of nodes are not signed */
     struct spool *access; /* borrowed: takes the access log; NULL: no access log */
 #define X(type, name) type name;
     SERVER_SETTINGS(X)

@@ -26,6 +26,7 @@
 #include "http/framing.h"
 #include "http/server.h"
 #include "http/server_loop.h"
+#include "wire/auth.h"
 #include "wire/dialect.h"
 
 struct acceptor;
@@ -54,7 +55,9 @@ struct job {
     struct group *group; /* a reference */
     struct body body;
     struct parking parking;
-    int last; /* 1: its connection cannot take a further request */
+    struct auth_claim claim; /* of a signed request; to.claim points here */
+    int judged;              /* 1: the body is the one that was signed */
+    int last;                /* 1: its connection cannot take a further request */
 };
 
 struct job_kind {

@@ -36,9 +36,9 @@
 #include "node/control.h"
 #include "node/group_peers.h"
 #include "node/node_groups.h"
+#include "node/node_keys.h"
 #include "node/node_listen.h"
 #include "node/node_stats.h"
-#include "node/node_tls.h"
 #include "node/workers.h"
 #include "peer/peers.h"
 #include "script/defs.h"
@@ -56,7 +56,7 @@ struct node {
     struct peers *peers;
     struct group_peers_set *group_peers; /* the contexts of the groups' loaders */
     struct changes *changes;
-    struct node_tls tls;
+    struct node_keys keys;
     struct spool *access;     /* the access log, or NULL */
     struct workers *workers;  /* set once, before any flight can start */
     struct control *control;  /* set once, before any flight can start */
@@ -175,8 +175,8 @@ static enum err start_net(struct node *n, struct error *e)
     n->net = net_start(&o, e);
     if (!n->net)
         return e->code;
-    if (n->tls.identity)
-        net_show(n->net, n->tls.identity);
+    if (n->keys.identity)
+        net_show(n->net, n->keys.identity);
     return ERR_OK;
 }
 
@@ -185,6 +185,7 @@ static enum err start_peers(struct node *n, const struct node_opts *o, struct er
     struct peers_opts peers = n->settings.peers;
 
     peers.self = n->self;
+    peers.auth = n->keys.auth;
     n->peers = peers_new(&peers, n->net);
     n->group_peers = group_peers_set_new(n->peers, n);
     return peers_set(n->peers, o->peers, o->n_peers, e);
@@ -251,7 +252,8 @@ static struct server *start_server(struct node *n, int *fd, const char *address,
     o.threads = threads;
     o.groups = n->groups;
     o.changes = n->changes;
-    o.tls = faces & SERVER_DATA ? n->tls.server : NULL;
+    o.tls = faces & SERVER_DATA ? n->keys.server : NULL;
+    o.auth = n->keys.auth;
     o.access = n->access;
     o.not_ready = not_ready;
     o.stats = stats;
@@ -270,7 +272,7 @@ static enum err listen_first(struct node *n, const struct node_opts *o, struct e
 
     if (node_listen(&where, &n->sockets, e))
         return e->code;
-    snprintf(self, sizeof(self), "%s://%s", n->tls.server ? "https" : "http", n->sockets.address);
+    snprintf(self, sizeof(self), "%s://%s", n->keys.server ? "https" : "http", n->sockets.address);
     n->self = mem_strdup(s->self ? s->self : self);
     return ERR_OK;
 }
@@ -292,7 +294,7 @@ enum err node_check(const struct node_opts *o, struct vm *control, struct error 
     enum err failed = node_listen_check(&where, e);
 
     if (!failed)
-        failed = node_tls_check(s, e);
+        failed = node_keys_check(s, e);
     if (!failed)
         failed = changes_check(&s->changes, e);
     if (!failed && s->access_log)
@@ -374,7 +376,7 @@ struct node *node_start(const struct node_opts *o, struct worker *control, struc
     n->n_groups = defs_count(vm_defs(vm));
     n->n_peers = o->n_peers;
     n->changes = changes_new(&n->settings.changes, peers_of, e);
-    if (!n->changes || node_tls_start(&n->tls, &n->settings, e) || listen_first(n, o, e) ||
+    if (!n->changes || node_keys_start(&n->keys, &n->settings, e) || listen_first(n, o, e) ||
         open_access_log(n, e) || start_net(n, e) || start_peers(n, o, e) ||
         node_groups_set(n->groups, n->group_peers, &loader, vm_defs(vm), e) ||
         start_workers(n, o, vm, e) || start_watch(n, e) || start_servers(n, e)) {
@@ -426,17 +428,17 @@ enum err node_reload(struct node *n, const struct script *script, struct worker 
     struct vm *vm = worker_vm(control);
     uint64_t began_ms = clock_ms();
     size_t gone = 0, n_groups = defs_count(vm_defs(vm));
-    struct node_tls_next tls;
+    struct node_keys_next keys;
 
-    if (node_tls_read(&n->settings, &tls, e) ||
+    if (node_keys_read(&n->settings, &keys, e) ||
         reload_all_but_control(n, script, vm, peers, n_peers, &gone, e)) {
-        node_tls_drop(&tls);
+        node_keys_drop(&keys);
         worker_free(control);
         return e->code;
     }
-    node_tls_take(&n->tls, &tls);
-    if (n->tls.identity)
-        net_show(n->net, n->tls.identity);
+    node_keys_take(&n->keys, &keys);
+    if (n->keys.identity)
+        net_show(n->net, n->keys.identity);
     if (control_take_over(n->control, control, &o, e))
         return e->code;
     log_info("node", "reloaded", "groups=%zu removed=%zu peers=%zu ms=%llu", n_groups, gone,
@@ -540,7 +542,7 @@ static void node_free(struct node *n)
     group_peers_set_free(n->group_peers);
     peers_free(n->peers);
     groups_free(n->groups);
-    node_tls_deinit(&n->tls);
+    node_keys_deinit(&n->keys);
     settings_deinit(&n->settings);
     mem_free(n->self);
     mem_free(n);

@@ -30,9 +30,11 @@
     X(const char *, access_log)   /* a path; "-": stdout; NULL: no log */                          \
     X(const char *, tls_cert)     /* paths of PEM files, as is the next; NULL: no TLS */           \
     X(const char *, tls_key)                                                                       \
-    X(const char *, tls_ca) /* the same; NULL: the system's for peers, none for clients */         \
-    X(const char *, tls_client_auth) /* as in http/tls.h */                                        \
-    X(uint64_t, workers)             /* Lua VMs that take loads */                                 \
+    X(const char *, tls_ca)      /* the same; NULL: the system's for peers, none for clients */    \
+    X(const char *, peer_secret) /* as secrets_read() takes them; NULL: none */                    \
+    X(const char *, peer_secret_file) /* the same */                                               \
+    X(const char *, tls_client_auth)  /* as in http/tls.h */                                       \
+    X(uint64_t, workers)              /* Lua VMs that take loads */                                \
     X(uint64_t, http_threads)                                                                      \
     X(uint64_t, drain_delay_ms)   /* how long node_stop() is not ready before it refuses           \
                                    * connections */                                                \

@@ -14,6 +14,7 @@
 #include "wire/dialect.h"
 
 struct address;
+struct auth;
 struct flight;
 struct net;
 struct peer;
@@ -30,7 +31,8 @@ struct peers;
     X(uint64_t, connect_timeout_ms) /* of an exchange; the load bounds its answer */
 
 struct peers_opts {
-    const char *self; /* this node's URL, byte for byte as in every node's list */
+    struct auth *auth; /* borrowed: signs requests; NULL: they are not signed */
+    const char *self;  /* this node's URL, byte for byte as in every node's list */
 #define X(type, name) type name;
     PEERS_SETTINGS(X)
 #undef X
