@@ -201,7 +201,8 @@ cluster: ## the same as one ring of three nodes, on PORT and the two after it
 	@exec env BUILD=$(BUILD) examples/cluster.sh examples/quickstart.lua 3 $(PORT)
 
 # What to try stands in the example itself, as comment lines that begin with curl.
-TRY = sed -n 's/^-- *\(curl .*\)/  \1/p' examples/quickstart.lua | sed 's/:8080/:$(PORT)/g'
+TRY = sed -n 's/^-- *\(curl .*\)/  \1/p' examples/quickstart.lua | \
+  sed 's/:8080/:$(PORT)/g; s/:9080/:'$$(($(PORT) + 1000))'/g'
 
 # T names spec files or folders; without it .busted lists all but the interop ones.
 test: ## build all and run the specs; one file: make test T=spec/unit/ring_spec.lua

@@ -5,7 +5,7 @@
 --   curl -i http://127.0.0.1:8080/cache/files/GPL-3
 --   curl -I http://127.0.0.1:8080/cache/files/GPL-3         # again: X-Cache says main
 --   curl -i http://127.0.0.1:8080/cache/files/no-such-file
---   curl -s http://127.0.0.1:8080/stats
+--   curl -s http://127.0.0.1:9080/stats
 
 local groupcache = require "groupcache"
 

@@ -74,10 +74,12 @@
 
 --- What a node script may return. A flag or GROUPCACHE_NAME in the environment goes before it.
 ---@class groupcache.Settings
----@field listen? string "host:port" for peers and clients; port 0 is any free one; default "127.0.0.1:8080"
+---@field listen? string "host:port" or "unix:PATH" for peers and clients; port 0 is any free one; default "127.0.0.1:8080"
+---@field peer_listen? string an address for peers alone; default: listen
+---@field client_listen? string an address for clients alone; default: listen
 ---@field self? string this node's own URL, byte for byte as in every node's peers
 ---@field peers? string[] the URL of every node of the cluster, this one too; default none: alone
----@field admin_listen? string "host:port" for /stats; default: listen if loopback, else 127.0.0.1 on the next port, or a free one
+---@field admin_listen? string an address for /stats; default: 127.0.0.1 on the port of listen + 1000, or a free one
 ---@field workers? integer Lua VMs that run getters, 1 to 256; default: one a core
 ---@field http_threads? integer threads that serve HTTP, 1 to 256; default: one a core
 ---@field dialect? "golang"|"mailgun"|"groupcache-go"|"modernprogram" what the cluster speaks; default "golang"
@@ -97,7 +99,8 @@
 ---@field tls_key? string path of its key
 ---@field tls_ca? string path of a PEM file with the only CAs to believe, of https peers and of clients
 ---@field tls_client_auth? "none"|"peers"|"all" who must show a certificate of tls_ca; default "peers" if there is a tls_ca
----@field tls? groupcache.Tls the four settings above as a table; in a script only
+---@field tls_faces? "all"|"peers"|"clients" what speaks TLS where faces are parted; default "all"
+---@field tls? groupcache.Tls the five settings above as a table; in a script only
 ---@field ring_scheme? "http"|"https" the scheme of all peers' URLs on the ring; default their own
 ---@field drain_delay? groupcache.Duration how long a stopping node is not ready before it refuses connections; default 0
 ---@field drain_timeout? groupcache.Duration how long a stopping node lets requests end; default 10
@@ -110,6 +113,7 @@
 ---@field key? string
 ---@field ca? string
 ---@field client_auth? "none"|"peers"|"all"
+---@field faces? "all"|"peers"|"clients"
 
 --- What groupcache.start() takes: the node script, and settings that go before the script's own.
 ---@class groupcache.StartOptions: groupcache.Settings

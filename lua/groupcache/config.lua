@@ -8,15 +8,19 @@ local config = {}
 
 -- `help` is the line of --help, `arg` names the value there.
 config.SETTINGS = {
-  listen = { kind = "text", default = "127.0.0.1:8080", arg = "HOST:PORT",
-    help = "serve peers and clients here; port 0 is any free one" },
+  listen = { kind = "text", default = "127.0.0.1:8080", arg = "ADDRESS",
+    help = "serve peers and clients here: HOST:PORT, where port 0\nis any free one, or unix:PATH" },
+  peer_listen = { kind = "text", arg = "ADDRESS",
+    help = "serve peers here instead, and not clients" },
+  client_listen = { kind = "text", arg = "ADDRESS",
+    help = "serve clients here instead, and not peers" },
   self = { kind = "text", arg = "URL",
     help = "this node's own URL, byte for byte as in every node's peers" },
   peers = { kind = "list", default = {}, arg = "URL,URL",
     help = "all nodes of the cluster, this one too; empty: alone" },
-  admin_listen = { kind = "text", arg = "HOST:PORT",
-    help = "serve /stats here; default: listen if that is loopback,\n"
-      .. "else 127.0.0.1 on the next port, or a free one" },
+  admin_listen = { kind = "text", arg = "ADDRESS",
+    help = "serve /stats here; default: 127.0.0.1 on the port of\n"
+      .. "listen + 1000, or a free one" },
   workers = { kind = "integer", min = 1, max = 256, arg = "N",
     help = "Lua VMs that run getters; default: one a core" },
   http_threads = { kind = "integer", min = 1, max = 256, arg = "N",
@@ -63,6 +67,8 @@ config.SETTINGS = {
   tls_client_auth = { kind = "enum", values = { "none", "peers", "all" }, arg = "WHO",
     help = "who must show a certificate: none, peers (on base_path)\nor all; default: peers if "
       .. "there is a tls-ca" },
+  tls_faces = { kind = "enum", default = "all", values = { "all", "peers", "clients" },
+    arg = "WHICH", help = "what speaks TLS, where faces are parted: all, peers or\nclients" },
   drain_delay = { kind = "duration", default = 0, arg = "SECONDS",
     help = "how long a stopping node answers 503 on /readyz, and\n"
       .. "serves as before, until it refuses connections" },
@@ -157,21 +163,30 @@ function config.warn_of_environment()
   end
 end
 
-local function split(address)
-  local host, port = address:match("^(.*):(%d+)$")
-  return host, tonumber(port)
-end
+local ADMIN_PORT = 1000 -- so far from the port of listen: nodes of one host have ports side by side
 
-local function is_loopback(host)
-  return host == "localhost" or host == "[::1]" or host:find("^127%.") ~= nil
-end
-
+-- /stats is not on the port of clients, which may be public, or behind a proxy that passes all on.
 local function admin_default(listen)
-  local host, port = split(listen)
-  if is_loopback(host) then
-    return listen
+  local path = listen:match("^unix:(.*)$")
+  local port = tonumber(listen:match(":(%d+)$"))
+  if path then
+    return listen .. ".admin"
   end
-  return port < 65535 and "127.0.0.1:" .. (port == 0 and 0 or port + 1) or nil
+  local moved = port == 0 and 0 or port + ADMIN_PORT <= 65535 and port + ADMIN_PORT
+    or port - ADMIN_PORT
+  return "127.0.0.1:" .. moved
+end
+
+local ADDRESSES = { "listen", "peer_listen", "client_listen", "admin_listen" }
+
+local function check_addresses(s)
+  for _, name in ipairs(ADDRESSES) do
+    local address = s[name]
+    if address and not address:find("^unix:.") and not address:find("^.*:%d+$") then
+      return nil, ("%s is %q, and must be HOST:PORT or unix:PATH"):format(name, address)
+    end
+  end
+  return true
 end
 
 -- The engine has the same message for a list that is changed later.
@@ -205,7 +220,8 @@ local function complete_hash(s)
     table.concat(hashes, '", "'))
 end
 
-local USUAL_CONNECT_MS, TLS_CONNECT_MS = 200, 1000 -- a handshake takes some milliseconds, under load more
+-- A handshake takes some milliseconds; on a busy machine, many times that.
+local USUAL_CONNECT_MS, TLS_CONNECT_MS = 200, 1000
 
 local function complete_tls(s)
   local cert = s.tls_cert or s.tls_key
@@ -245,9 +261,9 @@ end
 -- Settings that follow from other settings.
 local function complete(s)
   local cores = core.limits()
-  local host = split(s.listen)
-  if not host then
-    return nil, ("listen is %q, and must be HOST:PORT"):format(s.listen)
+  local ok, err = check_addresses(s)
+  if not ok then
+    return nil, err
   end
   if not s.base_path:find("^/[%w%-._~/]*[%w%-._~]/$") or s.base_path:find("//", 1, true) then
     return nil, ("base_path is %q, and must be a path such as /_groupcache/, of letters, digits "
@@ -256,14 +272,9 @@ local function complete(s)
   if s.base_path:find("^/cache/") then
     return nil, ("base_path is %q, which is where clients ask"):format(s.base_path)
   end
-  local given = s.admin_listen
-  s.admin_listen = given or admin_default(s.listen)
-  s.admin_moves = not given and s.admin_listen ~= s.listen
-  if not s.admin_listen then
-    return nil, ("admin_listen is missing: listen is %q, and there is no next port")
-      :format(s.listen)
-  end
-  local ok, err = complete_self(s)
+  s.admin_moves = not s.admin_listen
+  s.admin_listen = s.admin_listen or admin_default(s.client_listen or s.listen)
+  ok, err = complete_self(s)
   if not ok then
     return nil, err
   end
@@ -301,8 +312,8 @@ local function spread_tls(script, path)
   end
   schema[false] = nil
   if type(script.tls) ~= "table" then
-    return nil, ("%s: tls is a %s, and must be a table with cert, key, ca or client_auth"):format(path,
-      type(script.tls))
+    return nil, ("%s: tls is a %s, and must be a table with cert, key, ca, client_auth or faces")
+      :format(path, type(script.tls))
   end
   local checked, err = options.check(schema, script.tls, path .. ": tls")
   if not checked then
@@ -312,8 +323,8 @@ local function spread_tls(script, path)
     out[name] = value
   end
   out.tls = nil
-  for field, value in pairs(checked) do
-    out["tls_" .. field] = value
+  for field in pairs(script.tls) do
+    out["tls_" .. field] = checked[field]
   end
   return out
 end

@@ -24,10 +24,10 @@ local function to_try(path)
   return list
 end
 
--- Runs one of them against another port.
+-- Runs one of them against another port, which is also that of /stats.
 local function try(command, port)
   local words = { "env", "--unset=http_proxy" }
-  for word in command:gsub("127%.0%.0%.1:8080", "127.0.0.1:" .. port):gmatch "%S+" do
+  for word in command:gsub("127%.0%.0%.1:[89]080", "127.0.0.1:" .. port):gmatch "%S+" do
     words[#words + 1] = word
   end
   table.insert(words, 4, "-s")
@@ -186,7 +186,7 @@ describe("examples/", function()
       local first = three_ports()
       local p = start(tmp.file(SCRIPT, "node.lua"), "3", tostring(first))
       ready(first)
-      local stats = assert(http.get(("http://127.0.0.1:%d/stats"):format(first + 1))).body
+      local stats = assert(http.get(("http://127.0.0.1:%d/stats"):format(first + 1001))).body
       require("posix.signal").kill(cjson.decode(stats).pid, 9)
       assert.equal(1, p:wait(15))
       assert.matches("a node ended; stopping the others", p.log(), 1, true)

@@ -69,7 +69,7 @@ describe("groupcached", function()
         "unknown option --wokers, the nearest is --workers" },
       ["an unknown option with a value"] = { { good, "--lisen=x" }, "the nearest is --listen" },
       ["a short option"] = { { good, "-p", "80" }, "unknown option -p" },
-      ["an option without its value"] = { { good, "--listen" }, "--listen needs HOST:PORT" },
+      ["an option without its value"] = { { good, "--listen" }, "--listen needs ADDRESS" },
       ["a number that is none"] = { { good, "--workers", "many" }, '--workers is "many"' },
       ["no workers"] = { { good, "--workers", "0" }, "a whole number from 1 to 256" },
       ["an unknown level"] = { { good, "--log-level", "loud" }, '"debug", "info", "warn"' },

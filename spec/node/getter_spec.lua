@@ -221,9 +221,9 @@ describe("a getter", function()
           line = select(2, line:gsub("\n", "")) + 1
           local got = error_of(assert(n:get("g", "k", { timeout = 5 })))
           assert.same({ 502, "GETTER" }, { got[1], got[2] })
-          assert.matches(("node%%.lua:%d: "):format(line), got[3])
+          assert.is_truthy(n:logged(("node%%.lua:%d: "):format(line)))
           local named = name == "http.get" and "http.request" or name -- which it is a form of
-          assert.matches(named .. " waits, and ", got[3], 1, true)
+          assert.equal(1, (got[3]:find(named .. " waits, and ", 1, true))) -- without the place
           assert.equal("v", assert(n:get("other", "k")).body)
         end)
       end

@@ -112,10 +112,13 @@ local ROWS = {
 
   -- throws
   { "error('kaboom', 0)", "GETTER", "kaboom" },
-  { "error 'kaboom'", "GETTER", "~rows%.lua:%d+: kaboom$" },
-  { "return (nil).field", "GETTER", "~rows%.lua:%d+: attempt to index a nil value$" },
-  { "return nil .. 'x'", "GETTER", "~rows%.lua:%d+: attempt to concatenate a nil value$" },
-  { "assert(nil, 'refused')", "GETTER", "~rows%.lua:%d+: refused$" },
+  { "error 'kaboom'", "GETTER", "kaboom" },
+  { "return (nil).field", "GETTER", "attempt to index a nil value" },
+  { "return nil .. 'x'", "GETTER", "attempt to concatenate a nil value" },
+  { "assert(nil, 'refused')", "GETTER", "refused" },
+  { "error('example.lua:80: refused', 0)", "GETTER", "refused" },
+  { "error('example:80: refused', 0)", "GETTER", "example:80: refused" },
+  { "error('see x.lua:8 or y', 0)", "GETTER", "see x.lua:8 or y" },
   { "error(42, 0)", "GETTER", "42" },
   { "error()", "GETTER", "the getter threw a nil" },
   { "error(nil)", "GETTER", "the getter threw a nil" },
@@ -254,6 +257,16 @@ describe("the outcome of a getter", function()
     end
   end
 
+  -- A program is told where its getter threw; a node's clients are not.
+  local function without_place(got)
+    local copy = {}
+    for name, value in pairs(got) do
+      copy[name] = value
+    end
+    copy.message = got.message and got.message:gsub("^[^\n]-%.lua:%d+: ", "")
+    return copy
+  end
+
   it("has a row for each kind of result, and a group alone went through all of them", function()
     assert.is_true(#ROWS >= 80)
     assert.equal(#ROWS, #by_alone)
@@ -264,8 +277,8 @@ describe("the outcome of a getter", function()
       row.group and " (" .. row.group .. ")" or ""), function()
         local got = of_node(n, row, i)
         holds(row, got)
-        holds(row, by_alone[i])
-        assert.same(got, by_alone[i])
+        holds(row, without_place(by_alone[i]))
+        assert.same(got, without_place(by_alone[i]))
         assert.is_nil((got.message or ""):find "0x%x%x%x")
       end)
   end

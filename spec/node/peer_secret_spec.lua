@@ -23,20 +23,20 @@ local function hex(bytes)
   return (bytes:gsub(".", function(c) return ("%02x"):format(c:byte()) end))
 end
 
-local function openssl(input, ...)
-  return process.run { "openssl", "dgst", "-sha256", "-r", ..., input = input }.stdout:match "%x+"
+local function sha256(input)
+  return process.run { "openssl", "dgst", "-sha256", "-r", input = input }.stdout:match "%x+"
 end
 
 local used = 0
 
--- The header of a request. opts: time (ms), nonce, method, target, body: what is signed instead.
+-- The header of a request. opts: time (ms), nonce; method, target, body are signed instead.
 local function sign(secret, verb, opts)
   opts = opts or {}
   used = used + 1
   local t = ("%d"):format(opts.time or os.time() * 1000)
   local n = opts.nonce or ("%032x"):format(used)
   local body = opts.body or verb.body
-  local b = body and openssl(body)
+  local b = body and sha256(body)
   local lines = table.concat({ "groupcache v1", opts.method or verb.method,
     opts.target or verb.target, t, n, b or "-", "" }, "\n")
   local s = process.run { "openssl", "dgst", "-sha256", "-mac", "HMAC", "-macopt",
@@ -67,8 +67,8 @@ describe("a node with a peer_secret", function()
   end)
 
   local function start(...)
-    n = node.start { script = SCRIPT, args = { "--dialect", "groupcache-go", "--peer-secret", SECRET,
-      ... } }
+    n = node.start { script = SCRIPT,
+      args = { "--dialect", "groupcache-go", "--peer-secret", SECRET, ... } }
   end
 
   local function counters()
@@ -134,7 +134,7 @@ describe("a node with a peer_secret", function()
     assert.equal(200, n:request { target = "/healthz" }.status)
   end)
 
-  it('with peer_secret_for = "changes", takes reads of Go nodes, and judges what is signed', function()
+  it('with peer_secret_for = "changes", takes reads of Go nodes, and judges signatures', function()
     start("--peer-secret-for", "changes", "--peer-changes", "open")
     for _, verb in ipairs(verbs.all("k", "told")) do
       assert.equal(is_change(verb) and 401 or 200, ask(n, verb).status, verb.name)
@@ -288,7 +288,9 @@ describe("a cluster with a peer_secret", function()
     fns[#fns + 1] = function()
       local function more()
         local before = good
-        rig.wait(nodes[1], function() return good >= before + 30 or #bad > 0 end, 20, "more answers")
+        rig.wait(nodes[1], function()
+          return good >= before + 30 or #bad > 0
+        end, 20, "more answers")
       end
       more()
       for _, text in ipairs { SECRET .. "\n" .. NEXT, NEXT .. "\n" .. SECRET, NEXT } do
@@ -317,7 +319,7 @@ describe("a cluster with a peer_secret", function()
     tmp.write(file .. "1", "short")
     nodes[1]:signal "SIGHUP"
     eventually(function()
-      return nodes[1]:logged "not reloaded: .*peer_secret_file: a secret has 5 bytes, and must have 16"
+      return nodes[1]:logged "not reloaded: .*peer_secret_file: a secret has 5 bytes, and must have"
     end, 10, "the log says why")
     local get = verbs.all("k", "told")[1]
     assert.equal(200, ask(nodes[1], get, sign(SECRET, get)).status)
@@ -329,7 +331,7 @@ describe("the settings of a peer_secret", function()
     local path = tmp.dir() .. "/node.lua"
     tmp.write(path, SCRIPT)
     for said, args in pairs {
-      ["peer_secret: a secret has 6 bytes, and must have 16 or more"] = { "--peer-secret", "sesame" },
+      ["peer_secret: a secret has 6 bytes, and must have 16"] = { "--peer-secret", "sesame" },
       ["--peer-secret is a secret, and must be a text"] = { "--peer-secret", "sesame\1" },
       ["peer_secret_file /nowhere: No such file"] = { "--peer-secret-file", "/nowhere" },
     } do

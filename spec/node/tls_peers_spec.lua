@@ -85,11 +85,11 @@ describe("a cluster with TLS", function()
 
   it("asks for several keys in one exchange", function()
     start(2)
-    local keys, body = {}, nil
+    local keys = {}
     for i = 1, 20 do
       keys[i] = ("%q"):format(key_of(2, "many-" .. i))
     end
-    body = "[" .. table.concat(keys, ",") .. "]"
+    local body = "[" .. table.concat(keys, ",") .. "]"
     assert.equal(200, nodes[1]:curl { "/cache/g", method = "POST", body = body }.status)
     assert.equal(200, nodes[1]:curl { "/cache/g", method = "POST", body = body }.status)
     assert.is_true(nodes[1]:stats().peers[2].batches >= 1)
@@ -128,7 +128,8 @@ describe("a cluster with TLS", function()
   local WRONG = {
     { "of another CA", function() return stranger:issue() end,
       "unable to get local issuer certificate" },
-    { "that has expired", function() return ca:issue { until_ = -60 } end, "certificate has expired" },
+    { "that has expired", function() return ca:issue { until_ = -60 } end,
+      "certificate has expired" },
     { "that is not valid yet", function() return ca:issue { from = 3600 } end, "not yet valid" },
     { "of another name", function() return ca:issue { san = "DNS:elsewhere" } end,
       "no alternative certificate subject name matches" },
@@ -196,9 +197,10 @@ describe("a cluster with TLS", function()
     local clients, going = {}, tmp.dir() .. "/going"
     tmp.write(going, "")
     for i, n in ipairs(nodes) do
-      -- a fresh CA file for each call of curl; keys are new, so that peers are asked
-      local script = ([[i=0; while [ -e %s ]; do i=$((i+1)); curl -sS -o /dev/null -w '%%{http_code}\n' ]]
-        .. [[--cacert %s '%s/cache/g/%d-'$i'-[1-5]'; done]]):format(going, n.tls.ca, n.url, i)
+      -- Each call of curl reads the CA file again. Keys are new, so peers are asked.
+      local ask = ("curl -sS -o /dev/null -w '%%{http_code}\\n' --cacert %s '%s/cache/g/%d-'$i'-[1-5]'")
+        :format(n.tls.ca, n.url, i)
+      local script = ("i=0; while [ -e %s ]; do i=$((i+1)); %s; done"):format(going, ask)
       clients[i] = process.spawn { "sh", "-c", script, stdout = going .. i, stderr = going .. i }
     end
     local function answers()

@@ -2,7 +2,8 @@
 
 --- Every request that a node may send to another, for the group g.
 --
---   verbs.all(key, value, from) -> { { name=, method=, target=, body=, headers={ "Name: value" } }, ... }
+--   verbs.all(key, value, from) -> { { name=, method=, target=, body=,
+--                                      headers={ "Name: value" } }, ... }
 --   verbs.batch(op, key, value) -> the body of a batch; op is C.BATCH_GET and so on
 
 local ffi = require "ffi"

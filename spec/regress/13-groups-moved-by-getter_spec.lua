@@ -34,7 +34,7 @@ describe("a group defined inside a getter", function()
         local res = assert(n:get("g", "new" .. i))
         local err = cjson.decode(res.body)
         assert.same({ 502, "GETTER" }, { res.status, err.code })
-        assert.matches("node.lua:9: ", err.error, 1, true)
+        assert.matches("defined while the script runs", err.error, 1, true)
         assert.equal(404, assert(n:get("new" .. i, "k")).status)
       end
       r:open "defined"

@@ -5,6 +5,7 @@
 --   node.start{ script=, args={}, env={}, port=, self=, peers=, ready=true, timeout=15 } -> n
 --   node.cluster(count, { script=, ..., each=function(i, opts) end }) -> { n1, n2, ... }
 --
+-- /stats is served on the same port, unless args say otherwise or admin=false.
 -- `script` is Lua source, or the path of a file. `peers` is a list of URLs, `self` one [the node's
 -- own URL, when there are peers]. `args` are more arguments for groupcached, `program` is another
 -- binary.
@@ -85,6 +86,9 @@ local function spawn(opts)
     end
   end
   flag("--listen", ("%s:%d"):format(n.host, n.port))
+  if opts.admin ~= false then
+    flag("--admin-listen", ("%s:%d"):format(n.host, n.port)) -- args may have another
+  end
   flag("--self", opts.self or opts.peers and n.url)
   if opts.tls then
     n.admin_port = ports.free()

@@ -7,9 +7,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/num.h"
+
+#define UNIX_PREFIX "unix:"
 
 enum { BACKLOG = 1024, HOST_CAP = 256, PORT_CAP = 8, PORT_DIGITS = 5 };
 
@@ -124,24 +128,109 @@ static int bind_to(const char *what, const char *address, const char *other_port
     return fd;
 }
 
+/* --- UNIX sockets --- */
+
+/* The path of a UNIX socket, or NULL. */
+static const char *path_of(const char *address)
+{
+    size_t n = strlen(UNIX_PREFIX);
+
+    return strncmp(address, UNIX_PREFIX, n) == 0 ? address + n : NULL;
+}
+
+int listen_is_unix(const char *address)
+{
+    return path_of(address) != NULL;
+}
+
+static enum err unix_address(const char *what, const char *address, struct sockaddr_un *out,
+                             struct error *e)
+{
+    const char *path = path_of(address);
+    size_t n = strlen(path), most = sizeof(out->sun_path) - 1;
+
+    if (!n || n > most)
+        return error_set(e, ERR_INVAL,
+                         "%s %.150s: the path of a UNIX socket has %zu bytes, and must have 1 to "
+                         "%zu",
+                         what, address, n, most);
+    *out = (struct sockaddr_un){.sun_family = AF_UNIX};
+    memcpy(out->sun_path, path, n);
+    return ERR_OK;
+}
+
+static int unix_socket(void)
+{
+    return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+}
+
+/* Removes a socket that nobody listens on, as a process leaves it behind when it is killed. */
+static void remove_stale(const struct sockaddr_un *at)
+{
+    struct stat st;
+    int fd, refused;
+
+    if (lstat(at->sun_path, &st) || !S_ISSOCK(st.st_mode) || (fd = unix_socket()) < 0)
+        return;
+    refused = connect(fd, (const struct sockaddr *)at, sizeof(*at)) != 0 && errno == ECONNREFUSED;
+    close(fd);
+    if (refused)
+        unlink(at->sun_path);
+}
+
+static int bind_unix(const char *what, const char *address, struct error *e)
+{
+    struct sockaddr_un at;
+    int fd;
+
+    if (unix_address(what, address, &at, e))
+        return -1;
+    remove_stale(&at);
+    fd = unix_socket();
+    if (fd >= 0 && bind(fd, (struct sockaddr *)&at, sizeof(at)) == 0)
+        return fd;
+    error_set(e, ERR_INVAL, "%s %s: %s", what, address, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+void listen_remove(const char *address)
+{
+    struct sockaddr_un at;
+    struct error e;
+
+    if (path_of(address) && !unix_address("", address, &at, &e))
+        remove_stale(&at);
+}
+
+/* --- all --- */
+
 int listen_on(const char *what, const char *address, char *bound, size_t cap, struct error *e)
 {
-    int fd = bind_to(what, address, NULL, e);
+    int is_unix = path_of(address) != NULL;
+    int fd = is_unix ? bind_unix(what, address, e) : bind_to(what, address, NULL, e);
 
     if (fd >= 0 && listen(fd, BACKLOG)) {
         error_set(e, ERR_INVAL, "%s %s: %s", what, address, strerror(errno));
         close(fd);
         fd = -1;
     }
-    if (fd >= 0)
+    if (fd >= 0 && is_unix)
+        snprintf(bound, cap, "%s", address);
+    else if (fd >= 0)
         write_bound(fd, bound, cap);
     return fd;
 }
 
 enum err listen_check(const char *what, const char *address, struct error *e)
 {
-    int fd = bind_to(what, address, "0", e);
+    struct sockaddr_un at;
+    int fd;
 
+    if (path_of(address))
+        return unix_address(what, address, &at, e);
+    fd = bind_to(what, address, "0", e);
     if (fd < 0)
         return e->code;
     close(fd);

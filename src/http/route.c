@@ -229,7 +229,7 @@ static int serve_data(struct asked *a, const char *rest, const struct request_li
 
 static int is_peers(const struct server *s, const char *path, size_t base)
 {
-    return (s->opts.faces & SERVER_DATA) && !strncmp(path, s->opts.base_path, base);
+    return (s->opts.faces & SERVER_PEERS) && !strncmp(path, s->opts.base_path, base);
 }
 
 int route_is_peers(const struct server *s, const char *target)
@@ -256,13 +256,12 @@ int route(struct server *s, struct MHD_Connection *c, const struct request_line 
     struct asked a = {.server = s, .framing = f, .con_cls = con_cls};
     size_t base = strlen(s->opts.base_path), client = strlen(CLIENT_PATH);
     const char *path = path_of(line->target);
-    int data = (s->opts.faces & SERVER_DATA) != 0;
 
     job_answer_to_init(&a.to, s, c, is_peers(s, path, base));
     a.to.close |= f->body; /* for an answer before the body */
     if (a.to.peer)
         return serve_if_admitted(&a, line, path);
-    if (data && strncmp(path, CLIENT_PATH, client) == 0)
+    if ((s->opts.faces & SERVER_CLIENTS) && strncmp(path, CLIENT_PATH, client) == 0)
         return serve_data(&a, path + client, line);
     if (f->body)
         return refuse_body(&a);

@@ -26,8 +26,10 @@ struct tls;
 
 /* Which paths a server has; /healthz and /readyz are on every one. */
 enum server_face {
-    SERVER_DATA = 1, /* base_path for peers, /cache/ for clients */
-    SERVER_ADMIN = 2 /* /stats */
+    SERVER_PEERS = 1,   /* base_path */
+    SERVER_CLIENTS = 2, /* /cache/ */
+    SERVER_DATA = SERVER_PEERS | SERVER_CLIENTS,
+    SERVER_ADMIN = 4 /* /stats */
 };
 
 /* X(type, name): the settings of a node that its servers are made with (node/settings.h). */

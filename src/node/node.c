@@ -63,9 +63,9 @@ struct node {
     size_t n_groups, n_peers; /* at the start */
     pthread_t watch;
     int watching;
-    struct node_sockets sockets; /* each until a server takes it */
-    struct server *data, *admin; /* admin is NULL when data has both faces */
-    atomic_int ready;            /* 1: the node waits for no background function */
+    struct node_sockets sockets;
+    struct server *servers[NODE_MAX_SOCKETS]; /* one a socket */
+    atomic_int ready;                         /* 1: the node waits for no background function */
     atomic_int stopping;
 };
 
@@ -241,39 +241,49 @@ static enum err start_watch(struct node *n, struct error *e)
     return ERR_OK;
 }
 
-static struct server *start_server(struct node *n, int *fd, const char *address, unsigned faces,
-                                   unsigned threads, struct error *e)
+static struct server *start_server(struct node *n, struct node_socket *socket, struct error *e)
 {
     struct server_opts o = n->settings.server;
 
-    o.faces = faces;
-    o.fd = *fd;
-    o.address = address;
-    o.threads = threads;
+    o.faces = socket->faces;
+    o.fd = socket->fd;
+    o.address = socket->address;
+    o.threads = o.faces & SERVER_DATA ? (unsigned)n->settings.http_threads : 1;
     o.groups = n->groups;
     o.changes = n->changes;
-    o.tls = faces & SERVER_DATA ? n->keys.server : NULL;
+    o.tls = node_keys_of(&n->keys, o.faces, o.address);
     o.auth = n->keys.auth;
     o.access = n->access;
     o.not_ready = not_ready;
     o.stats = stats;
     o.ctx = n;
-    *fd = -1;
+    socket->fd = -1;
     return server_start(&o, e);
+}
+
+static struct node_listen_opts listen_opts_of(const struct node_opts *o)
+{
+    const struct settings *s = &o->settings;
+    const struct node_listen_opts where = {s->listen, s->peer_listen, s->client_listen,
+                                           s->admin_listen, o->admin_moves};
+
+    return where;
 }
 
 /* The first step, so that a taken address is reported first and this node's own URL is known. Early
  * connections are served once the start has ended. */
 static enum err listen_first(struct node *n, const struct node_opts *o, struct error *e)
 {
-    const struct settings *s = &n->settings;
-    const struct node_listen_opts where = {s->listen, s->admin_listen, o->admin_moves};
+    const struct node_listen_opts where = listen_opts_of(o);
     char self[NODE_ADDRESS_BYTES + 9];
+    const char *address;
 
     if (node_listen(&where, &n->sockets, e))
         return e->code;
-    snprintf(self, sizeof(self), "%s://%s", n->keys.server ? "https" : "http", n->sockets.address);
-    n->self = mem_strdup(s->self ? s->self : self);
+    address = node_listen_address(&n->sockets, SERVER_PEERS);
+    snprintf(self, sizeof(self), "%s://%s",
+             node_keys_of(&n->keys, SERVER_PEERS, address) ? "https" : "http", address);
+    n->self = mem_strdup(n->settings.self ? n->settings.self : self);
     return ERR_OK;
 }
 
@@ -289,7 +299,7 @@ enum err node_check(const struct node_opts *o, struct vm *control, struct error 
 {
     const struct settings *s = &o->settings;
     struct node n = {.settings = *s, .self = mem_strdup(s->self ? s->self : "http://nowhere")};
-    const struct node_listen_opts where = {s->listen, s->admin_listen, o->admin_moves};
+    const struct node_listen_opts where = listen_opts_of(o);
     struct workers_opts w;
     enum err failed = node_listen_check(&where, e);
 
@@ -312,26 +322,32 @@ enum err node_check(const struct node_opts *o, struct vm *control, struct error 
     return failed;
 }
 
+/* Operators first: they may look at a node that gets its first requests. */
 static enum err start_servers(struct node *n, struct error *e)
 {
-    int one = n->sockets.admin < 0;
+    size_t i;
 
-    if (!one) {
-        n->admin = start_server(n, &n->sockets.admin, n->sockets.admin_address, SERVER_ADMIN, 1, e);
-        if (!n->admin)
+    for (i = n->sockets.n; i > 0; i--) {
+        n->servers[i - 1] = start_server(n, &n->sockets.list[i - 1], e);
+        if (!n->servers[i - 1])
             return e->code;
     }
-    n->data = start_server(n, &n->sockets.data, n->sockets.address,
-                           one ? SERVER_DATA | SERVER_ADMIN : SERVER_DATA,
-                           (unsigned)n->settings.http_threads, e);
-    return n->data ? ERR_OK : e->code;
+    return ERR_OK;
 }
 
 static void log_listening(const struct node *n)
 {
-    if (n->admin)
-        log_info("node", "listening for operators", "addr=%s", n->sockets.admin_address);
-    log_info("node", "listening", "addr=%s", n->sockets.address);
+    size_t i;
+
+    for (i = n->sockets.n; i > 0; i--) {
+        const struct node_socket *s = &n->sockets.list[i - 1];
+        const char *whom = s->faces == SERVER_ADMIN     ? "listening for operators"
+                           : s->faces == SERVER_PEERS   ? "listening for peers"
+                           : s->faces == SERVER_CLIENTS ? "listening for clients"
+                                                        : "listening";
+
+        log_info("node", whom, "addr=%s", s->address);
+    }
 }
 
 /* Also called by the control worker's thread, and again after a reload. */
@@ -369,7 +385,6 @@ struct node *node_start(const struct node_opts *o, struct worker *control, struc
 
     mem_share_heap(); /* no thread of the node has its own heap yet */
     settings_copy(&n->settings, &o->settings);
-    n->sockets.data = n->sockets.admin = -1;
     n->started_ms = clock_ms();
     n->groups = groups_new();
     n->control = control_new(be_ready, n);
@@ -393,12 +408,12 @@ struct node *node_start(const struct node_opts *o, struct worker *control, struc
 
 const char *node_address(const struct node *n)
 {
-    return n->sockets.address;
+    return node_listen_address(&n->sockets, SERVER_CLIENTS);
 }
 
 const char *node_admin_address(const struct node *n)
 {
-    return n->admin ? n->sockets.admin_address : n->sockets.address;
+    return node_listen_address(&n->sockets, SERVER_ADMIN);
 }
 
 /* --- reload --- */
@@ -482,7 +497,12 @@ size_t node_max_key_bytes(const struct node *n)
 
 static unsigned active(const struct node *n)
 {
-    return (n->data ? server_active(n->data) : 0) + (n->admin ? server_active(n->admin) : 0);
+    unsigned requests = 0;
+    size_t i;
+
+    for (i = 0; i < n->sockets.n; i++)
+        requests += n->servers[i] ? server_active(n->servers[i]) : 0;
+    return requests;
 }
 
 /* Waits for ms; with `for_requests`, only while requests are under way. 1 when hurry() has ended
@@ -521,6 +541,7 @@ static void node_free(struct node *n)
 {
     uint64_t until_ms = clock_ms() + CONTROL_MS;
     int ended;
+    size_t i;
 
     atomic_store(&n->stopping, 1);
     if (n->watching)
@@ -529,8 +550,9 @@ static void node_free(struct node *n)
     groups_each(n->groups, close_group, NULL);
     net_end(n->net);
     wait_a_while(n, 1, LAST_WORDS_MS, NULL, NULL);
-    server_stop(n->data);
-    server_stop(n->admin);
+    for (i = 0; i < n->sockets.n; i++)
+        server_stop(n->servers[i]);
+    node_listen_close(&n->sockets);
     spool_close(n->access);
     ended = !n->workers || workers_stop(n->workers);
     if (!control_stop(n->control, until_ms) || !ended)
@@ -550,12 +572,17 @@ static void node_free(struct node *n)
 
 void node_stop(struct node *n, int (*hurry)(void *arg), void *arg)
 {
+    size_t i;
+
     log_info("node", "stopping", "requests=%u", active(n));
     atomic_store(&n->stopping, 1);
     if (wait_a_while(n, 0, n->settings.drain_delay_ms, hurry,
                      arg)) /* load balancers look elsewhere */
         n->settings.drain_timeout_ms = 0;
-    server_quiesce(n->data);
+    for (i = 0; i < n->sockets.n; i++) {
+        if (n->sockets.list[i].faces & SERVER_DATA)
+            server_quiesce(n->servers[i]);
+    }
     drain(n, hurry, arg);
     node_free(n);
     log_info("node", "stopped", "%s", "");

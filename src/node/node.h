@@ -37,7 +37,7 @@ struct node *node_start(const struct node_opts *o, struct worker *control, struc
  * peer that does not answer is not noticed. */
 enum err node_check(const struct node_opts *o, struct vm *control, struct error *e);
 
-/* Where it listens, "host:port". */
+/* Where it listens for clients and for operators, "host:port" or "unix:PATH". */
 const char *node_address(const struct node *n);
 const char *node_admin_address(const struct node *n);
 

@@ -7,6 +7,7 @@
 #include "base/identity.h"
 #include "base/secrets.h"
 #include "http/credentials.h"
+#include "http/listen.h"
 #include "http/tls.h"
 #include "node/settings.h"
 #include "wire/auth.h"
@@ -45,10 +46,24 @@ static enum err start_server(struct node_keys *k, const struct settings *s, stru
     return k->server ? ERR_OK : e->code;
 }
 
+/* The settings are checked. */
+static unsigned faces_of(const char *name)
+{
+    if (strcmp(name, "all") == 0)
+        return SERVER_DATA;
+    return strcmp(name, "peers") == 0 ? SERVER_PEERS : SERVER_CLIENTS;
+}
+
+struct tls *node_keys_of(const struct node_keys *k, unsigned faces, const char *address)
+{
+    return faces & k->faces && !listen_is_unix(address) ? k->server : NULL;
+}
+
 enum err node_keys_start(struct node_keys *k, const struct settings *s, struct error *e)
 {
     struct secrets *secrets;
 
+    k->faces = faces_of(s->tls_faces);
     if (read_identity(s, &k->identity, e) || start_server(k, s, e) || read_secrets(s, &secrets, e))
         return e->code;
     if (secrets)
@@ -66,7 +81,7 @@ void node_keys_deinit(struct node_keys *k)
 
 enum err node_keys_check(const struct settings *s, struct error *e)
 {
-    struct node_keys k = {NULL, NULL, NULL};
+    struct node_keys k = {.identity = NULL};
     enum err failed = node_keys_start(&k, s, e);
 
     node_keys_deinit(&k);

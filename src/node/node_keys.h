@@ -19,6 +19,7 @@ struct tls;
 struct node_keys {
     struct identity *identity; /* a reference */
     struct tls *server;        /* NULL: the servers speak plain HTTP */
+    unsigned faces;            /* enum server_face, or-ed: those that speak TLS */
     struct auth *auth;         /* NULL: requests of nodes are not signed */
 };
 
@@ -33,6 +34,9 @@ struct node_keys_next {
  * The caller calls node_keys_deinit() after an error, too. */
 enum err node_keys_start(struct node_keys *k, const struct settings *s, struct error *e);
 void node_keys_deinit(struct node_keys *k);
+
+/* The TLS of a server with these faces at that address; NULL: it speaks plain HTTP. */
+struct tls *node_keys_of(const struct node_keys *k, unsigned faces, const char *address);
 
 /* Whether node_keys_start() could read them. */
 enum err node_keys_check(const struct settings *s, struct error *e);

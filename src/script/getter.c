@@ -108,6 +108,7 @@ static void judge(struct getter *g, enum task_end how, const struct error *e, st
         outcome_thrown(co, lua_gettop(co), o);
         speak(g, o);
         log_thrown(g, o->err.msg);
+        outcome_hide_place(o);
     } else if (e->code == ERR_TIMEOUT) {
         set_timeout(g->def, o);
     } else {

@@ -5,6 +5,7 @@
 #include <lua.h>
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "cache/flight.h"
 
@@ -118,6 +119,19 @@ void outcome_thrown(lua_State *L, int index, struct outcome *out)
     error_set(&out->err, ERR_GETTER, "the getter threw a %s", luaL_typename(L, index));
     if (lua_istable(L, index))
         out->object = index;
+}
+
+void outcome_hide_place(struct outcome *out)
+{
+    static const char suffix[] = ".lua:";
+    char *msg = out->err.msg, *place = strstr(msg, suffix), *end;
+
+    if (!place || memchr(msg, '\n', (size_t)(place - msg)))
+        return;
+    for (end = place + strlen(suffix); *end >= '0' && *end <= '9'; end++)
+        ;
+    if (end > place + strlen(suffix) && end[0] == ':' && end[1] == ' ')
+        memmove(msg, end + 2, strlen(end + 2) + 1);
 }
 
 /* Moves the values at the index and above, and leaves a copy of the lowest. `from` is not

@@ -29,6 +29,10 @@ void outcome_returned(struct lua_State *L, int first, const char *group, struct 
 /* The error value is at that index, which is positive. */
 void outcome_thrown(struct lua_State *L, int index, struct outcome *out);
 
+/* Cuts off the place that Lua puts in front of an error's text, "/srv/node.lua:12: ". The log has
+ * it; clients need not know it. */
+void outcome_hide_place(struct outcome *out);
+
 /* The argument of outcome_speak(), which runs an object's __tostring. That is code of the script,
  * so the call must be protected. */
 struct outcome_speech {
