@@ -198,8 +198,8 @@ describe("a cluster with TLS", function()
     tmp.write(going, "")
     for i, n in ipairs(nodes) do
       -- Each call of curl reads the CA file again. Keys are new, so peers are asked.
-      local ask = ("curl -sS -o /dev/null -w '%%{http_code}\\n' --cacert %s '%s/cache/g/%d-'$i'-[1-5]'")
-        :format(n.tls.ca, n.url, i)
+      local ask = "curl -sS -o /dev/null -w '%{http_code}\\n' "
+        .. ("--cacert %s '%s/cache/g/%d-'$i'-[1-5]'"):format(n.tls.ca, n.url, i)
       local script = ("i=0; while [ -e %s ]; do i=$((i+1)); %s; done"):format(going, ask)
       clients[i] = process.spawn { "sh", "-c", script, stdout = going .. i, stderr = going .. i }
     end

@@ -18,6 +18,7 @@
 #include "http/answer.h"
 #include "http/answer_cache.h"
 #include "http/conditional.h"
+#include "http/tls.h"
 #include "wire/expire.h"
 #include "wire/getresponse.h"
 
@@ -345,6 +346,8 @@ static int give_value(const struct answer_to *to, struct group *g, struct result
     struct MHD_Response *r = keep ? answer_cache_find(&look, now_ms) : NULL;
     struct result taken = *result;
 
+    if (taken.item->value_len && !to->head && !to->conditional)
+        tls_expect_body();
     result->item = NULL;
     access_note_source(source_name(taken.source));
     if (r) {

@@ -149,7 +149,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const cha
 
     last_words_spare(&client->words);
     if (s->opts.tls)
-        tls_moved();
+        tls_asked(&client->tls);
     if (s->opts.access)
         access_enter(&client->access, method, version);
     if (*con_cls == NULL)

@@ -40,7 +40,8 @@ struct tls {
 struct shaking {
     struct list all; /* oldest first; not made while next is NULL */
     unsigned moved, seen;
-    struct tls_conn *last; /* the one that was last called about; NULL: none, or it has ended */
+    struct tls_conn *asking; /* of the last callback; NULL: none, or it has ended */
+    struct tls_conn *last;   /* the one that was last called about; NULL: none, or it has ended */
 };
 
 static _Thread_local struct shaking mine;
@@ -202,8 +203,9 @@ static ssize_t push(gnutls_transport_ptr_t ptr, const giovec_t *parts, int n)
 {
     struct tls_conn *c = ptr;
     const struct msghdr m = {.msg_iov = (struct iovec *)(size_t)parts, .msg_iovlen = (size_t)n};
-    ssize_t sent = sendmsg(c->fd, &m, MSG_NOSIGNAL);
+    ssize_t sent = sendmsg(c->fd, &m, MSG_NOSIGNAL | (c->more ? MSG_MORE : 0));
 
+    c->more = 0;
     if (sent > 0)
         mine.moved++;
     return sent;
@@ -365,6 +367,8 @@ void tls_end(struct tls_conn *c)
         return;
     if (mine.last == c)
         mine.last = NULL;
+    if (mine.asking == c)
+        mine.asking = NULL;
     list_del(&c->shaking);
     credentials_unref(c->credentials);
 }
@@ -379,9 +383,16 @@ int tls_is_verified(const struct tls_conn *c)
 
 /* --- the loop --- */
 
-void tls_moved(void)
+void tls_asked(struct tls_conn *c)
 {
     mine.moved++;
+    mine.asking = c;
+}
+
+void tls_expect_body(void)
+{
+    if (mine.asking)
+        mine.asking->more = 1;
 }
 
 static int has_shaking(void)

@@ -71,6 +71,7 @@ struct tls_conn {
     uint64_t due_ms;
     int fd;
     int heard;   /* bytes have arrived */
+    int more;    /* the next bytes are the head of an answer with a body */
     int alerted; /* the client was told of a failure */
 };
 
@@ -89,7 +90,11 @@ void tls_heard(const char *log_text);
 /* --- the loop of a thread --- */
 
 /* A callback of libmicrohttpd was called for a connection with TLS. */
-void tls_moved(void);
+void tls_asked(struct tls_conn *c);
+
+/* In that callback, on any thread of a server: the answer that is queued has a body, all of which
+ * is there. libmicrohttpd sends head and body by two calls; they then leave as one packet. */
+void tls_expect_body(void);
 
 /* Whether libmicrohttpd need not be run again before its sockets have news, whatever it says: only
  * handshakes are under way that wait for their clients. mail: there were messages in the last turn.
