@@ -71,12 +71,19 @@ endif
 endif
 SANFLAGS = $(SANFLAGS_$(SAN))
 
+# Of a server that strangers reach; HARDEN= and HARDEN_LD= leave them out. FORTIFY needs the optimizer, and
+# may come with the CFLAGS of a distribution. A sanitizer looks closer, and at all of this.
+FORTIFY   = $(if $(findstring _FORTIFY_SOURCE,$(CFLAGS)$(CPPFLAGS)),,$(if $(filter -O1 -O2 -O3 -Os -Og,$(CFLAGS)),\
+  -D_FORTIFY_SOURCE=2))
+HARDEN    = $(if $(SAN),,-fstack-protector-strong $(FORTIFY))
+HARDEN_LD = -Wl,-z,relro -Wl,-z,now
+
 STD        = -std=c11 -D_GNU_SOURCE
 WARN       = -Wall -Wextra -Wshadow -Wconversion $(if $(filter 1,$(WERROR)),-Werror)
 INCS       = -Isrc -Iproto $(ROCK_INCS) $(LUAJIT_CFLAGS) $(DEP_CFLAGS)
 ALL_CFLAGS = $(STD) $(WARN) -fPIC -pthread -DGROUPCACHE_VERSION='"$(VERSION)"' \
-             $(INCS) $(SANFLAGS) $(CFLAGS)
-ALL_LDFLAGS = -pthread $(SANFLAGS) $(ROCK_LIBS) $(LDFLAGS)
+             $(INCS) $(HARDEN) $(SANFLAGS) $(CFLAGS)
+ALL_LDFLAGS = -pthread $(HARDEN_LD) $(SANFLAGS) $(ROCK_LIBS) $(LDFLAGS)
 LDLIBS      = $(DEP_LIBS) -lm
 
 Q = $(if $(filter 1,$(V)),,@)
@@ -119,7 +126,7 @@ testlib: $(TESTLIB) $(MEMORY)
 $(BIN): $(MAIN_OBJ) $(LIB_OBJS)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
-	$(Q)$(CC) -Wl,-E $(ALL_LDFLAGS) -o $@ $^ $(LUAJIT_LIBS) $(LDLIBS)
+	$(Q)$(CC) -pie -Wl,-E $(ALL_LDFLAGS) -o $@ $^ $(LUAJIT_LIBS) $(LDLIBS)
 
 # The host of a Lua module has the Lua symbols: linking libluajit here would give it a second VM. It is
 # never unloaded: a thread that is stuck in a getter's C function may outlive the program's state.
