@@ -100,7 +100,8 @@
 ---@field tls_ca? string path of a PEM file with the only CAs to believe, of https peers and of clients
 ---@field tls_client_auth? "none"|"peers"|"all" who must show a certificate of tls_ca; default "peers" if there is a tls_ca
 ---@field tls_faces? "all"|"peers"|"clients" what speaks TLS where faces are parted; default "all"
----@field tls? groupcache.Tls the five settings above as a table; in a script only
+---@field tls_plain? boolean where TLS is spoken, take plain HTTP, too; default false
+---@field tls? groupcache.Tls the six settings above as a table; in a script only
 ---@field ring_scheme? "http"|"https" the scheme of all peers' URLs on the ring; default their own
 ---@field drain_delay? groupcache.Duration how long a stopping node is not ready before it refuses connections; default 0
 ---@field drain_timeout? groupcache.Duration how long a stopping node lets requests end; default 10
@@ -114,6 +115,7 @@
 ---@field ca? string
 ---@field client_auth? "none"|"peers"|"all"
 ---@field faces? "all"|"peers"|"clients"
+---@field plain? boolean
 
 --- What groupcache.start() takes: the node script, and settings that go before the script's own.
 ---@class groupcache.StartOptions: groupcache.Settings

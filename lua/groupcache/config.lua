@@ -67,6 +67,8 @@ config.SETTINGS = {
   tls_client_auth = { kind = "enum", values = { "none", "peers", "all" }, arg = "WHO",
     help = "who must show a certificate: none, peers (on base_path)\nor all; default: peers if "
       .. "there is a tls-ca" },
+  tls_plain = { kind = "boolean", default = false, arg = "yes|no",
+    help = "where TLS is spoken, take plain HTTP, too: while a cluster\nmoves from http to https" },
   tls_faces = { kind = "enum", default = "all", values = { "all", "peers", "clients" },
     arg = "WHICH", help = "what speaks TLS, where faces are parted: all, peers or\nclients" },
   drain_delay = { kind = "duration", default = 0, arg = "SECONDS",

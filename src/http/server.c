@@ -24,6 +24,7 @@
 #include "http/last_words.h"
 #include "http/server_in.h"
 #include "http/server_loop.h"
+#include "http/sorter.h"
 #include "http/tls.h"
 
 enum {
@@ -250,8 +251,8 @@ static void __attribute__((format(printf, 2, 0))) on_log(void *arg, const char *
 
 /* --- life --- */
 
-/* The acceptor's thread: gives the connection to the loop with the fewest. */
-static void on_accept(void *arg, int fd, const struct sockaddr *addr, socklen_t len)
+/* Gives the connection to the loop with the fewest. */
+static void give_to_loop(void *arg, int fd, const struct sockaddr *addr, socklen_t len)
 {
     struct server *s = arg;
     unsigned i, least = 0;
@@ -261,6 +262,17 @@ static void on_accept(void *arg, int fd, const struct sockaddr *addr, socklen_t 
             least = i;
     }
     server_loop_add(s->loops[least], fd, addr, len);
+}
+
+/* The acceptor's thread. */
+static void on_accept(void *arg, int fd, const struct sockaddr *addr, socklen_t len)
+{
+    struct server *s = arg;
+
+    if (s->sorter)
+        sorter_put(s->sorter, fd, addr, len);
+    else
+        give_to_loop(s, fd, addr, len);
 }
 
 /* The first credentials are replaced for each connection, tls.c; libmicrohttpd insists on them. */
@@ -311,11 +323,42 @@ static enum err start_loop(struct server *s, struct error *e)
 
 static void server_free(struct server *s)
 {
+    sorter_stop(s->sorter);
     while (s->n_loops)
         server_loop_stop(s->loops[--s->n_loops]);
+    server_stop(s->twin); /* nobody gives it connections any more */
     mem_free(s->loops);
     mem_free((char *)(size_t)s->opts.base_path);
     mem_free(s);
+}
+
+/* It has no acceptor: the sorter gives it connections. */
+static enum err start_twin(struct server *s, struct error *e)
+{
+    struct server_opts plain = s->opts;
+
+    plain.fd = -1;
+    plain.tls = NULL;
+    s->twin = server_start(&plain, e);
+    log_warn("tls", "plain HTTP is taken beside TLS, from anybody", "addr=%s", s->opts.address);
+    return s->twin ? ERR_OK : e->code;
+}
+
+static enum err start_sorter(struct server *s, struct error *e)
+{
+    const struct sorter_way tls = {give_to_loop, s}, plain = {give_to_loop, s->twin};
+
+    s->sorter = s->twin ? sorter_start(&tls, &plain, e) : NULL;
+    return s->twin && !s->sorter ? e->code : ERR_OK;
+}
+
+static enum err start_loops(struct server *s, struct error *e)
+{
+    s->loops = mem_zalloc(s->opts.threads * sizeof(*s->loops));
+    while (s->n_loops < s->opts.threads)
+        if (start_loop(s, e))
+            return e->code;
+    return ERR_OK;
 }
 
 struct server *server_start(const struct server_opts *o, struct error *e)
@@ -325,15 +368,15 @@ struct server *server_start(const struct server_opts *o, struct error *e)
     s->opts = *o;
     s->opts.base_path = mem_strdup(o->base_path);
     s->budget.max = BODIES_BYTES;
-    s->loops = mem_zalloc(o->threads * sizeof(*s->loops));
-    while (s->n_loops < o->threads) {
-        if (start_loop(s, e)) {
+    if ((o->tls && o->tls_plain && start_twin(s, e)) || start_loops(s, e) || start_sorter(s, e)) {
+        if (o->fd >= 0)
             close(o->fd);
-            server_free(s);
-            return NULL;
-        }
+        server_free(s);
+        return NULL;
     }
     s->opts.address = NULL; /* only messages needed it */
+    if (o->fd < 0)
+        return s;
     s->acceptor = acceptor_start("accept", o->fd, on_accept, s, e);
     if (!s->acceptor) {
         server_free(s);
@@ -347,11 +390,15 @@ void server_quiesce(struct server *s)
     atomic_store(&s->closing, 1);
     acceptor_stop(s->acceptor);
     s->acceptor = NULL;
+    sorter_stop(s->sorter);
+    s->sorter = NULL;
+    if (s->twin)
+        server_quiesce(s->twin);
 }
 
 unsigned server_active(const struct server *s)
 {
-    return atomic_load(&s->active);
+    return atomic_load(&s->active) + (s->twin ? server_active(s->twin) : 0);
 }
 
 void server_stop(struct server *s)

@@ -37,12 +37,13 @@ enum server_face {
     X(uint64_t, max_connections) /* above it a request gets 503 and its connection ends */         \
     X(uint64_t, max_key_bytes)   /* a longer key is 400 */                                         \
     X(enum dialect, dialect)                                                                       \
+    X(int, tls_plain)                /* with TLS: plain HTTP is served, too */                     \
     X(const char *, peer_secret_for) /* which requests of nodes are signed: "all" or "changes" */  \
     X(const char *, base_path)       /* starts and ends with a slash */
 
 struct server_opts {
     unsigned faces;        /* enum server_face, or-ed */
-    int fd;                /* a listening socket (listen.h), which the server takes */
+    int fd;                /* a listening socket (listen.h), which the server takes; -1: none */
     const char *address;   /* its address, for messages */
     unsigned threads;      /* of the pool, at least 1 */
     struct groups *groups; /* borrowed, as is the next */

@@ -30,6 +30,7 @@
 #include "wire/dialect.h"
 
 struct acceptor;
+struct sorter;
 struct group;
 struct MHD_Connection;
 struct tls_conn;
@@ -38,6 +39,8 @@ struct server {
     struct server_opts opts;    /* strings are ours */
     struct server_loop **loops; /* set before the acceptor starts */
     unsigned n_loops;
+    struct server *twin;       /* without TLS, for clients without it; NULL: there is none */
+    struct sorter *sorter;     /* sorts connections for both; NULL: there is no twin */
     struct acceptor *acceptor; /* the node's thread; NULL once it takes no more connections */
     atomic_uint connections, active;
     atomic_int closing;      /* 1: every answer ends its connection */
