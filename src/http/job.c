@@ -9,6 +9,7 @@
 #include "cache/group.h"
 #include "cache/groups.h"
 #include "http/server_in.h"
+#include "http/tls.h"
 
 void job_init(struct job *j, const struct job_kind *kind, const struct asked *a, struct group *g)
 {
@@ -75,7 +76,9 @@ int job_sender_is_gone(const struct job *j)
     char byte;
     ssize_t n = recv(info->connect_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
 
-    return n == 0 || (n < 0 && errno == ECONNRESET);
+    if (n > 0)
+        return j->server->opts.tls && tls_is_closed(info->connect_fd);
+    return n == 0 || errno == ECONNRESET;
 }
 
 int job_take(struct job *j, const char *bytes, size_t n)

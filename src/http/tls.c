@@ -381,6 +381,14 @@ int tls_is_verified(const struct tls_conn *c)
            gnutls_certificate_get_peers(c->session, &n) && n;
 }
 
+int tls_is_closed(int fd)
+{
+    struct tcp_info t;
+    socklen_t n = sizeof(t);
+
+    return !getsockopt(fd, IPPROTO_TCP, TCP_INFO, &t, &n) && t.tcpi_state != TCP_ESTABLISHED;
+}
+
 /* --- the loop --- */
 
 void tls_asked(struct tls_conn *c)

@@ -84,6 +84,10 @@ void tls_end(struct tls_conn *c);
 /* Whether the client has shown a certificate of the CA. */
 int tls_is_verified(const struct tls_conn *c);
 
+/* Whether the other side of a socket with TLS has closed it. By unread bytes alone nobody can tell:
+ * they may be the record that announces the end. */
+int tls_is_closed(int fd);
+
 /* libmicrohttpd has logged this text, perhaps about a handshake that failed. */
 void tls_heard(const char *log_text);
 
