@@ -103,6 +103,11 @@ static int look_at_signature(const struct asked *a, const struct request_line *l
     return -1;
 }
 
+int doors_ask_for_proof(const struct server *s)
+{
+    return s->opts.auth || s->opts.tls;
+}
+
 int doors_admit_peer(struct asked *a, const struct request_line *line, struct auth_claim *claim,
                      int *ok)
 {

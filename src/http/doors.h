@@ -24,6 +24,9 @@ struct group;
 struct request_line;
 struct server;
 
+/* Whether doors_admit_peer() could refuse a request. */
+int doors_ask_for_proof(const struct server *s);
+
 /* A request to base_path, before anything else is done with it; its line has the path alone.
  * Returns 1 if it may go on, and notes in a->to whether its sender has proven to be a node. 0: it
  * was refused, with *ok. */

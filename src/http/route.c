@@ -59,6 +59,7 @@ static int serve_peer(struct asked *a, const char *method, enum dialect_parse pa
 {
     int verb = dialect_verb(a->to.dialect, method);
 
+    a->to.ours = a->framing->from;
     if (parsed == DIALECT_NO_KEY && strcmp(method, "POST") == 0) {
         a->to.ours = 1;
         return serve_peer_batch(a);
@@ -260,7 +261,8 @@ int route(struct server *s, struct MHD_Connection *c, const struct request_line 
     job_answer_to_init(&a.to, s, c, is_peers(s, path, base));
     a.to.close |= f->body; /* for an answer before the body */
     if (a.to.peer)
-        return serve_if_admitted(&a, line, path);
+        return doors_ask_for_proof(s) ? serve_if_admitted(&a, line, path)
+                                      : serve_data(&a, path + base, line);
     if ((s->opts.faces & SERVER_CLIENTS) && strncmp(path, CLIENT_PATH, client) == 0)
         return serve_data(&a, path + client, line);
     if (f->body)
