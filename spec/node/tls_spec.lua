@@ -303,6 +303,9 @@ describe("the settings of TLS", function()
 
   it("are a table in a script, and flags", function()
     assert.is_true(check(tls(good .. ', client_auth = "all"')))
+    local path = tmp.dir() .. "/node.lua"
+    tmp.write(path, SCRIPT .. tls(good))
+    assert.equal("", process.run { node.binary, "check", path }.stderr)
     assert.is_true(check("", "--tls-cert", own.cert, "--tls-key", own.key, "--tls-ca", ca.path))
     assert.is_true(check(tls(("ca = %q"):format(ca.path))))
   end)

@@ -34,7 +34,7 @@ static void put_time(char out[32], time_t t)
     strftime(out, 32, "%Y-%m-%dT%H:%M:%SZ", &tm);
 }
 
-static void judge_time(time_t from, time_t until)
+static void log_time(time_t from, time_t until, int warnings_only)
 {
     char from_text[32], until_text[32];
     time_t now = time(NULL);
@@ -45,12 +45,12 @@ static void judge_time(time_t from, time_t until)
         log_warn("tls", "the certificate is not valid yet", "from=%s", from_text);
     else if (now > until)
         log_warn("tls", "the certificate has expired", "until=%s", until_text);
-    else
+    else if (!warnings_only)
         log_info("tls", "certificate read", "until=%s", until_text);
 }
 
 /* The first certificate of the file is the server's own. */
-static void look_at_time(const struct identity *id)
+void credentials_log_time(const struct identity *id, int warnings_only)
 {
     const gnutls_datum_t text = datum(id->cert, id->cert_len);
     gnutls_x509_crt_t *list;
@@ -59,8 +59,8 @@ static void look_at_time(const struct identity *id)
     if (gnutls_x509_crt_list_import2(&list, &n, &text, GNUTLS_X509_FMT_PEM, 0) < 0)
         return;
     if (n)
-        judge_time(gnutls_x509_crt_get_activation_time(list[0]),
-                   gnutls_x509_crt_get_expiration_time(list[0]));
+        log_time(gnutls_x509_crt_get_activation_time(list[0]),
+                 gnutls_x509_crt_get_expiration_time(list[0]), warnings_only);
     for (i = 0; i < n; i++)
         gnutls_x509_crt_deinit(list[i]);
     gnutls_free(list);
@@ -118,7 +118,6 @@ struct credentials *credentials_new(const struct identity *id, struct error *e)
         error_set(e, ERR_NOMEM, "no key for session tickets");
         return NULL;
     }
-    look_at_time(id);
     return c;
 }
 

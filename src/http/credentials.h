@@ -13,8 +13,12 @@ struct identity;
 
 /* Reads certificate, key and CA (which may be missing), and makes a key for session tickets.
  * Returns a reference, or NULL and e. INVAL: a text cannot be read, or key and certificate do not
- * fit together. Warns in the log of a certificate that is expired or not yet valid. */
+ * fit together. */
 struct credentials *credentials_new(const struct identity *id, struct error *e);
+
+/* Logs until when the certificate of an identity is valid: a warning if it has expired, or is not
+ * valid yet. */
+void credentials_log_time(const struct identity *id, int warnings_only);
 
 /* Whether an identity can be used, also if it has a CA only. */
 enum err credentials_check(const struct identity *id, struct error *e);

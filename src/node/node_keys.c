@@ -59,7 +59,7 @@ struct tls *node_keys_of(const struct node_keys *k, unsigned faces, const char *
     return faces & k->faces && !listen_is_unix(address) ? k->server : NULL;
 }
 
-enum err node_keys_start(struct node_keys *k, const struct settings *s, struct error *e)
+static enum err start(struct node_keys *k, const struct settings *s, int checking, struct error *e)
 {
     struct secrets *secrets;
 
@@ -69,7 +69,14 @@ enum err node_keys_start(struct node_keys *k, const struct settings *s, struct e
     if (secrets)
         k->auth = auth_new(secrets);
     secrets_unref(secrets);
+    if (k->server)
+        credentials_log_time(k->identity, checking);
     return ERR_OK;
+}
+
+enum err node_keys_start(struct node_keys *k, const struct settings *s, struct error *e)
+{
+    return start(k, s, 0, e);
 }
 
 void node_keys_deinit(struct node_keys *k)
@@ -82,7 +89,7 @@ void node_keys_deinit(struct node_keys *k)
 enum err node_keys_check(const struct settings *s, struct error *e)
 {
     struct node_keys k = {.identity = NULL};
-    enum err failed = node_keys_start(&k, s, e);
+    enum err failed = start(&k, s, 1, e);
 
     node_keys_deinit(&k);
     return failed;
@@ -106,6 +113,7 @@ void node_keys_take(struct node_keys *k, struct node_keys_next *next)
     if (k->server && next->credentials) {
         tls_replace(k->server, next->credentials);
         next->credentials = NULL;
+        credentials_log_time(next->identity, 0);
     }
     if (k->auth && next->secrets)
         auth_replace(k->auth, next->secrets);
