@@ -41,8 +41,8 @@ int tls_auth_from_name(const char *name);
 
 /* --- the credentials; the node's thread --- */
 
-/* The identity has a certificate and a key, and for an auth other than NONE a CA. NULL and e, INVAL:
- * one of its texts cannot be used, or they do not fit together. */
+/* The identity has a certificate and a key, and for an auth other than NONE a CA. NULL and e,
+ * INVAL: one of its texts cannot be used, or they do not fit together. */
 struct tls *tls_new(struct identity *id, enum tls_auth auth, struct error *e);
 
 /* No server uses it any more. NULL is fine. */
