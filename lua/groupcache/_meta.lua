@@ -325,6 +325,9 @@ function groupcache.log(level, message, fields) end
 ---@field max_bytes? integer of the answer's body; default: the group's max_value_bytes
 ---@field ca_file? string PEM file of the authorities to trust for https; default: the system's
 ---@field insecure? boolean https without verifying the other side; default false
+---@field follow? integer redirects to follow at most, 0 to 20; default 0: a redirect is an answer
+---@field deny_private? boolean addresses that are not public are an error; default false
+---@field allow? string[] networks that deny_private does not deny, such as "10.1.2.0/24"
 ---@field decode? boolean whether a body with Content-Encoding gzip or deflate is decoded; default true
 
 ---@class groupcache.http.Request: groupcache.http.Options

@@ -3,6 +3,7 @@
 -- the other getters of its VM run.
 
 local core = require "groupcache.core"
+local redirect = require "groupcache.redirect"
 local units = require "groupcache.options"
 local wait = require "groupcache.wait"
 
@@ -11,8 +12,10 @@ local http = {}
 local FIELDS = {
   url = "string", method = "string", headers = "table", body = "string", timeout = "number",
   connect_timeout = "number", max_bytes = "number", ca_file = "string", insecure = "boolean",
-  decode = "boolean",
+  decode = "boolean", deny_private = "boolean", allow = "table", follow = "number",
 }
+
+local MOST_REDIRECTS = 20
 
 local DURATIONS = { timeout = true, connect_timeout = true }
 
@@ -44,33 +47,99 @@ local function header_lines(headers)
   return lines
 end
 
---- One HTTP exchange. Follows no redirect; any status is an answer.
--- @param request { url =, method = "GET", headers = {}, body =, timeout = seconds (at most the
---   rest of the getter's own), connect_timeout = 1, max_bytes = the group's max_value_bytes,
---   ca_file =, insecure = false, decode = true }
--- @return { status =, headers = { lower-case name = value }, body = }; or nil, message, code
-function http.request(request)
-  if type(request) ~= "table" then
-    error(("http.request: the request is a %s, and must be a table"):format(type(request)), 2)
+-- The networks that may be reached beside public addresses, as a text; nil: every address.
+local function reach(request)
+  local list = {}
+  for i, network in ipairs(request.allow or {}) do
+    local ok, err = core.check_network(network)
+    if not ok then
+      return nil, "allow: " .. err
+    end
+    list[i] = network
   end
+  if request.allow and not request.deny_private then
+    return nil, "allow is of use with deny_private = true only"
+  end
+  return request.deny_private and table.concat(list, ",") or nil
+end
+
+-- The request as the engine takes it; or nil, what is wrong.
+local function prepare(request)
   local copy = {}
   for name, value in pairs(request) do
     copy[name] = DURATIONS[name] and type(value) == "string" and units.seconds(value) or value
   end
-  local wrong, lines = check(copy), nil
+  local wrong = check(copy)
   if not wrong then
-    lines, wrong = header_lines(copy.headers)
+    copy.headers, wrong = header_lines(copy.headers)
+  end
+  if not wrong then
+    copy.reach, wrong = reach(copy)
   end
   if wrong then
-    error("http.request: " .. wrong, 2)
+    return nil, wrong
   end
-  copy.headers = lines
-  local op, err, code = core.fetch(copy)
+  return copy
+end
+
+local function wait_for(op, err, code)
   if not op then
     return nil, err, code
   end
   wait.await(op, "http.request")
   return core.fetch_result(op)
+end
+
+-- Goes on with the requests that follow redirects, at most `left` of them.
+local function follow(request, answer, left)
+  local following, wrong = redirect.next(request, answer)
+  while following do
+    if left == 0 then
+      wrong = ("more than %d redirects"):format(request.follow)
+      break
+    end
+    left = left - 1
+    local err, code
+    request = following
+    answer, err, code = wait_for(core.fetch(prepare(request)))
+    if not answer then
+      return nil, err, code
+    end
+    following, wrong = redirect.next(request, answer)
+  end
+  if wrong then
+    return nil, request.url .. ": " .. wrong, "PEER"
+  end
+  answer.url = request.url
+  return answer
+end
+
+--- One HTTP exchange. Follows no redirect by itself; any status is an answer.
+-- @param request { url =, method = "GET", headers = {}, body =, timeout = seconds (at most the
+--   rest of the getter's own), connect_timeout = 1, max_bytes = the group's max_value_bytes,
+--   ca_file =, insecure = false, decode = true, follow = redirects at most [0],
+--   deny_private = false, allow = { networks that deny_private does not deny } }
+-- @return { status =, headers = { lower-case name = value }, body =, url = with follow }; or nil,
+--   message, code
+function http.request(request)
+  if type(request) ~= "table" then
+    error(("http.request: the request is a %s, and must be a table"):format(type(request)), 2)
+  end
+  local most = request.follow
+  if most ~= nil and not (type(most) == "number" and most % 1 == 0 and most >= 0
+    and most <= MOST_REDIRECTS) then
+    error(("http.request: follow is %s, and must be a whole number from 0 to %d"):format(
+      tostring(most), MOST_REDIRECTS), 2)
+  end
+  local prepared, wrong = prepare(request)
+  if not prepared then
+    error("http.request: " .. wrong, 2)
+  end
+  local answer, err, code = wait_for(core.fetch(prepared)) -- it counts the levels to our caller
+  if not answer or not most then
+    return answer, err, code
+  end
+  return follow(request, answer, most)
 end
 
 --- A GET.

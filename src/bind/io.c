@@ -222,6 +222,7 @@ static void check_request(lua_State *L, struct request *r)
         task_raise(L, "http.request: url must be a string without NUL");
     r->opts.method = opt_string(L, "method", NULL);
     r->opts.ca_file = opt_string(L, "ca_file", NULL);
+    r->opts.reach = opt_string(L, "reach", NULL);
     r->opts.body = opt_string(L, "body", &r->opts.body_len);
     r->opts.timeout_ms = opt_ms(L, "timeout", usual);
     if (r->opts.timeout_ms > left)

@@ -22,10 +22,8 @@
  * Not here: the event loop (net.c), which peer to ask and when to try another (peers). */
 #include "net/fetch.h"
 
-#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -35,6 +33,7 @@
 #include "net/inflate.h"
 #include "net/net.h"
 #include "net/passport.h"
+#include "net/reach.h"
 
 enum {
     RESERVE_MAX =
@@ -47,100 +46,6 @@ enum {
 static const struct error no_error;
 
 /* --- the end --- */
-
-static void fail(struct fetch *f, enum err code, enum fetch_phase phase, const char *fmt, ...)
-    __attribute__((format(printf, 4, 5)));
-
-static void fail(struct fetch *f, enum err code, enum fetch_phase phase, const char *fmt, ...)
-{
-    char text[ERROR_TEXT];
-    va_list ap;
-
-    va_start(ap, fmt);
-    vsnprintf(text, sizeof(text), fmt, ap);
-    va_end(ap);
-    error_set(&f->error, code, "%.*s: %s", f->host_len, f->host, text);
-    f->phase = phase;
-    f->status = 0;
-    buf_deinit(&f->body); /* a partial answer is useless, and may be large */
-}
-
-/* Whether the request had a connection to go out on, made for it or reused. */
-static enum fetch_phase phase_of(const struct fetch *f)
-{
-    return f->sent ? FETCH_NO_ANSWER : FETCH_NOT_SENT;
-}
-
-/* If a request is sent again on a new connection, the other side did not see it on the old one. If
- * it may not be carried out twice, nobody knows. */
-static enum fetch_phase phase_unconnected(const struct fetch *f)
-{
-    return f->repeatable ? FETCH_NOT_SENT : phase_of(f);
-}
-
-/* libcurl bounds a header line itself, and reports a longer line as lack of memory. */
-static int is_long_line(const struct fetch *f, CURLcode code)
-{
-    return f->sent && f->head.part != HEAD_TRAILERS && !f->body.failed &&
-           (code == CURLE_OUT_OF_MEMORY || code == 100); /* CURLE_TOO_LARGE of 8.6 */
-}
-
-/* With TLS 1.3 the other side refuses our certificate after the handshake, by an alert in place of
- * an answer. */
-static int is_distrust(CURLcode code, const char *text)
-{
-    return code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CERTPROBLEM ||
-           code == CURLE_SSL_CLIENTCERT || code == CURLE_SSL_CACERT_BADFILE ||
-           ((code == CURLE_RECV_ERROR || code == CURLE_SSL_CONNECT_ERROR) &&
-            (strstr(text, "alert") || strstr(text, "wrong version number")));
-}
-
-static void judge_failure(struct fetch *f, CURLcode code)
-{
-    const char *text = *f->text ? f->text : curl_easy_strerror(code);
-
-    f->distrusted = is_distrust(code, text);
-    if (code == CURLE_FILESIZE_EXCEEDED || f->body.failed == ERR_TOOBIG)
-        fail(f, ERR_TOOBIG, FETCH_NO_ANSWER, "the answer's body has more than %zu bytes",
-             f->max_bytes);
-    else if (is_long_line(f, code))
-        fail(f, ERR_TOOBIG, FETCH_NO_ANSWER, "a header line of the answer has more than 100 KB");
-    else if (code == CURLE_OUT_OF_MEMORY || f->body.failed == ERR_NOMEM)
-        fail(f, ERR_NOMEM, phase_of(f), "no memory for the exchange");
-    else if (code == CURLE_OPERATION_TIMEDOUT) /* libcurl only keeps the time to connect */
-        fail(f, ERR_TIMEOUT, phase_unconnected(f), "no connection within %ld ms", f->connect_ms);
-    else if (code == CURLE_URL_MALFORMAT)
-        fail(f, ERR_INVAL, FETCH_NOT_SENT, "url: %s", text);
-    else if (code == CURLE_COULDNT_CONNECT)
-        fail(f, ERR_PEER, phase_unconnected(f), "%s", text);
-    else
-        fail(f, ERR_PEER, phase_of(f), "%s", f->flaw ? f->flaw : text);
-}
-
-static void judge(struct fetch *f, CURLcode code)
-{
-    if (code) {
-        judge_failure(f, code);
-    } else if (f->head.part != HEAD_TRAILERS) {
-        fail(f, ERR_PEER, FETCH_NO_ANSWER, "the answer ended within its headers (status %d)",
-             f->head.status);
-    } else if (f->inflate && !inflate_is_whole(f->inflate)) {
-        fail(f, ERR_PEER, FETCH_NO_ANSWER, "the answer's compressed body is cut short");
-    } else {
-        f->phase = FETCH_ANSWERED;
-        f->status = f->head.status;
-    }
-}
-
-static void judge_ended(struct fetch *f, const struct error *why)
-{
-    if (why->code != ERR_TIMEOUT)
-        fail(f, why->code, phase_of(f), "%s", why->msg);
-    else if (f->sent)
-        fail(f, ERR_TIMEOUT, FETCH_TIMED_OUT, "no whole answer within %ld ms", f->timeout_ms);
-    else
-        fail(f, ERR_TIMEOUT, FETCH_NOT_SENT, "no connection within %ld ms", f->timeout_ms);
-}
 
 /* Only here is done called; the outcome is in f. */
 static void finish(struct fetch *f)
@@ -164,7 +69,7 @@ static void start_again(struct fetch *f)
     curl_easy_setopt(f->transfer.curl, CURLOPT_FRESH_CONNECT, 1L);
     if (!net_add_again(&f->transfer, &e))
         return;
-    fail(f, e.code, FETCH_NOT_SENT, "%s", e.msg);
+    fetch_judge_fail(f, e.code, FETCH_NOT_SENT, "%s", e.msg);
     finish(f);
 }
 
@@ -173,24 +78,35 @@ static void on_ended(struct transfer *t, CURLcode code, const struct error *why)
     struct fetch *f = list_entry(t, struct fetch, transfer);
 
     if (why) {
-        judge_ended(f, why);
+        fetch_judge_ended(f, why);
     } else if (f->stale) {
         start_again(f);
         return;
     } else {
-        judge(f, code);
+        fetch_judge(f, code);
     }
     finish(f);
 }
 
 /* --- the connection --- */
 
+static int may_reach(struct fetch *f, const struct address *a)
+{
+    if (!f->reach || reach_allows(f->reach, a))
+        return 1;
+    f->flaw = "its address is not public";
+    return 0;
+}
+
 /* CURLOPT_OPENSOCKETFUNCTION: a socket for each address that is tried. */
 static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *addr)
 {
     struct fetch *f = arg;
+    struct address a;
 
     (void)purpose;
+    if (f->reach && (!address_of(&addr->addr, &a) || !may_reach(f, &a)))
+        return CURL_SOCKET_BAD;
     net_connecting(f->net, &f->transfer, (uint64_t)f->connect_ms);
     return net_open_socket(f->net, addr);
 }
@@ -208,13 +124,15 @@ static int before_request(void *arg, char *ip, char *local_ip, int port, int loc
 {
     struct fetch *f = arg;
     CURL *c = f->transfer.curl;
+    struct address a;
     long made = 0;
 
-    (void)ip;
     (void)local_ip;
     (void)port;
     (void)local_port;
     net_connected(&f->transfer);
+    if (f->reach && (!address_parse(ip, strlen(ip), &a) || !may_reach(f, &a)))
+        return CURL_PREREQFUNC_ABORT; /* a kept connection, made by another exchange */
     if (f->sent && !f->repeatable) {
         f->flaw = "the connection ended before an answer came";
         return CURL_PREREQFUNC_ABORT;
@@ -462,7 +380,7 @@ static void begin(struct msg *m)
     CURLcode rc;
 
     if (net_stopping(f->net)) {
-        fail(f, ERR_CLOSED, FETCH_NOT_SENT, "the node is stopping");
+        fetch_judge_fail(f, ERR_CLOSED, FETCH_NOT_SENT, "the node is stopping");
         finish(f);
         return;
     }
@@ -472,7 +390,7 @@ static void begin(struct msg *m)
                   "the exchange could not start: %s", curl_easy_strerror(rc));
     else if (!net_add(f->net, &f->transfer, (uint64_t)f->timeout_ms, &e))
         return;
-    fail(f, e.code, FETCH_NOT_SENT, "%s", e.msg);
+    fetch_judge_fail(f, e.code, FETCH_NOT_SENT, "%s", e.msg);
     finish(f);
 }
 
@@ -482,7 +400,7 @@ static void cancel(struct msg *m)
 
     if (!atomic_load(&f->ended)) {
         net_remove(f->net, &f->transfer);
-        fail(f, ERR_CLOSED, phase_of(f), "cancelled");
+        fetch_judge_fail(f, ERR_CLOSED, fetch_judge_phase(f), "cancelled");
         finish(f);
     }
     fetch_unref(f);

@@ -39,8 +39,11 @@ struct fetch_opts {
     const char *ca_file;         /* NULL: the system's; PEM file for https */
     int decode; /* 1: a body with Content-Encoding gzip or deflate is decoded, to at most max_bytes;
                  * another coding is a failure. Not together with data below */
-    int insecure; /* 1: https without verifying the other side */
-    int identity; /* 1: https with the identity of net_show(), if there is one */
+    int insecure;      /* 1: https without verifying the other side */
+    int identity;      /* 1: https with the identity of net_show(), if there is one */
+    const char *reach; /* NULL: every address. Else public ones, and those in this list of networks,
+                        * as networks_parse() takes it: others fail with PEER, before a connection,
+                        * and again before the request on a kept one */
 
     /* 1: the other side may carry the request out twice, like a GET or a PUT. Else the request is
      * sent once, and fails with PEER if its connection ends before an answer. */

@@ -63,6 +63,8 @@ static size_t copy_size(const struct fetch_opts *o)
         n += strlen(o->ca_file) + 1;
     if (o->echo)
         n += strlen(o->echo) + 1;
+    if (o->reach)
+        n += strlen(o->reach) + 1;
     for (i = 0; i < o->n_headers; i++)
         n += strlen(o->headers[i]) + 1;
     return o->body ? n + o->body_len : n;
@@ -150,6 +152,8 @@ static void copy_opts(struct fetch *f, const struct fetch_opts *o)
         f->ca_file = copy_string(&at, o->ca_file);
     if (o->echo)
         f->echo = copy_string(&at, o->echo);
+    if (o->reach)
+        f->reach = copy_string(&at, o->reach);
     f->send_len = o->body ? o->body_len : 0;
     f->send = copy(&at, o->body, f->send_len);
     f->connect_ms = limit_ms(o->connect_timeout_ms, DEFAULT_CONNECT_MS);

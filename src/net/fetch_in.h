@@ -39,6 +39,7 @@ struct fetch {
     int decode;
     int insecure;
     int identity;          /* 1: with the present passport */
+    const char *reach;     /* in the fetch; as in fetch_opts */
     int repeatable;        /* the other side may carry the request out twice */
     const char *data_flaw; /* a literal */
     const char *echo;      /* "Name: value", or NULL */
@@ -62,5 +63,19 @@ struct fetch {
 /* Any thread: checks the options and copies them into a new fetch; nothing else is set. NULL and e:
  * INVAL, NOMEM. */
 struct fetch *fetch_copy_opts(const struct fetch_opts *o, struct error *e);
+
+/* --- fetch_judge.c: the outcome, on the network thread --- */
+
+/* Sets the outcome of a transfer that libcurl ended with `code`, or that the network thread ended.
+ */
+void fetch_judge(struct fetch *f, CURLcode code);
+void fetch_judge_ended(struct fetch *f, const struct error *why);
+
+/* Sets a failure, and drops what has arrived. */
+void fetch_judge_fail(struct fetch *f, enum err code, enum fetch_phase phase, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* Whether the request had a connection to go out on: FETCH_NO_ANSWER, else FETCH_NOT_SENT. */
+enum fetch_phase fetch_judge_phase(const struct fetch *f);
 
 #endif
