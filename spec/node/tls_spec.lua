@@ -66,6 +66,10 @@ describe("a node with TLS", function()
     assert.same({ 0, 35 }, { old.status, old.code })
     assert.matches("alert protocol version", old.error, 1, true)
     assert.is_truthy(n:logged 'error="the client has no TLS 1.2 or 1.3"')
+    for _, cipher in ipairs { "AES128-GCM-SHA256", "ECDHE-ECDSA-AES128-SHA256" } do
+      local weak = value { args = { "--tls-max", "1.2", "--ciphers", cipher } }
+      assert.matches("alert handshake failure", weak.error, 1, true)
+    end
   end)
 
   it("shows a certificate that curl, OpenSSL and GnuTLS verify", function()

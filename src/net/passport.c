@@ -52,9 +52,9 @@ CURLcode passport_show(struct passport *p, CURL *c)
     const struct identity *id = p->identity;
     struct curl_blob ca = blob_of(id->ca, id->ca_len);
     struct curl_blob cert = blob_of(id->cert, id->cert_len), key = blob_of(id->key, id->key_len);
-    CURLcode rc = CURLE_OK;
+    CURLcode rc = curl_easy_setopt(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 
-    if (p->sessions)
+    if (!rc && p->sessions)
         rc = curl_easy_setopt(c, CURLOPT_SHARE, p->sessions);
     if (!rc && id->ca)
         rc = curl_easy_setopt(c, CURLOPT_CAINFO_BLOB, &ca);

@@ -20,7 +20,7 @@ struct passport *passport_new(struct identity *id);
 struct passport *passport_ref(struct passport *p);
 void passport_unref(struct passport *p); /* NULL is fine */
 
-/* Gives it to a handle, which is freed before the caller's reference. */
+/* Gives it to a handle, with TLS 1.2 as the least, which is freed before the caller's reference. */
 CURLcode passport_show(struct passport *p, CURL *c);
 
 #endif
