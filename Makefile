@@ -91,17 +91,13 @@ say = @$(if $(filter 1,$(V)),:,printf '  %-5s %s\n' $(1) $(2))
 
 # ---- what is made of what ----------------------------------------------------------------------
 
-# JUDGES are messages that src/wire/ reads and writes by hand: the specs and the benchmark hold it against
-# the generated code.
-SRCS      := $(sort $(wildcard src/*/*.c)) proto/groupcache.pb-c.c
-JUDGES    := proto/batch.pb-c.c
+SRCS      := $(sort $(wildcard src/*/*.c proto/*.c))
 LUA_FILES := $(shell find lua -name '*.lua' 2>/dev/null)
 
 OBJ        = $(BUILD)/obj
 LIB_OBJS   = $(SRCS:%.c=$(OBJ)/%.o)
 MAIN_OBJ   = $(OBJ)/src/main.o
-TEST_OBJS  = $(patsubst %.c,$(OBJ)/test/%.o,$(filter-out src/bind/%,$(SRCS)) $(JUDGES))
-JUDGE_OBJS = $(JUDGES:%.c=$(OBJ)/%.o)
+TEST_OBJS  = $(patsubst %.c,$(OBJ)/test/%.o,$(filter-out src/bind/%,$(SRCS)))
 
 BIN        = $(BUILD)/bin/groupcached
 CORE       = $(BUILD)/lib/lua/5.1/groupcache/core.so
@@ -178,7 +174,7 @@ $(OBJ)/flags: FORCE
 need     = command -v $(firstword $(1)) >/dev/null || missing="$$missing $(2)";
 need_lib = pkg-config --exists $(1) 2>/dev/null || missing="$$missing $(2)";
 
--include $(LIB_OBJS:.o=.d) $(JUDGE_OBJS:.o=.d) $(MAIN_OBJ:.o=.d) $(TEST_OBJS:.o=.d) $(OBJ)/bench/memory/memory.d
+-include $(LIB_OBJS:.o=.d) $(MAIN_OBJ:.o=.d) $(TEST_OBJS:.o=.d) $(OBJ)/bench/memory/memory.d
 
 # ---- day to day --------------------------------------------------------------------------------
 
@@ -296,7 +292,7 @@ bench-programs: $(BENCH_OURS) $(BUILD)/bench/mhd
 
 $(BUILD)/bench/engine: bench/inside/engine.c $(LIB_OBJS)
 $(BUILD)/bench/paths: bench/guard/paths.c $(LIB_OBJS)
-$(BUILD)/bench/messages: bench/guard/messages.c $(LIB_OBJS) $(JUDGE_OBJS)
+$(BUILD)/bench/messages: bench/guard/messages.c $(LIB_OBJS)
 $(BENCH_OURS):
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)

@@ -285,3 +285,52 @@ describe("support.unit", function()
     assert.is_true(ffi.sizeof "struct error" >= 240)
   end)
 end)
+
+describe("support.prose", function()
+  local prose = require "support.prose"
+
+  local function words(name, text)
+    local counts = {}
+    for i, sentence in ipairs(prose.sentences(tmp.file(text, name))) do
+      counts[i] = ("%d:%d"):format(sentence.line, sentence.words)
+    end
+    return table.concat(counts, " ")
+  end
+
+  it("counts the words of comments in C", function()
+    assert.equal("1:3 1:2 4:4 5:1 6:2", words("a.c", [[
+/* one two three. A second
+ *
+ *   no sentence here
+ * four words - in `it all`
+ */ int code; /* one */
+x = 1; /* two, words */ f();
+]]))
+  end)
+
+  it("counts the words of comments in Lua", function()
+    assert.equal("1:4 4:1 5:2 5:2", words("a.lua", [[
+-- Over two
+-- lines now.
+--   no sentence
+local x = 1 -- one
+--- and three: @param x
+local s = "--no comment"
+]]))
+  end)
+
+  it("counts the words of Markdown, without code and headings", function()
+    assert.equal("2:3 3:2 3:1 8:2 9:2", words("a.md", [[
+# A heading of many words
+one [two](three) `many code words`
+| a cell | b |
+```
+no words at all
+```
+
+- an item
+- another one
+    code
+]]))
+  end)
+end)

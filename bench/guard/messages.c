@@ -2,16 +2,16 @@
 /* messages.c - the hot messages, written and read as often as it is told, for their instructions to
  * be counted, or their time.
  *
- *   messages MESSAGE hand|protobuf-c N
+ *   messages MESSAGE ours|protobuf-c N
  *
- *   get-read       a GetResponse of a value of 100 bytes with its expiry, as the asking node reads
- * it get-write      what an owner sends of it; by hand that is the tail, since an item has its head
+ *   get-read       a GetResponse of a value of 100 bytes with its expiry, as the asker reads it
+ *   get-write      what an owner sends of it; ours is the tail, since an item has its head
  *   request-read   a BatchRequest of 100 keys of 12 bytes; the count is of keys
  *   request-write  the same
  *   answer-read    a frame of a BatchAnswer with such a value
- *   answer-write   the same; by hand its head alone, since the value is sent as it lies
+ *   answer-write   the same; ours is its head alone, since the value is sent as it lies
  *
- * "hand" is what a node runs. "protobuf-c" is the generated code alone, without the walk that would
+ * "ours" is what a node runs. "protobuf-c" is the generated code alone, without the walk that would
  * have to come before it (wire/pbc.h). See bench/guard/guard.lua, and the heads of
  * wire/getresponse.h and wire/batch.h, which have the figures. */
 #include <stdio.h>
@@ -106,12 +106,14 @@ static void request_write_protobuf(void)
 static void request_write(void)
 {
     static struct buf out;
+    static struct key list[KEYS];
+    const struct batch_request r = {.op = BATCH_GET, .keys = list, .n_keys = KEYS};
     int i;
 
-    buf_reset(&out);
-    batch_put_op(&out, BATCH_GET);
     for (i = 0; i < KEYS; i++)
-        batch_put_key(&out, keys[i], KEY_LEN);
+        list[i] = (struct key){keys[i], KEY_LEN};
+    buf_reset(&out);
+    batch_put(&out, &r);
     sum += out.len;
 }
 
@@ -212,7 +214,7 @@ static void nothing(void)
 static const struct {
     const char *name;
     unsigned each; /* of the count in one call */
-    void (*begin_hand)(void), (*hand)(void), (*begin_protobuf)(void), (*protobuf)(void);
+    void (*begin_ours)(void), (*ours)(void), (*begin_protobuf)(void), (*protobuf)(void);
 } all[] = {
     {"get-read", 1, get_write_protobuf, get_read, get_write_protobuf, get_read_protobuf},
     {"get-write", 1, nothing, get_write, nothing, get_write_protobuf},
@@ -233,15 +235,15 @@ static double now_ns(void)
 
 int main(int argc, char **argv)
 {
-    int by_hand = argc == 4 && strcmp(argv[2], "hand") == 0;
+    int ours = argc == 4 && strcmp(argv[2], "ours") == 0;
     unsigned n = argc == 4 ? (unsigned)atoi(argv[3]) : 0, calls, i;
     size_t m;
 
     for (i = 0; i < KEYS; i++)
         snprintf(keys[i], sizeof(keys[i]), "k%011u", i);
     for (m = 0; n && m < sizeof(all) / sizeof(all[0]); m++) {
-        void (*begin)(void) = by_hand ? all[m].begin_hand : all[m].begin_protobuf;
-        void (*one)(void) = by_hand ? all[m].hand : all[m].protobuf;
+        void (*begin)(void) = ours ? all[m].begin_ours : all[m].begin_protobuf;
+        void (*one)(void) = ours ? all[m].ours : all[m].protobuf;
         double from;
 
         if (strcmp(argv[1], all[m].name) != 0)
@@ -254,6 +256,6 @@ int main(int argc, char **argv)
         printf("bench ns=%.1f\n", (now_ns() - from) / n);
         return 0;
     }
-    fprintf(stderr, "usage: messages MESSAGE hand|protobuf-c N\n");
+    fprintf(stderr, "usage: messages MESSAGE ours|protobuf-c N\n");
     return 2;
 }

@@ -48,9 +48,9 @@ static void die(const char *what)
 /* Returns whether it was a hit. */
 static int get(struct group *g, const char *key)
 {
-    uint32_t hash = group_hash(key, KEY_LEN);
+    struct key_ref k = group_key(key, KEY_LEN);
     enum source source;
-    struct item *it = group_lookup(g, hash, key, KEY_LEN, 0, &source);
+    struct item *it = group_lookup(g, &k, 0, &source);
     struct waiter w = {.wake = woken};
     struct result now;
 
@@ -58,7 +58,7 @@ static int get(struct group *g, const char *key)
         item_unref(it);
         return 1;
     }
-    if (group_load(g, hash, key, KEY_LEN, 0, &w, &now))
+    if (group_load(g, &k, 0, &w, &now))
         die("a load that ended at once");
     return 0;
 }

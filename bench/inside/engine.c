@@ -214,10 +214,10 @@ static void run_recall(unsigned threads, double seconds)
     group_opts_init(&o);
     g = group_new("bench", "text/plain", &o, &(struct loader){0}); /* never asked: all are hits */
     for (k = 0; k < HIT_KEYS; k++) {
+        struct key_ref key = group_key(keys[k], KEY_LEN);
         struct error e;
 
-        if (group_set(g, group_hash(keys[k], KEY_LEN), keys[k], KEY_LEN, value, sizeof(value), NULL,
-                      &e))
+        if (group_set(g, &key, value, sizeof(value), NULL, &e))
             die(e.msg);
     }
     if (threads > MAX_THREADS)

@@ -7,10 +7,10 @@
  * fill puts that many items in and says what each takes beyond its key and value, as the group
  * counts and by resident memory. churn loads `times` the cache's worth of new keys through the
  * groups: each is missed, loaded, answered and evicted in its time, and looked up again now and
- * then. Values are of 16 bytes, 1 KB, or any size between 16 bytes and 128 KB (as many between 16
- * and 32 bytes as between 64 and 128 KB); with `turns` in turn all small, medium and mixed, which
- * leaves an allocator what it cannot use. An answer is held for a while and given up by whichever
- * thread comes by, as servers do. The peak is the kernel's own (VmHWM).
+ * then. Values have 16 bytes, 1 KB, or any size between 16 bytes and 128 KB. As many are between 16
+ * and 32 bytes as between 64 and 128 KB. With `turns` all are small, then medium, then mixed, which
+ * leaves holes in an allocator. An answer is held for a while and given up by whichever thread
+ * comes by, as servers do. The peak is the kernel's own (VmHWM).
  *
  * One line of key=value pairs on stdout. Which allocator serves is for whoever starts it to say:
  * bench/memory/allocators.sh does. */
@@ -119,11 +119,13 @@ static void hold(struct item *it, uint64_t *random)
 static size_t ask(struct group *g, uint64_t n, uint64_t *random)
 {
     char key[KEY_MAX + 1];
+    struct key_ref k;
     struct result r;
     size_t cost = 0;
 
     snprintf(key, sizeof(key), "%0*llu", (int)settings.key, (unsigned long long)n);
-    if (group_get(g, key, settings.key, 0, &r) == ERR_OK) {
+    k = group_key(key, settings.key);
+    if (group_get(g, &k, 0, &r) == ERR_OK) {
         cost = item_cost(r.item);
         hold(r.item, random);
     }
@@ -132,7 +134,8 @@ static size_t ask(struct group *g, uint64_t n, uint64_t *random)
         uint64_t older = n - next_random(random) % (n < 1000 ? n + 1 : 1000);
 
         snprintf(key, sizeof(key), "%0*llu", (int)settings.key, (unsigned long long)older);
-        item_unref(group_lookup(g, group_hash(key, settings.key), key, settings.key, 0, &from));
+        k = group_key(key, settings.key);
+        item_unref(group_lookup(g, &k, 0, &from));
     }
     atomic_fetch_add(&gets, 1);
     return cost;

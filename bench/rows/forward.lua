@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- Two nodes of a kind; every request is for a new key that the other node owns, 64 connections.
--- Both nodes share the server's core, so the rate is what the whole way costs, and the CPU of the
+-- Both nodes share the server's core, so the rate shows the cost of the whole way. The CPU of the
 -- asking node is counted by itself. Nodes are new in each round: caches are empty, keys may come
 -- again.
 

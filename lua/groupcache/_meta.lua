@@ -32,7 +32,7 @@
 ---@field group string the name of the group
 ---@field key string the key again
 ---@field from_peer boolean another node asked first: the load was opened by its request
----@field deadline groupcache.Seconds when the load's time is over, on the clock of groupcache.now()
+---@field deadline groupcache.Seconds the load's deadline, on the clock of groupcache.now()
 ---@field peer? string the URL of the node that asked, if it is one of ours
 ---@field headers? table<string, string> what came of the group's pass_headers, names in lower case
 

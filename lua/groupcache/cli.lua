@@ -119,14 +119,23 @@ local function parse_flags(texts)
   return out
 end
 
-local function check(path, flags)
+-- Runs the script once, and says what is wrong. -> the script, its settings; or nil
+local function prepare(path, flags)
   local script, settings = config.prepare(path, flags)
   if not script then
     complain(settings)
-    return FAILURE
+    return nil
   end
   core.set_log_level(settings.log_level)
   config.warn_of_environment()
+  return script, settings
+end
+
+local function check(path, flags)
+  local script, settings = prepare(path, flags)
+  if not script then
+    return FAILURE
+  end
   local fine, err = core.check(script, settings)
   if not fine then
     complain(err)
@@ -173,13 +182,10 @@ local function say_where_admin_is(node, settings)
 end
 
 local function serve(path, flags)
-  local script, settings = config.prepare(path, flags)
+  local script, settings = prepare(path, flags)
   if not script then
-    complain(settings)
     return FAILURE
   end
-  core.set_log_level(settings.log_level)
-  config.warn_of_environment()
   core.take_signals(settings.access_log ~= nil)
   local node, err = core.node(script, settings)
   if not node then

@@ -82,7 +82,8 @@ local function prepare(request)
   return copy
 end
 
-local function wait_for(op, err, code)
+local function exchange(request)
+  local op, err, code = core.fetch(prepare(request))
   if not op then
     return nil, err, code
   end
@@ -101,7 +102,7 @@ local function follow(request, answer, left)
     left = left - 1
     local err, code
     request = following
-    answer, err, code = wait_for(core.fetch(prepare(request)))
+    answer, err, code = exchange(request)
     if not answer then
       return nil, err, code
     end
@@ -135,9 +136,19 @@ function http.request(request)
   if not prepared then
     error("http.request: " .. wrong, 2)
   end
-  local answer, err, code = wait_for(core.fetch(prepared)) -- it counts the levels to our caller
-  if not answer or not most then
-    return answer, err, code
+  -- Not by exchange(): the engine counts the levels to our caller.
+  local op, err, code = core.fetch(prepared)
+  if not op then
+    return nil, err, code
+  end
+  wait.await(op, "http.request")
+  if not most then
+    return core.fetch_result(op)
+  end
+  local answer
+  answer, err, code = core.fetch_result(op)
+  if not answer then
+    return nil, err, code
   end
   return follow(request, answer, most)
 end

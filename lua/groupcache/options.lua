@@ -5,6 +5,7 @@
 -- or nil and one line with the option, the value and the allowed values. The caller raises, at the
 -- right line.
 
+local core = require "groupcache.core"
 local names = require "groupcache.names"
 
 local options = {}
@@ -217,8 +218,9 @@ end
 function options.peer_lines(urls)
   local out = {}
   for i, url in ipairs(urls) do
-    if url:find("%c") then
-      return nil, ("peer %q is not a URL of the form http://host:port"):format(url)
+    local ok, err = core.check_peer_url(url)
+    if not ok then
+      return nil, err
     end
     out[i] = url .. "\n"
   end

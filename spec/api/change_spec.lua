@@ -35,7 +35,7 @@ for where, head in pairs { ["a group alone"] = ALONE, ["a group of a node in a p
   head = head:gsub("\n", " ")
 
   describe(where, function()
-    it("takes a value in place of the getter's, and of what it remembers", function()
+    it("takes a value in place of the getter's and of the remembered one", function()
       says([[
 true
 set|nil|main
@@ -120,7 +120,7 @@ v:a|local|v:b|local|v:c|local
       ]])
     end)
 
-    it("refuses a value that is too large, and the old one is gone all the same", function()
+    it("refuses a value that is too large, and removes the old value", function()
       says("nil|group g: the value has 101 bytes, max_value_bytes is 100|TOOBIG|nil\n"
         .. "nil|NOTFOUND\n",
         head .. [[
@@ -215,7 +215,7 @@ describe("a group alone", function()
     ]])
   end)
 
-  it("shows what is stale, and for how long it is", function()
+  it("shows a stale value, and for how long it has been stale", function()
     says("true|stale|old\n", [[
       local g = groupcache.group("g", { ttl = 0.01, ttl_jitter = 0, stale_if_error = 100,
         getter = function() return nil, "no" end })
@@ -226,7 +226,7 @@ describe("a group alone", function()
     ]])
   end)
 
-  it("frees what a flush has left, by and by", function()
+  it("frees the items of a flush bit by bit", function()
     says("true\n", [[
       local g = groupcache.group("g", { getter = function(key) return key end })
       for i = 1, 60000 do g:set("k" .. i, "v") end

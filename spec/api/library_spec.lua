@@ -27,7 +27,7 @@ describe("a group alone", function()
     ]])
   end)
 
-  it("takes any bytes, and none, for keys and values", function()
+  it("takes any bytes, and empty strings, as keys and values", function()
     says("true true true true true true\n", [[
       local g = groupcache.group("g\255", { getter = function(key) return key end })
       local out = {}
@@ -42,7 +42,7 @@ describe("a group alone", function()
     ]])
   end)
 
-  it("tells what a getter returns and throws", function()
+  it("tells the results and errors of a getter", function()
     says(([[
 nil|group g: not found|NOTFOUND
 nil|no luck|GETTER
@@ -83,7 +83,7 @@ fine|nil|local
     ]])
   end)
 
-  it("is as good as ever after a getter failed", function()
+  it("works as before after a getter has failed", function()
     says("nil|no|GETTER\nnow|nil|local\nnow|nil|main\n", [[
       local ready = false
       local g = groupcache.group("g", { getter = function()
@@ -97,7 +97,7 @@ fine|nil|local
     ]])
   end)
 
-  it("gives a new value when the old one's time is over, though it is remembered", function()
+  it("gives a new value when the remembered value has expired", function()
     says("1\n2\n3\n9\n9\n", [[
       local calls = 0
       local g = groupcache.group("g", { ttl = 0.02, getter = function(key)
@@ -169,7 +169,7 @@ fine|nil|local
     ]])
   end)
 
-  it("keeps nothing with cache_bytes = 0, and what is large is served", function()
+  it("keeps nothing with cache_bytes = 0, and serves large values", function()
     says("1\n2\n3\n1000000 2\n", [[
       local calls = 0
       local none = groupcache.group("none", { cache_bytes = 0, getter = function()
@@ -187,7 +187,7 @@ fine|nil|local
     ]])
   end)
 
-  it("says CYCLE to a getter that asks for what it loads", function()
+  it("says CYCLE to a getter that asks for its own key", function()
     local why = "nil|group g: the getter asks for a key that it is loading|CYCLE\n"
     says(why .. why .. "fine|nil|local\n" .. why, [[
       local g
@@ -262,7 +262,7 @@ v:lost|nil|local
     ]])
   end)
 
-  it("comes and goes with the collector", function()
+  it("is made and freed with the collector", function()
     local out = run [[
       local function rss()
         for line in io.lines "/proc/self/status" do
@@ -663,7 +663,7 @@ true
     ]])
   end)
 
-  it("ends what its own program waits for when it is closed", function()
+  it("ends its program's waits when it is closed", function()
     says("nil|CLOSED\n", program [[
       local slow = n:group "slow"
       local co = coroutine.wrap(function() n:close() end)
@@ -749,7 +749,7 @@ peer|local
 0|2|nil
 nil|group "g": self "URL1" is not in the peer list (1 peers, the first is "URL2"): ]]
   .. [[every node must list itself, byte for byte|INVAL
-nil|group "g": peer "URL2\
+nil|group "g": peer "URL2
 " is not a URL of the form http://host:port|INVAL
 nil|this node has no group "none"|NOTFOUND
 2
@@ -761,7 +761,7 @@ prog.lua:15: node:set_peers: the name is a number, and must be a string without 
   end)
 
   describe("remembers strings", function()
-    it("and gives the new value once the old one is over", function()
+    it("and gives the new value once the old one has expired", function()
       says("1|2|3\n", program [[
         local g = n:group "g"
         local seen, first = {}, nil

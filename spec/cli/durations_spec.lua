@@ -25,7 +25,7 @@ describe("a duration", function()
 
   for _, wrong in ipairs { "", "30", "m", "5x", "5 mm", "-5m", "1e3", "5m5s", "5,5s", "0x10",
     "inf" } do
-    it(("is none when it is %q"):format(wrong), function()
+    it(("is refused when it is %q"):format(wrong), function()
       local value, expected = options.value(RULE, wrong)
       assert.is_nil(value)
       assert.equal('a number of seconds, 0 or more, or a text such as "250ms" or "1.5h" (ms, s, m, '
@@ -84,7 +84,7 @@ describe("a duration", function()
   end)
 end)
 
-describe("a variable of the environment that is named like a setting and is none", function()
+describe("a variable of the environment with the name of no setting", function()
   it("is one warning, and no end", function()
     local n = node.start { script = GOOD, env = { GROUPCACHE_PORT = "tcp://10.0.0.1:8080",
       GROUPCACHE_WOKERS = "2", GROUPCACHE_WORKERS = "1" } }

@@ -5,9 +5,9 @@
 --
 -- Keys with a space are the one thing that does not come out right everywhere, and not for our
 -- part: Go's client writes the space as "+", which Go's server takes for a plus. So a Go node that
--- asks another Go node for "a b" is answered with the value of "a+b" (and the key "a+b" is loaded
--- for it, once, wherever that lives). Whenever one of ours is on either end, the key arrives whole.
--- The class "space" of keys.lua lists those keys; everything else is exact on all nodes.
+-- asks another Go node for "a b" is answered with the value of "a+b". The owner of "a+b" loads that
+-- for it, once. Whenever one of ours is on either end, the key arrives whole. The class "space" of
+-- keys.lua lists those keys; everything else is exact on all nodes.
 
 local keys = require "interop.keys"
 local nodes = require "interop.nodes"
@@ -135,7 +135,7 @@ describe("a ring of two Go nodes and two of ours", function()
     check_values(first, plain_value, not_space)
   end)
 
-  it("keeps a key with a space whole wherever one of ours is on either end", function()
+  it("keeps a key with a space whole when either end is a node of ours", function()
     check_values(first, plain_value, space_seen_by_us)
   end)
 

@@ -62,7 +62,7 @@ describe("a Go node killed in mid-run", function()
     end
   end)
 
-  it("is replaced by a load of our own for who already waits for its answer", function()
+  it("is replaced by a local load for the callers that wait already", function()
     local key = go:key_owned_by(dying.url, "slow:60000:%d")
     local answers = {}
     local function ask(n)

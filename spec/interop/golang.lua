@@ -18,7 +18,6 @@
 -- go:asking(key) is the request behind go:get, for those who send many at once: see nodes.lua.
 
 local cjson = require "cjson"
-local eventually = require "support.eventually"
 local http = require "support.http"
 local keys = require "interop.keys"
 local process = require "support.process"
@@ -50,11 +49,10 @@ function golang.start(opts)
     argv[#argv + 1] = arg
   end
   go.process = process.spawn(argv)
-  local line = eventually(function()
-    return tmp.read(argv.stdout):match "^(ready [^\n]*)\n" or not go.process:alive() and "ended"
-  end, 15, "gonode ready")
+  local line = go.process:comes_up("gonode", 15, function()
+    return tmp.read(argv.stdout):match "^(ready [^\n]*)\n"
+  end, argv.stderr)
   local listen, ctl = line:match "^ready listen=%S+:(%d+) ctl=%S+:(%d+) "
-  assert(listen, "gonode " .. line .. ": " .. go:log())
   go.port, go.ctl_port = tonumber(listen), tonumber(ctl)
   go.url = opts.self or (opts.tls and "https" or "http") .. "://127.0.0.1:" .. listen
   return go

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 
--- What a node of ours tells of a key's rate, a Go node reads and passes over.
+-- A Go node reads a key's rate from a node of ours, and ignores it.
 
 local golang = require "interop.golang"
 local node = require "support.node"

@@ -3,9 +3,9 @@
 --- The keys of the interop specs: 2,000 different ones, the same in every run.
 --
 -- Each entry is { key = bytes, class = name }. A key with a space in it is always of the class
--- "space", wherever it comes from, because that is the one thing Go groupcache gets wrong: its
--- client writes a space as "+", and its server takes a "+" for a "+". Class "space" is therefore
--- the complete list of keys for which the specs expect anything but "v:" and the key.
+-- "space". It is the one thing that Go groupcache gets wrong: its client writes a space as "+", and
+-- its server takes a "+" for a "+". Class "space" is therefore the complete list of keys for which
+-- the specs expect anything but "v:" and the key.
 
 local keys = {}
 

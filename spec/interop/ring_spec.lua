@@ -82,7 +82,7 @@ describe("the ring", function()
     end)
   end)
 
-  it("lets the last peer of the list win where points fall together, as Go's does", function()
+  it("lets the last peer of the list win where points coincide, as Go's ring does", function()
     -- crc32 cannot tell these two names apart, whatever stands before or behind them: they share
     -- every point.
     local twins = { "http://plumless:8080", "http://buckeroo:8080" }

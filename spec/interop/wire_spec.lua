@@ -107,11 +107,11 @@ local SAME = {
   { "a group alone", "interop", failure(400, "bad request") },
   { "nothing behind the base path", "", failure(400, "bad request") },
 
-  { "an escape that is none", "interop/%zz", bad_target },
+  { "a bad escape", "interop/%zz", bad_target },
   { "half an escape", "interop/a%4", bad_target },
   { "a percent sign alone", "interop/%", bad_target },
-  { "an escape that is none in the group", "%zz/k", bad_target },
-  { "an escape that is none, no key", "%zz", bad_target },
+  { "a bad escape in the group", "%zz/k", bad_target },
+  { "a bad escape, no key", "%zz", bad_target },
   { "a raw control byte", "interop/a\1b", bad_target },
   { "a raw DEL", "interop/a\127b", bad_target },
 }

@@ -2,15 +2,14 @@
 
 -- Getters that use the libraries of cqueues, rightly and wrongly.
 
-local cjson = require "cjson"
 local eventually = require "support.eventually"
 local fake = require "node.fake"
 local http = require "support.http"
 local nginx = require "support.nginx"
-local node = require "support.node"
 local rig = require "node.rig"
 local socket = require "socket"
 local tmp = require "support.tmp"
+local under = require "loops.under"
 
 local SLOW = os.getenv "SAN" or os.getenv "GROUPCACHED_WRAP"
 
@@ -21,30 +20,19 @@ local condition, sockets = require "cqueues.condition", require "cqueues.socket"
 local quick = groupcache.group("quick", { getter = function(key) return "q:" .. key end })
 ]]
 
-local function code_of(res)
-  local body = cjson.decode(res.body)
-  return { res.status, body.code, body.error }
-end
-
 describe("under cqueues a getter", function()
   local r, n
 
-  -- The body of a group's getter.
   local function start(body, opts)
-    r = rig.new()
-    opts = opts or {}
-    n = node.start { args = { "--workers", "1", "--loop", "cqueues", unpack(opts.args or {}) },
-      env = opts.env, script = r:script(HEAD .. (opts.top or "") .. ([[
-        groupcache.group("g", { timeout = %g, max_loads = 1000, getter = function(key) %s end })
-      ]]):format(opts.timeout or 10, body)) }
+    r, n = under.start("cqueues", HEAD, body, opts)
   end
 
   local function get(key, timeout)
-    return assert(n:get("g", key, { timeout = timeout or 20 }))
+    return under.get(n, key, timeout)
   end
 
   local function quick()
-    assert.equal("q:k", assert(n:get("quick", "k")).body)
+    under.quick(n)
   end
 
   after_each(function()
@@ -170,7 +158,7 @@ describe("under cqueues a getter", function()
     for i = 1, 20 do
       fns[i] = function()
         local began = socket.gettime()
-        assert.equal("TIMEOUT", code_of(get("k" .. i))[2])
+        assert.equal("TIMEOUT", under.code_of(get("k" .. i))[2])
         assert(SLOW or socket.gettime() - began < 5, "late")
       end
     end
@@ -197,7 +185,7 @@ describe("under cqueues a getter", function()
       function() nap = get "nap" end,
       function() loop = get "loop" end,
     }
-    assert.equal("TIMEOUT", code_of(loop)[2])
+    assert.equal("TIMEOUT", under.code_of(loop)[2])
     assert.is_true(nap.status == 200 or nap.status == 504) -- both had the same deadline
     quick()
     assert.equal("rested", get("later").body)
@@ -205,14 +193,14 @@ describe("under cqueues a getter", function()
 
   it("that throws after it has polled fails with its line, and a traceback", function()
     start "cqueues.sleep(0.01) error('thrown ' .. key)"
-    local got = code_of(get "k")
+    local got = under.code_of(get "k")
     assert.same({ 502, "GETTER" }, { got[1], got[2] })
     assert.equal("thrown k", got[3])
     assert.is_truthy(n:logged "node.lua:%d+: thrown k")
     assert.is_truthy(n:logged 'msg="getter threw" group=g key="k" error="[^"]*traceback')
   end)
 
-  it("that yields something else is told so, and so is what it spawned", function()
+  it("that yields something else is told so, and so are its children", function()
     start [[
       if key == "own" then coroutine.yield(5) end
       return select(2, pcall(function() groupcache.spawn(function()
@@ -232,8 +220,8 @@ describe("under cqueues a getter", function()
       if key == "the loop" then cqueues.running():step() end
       return "fine"
     ]]
-    assert.equal("GETTER", code_of(get "no socket")[2])
-    assert.equal("GETTER", code_of(get "the loop")[2])
+    assert.equal("GETTER", under.code_of(get "no socket")[2])
+    assert.equal("GETTER", under.code_of(get "the loop")[2])
     assert.equal("fine", get("k").body)
     quick()
   end)
@@ -250,7 +238,7 @@ describe("under cqueues a getter", function()
       end
       cqueues.running():close()
     ]], { top = "local parked\n" })
-    assert.matches("cqueue running", code_of(get "close")[3], 1, true)
+    assert.matches("cqueue running", under.code_of(get "close")[3], 1, true)
     local resumed
     http.together {
       function() assert.equal("by cqueues", get("parked").body) end,
@@ -288,7 +276,7 @@ describe("under cqueues a getter", function()
       quick()
     end)
 
-    it("which may not wait for what is a getter's", function()
+    it("which may not wait in a getter's way", function()
       leave "groupcache.sleep(1)"
       eventually(function()
         return n:logged "only a getter or a background function can wait"
@@ -304,7 +292,7 @@ describe("under cqueues a getter", function()
     end)
   end)
 
-  it("finds what the script began while it was loaded", function()
+  it("goes on with work that the script began as it was loaded", function()
     start("rig.record 'waits' return shared:wait(5) and 'signalled' or 'nothing'", { top = [[
       local shared = condition.new()
       local early = cqueues.new()

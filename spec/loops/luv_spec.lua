@@ -2,7 +2,6 @@
 
 -- Getters that use libuv through luv, rightly and wrongly.
 
-local cjson = require "cjson"
 local eventually = require "support.eventually"
 local fake = require "node.fake"
 local http = require "support.http"
@@ -11,6 +10,7 @@ local process = require "support.process"
 local rig = require "node.rig"
 local socket = require "socket"
 local tmp = require "support.tmp"
+local under = require "loops.under"
 
 local SLOW = os.getenv "SAN" or os.getenv "GROUPCACHED_WRAP"
 
@@ -45,30 +45,19 @@ local function fetch(what)
 end
 ]]
 
-local function code_of(res)
-  local body = cjson.decode(res.body)
-  return { res.status, body.code, body.error }
-end
-
 describe("under luv a getter", function()
   local r, n
 
-  -- The body of a group's getter.
   local function start(body, opts)
-    r = rig.new()
-    opts = opts or {}
-    n = node.start { args = { "--workers", "1", "--loop", "luv", unpack(opts.args or {}) },
-      env = opts.env, script = r:script(HEAD .. (opts.top or "") .. ([[
-        groupcache.group("g", { timeout = %g, max_loads = 1000, getter = function(key) %s end })
-      ]]):format(opts.timeout or 10, body)) }
+    r, n = under.start("luv", HEAD, body, opts)
   end
 
   local function get(key, timeout)
-    return assert(n:get("g", key, { timeout = timeout or 20 }))
+    return under.get(n, key, timeout)
   end
 
   local function quick()
-    assert.equal("q:k", assert(n:get("quick", "k")).body)
+    under.quick(n)
   end
 
   after_each(function()
@@ -148,7 +137,7 @@ describe("under luv a getter", function()
     assert(SLOW or socket.gettime() - began < 2, "one after another")
   end)
 
-  it("has a loop whose time is right after a rest", function()
+  it("has a loop with the right time after a rest", function()
     start [[
       local began = groupcache.now()
       nap(100)
@@ -159,7 +148,7 @@ describe("under luv a getter", function()
     assert.equal("true", get("later").body)
   end)
 
-  it("has a loop whose time is right after others have computed", function()
+  it("has a loop with the right time after others have computed", function()
     start [[
       if key:find "busy" then
         rig.record(key)
@@ -218,7 +207,7 @@ describe("under luv a getter", function()
       rig.record "went on"
     ]], { timeout = 0.3 })
     local began = socket.gettime()
-    assert.matches("^504 TIMEOUT group g: %C+ 0%.3 s$", table.concat(code_of(get "k"), " "))
+    assert.matches("^504 TIMEOUT group g: %C+ 0%.3 s$", table.concat(under.code_of(get "k"), " "))
     assert(SLOW or socket.gettime() - began < 1.9, "late")
     eventually(function() return r:total() > 0 end, 5, "the timer fires")
     assert.same({ ["false cannot resume dead coroutine"] = 1 }, r:calls())
@@ -237,14 +226,14 @@ describe("under luv a getter", function()
       function() nap = get "nap" end,
       function() loop = get "loop" end,
     }
-    assert.equal("TIMEOUT", code_of(loop)[2])
+    assert.equal("TIMEOUT", under.code_of(loop)[2])
     assert.is_true(nap.status == 200 or nap.status == 504) -- both had the same deadline
     quick()
     assert.equal("rested", get("later").body)
     assert.equal(0, n:stats().workers.replaced)
   end)
 
-  it("that throws after it was resumed fails with its line, and its resumer goes on", function()
+  it("that throws after it was resumed fails with its line, and its resumer runs on", function()
     start [[
       local co, timer = coroutine.running(), uv.new_timer()
       timer:start(10, 0, function()
@@ -254,7 +243,7 @@ describe("under luv a getter", function()
       coroutine.yield()
       error("thrown " .. key)
     ]]
-    local got = code_of(get "k")
+    local got = under.code_of(get "k")
     assert.same({ 502, "GETTER" }, { got[1], got[2] })
     assert.equal("thrown k", got[3])
     assert.is_truthy(n:logged "node.lua:%d+: thrown k")
@@ -269,13 +258,13 @@ describe("under luv a getter", function()
       uv.stop()
       return nap(20)
     ]]
-    assert.matches("uv.run is not for node scripts", code_of(get "run")[3], 1, true)
-    assert.matches("uv.loop_close is not for node scripts", code_of(get "close")[3], 1, true)
+    assert.matches("uv.run is not for node scripts", under.code_of(get "run")[3], 1, true)
+    assert.matches("uv.loop_close is not for node scripts", under.code_of(get "close")[3], 1, true)
     assert.equal("rested", get("stop").body)
     quick()
   end)
 
-  it("that closes every handle there is takes those of the others, and no more", function()
+  it("that closes every handle breaks the other getters of its VM, and no more", function()
     start([[
       if key == "nap" then rig.record(key) return nap(60000) end
       uv.walk(function(handle) if not handle:is_closing() then handle:close() end end)
@@ -289,7 +278,7 @@ describe("under luv a getter", function()
         closer = get "close"
       end,
     }
-    assert.equal("TIMEOUT", code_of(napping)[2])
+    assert.equal("TIMEOUT", under.code_of(napping)[2])
     assert.equal("rested", closer.body)
     quick()
   end)
@@ -320,7 +309,7 @@ describe("under luv a getter", function()
       quick()
     end)
 
-    it("which may not wait for what is a getter's", function()
+    it("which may not wait in a getter's way", function()
       leave "groupcache.sleep(1)"
       eventually(function()
         return n:logged "only a getter or a background function can wait"
@@ -336,7 +325,7 @@ describe("under luv a getter", function()
     end)
   end)
 
-  it("finds what the script began while it was loaded", function()
+  it("goes on with work that the script began as it was loaded", function()
     start("return tostring(fired)", { top = [[
       local fired = false
       local early = uv.new_timer()
@@ -391,7 +380,7 @@ describe("under luv a getter", function()
   end)
 end)
 
-describe("a script whose loop is not there", function()
+describe("a script with a loop that is not installed", function()
   local function run(loop, ...)
     local path = tmp.file(([[
       package.preload[%q] = function() error("it is not here", 0) end

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
--- What a getter sees of this API is the same under every event loop: these specs, which have run
--- under the plain one, run again under the others. `make loops` does so with the long ones too.
+-- This API is the same under every event loop: these specs, which have run under the plain loop,
+-- run again under the others. `make loops` does so with the long ones too.
 
 local lfs = require "lfs"
 local node = require "support.node"

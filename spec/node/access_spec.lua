@@ -99,7 +99,7 @@ describe("the access log", function()
     assert.is_true(line.seconds >= 0.2 and line.seconds < 5)
   end)
 
-  it("has what is not a get, too", function()
+  it("has requests other than gets", function()
     start()
     n:request { method = "PUT", target = "/cache/g/k", body = "new" }
     n:request { method = "HEAD", target = "/cache/g/k" }
@@ -188,7 +188,7 @@ describe("the access log", function()
     assert(os.rename(folder .. ".moved", folder))
   end)
 
-  it("is waited for by nobody: what a pipe does not take is dropped and counted", function()
+  it("delays no request: lines that a pipe does not take are dropped and counted", function()
     local fifo = tmp.dir() .. "/fifo"
     assert.equal(0, posix_stat.mkfifo(fifo, 384))
     local reader = assert(io.open(fifo, "r+"))

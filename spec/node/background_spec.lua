@@ -91,7 +91,7 @@ describe("a background function", function()
     end, "it is reloaded")
   end
 
-  -- What a getter may do, it may do, under every event loop.
+  -- It may do all that a getter may, under every event loop.
   for _, loop in ipairs { "plain", "cqueues", "luv" } do
     it("may do what a getter may, with the loop " .. loop, function()
       local origin = fake.start [[return function(_, c)
@@ -173,7 +173,7 @@ describe("a background function", function()
   end)
 
   describe("that fails", function()
-    it("says of an error object what it says of itself", function()
+    it("reports an error object by its own text", function()
       start [[
         groupcache.background(function()
           error(setmetatable({}, { __tostring = function() return "an object" end }))

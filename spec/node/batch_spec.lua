@@ -6,6 +6,7 @@ local cjson = require "cjson"
 local eventually = require "support.eventually"
 local ffi = require "ffi"
 local http = require "support.http"
+local messages = require "support.messages"
 local node = require "support.node"
 local rig = require "node.rig"
 local socket = require "socket"
@@ -40,20 +41,7 @@ groupcache.group("fading", {
 })
 ]]
 
-local function request(op, keys, value, ttl)
-  local b = ffi.new "struct buf"
-  C.buf_init(b, 0)
-  C.batch_put_op(b, op)
-  for _, key in ipairs(keys or {}) do
-    C.batch_put_key(b, key, #key)
-  end
-  if value then
-    C.batch_put_value(b, value, #value, ttl and ffi.new("uint64_t[1]", ttl) or nil)
-  end
-  local bytes = ffi.string(b.data, b.len)
-  C.buf_deinit(b)
-  return bytes
-end
+local request = messages.batch_request
 
 -- The answers by their index, from 1, and in the order they came.
 local function answers(body)
@@ -216,7 +204,7 @@ describe("a batch", function()
     idle()
   end)
 
-  it("is answered in time, with TIMEOUT for what is late", function()
+  it("is answered in time, with TIMEOUT for late keys", function()
     local began = socket.gettime()
     local got = get({ "quick", "waits too long" }, "brief")
     assert.is_true(socket.gettime() - began < 5)
@@ -381,7 +369,7 @@ describe("a batch", function()
     assert.is_nil(res.headers["x-groupcache-node"])
   end)
 
-  it("is there in a GET of one of ours: who we are, how old, how long", function()
+  it("tells a node of ours who we are, the age and the time to live", function()
     local from = { ["X-Groupcache-From"] = "http://a.node:1" }
     local function peer_get(target)
       return assert(n:request { target = "/_groupcache/" .. target, headers = from })

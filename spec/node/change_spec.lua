@@ -179,7 +179,7 @@ describe("a change over three nodes", function()
     end)
   end
 
-  it("sets for a time, and for none", function()
+  it("sets with a ttl, and without one", function()
     local key = new_key(nodes[2])
     fill(key)
     assert.same({ true }, call(nodes[1], "set", key, "brief", 50))
@@ -251,7 +251,7 @@ describe("a change over three nodes", function()
     assert.truthy(holds(nodes[1], keys[1], "brief")) -- another group's
   end)
 
-  it("may come from the getter of the key itself, whose own result is then not kept", function()
+  it("may come from the key's own getter, and then the getter's result is not kept", function()
     for _, n in ipairs(nodes) do
       local key = new_key(nodes[2], "removes itself ")
       assert.equal(key .. " v1", (get(n, key)))
@@ -348,7 +348,7 @@ describe("a change over three nodes", function()
       assert.equal(1, r:calls()[key])
     end)
 
-    it("of which one that it loads itself is a circle, and the others are not", function()
+    it("one of which it loads itself: that is a circle, the others are not", function()
       local own = rig.new()
       own:file("version", "v1")
       local n = node.start { script = own:script [[
@@ -460,7 +460,7 @@ describe("a getter", function()
       .. "10: group:set: the value is a number, and must be a string", (get(n, "k")))
   end)
 
-  it("leaves a change behind that goes on, when its time is over", function()
+  it("leaves a change running when its timeout has passed", function()
     local f = fake.start [[
       return function(request, c)
         if request.method == "GET" then c:sleep(0.1) end
@@ -496,12 +496,7 @@ describe("a node that does not confirm", function()
   end)
 
   after_each(function()
-    for _, n in ipairs(nodes or {}) do
-      if n.process:alive() then
-        n:signal "SIGCONT"
-        rig.stop(n)
-      end
-    end
+    rig.stop_all(nodes)
   end)
 
   local function fill(key)
@@ -548,7 +543,7 @@ describe("a node that does not confirm", function()
     end)
   end
 
-  it("is told again after a new start, and a node that is taken off the list is not", function()
+  it("is told again after a new start, unless it was removed from the list", function()
     local key = rig.owned_by(urls, urls[1], "k")
     fill(key)
     local port = nodes[3].port

@@ -261,7 +261,7 @@ describe("a client", function()
       assert.equal("error", res.headers["x-cache"])
     end)
 
-    it("also of what is known not to be there", function()
+    it("also of keys that are known to be absent", function()
       local res = get("none", nil, "negative")
       assert.same({ 404, "NOTFOUND" }, error_of(res))
       assert.matches("^max%-age=%d%d+$", res.headers["cache-control"])

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
--- Deadlines and bounds of getters: whatever a getter does, who waits for it is told in time, and
--- the VM it ran in, the only one of its node here, serves the next.
+-- Deadlines and bounds of getters: whatever a getter does, its callers are told in time, and its VM
+-- serves the next. Nodes have one VM here.
 
 local cjson = require "cjson"
 local eventually = require "support.eventually"
@@ -211,7 +211,7 @@ describe("at its deadline", function()
     end_node()
   end)
 
-  it("a loop lets go of those who came meanwhile", function()
+  it("a loop frees its VM for the getters that arrived meanwhile", function()
     start "rig.record(key) while true do pcall(forever) end"
     http.together {
       function() ask_in_vain() end,
@@ -277,7 +277,7 @@ describe("at its deadline", function()
     end
   end)
 
-  -- What is late gets a signal, which ends most waits in C; not under ThreadSanitizer.
+  -- Late code gets a signal, which ends most waits in C; not under ThreadSanitizer.
   local it_signals = os.getenv "SAN" == "thread" and pending or it
 
   it_signals("a wait in C that a signal ends gives its VM back", function()
@@ -352,7 +352,7 @@ describe("at its deadline", function()
       end_node()
     end)
 
-    it("holds up what another node asks for no longer", function()
+    it("delays another node's request no longer", function()
       start(BLOCK)
       local res
       http.together {
@@ -387,7 +387,7 @@ describe("at its deadline", function()
       end_node()
     end)
 
-    it("leaves those it met in its VM to their own deadlines", function()
+    it("leaves the other getters of its VM to their own deadlines", function()
       start([[if key == "nap" then
         rig.record(key)
         groupcache.sleep(0.1)

@@ -1,12 +1,13 @@
 -- SPDX-License-Identifier: MIT
 
--- The dialects of the Go forks, both sides of each over raw sockets: what a peer gets from us, and
--- what we make of a peer that answers with the bytes that the Go libraries were seen to send. Their
--- libraries are in no Debian package, so these records stand for them.
+-- The dialects of the Go forks, both sides of each over raw sockets. Peers get our answers. Our
+-- node gets the bytes that the Go libraries were seen to send. Their libraries are in no Debian
+-- package, so these records stand for them.
 
 local eventually = require "support.eventually"
 local fake = require "node.fake"
 local http = require "support.http"
+local messages = require "support.messages"
 local node = require "support.node"
 local ports = require "support.ports"
 local rig = require "node.rig"
@@ -41,16 +42,6 @@ local function start(r, dialect, opts)
   return node.start(o)
 end
 
--- A number below 2^53.
-local function varint(n)
-  local parts = {}
-  while n >= 128 do
-    parts[#parts + 1] = string.char(n % 128 + 128)
-    n = math.floor(n / 128)
-  end
-  return table.concat(parts) .. string.char(n)
-end
-
 -- What the last bytes of a message say, to some hundred nanoseconds.
 local function read_varint(bytes)
   local n = 0
@@ -62,7 +53,7 @@ end
 
 -- As Go's servers write it: the value, then the expiry even when there is none.
 local function message(dialect, value, expire)
-  return "\x0a" .. varint(#value) .. value .. EXPIRE[dialect] .. (expire or "\0")
+  return "\x0a" .. messages.varint(#value) .. value .. EXPIRE[dialect] .. (expire or "\0")
 end
 
 local PROTOBUF = { "Content-Type: application/x-protobuf" }
@@ -130,7 +121,7 @@ for _, dialect in ipairs(FORKS) do
         failure("500 Internal Server Error", "no such group: nope") },
       { "no key", "g", failure("400 Bad Request", "bad request") },
       { "HEAD", "g/plain", other, "HEAD" },
-      { "a method that is none of the dialect's", "g/plain", other, "PATCH" },
+      { "a method that the dialect lacks", "g/plain", other, "PATCH" },
     } do
       it(row[1], function()
         local method = row[4] or "GET"
@@ -282,7 +273,7 @@ for _, dialect in ipairs(FORKS) do
     for name, want in pairs {
       missing = { 404, "NOTFOUND", "no luck with this" },
       failing = { 502, "GETTER", "getter failed" },
-      lines = { 502, "GETTER", "several\\u000alines" },
+      lines = { 502, "GETTER", "several\\nlines" },
     } do
       it("404 and 503 are the last word: " .. name, function()
         local res, key = get(name)
@@ -440,11 +431,11 @@ describe("a ring that is out of balance", function()
     assert.matches("dialect=mailgun hash=fnv1-64", lines[1], 1, true)
   end)
 
-  it("is none with the same keys in golang", function()
+  it("is absent with the same keys in golang", function()
     assert.same({}, (warnings("golang", number)))
   end)
 
-  it("is none in mailgun when the keys differ all over", function()
+  it("is absent in mailgun when the keys differ in all bytes", function()
     assert.same({}, (warnings("mailgun", function(i)
       return ("id:%08x-%04x"):format(i * 2654435761 % 2 ^ 32, i * 40503 % 2 ^ 16)
     end)))

@@ -3,12 +3,12 @@
 -- Who may change values: other nodes by peer_changes, clients by the group's `writable`.
 
 local eventually = require "support.eventually"
-local ffi = require "ffi"
+local messages = require "support.messages"
 local node = require "support.node"
 local ports = require "support.ports"
 local rig = require "node.rig"
 local tmp = require "support.tmp"
-local C = require("support.unit").load("wire/batch.h", "wire/setrequest.h", "base/buf.h")
+local C = require("support.unit").load "wire/batch.h"
 
 local SCRIPT = [[
   local groupcache = require "groupcache"
@@ -16,34 +16,12 @@ local SCRIPT = [[
   groupcache.group("g", { getter = getter })
 ]]
 
-local function bytes(put)
-  local b = ffi.new "struct buf"
-  C.buf_init(b, 0)
-  put(b)
-  local text = ffi.string(b.data, b.len)
-  C.buf_deinit(b)
-  return text
-end
-
 local function batch(op, key, value)
-  return bytes(function(b)
-    C.batch_put_op(b, op)
-    if key then
-      C.batch_put_key(b, key, #key)
-    end
-    if value then
-      C.batch_put_value(b, value, #value, nil)
-    end
-  end)
+  return messages.batch_request(op, key and { key } or {}, value)
 end
 
 local function set_request(key, value)
-  return bytes(function(b)
-    local r = ffi.new "struct setrequest"
-    r.group, r.group_len, r.key, r.key_len = "g", 1, key, #key
-    r.value, r.value_len = value, #value
-    C.setrequest_put(b, r)
-  end)
+  return messages.set_request("g", key, value)
 end
 
 local FROM = { ["X-Groupcache-From"] = "http://127.0.0.1:1" }

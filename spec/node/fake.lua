@@ -13,7 +13,6 @@
 --
 -- Here the server and its client of the spec are two processes: neither can make the other wait.
 
-local eventually = require "support.eventually"
 local lfs = require "lfs"
 local process = require "support.process"
 local tmp = require "support.tmp"
@@ -165,11 +164,9 @@ function fake.start(source, env)
   local argv = { "luajit", dir .. "/server.lua", dir .. "/answer.lua", dir .. "/requests",
     dir .. "/port", stderr = dir .. "/stderr", env = env }
   f.process = process.spawn(argv)
-  f.port = eventually(function()
+  f.port = f.process:comes_up("the fake server", 10, function()
     return lfs.attributes(dir .. "/port", "mode") and tonumber(tmp.read(dir .. "/port"))
-      or not f.process:alive() and 0
-  end, 10, "the fake server listens")
-  assert(f.port ~= 0, tmp.read(dir .. "/stderr"))
+  end, dir .. "/stderr")
   f.url = "http://127.0.0.1:" .. f.port
   return f
 end

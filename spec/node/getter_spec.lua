@@ -25,13 +25,7 @@ describe("a getter", function()
   local r, n
 
   local function start(source, opts)
-    r = rig.new()
-    local o = { args = { "--workers", "1" } }
-    for k, v in pairs(opts or {}) do
-      o[k] = v
-    end
-    o.script = r:script(source)
-    n = node.start(o)
+    r, n = rig.start(source, opts)
     return n
   end
 
@@ -65,7 +59,7 @@ describe("a getter", function()
     assert(took < 5, ("%.3f s"):format(took)) -- one after the other would be 20 s
   end)
 
-  it("asks another group, which is cached as ever", function()
+  it("asks another group, whose values are cached", function()
     start [[
       local groupcache = require "groupcache"
       local words = groupcache.group("words", {
@@ -256,7 +250,7 @@ describe("a getter", function()
       assert.is_true(n:stats().groups.short.local_loads >= 3)
     end)
 
-    it("of nothing or less keeps the value for nobody but those who wait", function()
+    it("of 0 or less gives the value to the waiters alone", function()
       start [[
         local calls = 0
         require("groupcache").group("now", {
@@ -404,7 +398,7 @@ describe("two nodes", function()
     end
   end)
 
-  it("keep an empty value apart from none", function()
+  it("keep an empty value apart from a missing one", function()
     for _, n in ipairs { a, b, a, b } do
       local res = assert(n:get("bytes", "empty value"))
       assert.same({ 200, "", "0" }, { res.status, res.body, res.headers["content-length"] })
@@ -431,7 +425,7 @@ describe("two nodes", function()
     assert.equal("hot", assert(asker:get("expiring", "60")).headers["x-cache"])
   end)
 
-  it("forget a value in the hot cache of one when it is over at the other", function()
+  it("drop a value from one node's hot cache when it expires at the other", function()
     local key, owner, asker
     for i = 1, 100 do
       key = ("2 %d"):format(i)

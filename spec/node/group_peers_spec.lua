@@ -36,11 +36,7 @@ describe("a group's own peers", function()
   end
 
   after_each(function()
-    for _, n in pairs { a, b } do
-      if n.process:alive() then
-        rig.stop(n)
-      end
-    end
+    rig.stop_all { a, b }
     a, b = nil, nil
   end)
 
@@ -56,7 +52,7 @@ describe("a group's own peers", function()
       stats.groups.own.peers)
   end)
 
-  it("may be none, in a node that has some", function()
+  it("may be an empty list, in a node with peers", function()
     start("peers = {}", true)
     assert.equal("local a:" .. key, get("own", key))
     assert.equal("peer b:" .. key, get("plain", key))
@@ -114,7 +110,7 @@ describe("a group's own peers", function()
     assert.is_nil(a:stats().groups.other.peers)
   end)
 
-  it("are held to what the node's are, and refused by name", function()
+  it("are checked like the node's, and refused by name", function()
     local port = ports.free()
     urls = { "http://127.0.0.1:" .. port, "http://127.0.0.1:1" }
     for options, message in pairs {

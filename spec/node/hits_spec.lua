@@ -7,7 +7,7 @@ local http = require "support.http"
 local node = require "support.node"
 local rig = require "node.rig"
 
-describe("a getter that asks for what is there", function()
+describe("a getter that asks for a cached key", function()
   local n
 
   -- `body` is that of a function of the group `store`, whose values are "<key>-<n-th load>".
@@ -61,7 +61,7 @@ describe("a getter that asks for what is there", function()
     assert.same({ 200, 199, 1, 199 }, { s.gets, s.cache_hits, s.loads, s.main.hits })
   end)
 
-  it("does not get what was set, removed, flushed or is over", function()
+  it("does not get a replaced, removed, flushed or expired value", function()
     local asked = ask([[ return store:get("a") .. store:get("a") .. store:get("a") ]],
       { store = "ttl = 0.3," })
     assert.equal("a-1a-1a-1", asked())
@@ -143,7 +143,7 @@ describe("a getter that asks for what is there", function()
     assert.equal("true 0", asked())
   end)
 
-  it("is not counted when what it asks with is wrong", function()
+  it("is not counted when its arguments are wrong", function()
     local asked = ask [[
       store:get("a")
       local said = {}

@@ -188,7 +188,7 @@ describe("http in a getter", function()
     end
   end)
 
-  it("says INVAL for what is no http URL, method or header", function()
+  it("says INVAL for a bad URL, method or header", function()
     for _, request in ipairs {
       { url = "ftp://127.0.0.1/" }, { url = "file:///etc/passwd" }, { url = "/path" }, { url = "" },
       { url = "http://" }, { url = "http://127.0.0.1/a b" }, { url = "http://127.0.0.1/\r\nX: 1" },

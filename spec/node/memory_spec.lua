@@ -44,7 +44,7 @@ local function status(n, name)
   return tonumber(text:match(name .. ":%s+(%d+) kB")) * 1024
 end
 
--- What a sanitizer or valgrind needs would be measured with it.
+-- The memory of a sanitizer or valgrind would be measured too.
 local it = (os.getenv "SAN" or os.getenv "GROUPCACHED_WRAP") and pending or it
 
 describe("the memory of a node", function()

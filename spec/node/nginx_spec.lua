@@ -221,7 +221,7 @@ describe("three nodes before nginx", function()
       end
     end)
 
-    it("answer those who wait for it from a load of their own", function()
+    it("answer its waiters from a local load", function()
       local ring, mine = { three[1].url, three[2].url, three[3].url }, {}
       for _, file in ipairs(files) do
         if #mine < 20 and rig.owner(ring, file.path) == three[3].url then

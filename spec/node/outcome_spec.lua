@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
--- What a getter returns or throws means the same in a node and in a group alone: one table of
--- outcomes, each of which is asked for in both.
+-- The results and errors of a getter mean the same in a node and in a group alone: one table of
+-- outcomes, each tried in both.
 
 local cjson = require "cjson"
 local eventually = require "support.eventually"
@@ -27,7 +27,7 @@ local ROWS = {
   { "return 'v', nil, 'local'", value = "v", again = "main" },
   { "return 'v', nil, 60, {}, 'and more'", value = "v", again = "main" },
 
-  -- values that are none
+  -- results that are no values
   { "return 42", "GETTER", "group plain: the getter returned a number, not a string" },
   { "return true", "GETTER", "group plain: the getter returned a boolean, not a string" },
   { "return false", "GETTER", "group plain: the getter returned a boolean, not a string" },

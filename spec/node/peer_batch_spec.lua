@@ -71,7 +71,7 @@ describe("many loads at one peer", function()
     return times
   end
 
-  it("go there in one exchange, also when it is the first, and end in any order", function()
+  it("travel in one exchange, the first exchange too, and end in any order", function()
     start [[
       function on_batch(request, c)
         local _, keys = batch(request)
@@ -214,7 +214,7 @@ describe("many loads at one peer", function()
   end
 
   for what, between in pairs { ["between chunks"] = "surplus", ["that are no chunk"] = '"junk"' } do
-    it("are loaded once more, but for those that had come, with bytes " .. what, function()
+    it("are loaded once more, except the keys that had arrived, with bytes " .. what, function()
       start(SURPLUS .. ([[function on_batch(request, c)
         local list = frames(request)
         stream(c, { list[1] }, %s) stream(c, list) c:send "0\r\n\r\n"

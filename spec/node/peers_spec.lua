@@ -55,14 +55,6 @@ local function named(r, opts)
   return o
 end
 
-local function stop(nodes)
-  for _, n in ipairs(nodes or {}) do
-    if n.process:alive() then
-      rig.stop(n)
-    end
-  end
-end
-
 describe("three nodes", function()
   local r, nodes, urls, a, b, c
 
@@ -74,7 +66,7 @@ describe("three nodes", function()
   end)
 
   teardown(function()
-    stop(nodes)
+    rig.stop_all(nodes)
   end)
 
   -- Who asked, in the order of the record: "n1", or "n1 for a peer".
@@ -192,12 +184,7 @@ describe("a cluster that loses a node", function()
   end)
 
   after_each(function()
-    for _, n in ipairs(nodes or {}) do
-      if n.process:alive() then
-        n:signal "SIGCONT"
-        rig.stop(n)
-      end
-    end
+    rig.stop_all(nodes)
   end)
 
   it("loads the keys of the dead one where they are asked for", function()
@@ -216,7 +203,7 @@ describe("a cluster that loses a node", function()
     assert.matches('msg="peer could not be used, loading here" peer=' .. b.url, a:log(), 1, true)
   end)
 
-  it("waits for one that is stopped as long as it would for a slow getter, no longer", function()
+  it("waits for a stopped node as long as for a slow getter", function()
     assert(a:get("brief", rig.owned_by(urls, b.url, "before"))) -- a connection is there
     b:freeze()
     for i = 1, 3 do

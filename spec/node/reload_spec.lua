@@ -42,13 +42,9 @@ describe("SIGHUP", function()
   local r, n
 
   local function start(source, opts)
-    r = rig.new()
-    local o = { args = { "--workers", "2" } }
-    for name, value in pairs(opts or {}) do
-      o[name] = value
-    end
-    o.script = r:script(source)
-    n = node.start(o)
+    opts = opts or {}
+    opts.args = opts.args or { "--workers", "2" }
+    r, n = rig.start(source, opts)
     eventually(function() return n:logged 'msg="ready"' end, 10, "it says so")
   end
 
@@ -376,7 +372,7 @@ describe("SIGHUP", function()
     assert.equal(413, assert(n:get("g", "much too long")).status)
     get("g", "short")
     eventually(function() return get("g", "short") == "200 local v:short" end, 5, "the ttl ends")
-    assert.equal("200 main v:kept", get("g", "kept")) -- keeps its own, which is none
+    assert.equal("200 main v:kept", get("g", "kept")) -- keeps its own: no header
     assert(reload(script "timeout = 20, max_loads = 1,"))
     local fns, ended = {}, 0
     for i = 1, 3 do
@@ -460,9 +456,9 @@ describe("SIGHUP", function()
       { "throws", "\n  error 'no such luck'", "node.lua:2: no such luck" },
       { "throws a table", "error {}", "the script threw a table" },
       { "defines nothing", "return {}", "defines no group" },
-      { "has an option that is none", simple("two", "ttll = 1,"), 'unknown option \\x22ttll\\x22' },
+      { "has an unknown option", simple("two", "ttll = 1,"), 'unknown option \\x22ttll\\x22' },
       { "has no getter", "require('groupcache').group('g', {})", "getter" },
-      { "has a setting that is none", simple "two" .. "return { listn = 'x' }", "listn" },
+      { "has an unknown setting", simple "two" .. "return { listn = 'x' }", "listn" },
       { "has a wrong setting", simple "two" .. "return { max_key_bytes = 0 }", "max_key_bytes" },
       { "returns a string", simple "two" .. "return 'x'", "must return a table of settings" },
       { "defines a group twice", simple "two" .. simple "three", "defined" },

@@ -14,7 +14,10 @@
 -- A script finds the files that a spec writes with r:file(name, bytes) in rig.dir. The script's
 -- lines keep their numbers.
 --
+--   local r, n = rig.start(source, opts)    a node with that script, of one worker unless `args`
+--                                           says more; the other opts are node.start()'s
 --   rig.stop(n)                             ends a node, and insists that it ends well
+--   rig.stop_all(nodes)                     the same of those that run, frozen ones too
 --   rig.owner(peers, key, dialect, hash) -> url      who owns the key in that ring, of a dialect
 --                                                    [golang] and a hash [its own] by name
 --   rig.owned_by(peers, url, name, dialect) -> key   a key of that owner: name-1.of.the.ring, ...
@@ -22,6 +25,7 @@
 local eventually = require "support.eventually"
 local ffi = require "ffi"
 local lfs = require "lfs"
+local node = require "support.node"
 local tmp = require "support.tmp"
 local C = require("support.unit").load("peer/ring.h", "wire/dialect.h")
 
@@ -92,6 +96,15 @@ function rig.wait(n, fn, timeout, what)
   end, timeout, what)
 end
 
+function rig.start(source, opts)
+  local r, o = rig.new(), { args = { "--workers", "1" } }
+  for name, value in pairs(opts or {}) do
+    o[name] = value
+  end
+  o.script = r:script(source)
+  return r, node.start(o)
+end
+
 function rig.stop(n)
   if n then
     local alive = n.process:alive()
@@ -99,6 +112,15 @@ function rig.stop(n)
     if not alive or code ~= 0 then
       error(("the node ended%s with %s %s:\n%s"):format(alive and "" or " by itself", code or how,
         number or "", n:log()), 2)
+    end
+  end
+end
+
+function rig.stop_all(nodes)
+  for _, n in pairs(nodes or {}) do
+    if n.process:alive() then
+      n:signal "SIGCONT"
+      rig.stop(n)
     end
   end
 end

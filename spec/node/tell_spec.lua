@@ -4,20 +4,13 @@
 
 local cjson = require "cjson"
 local ffi = require "ffi"
+local messages = require "support.messages"
 local node = require "support.node"
 local rig = require "node.rig"
-local C = require("support.unit").load("wire/setrequest.h", "base/buf.h")
 
 local function set_request(key, value, seconds)
-  local b, r = ffi.new "struct buf", ffi.new "struct setrequest"
-  r.group, r.group_len, r.key, r.key_len = "g", 1, key, #key
-  r.value, r.value_len = value, #value
-  r.expire_ns = seconds and ffi.cast("int64_t", os.time() + seconds) * 1000000000LL or 0
-  C.buf_init(b, 0)
-  C.setrequest_put(b, r)
-  local bytes = ffi.string(b.data, b.len)
-  C.buf_deinit(b)
-  return bytes
+  return messages.set_request("g", key, value,
+    seconds and ffi.cast("int64_t", os.time() + seconds) * 1000000000LL)
 end
 
 for _, dialect in ipairs { "mailgun", "groupcache-go", "modernprogram" } do

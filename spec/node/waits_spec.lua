@@ -17,13 +17,7 @@ describe("a getter", function()
   local r, n
 
   local function start(source, opts)
-    r = rig.new()
-    local o = { args = { "--workers", "1" } }
-    for k, v in pairs(opts or {}) do
-      o[k] = v
-    end
-    o.script = r:script(source)
-    n = node.start(o)
+    r, n = rig.start(source, opts)
     return n
   end
 
@@ -81,7 +75,7 @@ describe("a getter", function()
       assert.equal("lll,llr,lrl,lrr,rll,rlr,rrl,rrr", assert(n:get("deep", "k")).body)
     end)
 
-    it("gets what a spawned function returned, or threw", function()
+    it("gets the results or the error of a spawned function", function()
       start [[
         local groupcache = require "groupcache"
         groupcache.group("spawn", { getter = function()
@@ -116,7 +110,7 @@ describe("a getter", function()
       assert.same({}, r:calls())
     end)
 
-    it("takes them with it when its time is over", function()
+    it("cancels them at its deadline", function()
       start [[
         local groupcache = require "groupcache"
         groupcache.group("late", { timeout = 0.2, getter = function()
@@ -147,7 +141,7 @@ describe("a getter", function()
       assert.matches("waits for a task that waits for it", res.body, 1, true)
     end)
 
-    it("is refused them outside of a getter, and what is no function", function()
+    it("is refused outside of a getter, and for anything but functions", function()
       start [[
         local groupcache = require "groupcache"
         local top = { pcall(groupcache.spawn, function() end) }
@@ -386,7 +380,7 @@ describe("a getter", function()
     end)
   end)
 
-  it("may end with what another group gave it, whatever that was", function()
+  it("may return any result of another group", function()
     start [[
       local groupcache = require "groupcache"
       local inner = groupcache.group("inner", { timeout = 0.2, getter = function(key)

@@ -21,7 +21,7 @@ end
 
 local WRONG = {
   "throws", "error 'x'",
-  "has a setting that is none", "require('groupcache').group('g', { getter = print }) "
+  "has an unknown setting", "require('groupcache').group('g', { getter = print }) "
     .. "return { listn = 1 }",
   "has a setting that cannot be copied", "return { peers = print }",
 }

@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: MIT
 
--- Headers that change what a method or a body means were ignored: a PUT that was to create only
--- replaced a value, three bytes of ten became the whole value, and a compressed value lost the
--- header that said so. A second If-None-Match line was not read.
+-- Headers that change the meaning of a method or a body were ignored. A PUT that was to create only
+-- replaced a value. Three bytes of ten became the whole value. A compressed value lost the header
+-- that said so. A second If-None-Match line was not read.
 
 local node = require "support.node"
 local rig = require "node.rig"

@@ -171,7 +171,7 @@ describe("a Go node", function()
     assert.matches("status 404: no such group: g", n:log(), 1, true)
   end)
 
-  it("that says more than a line is quoted by its first one, and not beyond its end", function()
+  it("is quoted by its first line alone", function()
     f = go_node [[
       reply(c, "418 Teapot", request.target:find "long" and ("x"):rep(5000) or "short")
     ]]

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
--- What a script printed into a pipe or a file was seen when the node ended; of one that was killed,
--- never.
+-- The output of a script into a pipe or a file was seen when the node ended. The output of a killed
+-- node was never seen.
 
 local eventually = require "support.eventually"
 local http = require "support.http"

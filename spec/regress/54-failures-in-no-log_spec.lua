@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
--- What a getter returned as its error was in no log at any level: clients got 502, and the operator
--- had nothing to look at.
+-- An error that a getter returned was in no log at any level: clients got 502, and the operator had
+-- nothing to look at.
 
 local eventually = require "support.eventually"
 local node = require "support.node"
@@ -95,7 +95,7 @@ describe("a load that fails", function()
     assert.equal(1, failures(n, "g")[1].count)
   end)
 
-  it("is none when there is no such value", function()
+  it("has no line when there is no such value", function()
     assert.equal(404, n:get("quiet", "k").status)
     assert.equal(404, n:get("g", "absent").status)
     n:stop()

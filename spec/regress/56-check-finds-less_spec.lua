@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
 -- `check` said that a script was fine which could not start: with too little memory for it, with
--- addresses and lists of peers that are none.
+-- addresses and lists of peers that are wrong.
 
 local node = require "support.node"
 local process = require "support.process"
@@ -25,12 +25,12 @@ describe("check finds what a start finds:", function()
     ["too little memory for the script"] = { "t = {} for i = 1, 3e5 do t[i] = 'row ' .. i end\n"
       .. GOOD .. "return { vm_bytes = '8MiB' }",
       says = "node%.lua: not enough memory: it needs more than 8388608 bytes, see vm_bytes" },
-    ["a listen address that is none"] = { GOOD, "--listen", "256.0.0.1:80",
+    ["a bad listen address"] = { GOOD, "--listen", "256.0.0.1:80",
       says = "listen 256%.0%.0%.1:80: " },
     ["one of another machine"] = { GOOD, "--listen", "192.0.2.1:8080",
       says = "listen 192%.0%.2%.1:8080: Cannot assign requested address" },
-    ["a port that is none"] = { GOOD, "--listen", "127.0.0.1:99999", says = "99999" },
-    ["an admin address that is none"] = { GOOD, "--admin-listen", "nowhere", says = "nowhere" },
+    ["a port that is too high"] = { GOOD, "--listen", "127.0.0.1:99999", says = "99999" },
+    ["a bad admin address"] = { GOOD, "--admin-listen", "nowhere", says = "nowhere" },
     ["a peer that is no URL"] = { GOOD, "--self", URL, "--peers", URL .. ",127.0.0.1:1",
       says = 'peer "127%.0%.0%.1:1" is not a URL' },
     ["a peer twice"] = { GOOD, "--self", URL, "--peers", URL .. "," .. URL,

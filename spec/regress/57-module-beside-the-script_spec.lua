@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
--- A module beside the script was found only when the node was started there, and the message about
--- one that was missing was cut before the place that mattered.
+-- A module beside the script was found only when the node was started there. The message about a
+-- missing module was cut before the place that mattered.
 
 local eventually = require "support.eventually"
 local lfs = require "lfs"

@@ -145,7 +145,7 @@ describe("bytes that a codec reads", function()
     end
   end)
 
-  it("are JSON, or an error that says where they are none", function()
+  it("are JSON, or an error that says where not", function()
     assert.same({ a = { 1, "x\n\"\\/\255é😀", true, false } }, decode("json",
       ' { "a" : [ 1 , "x\\n\\"\\\\\\/\255\\u00e9\\ud83d\\ude00" , true , false ] } '))
     for text, at in pairs { [""] = 1, ["[1,]"] = 4, ["[1 2]"] = 4, ["{1:2}"] = 2, ["01"] = 1,

@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: MIT
 
--- With loop = "luv" the callback by which the loop closes all handles was refused, as the script's
--- are once it closes: a timer, a listener or a connection that was open at a reload left its VM
--- and its thread behind for ever, and each stop took two seconds.
+-- With loop = "luv" the loop closes all handles by a callback, and that was refused, as the
+-- script's callbacks are then. So an open timer, listener or connection left its VM and its thread
+-- behind at a reload. Each stop took two seconds.
 
 local eventually = require "support.eventually"
 local lfs = require "lfs"

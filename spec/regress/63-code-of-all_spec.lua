@@ -88,7 +88,7 @@ describe("groupcache.all", function()
       got)
   end)
 
-  it("raises for a list with a hole, and for what is no function, before any has run", function()
+  it("raises for a list with a hole or without functions, before any function runs", function()
     for key, said in pairs { hole = "item 2 is nil", tail = "item 3 is nil", zero = "item 2 is nil",
       negative = "item 2 is nil", fraction = "item 2 is nil", large = "item 2 is nil",
       bool = "item 1 is nil", name = "item x is a number, and must be a function",

@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: MIT
 
--- A getter that was stopped inside its first require of a module, at its deadline or for memory,
--- left "loop or previous error loading module" to all later getters of its VM. So did a module
--- that threw. The next getter loads it.
+-- A getter was stopped inside its first require of a module, at its deadline or for memory. All
+-- later getters of its VM got "loop or previous error loading module". So did a module that threw.
+-- The next getter loads it.
 
 local cjson = require "cjson"
 local node = require "support.node"

@@ -85,7 +85,7 @@ describe("a command of a getter", function()
     end)
   end
 
-  it("that is none raises", function()
+  it("that is no text raises", function()
     assert.matches("invalid mode.*string expected, got table", n:get("g", "wrong:true").body)
   end)
 

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
--- What is packed: the rockspec, and what `make install` puts where. That LuaRocks agrees is shown
--- by `make rock`; nothing here needs LuaRocks or a network.
+-- What is packed: the rockspec, and what `make install` puts where. `make rock` shows that
+-- LuaRocks agrees; nothing here needs LuaRocks or a network.
 
 local lfs = require "lfs"
 local node = require "support.node"

@@ -62,14 +62,7 @@ describe("examples/listen.lua", function()
     return true
   end
 
-  local function only_with_server(what, fn)
-    it(what, function()
-      if postgres.missing then
-        pending(postgres.missing)
-      end
-      fn()
-    end)
-  end
+  local only_with_server = require "sources.with"(postgres, it, pending)
 
   only_with_server("has every node give the new value after a NOTIFY", function()
     for _, name in ipairs(NAMES) do

@@ -13,7 +13,6 @@
 --
 -- PostgreSQL refuses to run as root: then all of this is done as the user `postgres`.
 
-local eventually = require "support.eventually"
 local lfs = require "lfs"
 local ports = require "support.ports"
 local process = require "support.process"
@@ -81,22 +80,13 @@ end
 function methods:start()
   self.process = process.spawn(command(self.dir, "postgres", "-D", self.dir .. "/data", "-k",
     self.dir, "-h", "127.0.0.1", "-p", tostring(self.port), "-F"))
-  eventually(function()
-    return not self.process:alive() or pcall(self.query, self, "SELECT 1")
-  end, 30, "PostgreSQL answers")
-  if not self.process:alive() then
-    error("PostgreSQL did not start: " .. tmp.read(self.dir .. "/log"), 2)
-  end
+  self.process:comes_up("PostgreSQL", 30, function()
+    return pcall(self.query, self, "SELECT 1")
+  end, self.dir .. "/log")
 end
 
 function methods:stop()
-  self.process:kill "SIGINT"
-  local code, how = self.process:wait(20)
-  if how == "timeout" then
-    self.process:kill "SIGQUIT"
-    self.process:wait(5)
-  end
-  return code
+  return (self.process:stop("SIGINT", 20))
 end
 
 function methods:hold()

@@ -27,14 +27,7 @@ local SCHEMA = {
   "CREATE VIEW pages AS SELECT name, served(name, body) AS body FROM stored",
 }
 
-local function only_with_server(what, fn)
-  it(what, function()
-    if postgres.missing then
-      pending(postgres.missing)
-    end
-    fn()
-  end)
-end
+local only_with_server = require "sources.with"(postgres, it, pending)
 
 describe("examples/postgres.lua", function()
   local server, n

@@ -12,7 +12,6 @@
 --     server:kill9()
 --     server:start()                the same data again, at the same address
 
-local eventually = require "support.eventually"
 local lfs = require "lfs"
 local ports = require "support.ports"
 local process = require "support.process"
@@ -39,12 +38,9 @@ function methods:start()
   local log = self.dir .. "/log"
   self.process = process.spawn { PROGRAM, "--port", tostring(self.port), "--bind", "127.0.0.1",
     "--dir", self.dir, "--save", "", "--appendonly", "no", stdout = log, stderr = log }
-  eventually(function()
-    return not self.process:alive() or pcall(self.call, self, "PING")
-  end, 20, "Redis answers")
-  if not self.process:alive() then
-    error("Redis did not start: " .. tmp.read(log), 2)
-  end
+  self.process:comes_up("Redis", 20, function()
+    return pcall(self.call, self, "PING")
+  end, log)
 end
 
 local function read_reply(conn)

@@ -10,18 +10,11 @@ local rig = require "node.rig"
 
 local EXAMPLE = "examples/redis.lua"
 
--- What a getter may find of a server that goes away, by how far it had come.
+-- The errors of a getter when its server ends, at any stage.
 local GONE = { ["Connection refused"] = true, ["Connection reset by peer"] = true,
   ["connection closed"] = true, ["Broken pipe"] = true }
 
-local function only_with_server(what, fn)
-  it(what, function()
-    if redis.missing then
-      pending(redis.missing)
-    end
-    fn()
-  end)
-end
+local only_with_server = require "sources.with"(redis, it, pending)
 
 describe("examples/redis.lua", function()
   local server, n

@@ -556,10 +556,10 @@ function http.parallel(requests, in_flight, on_done)
   return results
 end
 
---- Sends bytes (a string, or a list of pieces with opts.gap seconds between them) and returns all
--- that comes until the server closes ("closed", or another error's text) or opts.timeout [2] s
--- passed ("timeout"). opts.half_close ends our side after the last piece; opts.until_bytes stops as
--- soon as that text has arrived ("seen").
+--- Sends bytes: a string, or a list of pieces with opts.gap seconds between them. Returns all that
+-- was received, and why it stopped: "closed", the text of another error, or "timeout" after
+-- opts.timeout [2] seconds. opts.half_close ends our side after the last piece. opts.until_bytes
+-- stops as soon as that text has arrived ("seen").
 function http.raw(host, port, bytes, opts)
   opts = opts or {}
   return inside(function()

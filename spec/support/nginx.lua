@@ -10,7 +10,6 @@
 -- One process, no workers (master_process off): no process remains when it is killed, and it runs
 -- the same as root or not.
 
-local eventually = require "support.eventually"
 local http = require "support.http"
 local ports = require "support.ports"
 local process = require "support.process"
@@ -57,19 +56,10 @@ function nginx.start(opts)
   local n = setmetatable({ port = port, url = "http://127.0.0.1:" .. port, dir = dir }, methods)
   n.process = process.spawn { program:match "%S+", "-p", dir, "-c", dir .. "/nginx.conf",
     "-e", dir .. "/error.log", stdout = dir .. "/out", stderr = dir .. "/out" }
-  eventually(function()
-    if not n.process:alive() then
-      return "ended"
-    end
+  n.process:comes_up("nginx", 10, function()
     local c = http.connect("127.0.0.1", port, 1)
-    if c then
-      c:close()
-    end
-    return c
-  end, 10, "nginx listens")
-  if not n.process:alive() then
-    error("nginx did not start: " .. tmp.read(dir .. "/out"), 2)
-  end
+    return c and c:close() or c
+  end, dir .. "/out")
   return n
 end
 
@@ -85,13 +75,7 @@ function methods:requests()
 end
 
 function methods:stop()
-  self.process:kill "SIGTERM"
-  local code, how = self.process:wait(10)
-  if how == "timeout" then
-    self.process:kill "SIGKILL"
-    self.process:wait(5)
-  end
-  return code
+  return (self.process:stop("SIGTERM", 10))
 end
 
 return nginx

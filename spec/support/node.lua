@@ -236,12 +236,7 @@ function methods:kill9()
 end
 
 function methods:stop(timeout)
-  self.process:kill "SIGTERM"
-  local code, how, number = self.process:wait(timeout or 10)
-  if how == "timeout" then
-    self:kill9()
-  end
-  return code, how, number
+  return self.process:stop("SIGTERM", timeout or 10)
 end
 
 return node

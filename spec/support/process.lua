@@ -6,6 +6,9 @@
 --     p.pid, p:alive(), p:kill(sig), p:wait(timeout_s) -> exit code
 --                                                       | nil, "signal", number | nil, "timeout"
 --     p:freeze()       SIGSTOP; returns once all its threads have stopped
+--     p:comes_up(what, seconds, ready, log) -> what ready() returns, once that is true; raises when
+--                      the child ends first, with the text of its log, a path
+--     p:stop(sig, timeout_s)   -> as wait(); kills it after that time
 --   process.run{ argv..., env=, cwd=, input=bytes, timeout=30 }
 --     -> { code=, signal=, stdout=, stderr= }
 --
@@ -169,6 +172,28 @@ function methods:wait(timeout_s)
     return self.status
   end
   return nil, "signal", self.status
+end
+
+function methods:comes_up(what, seconds, ready, log)
+  local up
+  eventually(function()
+    up = self:alive() and ready()
+    return up or not self:alive()
+  end, seconds, what .. " is up")
+  if not up then
+    error(what .. " has ended: " .. tmp.read(log), 3)
+  end
+  return up
+end
+
+function methods:stop(sig, timeout_s)
+  self:kill(sig)
+  local code, how, number = self:wait(timeout_s)
+  if how == "timeout" then
+    self:kill "SIGKILL"
+    self:wait(5)
+  end
+  return code, how, number
 end
 
 function process.run(opts)

@@ -7,6 +7,8 @@
 --   tree.files["cache/lru"]     a file: { name =, folder =, base =, paths = {...}, lines = {...},
 --                               exports = { function -> path }, uses = { name of a file -> why } }
 --   tree.owner["lru_get"]       "cache/lru"
+--   sources.list("src", "%.h$")      paths below a folder that match one of the patterns, sorted
+--   sources.matches(text, patterns)
 --   sources.circles(tree, "cache")   list of lists of names: files that use each other in a circle
 --
 -- A header and the .c beside it are one file. An `_in.h` header is a file of its own. A file uses
@@ -20,6 +22,16 @@ local lfs = require "lfs"
 local tmp = require "support.tmp"
 
 local sources = {}
+
+--- Whether a text matches one of the patterns.
+function sources.matches(text, patterns)
+  for _, pattern in ipairs(patterns) do
+    if text:find(pattern) then
+      return true
+    end
+  end
+  return false
+end
 
 -- The text without comments, strings and preprocessor lines.
 local function strip(text)
@@ -82,22 +94,25 @@ local function file_of(path)
   return (path:gsub("^[^/]+/", ""):gsub("%.[ch]$", ""))
 end
 
--- Paths of all .c and .h below a folder, sorted.
-local function list(folder)
-  local found = {}
+--- Paths of all files below a folder that match one of the patterns, sorted; none if there is no
+--- such folder.
+function sources.list(folder, ...)
+  local found, patterns = {}, { ... }
   local function walk(path)
     for name in lfs.dir(path) do
       local full = path .. "/" .. name
       if name:sub(1, 1) ~= "." then
         if lfs.attributes(full, "mode") == "directory" then
           walk(full)
-        elseif name:match "%.[ch]$" then
+        elseif sources.matches(full, patterns) then
           found[#found + 1] = full
         end
       end
     end
   end
-  walk(folder)
+  if lfs.attributes(folder, "mode") then
+    walk(folder)
+  end
   table.sort(found)
   return found
 end
@@ -106,7 +121,7 @@ end
 function sources.read(folder)
   local tree = { files = {}, owner = {} }
   local read = {}
-  for _, path in ipairs(list(folder)) do
+  for _, path in ipairs(sources.list(folder, "%.[ch]$")) do
     local name, text = file_of(path), tmp.read(path)
     local file = tree.files[name] or { name = name, folder = name:match "^(.-)/" or "",
       base = name:match "[^/]+$", paths = {}, lines = {}, exports = {}, uses = {} }

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
 local ffi = require "ffi"
+local key_ref = require "unit.key_ref"
 local C = require("support.unit").load("http/answer_cache.h", "cache/item.h", "base/clock.h")
 
 ffi.cdef [[
@@ -37,7 +38,7 @@ describe("a kept answer", function()
 
   before_each(function()
     now = C.clock_ms()
-    item = C.item_new("key", 3, 77, "value", 5, 0)
+    item = C.item_new(key_ref("key", 77), "value", 5, 0)
   end)
 
   after_each(function()
@@ -56,7 +57,7 @@ describe("a kept answer", function()
 
   it("is found by the very item, for the same kind of request", function()
     local html, json = ffi.new("char[5]", "html"), ffi.new("char[5]", "json")
-    local other = C.item_new("key", 3, 77, "value", 5, 0)
+    local other = C.item_new(key_ref("key", 77), "value", 5, 0)
     offer(look(item, 1, html))
     assert(offer(look(item, 1, html)))
     assert.is_true(C.answer_cache_find(look(item, 1, html), now) ~= nil)
@@ -68,7 +69,7 @@ describe("a kept answer", function()
   end)
 
   it("gives way to another", function()
-    local other = C.item_new("other", 5, 77 + 256, "value", 5, 0)
+    local other = C.item_new(key_ref("other", 77 + 256), "value", 5, 0)
     offer(look(item))
     assert(offer(look(item)))
     assert.is_nil(offer(look(other)))

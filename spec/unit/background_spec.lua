@@ -161,7 +161,7 @@ describe("background", function()
     assert.equal("the function computed for more than 5 s at a stretch", stats("f").last_error)
   end)
 
-  it("counts no error of one that is ended with its VM, and calls nothing any more", function()
+  it("counts no error of a function that ends with its VM, and calls it no more", function()
     start [[
       define("waits", 0, 0, function() wait() end)
       define("fails", 0, 0, function() note() error "no" end)

@@ -45,7 +45,7 @@ describe("a body", function()
     end)
   end)
 
-  it("that is too long is read for a while, to be told so, but not for ever", function()
+  it("that is too long is read for a while, so that its sender is told", function()
     local mega = ("x"):rep(1024 * 1024)
     with(10, 0, function(b, take)
       assert.is_true(take "0123456789")

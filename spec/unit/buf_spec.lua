@@ -1,6 +1,5 @@
 -- SPDX-License-Identifier: MIT
 
-local cjson = require "cjson"
 local ffi = require "ffi"
 local C = require("support.unit").load("base/buf.h", "base/mem.h")
 
@@ -53,7 +52,6 @@ describe("buf", function()
       function(s) return C.buf_put(b, s, #s) end,
       function(s) return C.buf_puts(b, s) end,
       function(s) return C.buf_putf(b, "%s", s) end,
-      function(s) return C.buf_put_json(b, s:sub(3), #s - 2) end,
     } do
       for _, size in ipairs { 2, 10, 255, 256, 257, 1000 } do
         C.buf_deinit(b)
@@ -79,7 +77,6 @@ describe("buf", function()
     assert.equal(TOOBIG, put "")
     assert.equal(TOOBIG, tonumber(C.buf_puts(b, "5")))
     assert.equal(TOOBIG, tonumber(C.buf_putf(b, "%d", ffi.new("int", 5))))
-    assert.equal(TOOBIG, tonumber(C.buf_put_json(b, "5", 1)))
     assert.equal(TOOBIG, tonumber(C.buf_reserve(b, 1)))
     assert.equal("01234", text())
     C.buf_reset(b)
@@ -100,26 +97,6 @@ describe("buf", function()
     assert.equal(TOOBIG, tonumber(C.buf_reserve(b, 0xffffffffffffffffULL)))
     C.buf_reset(b)
     assert.equal(TOOBIG, tonumber(C.buf_reserve(b, 0xffffffffffffffffULL / 2)))
-  end)
-
-  it("writes JSON strings from which every byte comes back", function()
-    local all = {}
-    for byte = 0, 255 do
-      all[#all + 1] = string.char(byte)
-    end
-    local bytes = table.concat(all)
-    C.buf_put_json(b, bytes, #bytes)
-    assert.is_nil(text():find "[^\32-\126]") -- printable ASCII only
-    local decoded = cjson.decode("[" .. text() .. "]")[1]
-    local back = decoded:gsub("[\194\195][\128-\191]", function(two) -- UTF-8 of U+0080 to U+00FF
-      return string.char((two:byte(1) - 192) * 64 + two:byte(2) - 128)
-    end)
-    assert.equal(bytes, back)
-  end)
-
-  it("writes the empty JSON string", function()
-    C.buf_put_json(b, "", 0)
-    assert.equal('""', text())
   end)
 
   it("hands its bytes over and starts again", function()

@@ -79,7 +79,7 @@ describe("control", function()
     end, 10, "it came out")
   end)
 
-  it("does not wait for one that is stuck in C, and frees it when it comes out", function()
+  it("does not wait for a worker that is stuck in C, and frees it when that returns", function()
     take_over(BLOCKS)
     eventually(function() return S.is_blocked() == 1 end, 10, "it blocks")
     take_over(TICKS)

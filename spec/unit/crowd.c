@@ -59,10 +59,11 @@ static size_t value_for(char *out, const char *key, size_t key_len)
 static void finish_value(struct flight *f)
 {
     struct result r = {.source = f->kind == FLIGHT_LOCAL ? SOURCE_LOCAL : SOURCE_PEER};
+    struct key_ref k = flight_key(f);
     char value[1024];
     size_t n = value_for(value, f->key, f->key_len);
 
-    r.item = item_new(f->key, f->key_len, f->hash, value, n, clock_ms() + 3);
+    r.item = item_new(&k, value, n, clock_ms() + 3);
     if (!r.item) {
         group_finish_error(f, ERR_NOMEM, "no memory");
         return;
@@ -174,12 +175,13 @@ static void look_at(struct crowd *c, enum err code, struct result *r, const char
 static enum err get(struct crowd *c, struct reader *reader, const char *key, size_t n, unsigned ms,
                     struct result *r)
 {
+    struct key_ref k = group_key(key, n);
     struct recalled found;
 
     if (!reader)
-        return group_get(c->group, key, n, ms, r);
+        return group_get(c->group, &k, ms, r);
     if (reader_recall(reader, key, n, &found) == HIT_NONE)
-        return group_wait(c->group, key, n, ms, r);
+        return group_wait(c->group, &k, ms, r);
     r->item = item_ref(found.item);
     return ERR_OK;
 }
@@ -294,19 +296,18 @@ static void *version_reader(void *arg)
     return NULL;
 }
 
-static void change(struct versions *v, unsigned k, unsigned version)
+static void change(struct versions *v, unsigned i, unsigned version)
 {
-    const char *key = v->keys[k];
-    size_t n = strlen(key);
+    struct key_ref k = group_key(v->keys[i], strlen(v->keys[i]));
     struct error e;
 
     if (version % 11 == 0)
-        group_remove(v->group, group_hash(key, n), key, n);
+        group_remove(v->group, &k);
     else if (version % 101 == 0)
         group_flush(v->group);
     else
-        group_set(v->group, group_hash(key, n), key, n, &version, sizeof(version), NULL, &e);
-    atomic_store(&v->least[k], version);
+        group_set(v->group, &k, &version, sizeof(version), NULL, &e);
+    atomic_store(&v->least[i], version);
 }
 
 /* Changes keys until two readers had so many hits. Returns how many were of values that had been
@@ -373,6 +374,7 @@ unsigned queue_run(unsigned *refused)
     struct group_opts opts;
     struct result now;
     struct group *g;
+    struct key_ref k;
     int i;
 
     group_opts_init(&opts);
@@ -383,7 +385,8 @@ unsigned queue_run(unsigned *refused)
     for (i = 0; i < GROUP_MAX_FLIGHTS; i++) {
         waiters[i].waiter.wake = count_wake;
         waiters[i].queue = &q;
-        group_load(g, group_hash(&i, sizeof(i)), &i, sizeof(i), 0, &waiters[i].waiter, &now);
+        k = group_key(&i, sizeof(i));
+        group_load(g, &k, 0, &waiters[i].waiter, &now);
     }
     group_finish_error(q.held, ERR_GETTER, "the first");
     group_close(g);

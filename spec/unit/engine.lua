@@ -19,6 +19,7 @@
 jit.off(true, true)
 
 local ffi = require "ffi"
+local key_ref = require "unit.key_ref"
 local unit = require "support.unit"
 
 local C = unit.load("cache/group.h", "cache/reader.h", "cache/lru.h", "cache/group_many.h",
@@ -154,7 +155,7 @@ end
 --- A get as the server makes it: look up, then load.
 function methods:get(key, from_peer)
   local hash, source = engine.hash(key), ffi.new "enum source[1]"
-  local it = C.group_lookup(self.c, hash, key, #key, from_peer and 1 or 0, source)
+  local it = C.group_lookup(self.c, key_ref(key, hash), from_peer and 1 or 0, source)
   if it ~= nil then
     local t = { key = key, wakes = 1, hit = true, value = item_value(it) }
     t.source = ffi.string(C.source_name(source[0]))
@@ -168,7 +169,7 @@ end
 function methods:load(key, from_peer)
   local t, now = ticket_for(self, key), ffi.new "struct result"
   local hash = engine.hash(key)
-  if C.group_load(self.c, hash, key, #key, from_peer and 1 or 0, t.waiter, now) ~= 0 then
+  if C.group_load(self.c, key_ref(key, hash), from_peer and 1 or 0, t.waiter, now) ~= 0 then
     answer(t, now)
     t.now = true
     if now.item ~= nil then
@@ -265,7 +266,7 @@ end
 --- Ends a load with a value, as its loader would; with no memory for the item, with NOMEM.
 function methods:finish(load, value, expires_ms)
   self:release(load)
-  local it = C.item_new(load.key, #load.key, load.flight.hash, value, #value, expires_ms or 0)
+  local it = C.item_new(key_ref(load.key, load.flight.hash), value, #value, expires_ms or 0)
   if it == nil then
     C.group_finish_error(load.flight, C.ERR_NOMEM, "no memory")
     return
@@ -310,7 +311,7 @@ end
 function methods:set(key, value, ttl_ms)
   local e = ffi.new "struct error"
   local ttl = ttl_ms and ffi.new("double[1]", ttl_ms)
-  if C.group_set(self.c, engine.hash(key), key, #key, value, #value, ttl, e) ~= 0 then
+  if C.group_set(self.c, key_ref(key), value, #value, ttl, e) ~= 0 then
     return nil, ffi.string(e.msg), ffi.string(C.err_name(e.code))
   end
   return true
@@ -318,7 +319,7 @@ end
 
 --- -> whether it was held
 function methods:remove(key)
-  return C.group_remove(self.c, engine.hash(key), key, #key) == 1
+  return C.group_remove(self.c, key_ref(key)) == 1
 end
 
 function methods:flush()
@@ -328,7 +329,7 @@ end
 --- What is held: value, source, item's milliseconds left; or nil.
 function methods:peek(key)
   local source = ffi.new "enum source[1]"
-  local it = C.group_peek(self.c, engine.hash(key), key, #key, source)
+  local it = C.group_peek(self.c, key_ref(key), source)
   if it == nil then
     return nil
   end

@@ -1,18 +1,19 @@
 -- SPDX-License-Identifier: MIT
 
 local ffi = require "ffi"
+local key_ref = require "unit.key_ref"
 local C = require("support.unit").load("cache/flight.h", "base/mem.h")
 
 describe("flights", function()
   local fs, waiters
 
   local function open(key, deadline, hash)
-    local f = C.flights_open(fs, hash or #key, key, #key, deadline or 100)
+    local f = C.flights_open(fs, key_ref(key, hash or #key), deadline or 100)
     return f
   end
 
   local function find(key, hash)
-    return C.flights_find(fs, hash or #key, key, #key)
+    return C.flights_find(fs, key_ref(key, hash or #key))
   end
 
   local function end_all(f) -- ends it and returns the numbers of the waiters that came out

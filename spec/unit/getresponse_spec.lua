@@ -2,7 +2,11 @@
 
 local bit = require "bit"
 local ffi = require "ffi"
+local key_ref = require "unit.key_ref"
+local messages = require "support.messages"
 local C = require("support.unit").load("wire/getresponse.h", "base/mem.h", "cache/item.h")
+
+local varint = messages.varint
 
 -- protobuf-c with the generated code, as the judge.
 local P = require "unit.shim"([[
@@ -69,16 +73,6 @@ local function refused(bytes)
   assert.equal(PEER, code)
 end
 
-local function varint(n)
-  local parts = {}
-  while n >= 128 do
-    parts[#parts + 1] = string.char(n % 128 + 128)
-    n = math.floor(n / 128)
-  end
-  parts[#parts + 1] = string.char(n)
-  return table.concat(parts)
-end
-
 local VARINT, FIXED64, BYTES, START, END, FIXED32 = 0, 1, 2, 3, 4, 5
 
 local function tag(field, wire_type)
@@ -87,14 +81,6 @@ end
 
 local function bytes_field(field, s)
   return tag(field, BYTES) .. varint(#s) .. s
-end
-
-local function random_bytes(n)
-  local parts = {}
-  for i = 1, n do
-    parts[i] = string.char(math.random(0, 255))
-  end
-  return table.concat(parts)
 end
 
 local function double(d)
@@ -141,7 +127,7 @@ describe("getresponse_decode", function()
     it("this node: an item's own bytes", function()
       for _, n in ipairs { 0, 1, 127, 128, 16384, 300000 } do
         local value = ("\0v"):rep(n):sub(1, n)
-        local it, len = C.item_new("key", 3, 0, value, n, 0), ffi.new "size_t[1]"
+        local it, len = C.item_new(key_ref("key", 0), value, n, 0), ffi.new "size_t[1]"
         local wire = C.item_wire(it, len)
         assert.is_true(decode(ffi.string(wire, len[0])) == value)
         C.item_unref(it)
@@ -152,7 +138,7 @@ describe("getresponse_decode", function()
   it("reads what protobuf-c writes", function()
     math.randomseed(67)
     for _ = 1, 500 do
-      local value = random_bytes(math.random(0, 300))
+      local value = messages.random_bytes(math.random(0, 300))
       local has_qps, want = math.random(0, 1), math.random() * 1e6
       local out = ffi.new("uint8_t[?]", #value + 32)
       local n = P.pack(value, #value, has_qps, want, out)
@@ -169,13 +155,13 @@ describe("getresponse_decode", function()
         return tag(field, VARINT) .. varint(math.random(0, 2 ^ math.random(0, 31)))
       end,
       [FIXED64] = function(field)
-        return tag(field, FIXED64) .. random_bytes(8)
+        return tag(field, FIXED64) .. messages.random_bytes(8)
       end,
       [BYTES] = function(field)
-        return bytes_field(field, random_bytes(math.random(0, 40)))
+        return bytes_field(field, messages.random_bytes(math.random(0, 40)))
       end,
       [FIXED32] = function(field)
-        return tag(field, FIXED32) .. random_bytes(4)
+        return tag(field, FIXED32) .. messages.random_bytes(4)
       end,
     }
     local types, without = { VARINT, FIXED64, BYTES, FIXED32 }, 0
@@ -331,7 +317,7 @@ describe("getresponse_decode", function()
     for i = 1, 50000 do
       local bytes
       if i % 2 == 0 then
-        bytes = random_bytes(math.random(0, 24))
+        bytes = messages.random_bytes(math.random(0, 24))
       else
         local at = math.random(#good)
         local flipped = bit.bxor(good:byte(at), 2 ^ math.random(0, 7))
@@ -390,10 +376,10 @@ describe("getresponse_tail", function()
   it("is read back, behind an item's own bytes", function()
     math.randomseed(101)
     for _ = 1, 500 do
-      local value, field = random_bytes(math.random(0, 300)), math.random(2, 3)
+      local value, field = messages.random_bytes(math.random(0, 300)), math.random(2, 3)
       local expire = ffi.cast("int64_t", math.random(0, 2 ^ 31)) * 2 ^ 31 + math.random(0, 2 ^ 31)
       local rate = math.random(0, 1) * math.random() * 1e6
-      local it, len = C.item_new("key", 3, 0, value, #value, 0), ffi.new "size_t[1]"
+      local it, len = C.item_new(key_ref("key", 0), value, #value, 0), ffi.new "size_t[1]"
       local wire = C.item_wire(it, len)
       local got, qps, at = decode(ffi.string(wire, len[0]) .. tail(field, expire, rate))
       C.item_unref(it)

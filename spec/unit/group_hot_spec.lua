@@ -5,6 +5,7 @@
 jit.off(true, true) -- the group calls back into Lua
 
 local ffi = require "ffi"
+local key_ref = require "unit.key_ref"
 local engine = require "unit.engine"
 local C = engine.C
 
@@ -23,7 +24,7 @@ describe("group with hot = \"rate\"", function()
     -- Every load ends at once, and a peer tells what `told` says.
     g.on_load = function(load)
       local value = "v:" .. load.key .. padding
-      local it = C.item_new(load.key, #load.key, load.flight.hash, value, #value, 0)
+      local it = C.item_new(key_ref(load.key, load.flight.hash), value, #value, 0)
       local r = ffi.new "struct result"
       r.item, r.minute_qps = it, told
       r.source = load.kind == "local" and C.SOURCE_LOCAL or C.SOURCE_PEER

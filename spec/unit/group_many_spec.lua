@@ -34,7 +34,7 @@ describe("many keys of a group", function()
     m.free()
   end)
 
-  it("end at once when all are there, or there are none", function()
+  it("end at once when all are cached, or the list is empty", function()
     g = engine.group()
     g:get "k"
     g:finish(g.loads[1], "v")
@@ -97,7 +97,7 @@ describe("many keys of a group", function()
     assert.equal("b", answers[2].value)
   end)
 
-  it("are not waited for any longer than was said: what has ended by then is there", function()
+  it("are waited for until the timeout, and the ended ones have results", function()
     g = engine.group()
     g.on_load = function(load)
       if load.key == "soon" then

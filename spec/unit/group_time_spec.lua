@@ -163,7 +163,7 @@ describe("group", function()
       assert.equal(2, #g.started)
     end)
 
-    it("lets nobody wait for the new one, and who fails at it is not told", function()
+    it("lets no caller wait for the new value, and tells none of a failure", function()
       begin { stale_while_revalidate_ms = HOUR }
       fill("k", HOUR, "old")
       pass(HOUR)

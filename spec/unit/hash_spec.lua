@@ -199,8 +199,8 @@ describe("the functions a ring may be made with", function()
 end)
 
 describe("SipHash", function()
-  -- The algorithm of the paper with its two round counts open, so that the published vectors of
-  -- SipHash-2-4 vouch for the model and the model for SipHash-1-3.
+  -- The algorithm of the paper, for any two counts of rounds. The published vectors of SipHash-2-4
+  -- vouch for the model, and the model vouches for SipHash-1-3.
   local function model(s, k0, k1, c_rounds, d_rounds)
     local rol, bxor = bit.rol, bit.bxor
     local v0, v1 = bxor(k0, 0x736f6d6570736575ULL), bxor(k1, 0x646f72616e646f6dULL)

@@ -18,7 +18,7 @@ describe("a socket", function()
     end
   end)
 
-  it("that is none of TCP's is never idle", function()
+  it("of another kind than TCP is never idle", function()
     assert.equal(0, C.idle_ms(-1))
     assert.equal(0, C.idle_ms(0))
   end)

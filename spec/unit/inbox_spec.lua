@@ -166,7 +166,7 @@ describe("inbox", function()
       assert.is_false(readable())
     end)
 
-    it("is readable once another thread sees to it, and rests after the message that took so long",
+    it("is readable once another thread writes to it, and rests after a slow message",
       function()
         local woken
         on_run = function(i)
@@ -199,7 +199,7 @@ describe("inbox", function()
       assert.is_false(readable())
     end)
 
-    it("is woken by a post that comes late, by a message that took long, and in a hurry", function()
+    it("is woken by a late post, by a message that took long, and by hand", function()
       C.inbox_hold()
       post(0)
       C.clock_advance(1)

@@ -1,10 +1,11 @@
 -- SPDX-License-Identifier: MIT
 
 local ffi = require "ffi"
+local key_ref = require "unit.key_ref"
 local C = require("support.unit").load("cache/item.h", "base/mem.h")
 
 local function new(key, value, hash, expires)
-  return C.item_new(key, #key, hash or 0, value, #value, expires or 0)
+  return C.item_new(key_ref(key, hash or 0), value, #value, expires or 0)
 end
 
 local function wire(it)
@@ -73,7 +74,7 @@ describe("item", function()
   end)
 
   it("can be filled in after it is made", function()
-    local it = C.item_new("k", 1, 0, nil, 5, 0)
+    local it = C.item_new(key_ref("k", 0), nil, 5, 0)
     ffi.copy(C.item_value(it), "later", 5)
     assert.equal("\x0a\x05later", wire(it))
     C.item_unref(it)
@@ -81,11 +82,11 @@ describe("item", function()
 
   it("is told apart by hash, length and every byte of its key", function()
     local it = new("k\0a", "v", 9)
-    assert.equal(1, C.item_is(it, 9, "k\0a", 3))
-    assert.equal(0, C.item_is(it, 8, "k\0a", 3))
-    assert.equal(0, C.item_is(it, 9, "k\0b", 3))
-    assert.equal(0, C.item_is(it, 9, "k\0", 2))
-    assert.equal(0, C.item_is(it, 9, "k\0ab", 4))
+    assert.equal(1, C.item_is(it, key_ref("k\0a", 9)))
+    assert.equal(0, C.item_is(it, key_ref("k\0a", 8)))
+    assert.equal(0, C.item_is(it, key_ref("k\0b", 9)))
+    assert.equal(0, C.item_is(it, key_ref("k\0", 9)))
+    assert.equal(0, C.item_is(it, key_ref("k\0ab", 9)))
     C.item_unref(it)
   end)
 
@@ -103,9 +104,11 @@ describe("item", function()
 
   it("is refused when a part is over the limit", function()
     local over = ffi.cast("size_t", C.ITEM_MAX_BYTES) + 1
-    assert.is_true(C.item_new("k", over, 0, "v", 1, 0) == nil)
-    assert.is_true(C.item_new("k", 1, 0, nil, over, 0) == nil)
-    assert.is_true(C.item_new("k", 1, 0, nil, 0xffffffffffffffffULL, 0) == nil)
+    local long = key_ref("k", 0)
+    long.n = over
+    assert.is_true(C.item_new(long, "v", 1, 0) == nil)
+    assert.is_true(C.item_new(key_ref("k", 0), nil, over, 0) == nil)
+    assert.is_true(C.item_new(key_ref("k", 0), nil, 0xffffffffffffffffULL, 0) == nil)
   end)
 
   it("is nothing when there is no memory", function()

@@ -73,4 +73,52 @@ describe("json_out", function()
     C.json_out_close(j)
     assert.equal(tonumber(C.ERR_NOMEM), tonumber(b.failed))
   end)
+
+  describe("a string", function()
+    local BYTES, UTF8, GO = C.JSON_OUT_BYTES, C.JSON_OUT_UTF8, C.JSON_OUT_GO
+
+    local function string_of(bytes, style)
+      C.buf_reset(b)
+      C.json_out_string(b, bytes, #bytes, style)
+      return text()
+    end
+
+    it("has every byte that it was given", function()
+      local all = {}
+      for byte = 0, 255 do
+        all[#all + 1] = string.char(byte)
+      end
+      local bytes = table.concat(all)
+      local json = string_of(bytes, BYTES)
+      assert.is_nil(json:find "[^\32-\126]") -- printable ASCII only
+      local decoded = cjson.decode("[" .. json .. "]")[1]
+      local back = decoded:gsub("[\194\195][\128-\191]", function(two) -- U+0080 to U+00FF
+        return string.char((two:byte(1) - 192) * 64 + two:byte(2) - 128)
+      end)
+      assert.equal(bytes, back)
+    end)
+
+    it("has what its style leaves as it is", function()
+      local what = "é <&> \226\128\168"
+      assert.equal('"\\u00c3\\u00a9 <&> \\u00e2\\u0080\\u00a8"', string_of(what, BYTES))
+      assert.equal('"' .. what .. '"', string_of(what, UTF8))
+      assert.equal('"é \\u003c\\u0026\\u003e \\u2028"', string_of(what, GO))
+    end)
+
+    it("has JavaScript's line ends only where all three bytes are there", function()
+      assert.equal('"\\u2028\\u2029"', string_of("\226\128\168\226\128\169", GO))
+      for _, other in ipairs { "\226", "\226\128", "\226\128\170", "\226\129\168", "€" } do
+        assert.equal('"' .. other .. 'x"', string_of(other .. "x", GO))
+        assert.equal('"' .. other .. '"', string_of(other, GO))
+      end
+    end)
+
+    it("has short names for the escapes that have some", function()
+      for _, style in ipairs { BYTES, UTF8, GO } do
+        assert.equal([["\"\\/\b\f\n\r\t\u0000\u0001\u007f"]],
+          string_of("\"\\/\b\f\n\r\t\0\1\127", style))
+        assert.equal('""', string_of("", style))
+      end
+    end)
+  end)
 end)

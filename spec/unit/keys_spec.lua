@@ -34,7 +34,7 @@ describe("a copy of keys", function()
     assert.equal(0, tonumber(out.n))
   end)
 
-  it("may be of none", function()
+  it("may be empty", function()
     local err, out = copy {}
     assert.equal(0, err)
     assert.equal(0, tonumber(out.n))

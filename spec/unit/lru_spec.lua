@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
 local ffi = require "ffi"
+local key_ref = require "unit.key_ref"
 local C = require("support.unit").load("cache/lru.h", "base/hash.h", "base/mem.h")
 
 local function hash_of(key)
@@ -11,7 +12,7 @@ describe("lru", function()
   local l, stats
 
   local function new(key, value, hash)
-    return C.item_new(key, #key, hash or hash_of(key), value, #value, 0)
+    return C.item_new(key_ref(key, hash or hash_of(key)), value, #value, 0)
   end
 
   local function put(key, value)
@@ -30,11 +31,11 @@ describe("lru", function()
   end
 
   local function get(key)
-    return value_of(C.lru_get(l, hash_of(key), key, #key))
+    return value_of(C.lru_get(l, key_ref(key, hash_of(key))))
   end
 
   local function peek(key)
-    return value_of(C.lru_peek(l, hash_of(key), key, #key))
+    return value_of(C.lru_peek(l, key_ref(key, hash_of(key))))
   end
 
   local function taken(it)
@@ -48,7 +49,7 @@ describe("lru", function()
   end
 
   local function del(key)
-    return taken(C.lru_del(l, hash_of(key), key, #key))
+    return taken(C.lru_del(l, key_ref(key, hash_of(key))))
   end
 
   local function pop()
@@ -117,7 +118,7 @@ describe("lru", function()
     local function put_until(expires, from, to)
       for i = from, to do
         local key = "k" .. i
-        C.item_unref(C.lru_put(l, C.item_new(key, #key, hash_of(key), key, #key, expires)))
+        C.item_unref(C.lru_put(l, C.item_new(key_ref(key, hash_of(key)), key, #key, expires)))
       end
     end
 
@@ -245,11 +246,11 @@ describe("lru", function()
     end
     for i = 1, 500 do
       local key = "k" .. i
-      assert.equal("v" .. i, value_of(C.lru_get(l, 42, key, #key)))
+      assert.equal("v" .. i, value_of(C.lru_get(l, key_ref(key, 42))))
     end
-    assert.is_true(C.lru_get(l, 42, "k501", 4) == nil)
-    assert.equal("k1", taken(C.lru_del(l, 42, "k1", 2)))
-    assert.is_true(C.lru_peek(l, 42, "k1", 2) == nil)
+    assert.is_true(C.lru_get(l, key_ref("k501", 42)) == nil)
+    assert.equal("k1", taken(C.lru_del(l, key_ref("k1", 42))))
+    assert.is_true(C.lru_peek(l, key_ref("k1", 42)) == nil)
     assert.equal(499, count "items")
   end)
 

@@ -76,7 +76,7 @@ describe("peers", function()
     assert.same({}, urls_of(p))
   end)
 
-  it("share the keys, and say whose one is", function()
+  it("share the keys, and say who owns a key", function()
     local other = "http://127.0.0.1:2"
     assert.is_true(set { SELF, other })
     local count = { [SELF] = 0, [other] = 0 }
@@ -90,7 +90,7 @@ describe("peers", function()
     assert.same({ SELF, other }, urls_of(p))
   end)
 
-  it("refuse a list with what is no URL of a host and port, and keep the one they have", function()
+  it("refuse a list with anything but URLs of host and port, and keep the old list", function()
     assert.is_true(set { SELF })
     for _, url in ipairs { "", "127.0.0.1:2", "ftp://a:1", "http://", "http://a:1?x", "http://a b",
       "http://u@a:1", "http://a:1#x" } do
@@ -111,7 +111,7 @@ describe("peers", function()
     assert.same({}, urls_of(p))
   end)
 
-  it("keep a peer that stays in the list, and what others hold of one that goes", function()
+  it("keep a peer that stays in the list, and the references to a removed peer", function()
     assert.is_true(set { SELF, "http://a:1" })
     local n = ffi.new "size_t[1]"
     local list = C.peers_list(p, n)

@@ -39,7 +39,7 @@ describe("a reader", function()
     end
   end)
 
-  it("misses what is not there, and finds it once it is", function()
+  it("misses an absent key, and finds it once it is set", function()
     begin()
     assert.equal("none", (recall "k"))
     assert.equal("none", (recall "k"))
@@ -49,7 +49,7 @@ describe("a reader", function()
     assert.equal(1, g:stats().cache_hits)
   end)
 
-  it("does not give what was replaced, removed, flushed, evicted or is over", function()
+  it("does not give a replaced, removed, flushed, evicted or expired value", function()
     begin { cache_bytes = 4096 }
     for name, change in pairs {
       replaced = function() g:set("k", "new") end,

@@ -234,7 +234,7 @@ describe("a change", function()
     end)
   end
 
-  it("lets those who asked before have what they asked for, and keeps none of it", function()
+  it("lets earlier callers have the value, and does not keep it", function()
     local w = new_world(2, {})
     w.read(2, "k")
     w.deliver() -- the owner's getter has started, and has read version 0
@@ -246,7 +246,7 @@ describe("a change", function()
     w.ended()
   end)
 
-  it("by set is what the next read gets, without a load", function()
+  it("gives the next get the set value, without a load", function()
     local w = new_world(2, {})
     w.read(1, "k")
     w.begin("set", "k")

@@ -97,7 +97,7 @@ describe("a RemoveKeysRequest", function()
       decode [[{"keys":["\uD83D\ude00","\u00e9","\u20aC"]}]])
   end)
 
-  it("takes U+FFFD, which Go's nodes send for bytes that are no UTF-8, for a key like others",
+  it("takes U+FFFD, which Go's nodes send for bytes outside UTF-8, as any other key",
     function()
       local replaced = "\239\191\189"
       assert.same({ replaced, replaced }, decode('{"keys":["\\ufffd","' .. replaced .. '"]}'))
@@ -112,7 +112,7 @@ describe("a RemoveKeysRequest", function()
     refused([[{"keys":["\ud83d\ude0"]}]], "half of a surrogate pair at byte 10")
   end)
 
-  it("has raw bytes that are no UTF-8 as they are, and so names no other key", function()
+  it("keeps raw bytes outside UTF-8, so it never names another key", function()
     for _, bytes in ipairs { "\255", "\192\128", "\237\160\189\237\184\128", "a\195" } do
       assert.same({ bytes }, decode('{"keys":["' .. bytes .. '"]}'))
     end

@@ -4,7 +4,8 @@
 
 local bit = require "bit"
 local ffi = require "ffi"
-local C = require("support.unit").load("wire/setrequest.h", "wire/getrequest.h", "base/mem.h")
+local messages = require "support.messages"
+local C = require("support.unit").load("wire/setrequest.h", "base/mem.h")
 
 local P = require "unit.shim"([[
 #include <string.h>
@@ -39,62 +40,25 @@ int judge_set(const uint8_t *in, size_t n)
         groupcachepb__set_request__free_unpacked(m, NULL);
     return m != NULL;
 }
-
-size_t pack_get(const uint8_t *group, size_t ng, const uint8_t *key, size_t nk,
-                const uint8_t *ctx1, size_t n1, const uint8_t *ctx2, size_t n2, uint8_t *out)
-{
-    Groupcachepb__ModernGetRequest m = GROUPCACHEPB__MODERN_GET_REQUEST__INIT;
-
-    m.group = data(group, ng);
-    m.key = data(key, nk);
-    m.ctx1 = data(ctx1, n1);
-    m.ctx2 = data(ctx2, n2);
-    return groupcachepb__modern_get_request__pack(&m, out);
-}
 ]], [[
 size_t pack_set(const char *group, size_t ng, const char *key, size_t nk, const char *value,
                 size_t nv, int64_t expire, uint8_t *out);
 int judge_set(const char *in, size_t n);
-size_t pack_get(const char *group, size_t ng, const char *key, size_t nk, const char *ctx1,
-                size_t n1, const char *ctx2, size_t n2, uint8_t *out);
 ]])
 
 local INVAL, NOMEM = tonumber(C.ERR_INVAL), tonumber(C.ERR_NOMEM)
 
-local function random_bytes(n)
-  local parts = {}
-  for i = 1, n do
-    parts[i] = string.char(math.random(0, 255))
-  end
-  return table.concat(parts)
-end
-
--- Runs fn(copy, n, e) on a copy of just these bytes, so that a sanitizer sees any read beyond them,
--- and frees the copy. -> whether it returned ERR_OK; if not: the code and the message
-local function judged(bytes, fn)
-  local e = ffi.new "struct error"
-  local copy = ffi.cast("char *", C.mem_alloc(#bytes))
-  ffi.copy(copy, bytes, #bytes)
-  local code = tonumber(fn(copy, #bytes, e))
-  C.mem_free(copy)
-  if code == 0 then
-    return true
-  end
-  assert.equal(code, tonumber(e.code))
-  return false, code, ffi.string(e.msg)
-end
-
 -- A table of what it says; or nil, code, message.
 local function set(bytes)
   local out = ffi.new "struct setrequest"
-  local ok, code, text = judged(bytes, function(copy, n, e)
+  local ok, code, text = messages.judged(bytes, function(copy, n, e)
     return C.setrequest_decode(copy, n, out, e)
   end)
   if not ok then
     assert(out.memory == nil, "memory is left behind a failure")
     return nil, code, text
   end
-  local found = { expire = out.expire_ns } -- the message is not there any more
+  local found = { expire = out.expire_ns } -- the message has been freed
   for _, name in ipairs { "group", "key", "value" } do
     found[name] = ffi.string(out[name], out[name .. "_len"])
   end
@@ -102,20 +66,7 @@ local function set(bytes)
   return found
 end
 
-local function get(bytes)
-  return judged(bytes, C.getrequest_check)
-end
-
-local function put(group, key, value, expire)
-  local b, r = ffi.new "struct buf", ffi.new "struct setrequest"
-  r.group, r.group_len, r.key, r.key_len = group, #group, key, #key
-  r.value, r.value_len, r.expire_ns = value, #value, expire
-  C.buf_init(b, 0)
-  assert.equal(0, tonumber(C.setrequest_put(b, r)))
-  local bytes = ffi.string(b.data, b.len)
-  C.buf_deinit(b)
-  return bytes
-end
+local put = messages.set_request
 
 -- Go's SetRequest(g, k, v, 0), by the encoding rules.
 local GOLDEN = "\x0a\x01g\x12\x01k\x1a\x01v\x20\x00"
@@ -137,8 +88,9 @@ describe("a SetRequest", function()
   it("is what protobuf-c writes, and is read back, for any bytes", function()
     math.randomseed(103)
     for _ = 1, 500 do
-      local group, key = random_bytes(math.random(0, 20)), random_bytes(math.random(0, 200))
-      local value = random_bytes(math.random(0, 300))
+      local group = messages.random_bytes(math.random(0, 20))
+      local key = messages.random_bytes(math.random(0, 200))
+      local value = messages.random_bytes(math.random(0, 300))
       local expire = ffi.cast("int64_t", math.random(0, 2 ^ 31)) * 2 ^ 31 - math.random(0, 2 ^ 31)
       local out = ffi.new("uint8_t[?]", 700)
       local n = P.pack_set(group, #group, key, #key, value, #value, expire, out)
@@ -157,7 +109,7 @@ describe("a SetRequest", function()
     assert.is_nil((set ""))
   end)
 
-  it("steps over what it does not know, and takes the last of several", function()
+  it("skips unknown members, and takes the last of several", function()
     assert.same({ group = "h", key = "k", value = "w", expire = 3LL },
       set("\x0a\x01g\x12\x01k\x1a\x01v\x0a\x01h\x1a\x01w\x20\x07\x20\x03\x28\x01\x7a\x02xy"))
     -- a known field of another wire type is an unknown one
@@ -192,7 +144,7 @@ describe("a SetRequest", function()
   it("survives garbage", function()
     math.randomseed(109)
     for _ = 1, 20000 do
-      set(random_bytes(math.random(0, 24)))
+      set(messages.random_bytes(math.random(0, 24)))
     end
   end)
 
@@ -247,59 +199,5 @@ describe("a SetRequest", function()
     assert.equal(tonumber(C.ERR_NOMEM), tonumber(C.setrequest_put(b, r)))
     C.mem_fail_after(-1)
     C.buf_deinit(b)
-  end)
-end)
-
-describe("a GetRequest of modernprogram", function()
-  local whole = "\x0a\x01g\x12\x01k\x1a\x01a\x22\x01b"
-
-  it("is taken", function()
-    assert.is_true(get(whole))
-    assert.is_true(get "\x0a\x00\x12\x00\x1a\x00\x22\x00")
-    assert.is_true(get("\x28\x01\x08\x01" .. whole .. "\x0a\x01h\x7a\x02xy"))
-  end)
-
-  it("is taken as protobuf-c writes it", function()
-    math.randomseed(113)
-    for _ = 1, 300 do
-      local t = {}
-      for i = 1, 4 do
-        t[i] = random_bytes(math.random(0, 200))
-      end
-      local out = ffi.new("uint8_t[?]", 900)
-      local n = P.pack_get(t[1], #t[1], t[2], #t[2], t[3], #t[3], t[4], #t[4], out)
-      assert.is_true(get(ffi.string(out, n)))
-    end
-  end)
-
-  it("is refused when it is cut, and says what it lacks", function()
-    for n = 0, #whole - 1 do
-      local ok, code, text = get(whole:sub(1, n))
-      assert.is_false(ok)
-      assert.equal(INVAL, code)
-      if n % 3 == 0 then
-        assert.equal(("a GetRequest of %d bytes holds no %s"):format(n,
-          ({ "group", "key", "ctx1", "ctx2" })[n / 3 + 1]), text)
-      else
-        assert.matches("^malformed GetRequest near byte %d+ of " .. n, text)
-      end
-    end
-  end)
-
-  it("is refused with too many fields that it does not need, and says when there is no memory",
-    function()
-      assert.is_true(get(("\x28\x01"):rep(64) .. whole))
-      assert.same({ false, INVAL, "a GetRequest with more than 64 fields that it does not need" },
-        { get(("\x28\x01"):rep(65) .. whole) })
-      C.mem_fail_after(1)
-      assert.equal(NOMEM, (select(2, get(whole))))
-      C.mem_fail_after(-1)
-    end)
-
-  it("survives garbage", function()
-    math.randomseed(127)
-    for _ = 1, 20000 do
-      get(random_bytes(math.random(0, 24)))
-    end
   end)
 end)

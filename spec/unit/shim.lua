@@ -4,8 +4,8 @@
 --
 --   local S = require("unit.shim")(c_source, declarations) -> library
 --
--- The source is compiled against the real headers, linked with the library that the unit specs
--- load, and lives in a temporary folder until the run ends.
+-- The source is compiled against the real headers and linked with the library of the unit specs. It
+-- lives in a temporary folder until the run ends.
 
 local ffi = require "ffi"
 local lfs = require "lfs"

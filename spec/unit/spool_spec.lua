@@ -38,7 +38,7 @@ describe("a spool", function()
     assert.equal("access_log /nowhere/log: No such file or directory", ffi.string(e.msg))
   end)
 
-  it("that is none is closed without harm", function()
+  it("that was never opened is closed without harm", function()
     C.spool_close(nil)
   end)
 end)

@@ -35,4 +35,25 @@ describe("url", function()
     end
     assert.same({ "http", "", "/" }, { parts "http:///" })
   end)
+
+  it("is without its scheme what comes behind http:// or https://", function()
+    for url, rest in pairs { ["HTTP://a:1/b"] = "a:1/b", ["https://a"] = "a", ["a:1"] = "a:1",
+      ["ftp://a"] = "ftp://a", [""] = "" } do
+      assert.equal(rest, ffi.string(C.url_without_scheme(url)))
+    end
+  end)
+
+  it("may be that of a peer if it ends with host and port", function()
+    local e = ffi.new "struct error"
+    for _, url in ipairs { "http://a:1", "https://[::1]:8080", "http://a" } do
+      assert.equal(0, tonumber(C.url_check_peer(url, e)), url)
+    end
+    for url, why in pairs { ["a:1"] = "not a URL of the form", ["http://"] = "not a URL",
+      ["http://a:1/"] = "must end after host and port", ["http://a:1/b"] = "must end",
+      ["http://a:1?"] = "not a URL", ["http://me@a:1"] = "not a URL", ["http://a\n"] = "not a" } do
+      assert.equal(tonumber(C.ERR_INVAL), tonumber(C.url_check_peer(url, e)))
+      assert.matches(why, ffi.string(e.msg))
+      assert.truthy(ffi.string(e.msg):find(url, 1, true))
+    end
+  end)
 end)

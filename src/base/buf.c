@@ -96,23 +96,6 @@ enum err buf_putf(struct buf *b, const char *fmt, ...)
     return ERR_OK;
 }
 
-enum err buf_put_json(struct buf *b, const void *bytes, size_t n)
-{
-    const unsigned char *s = bytes;
-    size_t i, from = 0;
-
-    buf_put(b, "\"", 1);
-    for (i = 0; i < n; i++) {
-        if (s[i] >= 0x20 && s[i] < 0x7f && s[i] != '"' && s[i] != '\\')
-            continue;
-        buf_put(b, s + from, i - from);
-        buf_putf(b, "\\u%04x", s[i]);
-        from = i + 1;
-    }
-    buf_put(b, s + from, n - from);
-    return buf_put(b, "\"", 1);
-}
-
 char *buf_take(struct buf *b, size_t *len)
 {
     char *data = b->data;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* buf.h - a growing run of bytes with an optional bound.
  *
- * A failed append (no memory, or over the bound) sets `failed` and makes every later append do
- * nothing, so a caller may write a whole text and check once at the end. One thread at a time. */
+ * A failed append (no memory, or over the bound) sets `failed`, and every later append does
+ * nothing. So a caller may write a whole text and check once at the end. One thread at a time. */
 #ifndef BUF_H
 #define BUF_H
 
@@ -29,10 +29,6 @@ enum err buf_reserve(struct buf *b, size_t n);
 enum err buf_put(struct buf *b, const void *bytes, size_t n);
 enum err buf_puts(struct buf *b, const char *s);
 enum err buf_putf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-
-/* Appends n bytes as a JSON string with its quotes. Bytes outside printable ASCII become \u00XX,
- * so the text is valid whatever the bytes are. */
-enum err buf_put_json(struct buf *b, const void *bytes, size_t n);
 
 /* Hands the bytes over (the caller frees them with mem_free) and empties the buffer. */
 char *buf_take(struct buf *b, size_t *len);

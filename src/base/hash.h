@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* hash.h - the hash functions of the node: one for its tables, some for the ring.
  *
- * Tables use SipHash-1-3 (Aumasson, Bernstein: "SipHash: a fast short-input PRF", with the 1-3
- * rounds that Rust and Ruby use for tables) under a random key drawn at start, so that nobody can
- * choose keys that collide. The ring's functions are fixed by the Go dialects. */
+ * Tables use SipHash (Aumasson, Bernstein: "SipHash: a fast short-input PRF") with 1-3 rounds, as
+ * Rust and Ruby do. Its key is drawn at random at the start, so that nobody can choose keys that
+ * collide. The ring's functions are fixed by the Go dialects. */
 #ifndef HASH_H
 #define HASH_H
 

@@ -48,7 +48,7 @@ void inbox_wake(struct inbox *in);
  * message. Meant for a turn in which a thread posts a lot and does not wait: an owner that is woken
  * by the first message would take it, sleep, and be woken again.
  *
- * When one message took longer than a tenth of a millisecond, such as a getter that blocks in C,
+ * A message may take longer than a tenth of a millisecond, such as a getter that blocks in C. Then
  * its thread holds no wakes for the next ten seconds. */
 void inbox_hold(void);
 void inbox_release(void);

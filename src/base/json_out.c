@@ -4,6 +4,63 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/err.h"
+
+/* --- strings --- */
+
+static int is_plain(unsigned char c, enum json_out_style style)
+{
+    if (c < 0x20 || c == '"' || c == '\\' || c == 0x7f)
+        return 0;
+    if (style == JSON_OUT_GO)
+        return c != '<' && c != '>' && c != '&' && c != 0xe2; /* the first byte of a line end */
+    return c < 0x7f || style == JSON_OUT_UTF8;
+}
+
+/* Appends the character at s, which is not plain. Returns its length. */
+static size_t put_special(struct buf *out, const unsigned char *s, size_t n,
+                          enum json_out_style style)
+{
+    static const char named[] = "\"\\\b\f\n\r\t", names[] = "\"\\bfnrt";
+    const char *name = *s ? strchr(named, *s) : NULL;
+
+    if (style == JSON_OUT_GO && *s == 0xe2) {
+        if (n < 3 || s[1] != 0x80 || (s[2] | 1) != 0xa9) {
+            buf_put(out, s, 1);
+            return 1;
+        }
+        buf_putf(out, "\\u20%02x", s[2] & 0x7fu);
+        return 3;
+    }
+    if (name)
+        buf_putf(out, "\\%c", names[name - named]);
+    else
+        buf_putf(out, "\\u%04x", *s);
+    return 1;
+}
+
+void json_out_string(struct buf *out, const void *bytes, size_t n, enum json_out_style style)
+{
+    const unsigned char *s = bytes;
+    size_t i = 0, from = 0;
+
+    buf_put(out, "\"", 1);
+    while (i < n) {
+        if (is_plain(s[i], style)) {
+            i++;
+            continue;
+        }
+        if (i > from)
+            buf_put(out, s + from, i - from);
+        i += put_special(out, s + i, n - i, style);
+        from = i;
+    }
+    if (n > from)
+        buf_put(out, s + from, n - from);
+    buf_put(out, "\"", 1);
+}
+
+/* --- objects and lists --- */
 
 static void put_name(struct json_out *j, const char *name)
 {
@@ -11,7 +68,7 @@ static void put_name(struct json_out *j, const char *name)
         buf_puts(j->out, ",");
     if (!name)
         return;
-    buf_put_json(j->out, name, strlen(name));
+    json_out_string(j->out, name, strlen(name), JSON_OUT_BYTES);
     buf_puts(j->out, ":");
 }
 
@@ -49,7 +106,20 @@ void json_out_bool(struct json_out *j, const char *name, int is)
 void json_out_text(struct json_out *j, const char *name, const char *text)
 {
     put_name(j, name);
-    buf_put_json(j->out, text, strlen(text));
+    json_out_string(j->out, text, strlen(text), JSON_OUT_BYTES);
+}
+
+void json_out_bytes(struct json_out *j, const char *name, const void *bytes, size_t n,
+                    enum json_out_style style)
+{
+    put_name(j, name);
+    json_out_string(j->out, bytes, n, style);
+}
+
+void json_out_error(struct json_out *j, const struct error *e)
+{
+    json_out_text(j, "error", e->msg);
+    json_out_text(j, "code", err_name(e->code));
 }
 
 void json_out_raw(struct json_out *j, const char *name, const void *bytes, size_t n)

@@ -31,3 +31,29 @@ const char *url_host_end(const char *host)
         host++;
     return host;
 }
+
+const char *url_without_scheme(const char *url)
+{
+    const char *host;
+
+    return url_scheme(url, &host) == URL_OTHER ? url : host;
+}
+
+enum err url_check_peer(const char *url, struct error *e)
+{
+    const char *host, *end;
+
+    if (url_scheme(url, &host) == URL_OTHER)
+        return error_set(e, ERR_INVAL, "peer \"%s\" is not a URL of the form http://host:port",
+                         url);
+    end = url_host_end(host);
+    if (*end == '/')
+        return error_set(e, ERR_INVAL,
+                         "peer \"%s\" must end after host and port, without a slash "
+                         "or a path: base_path is added to it",
+                         url);
+    if (*end || end == host)
+        return error_set(e, ERR_INVAL, "peer \"%s\" is not a URL of the form http://host:port",
+                         url);
+    return ERR_OK;
+}

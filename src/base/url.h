@@ -3,6 +3,8 @@
 #ifndef URL_H
 #define URL_H
 
+#include "base/err.h"
+
 enum url_scheme {
     URL_OTHER, /* another scheme, or no URL at all */
     URL_HTTP,
@@ -16,5 +18,11 @@ enum url_scheme url_scheme(const char *url, const char **host);
 /* The first byte that cannot belong to host and port: the end, a slash, '?', '#', '@', or a byte
  * that is not printable ASCII. */
 const char *url_host_end(const char *host);
+
+/* The URL behind http:// or https://; all of it when there is no such scheme. */
+const char *url_without_scheme(const char *url);
+
+/* Whether the URL may be that of a peer, which ends with host and port. INVAL. */
+enum err url_check_peer(const char *url, struct error *e);
 
 #endif

@@ -5,11 +5,11 @@
  * cannot throw, push the results. No C resource is live across a call that may raise unless a
  * userdata owns it. A failure at run time is nil, message, code; misuse raises.
  *
- * One file a subject: open.c opens the module, core.c has what all others use, which.c finds the
- * group of a call, handle.c has a program's handles. group.c defines and asks groups, background.c
- * defines background functions, hits.c has the hits of getters, io.c waits for HTTP and time,
- * loop.c serves the Lua side of other event loops, library.c asks groups from a program,
- * node_script.c runs node scripts, node.c runs nodes, child.c commands. many.c asks for many keys,
+ * One file a subject. open.c opens the module. core.c has what all others use. which.c finds the
+ * group of a call. handle.c has a program's handles. group.c defines and asks groups. background.c
+ * defines background functions. hits.c has the hits of getters. io.c waits for HTTP and time.
+ * loop.c serves the Lua side of other event loops. library.c asks groups from a program.
+ * node_script.c runs node scripts, node.c nodes, child.c commands. many.c asks for many keys,
  * change.c sets and removes, peek.c looks: each for getters and for programs. encode.c and decode.c
  * convert between values and bytes. */
 #ifndef BIND_H

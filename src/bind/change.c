@@ -175,13 +175,12 @@ static void change_alone(const struct change_opts *o, struct error *e)
     if (o->op == BATCH_FLUSH)
         group_flush(o->group);
     for (i = 0; i < o->n_keys; i++) {
-        const struct key *k = &o->keys[i];
-        uint32_t hash = group_hash(k->bytes, k->n);
+        const struct key_ref k = group_key(o->keys[i].bytes, o->keys[i].n);
 
         if (o->op == BATCH_SET && !(o->ttl_ms && !(*o->ttl_ms > 0)))
-            group_set(o->group, hash, k->bytes, k->n, o->value, o->value_len, o->ttl_ms, e);
+            group_set(o->group, &k, o->value, o->value_len, o->ttl_ms, e);
         else
-            group_remove(o->group, hash, k->bytes, k->n);
+            group_remove(o->group, &k);
     }
     group_tick(o->group, clock_ms()); /* frees the rest of a flush; no other code does */
 }

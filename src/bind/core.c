@@ -21,6 +21,16 @@ int core_error(lua_State *L, const struct error *e)
     return 3;
 }
 
+static void release_item(void *item)
+{
+    item_unref(item);
+}
+
+void **core_item_owner(lua_State *L)
+{
+    return core_owner(L, release_item);
+}
+
 const struct key *core_check_keys(lua_State *L, int index, size_t *n)
 {
     struct key *keys;

@@ -9,13 +9,27 @@
 
 #include "base/err.h"
 #include "base/timers.h"
+#include "cache/group.h"
 
-struct group_opts;
-struct key;
 struct op;
 
 /* Pushes nil, message, code and returns 3. */
 int core_error(lua_State *L, const struct error *e);
+
+/* Pushes nil and the source, behind a value that was pushed, and returns 3. */
+static inline int core_source(lua_State *L, enum source source)
+{
+    lua_pushnil(L);
+    lua_pushstring(L, source_name(source));
+    return 3;
+}
+
+/* Pushes the item's value, nil, source, and returns 3. Raises. */
+static inline int core_item(lua_State *L, struct item *it, enum source source)
+{
+    lua_pushlstring(L, item_value(it), it->value_len);
+    return core_source(L, source);
+}
 
 /* Makes the userdata that will own an op's reference; *slot is NULL until it is set. To be called
  * before the op is made, since it raises without memory. */
@@ -27,6 +41,7 @@ struct op *core_check_op(lua_State *L, int index);
 /* Makes a userdata that owns the content of the slot, NULL at first. The collector calls release().
  * Raises. */
 void **core_owner(lua_State *L, void (*release)(void *p));
+void **core_item_owner(lua_State *L); /* of a reference to an item */
 
 /* In a VM of a node: collects garbage when its bound leaves no room for that many bytes. */
 void core_make_room(lua_State *L, size_t bytes);
@@ -50,6 +65,15 @@ void core_patience_begin(struct patience *p, struct op *op, uint64_t ms,
 
 /* Does nothing if no patience has begun. The caller has a reference to the op. */
 void core_patience_end(struct patience *p);
+
+/* The key that is the string at `index`, which holds the bytes. Raises. */
+static inline struct key_ref core_check_key(lua_State *L, int index)
+{
+    size_t n;
+    const char *key = luaL_checklstring(L, index, &n);
+
+    return group_key(key, n);
+}
 
 /* The list of strings at `index`, which holds the bytes, as an array of *n that a userdata on the
  * stack owns. Raises. */

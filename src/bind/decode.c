@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* decode.c - JSON and MessagePack as Lua values, exactly: a number that Lua cannot hold is an
- * error. null is a light userdata of NULL, as in lua-cjson. */
+ * error. null is a light userdata of NULL, as in lua-cjson.
+ *
+ * Space, brackets and strings of JSON are read by wire/json.c. A string without an escape is pushed
+ * from where it lies. */
 #include "bind/bind.h"
 
 #include <math.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* encode.c - a Lua value as JSON or as MessagePack, exactly: a value that the format does not have
- * is an error. */
+ * is an error. base/json_out.c writes the strings of JSON, base/num.c the numbers. */
 #include "bind/bind.h"
 
 #include <math.h>
@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/json_out.h"
 #include "base/mem.h"
 #include "base/num.h"
 #include "bind/core.h"
@@ -110,29 +111,6 @@ static void put_msgpack_text(struct encoder *e, const char *s, size_t n)
 
 /* --- pieces of JSON --- */
 
-/* Bytes outside ASCII are copied: they are UTF-8 if the script's text is. */
-static void put_json_text(struct encoder *e, const char *s, size_t n)
-{
-    static const char named[] = "\"\\\b\f\n\r\t", names[] = "\"\\bfnrt";
-    size_t i, from = 0;
-    const char *special;
-
-    put_byte(e, '"');
-    for (i = 0; i < n; i++) {
-        if ((unsigned char)s[i] >= 0x20 && s[i] != '"' && s[i] != '\\' && s[i] != 0x7f)
-            continue;
-        buf_put(&e->out, s + from, i - from);
-        from = i + 1;
-        special = s[i] ? strchr(named, s[i]) : NULL;
-        if (special)
-            buf_putf(&e->out, "\\%c", names[special - named]);
-        else
-            buf_putf(&e->out, "\\u%04x", (unsigned)(unsigned char)s[i]);
-    }
-    buf_put(&e->out, s + from, n - from);
-    put_byte(e, '"');
-}
-
 static int put_json_number(struct encoder *e, double x)
 {
     char text[NUM_DOUBLE_MAX];
@@ -155,7 +133,7 @@ static void put_text(lua_State *L, struct encoder *e)
     if (e->msgpack)
         put_msgpack_text(e, s, n);
     else
-        put_json_text(e, s, n);
+        json_out_string(&e->out, s, n, JSON_OUT_UTF8); /* if the script's text is UTF-8 */
 }
 
 static int put_number(struct encoder *e, double x)

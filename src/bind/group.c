@@ -84,9 +84,7 @@ static void get_wake(struct waiter *w, const struct result *r)
 {
     struct get_op *g = list_entry(w, struct get_op, waiter);
 
-    g->result = *r;
-    if (r->item)
-        item_ref(r->item);
+    result_copy(&g->result, r);
     op_finish(&g->op);
 }
 
@@ -97,33 +95,21 @@ static void get_late(struct op *op)
 
     if (!group_cancel(g->group, &g->waiter))
         return;
-    error_set(&g->result.err, ERR_TIMEOUT, "group %s: no value within %g s", group_name(g->group),
-              (double)g->patience.ms / 1000);
+    group_late(g->group, g->patience.ms, &g->result.err);
     op_finish(op);
-}
-
-static int push_result(lua_State *L, const struct result *r)
-{
-    if (!r->item)
-        return core_error(L, &r->err);
-    lua_pushlstring(L, item_value(r->item), r->item->value_len);
-    lua_pushnil(L);
-    lua_pushstring(L, source_name(r->source));
-    return 3;
 }
 
 /* core.get(group, key, timeout_ms or nil, missed) -> op; then await it and take
  * core.get_result(op). A hit is an op that has ended. missed: hit() has just counted a miss. */
 static int l_get(lua_State *L)
 {
-    size_t key_len;
-    const char *key = luaL_checklstring(L, 2, &key_len);
+    struct key_ref k = core_check_key(L, 2);
     double timeout_ms = luaL_optnumber(L, 3, 0); /* init.lua has checked it */
     struct vm *vm = which_vm(L, "group:get");
     struct op **slot = core_new_op(L);
     struct group *group;
     struct get_op *g;
-    uint32_t hash;
+    int ended;
 
     task_check_can_wait(L, "group:get");
     group = which_group(L, "group:get", NULL);
@@ -133,10 +119,9 @@ static int l_get(lua_State *L)
     g->waiter.wake = get_wake;
     g->waiter.from = vm_current(vm)->flight;
     *slot = &g->op;
-    hash = group_hash(key, key_len);
-    if (!lua_toboolean(L, 4))
-        g->result.item = group_lookup(group, hash, key, key_len, 0, &g->result.source);
-    if (g->result.item || group_load(group, hash, key, key_len, 0, &g->waiter, &g->result)) {
+    ended = lua_toboolean(L, 4) ? group_load(group, &k, 0, &g->waiter, &g->result)
+                                : group_look_or_load(group, &k, 0, &g->waiter, &g->result);
+    if (ended) {
         g->op.done = 1;
         op_drop(&g->op);
     } else if (timeout_ms > 0) {
@@ -155,7 +140,8 @@ static int l_get_result(lua_State *L)
     core_patience_end(&g->patience);
     if (g->result.item)
         vm_make_room(vm_of(L), g->result.item->value_len);
-    return push_result(L, &g->result);
+    return g->result.item ? core_item(L, g->result.item, g->result.source)
+                          : core_error(L, &g->result.err);
 }
 
 const luaL_Reg bind_group[] = {

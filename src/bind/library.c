@@ -34,31 +34,17 @@ struct load {
     struct result result;
 };
 
-static void release_item(void *item)
-{
-    item_unref(item);
-}
-
-/* The place of an item while its value is pushed. If the handle's own place is taken, by a push
- * that raised or runs further out in a finalizer, it is a userdata on the stack. Raises. */
+/* The place of an item while its value is pushed. The handle's own place may be taken, by a push
+ * that raised or runs further out in a finalizer. Then it is a userdata on the stack. Raises. */
 static void **place_for_item(lua_State *L, struct handle *h)
 {
-    return h->held ? core_owner(L, release_item) : &h->held;
+    return h->held ? core_item_owner(L) : &h->held;
 }
 
-/* Pushes value, nil, source. */
-static int push_item(lua_State *L, struct item *it, enum source source)
-{
-    lua_pushlstring(L, item_value(it), it->value_len);
-    lua_pushnil(L);
-    lua_pushstring(L, source_name(source));
-    return 3;
-}
-
-/* The same, and empties the place. */
+/* Pushes value, nil, source, and empties the place. */
 static int push_from(lua_State *L, void **place, enum source source)
 {
-    int n = push_item(L, *place, source);
+    int n = core_item(L, *place, source);
 
     item_unref(*place);
     *place = NULL;
@@ -145,12 +131,11 @@ static int l_max_key_bytes(lua_State *L)
 static int l_hit(lua_State *L)
 {
     struct handle *h = handle_check(L, 1);
-    size_t n;
-    const char *key = luaL_checklstring(L, 2, &n);
+    struct key_ref k = core_check_key(L, 2);
     void **place = place_for_item(L, h);
     enum source source;
 
-    *place = group_lookup(h->group, group_hash(key, n), key, n, 0, &source);
+    *place = group_lookup(h->group, &k, 0, &source);
     return *place ? push_from(L, place, source) : 0;
 }
 
@@ -159,13 +144,12 @@ static int l_hit(lua_State *L)
 static int l_wait(lua_State *L)
 {
     struct handle *h = handle_check(L, 1);
-    size_t n;
-    const char *key = luaL_checklstring(L, 2, &n);
+    struct key_ref k = core_check_key(L, 2);
     double timeout_ms = luaL_optnumber(L, 3, 0); /* node.lua has checked it */
     void **place = place_for_item(L, h);
     struct result r;
 
-    if (group_wait(h->group, key, n, (uint64_t)timeout_ms, &r))
+    if (group_wait(h->group, &k, (uint64_t)timeout_ms, &r))
         return core_error(L, &r.err);
     *place = r.item;
     return push_from(L, place, r.source);
@@ -215,9 +199,7 @@ static void load_wake(struct waiter *w, const struct result *r)
     struct load *l = list_entry(w, struct load, waiter);
 
     l->ended = 1;
-    l->result = *r;
-    if (r->item)
-        item_ref(r->item);
+    result_copy(&l->result, r);
 }
 
 static void load_drop(struct load *l)
@@ -243,7 +225,7 @@ static int l_load_gc(lua_State *L)
 /* Pushes value, nil, source | nil, message, code, and releases the value. */
 static int push_end(lua_State *L, struct load *l)
 {
-    int n = l->result.item ? push_item(L, l->result.item, l->result.source)
+    int n = l->result.item ? core_item(L, l->result.item, l->result.source)
                            : core_error(L, &l->result.err);
 
     load_drop(l);
@@ -257,9 +239,7 @@ static int push_given(lua_State *L, struct load *l, int index)
 
     load_drop(l);
     lua_pushvalue(L, index);
-    lua_pushnil(L);
-    lua_pushstring(L, source_name(source));
-    return 3;
+    return core_source(L, source);
 }
 
 /* core.load_begin(handle, key) -> load, to be ended by load_end() | load, true: another coroutine
@@ -267,8 +247,7 @@ static int push_given(lua_State *L, struct load *l, int index)
 static int l_load_begin(lua_State *L)
 {
     struct handle *h = handle_check(L, 1);
-    size_t n;
-    const char *key = luaL_checklstring(L, 2, &n);
+    struct key_ref k = core_check_key(L, 2);
     struct load *l = lua_newuserdata(L, sizeof(*l));
 
     memset(l, 0, sizeof(*l));
@@ -277,7 +256,7 @@ static int l_load_begin(lua_State *L)
     l->waiter.wake = load_wake;
     h->begun = NULL;
     group_tick(h->group, clock_ms()); /* no other code does */
-    if (group_load(h->group, group_hash(key, n), key, n, 0, &l->waiter, &l->result))
+    if (group_load(h->group, &k, 0, &l->waiter, &l->result))
         return push_end(L, l);
     l->flight = h->begun;
     h->begun = NULL;
@@ -325,9 +304,7 @@ static int push_own(lua_State *L, struct load *l, const struct outcome *o)
     if (o->err.code)
         return core_error(L, &o->err);
     lua_pushvalue(L, 3);
-    lua_pushnil(L);
-    lua_pushstring(L, source_name(SOURCE_LOCAL));
-    return 3;
+    return core_source(L, SOURCE_LOCAL);
 }
 
 /* The text of an error object. Protected, since the object's own code makes it. An error of that

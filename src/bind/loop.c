@@ -114,7 +114,7 @@ static int l_fire(lua_State *L)
 
 /* --- outsiders --- */
 
-/* core.outside(coroutine, ...) -> as coroutine.resume(). What it throws is logged. */
+/* core.outside(coroutine, ...) -> as coroutine.resume(). An error is logged. */
 static int l_outside(lua_State *L)
 {
     lua_State *co = lua_tothread(L, 1);

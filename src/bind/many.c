@@ -2,8 +2,6 @@
 /* many.c - many keys of a group at once: a getter waits for them, a program's thread blocks. */
 #include "bind/bind.h"
 
-#include <stdio.h>
-
 #include "base/mem.h"
 #include "bind/core.h"
 #include "bind/which.h"
@@ -13,23 +11,20 @@
 #include "script/task.h"
 #include "script/vm.h"
 
-/* The message for late keys. */
-static void late_text(char *out, size_t size, const struct group *g, uint64_t timeout_ms)
+/* `late` is the error of a key without an end. */
+static void push_error(lua_State *L, const struct result *r, const struct error *late)
 {
-    snprintf(out, size, "group %s: no value within %g s", group_name(g), (double)timeout_ms / 1000);
-}
+    const struct error *e = r->err.code ? &r->err : late;
 
-static void push_error(lua_State *L, const struct result *r, const char *late)
-{
     lua_createtable(L, 0, 2);
-    lua_pushstring(L, r->err.code ? r->err.msg : late);
+    lua_pushstring(L, e->msg);
     lua_setfield(L, -2, "message");
-    lua_pushstring(L, err_name(r->err.code ? r->err.code : ERR_TIMEOUT));
+    lua_pushstring(L, err_name(e->code));
     lua_setfield(L, -2, "code");
 }
 
 /* Pushes two tables, values and errors, by the keys of the list at `keys`. */
-static void push_answers(lua_State *L, const struct many *m, int keys, const char *late)
+static void push_answers(lua_State *L, const struct many *m, int keys, const struct error *late)
 {
     size_t i, n = group_many_count(m), bytes = 0;
 
@@ -140,14 +135,14 @@ static int l_get_many_result(lua_State *L)
 {
     struct op *op = core_check_op(L, 1);
     struct many_op *m = (struct many_op *)(void *)op;
-    char late[ERROR_TEXT];
+    struct error late;
 
     luaL_argcheck(L, op->kind == &many_kind && op->done && m->many, 1,
                   "not a get_many that has ended");
     luaL_checktype(L, 2, LUA_TTABLE);
     core_patience_end(&m->patience);
-    late_text(late, sizeof(late), m->group, m->patience.ms);
-    push_answers(L, m->many, 2, late);
+    group_late(m->group, m->patience.ms, &late);
+    push_answers(L, m->many, 2, &late);
     group_many_free(m->many); /* now rather than by the collector */
     m->many = NULL;
     return 2;
@@ -170,14 +165,14 @@ static int l_wait_many(lua_State *L)
     void **slot = core_owner(L, release_many);
     struct group *g = which_group(L, "group:get_many", NULL);
     struct many *m = group_many_wait(g, keys, n, timeout_ms);
-    char late[ERROR_TEXT];
+    struct error late;
 
     *slot = m;
-    late_text(late, sizeof(late), g, timeout_ms ? timeout_ms : group_opts(g).timeout_ms);
+    group_late(g, timeout_ms ? timeout_ms : group_opts(g).timeout_ms, &late);
     group_unref(g);
     if (!m)
         return no_memory(L, n);
-    push_answers(L, m, 2, late);
+    push_answers(L, m, 2, &late);
     group_many_free(m);
     *slot = NULL;
     return 2;

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/thread.h"
+#include "base/url.h"
 #include "bind/bind.h"
 #include "bind/core.h"
 #include "script/vm.h"
@@ -64,6 +65,22 @@ static int l_set_log_level(lua_State *L)
     return 0;
 }
 
+/* core.check_peer_url(url) -> true | nil, message, code */
+static int l_check_peer_url(lua_State *L)
+{
+    size_t n;
+    const char *url = luaL_checklstring(L, 1, &n);
+    struct error e;
+
+    if (strlen(url) != n)
+        error_set(&e, ERR_INVAL, "the URL of a peer has a NUL in it");
+    else if (!url_check_peer(url, &e)) {
+        lua_pushboolean(L, 1);
+        return 1;
+    }
+    return core_error(L, &e);
+}
+
 /* core.in_node() -> whether this state is a VM of a node, where a script defines groups */
 static int l_in_node(lua_State *L)
 {
@@ -91,6 +108,7 @@ static int l_limits(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
+    {"check_peer_url", l_check_peer_url},
     {"in_node", l_in_node},
     {"limits", l_limits},
     {"log", l_log},

@@ -9,21 +9,15 @@
 #include "bind/which.h"
 #include "cache/group.h"
 
-static void release_item(void *item)
-{
-    item_unref(item);
-}
-
 /* The item of the key at index 2, in a slot that a userdata on the stack owns. The slot is NULL:
  * see e. */
 static void **find(lua_State *L, const char *what, enum source *source, struct error *e)
 {
-    size_t n;
-    const char *key = luaL_checklstring(L, 2, &n);
-    void **slot = core_owner(L, release_item);
+    struct key_ref k = core_check_key(L, 2);
+    void **slot = core_item_owner(L);
     struct group *g = which_group(L, what, NULL);
 
-    *slot = group_peek(g, group_hash(key, n), key, n, source);
+    *slot = group_peek(g, &k, source);
     if (!*slot)
         error_set(e, ERR_NOTFOUND, "group %s: this node does not hold the key", group_name(g));
     group_unref(g);
@@ -50,9 +44,7 @@ static int l_peek(lua_State *L)
     core_make_room(L, it->value_len);
     lua_pushlstring(L, item_value(it), it->value_len);
     drop(slot);
-    lua_pushnil(L);
-    lua_pushstring(L, source_name(source));
-    return 3;
+    return core_source(L, source);
 }
 
 /* core.ttl(group, key) -> seconds left: less than 0, stale since then; inf, no end | nil, message,

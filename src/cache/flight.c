@@ -37,13 +37,12 @@ static struct flight **bucket(const struct flights *fs, uint32_t hash)
     return (struct flight **)&fs->buckets[hash % BUCKETS];
 }
 
-struct flight *flights_find(const struct flights *fs, uint32_t hash, const void *key,
-                            size_t key_len)
+struct flight *flights_find(const struct flights *fs, const struct key_ref *k)
 {
-    struct flight *f = *bucket(fs, hash);
+    struct flight *f = *bucket(fs, k->hash);
 
-    while (f && !(f->hash == hash && f->key_len == key_len && f->generation == fs->generation &&
-                  memcmp(f->key, key, key_len) == 0))
+    while (f && !(f->hash == k->hash && f->key_len == k->n && f->generation == fs->generation &&
+                  memcmp(f->key, k->bytes, k->n) == 0))
         f = f->chain;
     return f;
 }
@@ -74,11 +73,10 @@ static void put_in_order(struct flights *fs, struct flight *f)
     list_push_front(before, &f->link);
 }
 
-struct flight *flights_open(struct flights *fs, uint32_t hash, const void *key, size_t key_len,
-                            uint64_t deadline_ms)
+struct flight *flights_open(struct flights *fs, const struct key_ref *k, uint64_t deadline_ms)
 {
-    struct flight *f = mem_alloc(offsetof(struct flight, key) + key_len);
-    struct flight **at = bucket(fs, hash);
+    struct flight *f = mem_alloc(offsetof(struct flight, key) + k->n);
+    struct flight **at = bucket(fs, k->hash);
 
     if (!f)
         return NULL;
@@ -89,9 +87,9 @@ struct flight *flights_open(struct flights *fs, uint32_t hash, const void *key, 
     cycle_init(&f->cycle);
     atomic_init(&f->refs, 2);
     f->deadline_ms = deadline_ms;
-    f->hash = hash;
-    f->key_len = (uint32_t)key_len;
-    memcpy(f->key, key, key_len);
+    f->hash = k->hash;
+    f->key_len = (uint32_t)k->n;
+    memcpy(f->key, k->bytes, k->n);
     f->generation = fs->generation;
     f->chain = *at;
     *at = f;

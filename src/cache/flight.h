@@ -18,26 +18,16 @@
 
 #include "base/err.h"
 #include "base/inbox.h"
+#include "base/key.h"
 #include "base/list.h"
 #include "cache/cycle.h"
-#include "cache/source.h"
+#include "cache/result.h"
 
 struct flight;
 struct group;
-struct item;
-
-/* How a get or a flight ends: an item (a reference) from a source, or an error. */
-struct result {
-    struct item *item;  /* NULL: err says why */
-    enum source source; /* when item is set */
-    uint64_t
-        expires_ms;    /* of NOTFOUND: clock_ms() time until which it may be kept; 0: not at all */
-    double minute_qps; /* SOURCE_PEER: the key's gets a minute, as the owner tells; 0: not told */
-    struct error err;
-};
 
 /* Waits for a flight; embedded in a request, an op and so on. wake() is called exactly once, on any
- * thread, with no lock held. It copies what it needs and takes its own reference to the item. */
+ * thread, with no lock held. It keeps the result by result_copy(). */
 struct waiter {
     struct list link;      /* guarded by the group's mutex */
     struct flight *flight; /* guarded by the group's mutex; NULL once it ended */
@@ -90,13 +80,11 @@ struct flights *flights_new(void);
 void flights_free(struct flights *fs); /* must be empty; NULL is fine */
 
 /* The open flight of that key that is not outdated, borrowed, or NULL. */
-struct flight *flights_find(const struct flights *fs, uint32_t hash, const void *key,
-                            size_t key_len);
+struct flight *flights_find(const struct flights *fs, const struct key_ref *k);
 
 /* Opens a flight. The table holds one reference, the caller gets another. Cheap while deadlines do
  * not decrease from call to call. NULL when there is no memory. */
-struct flight *flights_open(struct flights *fs, uint32_t hash, const void *key, size_t key_len,
-                            uint64_t deadline_ms);
+struct flight *flights_open(struct flights *fs, const struct key_ref *k, uint64_t deadline_ms);
 
 /* Adds w to an open flight. */
 void flight_join(struct flight *f, struct waiter *w);
@@ -117,6 +105,12 @@ int flights_outdated(const struct flights *fs, const struct flight *f);
 /* The open flight with the earliest deadline, borrowed, or NULL. */
 struct flight *flights_oldest(const struct flights *fs);
 size_t flights_count(const struct flights *fs);
+
+/* The flight's key; valid as long as the flight. */
+static inline struct key_ref flight_key(const struct flight *f)
+{
+    return (struct key_ref){f->key, f->key_len, f->hash};
+}
 
 struct flight *flight_ref(struct flight *f);
 

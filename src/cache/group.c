@@ -25,9 +25,15 @@ void group_opts_init(struct group_opts *o)
 #undef X
 }
 
-uint32_t group_hash(const void *key, size_t key_len)
+enum err group_late(const struct group *g, uint64_t timeout_ms, struct error *e)
 {
-    return (uint32_t)hash_table(key, key_len);
+    return error_set(e, ERR_TIMEOUT, "group %s: no value within %g s", g->name,
+                     (double)timeout_ms / 1000);
+}
+
+uint32_t group_hash(const void *key, size_t n)
+{
+    return (uint32_t)hash_table(key, n);
 }
 
 static struct text *keep_text(struct group *g, const char *bytes)

@@ -123,34 +123,40 @@ void group_configure(struct group *g, const struct group_texts *texts,
                      const struct group_opts *opts);
 
 /* Counts a get (and a server request when it is a peer's). Returns a reference to the item, and its
- * source in *source; NULL is a miss. `hash` is group_hash(key). */
-struct item *group_lookup(struct group *g, uint32_t hash, const void *key, size_t key_len,
-                          int from_peer, enum source *source);
+ * source in *source; NULL is a miss. `k` is group_key(), here and below. */
+struct item *group_lookup(struct group *g, const struct key_ref *k, int from_peer,
+                          enum source *source);
 
 /* A reference to the item that this node holds, in main, in hot, or stale; NULL: none. The get is
  * not counted, the item not moved to the front, and nothing is loaded. */
-struct item *group_peek(struct group *g, uint32_t hash, const void *key, size_t key_len,
-                        enum source *source);
+struct item *group_peek(struct group *g, const struct key_ref *k, enum source *source);
 
 /* To be called after a miss. Returns 1 when the end is known at once: it is in *now, and w is not
  * used. Returns 0 when w waits: w->wake() is called, perhaps before this returns. A load
  * `from_peer` never goes to another node. */
-int group_load(struct group *g, uint32_t hash, const void *key, size_t key_len, int from_peer,
-               struct waiter *w, struct result *now);
+int group_load(struct group *g, const struct key_ref *k, int from_peer, struct waiter *w,
+               struct result *now);
 
 /* Around several calls of group_load() by one thread: loads from the same peer travel together. If
  * group_hold() returns 1, group_release() must follow. */
 int group_hold(struct group *g);
 void group_release(struct group *g);
 
-/* Lookup and load in one, for a thread that may block: at most timeout_ms, 0 for the group's own
- * bound. The item in *out is the caller's reference. Returns out->err.code. */
-enum err group_get(struct group *g, const void *key, size_t key_len, uint64_t timeout_ms,
+/* Lookup and, on a miss, load; as group_load(). *now must hold no item. */
+int group_look_or_load(struct group *g, const struct key_ref *k, int from_peer, struct waiter *w,
+                       struct result *now);
+
+/* The same for a thread that may block: at most timeout_ms, 0 for the group's own bound. The item
+ * in *out is the caller's reference. Returns out->err.code. */
+enum err group_get(struct group *g, const struct key_ref *k, uint64_t timeout_ms,
                    struct result *out);
 
 /* The load alone, after a miss that was counted. */
-enum err group_wait(struct group *g, const void *key, size_t key_len, uint64_t timeout_ms,
+enum err group_wait(struct group *g, const struct key_ref *k, uint64_t timeout_ms,
                     struct result *out);
+
+/* Fills in the error of a caller that has waited for timeout_ms. Returns TIMEOUT. */
+enum err group_late(const struct group *g, uint64_t timeout_ms, struct error *e);
 
 /* Takes a waiter off. 1: it will not be woken. 0: wake() was called, or is about to be on another
  * thread. */
@@ -178,19 +184,19 @@ void group_fallback(struct flight *f);
 
 /* Stores a value in place of the old one, if any. ttl_ms as in group_finish_value(). TOOBIG when it
  * is over max_value_bytes or an eighth of cache_bytes; NOMEM. In both cases the key is removed. */
-enum err group_set(struct group *g, uint32_t hash, const void *key, size_t key_len,
-                   const void *value, size_t n, const double *ttl_ms, struct error *e);
+enum err group_set(struct group *g, const struct key_ref *k, const void *value, size_t n,
+                   const double *ttl_ms, struct error *e);
 
 /* Removes the key. A load that was under way does not bring it back. 1 when it was held. */
-int group_remove(struct group *g, uint32_t hash, const void *key, size_t key_len);
+int group_remove(struct group *g, const struct key_ref *k);
 
 /* Removes every key, in O(1). The memory is freed bit by bit, and counts until then. */
 void group_flush(struct group *g);
 
 /* Makes an item of a value from a getter or a set, with its bounds and its expiry. Returns a
  * reference. NULL and e: TOOBIG or NOMEM. */
-struct item *group_keep_item(struct group *g, uint32_t hash, const void *key, size_t key_len,
-                             const void *value, size_t n, const double *ttl_ms, struct error *e);
+struct item *group_keep_item(struct group *g, const struct key_ref *k, const void *value, size_t n,
+                             const double *ttl_ms, struct error *e);
 
 /* A ttl above 0 in whole milliseconds: rounded up, so never 0; a hundred years at most. */
 uint64_t group_keep_whole_ms(double ttl_ms);
@@ -220,6 +226,12 @@ double group_hot_minute_qps(struct group *g, uint32_t hash);
 
 void group_stats(struct group *g, struct stats *out);
 
-uint32_t group_hash(const void *key, size_t key_len);
+uint32_t group_hash(const void *key, size_t n);
+
+/* The key as the functions above take it: with its hash. Borrows the bytes. */
+static inline struct key_ref group_key(const void *key, size_t n)
+{
+    return (struct key_ref){(const char *)key, n, group_hash(key, n)};
+}
 
 #endif

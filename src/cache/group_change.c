@@ -13,30 +13,29 @@
 #include "cache/reader_hits.h"
 
 /* Removes the key's item and outdates its flights. 1 when there was an item. */
-static int change_locked(struct group *g, uint32_t hash, const void *key, size_t key_len,
-                         struct after *a)
+static int change_locked(struct group *g, const struct key_ref *k, struct after *a)
 {
     int kind;
 
     for (kind = 0; kind < FLIGHT_KINDS; kind++) {
-        struct flight *f = flights_find(g->flights[kind], hash, key, key_len);
+        struct flight *f = flights_find(g->flights[kind], k);
 
         if (f)
             flight_outdate(f);
     }
-    return group_keep_take_out_locked(g, hash, key, key_len, a);
+    return group_keep_take_out_locked(g, k, a);
 }
 
-enum err group_set(struct group *g, uint32_t hash, const void *key, size_t key_len,
-                   const void *value, size_t n, const double *ttl_ms, struct error *e)
+enum err group_set(struct group *g, const struct key_ref *k, const void *value, size_t n,
+                   const double *ttl_ms, struct error *e)
 {
-    struct item *it = group_keep_item(g, hash, key, key_len, value, n, ttl_ms, e);
+    struct item *it = group_keep_item(g, k, value, n, ttl_ms, e);
     struct after a;
     int kept = 1;
 
     after_init(&a);
     pthread_mutex_lock(&g->mu);
-    change_locked(g, hash, key, key_len, &a);
+    change_locked(g, k, &a);
     if (it && !(it->expires_ms && it->expires_ms <= clock_ms()))
         kept = group_keep_put_main_locked(g, it, &a);
     g->stats.sets++;
@@ -52,14 +51,14 @@ enum err group_set(struct group *g, uint32_t hash, const void *key, size_t key_l
     return kept ? ERR_OK : ERR_TOOBIG;
 }
 
-int group_remove(struct group *g, uint32_t hash, const void *key, size_t key_len)
+int group_remove(struct group *g, const struct key_ref *k)
 {
     struct after a;
     int there;
 
     after_init(&a);
     pthread_mutex_lock(&g->mu);
-    there = change_locked(g, hash, key, key_len, &a);
+    there = change_locked(g, k, &a);
     g->stats.removes++;
     pthread_mutex_unlock(&g->mu);
     after_run(g, &a);

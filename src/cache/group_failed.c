@@ -10,7 +10,7 @@
 
 enum { EVERY_MS = 1000 };
 
-void group_failed_note_locked(struct group *g, const char *source, const void *key, size_t key_len,
+void group_failed_note_locked(struct group *g, const char *source, const struct key_ref *k,
                               const struct error *e)
 {
     struct failed *f = &g->failed;
@@ -20,8 +20,8 @@ void group_failed_note_locked(struct group *g, const char *source, const void *k
     f->n++;
     f->source = source;
     f->error = *e;
-    f->key_len = key_len;
-    memcpy(f->key, key, key_len < sizeof(f->key) ? key_len : sizeof(f->key));
+    f->key_len = k->n;
+    memcpy(f->key, k->bytes, k->n < sizeof(f->key) ? k->n : sizeof(f->key));
 }
 
 static void say(const struct group *g, const struct failed *f)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* group_in.h - what the files of a group share; for cache/ only.
  *
- * group.c has its life, group_look.c the lookups and counters, group_keep.c the items that it keeps
- * and for how long, group_hot.c which keys are hot, group_load.c the loads, group_failed.c which of
- * them the log tells of, group_change.c set,
- * remove and flush, group_many.c many keys at once, group_wait.c a get that blocks. A function
- * whose name ends in _locked is called with the group's mutex held; it neither calls out nor frees.
- * It notes that work in a struct after (after.h), for when the mutex is dropped. */
+ * One file a subject: group.c: its life. group_look.c: lookups and counters. group_keep.c: the
+ * items that it keeps, and for how long. group_hot.c: which keys are hot. group_load.c: loads.
+ * group_failed.c: failed loads in the log. group_change.c: set, remove, flush. group_many.c: many
+ * keys at once. group_wait.c: a get that blocks. A function whose name ends in _locked is called
+ * with the group's mutex held; it neither calls out nor frees. It notes that work in a struct after
+ * (after.h), for when the mutex is dropped. */
 #ifndef GROUP_IN_H
 #define GROUP_IN_H
 
@@ -73,8 +73,8 @@ void group_set_eviction_locked(struct group *g);
 /* --- group_look.c --- */
 
 /* Counts a get and looks for its value; borrowed. */
-struct item *group_look_locked(struct group *g, uint32_t hash, const void *key, size_t key_len,
-                               enum source *source, struct after *a);
+struct item *group_look_locked(struct group *g, const struct key_ref *k, enum source *source,
+                               struct after *a);
 
 /* --- group_keep.c --- */
 
@@ -88,12 +88,11 @@ struct found {
 
 /* Looks into main, then hot; counts in their counters and moves the item to the front. Expired
  * items are removed. */
-void group_keep_find_locked(struct group *g, uint32_t hash, const void *key, size_t key_len,
-                            struct found *out, struct after *a);
+void group_keep_find_locked(struct group *g, const struct key_ref *k, struct found *out,
+                            struct after *a);
 
 /* The same, but nothing is counted, moved or removed. */
-void group_keep_peek_locked(struct group *g, uint32_t hash, const void *key, size_t key_len,
-                            struct found *out);
+void group_keep_peek_locked(struct group *g, const struct key_ref *k, struct found *out);
 
 /* Whether a stale item may answer while it is loaded anew, or instead of an error. */
 int group_keep_may_revalidate_locked(const struct group *g, const struct item *stale);
@@ -118,8 +117,7 @@ void group_keep_locked(struct group *g, const struct flight *f, struct result *r
 int group_keep_put_main_locked(struct group *g, struct item *it, struct after *a);
 
 /* Removes the key from both caches. 1 when it was in one of them. */
-int group_keep_take_out_locked(struct group *g, uint32_t hash, const void *key, size_t key_len,
-                               struct after *a);
+int group_keep_take_out_locked(struct group *g, const struct key_ref *k, struct after *a);
 
 /* Evicts items until the caches are within their bound. */
 void group_keep_evict_locked(struct group *g, struct after *a);
@@ -152,7 +150,7 @@ int group_hot_enough_locked(const struct group *g, const struct item *it, double
 /* --- group_failed.c --- */
 
 /* A load ended without a value, or was refused. `source` says where: a static word. */
-void group_failed_note_locked(struct group *g, const char *source, const void *key, size_t key_len,
+void group_failed_note_locked(struct group *g, const char *source, const struct key_ref *k,
                               const struct error *e);
 
 /* --- group_load.c --- */

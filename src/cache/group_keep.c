@@ -97,8 +97,8 @@ uint64_t group_keep_ends_ms(double ttl_ms)
     return clock_ms() + group_keep_whole_ms(ttl_ms);
 }
 
-struct item *group_keep_item(struct group *g, uint32_t hash, const void *key, size_t key_len,
-                             const void *value, size_t n, const double *ttl_ms, struct error *e)
+struct item *group_keep_item(struct group *g, const struct key_ref *k, const void *value, size_t n,
+                             const double *ttl_ms, struct error *e)
 {
     uint64_t max = group_opts(g).max_value_bytes;
     struct item *it;
@@ -108,8 +108,7 @@ struct item *group_keep_item(struct group *g, uint32_t hash, const void *key, si
                   g->name, n, (unsigned long long)max);
         return NULL;
     }
-    it = item_new(key, key_len, hash, value, n,
-                  ttl_ms ? group_keep_ends_ms(*ttl_ms) : group_keep_expiry_ms(g));
+    it = item_new(k, value, n, ttl_ms ? group_keep_ends_ms(*ttl_ms) : group_keep_expiry_ms(g));
     if (!it)
         error_set(e, ERR_NOMEM, "no memory for a value of %zu bytes", n);
     return it;
@@ -173,10 +172,10 @@ static void sort_out(const struct item *it, enum source source, uint64_t now, st
     }
 }
 
-static int found_locked(struct group *g, struct lru *l, enum source source, uint32_t hash,
-                        const void *key, size_t key_len, struct found *out, struct after *a)
+static int found_locked(struct group *g, struct lru *l, enum source source, const struct key_ref *k,
+                        struct found *out, struct after *a)
 {
-    struct item *it = lru_get(l, hash, key, key_len);
+    struct item *it = lru_get(l, k);
     uint64_t now;
 
     if (!it)
@@ -186,7 +185,7 @@ static int found_locked(struct group *g, struct lru *l, enum source source, uint
         lru_get_missed(l);
         if (is_over(g, it, now)) {
             g->stats.expired++;
-            after_drop_item(a, lru_del(l, hash, key, key_len));
+            after_drop_item(a, lru_del(l, k));
             return 0;
         }
     }
@@ -194,18 +193,17 @@ static int found_locked(struct group *g, struct lru *l, enum source source, uint
     return out->live || out->negative;
 }
 
-void group_keep_find_locked(struct group *g, uint32_t hash, const void *key, size_t key_len,
-                            struct found *out, struct after *a)
+void group_keep_find_locked(struct group *g, const struct key_ref *k, struct found *out,
+                            struct after *a)
 {
     memset(out, 0, sizeof(*out));
-    if (!found_locked(g, g->main, SOURCE_MAIN, hash, key, key_len, out, a))
-        found_locked(g, g->hot, SOURCE_HOT, hash, key, key_len, out, a);
+    if (!found_locked(g, g->main, SOURCE_MAIN, k, out, a))
+        found_locked(g, g->hot, SOURCE_HOT, k, out, a);
 }
 
-void group_keep_peek_locked(struct group *g, uint32_t hash, const void *key, size_t key_len,
-                            struct found *out)
+void group_keep_peek_locked(struct group *g, const struct key_ref *k, struct found *out)
 {
-    const struct item *it = lru_peek(g->main, hash, key, key_len);
+    const struct item *it = lru_peek(g->main, k);
     uint64_t now = clock_ms();
 
     memset(out, 0, sizeof(*out));
@@ -213,7 +211,7 @@ void group_keep_peek_locked(struct group *g, uint32_t hash, const void *key, siz
         sort_out(it, SOURCE_MAIN, now, out);
     if (out->live || out->negative)
         return;
-    it = lru_peek(g->hot, hash, key, key_len);
+    it = lru_peek(g->hot, k);
     if (it && !is_over(g, it, now))
         sort_out(it, SOURCE_HOT, now, out);
 }
@@ -268,7 +266,7 @@ static int insert_locked(struct group *g, struct lru *l, struct item *it, struct
 {
     if (item_cost(it) > g->opts.cache_bytes / ADMIT_SHARE)
         return 0;
-    after_drop_item(a, lru_del(l, it->hash, item_key(it), it->key_len));
+    after_drop_item(a, lru_del_same(l, it));
     evict_for_locked(g, item_cost(it), a);
     lru_put(l, item_ref(it));
     group_keep_evict_locked(g, a); /* the index may have grown */
@@ -280,11 +278,10 @@ int group_keep_put_main_locked(struct group *g, struct item *it, struct after *a
     return insert_locked(g, g->main, it, a);
 }
 
-int group_keep_take_out_locked(struct group *g, uint32_t hash, const void *key, size_t key_len,
-                               struct after *a)
+int group_keep_take_out_locked(struct group *g, const struct key_ref *k, struct after *a)
 {
-    struct item *main = lru_del(g->main, hash, key, key_len);
-    struct item *hot = lru_del(g->hot, hash, key, key_len);
+    struct item *main = lru_del(g->main, k);
+    struct item *hot = lru_del(g->hot, k);
 
     after_drop_item(a, main);
     after_drop_item(a, hot);
@@ -336,15 +333,16 @@ static void keep_item_locked(struct group *g, int ours, struct item *it, double 
 static void keep_negative_locked(struct group *g, const struct flight *f, struct result *r,
                                  struct after *a)
 {
+    struct key_ref k = flight_key(f);
     struct item *it;
 
     /* A stale value is no longer true. */
-    group_keep_take_out_locked(g, f->hash, f->key, f->key_len, a);
+    group_keep_take_out_locked(g, &k, a);
     if (f->kind == FLIGHT_LOCAL && !r->expires_ms && g->opts.negative_ttl_ms)
         r->expires_ms = clock_ms() + g->opts.negative_ttl_ms;
     if (!r->expires_ms)
         return;
-    it = item_new_negative(f->key, f->key_len, f->hash, r->expires_ms);
+    it = item_new_negative(&k, r->expires_ms);
     if (it)
         keep_item_locked(g, f->kind == FLIGHT_LOCAL, it, r->minute_qps, a);
     item_unref(it);

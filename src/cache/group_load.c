@@ -68,13 +68,12 @@ static void keep_info(struct flight *f, const struct waiter *w)
 
 /* Joins the key's flight or opens one. *open is the new flight, with a reference for its loader, or
  * NULL. ERR_OK: w waits if `waits` is 1; otherwise the load runs in the background. */
-static enum err join_or_open_locked(struct group *g, enum flight_kind kind, uint32_t hash,
-                                    const void *key, size_t key_len, int from_peer,
-                                    struct waiter *w, int waits, struct flight **open,
-                                    struct result *now)
+static enum err join_or_open_locked(struct group *g, enum flight_kind kind, const struct key_ref *k,
+                                    int from_peer, struct waiter *w, int waits,
+                                    struct flight **open, struct result *now)
 {
     struct flights *fs = g->flights[kind];
-    struct flight *f = flights_find(fs, hash, key, key_len);
+    struct flight *f = flights_find(fs, k);
 
     *open = NULL;
     if (g->closed)
@@ -89,7 +88,7 @@ static enum err join_or_open_locked(struct group *g, enum flight_kind kind, uint
     if (!f) {
         if (flights_count(fs) >= GROUP_MAX_FLIGHTS)
             return refuse(now, ERR_BUSY, "too many loads are under way", g);
-        f = flights_open(fs, hash, key, key_len, clock_ms() + g->opts.timeout_ms);
+        f = flights_open(fs, k, clock_ms() + g->opts.timeout_ms);
         if (!f)
             return refuse(now, ERR_NOMEM, "no memory for a load", g);
         if (waits && w->from)
@@ -158,8 +157,8 @@ static void replace_error_locked(struct group *g, struct item *stale, struct res
     r->source = SOURCE_STALE;
 }
 
-int group_load(struct group *g, uint32_t hash, const void *key, size_t key_len, int from_peer,
-               struct waiter *w, struct result *now)
+int group_load(struct group *g, const struct key_ref *k, int from_peer, struct waiter *w,
+               struct result *now)
 {
     struct result end = {.item = NULL}; /* not *now: once w waits, only the waker writes *now */
     struct peer *owner = NULL;
@@ -172,26 +171,25 @@ int group_load(struct group *g, uint32_t hash, const void *key, size_t key_len, 
 
     if (!from_peer && !atomic_load_explicit(&g->local_only, memory_order_relaxed) &&
         !atomic_load(&g->closed))
-        owner = g->loader.owner(g->loader.ctx, key, key_len);
+        owner = g->loader.owner(g->loader.ctx, k->bytes, k->n);
     kind = owner ? FLIGHT_REMOTE : FLIGHT_LOCAL;
     after_init(&a);
 
     pthread_mutex_lock(&g->mu);
     g->stats.loads++;
-    group_keep_find_locked(g, hash, key, key_len, &found, &a);
+    group_keep_find_locked(g, k, &found, &a);
     known = known_locked(g, &found, &end, &revalidate);
     if (!known || revalidate) {
         struct result refused = {.item = NULL};
 
-        err = join_or_open_locked(g, kind, hash, key, key_len, from_peer, w, !revalidate, &open,
-                                  &refused);
+        err = join_or_open_locked(g, kind, k, from_peer, w, !revalidate, &open, &refused);
         if (open && kind == FLIGHT_LOCAL)
             enqueue_locked(g, open, &a);
         else if (open)
             open->state = FLIGHT_RUNNING;
         if (err && !known) {
             end = refused;
-            group_failed_note_locked(g, "limit", key, key_len, &refused.err);
+            group_failed_note_locked(g, "limit", k, &refused.err);
             replace_error_locked(g, found.stale, &end, 1);
             known = 1;
         }
@@ -236,17 +234,15 @@ static void count_end_locked(struct group *g, const struct flight *f, const stru
 static void finish_locked(struct flight *f, const struct result *r, struct after *a)
 {
     struct group *g = f->group;
+    struct key_ref k = flight_key(f);
     struct found found;
 
     count_end_locked(g, f, r);
     if (!r->item && !f->fell_back) /* the load that took over has told */
-        group_failed_note_locked(g, f->kind == FLIGHT_LOCAL ? "getter" : "peer", f->key, f->key_len,
-                                 &r->err);
-    a->result = *r;
-    if (r->item) {
-        item_ref(r->item);
-    } else if (!flights_outdated(g->flights[f->kind], f)) {
-        group_keep_peek_locked(g, f->hash, f->key, f->key_len, &found);
+        group_failed_note_locked(g, f->kind == FLIGHT_LOCAL ? "getter" : "peer", &k, &r->err);
+    result_copy(&a->result, r);
+    if (!r->item && !flights_outdated(g->flights[f->kind], f)) {
+        group_keep_peek_locked(g, &k, &found);
         if (found.stale && !f->fell_back && group_keep_is_outage(r->err.code))
             group_keep_pause_locked(g, found.stale);
         replace_error_locked(g, found.stale, &a->result, f->n_waiters);
@@ -273,8 +269,9 @@ enum err group_finish_value(struct flight *f, const void *value, size_t n, const
                             struct error *e)
 {
     struct result r = {.source = SOURCE_LOCAL};
+    struct key_ref k = flight_key(f);
 
-    r.item = group_keep_item(f->group, f->hash, f->key, f->key_len, value, n, ttl_ms, &r.err);
+    r.item = group_keep_item(f->group, &k, value, n, ttl_ms, &r.err);
     if (e)
         *e = r.err;
     group_finish(f, &r);
@@ -313,6 +310,7 @@ static void fallback_wake(struct waiter *w, const struct result *r)
 void group_fallback(struct flight *f)
 {
     struct group *g = f->group;
+    struct key_ref k = flight_key(f);
     struct flight *open = NULL;
     struct result now = {.item = NULL};
     struct after a;
@@ -329,8 +327,7 @@ void group_fallback(struct flight *f)
     if (!ended) {
         g->stats.peer_errors++;
         f->fell_back = 1;
-        err = join_or_open_locked(g, FLIGHT_LOCAL, f->hash, f->key, f->key_len, 0, &f->fallback, 1,
-                                  &open, &now);
+        err = join_or_open_locked(g, FLIGHT_LOCAL, &k, 0, &f->fallback, 1, &open, &now);
         if (open) {
             g->stats.loads_deduped--; /* one load, in two flights */
             enqueue_locked(g, open, &a);
@@ -387,8 +384,7 @@ void group_tick(struct group *g, uint64_t now_ms)
     group_keep_tick(g, now_ms);
     if (!is_overdue(g, now_ms))
         return;
-    error_set(&late.err, ERR_TIMEOUT, "group %s: no value within %g s", g->name,
-              (double)group_opts(g).timeout_ms / 1000);
+    group_late(g, group_opts(g).timeout_ms, &late.err);
     end_until(g, now_ms, &late);
 }
 

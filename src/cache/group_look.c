@@ -8,9 +8,9 @@
 #include "cache/reader_hits.h"
 
 /* A live value of main, as most gets find it; NULL: ask group_keep_find_locked(). */
-static struct item *quick_locked(struct group *g, uint32_t hash, const void *key, size_t key_len)
+static struct item *quick_locked(struct group *g, const struct key_ref *k)
 {
-    struct item *it = lru_peek(g->main, hash, key, key_len);
+    struct item *it = lru_peek(g->main, k);
 
     if (!it || it->negative || (it->expires_ms && it->expires_ms <= clock_ms()))
         return NULL;
@@ -18,17 +18,17 @@ static struct item *quick_locked(struct group *g, uint32_t hash, const void *key
     return it;
 }
 
-struct item *group_look_locked(struct group *g, uint32_t hash, const void *key, size_t key_len,
-                               enum source *source, struct after *a)
+struct item *group_look_locked(struct group *g, const struct key_ref *k, enum source *source,
+                               struct after *a)
 {
-    struct item *it = quick_locked(g, hash, key, key_len);
+    struct item *it = quick_locked(g, k);
     struct found found;
 
     *source = SOURCE_MAIN;
     g->stats.gets++;
-    group_hot_count_locked(g, hash);
+    group_hot_count_locked(g, k->hash);
     if (!it) {
-        group_keep_find_locked(g, hash, key, key_len, &found, a);
+        group_keep_find_locked(g, k, &found, a);
         it = found.live;
         *source = found.source;
     }
@@ -36,8 +36,8 @@ struct item *group_look_locked(struct group *g, uint32_t hash, const void *key, 
     return it;
 }
 
-struct item *group_lookup(struct group *g, uint32_t hash, const void *key, size_t key_len,
-                          int from_peer, enum source *source)
+struct item *group_lookup(struct group *g, const struct key_ref *k, int from_peer,
+                          enum source *source)
 {
     struct item *it;
     struct after a;
@@ -45,7 +45,7 @@ struct item *group_lookup(struct group *g, uint32_t hash, const void *key, size_
     after_init(&a);
     pthread_mutex_lock(&g->mu);
     g->stats.server_requests += from_peer ? 1 : 0;
-    it = group_look_locked(g, hash, key, key_len, source, &a);
+    it = group_look_locked(g, k, source, &a);
     if (it)
         item_ref(it);
     pthread_mutex_unlock(&g->mu);
@@ -54,14 +54,20 @@ struct item *group_lookup(struct group *g, uint32_t hash, const void *key, size_
     return it;
 }
 
-struct item *group_peek(struct group *g, uint32_t hash, const void *key, size_t key_len,
-                        enum source *source)
+int group_look_or_load(struct group *g, const struct key_ref *k, int from_peer, struct waiter *w,
+                       struct result *now)
+{
+    now->item = group_lookup(g, k, from_peer, &now->source);
+    return now->item || group_load(g, k, from_peer, w, now);
+}
+
+struct item *group_peek(struct group *g, const struct key_ref *k, enum source *source)
 {
     struct found found;
     struct item *it;
 
     pthread_mutex_lock(&g->mu);
-    group_keep_peek_locked(g, hash, key, key_len, &found);
+    group_keep_peek_locked(g, k, &found);
     it = found.live ? found.live : found.stale;
     if (it)
         item_ref(it);

@@ -34,20 +34,8 @@ static void one_wake(struct waiter *w, const struct result *r)
 {
     struct one *o = list_entry(w, struct one, waiter);
 
-    o->result = *r;
-    if (r->item)
-        item_ref(r->item);
+    result_copy(&o->result, r);
     over(o->many, 1);
-}
-
-/* 1 when the get has ended already. */
-static int one_start(struct one *o, const struct key *k, int from_peer)
-{
-    struct group *g = o->many->group;
-    uint32_t hash = group_hash(k->bytes, k->n);
-
-    o->result.item = group_lookup(g, hash, k->bytes, k->n, from_peer, &o->result.source);
-    return o->result.item || group_load(g, hash, k->bytes, k->n, from_peer, &o->waiter, &o->result);
 }
 
 struct many *group_many_start(struct group *g, const struct key *keys, size_t n, int from_peer,
@@ -55,6 +43,7 @@ struct many *group_many_start(struct group *g, const struct key *keys, size_t n,
                               void *ctx)
 {
     struct many *m = mem_alloc(sizeof(*m) + n * sizeof(struct one));
+    struct key_ref k;
     size_t i, ended = 1;
     int held;
 
@@ -71,7 +60,9 @@ struct many *group_many_start(struct group *g, const struct key *keys, size_t n,
         m->ones[i].waiter.wake = one_wake;
         m->ones[i].waiter.from = from;
         m->ones[i].many = m;
-        ended += (size_t)one_start(&m->ones[i], &keys[i], from_peer);
+        k = group_key(keys[i].bytes, keys[i].n);
+        ended +=
+            (size_t)group_look_or_load(g, &k, from_peer, &m->ones[i].waiter, &m->ones[i].result);
     }
     if (held)
         group_release(g);

@@ -2,7 +2,10 @@
 /* group_many.h - many keys of a group at once.
  *
  * Every key is a get of its own, with its own end. But all of them wait at the same time, and the
- * keys of one owner travel together (loader.hold). */
+ * keys of one owner travel together (loader.hold).
+ *
+ * The answer is one, when all gets have ended. http/gather.c is the other way to get many keys: it
+ * gives each value as it arrives, and begins no key while a slow reader has enough of them. */
 #ifndef GROUP_MANY_H
 #define GROUP_MANY_H
 

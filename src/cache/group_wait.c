@@ -15,9 +15,7 @@ static void sleeper_wake(struct waiter *w, const struct result *r)
 {
     struct sleeper *s = list_entry(w, struct sleeper, waiter);
 
-    s->result = *r;
-    if (r->item)
-        item_ref(r->item);
+    result_copy(&s->result, r);
     gate_open(&s->gate);
 }
 
@@ -27,20 +25,19 @@ static void sleep_until_woken(struct group *g, struct sleeper *s, uint64_t timeo
     if (gate_wait(&s->gate, timeout_ms))
         return;
     if (group_cancel(g, &s->waiter))
-        error_set(&s->result.err, ERR_TIMEOUT, "group %s: no value within %g s", group_name(g),
-                  (double)timeout_ms / 1000);
+        group_late(g, timeout_ms, &s->result.err);
     else
         gate_wait(&s->gate, GATE_FOR_EVER);
 }
 
-enum err group_wait(struct group *g, const void *key, size_t key_len, uint64_t timeout_ms,
+enum err group_wait(struct group *g, const struct key_ref *k, uint64_t timeout_ms,
                     struct result *out)
 {
     struct sleeper s = {.waiter.wake = sleeper_wake};
 
     memset(out, 0, sizeof(*out));
     gate_init(&s.gate);
-    if (!group_load(g, group_hash(key, key_len), key, key_len, 0, &s.waiter, out)) {
+    if (!group_load(g, k, 0, &s.waiter, out)) {
         sleep_until_woken(g, &s,
                           timeout_ms ? timeout_ms : group_opts(g).timeout_ms + GROUP_MARGIN_MS);
         *out = s.result;
@@ -49,10 +46,10 @@ enum err group_wait(struct group *g, const void *key, size_t key_len, uint64_t t
     return out->item ? ERR_OK : out->err.code;
 }
 
-enum err group_get(struct group *g, const void *key, size_t key_len, uint64_t timeout_ms,
+enum err group_get(struct group *g, const struct key_ref *k, uint64_t timeout_ms,
                    struct result *out)
 {
     memset(out, 0, sizeof(*out));
-    out->item = group_lookup(g, group_hash(key, key_len), key, key_len, 0, &out->source);
-    return out->item ? ERR_OK : group_wait(g, key, key_len, timeout_ms, out);
+    out->item = group_lookup(g, k, 0, &out->source);
+    return out->item ? ERR_OK : group_wait(g, k, timeout_ms, out);
 }

@@ -49,25 +49,25 @@ static size_t size_of(size_t key_len, size_t prefix_len, size_t value_len)
     return tag_offset(key_len, prefix_len, value_len) + sizeof(uint64_t);
 }
 
-struct item *item_new(const void *key, size_t key_len, uint32_t hash, const void *value,
-                      size_t value_len, uint64_t expires_ms)
+struct item *item_new(const struct key_ref *k, const void *value, size_t value_len,
+                      uint64_t expires_ms)
 {
     char prefix[PREFIX_MAX];
     size_t prefix_len;
     struct item *it;
 
-    if (key_len > ITEM_MAX_BYTES || value_len > ITEM_MAX_BYTES)
+    if (k->n > ITEM_MAX_BYTES || value_len > ITEM_MAX_BYTES)
         return NULL;
     prefix_len = put_prefix(prefix, value_len);
-    it = mem_alloc(size_of(key_len, prefix_len, value_len));
+    it = mem_alloc(size_of(k->n, prefix_len, value_len));
     if (!it)
         return NULL;
     it->chain = NULL;
     list_init(&it->order);
     it->expires_ms = expires_ms;
     atomic_init(&it->refs, 1);
-    it->hash = hash;
-    it->key_len = (uint32_t)key_len;
+    it->hash = k->hash;
+    it->key_len = (uint32_t)k->n;
     it->value_len = (uint32_t)value_len;
     it->made_s = (uint32_t)(clock_ms() / 1000);
     it->prefix_len = prefix_len & 0xf;
@@ -77,17 +77,17 @@ struct item *item_new(const void *key, size_t key_len, uint32_t hash, const void
     atomic_init(&it->place, ITEM_NEW);
     if (tag_of(it))
         atomic_init(tag_of(it), 0);
-    if (key_len)
-        memcpy(it->bytes, key, key_len);
-    memcpy(it->bytes + key_len, prefix, prefix_len);
+    if (k->n)
+        memcpy(it->bytes, k->bytes, k->n);
+    memcpy(it->bytes + k->n, prefix, prefix_len);
     if (value && value_len)
         memcpy(item_value(it), value, value_len);
     return it;
 }
 
-struct item *item_new_negative(const void *key, size_t key_len, uint32_t hash, uint64_t expires_ms)
+struct item *item_new_negative(const struct key_ref *k, uint64_t expires_ms)
 {
-    struct item *it = item_new(key, key_len, hash, NULL, 0, expires_ms);
+    struct item *it = item_new(k, NULL, 0, expires_ms);
 
     if (it)
         it->negative = 1;
@@ -158,9 +158,19 @@ void item_set_tag(struct item *it, uint64_t tag)
         atomic_store_explicit(tag_of(it), tag, memory_order_relaxed);
 }
 
-int item_is(const struct item *it, uint32_t hash, const void *key, size_t key_len)
+int item_has_key(const struct item *it, const void *key, size_t n)
 {
-    return it->hash == hash && it->key_len == key_len && memcmp(it->bytes, key, key_len) == 0;
+    return it->key_len == n && memcmp(it->bytes, key, n) == 0;
+}
+
+int item_is(const struct item *it, const struct key_ref *k)
+{
+    return it->hash == k->hash && item_has_key(it, k->bytes, k->n);
+}
+
+struct key_ref item_key_ref(const struct item *it)
+{
+    return (struct key_ref){it->bytes, it->key_len, it->hash};
 }
 
 size_t item_cost(const struct item *it)

@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/key.h"
+
 #include "base/list.h"
 
 /* An item is put into an lru once, and never again. */
@@ -45,14 +47,14 @@ enum {
     ITEM_TAGGED_BYTES = 512   /* from this size on a value has a tag, of 8 bytes */
 };
 
-/* Copies key and value into a new item, made now, and returns a reference, or NULL when there is no
- * memory or a part is over ITEM_MAX_BYTES. value may be NULL: then the caller fills item_value()
- * before another thread sees the item. */
-struct item *item_new(const void *key, size_t key_len, uint32_t hash, const void *value,
-                      size_t value_len, uint64_t expires_ms);
+/* Copies key and value into a new item, made now, and returns a reference. NULL: no memory, or a
+ * part is over ITEM_MAX_BYTES. value may be NULL: then the caller fills item_value() before another
+ * thread sees the item. */
+struct item *item_new(const struct key_ref *k, const void *value, size_t value_len,
+                      uint64_t expires_ms);
 
 /* A negative item: there is no value. NULL: no memory. */
-struct item *item_new_negative(const void *key, size_t key_len, uint32_t hash, uint64_t expires_ms);
+struct item *item_new_negative(const struct key_ref *k, uint64_t expires_ms);
 
 /* Before another thread sees the item: it was made so many seconds ago, at another node. */
 void item_set_age(struct item *it, uint64_t age_s);
@@ -62,6 +64,7 @@ struct item *item_ref(struct item *it); /* returns it */
 void item_unref(struct item *it);       /* NULL is fine */
 
 const char *item_key(const struct item *it);
+struct key_ref item_key_ref(const struct item *it); /* valid as long as the item */
 char *item_value(struct item *it);
 
 /* The value as a GetResponse: prefix and value. */
@@ -78,7 +81,8 @@ static inline int item_is_in(const struct item *it)
 uint64_t item_tag(const struct item *it);
 void item_set_tag(struct item *it, uint64_t tag);
 
-int item_is(const struct item *it, uint32_t hash, const void *key, size_t key_len);
+int item_is(const struct item *it, const struct key_ref *k);
+int item_has_key(const struct item *it, const void *key, size_t n);
 
 /* What the item costs the process, in bytes: what the allocator spends on it. */
 size_t item_cost(const struct item *it);

@@ -67,11 +67,11 @@ static struct item **bucket(const struct lru *l, uint32_t hash)
 }
 
 /* The place of the pointer to the item of that key, or of the NULL at the end of its chain. */
-static struct item **find(const struct lru *l, uint32_t hash, const void *key, size_t key_len)
+static struct item **find(const struct lru *l, const struct key_ref *k)
 {
-    struct item **at = bucket(l, hash);
+    struct item **at = bucket(l, k->hash);
 
-    while (*at && !item_is(*at, hash, key, key_len))
+    while (*at && !item_is(*at, k))
         at = &(*at)->chain;
     return at;
 }
@@ -116,9 +116,9 @@ static void grow(struct lru *l)
     l->table.mask = n - 1;
 }
 
-struct item *lru_peek(const struct lru *l, uint32_t hash, const void *key, size_t key_len)
+struct item *lru_peek(const struct lru *l, const struct key_ref *k)
 {
-    return *find(l, hash, key, key_len);
+    return *find(l, k);
 }
 
 /* Readers read it without the caller's mutex. */
@@ -149,9 +149,9 @@ void lru_use(struct lru *l, struct item *it)
     }
 }
 
-struct item *lru_get(struct lru *l, uint32_t hash, const void *key, size_t key_len)
+struct item *lru_get(struct lru *l, const struct key_ref *k)
 {
-    struct item *it = lru_peek(l, hash, key, key_len);
+    struct item *it = lru_peek(l, k);
 
     if (it)
         lru_use(l, it);
@@ -184,7 +184,7 @@ struct item *lru_put(struct lru *l, struct item *it)
     struct item *displaced, **at;
 
     move_some(l);
-    displaced = lru_del(l, it->hash, item_key(it), it->key_len);
+    displaced = lru_del_same(l, it);
     if (l->stats.items > l->table.mask)
         grow(l);
     at = bucket(l, it->hash);
@@ -199,9 +199,16 @@ struct item *lru_put(struct lru *l, struct item *it)
     return displaced;
 }
 
-struct item *lru_del(struct lru *l, uint32_t hash, const void *key, size_t key_len)
+struct item *lru_del(struct lru *l, const struct key_ref *k)
 {
-    return take(l, find(l, hash, key, key_len));
+    return take(l, find(l, k));
+}
+
+struct item *lru_del_same(struct lru *l, const struct item *it)
+{
+    struct key_ref k = item_key_ref(it);
+
+    return lru_del(l, &k);
 }
 
 const struct item *lru_oldest(const struct lru *l)
@@ -238,7 +245,7 @@ struct item *lru_evict(struct lru *l)
     it =
         l->eviction == EVICT_SIEVE ? next_sieved(l) : list_entry(l->order.prev, struct item, order);
     l->stats.evictions++;
-    return lru_del(l, it->hash, item_key(it), it->key_len);
+    return lru_del_same(l, it);
 }
 
 void lru_get_missed(struct lru *l)

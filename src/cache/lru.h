@@ -8,9 +8,9 @@
  *
  * With EVICT_LRU the list is in order of use, and the last item is evicted: the least recently
  * used. With EVICT_SIEVE it is in order of arrival. A hand walks from the oldest item to the
- * newest, round and round, and evicts the first one that was not asked for since the hand last
- * passed it (Zhang et al., "SIEVE is Simpler than LRU", NSDI 2024). So a walk over many keys that
- * are asked for once does not evict the others, and a hit moves nothing.
+ * newest, round and round. It evicts the first item without a get since it last passed. The source
+ * is Zhang et al., "SIEVE is Simpler than LRU", NSDI 2024. So a walk over many keys that are asked
+ * for once does not evict the others, and a hit moves nothing.
  *
  * It has no lock: the caller's mutex guards it. Items are held by reference. */
 #ifndef LRU_H
@@ -37,7 +37,7 @@ void lru_free(struct lru *l); /* drops its items; NULL is fine */
 void lru_set_eviction(struct lru *l, enum eviction e);
 
 /* The item of that key, borrowed, noted as used and counted as a hit; NULL counts a miss. */
-struct item *lru_get(struct lru *l, uint32_t hash, const void *key, size_t key_len);
+struct item *lru_get(struct lru *l, const struct key_ref *k);
 
 /* Counts a hit of an item that lru_peek() has just returned, or that is known to be in it, and
  * notes its use. */
@@ -47,7 +47,7 @@ void lru_use(struct lru *l, struct item *it);
 void lru_count_hit(struct lru *l);
 
 /* The item of that key, borrowed; nothing is noted or counted. */
-struct item *lru_peek(const struct lru *l, uint32_t hash, const void *key, size_t key_len);
+struct item *lru_peek(const struct lru *l, const struct key_ref *k);
 
 /* Puts the item in front and takes the caller's reference. Returns the item of the same key that
  * it displaced (the caller's reference now), or NULL. */
@@ -55,8 +55,11 @@ struct item *lru_put(struct lru *l, struct item *it);
 
 /* Takes an item out and returns its reference; NULL when there is none. lru_evict() counts
  * an eviction. */
-struct item *lru_del(struct lru *l, uint32_t hash, const void *key, size_t key_len);
+struct item *lru_del(struct lru *l, const struct key_ref *k);
 struct item *lru_evict(struct lru *l);
+
+/* The same of the item that has the key of `it`, often `it` itself. */
+struct item *lru_del_same(struct lru *l, const struct item *it);
 
 /* The item that would be evicted next, borrowed; NULL when there is none. */
 const struct item *lru_oldest(const struct lru *l);

@@ -137,7 +137,7 @@ static struct reader_slot *find_slot(const struct reader *r, const void *key, si
     for (i = 0; i < WAYS; i++) {
         struct reader_slot *s = way(r, key, i);
 
-        if (s->key == key && s->item && item_is(s->item, s->item->hash, key, key_len))
+        if (s->key == key && s->item && item_has_key(s->item, key, key_len))
             return s;
     }
     return NULL;
@@ -178,8 +178,8 @@ static struct reader_slot *take_slot(struct reader *r, const void *key)
 
 /* --- gets --- */
 
-static enum hit look_up(struct reader *r, struct reader_slot *s, uint32_t hash, const void *key,
-                        size_t key_len, struct recalled *out)
+static enum hit look_up(struct reader *r, struct reader_slot *s, const struct key_ref *k,
+                        struct recalled *out)
 {
     struct group *g = r->group;
     struct item *was = NULL, *it;
@@ -190,11 +190,11 @@ static enum hit look_up(struct reader *r, struct reader_slot *s, uint32_t hash, 
     after_init(&a);
     pthread_mutex_lock(&g->mu);
     reader_hits_count_one_locked(r);
-    it = group_look_locked(g, hash, key, key_len, &source, &a);
+    it = group_look_locked(g, k, &source, &a);
     same = it && it == s->item;
     if (!same)
         was = exchange_locked(g, s, it ? item_ref(it) : NULL);
-    s->key = key;
+    s->key = k->bytes;
     s->epoch =
         it && source == SOURCE_MAIN ? atomic_load_explicit(&g->epoch, memory_order_relaxed) : 0;
     pthread_mutex_unlock(&g->mu);
@@ -219,11 +219,12 @@ static int is_current(const struct reader *r, const struct reader_slot *s)
 enum hit reader_recall(struct reader *r, const void *key, size_t key_len, struct recalled *out)
 {
     struct reader_slot *s = find_slot(r, key, key_len);
+    struct key_ref k;
 
-    if (!s)
-        return look_up(r, take_slot(r, key), group_hash(key, key_len), key, key_len, out);
-    if (!is_current(r, s))
-        return look_up(r, s, s->item->hash, key, key_len, out);
+    if (!s || !is_current(r, s)) {
+        k = s ? (struct key_ref){key, key_len, s->item->hash} : group_key(key, key_len);
+        return look_up(r, s ? s : take_slot(r, key), &k, out);
+    }
     note_hit(r, s);
     *out = (struct recalled){s->item, SOURCE_MAIN, (unsigned)(s - r->slots)};
     return HIT_SAME;

@@ -4,8 +4,8 @@
  * A reader remembers the items that it was given last, each in a slot. While the item of a slot is
  * the value of its key, a get costs no mutex. The item itself says that it is in main, and the
  * group's epoch that there was no flush. The reader notes the hit in a ring of its own. The hits of
- * a ring are moved to the order of use and the counters when the ring is full, and by any thread
- * that has the mutex and is about to evict or to read counters. Caffeine's read buffers (Manes,
+ * a ring are moved to the order of use and the counters when the ring is full. A thread that has
+ * the mutex also moves them before it evicts or reads counters. Caffeine's read buffers (Manes,
  * "Design of a Modern Cache", 2016) do the same; here no hit is lost.
  *
  * Why a reader needs no mutex: an item is put into one lru, once. So an item that was removed is

@@ -208,14 +208,13 @@ static void tell(struct change *c, struct peer *peer, const struct batch_request
 /* Makes this node's own change of a key. */
 static void change_here(struct change *c, const struct key *key, int owner)
 {
-    uint32_t hash = group_hash(key->bytes, key->n);
+    const struct key_ref k = group_key(key->bytes, key->n);
     double ttl = (double)c->ttl_ms;
 
     if (c->op == BATCH_SET && owner)
-        group_set(c->group, hash, key->bytes, key->n, c->value, c->value_len,
-                  c->has_ttl ? &ttl : NULL, &c->err);
+        group_set(c->group, &k, c->value, c->value_len, c->has_ttl ? &ttl : NULL, &c->err);
     else
-        group_remove(c->group, hash, key->bytes, key->n);
+        group_remove(c->group, &k);
 }
 
 /* Tells the owner of keys[first] of all its keys. Takes their owners[i]. */

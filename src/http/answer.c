@@ -152,8 +152,7 @@ static int client_error(const struct answer_to *to, int status, const struct err
 
     buf_init(&text, 0);
     json_out_begin(&j, &text, '{');
-    json_out_text(&j, "error", e->msg);
-    json_out_text(&j, "code", err_name(e->code));
+    json_out_error(&j, e);
     json_out_close(&j);
     buf_puts(&text, "\n");
     if (!text.failed)

@@ -28,6 +28,13 @@ void body_deinit(struct body *b)
     b->len = b->cap = 0;
 }
 
+void body_forget(struct body *b)
+{
+    mem_free(b->bytes);
+    b->bytes = NULL;
+    b->len = 0;
+}
+
 static enum err grow(struct body *b, size_t need)
 {
     size_t cap = b->cap ? b->cap : FIRST_BYTES;

@@ -29,6 +29,10 @@ struct body {
 void body_init(struct body *b, size_t max, size_t announced, struct budget *budget);
 void body_deinit(struct body *b);
 
+/* Frees the bytes of a body that has been read. The budget counts them on, for what was made of
+ * them. */
+void body_forget(struct body *b);
+
 /* The bytes that have arrived; not NULL. */
 static inline const char *body_bytes(const struct body *b)
 {

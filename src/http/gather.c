@@ -107,11 +107,12 @@ void gather_drop(struct gather *g)
     gather_unref(g);
 }
 
-/* One key has ended; the slot takes the reference to r's item. */
-static void end_locked(struct gather *g, struct slot *s, const struct result *r)
+/* One key has ended; its slot has the result. */
+static void end_locked(struct gather *g, struct slot *s)
 {
-    s->end.result = *r;
-    g->ready_bytes += r->item ? r->item->value_len : 0;
+    const struct item *it = s->end.result.item;
+
+    g->ready_bytes += it ? it->value_len : 0;
     list_push_back(&g->ready, &s->ready);
 }
 
@@ -120,10 +121,9 @@ static void slot_wake(struct waiter *w, const struct result *r)
     struct slot *s = list_entry(w, struct slot, waiter);
     struct gather *g = s->gather;
 
-    if (r->item)
-        item_ref(r->item);
+    result_copy(&s->end.result, r);
     pthread_mutex_lock(&g->mu);
-    end_locked(g, s, r);
+    end_locked(g, s);
     g->pending--;
     if (g->parked) {
         g->parked = 0;
@@ -133,20 +133,21 @@ static void slot_wake(struct waiter *w, const struct result *r)
     gather_unref(g);
 }
 
+/* Not group_look_or_load(): a hit is neither pending nor a reference. */
 static void begin_one(struct gather *g, size_t index)
 {
     const struct key *key = &g->opts.keys[index];
     struct slot *s = &g->slots[index];
     struct group *group = g->opts.group;
-    uint32_t hash = group_hash(key->bytes, key->n);
-    struct result r = {.item = NULL};
+    const struct key_ref k = group_key(key->bytes, key->n);
+    struct result *r = &s->end.result;
 
     *s = (struct slot){.gather = g, .end = {.index = index}};
     s->waiter.wake = slot_wake;
-    r.item = group_lookup(group, hash, key->bytes, key->n, 1, &r.source);
-    if (r.item) {
+    r->item = group_lookup(group, &k, 1, &r->source);
+    if (r->item) {
         pthread_mutex_lock(&g->mu);
-        end_locked(g, s, &r);
+        end_locked(g, s);
         pthread_mutex_unlock(&g->mu);
         return;
     }
@@ -157,12 +158,12 @@ static void begin_one(struct gather *g, size_t index)
     pthread_mutex_lock(&g->mu);
     g->pending++; /* before it can be woken */
     pthread_mutex_unlock(&g->mu);
-    if (!group_load(group, hash, key->bytes, key->n, 1, &s->waiter, &r))
+    if (!group_load(group, &k, 1, &s->waiter, r))
         return;
     s->waited = 0;
     pthread_mutex_lock(&g->mu);
     g->pending--;
-    end_locked(g, s, &r);
+    end_locked(g, s);
     pthread_mutex_unlock(&g->mu);
     gather_unref(g);
 }

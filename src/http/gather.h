@@ -5,7 +5,11 @@
  * A gather belongs to the thread of its connection; only wakers of loads run on other threads. It
  * lives until it was dropped and its last load has ended, so nothing remains if a client closes its
  * connection. Keys are begun while there is room: not too many at a time, and not while many ready
- * values wait. */
+ * values wait.
+ *
+ * Lists of clients and group:get_many() use cache/group_many.h, which is simpler: their answer is
+ * one, when all keys have ended. A node's batch cannot wait for that, since a slow key would delay
+ * all the others. */
 #ifndef GATHER_H
 #define GATHER_H
 

@@ -6,6 +6,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/json_out.h"
 #include "base/log.h"
 
 /* The connection that libmicrohttpd works on: the last that it called us about. */
@@ -54,14 +57,17 @@ void last_words_ended(struct last_words *w)
 
 struct words {
     int status;
-    const char *reason, *code, *text;
+    const char *reason;
+    struct error error;
 };
 
 /* Not 414 and 505: these are found in the first line, before we know of the head. */
 static const struct words all[] = {
-    {400, "Bad Request", "INVAL", "the request cannot be read"},
-    {413, "Content Too Large", "TOOBIG", "the Content-Length is too large to count"},
-    {431, "Request Header Fields Too Large", "TOOBIG", "the headers of the request are too large"},
+    {400, "Bad Request", {ERR_INVAL, "the request cannot be read"}},
+    {413, "Content Too Large", {ERR_TOOBIG, "the Content-Length is too large to count"}},
+    {431,
+     "Request Header Fields Too Large",
+     {ERR_TOOBIG, "the headers of the request are too large"}},
 };
 
 static const struct words *words_for(int status)
@@ -74,22 +80,38 @@ static const struct words *words_for(int status)
     return NULL;
 }
 
+static void put_answer(struct buf *out, const struct words *what)
+{
+    struct json_out j;
+    struct buf body;
+
+    buf_init(&body, 0);
+    json_out_begin(&j, &body, '{');
+    json_out_error(&j, &what->error);
+    json_out_close(&j);
+    buf_putf(out,
+             "HTTP/1.1 %d %s\r\nConnection: close\r\nContent-Type: application/json\r\n"
+             "Content-Length: %zu\r\n\r\n",
+             what->status, what->reason, body.len + 1);
+    buf_put(out, body.data, body.len);
+    buf_put(out, "\n", 1);
+    buf_deinit(&body);
+}
+
 /* Writes the answer past libmicrohttpd, and ensures that nothing follows. */
 static void say(struct last_words *w, const struct words *what)
 {
-    char body[160], out[400];
-    int n = snprintf(body, sizeof(body), "{\"error\":\"%s\",\"code\":\"%s\"}\n", what->text,
-                     what->code);
+    struct buf out;
 
-    n = snprintf(out, sizeof(out),
-                 "HTTP/1.1 %d %s\r\nConnection: close\r\nContent-Type: application/json\r\n"
-                 "Content-Length: %d\r\n\r\n%s",
-                 what->status, what->reason, n, body);
+    buf_init(&out, 0);
+    put_answer(&out, what);
     last_words_spare(w);
     log_debug("server", "refused a request", "status=%d code=%s error=\"%s\"", what->status,
-              what->code, what->text);
-    if (send(w->fd, out, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT) == n)
+              err_name(what->error.code), what->error.msg);
+    if (!out.failed &&
+        send(w->fd, out.data, out.len, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)out.len)
         shutdown(w->fd, SHUT_WR);
+    buf_deinit(&out);
 }
 
 /* The connection with a complete head: libmicrohttpd tells the size of a head from its end on. */

@@ -3,7 +3,7 @@
  *
  * If the head of a request leaves no room for the head of an answer, libmicrohttpd ends the
  * connection without a byte. If 0.9 cannot read a Content-Length, it writes the head of its 400 or
- * 413 twice, and a client takes the second for its next answer. So if libmicrohttpd gives up, we
+ * 413 twice. A client takes the second head for its next answer. So if libmicrohttpd gives up, we
  * write the only answer, and the connection takes no more bytes.
  *
  * HTTP threads, each for its own connections. */

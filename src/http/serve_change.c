@@ -74,8 +74,7 @@ static int answer_unconfirmed(struct change_job *c)
 
     buf_init(&out, 0);
     json_out_begin(&j, &out, '{');
-    json_out_text(&j, "error", c->err.msg);
-    json_out_text(&j, "code", err_name(c->err.code));
+    json_out_error(&j, &c->err);
     json_out_raw(&j, "missing", c->unconfirmed.data, c->unconfirmed.len);
     json_out_close(&j);
     buf_puts(&out, "\n");

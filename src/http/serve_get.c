@@ -32,14 +32,12 @@ static void get_wake(struct waiter *w, const struct result *r)
 {
     struct get *q = list_entry(w, struct get, waiter);
 
-    q->result = *r;
-    if (r->item)
-        item_ref(r->item);
+    result_copy(&q->result, r);
     server_loop_unpark(&q->job.parking);
 }
 
 /* Loads the key; parks the connection until the load has ended. */
-static int park(struct get *q, uint32_t hash, const char *key, size_t key_len)
+static int park(struct get *q, const struct key_ref *k)
 {
     struct MHD_Connection *c = q->job.to.connection;
     int peer = q->job.to.peer;
@@ -51,7 +49,7 @@ static int park(struct get *q, uint32_t hash, const char *key, size_t key_len)
     q->waiter.info = info.data;
     q->waiter.info_len = info.failed ? 0 : info.len;
     server_loop_park(&q->job.parking, c);
-    if (group_load(q->job.group, hash, key, key_len, peer, &q->waiter, &q->result))
+    if (group_load(q->job.group, k, peer, &q->waiter, &q->result))
         server_loop_unpark(&q->job.parking);
     buf_deinit(&info);
     return MHD_YES;
@@ -61,7 +59,7 @@ static int park(struct get *q, uint32_t hash, const char *key, size_t key_len)
 static int get_with_body(struct get *q)
 {
     char *key = q->key;
-    uint32_t hash = group_hash(key, q->key_len);
+    const struct key_ref k = group_key(key, q->key_len);
     struct result r = {.item = NULL};
     struct job *j = &q->job;
     struct error e;
@@ -71,8 +69,8 @@ static int get_with_body(struct get *q)
     if (getrequest_check(body_bytes(&j->body), j->body.len, &e)) {
         ok = answer_error(job_to(j), &e);
     } else {
-        r.item = group_lookup(j->group, hash, key, q->key_len, j->to.peer, &r.source);
-        ok = r.item ? answer_value(job_to(j), j->group, &r) : park(q, hash, key, q->key_len);
+        r.item = group_lookup(j->group, &k, j->to.peer, &r.source);
+        ok = r.item ? answer_value(job_to(j), j->group, &r) : park(q, &k);
     }
     mem_free(key);
     return ok;
@@ -128,7 +126,7 @@ int serve_get(const struct asked *a)
     const struct dialect_target *t = &a->target;
     struct result r = {.item = NULL};
     struct group *g;
-    uint32_t hash;
+    struct key_ref k;
     int ok;
 
     g = job_group_of(a, &ok);
@@ -136,10 +134,10 @@ int serve_get(const struct asked *a)
         return ok;
     if (a->framing->body)
         return await_body(a, g);
-    hash = group_hash(t->key, t->key_len);
-    r.item = group_lookup(g, hash, t->key, t->key_len, a->to.peer, &r.source);
+    k = group_key(t->key, t->key_len);
+    r.item = group_lookup(g, &k, a->to.peer, &r.source);
     if (!r.item)
-        return park(get_new(a, g), hash, t->key, t->key_len);
+        return park(get_new(a, g), &k);
     server_loop_hit();
     ok = answer_value(&a->to, g, &r);
     group_unref(g);

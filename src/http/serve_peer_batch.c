@@ -197,23 +197,23 @@ static int answer_change(struct batch_job *b)
     const struct batch_request *r = &b->request;
     struct group *g = b->job.group;
     double ttl_ms = (double)r->ttl_ms;
+    struct key_ref k;
     struct error e;
     size_t i;
 
     if (r->op == BATCH_FLUSH) {
         group_flush(g);
     } else if (r->op == BATCH_SET) {
-        const struct key *k = &r->keys[0];
-
+        k = group_key(r->keys[0].bytes, r->keys[0].n);
         if (job_sender_is_gone(&b->job))
             return MHD_NO;
-        if (group_set(g, group_hash(k->bytes, k->n), k->bytes, k->n, r->value, r->value_len,
-                      r->has_ttl ? &ttl_ms : NULL, &e))
+        if (group_set(g, &k, r->value, r->value_len, r->has_ttl ? &ttl_ms : NULL, &e))
             return answer_error(job_to(&b->job), &e);
     } else {
-        for (i = 0; i < r->n_keys; i++)
-            group_remove(g, group_hash(r->keys[i].bytes, r->keys[i].n), r->keys[i].bytes,
-                         r->keys[i].n);
+        for (i = 0; i < r->n_keys; i++) {
+            k = group_key(r->keys[i].bytes, r->keys[i].n);
+            group_remove(g, &k);
+        }
     }
     return answer_done(job_to(&b->job));
 }
@@ -243,6 +243,7 @@ static int batch_run(struct job *j)
     if (batch_parse(body_bytes(&j->body), j->body.len, &b->request, &e) ||
         check_keys(&b->request, j->server->opts.max_key_bytes, &e))
         return answer_error(job_to(j), &e);
+    body_forget(&j->body);
     if (b->request.op == BATCH_GET)
         return answer_get(b);
     return doors_admit_node(j->server, job_to(j), j->group, &ok) ? answer_change(b) : ok;

@@ -41,6 +41,7 @@ static void pass_on(struct server *s, const struct answer_to *to, struct group *
 static enum err set_value(struct job *j, const struct setrequest *r, struct error *e)
 {
     const struct key key = {r->key, r->key_len};
+    const struct key_ref k = group_key(r->key, r->key_len);
     uint64_t wall_ns = clock_wall_ns();
     double ttl_ms = 0;
 
@@ -48,8 +49,7 @@ static enum err set_value(struct job *j, const struct setrequest *r, struct erro
         return e->code;
     if (r->expire_ns && !expire_is_past(r->expire_ns, wall_ns))
         ttl_ms = (double)expire_left_ms(r->expire_ns, wall_ns);
-    if (group_set(j->group, group_hash(r->key, r->key_len), r->key, r->key_len, r->value,
-                  r->value_len, r->expire_ns ? &ttl_ms : NULL, e))
+    if (group_set(j->group, &k, r->value, r->value_len, r->expire_ns ? &ttl_ms : NULL, e))
         return e->code;
     pass_on(j->server, &j->to, j->group, &key);
     return ERR_OK;
@@ -80,7 +80,9 @@ static int set_run(struct job *j)
 static void remove_key(struct server *s, const struct answer_to *to, struct group *g,
                        const struct key *key)
 {
-    group_remove(g, group_hash(key->bytes, key->n), key->bytes, key->n);
+    const struct key_ref k = group_key(key->bytes, key->n);
+
+    group_remove(g, &k);
     pass_on(s, to, g, key);
 }
 

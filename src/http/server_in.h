@@ -88,7 +88,7 @@ void job_init(struct job *j, const struct job_kind *kind, const struct asked *a,
 void job_deinit(struct job *j);
 
 /* If the request has no body, runs the job at once. Else prepares for a body of at most max bytes,
- * or answers that it is too large, or that there is no room for it now. */
+ * or answers: it is too large, or there is no room for it now. */
 int job_begin(struct job *j, const struct framing *f, size_t max);
 
 /* Takes a piece of the body. Returns what libmicrohttpd's access handler returns. */

@@ -6,8 +6,8 @@
  * inbox that refuses messages, not freed memory.
  *
  * Each exchange has a new easy handle, which costs 1 us. A used handle carries libcurl's store of
- * headers into the next exchange, and 7.88 writes into freed memory if an answer begins with a
- * folded line. It also carries the count of resent requests: the sixth fails.
+ * headers into the next exchange. If an answer then begins with a folded line, 7.88 writes into
+ * freed memory. It also carries the count of resent requests: the sixth fails.
  *
  * The CURLM keeps connections, and a connection may carry bytes from an exchange to the next:
  * - bytes behind an answer end the connection, on_debug();

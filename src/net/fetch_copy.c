@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "base/token.h"
+#include "base/url.h"
 #include "net/fetch_in.h"
 #include "net/request.h"
 
@@ -121,7 +122,7 @@ static void copy_headers(struct fetch *f, char **at, const struct fetch_opts *o)
 /* The host and port, for messages. A password may stand before them. */
 static void find_host(struct fetch *f)
 {
-    const char *p = strstr(f->url, "://") + 3;
+    const char *p = url_without_scheme(f->url);
     const char *end = p + strcspn(p, "/?#"), *at;
 
     for (at = p; at < end; at++)

@@ -55,9 +55,9 @@ enum err net_add(struct net *n, struct transfer *t, uint64_t timeout_ms, struct 
 enum err net_add_again(struct transfer *t, struct error *e);
 
 /* A connection is being made for t, for at most connect_ms; any number of times. From
- * CURLOPT_OPENSOCKETFUNCTION. Until net_connected() libcurl is made to look at t now and then. Else
- * libcurl 7.88, which does not watch the sockets itself, may wait too long after an address refuses
- * or uses up its half of the time. */
+ * CURLOPT_OPENSOCKETFUNCTION. Until net_connected() libcurl is made to look at t now and then.
+ * libcurl 7.88 does not watch the sockets itself. Without this it may wait too long after an
+ * address refuses or uses up its half of the time. */
 void net_connecting(struct net *n, struct transfer *t, uint64_t connect_ms);
 void net_connected(struct transfer *t);
 

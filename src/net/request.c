@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "base/token.h"
+#include "base/url.h"
 
 enum err request_check_method(const char *method, int has_body, struct error *e)
 {
@@ -19,18 +20,15 @@ enum err request_check_method(const char *method, int has_body, struct error *e)
 
 enum err request_check_url(const char *url, struct error *e)
 {
-    size_t i, scheme;
+    const char *host, *p;
 
-    if (!strncasecmp(url, "http://", 7))
-        scheme = 7;
-    else if (!strncasecmp(url, "https://", 8))
-        scheme = 8;
-    else
+    if (url_scheme(url, &host) == URL_OTHER)
         return error_set(e, ERR_INVAL, "url: neither http:// nor https://");
-    for (i = scheme; url[i]; i++)
-        if ((unsigned char)url[i] <= ' ' || url[i] == 0x7f)
-            return error_set(e, ERR_INVAL, "url: a space or control byte at position %zu", i + 1);
-    if (!url[scheme] || strchr("/?#", url[scheme]))
+    for (p = host; *p; p++)
+        if ((unsigned char)*p <= ' ' || *p == 0x7f)
+            return error_set(e, ERR_INVAL, "url: a space or control byte at position %zu",
+                             (size_t)(p - url) + 1);
+    if (!*host || strchr("/?#", *host))
         return error_set(e, ERR_INVAL, "url: no host");
     return ERR_OK;
 }

@@ -150,11 +150,14 @@ enum err peer_batch_put_echo(struct buf *out, const struct group *g, const struc
 
 static enum err put_request(struct buf *out, const struct batch *b)
 {
+    struct batch_request r = {.op = BATCH_GET, .n_keys = b->n};
     size_t i;
 
-    batch_put_op(out, BATCH_GET);
+    r.keys = mem_zalloc(b->n * sizeof(*r.keys));
     for (i = 0; i < b->n; i++)
-        batch_put_key(out, b->flights[i]->key, b->flights[i]->key_len);
+        r.keys[i] = (struct key){b->flights[i]->key, b->flights[i]->key_len};
+    batch_put(out, &r);
+    mem_free(r.keys);
     return out->failed;
 }
 

@@ -77,6 +77,7 @@ static void distrust(struct peer *peer, struct flight *f, const char *why)
 
 void peer_give(struct peer *peer, struct flight *f, const struct peer_value *v)
 {
+    struct key_ref k = flight_key(f);
     struct result r = {.source = v->stale ? SOURCE_STALE : SOURCE_PEER,
                        .minute_qps = v->minute_qps};
 
@@ -84,7 +85,7 @@ void peer_give(struct peer *peer, struct flight *f, const struct peer_value *v)
         peer_unusable(peer, f, "the value exceeds max_value_bytes");
         return;
     }
-    r.item = item_new(f->key, f->key_len, f->hash, v->bytes, v->n, v->expires_ms);
+    r.item = item_new(&k, v->bytes, v->n, v->expires_ms);
     if (!r.item) {
         group_finish_error(f, ERR_NOMEM, "no memory for a value of %zu bytes", v->n);
         return;

@@ -89,26 +89,6 @@ void peers_free(struct peers *p)
 
 /* --- the list --- */
 
-/* base_path is appended to a peer's URL, so the URL must end with its host and port. */
-static enum err check_url(const char *url, struct error *e)
-{
-    const char *host, *end;
-
-    if (url_scheme(url, &host) == URL_OTHER)
-        return error_set(e, ERR_INVAL, "peer \"%s\" is not a URL of the form http://host:port",
-                         url);
-    end = url_host_end(host);
-    if (*end == '/')
-        return error_set(e, ERR_INVAL,
-                         "peer \"%s\" must end after host and port, without a slash "
-                         "or a path: base_path is added to it",
-                         url);
-    if (*end || end == host)
-        return error_set(e, ERR_INVAL, "peer \"%s\" is not a URL of the form http://host:port",
-                         url);
-    return ERR_OK;
-}
-
 /* The part of a peer's URL that tells it from others. */
 static const char *place_of(const struct peers *p, const char *url)
 {
@@ -151,7 +131,7 @@ enum err peers_check(const struct peers *p, const char *const *urls, size_t n, s
     size_t i, j, self = n;
 
     for (i = 0; i < n; i++) {
-        if (check_url(urls[i], e))
+        if (url_check_peer(urls[i], e))
             return e->code;
         for (j = 0; j < i; j++) {
             if (same_name(p, urls[i], urls[j]))

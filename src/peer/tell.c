@@ -27,10 +27,9 @@ enum {
 };
 
 struct tell {
-    struct peer *peer;   /* a reference */
-    struct group *group; /* a reference */
-    struct batch_request what;
-    struct buf body; /* the batch; `what` borrows from it */
+    struct peer *peer;         /* a reference */
+    struct group *group;       /* a reference */
+    struct batch_request what; /* a copy */
     uint64_t until_ms;
     void (*done)(void *ctx, enum err code, const char *text);
     void *ctx;
@@ -44,7 +43,6 @@ static void tell_over(struct tell *t)
         return;
     t->done(t->ctx, t->err.code, t->err.msg);
     batch_request_deinit(&t->what);
-    buf_deinit(&t->body);
     group_unref(t->group);
     peer_unref(t->peer);
     mem_free(t);
@@ -309,22 +307,10 @@ static void batch_done(void *ctx, struct fetch *f)
     tell_over(t);
 }
 
-/* A copy of the request in its wire form. */
-static void put_request(struct buf *out, const struct batch_request *r)
-{
-    size_t i;
-
-    batch_put_op(out, r->op);
-    for (i = 0; i < r->n_keys; i++)
-        batch_put_key(out, r->keys[i].bytes, r->keys[i].n);
-    if (r->value)
-        batch_put_value(out, r->value, r->value_len, r->has_ttl ? &r->ttl_ms : NULL);
-}
-
 void peer_tell(struct peer *peer, const struct tell_opts *o)
 {
     struct tell *t = mem_zalloc(sizeof(*t));
-    struct buf url, echo;
+    struct buf url, body, echo;
     struct error e;
 
     t->peer = peer_ref(peer);
@@ -332,20 +318,20 @@ void peer_tell(struct peer *peer, const struct tell_opts *o)
     t->until_ms = clock_ms() + o->timeout_ms;
     t->done = o->done;
     t->ctx = o->ctx;
-    buf_init(&t->body, 0);
     buf_init(&url, 0);
-    put_request(&t->body, o->what);
+    buf_init(&body, 0);
     buf_init(&echo, 0);
     peer_batch_put_url(&url, peer, o->group);
-    peer_batch_put_echo(&echo, o->group, &t->body);
-    if (t->body.failed || batch_parse(t->body.data, t->body.len, &t->what, &e)) {
+    if (batch_put(&body, o->what) || peer_batch_put_echo(&echo, o->group, &body) ||
+        batch_parse(body.data, body.len, &t->what, &e)) {
         tell_failed(t, ERR_NOMEM, "no memory for a request");
         t->left = 1;
         tell_over(t);
     } else {
-        send_to(t, &url, "POST", &t->body, &echo, batch_done);
+        send_to(t, &url, "POST", &body, &echo, batch_done);
         /* t may be freed by now */
     }
     buf_deinit(&url);
+    buf_deinit(&body);
     buf_deinit(&echo);
 }

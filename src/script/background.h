@@ -25,9 +25,9 @@ struct background_stats {
     uint64_t running_ms; /* for how long */
 };
 
-/* For the functions that the VM's script has defined; borrows the VM. `ready` is called once, on
- * the VM's thread, when the last function that background_waits() counts has returned, has failed,
- * or has taken longer than its bound. */
+/* For the functions that the VM's script has defined; borrows the VM. background_waits() counts
+ * functions. When the last of them has returned, has failed, or has taken longer than its bound,
+ * `ready` is called once, on the VM's thread. */
 struct background *background_new(struct vm *vm, void (*ready)(void *ctx), void *ctx);
 
 /* The VM's thread has ended, or was never started. NULL is fine. */

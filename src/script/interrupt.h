@@ -9,8 +9,9 @@
  * A thread of its own, "late", sends the signal. It runs no code of a script, and waits for no lock
  * that is held while such code runs. It knows until when the code of each VM may run, and signals
  * only the threads of VMs whose code is late. So system calls of getters that are in time are not
- * interrupted, except when a getter begins to run at the very moment of a signal. The thread also
- * sends the wakes that a VM holds while its code computes or blocks in C (inbox_hold()). */
+ * interrupted. The exception is a getter that begins to run at the very moment of a signal. The
+ * thread also sends the wakes that a VM holds while its code computes or blocks in C
+ * (inbox_hold()). */
 #ifndef INTERRUPT_H
 #define INTERRUPT_H
 

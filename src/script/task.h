@@ -2,10 +2,10 @@
 /* task.h - code of a script that may wait: a coroutine, its children, one deadline.
  *
  * A task has a kind: a load (getter.h) or another function of the script. A task ends exactly once
- * and always tells its kind: with the results or the error of the function, with TIMEOUT when its
- * deadline passes while it waits or computes, with CLOSED when the VM stops. Its coroutines are
- * strands: the function's own and, when the VM has another loop (loop.h), one for each function
- * that it spawned. VM's thread only. */
+ * and always tells its kind. It ends with the results or the error of the function, with TIMEOUT at
+ * its deadline, or with CLOSED when the VM stops. Its coroutines are strands: the function's own
+ * and, when the VM has another loop (loop.h), one for each function that it spawned. VM's thread
+ * only. */
 #ifndef TASK_H
 #define TASK_H
 
@@ -34,7 +34,7 @@ struct task_kind {
      * protected mode, and may raise. */
     int (*push)(struct lua_State *L, struct task *t);
 
-    /* The task has ended. What the function returned or threw is on the stack of t->own.co; e says
+    /* The task has ended. The results or the error are on the stack of t->own.co; e says
      * why it failed, and is NULL otherwise. Calls task_leave() and frees the task. */
     void (*end)(struct task *t, enum task_end how, const struct error *e);
 };
@@ -85,9 +85,9 @@ void task_end_all(struct vm *vm);
 /* 1: its deadline has passed. */
 int task_overdue(const struct task *t);
 
-/* Calls a C function in protected mode for a task that has run, so that code of the script which it
- * calls is bounded as the task is. It cannot wait. Returns 0 when it failed, and nothing is left on
- * the stack. */
+/* Calls a C function in protected mode for a task that has run. The bounds of the task hold for
+ * script code that the function calls. It cannot wait. Returns 0 when it failed, and nothing is
+ * left on the stack. */
 int task_call(struct task *t, int (*body)(struct lua_State *L), void *arg);
 
 /* The strand that runs and may wait here. Raises, in the name of `what`, outside of a getter,

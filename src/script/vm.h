@@ -56,7 +56,7 @@ struct vm *vm_new(const struct vm_opts *o, struct error *e);
 /* No thread runs in it, and no op of it is under way. NULL is fine. */
 void vm_free(struct vm *vm);
 
-/* Runs the n bytes of a script; `path` is its name in messages. What it defines is in vm_defs();
+/* Runs the n bytes of a script; `path` is its name in messages. Its groups are in vm_defs();
  * the table it returns, if any, is kept for vm_push_settings(). INVAL with the error's message and
  * line. */
 enum err vm_run_script(struct vm *vm, const char *path, const char *text, size_t n,

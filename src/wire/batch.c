@@ -4,10 +4,11 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "base/mem.h"
+#include "batch.pb-c.h"
 #include "wire/pb.h"
+#include "wire/pbc.h"
 
-enum request_field { REQUEST_OP = 1, REQUEST_KEY, REQUEST_VALUE, REQUEST_TTL };
+enum { KEYS_OF_PART = 64 };
 
 enum answer_field {
     ANSWER_INDEX = 1,
@@ -22,66 +23,63 @@ enum answer_field {
 
 /* --- requests --- */
 
-enum err batch_put_op(struct buf *out, enum batch_op op)
+static ProtobufCBinaryData data_of(const void *bytes, size_t n)
 {
-    pb_put_int64(out, REQUEST_OP, op);
-    return out->failed;
+    return (ProtobufCBinaryData){n, (uint8_t *)(size_t)bytes};
 }
 
-enum err batch_put_key(struct buf *out, const void *key, size_t n)
+/* Appends a part of a request: protobuf reads messages that follow each other as one. The lists of
+ * keys are on the stack, so they are short. The value of a set stands behind its ttl. */
+static enum err put_keys(struct buf *out, const struct key *keys, size_t n)
 {
-    pb_put_bytes(out, REQUEST_KEY, key, n);
-    return out->failed;
+    Batchpb__BatchRequest m = BATCHPB__BATCH_REQUEST__INIT;
+    ProtobufCBinaryData list[KEYS_OF_PART];
+
+    m.key = list;
+    for (; m.n_key < n; m.n_key++)
+        list[m.n_key] = data_of(keys[m.n_key].bytes, keys[m.n_key].n);
+    return pbc_put(out, &m.base);
 }
 
-enum err batch_put_value(struct buf *out, const void *value, size_t n, const uint64_t *ttl_ms)
+static enum err put_head(struct buf *out, const struct batch_request *r)
 {
-    if (ttl_ms)
-        pb_put_int64(out, REQUEST_TTL, (int64_t)*ttl_ms);
-    pb_put_bytes(out, REQUEST_VALUE, value, n);
-    return out->failed;
+    Batchpb__BatchRequest m = BATCHPB__BATCH_REQUEST__INIT;
+
+    m.has_op = 1;
+    m.op = r->op;
+    return pbc_put(out, &m.base);
 }
 
-/* Counts the keys first, so that their memory is allocated once. */
-static enum err count_keys(const void *bytes, size_t n, size_t *keys, struct error *e)
+static enum err put_value(struct buf *out, const struct batch_request *r)
 {
-    struct pb_field f;
-    struct pb pb;
-    int more;
+    Batchpb__BatchRequest ttl = BATCHPB__BATCH_REQUEST__INIT, value = ttl;
 
-    *keys = 0;
-    pb_init(&pb, bytes, n);
-    while ((more = pb_next(&pb, &f)) > 0)
-        *keys += f.number == REQUEST_KEY && f.type == PB_BYTES;
-    if (more < 0)
-        return error_set(e, ERR_INVAL, "malformed BatchRequest near byte %zu of %zu",
-                         pb_offset(&pb, bytes), n);
-    if (*keys > BATCH_MAX_KEYS)
-        return error_set(e, ERR_INVAL, "a BatchRequest of %zu keys, the limit is %d", *keys,
-                         BATCH_MAX_KEYS);
-    return ERR_OK;
+    ttl.has_ttl_ms = r->has_ttl;
+    ttl.ttl_ms = r->ttl_ms;
+    value.has_value = 1;
+    value.value = data_of(r->value, r->value_len);
+    pbc_put(out, &ttl.base);
+    return pbc_put(out, &value.base);
 }
 
-static void take_request_field(const struct pb_field *f, struct batch_request *out, uint64_t *op)
+enum err batch_put(struct buf *out, const struct batch_request *r)
 {
-    if (f->number == REQUEST_OP && f->type == PB_VARINT) {
-        *op = f->varint;
-    } else if (f->number == REQUEST_KEY && f->type == PB_BYTES) {
-        out->keys[out->n_keys++] = (struct key){f->bytes, f->len};
-    } else if (f->number == REQUEST_VALUE && f->type == PB_BYTES) {
-        out->value = f->bytes;
-        out->value_len = f->len;
-    } else if (f->number == REQUEST_TTL && f->type == PB_VARINT) {
-        out->has_ttl = 1;
-        out->ttl_ms = f->varint;
+    size_t i, n;
+
+    put_head(out, r);
+    for (i = 0; i < r->n_keys; i += n) {
+        n = r->n_keys - i < KEYS_OF_PART ? r->n_keys - i : KEYS_OF_PART;
+        put_keys(out, r->keys + i, n);
     }
+    if (r->value)
+        put_value(out, r);
+    return out->failed;
 }
 
-static enum err check_request(const struct batch_request *r, uint64_t op, struct error *e)
+static enum err check_request(const struct batch_request *r, uint32_t op, struct error *e)
 {
     if (op >= BATCH_OPS)
-        return error_set(e, ERR_INVAL, "a BatchRequest with an unknown op %llu",
-                         (unsigned long long)op);
+        return error_set(e, ERR_INVAL, "a BatchRequest with an unknown op %u", (unsigned)op);
     if (op == BATCH_SET && (r->n_keys != 1 || !r->value))
         return error_set(e, ERR_INVAL, "a BatchRequest to set %zu keys to %s", r->n_keys,
                          r->value ? "a value" : "no value");
@@ -90,33 +88,51 @@ static enum err check_request(const struct batch_request *r, uint64_t op, struct
     return ERR_OK;
 }
 
+_Static_assert(sizeof(struct key) == sizeof(ProtobufCBinaryData) &&
+                   _Alignof(struct key) == _Alignof(ProtobufCBinaryData),
+               "a key takes the place of a ProtobufCBinaryData");
+
+/* Makes protobuf-c's list one of keys, in its place: two lists would take twice the memory. */
+static struct key *make_keys(ProtobufCBinaryData *list, size_t n)
+{
+    struct key *keys = (struct key *)(void *)list;
+    size_t i;
+
+    for (i = 0; i < n; i++) {
+        const struct key key = {list[i].data ? (const char *)list[i].data : "", list[i].len};
+
+        memcpy(&keys[i], &key, sizeof(key));
+    }
+    return keys;
+}
+
 enum err batch_parse(const void *bytes, size_t n, struct batch_request *out, struct error *e)
 {
-    uint64_t op = BATCH_GET;
-    struct pb_field f;
-    struct pb pb;
-    size_t keys;
+    Batchpb__BatchRequest *m =
+        pbc_unpack(&batchpb__batch_request__descriptor, "BatchRequest", bytes, n, e);
 
     memset(out, 0, sizeof(*out));
-    if (count_keys(bytes, n, &keys, e))
+    if (!m)
         return e->code;
-    out->keys = mem_alloc(keys * sizeof(*out->keys));
-    if (!out->keys)
-        return error_set(e, ERR_NOMEM, "no memory for %zu keys", keys);
-    pb_init(&pb, bytes, n);
-    while (pb_next(&pb, &f) > 0)
-        take_request_field(&f, out, &op);
-    if (check_request(out, op, e)) {
+    out->memory = m;
+    out->op = m->has_op && m->op < BATCH_OPS ? (enum batch_op)m->op : BATCH_GET;
+    out->n_keys = m->n_key;
+    out->keys = make_keys(m->key, m->n_key);
+    if (m->has_value)
+        out->value = m->value.data ? (const char *)m->value.data : "";
+    out->value_len = m->value.len;
+    out->has_ttl = m->has_ttl_ms;
+    out->ttl_ms = m->ttl_ms;
+    if (check_request(out, m->op, e)) {
         batch_request_deinit(out);
         return e->code;
     }
-    out->op = (enum batch_op)op;
     return ERR_OK;
 }
 
 void batch_request_deinit(struct batch_request *r)
 {
-    mem_free(r->keys);
+    pbc_free(r->memory);
     memset(r, 0, sizeof(*r));
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/pct.h"
+#include "base/url.h"
 
 #define BIT(x) (1u << (x))
 
@@ -104,9 +105,7 @@ int dialect_from_name(const char *name)
 
 const char *dialect_ring_name(enum dialect d, const char *url)
 {
-    const char *host = facts[d].bare_peers ? strstr(url, "://") : NULL;
-
-    return host ? host + 3 : url;
+    return facts[d].bare_peers ? url_without_scheme(url) : url;
 }
 
 /* --- requests --- */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "wire/getrequest.h"
 
-#include "base/mem.h"
 #include "groupcache.pb-c.h"
 #include "wire/pbc.h"
 
@@ -9,6 +8,6 @@ enum err getrequest_check(const void *bytes, size_t n, struct error *e)
 {
     void *m = pbc_unpack(&groupcachepb__modern_get_request__descriptor, "GetRequest", bytes, n, e);
 
-    mem_free(m);
+    pbc_free(m);
     return m ? ERR_OK : e->code;
 }

@@ -2,6 +2,9 @@
 /* json.h - reads JSON (RFC 8259) piece by piece, as far as the messages need it: the caller says
  * which piece it expects next.
  *
+ * This is the only reader of JSON. bind/decode.c makes Lua values of the same pieces; numbers and
+ * names are its own, since no message has them. base/json_out.h writes.
+ *
  * Space around a piece is skipped. After a failure the reader stands at the place of the failure.
  * Pure functions, any thread. */
 #ifndef JSON_H

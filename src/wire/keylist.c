@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/json_out.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "wire/json.h"
@@ -98,30 +99,6 @@ void keylist_deinit(struct keylist *ks)
 
 /* --- writing --- */
 
-/* UTF-8 as it is, in quotes. */
-static void put_text(struct buf *out, const char *s, size_t n)
-{
-    size_t i, from = 0;
-
-    buf_put(out, "\"", 1);
-    for (i = 0; i < n; i++) {
-        unsigned char c = (unsigned char)s[i];
-
-        if (c >= 0x20 && c != '"' && c != '\\' && c != 0x7f)
-            continue;
-        buf_put(out, s + from, i - from);
-        if (c == '"' || c == '\\')
-            buf_putf(out, "\\%c", c);
-        else if (c == '\n')
-            buf_put(out, "\\n", 2);
-        else
-            buf_putf(out, "\\u%04x", c);
-        from = i + 1;
-    }
-    buf_put(out, s + from, n - from);
-    buf_put(out, "\"", 1);
-}
-
 /* RFC 4648, 4. */
 static void put_base64(struct buf *out, const unsigned char *s, size_t n)
 {
@@ -152,32 +129,39 @@ enum err keylist_put_begin(struct buf *out)
     return buf_puts(out, "{\"results\":[");
 }
 
-static void put_key(struct buf *out, int first, const struct key *key)
+static void begin_result(struct json_out *j, struct buf *out, int first, const struct key *key)
 {
-    buf_puts(out, first ? "{\"key\":" : ",\n{\"key\":");
-    put_text(out, key->bytes, key->n);
+    if (!first)
+        buf_puts(out, ",\n");
+    json_out_begin(j, out, '{');
+    json_out_bytes(j, "key", key->bytes, key->n, JSON_OUT_UTF8);
 }
 
 enum err keylist_put_value(struct buf *out, int first, const struct key *key, const void *value,
                            size_t n, const char *source)
 {
-    put_key(out, first, key);
+    struct json_out j;
+
+    begin_result(&j, out, first, key);
     if (utf8_is_text(value, n)) {
-        buf_puts(out, ",\"value\":");
-        put_text(out, value, n);
+        json_out_bytes(&j, "value", value, n, JSON_OUT_UTF8);
     } else {
-        buf_puts(out, ",\"base64\":");
+        json_out_raw(&j, "base64", NULL, 0);
         put_base64(out, value, n);
     }
-    return buf_putf(out, ",\"source\":\"%s\"}", source);
+    json_out_text(&j, "source", source);
+    json_out_close(&j);
+    return out->failed;
 }
 
 enum err keylist_put_error(struct buf *out, int first, const struct key *key, const struct error *e)
 {
-    put_key(out, first, key);
-    buf_puts(out, ",\"error\":");
-    buf_put_json(out, e->msg, strlen(e->msg));
-    return buf_putf(out, ",\"code\":\"%s\"}", err_name(e->code));
+    struct json_out j;
+
+    begin_result(&j, out, first, key);
+    json_out_error(&j, e);
+    json_out_close(&j);
+    return out->failed;
 }
 
 enum err keylist_put_end(struct buf *out)

@@ -7,11 +7,14 @@
  *
  * So the walk reads the message first. It refuses a message that is malformed, lacks a required
  * field, or has more than PBC_MAX_SPARE spare fields. A message with spare fields is written anew
- * without them. So protobuf-c sees each known field at most once. Its allocations all lie in one
- * block, whose size is known before: the message's own bytes and a few hundred more.
+ * without them. So protobuf-c sees each known field at most once, but for the repeated one. Its
+ * small allocations lie in one block, whose size is known before. An allocation of a kilobyte and
+ * more is a chunk of its own, from mem_alloc(), so it may fail. While a list of n fields is read,
+ * there are also chunks of 80 bytes a field at most, for protobuf-c's notes.
  *
- * This is for messages that are not hot. They have at most PBC_MAX_FIELDS fields, none repeated,
- * each a varint or bytes. getresponse.h and batch.h say why their messages are read by hand.
+ * This is for messages that are not hot. They have at most PBC_MAX_FIELDS fields, one of them
+ * repeated at most, each a varint or bytes. getresponse.h and batch.h say why their messages are
+ * read by hand.
  *
  * Pure functions, any thread. */
 #ifndef PBC_H
@@ -26,16 +29,19 @@ struct ProtobufCMessage;
 struct ProtobufCMessageDescriptor;
 
 enum {
-    PBC_MAX_FIELDS = 8, /* of a descriptor */
-    PBC_MAX_SPARE =
-        64 /* spare fields: of other numbers or wire types, and repeated ones but the last */
+    PBC_MAX_FIELDS = 8,       /* of a descriptor */
+    PBC_MAX_REPEATED = 10000, /* of its repeated field */
+    PBC_MAX_SPARE = 64        /* fields of other numbers or wire types, or present before */
 };
 
 /* Reads a message. `name` is its name in errors. Returns the generated struct, which borrows
- * nothing; the caller frees it with mem_free(). An empty bytes field is NULL. When a field is
- * repeated, the last one counts. NULL and e: INVAL or NOMEM. */
+ * nothing; the caller frees it with pbc_free(). An empty bytes field is NULL. When a field that is
+ * not a repeated one is present twice, the last one counts. NULL and e: INVAL or NOMEM. */
 void *pbc_unpack(const struct ProtobufCMessageDescriptor *d, const char *name, const void *bytes,
                  size_t n, struct error *e);
+
+/* Frees what pbc_unpack() has returned; NULL is fine. */
+void pbc_free(void *message);
 
 /* Appends a message. Returns out->failed. */
 enum err pbc_put(struct buf *out, const struct ProtobufCMessage *m);

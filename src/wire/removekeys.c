@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/json_out.h"
 #include "base/utf8.h"
 #include "wire/json.h"
 
@@ -13,51 +14,19 @@ int removekeys_can_say(const char *bytes, size_t n)
     return utf8_valid(bytes, n);
 }
 
-/* As Go's encoder does, escapes bytes that could end a script element, and JavaScript's line ends.
- */
-static void put_text(struct buf *out, const char *bytes, size_t n)
-{
-    static const char *const line_ends[] = {"\xe2\x80\xa8", "\xe2\x80\xa9"};
-    size_t i, len;
-
-    buf_put(out, "\"", 1);
-    for (i = 0; i < n; i += len) {
-        unsigned char c = (unsigned char)bytes[i];
-
-        len = 1;
-        if (c == '"' || c == '\\') {
-            buf_putf(out, "\\%c", c);
-        } else if (c == '\n' || c == '\r' || c == '\t') {
-            buf_putf(out, "\\%c", c == '\n' ? 'n' : c == '\r' ? 'r' : 't');
-        } else if (c < 0x20 || c == '<' || c == '>' || c == '&') {
-            buf_putf(out, "\\u%04x", c);
-        } else if (n - i >= 3 && memcmp(bytes + i, line_ends[0], 3) == 0) {
-            buf_puts(out, "\\u2028");
-            len = 3;
-        } else if (n - i >= 3 && memcmp(bytes + i, line_ends[1], 3) == 0) {
-            buf_puts(out, "\\u2029");
-            len = 3;
-        } else {
-            buf_put(out, bytes + i, 1);
-        }
-    }
-    buf_put(out, "\"", 1);
-}
-
 enum err removekeys_put(struct buf *out, const char *group, size_t group_len,
                         const struct key *keys, size_t n)
 {
+    struct json_out j, list;
     size_t i;
 
-    buf_puts(out, "{\"group\":");
-    put_text(out, group, group_len);
-    buf_puts(out, ",\"keys\":[");
-    for (i = 0; i < n; i++) {
-        if (i)
-            buf_put(out, ",", 1);
-        put_text(out, keys[i].bytes, keys[i].n);
-    }
-    buf_puts(out, "]}");
+    json_out_begin(&j, out, '{');
+    json_out_bytes(&j, "group", group, group_len, JSON_OUT_GO);
+    json_out_open(&j, "keys", &list, '[');
+    for (i = 0; i < n; i++)
+        json_out_bytes(&list, NULL, keys[i].bytes, keys[i].n, JSON_OUT_GO);
+    json_out_close(&list);
+    json_out_close(&j);
     return out->failed;
 }
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "wire/setrequest.h"
 
-#include "base/mem.h"
 #include "groupcache.pb-c.h"
 #include "wire/pbc.h"
 
@@ -46,6 +45,6 @@ enum err setrequest_decode(const void *bytes, size_t n, struct setrequest *out, 
 
 void setrequest_deinit(struct setrequest *r)
 {
-    mem_free(r->memory);
+    pbc_free(r->memory);
     r->memory = NULL;
 }
