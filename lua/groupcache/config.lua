@@ -87,7 +87,7 @@ config.SETTINGS = {
 -- Descriptors other than connections of clients, to peers and to origins: a few, and some for each
 -- thread. During a reload there are two sets of VMs.
 local OTHER_DESCRIPTORS = 64
-local PER_WORKER, PER_HTTP_THREAD = 2, 3
+local PER_WORKER, PER_HTTP_THREAD = 2, 5
 local PER_LOOP = 8 -- libuv's: epoll, wake-ups, signals
 local CLIENT_DESCRIPTORS = 512
 local USUAL_CONNECTIONS = 4000

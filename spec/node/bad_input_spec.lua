@@ -268,6 +268,7 @@ describe("a node", function()
     ["a Content-Length of 0"] = "GET /cache/g/fine HTTP/1.1\r\nHost: x\r\n"
       .. "Content-Length: 0\r\n\r\n",
     ["HTTP/1.0"] = "GET /cache/g/fine HTTP/1.0\r\n\r\n",
+    ["HTTP/1.9"] = "GET /cache/g/fine HTTP/1.9\r\nHost: x\r\n\r\n",
     ["20 headers"] = "GET /cache/g/fine HTTP/1.1\r\nHost: x\r\n"
       .. ("X-A: b\r\n"):rep(20) .. "\r\n",
     ["headers of 8 KB"] = "GET /cache/g/fine HTTP/1.1\r\nHost: x\r\n"

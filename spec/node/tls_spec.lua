@@ -97,6 +97,15 @@ describe("a node with TLS", function()
     assert.is_truthy(n:logged 'error="a request without TLS"')
   end)
 
+  it("answers over TLS what libmicrohttpd itself refuses", function()
+    n = start "none"
+    for size, status in pairs { [8000] = 200, [12000] = 431, [40000] = 431 } do
+      local res = value { headers = { "X-Large: " .. ("a"):rep(size) } }
+      assert.same({ status, 0 }, { res.status, res.code })
+    end
+    assert.equal(200, value().status)
+  end)
+
   it("has its own port for operators, without TLS", function()
     n = start "all"
     assert.equal(200, assert(http.get(n.admin .. "/readyz")).status)

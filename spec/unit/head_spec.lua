@@ -89,6 +89,19 @@ describe("the head of an answer", function()
   it("may have any other byte in a value", function()
     assert(read(OK .. "a: \t !~\128\255 \r\n\r\n"))
   end)
+
+  it("is refused for each control byte, and taken for each other byte, at each place", function()
+    for at = 1, 25 do
+      for byte = 0, 255 do
+        local value = ("b"):rep(at - 1) .. string.char(byte) .. ("b"):rep(25 - at)
+        local h, flaw = read(OK .. "a: " .. value .. "\r\n\r\n")
+        if byte ~= 10 then -- which ends the line
+          assert.equal((byte >= 32 or byte == 9) and byte ~= 127, h ~= nil, byte .. " at " .. at)
+          assert(h or flaw == "a control byte in a header")
+        end
+      end
+    end
+  end)
 end)
 
 describe("a method", function()

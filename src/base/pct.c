@@ -42,12 +42,20 @@ static int hex_value(unsigned char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
+/* Bytes that stand for themselves. */
+static const unsigned char plain[256] = {
+    [0x21 ... '$'] = 1, ['&' ... '*'] = 1, [',' ... 0x7e] = 1, [0x80 ... 0xff] = 1};
+
 ssize_t pct_decode(char *out, const char *text, size_t n, int plus_is_space)
 {
     const unsigned char *s = (const unsigned char *)text;
     size_t i, o = 0;
 
     for (i = 0; i < n; i++) {
+        if (plain[s[i]]) {
+            out[o++] = (char)s[i];
+            continue;
+        }
         if (s[i] <= 0x20 || s[i] == 0x7f)
             return -1;
         if (s[i] == '%') {
@@ -59,7 +67,7 @@ ssize_t pct_decode(char *out, const char *text, size_t n, int plus_is_space)
             out[o++] = (char)(high << 4 | low);
             i += 2;
         } else {
-            out[o++] = s[i] == '+' && plus_is_space ? ' ' : (char)s[i];
+            out[o++] = plus_is_space ? ' ' : '+';
         }
     }
     return (ssize_t)o;

@@ -130,7 +130,7 @@ static void fetch_op_done(void *ctx, struct fetch *fetch)
     f->err = *fetch_error(fetch);
     f->status = fetch_status(fetch);
     f->body.data = buf_take(body, &f->body.len);
-    fetch_each_header(fetch, keep_header, &kept);
+    fetch_header_each(fetch, keep_header, &kept);
     if (!f->err.code && f->headers.failed)
         error_set(&f->err, ERR_NOMEM, "no memory for the headers of an answer");
     op_finish(&f->op);

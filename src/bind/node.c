@@ -196,7 +196,7 @@ static int l_check(lua_State *L)
     struct error e;
 
     if (node_check(&o, s->vm, &e))
-        return core_error(L, &e);
+        return bind_node_script_error(L, s, &e);
     lua_pushboolean(L, 1);
     return 1;
 }
@@ -214,7 +214,7 @@ static int l_node(lua_State *L)
     luaL_getmetatable(L, BIND_NODE);
     lua_setmetatable(L, -2);
     *slot = node_start(&o, bind_node_script_give_worker(s), &e);
-    return *slot ? 1 : core_error(L, &e);
+    return *slot ? 1 : bind_node_script_error(L, s, &e);
 }
 
 /* node:address() -> "host:port", "host:port" of the admin listener */
@@ -294,7 +294,7 @@ static int l_node_reload(lua_State *L)
     luaL_checktype(L, 3, LUA_TTABLE);
     peers = check_peers(L, 3, &count);
     if (node_reload(n, s->script, bind_node_script_give_worker(s), peers, count, &e))
-        return core_error(L, &e);
+        return bind_node_script_error(L, s, &e);
     lua_pushboolean(L, 1);
     return 1;
 }

@@ -46,15 +46,11 @@ static int l_script_gc(lua_State *L)
     return 0;
 }
 
-/* Pushes the whole message: a struct error may have been too short. */
-static int push_script_error(lua_State *L, struct bind_node_script *s, const struct error *e)
+int bind_node_script_error(lua_State *L, const struct bind_node_script *s, const struct error *e)
 {
-    const char *whole = s->vm ? vm_script_error(s->vm) : NULL;
-
     lua_pushnil(L);
-    lua_pushstring(L, whole ? whole : e->msg);
+    lua_pushstring(L, s->script ? script_message(s->script, e) : e->msg);
     lua_pushstring(L, err_name(e->code));
-    drop(s);
     return 3;
 }
 
@@ -81,7 +77,11 @@ static int l_script(lua_State *L)
     s->vm = s->worker ? worker_vm(s->worker) : NULL;
     if (s->vm && !vm_run_script(s->vm, path, s->script->text, s->script->len, &e))
         return 1;
-    return push_script_error(L, s, &e);
+    if (s->vm)
+        script_failed(s->script, vm_script_error(s->vm));
+    bind_node_script_error(L, s, &e);
+    drop(s);
+    return 3;
 }
 
 struct worker *bind_node_script_give_worker(struct bind_node_script *s)

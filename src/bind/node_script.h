@@ -3,6 +3,7 @@
 #ifndef NODE_SCRIPT_H
 #define NODE_SCRIPT_H
 
+struct error;
 struct lua_State;
 struct script;
 struct vm;
@@ -19,6 +20,10 @@ struct bind_node_script {
 
 /* The script at that index, which is not closed. Raises. */
 struct bind_node_script *bind_node_script_check(struct lua_State *L, int index);
+
+/* Pushes nil, message, code: the whole message if the script has failed in a VM. */
+int bind_node_script_error(struct lua_State *L, const struct bind_node_script *s,
+                           const struct error *e);
 
 /* A node takes the worker. The script's text stays. */
 struct worker *bind_node_script_give_worker(struct bind_node_script *s);

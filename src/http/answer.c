@@ -22,14 +22,14 @@ static const int client_status[ERR_COUNT] = {
 
 void answer_finish(const struct answer_to *to, struct MHD_Response *r)
 {
-    char id[17];
+    char id[DIALECT_ID_BYTES];
 
     if (to->close)
         MHD_add_response_header(r, "Connection", "close");
     if (to->ours)
         MHD_add_response_header(r, HEADER_NODE, "1");
     if (to->ours && to->id) {
-        snprintf(id, sizeof(id), "%016llx", (unsigned long long)to->id);
+        dialect_id_text(to->id, id);
         MHD_add_response_header(r, HEADER_KEY, id);
     }
 }

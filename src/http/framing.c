@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/buf.h"
 #include "base/num.h"
 #include "base/token.h"
 #include "wire/dialect.h"
@@ -24,9 +25,21 @@ static int read_length(const char *value, uint64_t *out)
     return n <= LENGTH_DIGITS && num_parse_u64(value, n, UINT64_MAX, out);
 }
 
+/* libmicrohttpd 0.9 ends each line at its LF. */
 static int has_line_end(const char *text, size_t n)
 {
-    return n && (memchr(text, '\r', n) || memchr(text, '\n', n));
+    return n && (memchr(text, '\r', n) || (!framing_is_in_place() && memchr(text, '\n', n)));
+}
+
+/* Whether a name of n letters and dashes is `text`, in whatever case. */
+static int is_same(const char *name, const char *text, size_t n)
+{
+    size_t i;
+
+    for (i = 0; i < n; i++)
+        if ((name[i] | 0x20) != (text[i] | 0x20))
+            return 0;
+    return 1;
 }
 
 /* Behind CR and LF, which libmicrohttpd 0.9 has overwritten with zeros, or NULL if they are
@@ -59,7 +72,7 @@ static void take(struct seen *s, const char *name, size_t name_len, const char *
 {
     struct framing *f = s->framing;
 
-#define IS(text) (name_len == sizeof(text) - 1 && strcasecmp(name, text) == 0)
+#define IS(text) (name_len == sizeof(text) - 1 && is_same(name, text, sizeof(text) - 1))
     if (IS("Host")) {
         s->hosts++;
     } else if (IS("Transfer-Encoding")) {
@@ -72,6 +85,8 @@ static void take(struct seen *s, const char *name, size_t name_len, const char *
         f->conditional = 1;
     } else if (IS(HEADER_FROM)) {
         f->from = 1;
+    } else if (IS("Cookie")) {
+        f->cookie = value && strlen(value) > f->cookie ? strlen(value) : f->cookie;
     } else if (IS("Content-Encoding")) {
         f->encoded |= !value || (*value && strcasecmp(value, "identity") != 0);
     } else if (IS("Content-Range")) {
@@ -93,12 +108,13 @@ static enum MHD_Result check_header(void *arg, enum MHD_ValueKind kind, const ch
         s->bad = 1;
         s->at = NULL;
     }
+    if (name_len + value_len > s->framing->line)
+        s->framing->line = name_len + value_len;
     take(s, name, name_len, value);
     return MHD_YES;
 }
 
-/* Whether the head was read in place, so that gaps can be found. */
-static int reads_in_place(void)
+int framing_is_in_place(void)
 {
     static const char *version;
 
@@ -109,18 +125,23 @@ static int reads_in_place(void)
 
 int framing_strictness(void)
 {
-    return reads_in_place() ? 0 : 1;
+    return framing_is_in_place() ? 0 : 1;
 }
 
 /* Behind the last header stands only the empty line. */
-static int is_last(struct MHD_Connection *c, const char *begin, const char *at)
+static int is_last(const char *end, const char *at)
+{
+    const char *empty = next_line(at);
+
+    return empty && next_line(empty) == end;
+}
+
+static size_t head_size(struct MHD_Connection *c)
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(c, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
-    const char *end = info ? begin + info->header_size : NULL;
-    const char *empty = next_line(at);
 
-    return !end || (empty && next_line(empty) == end);
+    return info ? info->header_size : 0;
 }
 
 int framing_read(struct MHD_Connection *c, const char *method, const char *version,
@@ -130,14 +151,109 @@ int framing_read(struct MHD_Connection *c, const char *method, const char *versi
     int is_1_1 = strcmp(version, MHD_HTTP_VERSION_1_1) == 0;
 
     *out = (struct framing){.body = 0};
-    if (reads_in_place())
+    if (framing_is_in_place())
         s.at = version + strlen(version);
     MHD_get_connection_values_n(c, MHD_HEADER_KIND, check_header, &s);
-    if (s.at && !is_last(c, method, s.at))
+    out->head = head_size(c);
+    if (s.at && out->head && !is_last(method + out->head, s.at))
         s.bad = 1;
     out->chunked = s.encodings > 0;
     out->body = out->chunked || out->length > 0;
     if (out->chunked && !is_1_1)
         return 0;
     return !s.bad && (s.hosts == 1 || (!s.hosts && !is_1_1)) && s.lengths + s.encodings <= 1;
+}
+
+struct copying {
+    struct seen seen; /* its framing is not used */
+    struct buf *out;
+};
+
+static enum MHD_Result check_place(void *arg, enum MHD_ValueKind kind, const char *name,
+                                   size_t name_len, const char *value, size_t value_len)
+{
+    struct copying *to = arg;
+
+    (void)kind;
+    to->seen.bad |= !is_next(&to->seen, name, name_len, value, value_len);
+    return to->seen.bad ? MHD_NO : MHD_YES;
+}
+
+static enum MHD_Result copy_header(void *arg, enum MHD_ValueKind kind, const char *name,
+                                   size_t name_len, const char *value, size_t value_len)
+{
+    struct copying *to = arg;
+
+    (void)kind;
+    buf_put(to->out, name, name_len);
+    buf_puts(to->out, ":");
+    buf_put(to->out, name + name_len + 1, (size_t)(value - name) - name_len - 1);
+    buf_put(to->out, value, value_len);
+    buf_puts(to->out, "\r\n");
+    return MHD_YES;
+}
+
+int framing_copy(struct MHD_Connection *c, const char *target, const char *query,
+                 const char *version, struct buf *out)
+{
+    struct copying to = {.out = out};
+    const char *empty;
+
+    if (!target || !version)
+        return 0;
+    to.seen.at = version + strlen(version);
+    MHD_get_connection_values_n(c, MHD_HEADER_KIND, check_place, &to);
+    empty = to.seen.bad ? NULL : next_line(to.seen.at);
+    empty = empty ? next_line(empty) : NULL;
+    if (!empty)
+        return 0;
+    /* Its size tells where the head begins. */
+    buf_putf(out, "%s %s%s%s %s\r\n", empty - head_size(c), target, query ? "?" : "",
+             query ? query : "", version);
+    MHD_get_connection_values_n(c, MHD_HEADER_KIND, copy_header, &to);
+    buf_puts(out, "\r\n");
+    return !out->failed;
+}
+
+static enum MHD_Result find_end(void *arg, enum MHD_ValueKind kind, const char *name,
+                                size_t name_len, const char *value, size_t value_len)
+{
+    const char **end = arg;
+
+    (void)kind, (void)name, (void)name_len;
+    *end = value + value_len;
+    return MHD_YES;
+}
+
+/* The C string at `at`, or NULL if it is not within `limit`. */
+static const char *end_of(const char *at, const char *limit)
+{
+    const char *end = at && at < limit ? memchr(at, '\0', (size_t)(limit - at)) : NULL;
+
+    return end && end + 2 < limit ? end : NULL;
+}
+
+int framing_lacks_colon(struct MHD_Connection *c, const char *version, size_t room)
+{
+    const char *limit = version + room, *end = end_of(version, limit), *line, *value;
+
+    if (!end)
+        return 0;
+    MHD_get_connection_values_n(c, MHD_HEADER_KIND, find_end, &end);
+    /* libmicrohttpd adds a header once it has seen the next line; so one may stand between. */
+    line = next_line(end);
+    end = end_of(line, limit);
+    if (!end || end == line)
+        return 0;
+    if (end[1] != '\0') {
+        for (value = end + 1; *value == ' ' || *value == '\t'; value++)
+            ;
+        end = end_of(value, limit);
+        line = end ? next_line(end) : NULL;
+        end = end_of(line, limit);
+    } else if (end[2] == '\0') { /* a header without a value */
+        line = end + 3;
+        end = end_of(line, limit);
+    }
+    return end && end != line && end[1] == '\0';
 }

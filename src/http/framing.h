@@ -7,8 +7,10 @@
 #ifndef FRAMING_H
 #define FRAMING_H
 
+#include <stddef.h>
 #include <stdint.h>
 
+struct buf;
 struct MHD_Connection;
 
 struct framing {
@@ -23,6 +25,9 @@ struct framing {
     int encoded;     /* 1: Content-Encoding is, with something else than identity */
     int partial;     /* 1: Content-Range is */
     int expects;     /* 1: Expect is, with something else than 100-continue */
+    size_t head;     /* bytes of the head; 0: not known */
+    size_t cookie;   /* bytes of the longest Cookie */
+    size_t line;     /* bytes of the longest header */
 };
 
 /* MHD_OPTION_STRICT_FOR_CLIENT. If 0.9 refuses a request by itself, it answers twice or not at all.
@@ -33,5 +38,18 @@ int framing_strictness(void);
  * as a second request. */
 int framing_read(struct MHD_Connection *c, const char *method, const char *version,
                  struct framing *out);
+
+/* Whether libmicrohttpd reads a head in place (0.9), so that it can be written out again. */
+int framing_is_in_place(void);
+
+/* Writes out the head that libmicrohttpd has read, byte for byte but for spaces in its first line:
+ * `target` is without `query`, which may be NULL. 0: it cannot be read, since bytes were dropped or
+ * merged, or memory ran out. For a complete head. */
+int framing_copy(struct MHD_Connection *c, const char *target, const char *query,
+                 const char *version, struct buf *out);
+
+/* Whether the first line that libmicrohttpd has not taken for a header lacks a colon. For a head
+ * that is not complete, of which at most `room` bytes can be looked at behind its version. */
+int framing_lacks_colon(struct MHD_Connection *c, const char *version, size_t room);
 
 #endif

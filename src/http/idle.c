@@ -34,8 +34,14 @@ unsigned idle_ms(int fd)
 
 void idle_watch(struct idle *i, struct MHD_Connection *c)
 {
+    idle_watch_fd(i, MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
     i->connection = c;
-    i->fd = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+}
+
+void idle_watch_fd(struct idle *i, int fd)
+{
+    i->connection = NULL;
+    i->fd = fd;
     if (!mine.all.next)
         list_init(&mine.all);
     if (list_empty(&mine.all))
@@ -48,6 +54,13 @@ void idle_unwatch(struct idle *i)
     list_del(&i->watched);
 }
 
+static int is_suspended(const struct idle *i)
+{
+    return i->connection &&
+           MHD_get_connection_info(i->connection, MHD_CONNECTION_INFO_CONNECTION_SUSPENDED)
+               ->suspended;
+}
+
 void idle_sweep(uint64_t now_ms)
 {
     struct list *l;
@@ -58,10 +71,8 @@ void idle_sweep(uint64_t now_ms)
     for (l = mine.all.next; l != &mine.all; l = l->next) {
         const struct idle *i = list_entry(l, struct idle, watched);
 
-        if (!MHD_get_connection_info(i->connection, MHD_CONNECTION_INFO_CONNECTION_SUSPENDED)
-                 ->suspended &&
-            idle_ms(i->fd) >= IDLE_MS)
-            shutdown(i->fd, SHUT_RDWR); /* libmicrohttpd sees that */
+        if (!is_suspended(i) && idle_ms(i->fd) >= IDLE_MS)
+            shutdown(i->fd, SHUT_RDWR); /* its reader sees that */
     }
 }
 

@@ -23,6 +23,7 @@ struct idle {
 };
 
 void idle_watch(struct idle *i, struct MHD_Connection *c);
+void idle_watch_fd(struct idle *i, int fd); /* of a connection that libmicrohttpd does not have */
 
 /* Any thread, after the connection's thread has called idle_deinit(). */
 void idle_unwatch(struct idle *i);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/log.h"
 #include "cache/group.h"
 #include "cache/groups.h"
 #include "http/server_in.h"
@@ -142,18 +143,21 @@ void job_answer_to_init(struct answer_to *to, struct server *s, struct MHD_Conne
 int job_refuse(struct server *s, struct MHD_Connection *c, int status, enum err code,
                const char *why)
 {
+    char quoted[2 * ERROR_TEXT];
     struct answer_to to;
     struct error e;
 
     job_answer_to_init(&to, s, c, 0);
     to.close = 1;
     error_set(&e, code, "%s", why);
+    log_debug("server", "refused a request", "status=%d code=%s error=%s", status, err_name(code),
+              log_quote(quoted, sizeof(quoted), e.msg, strlen(e.msg)));
     return answer_status(&to, status, &e);
 }
 
 int job_is_get(const char *method)
 {
-    return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
+    return method[0] == 'G' ? strcmp(method, "GET") == 0 : strcmp(method, "HEAD") == 0;
 }
 
 static void put_pair(struct buf *out, const char *name, size_t name_len, const char *value)

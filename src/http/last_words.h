@@ -3,35 +3,34 @@
  *
  * If the head of a request leaves no room for the head of an answer, libmicrohttpd ends the
  * connection without a byte. If 0.9 cannot read a Content-Length, it writes the head of its 400 or
- * 413 twice. A client takes the second head for its next answer. So if libmicrohttpd gives up, we
- * write the only answer, and the connection takes no more bytes.
+ * 413 twice. A client takes the second head for its next answer. So if libmicrohttpd gives up, the
+ * socket is taken from it (move.c), and we write the only answer.
  *
  * HTTP threads, each for its own connections. */
 #ifndef LAST_WORDS_H
 #define LAST_WORDS_H
 
-#include "base/list.h"
+#include <stddef.h>
 
-struct MHD_Connection;
+struct move;
 
 /* Of a connection. */
 struct last_words {
-    struct list link; /* among the unfinished heads on this thread */
-    struct MHD_Connection *connection;
-    int fd;
-    int chunked; /* 1: a body in chunks is under way */
+    struct move *move; /* of the same connection */
+    int chunked;       /* 1: a body in chunks is under way */
 };
 
-void last_words_init(struct last_words *w, struct MHD_Connection *c);
+void last_words_init(struct last_words *w, struct move *m);
 
-/* A request has begun; its head follows. */
-void last_words_may_come(struct last_words *w);
+/* libmicrohttpd has called us about the connection; what it logs next may be about it. */
+void last_words_called(struct last_words *w);
 
-/* The head is complete, or the connection goes on. */
-void last_words_spare(struct last_words *w);
+/* libmicrohttpd logs what it will do next, but does not name the connection. `room` is the least
+ * that it keeps of a head, bytes. */
+void last_words_heard(const char *log_text, size_t room);
 
-/* libmicrohttpd logs what it will do next, but does not name the connection. */
-void last_words_heard(const char *log_text);
+/* Whether a text of the log only says that a connection ends which has moved. */
+int last_words_are_known(const char *log_text);
 
 /* A body in chunks begins: libmicrohttpd may find a fault in it, too. The request has ended. */
 void last_words_body(struct last_words *w);

@@ -80,13 +80,15 @@ static int serve_peer(struct asked *a, const char *method, enum dialect_parse pa
 
 static int serve_client_key(struct asked *a, const char *method)
 {
-    if (strcmp(method, "PUT") == 0)
+    int is_get = job_is_get(method);
+
+    if (!is_get && strcmp(method, "PUT") == 0)
         return serve_change_set(a);
     if (a->framing->body)
         return refuse_body(a);
-    a->to.head = strcmp(method, "HEAD") == 0;
+    a->to.head = is_get && method[0] == 'H';
     a->to.conditional = a->framing->conditional;
-    if (job_is_get(method))
+    if (is_get)
         return serve_get(a);
     if (strcmp(method, "DELETE") == 0)
         return serve_change_remove(a);

@@ -22,15 +22,21 @@
 #include "http/access.h"
 #include "http/idle.h"
 #include "http/last_words.h"
+#include "http/move.h"
 #include "http/server_in.h"
 #include "http/server_loop.h"
 #include "http/sorter.h"
 #include "http/tls.h"
 
 enum {
-    HEADER_ROOM =
-        4 * 1024, /* beside the longest key: for other headers, and the answer's headers */
-    LEAST_MEMORY = 18 * 1024,         /* a line of 8 KB, and its copy if it is a cookie */
+    HEADER_ROOM = 1536, /* beside the longest key: for the records of other headers, and for the
+                         * answer's headers. Larger heads move */
+    LEAST_MEMORY = 10 * 1024,
+    TARGET_ROOM = 1024,           /* beside the longest key: method, path, group, version */
+    TLS_HEADER_ROOM = 4 * 1024,   /* beside the longest key, with TLS: nothing moves there */
+    TLS_LEAST_MEMORY = 18 * 1024, /* a line of 8 KB, and its copy if it is a cookie */
+    LARGEST_HEAD = 48 * 1024,     /* 32 KB, and its records */
+    RECORDS = 64 * 1024,          /* of the headers of a large head, and copies of its cookies */
     BODIES_BYTES = 256 * 1024 * 1024, /* of all current bodies, and the values they ask for */
     SPARE_CONNECTIONS_IN = 10 /* libmicrohttpd's limit is that share above ours: beyond its limit
                                * clients hang, beyond ours they get 503 */
@@ -44,6 +50,8 @@ struct client {
     char *query;            /* the part behind the first ?, owned; NULL: no ? */
     int has_space;          /* in the target; libmicrohttpd lets it pass if it is not strict */
     struct framing framing;
+    int sound; /* of the framing */
+    struct move move;
     struct last_words words;
     struct access access;
     struct tls_conn tls;
@@ -71,7 +79,24 @@ static size_t memory_of_connection(const struct server_opts *o)
 {
     size_t n = 3 * o->max_key_bytes + HEADER_ROOM;
 
+    if (o->tls) {
+        n = 3 * o->max_key_bytes + TLS_HEADER_ROOM;
+        return n > TLS_LEAST_MEMORY ? n : TLS_LEAST_MEMORY;
+    }
+    if (!framing_is_in_place())
+        return n + LARGEST_HEAD; /* connections do not move */
     return n > LEAST_MEMORY ? n : LEAST_MEMORY;
+}
+
+static size_t max_target(const struct server_opts *o)
+{
+    return 3 * o->max_key_bytes + TARGET_ROOM;
+}
+
+/* libmicrohttpd reads into half of it, which must take any head at once (move.c). */
+static size_t roomy_memory(const struct server_opts *o)
+{
+    return 2 * porch_max_head(max_target(o)) + RECORDS;
 }
 
 static struct client *client_of(struct MHD_Connection *c)
@@ -112,11 +137,20 @@ static int answer_busy(struct server *s, struct MHD_Connection *c, const char *u
     return answer_error(&to, &e);
 }
 
+/* Reads the head, if the request can be served here. */
+static int moves(struct MHD_Connection *c, struct client *client, const char *method,
+                 const char *version)
+{
+    if (move_is_under_way(&client->move))
+        return 1;
+    client->sound = framing_read(c, method, version, &client->framing);
+    return client->sound && move_is_due(&client->move, &client->framing);
+}
+
 static int first_call(struct server *s, struct MHD_Connection *c, struct client *client,
                       const char *url, const char *method, const char *version, void **con_cls)
 {
     struct framing *f = &client->framing;
-    int sound;
 
     *con_cls = &seen;
     atomic_fetch_add_explicit(&s->active, 1, memory_order_relaxed);
@@ -127,12 +161,13 @@ static int first_call(struct server *s, struct MHD_Connection *c, struct client 
     if (client->has_space)
         return job_refuse(s, c, 400, ERR_INVAL,
                           "the target of the request has a raw space, which is written %20");
-    sound = framing_read(c, method, version, f);
     if (f->chunked)
         last_words_body(&client->words);
-    if (!sound)
+    if (!client->sound)
         return job_refuse(s, c, 400, ERR_INVAL,
                           "a request has one Host, clean headers and at most one length");
+    if (f->line > PORCH_LINE_BYTES || f->head > porch_max_head(max_target(&s->opts)))
+        return job_refuse(s, c, 431, ERR_TOOBIG, "the headers of the request are too large");
     if (f->expects)
         return job_refuse(s, c, 417, ERR_INVAL, "Expect can be 100-continue");
     if (atomic_load_explicit(&s->connections, memory_order_relaxed) > s->opts.max_connections)
@@ -148,7 +183,10 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const cha
     struct client *client = client_of(c);
     size_t n = *upload_size;
 
-    last_words_spare(&client->words);
+    move_head_ends(&client->move);
+    last_words_called(&client->words);
+    if (*con_cls == NULL && moves(c, client, method, version))
+        return MHD_NO;
     if (s->opts.tls)
         tls_asked(&client->tls);
     if (s->opts.access)
@@ -191,6 +229,7 @@ static void on_connection(void *arg, struct MHD_Connection *c, void **socket_ctx
     if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
         idle_unwatch(&client->idle);
         last_words_closed(&client->words);
+        move_closed(&client->move);
         mem_free(client->query);
         access_end(&client->access, NULL, NULL);
         tls_end(&client->tls);
@@ -201,7 +240,8 @@ static void on_connection(void *arg, struct MHD_Connection *c, void **socket_ctx
     }
     client = *socket_ctx = mem_zalloc(sizeof(*client));
     idle_watch(&client->idle, c);
-    last_words_init(&client->words, c);
+    move_init(&client->move, c, s->opts.tls != NULL);
+    last_words_init(&client->words, &client->move);
     if (s->opts.tls)
         tls_begin(s->opts.tls, &client->tls, c);
     atomic_fetch_add_explicit(&s->connections, 1, memory_order_relaxed);
@@ -219,7 +259,7 @@ static void *on_target(void *arg, const char *target, struct MHD_Connection *c)
     client->has_space = n && memchr(target, ' ', n);
     mem_free(client->query);
     client->query = query ? mem_strdup(query + 1) : NULL;
-    last_words_may_come(&client->words);
+    move_head_begins(&client->move, target, client->target_end, client->query);
     if (s->opts.access && target)
         access_begin(&client->access, target);
     return NULL;
@@ -234,17 +274,19 @@ static size_t keep_raw(void *arg, struct MHD_Connection *c, char *s)
 
 static void __attribute__((format(printf, 2, 0))) on_log(void *arg, const char *fmt, va_list ap)
 {
+    const struct server *s = arg;
     char text[300], quoted[400];
     int n = vsnprintf(text, sizeof(text), fmt, ap);
 
-    (void)arg;
     if (n > (int)sizeof(text) - 1)
         n = (int)sizeof(text) - 1;
     while (n > 0 && text[n - 1] == '\n')
         n--;
-    last_words_heard(text);
-    tls_heard(text);
-    if (n > 0)
+    if (s->opts.tls)
+        tls_heard(text);
+    else
+        last_words_heard(text, memory_of_connection(&s->opts) / 2);
+    if (n > 0 && !last_words_are_known(text))
         log_debug("server", "libmicrohttpd", "text=%s",
                   log_quote(quoted, sizeof(quoted), text, (size_t)n));
 }
@@ -275,8 +317,15 @@ static void on_accept(void *arg, int fd, const struct sockaddr *addr, socklen_t 
         give_to_loop(s, fd, addr, len);
 }
 
+static unsigned limit_of(const struct server_opts *o)
+{
+    unsigned connections = (unsigned)o->max_connections;
+
+    return connections + connections / SPARE_CONNECTIONS_IN + o->threads;
+}
+
 /* The first credentials are replaced for each connection, tls.c; libmicrohttpd insists on them. */
-static struct MHD_Daemon *start_daemon(struct server *s)
+static struct MHD_Daemon *start_daemon(struct server *s, size_t memory)
 {
     struct tls *t = s->opts.tls;
     const struct MHD_OptionItem with_tls[] = {
@@ -291,30 +340,36 @@ static struct MHD_Daemon *start_daemon(struct server *s)
      */
     const unsigned flags = MHD_USE_EPOLL | (MHD_ALLOW_SUSPEND_RESUME & ~(unsigned)MHD_USE_ITC) |
                            MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG | (t ? MHD_USE_TLS : 0u);
-    const struct server_opts *o = &s->opts;
-    unsigned connections = (unsigned)o->max_connections;
-    unsigned limit = connections + connections / SPARE_CONNECTIONS_IN + o->threads;
 
     return MHD_start_daemon(
-        flags, 0, NULL, NULL, on_request, s, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
-        MHD_OPTION_CONNECTION_LIMIT, limit, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        memory_of_connection(o), MHD_OPTION_URI_LOG_CALLBACK, on_target, s,
-        MHD_OPTION_STRICT_FOR_CLIENT, framing_strictness(), MHD_OPTION_UNESCAPE_CALLBACK, keep_raw,
-        NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, s, MHD_OPTION_NOTIFY_CONNECTION,
-        on_connection, s, MHD_OPTION_ARRAY, t ? with_tls : plain, MHD_OPTION_END);
+        flags, 0, NULL, NULL, on_request, s, MHD_OPTION_EXTERNAL_LOGGER, on_log, s,
+        MHD_OPTION_CONNECTION_LIMIT, limit_of(&s->opts), MHD_OPTION_CONNECTION_MEMORY_LIMIT, memory,
+        MHD_OPTION_URI_LOG_CALLBACK, on_target, s, MHD_OPTION_STRICT_FOR_CLIENT,
+        framing_strictness(), MHD_OPTION_UNESCAPE_CALLBACK, keep_raw, NULL,
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, s, MHD_OPTION_NOTIFY_CONNECTION, on_connection,
+        s, MHD_OPTION_ARRAY, t ? with_tls : plain, MHD_OPTION_END);
 }
 
 static enum err start_loop(struct server *s, struct error *e)
 {
-    struct MHD_Daemon *daemon = start_daemon(s);
+    const size_t memory = memory_of_connection(&s->opts);
+    const struct porch_opts porch = {.guests = &s->connections,
+                                     .max_guests = limit_of(&s->opts),
+                                     .max_target = max_target(&s->opts)};
+    struct server_daemons d = {.common_head = memory / 4};
     char name[16];
 
-    if (!daemon)
+    d.common = start_daemon(s, memory);
+    d.roomy = d.common ? start_daemon(s, s->opts.tls ? memory : roomy_memory(&s->opts)) : NULL;
+    if (!d.roomy) {
+        if (d.common)
+            MHD_stop_daemon(d.common);
         return error_set(e, ERR_NOMEM, "no HTTP threads for %s (%u threads, %u connections)",
                          s->opts.address, s->opts.threads, (unsigned)s->opts.max_connections);
+    }
     snprintf(name, sizeof(name), "%s-%u", s->opts.faces & SERVER_DATA ? "http" : "admin",
              s->n_loops + 1);
-    s->loops[s->n_loops] = server_loop_start(name, daemon, e);
+    s->loops[s->n_loops] = server_loop_start(name, &d, &porch, e);
     if (!s->loops[s->n_loops])
         return e->code;
     s->n_loops++;

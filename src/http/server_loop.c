@@ -17,6 +17,7 @@
 #include "base/thread.h"
 #include "http/answer_cache.h"
 #include "http/idle.h"
+#include "http/move.h"
 #include "http/tls.h"
 
 /* A hit waits for the rest of its turn. Each ended load makes the turn longer: by its answer, and
@@ -29,11 +30,13 @@ enum {
 };
 
 struct server_loop {
-    struct MHD_Daemon *daemon; /* the thread's, until it has ended */
-    struct inbox *inbox;       /* of struct arrival and parking */
+    struct server_daemons daemons; /* the thread's, until it has ended */
+    struct porch_opts porch;
+    struct inbox *inbox; /* of struct arrival and parking */
     pthread_t thread;
     atomic_int stopping;
     atomic_uint connections;
+    int moves;         /* 1: some connection has moved; until then there is less to look at */
     unsigned hits_for; /* turns for which hits are expected; the thread's */
 };
 
@@ -65,7 +68,8 @@ static void arrived(struct msg *m)
         refuse(a);
         return;
     }
-    if (MHD_add_connection(l->daemon, a->fd, (struct sockaddr *)&a->addr, a->len) != MHD_YES)
+    if (MHD_add_connection(l->daemons.common, a->fd, (struct sockaddr *)&a->addr, a->len) !=
+        MHD_YES)
         atomic_fetch_sub_explicit(&l->connections, 1, memory_order_relaxed);
     mem_free(a);
 }
@@ -88,6 +92,17 @@ void server_loop_unpark(struct parking *p)
     inbox_post(p->loop->inbox, &p->msg); /* the inbox is open while anything is parked */
 }
 
+/* A guest of the porch counts as a connection of the loop: its old one has ended. */
+static void guest_complete(void *arg, struct porch_guest *g)
+{
+    struct server_loop *l = arg;
+    int roomy = g->roomy || g->head.len > l->daemons.common_head;
+
+    if (move_arrive(roomy ? l->daemons.roomy : l->daemons.common, g, roomy) == MHD_YES)
+        atomic_fetch_add_explicit(&l->connections, 1, memory_order_relaxed);
+    buf_deinit(&g->head);
+}
+
 static uint64_t earlier(uint64_t a, uint64_t b)
 {
     return a < b ? a : b;
@@ -100,27 +115,55 @@ static int wait_ms(struct server_loop *l, uint64_t now_ms, int mail)
     uint64_t due_ms = earlier(earlier(idle_due_ms(), answer_cache_due_ms()), tls_due_ms());
     MHD_UNSIGNED_LONG_LONG ms;
 
-    if (MHD_get_timeout(l->daemon, &ms) == MHD_YES || due_ms <= now_ms)
+    if (MHD_get_timeout(l->daemons.common, &ms) == MHD_YES || due_ms <= now_ms ||
+        (l->moves && MHD_get_timeout(l->daemons.roomy, &ms) == MHD_YES))
         return tls_stands_still(mail) ? STILL_MS : 0;
     return due_ms - now_ms < INT_MAX ? (int)(due_ms - now_ms) : -1;
+}
+
+static int epoll_of(struct MHD_Daemon *daemon)
+{
+    return MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+}
+
+/* libmicrohttpd does not wait here. */
+static void run_daemons(struct server_loop *l)
+{
+    MHD_run(l->daemons.common);
+    if (l->moves)
+        MHD_run(l->daemons.roomy);
+    while (move_unfinished()) {
+        MHD_run(l->daemons.common);
+        MHD_run(l->daemons.roomy);
+    }
+    if (porch_is_used()) {
+        l->moves = 1;
+        porch_run();
+    }
 }
 
 static void *loop_main(void *arg)
 {
     struct server_loop *l = arg;
-    struct pollfd p[2] = {{.fd = inbox_fd(l->inbox), .events = POLLIN}, {.events = POLLIN}};
+    struct pollfd p[4] = {{.fd = inbox_fd(l->inbox), .events = POLLIN},
+                          {.fd = epoll_of(l->daemons.common), .events = POLLIN},
+                          {.fd = epoll_of(l->daemons.roomy), .events = POLLIN},
+                          {.events = POLLIN}};
     uint64_t now_ms = clock_ms();
+    struct error e;
 
     mine = l;
-    p[1].fd = MHD_get_daemon_info(l->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+    p[3].fd = porch_open(&l->porch, &e);
+    if (p[3].fd < 0)
+        log_warn("server", "requests with large headers will be refused", "error=\"%s\"", e.msg);
     while (!atomic_load(&l->stopping)) {
-        poll(p, 2, wait_ms(l, now_ms, p[0].revents));
+        poll(p, l->moves ? 4 : 2, wait_ms(l, now_ms, p[0].revents));
         inbox_hold();
         if (p[0].revents)
             inbox_drain_some(l->inbox, l->hits_for ? ENDED_A_TURN : UINT_MAX);
         if (l->hits_for)
             l->hits_for--;
-        MHD_run(l->daemon); /* does not wait */
+        run_daemons(l);
         inbox_release();
         now_ms = clock_ms();
         answer_cache_sweep(now_ms);
@@ -128,6 +171,7 @@ static void *loop_main(void *arg)
         tls_sweep(now_ms);
     }
     answer_cache_deinit();
+    porch_close();
     idle_deinit();
     tls_deinit();
     inbox_close(l->inbox);
@@ -135,11 +179,21 @@ static void *loop_main(void *arg)
     return NULL;
 }
 
-struct server_loop *server_loop_start(const char *name, struct MHD_Daemon *daemon, struct error *e)
+static void stop_daemons(struct server_loop *l)
+{
+    MHD_stop_daemon(l->daemons.common);
+    MHD_stop_daemon(l->daemons.roomy);
+}
+
+struct server_loop *server_loop_start(const char *name, const struct server_daemons *daemons,
+                                      const struct porch_opts *porch, struct error *e)
 {
     struct server_loop *l = mem_zalloc(sizeof(*l));
 
-    l->daemon = daemon;
+    l->daemons = *daemons;
+    l->porch = *porch;
+    l->porch.complete = guest_complete;
+    l->porch.ctx = l;
     l->inbox = inbox_new(e);
     if (!l->inbox)
         goto no_inbox;
@@ -151,7 +205,7 @@ no_thread:
     inbox_close(l->inbox);
     inbox_free(l->inbox);
 no_inbox:
-    MHD_stop_daemon(daemon);
+    stop_daemons(l);
     mem_free(l);
     return NULL;
 }
@@ -193,7 +247,7 @@ void server_loop_stop(struct server_loop *l)
     atomic_store(&l->stopping, 1);
     inbox_wake(l->inbox);
     pthread_join(l->thread, NULL);
-    MHD_stop_daemon(l->daemon);
+    stop_daemons(l);
     inbox_free(l->inbox);
     mem_free(l);
 }

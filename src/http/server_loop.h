@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* server_loop.h - a thread that serves connections: one daemon of libmicrohttpd, driven by us.
+/* server_loop.h - a thread that serves connections: two daemons of libmicrohttpd, driven by us.
  *
  * libmicrohttpd's own threads (0.9.75) take up to 128 events at a time. After exactly 128 events
  * they wait for another before they handle any, so 128 busy connections would stand still. Here
@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 #include "base/inbox.h"
+#include "http/porch.h"
 
 struct MHD_Connection;
 struct MHD_Daemon;
@@ -24,9 +25,16 @@ struct parking {
     struct MHD_Connection *connection;
 };
 
-/* Starts the thread. Takes the daemon, also on failure: it uses epoll, without a thread or a
- * listening socket. */
-struct server_loop *server_loop_start(const char *name, struct MHD_Daemon *daemon, struct error *e);
+struct server_daemons {
+    struct MHD_Daemon *common; /* for most connections */
+    struct MHD_Daemon *roomy;  /* for those with a large head */
+    size_t common_head;        /* bytes of a head for which the first has memory */
+};
+
+/* Starts the thread. Takes the daemons, also on failure: they use epoll, without a thread or a
+ * listening socket. Of `porch` all but its function is used. */
+struct server_loop *server_loop_start(const char *name, const struct server_daemons *daemons,
+                                      const struct porch_opts *porch, struct error *e);
 
 /* Any thread: gives the loop a connection, a non-blocking socket. The loop owns it from here on. */
 void server_loop_add(struct server_loop *l, int fd, const struct sockaddr *addr, socklen_t len);

@@ -170,18 +170,18 @@ static int on_debug(CURL *c, curl_infotype type, char *text, size_t n, void *arg
 /* Whether a line has the name of f->echo, with another value. */
 static int is_of_another(const struct fetch *f, const char *line, size_t n)
 {
-    size_t name = f->echo ? strcspn(f->echo, ":") + 1 : 0, value = name, end = n;
+    size_t at = f->echo_name, end = n;
+    const char *value;
 
-    if (!name || n < name || (line[0] | 0x20) != (f->echo[0] | 0x20) ||
-        strncasecmp(line, f->echo, name) != 0)
+    if (!at || n < at || (line[0] | 0x20) != (f->echo[0] | 0x20) || line[at - 1] != ':' ||
+        strncasecmp(line, f->echo, at) != 0)
         return 0;
-    value += strspn(f->echo + name, " ");
-    while (name < n && (line[name] == ' ' || line[name] == '\t'))
-        name++;
-    while (end > name && strchr(" \t\r\n", line[end - 1]))
+    value = f->echo + at + strspn(f->echo + at, " ");
+    while (at < n && (line[at] == ' ' || line[at] == '\t'))
+        at++;
+    while (end > at && strchr(" \t\r\n", line[end - 1]))
         end--;
-    return end - name != strlen(f->echo + value) ||
-           memcmp(line + name, f->echo + value, end - name);
+    return end - at != strlen(value) || memcmp(line + at, value, end - at);
 }
 
 /* CURLOPT_HEADERFUNCTION: a line of the answer, status line and line end included. If the exchange
@@ -281,7 +281,7 @@ static CURLcode set_trust(CURL *c)
 {
     CURLcode rc = CURLE_OK;
 
-    if (curl_version_info(CURLVERSION_NOW)->cainfo)
+    if (net_trusts_file())
         SET(CURLOPT_CAPATH, NULL);
     return rc;
 }
@@ -484,33 +484,4 @@ struct buf *fetch_body(struct fetch *f)
 int fetch_decoded(const struct fetch *f)
 {
     return f->inflate != NULL;
-}
-
-/* If a header is empty, libcurl takes the line's end for its value. */
-static const char *value_of(const struct curl_header *h)
-{
-    return h->value + strspn(h->value, "\r\n");
-}
-
-/* CURLH_HEADER of the last answer: neither a 1xx before it nor trailers. */
-const char *fetch_header(struct fetch *f, const char *name)
-{
-    struct curl_header *h;
-
-    if (!f->transfer.curl || f->phase != FETCH_ANSWERED)
-        return NULL;
-    if (curl_easy_header(f->transfer.curl, name, 0, CURLH_HEADER, -1, &h))
-        return NULL;
-    return value_of(h);
-}
-
-void fetch_each_header(struct fetch *f, void (*fn)(void *arg, const char *name, const char *value),
-                       void *arg)
-{
-    struct curl_header *h = NULL;
-
-    if (!f->transfer.curl || f->phase != FETCH_ANSWERED)
-        return;
-    while ((h = curl_easy_nextheader(f->transfer.curl, CURLH_HEADER, -1, h)))
-        fn(arg, h->name, value_of(h));
 }

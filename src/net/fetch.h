@@ -106,7 +106,7 @@ int fetch_decoded(const struct fetch *f);
 const char *fetch_header(struct fetch *f, const char *name);
 
 /* Calls fn for each header of the final answer, in order. */
-void fetch_each_header(struct fetch *f, void (*fn)(void *arg, const char *name, const char *value),
+void fetch_header_each(struct fetch *f, void (*fn)(void *arg, const char *name, const char *value),
                        void *arg);
 
 #endif

@@ -3,6 +3,7 @@
  *
  * A fetch is one allocation: the struct, the list of its header lines, then all bytes. */
 #include <limits.h>
+#include <stddef.h>
 #include <string.h>
 #include <strings.h>
 
@@ -151,8 +152,10 @@ static void copy_opts(struct fetch *f, const struct fetch_opts *o)
         f->method = copy_string(&at, method_of(o));
     if (o->ca_file)
         f->ca_file = copy_string(&at, o->ca_file);
-    if (o->echo)
+    if (o->echo) {
         f->echo = copy_string(&at, o->echo);
+        f->echo_name = strcspn(f->echo, ":") + 1;
+    }
     if (o->reach)
         f->reach = copy_string(&at, o->reach);
     f->send_len = o->body ? o->body_len : 0;
@@ -181,7 +184,7 @@ struct fetch *fetch_copy_opts(const struct fetch_opts *o, struct error *e)
         error_set(e, ERR_NOMEM, "no memory for an HTTP request");
         return NULL;
     }
-    memset(f, 0, sizeof(*f));
+    memset(f, 0, offsetof(struct fetch, listed));
     copy_opts(f, o);
     return f;
 }

@@ -16,6 +16,12 @@ struct passport;
 /* How libcurl is told of the exchange. */
 enum fetch_kind { KIND_GET, KIND_HEAD, KIND_BODY };
 
+enum { FETCH_LISTED = 24 };
+
+struct fetch_listed {
+    const char *name, *value;
+};
+
 struct fetch {
     atomic_uint refs;
     atomic_int ended;     /* done is about to run, or has */
@@ -43,6 +49,7 @@ struct fetch {
     int repeatable;        /* the other side may carry the request out twice */
     const char *data_flaw; /* a literal */
     const char *echo;      /* "Name: value", or NULL */
+    size_t echo_name;      /* bytes of its name and the colon; 0: there is none */
 
     /* the network thread's */
     struct transfer transfer;
@@ -58,6 +65,11 @@ struct fetch {
     enum fetch_phase phase;
     int status;
     struct error error;
+
+    /* for whoever looks at the answer, fetch_header.c */
+    int is_listed; /* 0: not yet; 1: all headers are; 2: the first FETCH_LISTED are */
+    size_t n_listed;
+    struct fetch_listed listed[FETCH_LISTED]; /* n_listed of them are set */
 };
 
 /* Any thread: checks the options and copies them into a new fetch; nothing else is set. NULL and e:

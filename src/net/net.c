@@ -437,10 +437,17 @@ struct passport *net_passport(struct net *n)
 
 static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
 static CURLcode curl_ready;
+static int curl_trusts_file;
 
 static void init_curl(void)
 {
     curl_ready = curl_global_init(CURL_GLOBAL_DEFAULT);
+    curl_trusts_file = curl_version_info(CURLVERSION_NOW)->cainfo != NULL;
+}
+
+int net_trusts_file(void)
+{
+    return curl_trusts_file;
 }
 
 /* Only wakes the thread. It looks at `stopping` before it works off the queue. */

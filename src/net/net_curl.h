@@ -41,6 +41,9 @@ struct transfer {
 void net_ref(struct net *n);
 void net_unref(struct net *n);
 
+/* Whether libcurl trusts a file of certificates unless told otherwise. After net_start(). */
+int net_trusts_file(void);
+
 /* True from net_stop() on: nothing may be added. */
 int net_stopping(struct net *n);
 

@@ -420,9 +420,9 @@ const char *node_admin_address(const struct node *n)
 
 /* The new VMs take over before their groups are added, so a VM never gets a load of a group that it
  * does not know. Removed groups are closed while VMs that know them still run. */
-static enum err reload_all_but_control(struct node *n, const struct script *script,
-                                       struct vm *control, const char *const *peers, size_t n_peers,
-                                       size_t *gone, struct error *e)
+static enum err reload_all_but_control(struct node *n, struct script *script, struct vm *control,
+                                       const char *const *peers, size_t n_peers, size_t *gone,
+                                       struct error *e)
 {
     const struct defs *ds = vm_defs(control);
 
@@ -436,7 +436,7 @@ static enum err reload_all_but_control(struct node *n, const struct script *scri
     return ERR_OK;
 }
 
-enum err node_reload(struct node *n, const struct script *script, struct worker *control,
+enum err node_reload(struct node *n, struct script *script, struct worker *control,
                      const char *const *peers, size_t n_peers, struct error *e)
 {
     const struct vm_opts o = vm_opts_of(n);

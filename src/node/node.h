@@ -24,7 +24,8 @@ struct node_opts {
     int admin_moves;          /* admin_listen is a default and may move to any free port */
     const char *const *peers; /* URLs, self among them; n_peers == 0: alone */
     size_t n_peers;
-    const struct script *script; /* run once in every worker VM */
+    struct script *script; /* run once in every worker VM; script_message() has the whole message of
+                            * a failure */
 };
 
 /* Starts a node with the groups that the script has defined in the VM of `control`, a worker
@@ -46,7 +47,7 @@ const char *node_admin_address(const struct node *n);
  * functions have ended before the new ones begin, unless one is stuck in C. Groups of the same name
  * keep their items; loads under way end on the old VMs. On an error other than NOMEM nothing has
  * changed. */
-enum err node_reload(struct node *n, const struct script *script, struct worker *control,
+enum err node_reload(struct node *n, struct script *script, struct worker *control,
                      const char *const *peers, size_t n_peers, struct error *e);
 
 /* Replaces the peer list, as peers_set() says. */

@@ -63,9 +63,17 @@ static void redirect(void *ctx, struct flight *f)
     workers_load(ctx, f);
 }
 
+static enum err run_script(struct vm *vm, struct script *s, struct error *e)
+{
+    enum err failed = vm_run_script(vm, s->path, s->text, s->len, e);
+
+    script_failed(s, failed ? vm_script_error(vm) : NULL);
+    return failed;
+}
+
 /* A worker with a VM that has run the script and defines the same groups as `defs`. */
-static struct worker *make_worker(struct workers *w, const struct script *s,
-                                  const struct defs *defs, struct error *e)
+static struct worker *make_worker(struct workers *w, struct script *s, const struct defs *defs,
+                                  struct error *e)
 {
     char name[32];
     struct worker_opts o = {.vm = w->opts.vm, .redirect = redirect, .ctx = w};
@@ -78,7 +86,7 @@ static struct worker *make_worker(struct workers *w, const struct script *s,
     if (!made)
         return NULL;
     vm = worker_vm(made);
-    if (vm_run_script(vm, s->path, s->text, s->len, e) || defs_compare(defs, vm_defs(vm), e) ||
+    if (run_script(vm, s, e) || defs_compare(defs, vm_defs(vm), e) ||
         worker_open_loop(made, w->opts.loop, e)) {
         worker_free(made);
         return NULL;
@@ -87,7 +95,7 @@ static struct worker *make_worker(struct workers *w, const struct script *s,
 }
 
 /* Makes all workers of the crew, not started, or no worker. */
-static enum err make_crew(struct workers *w, const struct script *s, const struct defs *defs,
+static enum err make_crew(struct workers *w, struct script *s, const struct defs *defs,
                           struct crew *out, struct error *e)
 {
     out->list = mem_zalloc(w->opts.n * sizeof(struct worker *));
@@ -166,7 +174,7 @@ static struct crew swap_crew(struct workers *w, struct crew next)
 }
 
 struct workers *workers_start(const struct workers_opts *o, struct vm *control,
-                              const struct script *script, struct error *e)
+                              struct script *script, struct error *e)
 {
     struct workers *w = mem_zalloc(sizeof(*w));
 
@@ -187,8 +195,8 @@ struct workers *workers_start(const struct workers_opts *o, struct vm *control,
     return w;
 }
 
-enum err workers_check(const struct workers_opts *o, struct vm *control,
-                       const struct script *script, struct error *e)
+enum err workers_check(const struct workers_opts *o, struct vm *control, struct script *script,
+                       struct error *e)
 {
     struct workers w = {.opts = *o};
     struct worker *one = make_worker(&w, script, vm_defs(control), e);
@@ -199,7 +207,7 @@ enum err workers_check(const struct workers_opts *o, struct vm *control,
     return ERR_OK;
 }
 
-enum err workers_reload(struct workers *w, struct vm *control, const struct script *script,
+enum err workers_reload(struct workers *w, struct vm *control, struct script *script,
                         struct error *e)
 {
     struct crew next, old;
@@ -232,10 +240,11 @@ static void replace_locked(struct workers *w, size_t i, uint64_t now_ms)
 
     next = make_worker(w, w->script, vm_defs(worker_vm(stuck)), &e);
     if (!next || worker_start(next, &e)) {
-        char quoted[2 * ERROR_TEXT];
+        const char *why = script_message(w->script, &e);
+        char quoted[8 * ERROR_TEXT];
 
         log_error("node", "a stuck VM cannot be replaced", "vm=%s error=%s", worker_name(stuck),
-                  log_quote(quoted, sizeof(quoted), e.msg, strlen(e.msg)));
+                  log_quote(quoted, sizeof(quoted), why, strlen(why)));
         worker_free(next);
         w->retry_ms = now_ms + RETRY_MS;
         return;

@@ -35,15 +35,15 @@ struct workers_stats {
 
 /* Makes and starts the VMs. Each runs the script and must define the same groups as `control`. */
 struct workers *workers_start(const struct workers_opts *o, struct vm *control,
-                              const struct script *script, struct error *e);
+                              struct script *script, struct error *e);
 
 /* Whether workers_start() could make its VMs: makes one, and starts nothing. */
-enum err workers_check(const struct workers_opts *o, struct vm *control,
-                       const struct script *script, struct error *e);
+enum err workers_check(const struct workers_opts *o, struct vm *control, struct script *script,
+                       struct error *e);
 
 /* Makes a new crew from a script and lets it take over; the old VMs retire. On an error nothing has
- * changed. */
-enum err workers_reload(struct workers *w, struct vm *control, const struct script *script,
+ * changed. script_message() has the whole message, as after the functions above. */
+enum err workers_reload(struct workers *w, struct vm *control, struct script *script,
                         struct error *e);
 
 /* Any thread: gives a load to the VM that has the fewest. Takes the loader's reference. */

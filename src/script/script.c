@@ -63,11 +63,25 @@ struct script *script_copy(const struct script *s)
     return copy;
 }
 
+void script_failed(struct script *s, const char *whole)
+{
+    mem_free(s->failure);
+    s->failure = whole ? mem_strdup(whole) : NULL;
+}
+
+const char *script_message(const struct script *s, const struct error *e)
+{
+    int is_cut = s->failure && strncmp(s->failure, e->msg, strlen(e->msg)) == 0;
+
+    return is_cut ? s->failure : e->msg;
+}
+
 void script_free(struct script *s)
 {
     if (!s)
         return;
     mem_free(s->path);
     mem_free(s->text);
+    mem_free(s->failure);
     mem_free(s);
 }

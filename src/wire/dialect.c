@@ -167,9 +167,23 @@ uint64_t dialect_request_id(const char *group, size_t group_len, const void *ask
     return hash_sip13(asked, n, hash_fnv1a_64(group, group_len), 0);
 }
 
+void dialect_id_text(uint64_t request_id, char out[DIALECT_ID_BYTES])
+{
+    static const char hex[] = "0123456789abcdef";
+    int i;
+
+    for (i = DIALECT_ID_BYTES - 2; i >= 0; i--, request_id >>= 4)
+        out[i] = hex[request_id & 15];
+    out[DIALECT_ID_BYTES - 1] = '\0';
+}
+
 enum err dialect_put_echo(struct buf *out, uint64_t request_id)
 {
-    buf_putf(out, HEADER_KEY ": %016llx", (unsigned long long)request_id);
+    char id[DIALECT_ID_BYTES];
+
+    dialect_id_text(request_id, id);
+    buf_puts(out, HEADER_KEY ": ");
+    buf_puts(out, id);
     return buf_put(out, "", 1);
 }
 
