@@ -29,10 +29,10 @@ INST_LIBDIR ?= $(INST_PREFIX)/lib/lua/5.1
 INST_LUADIR ?= $(INST_PREFIX)/share/lua/5.1
 
 RUN_PACKAGES     = gcc libc6-dev make pkg-config libluajit-5.1-dev libmicrohttpd-dev \
-                   libcurl4-openssl-dev libprotobuf-c-dev zlib1g-dev curl
+                   libcurl4-openssl-dev libgnutls28-dev libprotobuf-c-dev zlib1g-dev curl
 TEST_PACKAGES    = luajit lua-busted lua-cjson lua-filesystem lua-mpack lua-posix lua-socket \
                    nginx-light openssl lua-sql-postgres lua-sql-sqlite3 postgresql \
-                   lua-cqueues lua-http lua-luv redis-server
+                   lua-cqueues lua-http lua-luv redis-server gnutls-bin
 FUZZ_PACKAGES    = clang
 LINT_PACKAGES    = lua-check clang clang-format cppcheck protobuf-c-compiler
 INTEROP_PACKAGES = golang-go golang-github-golang-groupcache-dev
@@ -52,14 +52,15 @@ LUAJIT_CFLAGS = $(call once,LUAJIT_CFLAGS,pkg-config --cflags luajit 2>/dev/null
 LUAJIT_LIBS   = $(call once,LUAJIT_LIBS,pkg-config --libs luajit 2>/dev/null || echo -lluajit-5.1)
 DEP_CFLAGS    = $(call once,DEP_CFLAGS,pkg-config --cflags $(DEP_MODULES) 2>/dev/null)
 DEP_LIBS      = $(call once,DEP_LIBS,pkg-config --libs $(DEP_MODULES) 2>/dev/null \
-                  || echo -lmicrohttpd -lcurl -lprotobuf-c -lz)
-DEP_MODULES   = libmicrohttpd libcurl libprotobuf-c zlib
+                  || echo -lmicrohttpd -lcurl -lgnutls -lprotobuf-c -lz)
+DEP_MODULES   = libmicrohttpd libcurl gnutls libprotobuf-c zlib
 
 # What LuaRocks found, or was told, goes before that. Its LUA_INCDIR is of no use: it may lead to plain
 # Lua 5.1, whose headers lack half of LuaJIT's API.
 ROCK_INCS = $(addprefix -I,$(LUAJIT_INCDIR:%=%/luajit-2.1) $(CURL_INCDIR) $(MICROHTTPD_INCDIR) \
-  $(PROTOBUF_C_INCDIR) $(ZLIB_INCDIR))
-ROCK_LIBS = $(addprefix -L,$(LUAJIT_LIBDIR) $(CURL_LIBDIR) $(MICROHTTPD_LIBDIR) $(PROTOBUF_C_LIBDIR) $(ZLIB_LIBDIR))
+  $(GNUTLS_INCDIR) $(PROTOBUF_C_INCDIR) $(ZLIB_INCDIR))
+ROCK_LIBS = $(addprefix -L,$(LUAJIT_LIBDIR) $(CURL_LIBDIR) $(MICROHTTPD_LIBDIR) $(GNUTLS_LIBDIR) \
+  $(PROTOBUF_C_LIBDIR) $(ZLIB_LIBDIR))
 
 SANFLAGS_address   = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 SANFLAGS_undefined = -fsanitize=undefined -fno-sanitize-recover=undefined
@@ -165,8 +166,8 @@ $(OBJ)/proto/%.o $(OBJ)/test/proto/%.o: GENERATED = -w
 $(OBJ)/flags: FORCE
 	@$(if $(LUAJIT_INCDIR),,$(call need,$(CC),gcc) $(call need,pkg-config,pkg-config) \
 	  $(call need_lib,luajit,libluajit-5.1-dev) $(call need_lib,libmicrohttpd,libmicrohttpd-dev) \
-	  $(call need_lib,libcurl,libcurl4-openssl-dev) $(call need_lib,libprotobuf-c,libprotobuf-c-dev) \
-	  $(call need_lib,zlib,zlib1g-dev) \
+	  $(call need_lib,libcurl,libcurl4-openssl-dev) $(call need_lib,gnutls,libgnutls28-dev) \
+	  $(call need_lib,libprotobuf-c,libprotobuf-c-dev) $(call need_lib,zlib,zlib1g-dev) \
 	  if [ -n "$$missing" ]; then \
 	    echo "missing packages:$$missing (run: make deps)" >&2; exit 1; fi;) \
 	$(call need_new,libmicrohttpd,0.9.75,$(MICROHTTPD_LIBDIR)) $(call need_new,libcurl,7.87,$(CURL_LIBDIR)) \

@@ -24,7 +24,8 @@ local report = require "bench.lib.report"
 local tmp = require "support.tmp"
 
 local ROWS = { "hit", "forward", "many", "miss", "inside", "threads", "memory", "ring", "ratio",
-  "mixed", "start" }
+  "mixed", "start",
+  "tls" }
 
 local bench = {
   rounds = tonumber(os.getenv "ROUNDS" or "") or 5,

@@ -29,6 +29,7 @@ external_dependencies = {
   LUAJIT = { header = "luajit-2.1/luajit.h", library = "luajit-5.1" },
   CURL = { library = "curl" },
   MICROHTTPD = { header = "microhttpd.h", library = "microhttpd" },
+  GNUTLS = { header = "gnutls/gnutls.h", library = "gnutls" },
   PROTOBUF_C = { header = "protobuf-c/protobuf-c.h", library = "protobuf-c" },
   ZLIB = { header = "zlib.h", library = "z" },
 }
@@ -45,6 +46,8 @@ build = {
     CURL_LIBDIR = "$(CURL_LIBDIR)",
     MICROHTTPD_INCDIR = "$(MICROHTTPD_INCDIR)",
     MICROHTTPD_LIBDIR = "$(MICROHTTPD_LIBDIR)",
+    GNUTLS_INCDIR = "$(GNUTLS_INCDIR)",
+    GNUTLS_LIBDIR = "$(GNUTLS_LIBDIR)",
     PROTOBUF_C_INCDIR = "$(PROTOBUF_C_INCDIR)",
     PROTOBUF_C_LIBDIR = "$(PROTOBUF_C_LIBDIR)",
     ZLIB_INCDIR = "$(ZLIB_INCDIR)",

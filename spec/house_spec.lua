@@ -69,7 +69,10 @@ local WITHOUT_SPEC = {
 -- Third-party header, or one of ours that includes it -> patterns of the sources that may do so.
 local ROOMS = {
   ["^microhttpd%.h$"] = { "^src/http/[%w_]+%.c$" },
-  ["^curl/"] = { "^src/net/net%.c$", "^src/net/net_lane%.[ch]$", "^src/net/net_curl%.h$", "^src/net/fetch[%w_]*%.[ch]$" },
+  ["^curl/"] = { "^src/net/net%.c$", "^src/net/net_lane%.[ch]$", "^src/net/net_curl%.h$",
+    "^src/net/fetch[%w_]*%.[ch]$", "^src/net/passport%.[ch]$" },
+  ["^net/passport%.h$"] = { "^src/net/net%.c$", "^src/net/fetch%.c$", "^src/net/passport%.c$" },
+  ["^gnutls/"] = { "^src/http/tls%.c$", "^src/http/credentials%.c$", "^src/wire/auth%.c$" },
   ["^net/net_curl%.h$"] = { "^src/net/net%.c$", "^src/net/fetch[%w_]*%.[ch]$" },
   ["^zlib%.h$"] = { "^src/net/inflate%.c$" },
   ["^protobuf%-c/"] = { "^src/wire/[%w_]+%.c$", "^proto/" },

@@ -2,18 +2,20 @@
 
 --- Ours and the peers as servers, each on the server's core, set up as its own people advise.
 --
---   servers.ours{ script=, bytes=, port=, peers=, env={}, args={} } -> server
+--   servers.ours{ script=, bytes=, port=, peers=, env={}, args={}, tls= } -> server
 --                                       a node of ours: one thread for HTTP, one worker, as it has
 --                                       one core
 --   servers.go{ bytes=, port=, peers=, tuned= } -> server
 --                                       bench/peers/gopeer; tuned: 256 idle connections per host
 --   servers.mhd{ bytes= } -> server     bench/peers/mhd.c
---   servers.nginx{ bytes= } -> server   100 bytes: a constant; more: a file
+--   servers.nginx{ bytes=, tls= } -> server   100 bytes: a constant; more: a file
 --
 --   server.url, server.port, server.pid
 --   server.raw, server.peer             URLs of a value as bytes and as peers ask; a constant's are
 --                                       the same
 --   server:stop()
+--
+-- tls is a table as of spec/support/node.lua; then the URLs are https.
 --
 -- Those that cannot be started raise, and say why.
 
@@ -32,9 +34,9 @@ local servers = {}
 local methods = {}
 methods.__index = methods
 
-local function server(p, port, fields)
+local function server(p, port, fields, tls)
   local s = setmetatable({ process = p, pid = p.pid, port = port,
-    url = "http://127.0.0.1:" .. port }, methods)
+    url = (tls and "https" or "http") .. "://127.0.0.1:" .. port }, methods)
   for name, path in pairs(fields) do
     s[name] = s.url .. path
   end
@@ -52,6 +54,11 @@ end
 local KEY = "bench/k00000000000"
 local CACHED = { raw = "/cache/" .. KEY, peer = "/_groupcache/" .. KEY }
 
+local function get_by_curl(url)
+  local r = process.run { "curl", "-ks", "-w", "%{http_code}", url }
+  return r.code == 0 and { body = r.stdout:sub(1, -4), status = tonumber(r.stdout:sub(-3)) }
+end
+
 -- The value is there, and is as long as it should be; in a cache it is kept from now on.
 local function warm(s, bytes)
   for _, url in ipairs { s.raw, s.peer } do
@@ -59,7 +66,7 @@ local function warm(s, bytes)
       if not s.process:alive() then
         error "it has ended"
       end
-      return http.get(url)
+      return url:find "^https:" and get_by_curl(url) or http.get(url)
     end, 15, url)
     if res.status ~= 200 or #res.body < bytes or #res.body > bytes + 16 then
       error(("%s: status %d, %d bytes"):format(url, res.status, #res.body))
@@ -80,12 +87,12 @@ function servers.ours(o)
   local before = os.getenv "GROUPCACHED_WRAP"
   stdlib.setenv("GROUPCACHED_WRAP", table.concat(pin.on_server {}, " "))
   local ok, n = pcall(node.start, { script = o.script or "bench/nodes/constant.lua", env = env,
-    args = args, port = o.port, peers = o.peers })
+    args = args, port = o.port, peers = o.peers, tls = o.tls })
   stdlib.setenv("GROUPCACHED_WRAP", before)
   if not ok then
     error(n, 0)
   end
-  local s = server(n.process, n.port, CACHED)
+  local s = server(n.process, n.port, CACHED, o.tls)
   return o.bytes and warm(s, o.bytes) or s
 end
 
@@ -119,14 +126,16 @@ function servers.nginx(o)
     error("nginx is not installed", 0)
   end
   local small = ("x"):rep(100)
-  local fill = { DIR = dir, PORT = port, SMALL = small,
+  local fill = { DIR = dir, PORT = port, SMALL = small, SSL = o.tls and " ssl" or "",
+    CERTIFICATE = o.tls and ("ssl_certificate %s; ssl_certificate_key %s; ssl_protocols TLSv1.2 "
+      .. "TLSv1.3;"):format(o.tls.cert, o.tls.key) or "",
     USER = unistd.geteuid() == 0 and "user root;" or "" }
   tmp.write(dir .. "/nginx.conf", (tmp.read("bench/peers/nginx.conf"):gsub("%$(%u+)", fill)))
   tmp.write(dir .. "/files/value", ("x"):rep(o.bytes))
   local path = o.bytes == #small and "/constant" or "/value"
   local p = start { found:match "%S+", "-p", dir, "-c", dir .. "/nginx.conf", "-e",
     dir .. "/error.log" }
-  return warm(server(p, port, { raw = path, peer = path }), o.bytes)
+  return warm(server(p, port, { raw = path, peer = path }, o.tls), o.bytes)
 end
 
 return servers

@@ -93,14 +93,33 @@
 ---@field hash? "crc32"|"fnv1-32"|"fnv1a-32"|"fnv1-64"|"fnv1a-64" hash of the ring; default the dialect's own
 ---@field max_key_bytes? integer a longer key is refused, 1 to 65536; default 4096
 ---@field max_connections? integer connections served at once; default 4000, or what the limit of open files allows
----@field connect_timeout? groupcache.Duration to connect to a peer, above 0; default 0.2
+---@field connect_timeout? groupcache.Duration to connect to a peer, above 0; default 0.2, with TLS 1
 ---@field peer_changes? string|string[] addresses from which changes of other nodes are taken: "peers", networks, "open"; default "peers"
+---@field peer_secret? string|string[] secrets of 16 bytes or more: the first signs requests to peers, each may sign theirs
+---@field peer_secret_file? string path of a file with such secrets, one a line
+---@field peer_secret_for? "all"|"changes" which requests of peers must be signed; default "all"
+---@field tls_cert? string path of a PEM file: serve TLS with this certificate, and show it to https peers
+---@field tls_key? string path of its key
+---@field tls_ca? string path of a PEM file with the only CAs to believe, of https peers and of clients
+---@field tls_client_auth? "none"|"peers"|"all" who must show a certificate of tls_ca; default "peers" if there is a tls_ca
+---@field tls_faces? "all"|"peers"|"clients" what speaks TLS where faces are parted; default "all"
+---@field tls_plain? boolean where TLS is spoken, take plain HTTP, too; default false
+---@field tls? groupcache.Tls the six settings above as a table; in a script only
+---@field ring_scheme? "http"|"https" the scheme of all peers' URLs on the ring; default their own
 ---@field drain_delay? groupcache.Duration how long a stopping node is not ready before it refuses connections; default 0
 ---@field drain_timeout? groupcache.Duration how long a stopping node lets requests end; default 10
 ---@field stuck_timeout? groupcache.Duration how long all workers are stuck in C functions before groupcached ends with status 3, 0 for never; a program is never ended; default 30
 ---@field vm_bytes? groupcache.Size of each Lua VM's heap; default "64MiB"
 ---@field loop? "plain"|"cqueues"|"luv" event loop that getters may use beside this API; default "plain"
 ---@field jit? boolean compile getters; an endless loop can then not be stopped; default false
+
+---@class groupcache.Tls
+---@field cert? string
+---@field key? string
+---@field ca? string
+---@field client_auth? "none"|"peers"|"all"
+---@field faces? "all"|"peers"|"clients"
+---@field plain? boolean
 
 --- What groupcache.start() takes: the node script, and settings that go before the script's own.
 ---@class groupcache.StartOptions: groupcache.Settings

@@ -41,16 +41,36 @@ config.SETTINGS = {
     arg = "NAME",
     help = "hash of the ring, the same on every node: crc32,\nfnv1-32 or fnv1a-32; in other "
       .. "dialects than golang\nfnv1-64, fnv1a-64 or crc32; default: the first" },
+  ring_scheme = { kind = "enum", values = { "http", "https" }, arg = "SCHEME",
+    help = "scheme of all peers' URLs on the ring: http or https;\ndefault: their own" },
   max_key_bytes = { kind = "integer", default = 4096, min = 1, max = 65536, arg = "N",
     help = "a longer key is refused" },
   max_connections = { kind = "integer", min = 1, max = 1000000, arg = "N",
     help = "connections served at once; default: 4000, or what\n"
       .. "the limit of open files allows" },
-  connect_timeout = { kind = "duration", default = 0.2, above_zero = true, arg = "SECONDS",
-    help = "to connect to a peer" },
+  connect_timeout = { kind = "duration", above_zero = true, arg = "SECONDS",
+    help = "to connect to a peer, with the TLS handshake;\ndefault: 0.2, with TLS 1" },
   peer_changes = { kind = "words", default = "peers", arg = "FROM,FROM",
     help = "take changes of other nodes from these addresses: peers\n"
       .. "(those listed), a network such as 10.0.0.0/8, or open (all)" },
+  peer_secret = { kind = "words", secret = true, arg = "SECRET,SECRET",
+    help = "sign requests to peers with the first, and take requests\nof peers that one of these "
+      .. "has signed; better in a file" },
+  peer_secret_file = { kind = "text", arg = "PATH", help = "a file of such secrets, one a line" },
+  peer_secret_for = { kind = "enum", default = "all", values = { "all", "changes" }, arg = "WHAT",
+    help = "which requests of peers must be signed: all, or changes\nonly, if Go nodes ask, too" },
+  tls_cert = { kind = "text", arg = "PATH",
+    help = "serve TLS on listen with this certificate, in PEM, and\nshow it to https peers" },
+  tls_key = { kind = "text", arg = "PATH", help = "its key" },
+  tls_ca = { kind = "text", arg = "PATH",
+    help = "believe certificates of this CA only: of https peers,\nand of clients" },
+  tls_client_auth = { kind = "enum", values = { "none", "peers", "all" }, arg = "WHO",
+    help = "who must show a certificate: none, peers (on base_path)\nor all; default: peers if "
+      .. "there is a tls-ca" },
+  tls_plain = { kind = "boolean", default = false, arg = "yes|no",
+    help = "where TLS is spoken, take plain HTTP, too: while a cluster\nmoves from http to https" },
+  tls_faces = { kind = "enum", default = "all", values = { "all", "peers", "clients" },
+    arg = "WHICH", help = "what speaks TLS, where faces are parted: all, peers or\nclients" },
   drain_delay = { kind = "duration", default = 0, arg = "SECONDS",
     help = "how long a stopping node answers 503 on /readyz, and\n"
       .. "serves as before, until it refuses connections" },
@@ -106,7 +126,8 @@ function config.parse(name, text, what)
     checked, expected = options.value(rule, value)
   end
   if checked == nil then
-    return nil, ("%s is %q, and must be %s"):format(what, text, expected or rule.arg)
+    return nil, ("%s is %s, and must be %s"):format(what, options.show(rule, text),
+      expected or rule.arg)
   end
   return value
 end
@@ -181,8 +202,9 @@ local function complete_self(s)
   if not s.self then
     return nil, "peers are given, and self is not: a node must know which of them it is"
   end
+  local scheme = s.ring_scheme and "^%w+:" or "^" -- with a ring_scheme, URLs may differ in theirs
   for _, url in ipairs(s.peers) do
-    if url == s.self then
+    if url:gsub(scheme, "", 1) == s.self:gsub(scheme, "", 1) then
       return true
     end
   end
@@ -201,6 +223,27 @@ local function complete_hash(s)
   end
   return nil, ("hash is %q, and in the dialect %s must be one of \"%s\""):format(s.hash, s.dialect,
     table.concat(hashes, '", "'))
+end
+
+-- A handshake takes some milliseconds; on a busy machine, many times that.
+local USUAL_CONNECT_MS, TLS_CONNECT_MS = 200, 1000
+
+local function complete_tls(s)
+  local cert = s.tls_cert or s.tls_key
+  if s.tls_client_auth and not cert then
+    return nil, "tls.client_auth is set, and tls.cert is missing"
+  end
+  s.tls_client_auth = s.tls_client_auth or s.tls_ca and "peers" or "none"
+  if s.tls_client_auth ~= "none" and not s.tls_ca then
+    return nil, ("tls.client_auth is %q, and tls.ca is missing: whose certificates?")
+      :format(s.tls_client_auth)
+  end
+  local tls = cert or s.tls_ca
+  for _, url in ipairs(s.peers) do
+    tls = tls or url:find("^https:")
+  end
+  s.connect_timeout = s.connect_timeout or tls and TLS_CONNECT_MS or USUAL_CONNECT_MS
+  return true
 end
 
 -- Peers and clients may have a server each, with as many connections.
@@ -262,6 +305,10 @@ local function complete(s)
   if not ok then
     return nil, err
   end
+  ok, err = complete_tls(s)
+  if not ok then
+    return nil, err
+  end
   s.workers = s.workers or math.min(cores, 256)
   s.http_threads = s.http_threads or math.min(cores, 256)
   for name, rule in pairs(config.SETTINGS) do
@@ -276,6 +323,35 @@ local function complete(s)
   return s
 end
 
+-- A script may write `tls = { cert =, key =, ca =, client_auth = }` for tls_cert and so on.
+local function spread_tls(script, path)
+  if script.tls == nil then
+    return script
+  end
+  local schema, out = {}, {}
+  for name, rule in pairs(config.SETTINGS) do
+    local field = name:match("^tls_(.*)$")
+    schema[field or false] = field and rule
+  end
+  schema[false] = nil
+  if type(script.tls) ~= "table" then
+    return nil, ("%s: tls is a %s, and must be a table with cert, key, ca, client_auth or faces")
+      :format(path, type(script.tls))
+  end
+  local checked, err = options.check(schema, script.tls, path .. ": tls")
+  if not checked then
+    return nil, err
+  end
+  for name, value in pairs(script) do
+    out[name] = value
+  end
+  out.tls = nil
+  for field in pairs(script.tls) do
+    out["tls_" .. field] = checked[field]
+  end
+  return out
+end
+
 --- Settings of a node: flag > GROUPCACHE_* > script > default.
 -- @param script the table that the script returned, or nil
 -- @param flags values by name, already parsed
@@ -286,13 +362,17 @@ function config.settle(script, flags, path)
   if not environment then
     return nil, err
   end
+  script, err = spread_tls(script or {}, path)
+  if not script then
+    return nil, err
+  end
   local checked
-  checked, err = options.check(config.SETTINGS, script or {}, path)
+  checked, err = options.check(config.SETTINGS, script, path)
   if not checked then
     return nil, err
   end
   local merged = {}
-  for _, source in ipairs({ script or {}, environment, flags }) do
+  for _, source in ipairs({ script, environment, flags }) do
     for name, value in pairs(source) do
       merged[name] = value
     end

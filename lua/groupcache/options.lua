@@ -167,6 +167,11 @@ function options.value(rule, value)
   return KINDS[rule.kind](value, rule)
 end
 
+--- A value, for messages: the value of a secret is not told.
+function options.show(rule, value)
+  return rule.secret and type(value) == "string" and "a secret" or show(value)
+end
+
 -- What is wrong with one option, or its value.
 local function judge(schema, name, value)
   local rule = schema[name]
@@ -176,7 +181,7 @@ local function judge(schema, name, value)
   end
   local checked, expected = options.value(rule, value)
   if checked == nil then
-    return nil, ("%s is %s, and must be %s"):format(name, show(value), expected)
+    return nil, ("%s is %s, and must be %s"):format(name, options.show(rule, value), expected)
   end
   return checked
 end

@@ -10,7 +10,7 @@ local options = require "groupcache.options"
 local writable = {}
 
 local SCHEMA = {
-  token = { kind = "words" }, -- two during a rotation
+  token = { kind = "words", secret = true }, -- two during a rotation
   token_file = { kind = "text" },
   networks = { kind = "words" },
 }

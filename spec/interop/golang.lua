@@ -2,7 +2,7 @@
 
 --- Real Go groupcache nodes (gonode/) in processes of their own.
 --
---   golang.start{ self=, peers={}, groups={}, args={} } -> go
+--   golang.start{ self=, peers={}, groups={}, args={}, tls={ cert=, key=, ca= } } -> go
 --     go.port, go.url      what peers ask
 --     go:get(key, opts)    the value as the group's own user gets it | nil, error text, status
 --     go:set_peers(list)   replaces the ring
@@ -42,6 +42,9 @@ function golang.start(opts)
   flag("-self", opts.self)
   flag("-peers", opts.peers and table.concat(opts.peers, ","))
   flag("-groups", opts.groups and table.concat(opts.groups, ","))
+  for name, path in pairs(opts.tls or {}) do
+    flag("-" .. name, path)
+  end
   for _, arg in ipairs(opts.args or {}) do
     argv[#argv + 1] = arg
   end
@@ -51,7 +54,7 @@ function golang.start(opts)
   end, argv.stderr)
   local listen, ctl = line:match "^ready listen=%S+:(%d+) ctl=%S+:(%d+) "
   go.port, go.ctl_port = tonumber(listen), tonumber(ctl)
-  go.url = opts.self or "http://127.0.0.1:" .. listen
+  go.url = opts.self or (opts.tls and "https" or "http") .. "://127.0.0.1:" .. listen
   return go
 end
 

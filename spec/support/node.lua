@@ -25,6 +25,13 @@
 --   n:kill9()                                   SIGKILL and reap
 --   n:signal("SIGHUP"), n:freeze()              freeze: SIGSTOP, and wait until all threads stop
 --
+-- With tls={ cert=, key=, ca=, client_auth= } the node speaks TLS on its port: n.url is https, and
+-- n.admin is the URL of a plain port of its own, for readiness and stats(). Then n:get() and
+-- n:request() are of no use, and this is:
+--   n:curl{ target, method=, body=, headers={ "Name: value", ... }, cert=pair, ca=path, args={} }
+--     -> { status= (0: no answer), body=, code= (curl's), error= (its words) }
+--        ca is the node's unless given, false: the system's; cert is no certificate unless given
+--
 -- node.loop is the event loop of the nodes' getters; nil: the scripts choose. Its default is
 -- GROUPCACHE_LOOP, which `make loops` sets.
 --
@@ -48,7 +55,9 @@ node.binary = (os.getenv "BUILD" or "build") .. "/bin/groupcached"
 local function spawn(opts)
   local n = setmetatable({ host = opts.host or "127.0.0.1",
     port = opts.port or ports.free() }, methods)
-  n.url = ("http://%s:%d"):format(n.host, n.port)
+  n.url = ("%s://%s:%d"):format(opts.tls and "https" or "http", n.host, n.port)
+  n.tls = opts.tls
+  n.admin = n.url
   n.dir = tmp.dir()
   n.log_path = n.dir .. "/stderr"
 
@@ -81,6 +90,14 @@ local function spawn(opts)
     flag("--admin-listen", ("%s:%d"):format(n.host, n.port)) -- args may have another
   end
   flag("--self", opts.self or opts.peers and n.url)
+  if opts.tls then
+    n.admin_port = ports.free()
+    n.admin = ("http://127.0.0.1:%d"):format(n.admin_port)
+    flag("--admin-listen", "127.0.0.1:" .. n.admin_port)
+    for name, value in pairs(opts.tls) do
+      flag("--tls-" .. name:gsub("_", "-"), value)
+    end
+  end
   flag("--peers", opts.peers and table.concat(opts.peers, ","))
   for _, arg in ipairs(opts.args or {}) do
     argv[#argv + 1] = tostring(arg)
@@ -94,7 +111,7 @@ local function wait_ready(n, timeout)
   local deadline = socket.gettime() + timeout
   local last
   repeat
-    local res, err = http.get(n.url .. "/readyz", { timeout = 2 })
+    local res, err = http.get(n.admin .. "/readyz", { timeout = 2 })
     if res and res.status == 200 then
       return n
     end
@@ -122,7 +139,7 @@ function node.cluster(count, opts)
   local chosen, peers, nodes = {}, {}, {}
   for i = 1, count do
     chosen[i] = ports.free()
-    peers[i] = "http://127.0.0.1:" .. chosen[i]
+    peers[i] = (opts.tls and "https" or "http") .. "://127.0.0.1:" .. chosen[i]
   end
   for i = 1, count do
     local mine = {}
@@ -160,10 +177,41 @@ function methods:get(group, key, opts)
 end
 
 function methods:stats()
-  local res, err = self:request { target = "/stats" }
+  local res, err = http.get(self.admin .. "/stats")
   assert(res, err)
   assert(res.status == 200, "/stats: " .. res.status)
   return assert(cjson.decode(res.body))
+end
+
+function methods:curl(opts)
+  local out = self.dir .. "/curl"
+  local argv = { "curl", "-sS", "--max-time", "10", "-o", out, "-w", "%{http_code}" }
+  local function add(...)
+    for _, word in ipairs { ... } do
+      argv[#argv + 1] = word
+    end
+  end
+  if opts.ca ~= false then
+    add("--cacert", opts.ca or self.tls.ca)
+  end
+  if opts.cert then
+    add("--cert", opts.cert.cert, "--key", opts.cert.key)
+  end
+  if opts.method then
+    add("-X", opts.method)
+  end
+  if opts.body then
+    tmp.write(out .. ".body", opts.body)
+    add("-H", "Content-Type:", "--data-binary", "@" .. out .. ".body")
+  end
+  for _, header in ipairs(opts.headers or {}) do
+    add("-H", header)
+  end
+  add(unpack(opts.args or {}))
+  tmp.write(out, "")
+  add(opts[1]:find "^https?:" and opts[1] or self.url .. opts[1])
+  local r = process.run(argv)
+  return { status = tonumber(r.stdout), body = tmp.read(out), code = r.code, error = r.stderr }
 end
 
 function methods:log()

@@ -137,4 +137,47 @@ describe("peers", function()
     assert.same({ SELF, "http://a:1" }, urls_of(p))
     C.peers_free(like)
   end)
+
+  describe("with a ring_scheme", function()
+    local function ring(dialect, scheme, self, urls)
+      local o, e = ffi.new "struct peers_opts", ffi.new "struct error"
+      o.dialect, o.hash = dialect, C.HASH_CRC32
+      o.self, o.base_path, o.replicas, o.ring_scheme = self, "/_groupcache/", 50, scheme
+      local ps = C.peers_new(o, nil)
+      if C.peers_set(ps, list_of(urls), #urls, e) ~= 0 then
+        C.peers_free(ps)
+        return nil, ffi.string(e.msg)
+      end
+      local owners = {}
+      for i = 1, 300 do
+        local key = "key-" .. i
+        local peer = C.peers_owner(ps, key, #key)
+        owners[i] = peer == nil and "self" or ffi.string(peer.url):match "%d+$"
+        C.peers_disown(nil, peer)
+      end
+      C.peers_free(ps)
+      return owners
+    end
+
+    local plain = { "http://127.0.0.1:1", "http://127.0.0.1:2", "http://127.0.0.1:3" }
+    local mixed = { "https://127.0.0.1:1", "http://127.0.0.1:2", "https://127.0.0.1:3" }
+
+    it("no key moves if URLs of the list become https", function()
+      for _, dialect in ipairs { C.DIALECT_GOLANG, C.DIALECT_MAILGUN } do
+        local before = ring(dialect, nil, plain[1], plain)
+        assert.same(before, ring(dialect, "http", plain[1], mixed))
+        assert.same(before, ring(dialect, "http", "https://127.0.0.1:1", plain))
+      end
+    end)
+
+    it("keys move without it, in a dialect that has the whole URL on the ring", function()
+      assert.is_not.same(ring(C.DIALECT_GOLANG, nil, plain[1], plain),
+        ring(C.DIALECT_GOLANG, nil, mixed[1], mixed))
+    end)
+
+    it("two URLs of one place are one peer listed twice", function()
+      local _, err = ring(C.DIALECT_GOLANG, "http", plain[1], { plain[1], mixed[1] })
+      assert.equal('peer "https://127.0.0.1:1" is listed twice', err)
+    end)
+  end)
 end)

@@ -12,6 +12,7 @@
 #include "cache/flight.h"
 #include "wire/dialect.h"
 
+struct auth_claim;
 struct buf;
 struct item;
 struct sendings;
@@ -24,12 +25,14 @@ struct answer_to {
     struct MHD_Connection *connection;
     struct sendings *sendings; /* the server's */
     enum dialect dialect;
-    int peer;    /* 1: on base_path */
-    int ours;    /* 1: to one of our own nodes, or a client that acts as a node: has HEADER_NODE */
-    uint64_t id; /* the value of HEADER_KEY to one of our own nodes; 0: none */
-    int head;    /* 1: to a HEAD */
-    int close;   /* 1: this answer ends its connection */
-    int conditional; /* 1: the request may ask for less than the whole value */
+    int peer; /* 1: on base_path */
+    int ours; /* 1: to one of our own nodes, or a client that acts as a node: has HEADER_NODE */
+    const struct auth_claim *claim; /* of its signature, borrowed; NULL: it is not signed */
+    int proven;                     /* 1: the sender has proven to be a node (doors.h) */
+    uint64_t id;                    /* the value of HEADER_KEY to one of our own nodes; 0: none */
+    int head;                       /* 1: to a HEAD */
+    int close;                      /* 1: this answer ends its connection */
+    int conditional;                /* 1: the request may ask for less than the whole value */
 };
 
 /* Every function returns what MHD's access handler returns (an int as wide as its enum). */

@@ -20,6 +20,7 @@
 #include "http/conditional.h"
 #include "http/crowd.h"
 #include "http/sending.h"
+#include "http/tls.h"
 #include "wire/expire.h"
 #include "wire/getresponse.h"
 
@@ -371,6 +372,8 @@ static int give_value(const struct answer_to *to, struct group *g, struct result
     struct result taken = *result;
     struct error e;
 
+    if (taken.item->value_len && !to->head && !to->conditional)
+        tls_expect_body();
     result->item = NULL;
     access_note_source(source_name(taken.source));
     if (r) {

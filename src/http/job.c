@@ -11,12 +11,17 @@
 #include "cache/group.h"
 #include "cache/groups.h"
 #include "http/server_in.h"
+#include "http/tls.h"
 
 void job_init(struct job *j, const struct job_kind *kind, const struct asked *a, struct group *g)
 {
     j->kind = kind;
     j->server = a->server;
     j->to = a->to;
+    if (a->to.claim) {
+        j->claim = *a->to.claim;
+        j->to.claim = &j->claim;
+    }
     j->group = g;
     *a->con_cls = j;
 }
@@ -92,7 +97,9 @@ int job_sender_is_gone(const struct job *j)
     char byte;
     ssize_t n = recv(info->connect_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
 
-    return n == 0 || (n < 0 && errno == ECONNRESET);
+    if (n > 0)
+        return j->server->opts.tls && tls_is_closed(info->connect_fd);
+    return n == 0 || errno == ECONNRESET;
 }
 
 int job_take(struct job *j, const char *bytes, size_t n)
@@ -105,11 +112,26 @@ int job_take(struct job *j, const char *bytes, size_t n)
     return b->came < b->announced && job_sender_is_gone(j) ? MHD_NO : MHD_YES;
 }
 
+/* The signature of the head covers the digest of the body. */
+static int answer_other_body(struct job *j)
+{
+    struct error e;
+
+    j->last = 1;
+    error_set(&e, ERR_INVAL, HEADER_AUTH ": the body is not the one that was signed");
+    return answer_status(job_to(j), 401, &e);
+}
+
 int job_run(struct job *j)
 {
     if (j->body.whole_ms)
         crowd_body_until(crowd_guest(j->to.connection), 0); /* it is whole */
-    return j->body.failed ? answer_no_body(j) : j->kind->run(j);
+    if (j->body.failed)
+        return answer_no_body(j);
+    if (j->to.claim && !j->judged && !auth_is_body(&j->claim, body_bytes(&j->body), j->body.len))
+        return answer_other_body(j);
+    j->judged = 1;
+    return j->kind->run(j);
 }
 
 struct group *job_group_of(const struct asked *a, int *ok)
@@ -137,7 +159,8 @@ void job_answer_to_init(struct answer_to *to, struct server *s, struct MHD_Conne
     to->sendings = &s->sendings;
     to->dialect = s->opts.dialect;
     to->peer = peer;
-    to->ours = to->head = to->conditional = 0;
+    to->claim = NULL;
+    to->ours = to->proven = to->head = to->conditional = 0;
     to->close = atomic_load_explicit(&s->closing, memory_order_relaxed);
 }
 

@@ -138,6 +138,11 @@ static const char *path_of(const char *address)
     return strncmp(address, UNIX_PREFIX, n) == 0 ? address + n : NULL;
 }
 
+int listen_is_unix(const char *address)
+{
+    return path_of(address) != NULL;
+}
+
 static enum err unix_address(const char *what, const char *address, struct sockaddr_un *out,
                              struct error *e)
 {

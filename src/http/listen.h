@@ -18,6 +18,9 @@ int listen_on(const char *what, const char *address, char *bound, size_t cap, st
  * UNIX socket only the length of its path is checked. */
 enum err listen_check(const char *what, const char *address, struct error *e);
 
+/* Whether the address is that of a UNIX socket. */
+int listen_is_unix(const char *address);
+
 /* Removes the file of a UNIX socket, unless somebody listens on it. Other addresses have none. */
 void listen_remove(const char *address);
 

@@ -29,12 +29,13 @@ static _Thread_local struct {
     int is; /* 1: move_arrive() is adding a connection */
 } arriving;
 
-void move_init(struct move *m, struct MHD_Connection *c)
+void move_init(struct move *m, struct MHD_Connection *c, int stays)
 {
     if (!under_way.next)
         list_init(&under_way);
     list_init(&m->link);
     m->connection = c;
+    m->stays = stays;
     m->fd = arriving.is ? arriving.fd : -1;
     m->other = arriving.is ? arriving.other : -1;
     m->roomy = arriving.is && arriving.roomy;
@@ -114,6 +115,8 @@ void move_head_begins(struct move *m, const char *target, const char *target_end
     m->target = target;
     m->version = target_end ? target_end + 1 : NULL;
     m->query = query;
+    if (m->stays)
+        return;
     if (m->state == MOVE_ARRIVES)
         take_back(m);
     list_del(&m->link);
@@ -209,8 +212,8 @@ int move_whole(struct move *m)
 {
     if (m->state == MOVE_MARKED)
         go(m, 1);
-    else if (m->roomy || m->state != MOVE_NOT || !framing_is_in_place() || !porch_has_room() ||
-             !take_socket(m))
+    else if (m->stays || m->roomy || m->state != MOVE_NOT || !framing_is_in_place() ||
+             !porch_has_room() || !take_socket(m))
         return 0;
     else
         go(m, 0);

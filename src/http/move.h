@@ -34,11 +34,13 @@ struct move {
     int fd;    /* the real socket while libmicrohttpd has another; -1: it has the real one */
     int other; /* the other end of what libmicrohttpd has instead, or -1 */
     int roomy; /* 1: has much memory */
+    int stays; /* 1: it never moves */
     enum { MOVE_NOT, MOVE_MARKED, MOVE_ARRIVES, MOVE_AWAY } state;
 };
 
-/* In the callback for a new connection. */
-void move_init(struct move *m, struct MHD_Connection *c);
+/* In the callback for a new connection. stays: it never moves, since its bytes are not the
+ * request's, as with TLS. */
+void move_init(struct move *m, struct MHD_Connection *c, int stays);
 
 /* In the callback for a target, whose C string is target and ends at target_end; query is kept as
  * long as the request lasts. */

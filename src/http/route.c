@@ -10,6 +10,7 @@
 #include "cache/group.h"
 #include "cache/groups.h"
 #include "http/access.h"
+#include "http/doors.h"
 #include "http/server_in.h"
 
 enum { SHORT_TARGET = 1024 /* decoded on the stack */ };
@@ -257,6 +258,19 @@ int route_is_admin(const char *target)
     return !strcmp(path, "/healthz") || !strcmp(path, "/readyz") || !strcmp(path, "/stats");
 }
 
+static int serve_if_admitted(struct asked *a, const struct request_line *line, const char *path)
+{
+    struct request_line origin_form = *line;
+    struct auth_claim claim;
+    int ok;
+
+    origin_form.target = path;
+    a->to.ours = a->framing->from;
+    if (!doors_admit_peer(a, &origin_form, &claim, &ok))
+        return ok;
+    return serve_data(a, path + strlen(a->server->opts.base_path), line);
+}
+
 int route(struct server *s, struct MHD_Connection *c, const struct request_line *line,
           const struct framing *f, void **con_cls)
 {
@@ -267,7 +281,8 @@ int route(struct server *s, struct MHD_Connection *c, const struct request_line 
     job_answer_to_init(&a.to, s, c, is_peers(s, path, base));
     a.to.close |= f->body; /* for an answer before the body */
     if (a.to.peer)
-        return serve_data(&a, path + base, line);
+        return doors_ask_for_proof(s) ? serve_if_admitted(&a, line, path)
+                                      : serve_data(&a, path + base, line);
     if ((s->opts.faces & SERVER_CLIENTS) && strncmp(path, CLIENT_PATH, client) == 0)
         return serve_data(&a, path + client, line);
     if (f->body)

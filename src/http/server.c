@@ -24,14 +24,18 @@
 #include "http/move.h"
 #include "http/server_in.h"
 #include "http/server_loop.h"
+#include "http/sorter.h"
+#include "http/tls.h"
 
 enum {
     HEADER_ROOM = 1536, /* beside the longest key: for the records of other headers, and for the
                          * answer's headers. Larger heads move */
     LEAST_MEMORY = 10 * 1024,
-    TARGET_ROOM = 1024,       /* beside the longest key: method, path, group, version */
-    LARGEST_HEAD = 48 * 1024, /* 32 KB, and its records */
-    RECORDS = 64 * 1024,      /* of the headers of a large head, and copies of its cookies */
+    TARGET_ROOM = 1024,           /* beside the longest key: method, path, group, version */
+    TLS_HEADER_ROOM = 4 * 1024,   /* beside the longest key, with TLS: nothing moves there */
+    TLS_LEAST_MEMORY = 18 * 1024, /* a line of 8 KB, and its copy if it is a cookie */
+    LARGEST_HEAD = 48 * 1024,     /* 32 KB, and its records */
+    RECORDS = 64 * 1024,          /* of the headers of a large head, and copies of its cookies */
     BODIES_BYTES = 256 * 1024 * 1024, /* of all current bodies, and of batches and lists */
     SPARE_CONNECTIONS = 256, /* libmicrohttpd's limit is so far above ours: beyond its limit it
                               * resets connections, beyond ours clients get 503 */
@@ -50,6 +54,7 @@ struct client {
     struct move move;
     struct last_words words;
     struct access access;
+    struct tls_conn tls;
 };
 
 /* *con_cls points here once the headers were seen and while there is no job. */
@@ -74,6 +79,10 @@ static size_t memory_of_connection(const struct server_opts *o)
 {
     size_t n = 3 * o->max_key_bytes + HEADER_ROOM;
 
+    if (o->tls) {
+        n = 3 * o->max_key_bytes + TLS_HEADER_ROOM;
+        return n > TLS_LEAST_MEMORY ? n : TLS_LEAST_MEMORY;
+    }
     if (!framing_is_in_place())
         return n + LARGEST_HEAD; /* connections do not move */
     return n > LEAST_MEMORY ? n : LEAST_MEMORY;
@@ -108,7 +117,8 @@ static int has_nul(const struct server *s, const struct client *client, const ch
 static int serve(struct server *s, struct MHD_Connection *c, const struct client *client,
                  const char *url, const char *method, void **con_cls)
 {
-    const struct request_line line = {.target = url, .query = client->query, .method = method};
+    const struct request_line line = {
+        .target = url, .query = client->query, .method = method, .tls = &client->tls};
 
     return route(s, c, &line, &client->framing, con_cls);
 }
@@ -186,6 +196,8 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const cha
     last_words_called(&client->words);
     if (*con_cls == NULL && moves(c, client, method, version))
         return MHD_NO;
+    if (s->opts.tls)
+        tls_asked(&client->tls);
     if (s->opts.access)
         access_enter(&client->access, method, version);
     if (*con_cls == NULL)
@@ -232,6 +244,7 @@ static void on_connection(void *arg, struct MHD_Connection *c, void **socket_ctx
         move_closed(&client->move);
         mem_free(client->query);
         access_end(&client->access, NULL, NULL);
+        tls_end(&client->tls);
         mem_free(client);
         server_loop_closed();
         return;
@@ -239,8 +252,10 @@ static void on_connection(void *arg, struct MHD_Connection *c, void **socket_ctx
     client = *socket_ctx = mem_zalloc(sizeof(*client));
     crowd_enter(&s->crowd, &client->guest, c,
                 MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
-    move_init(&client->move, c);
+    move_init(&client->move, c, s->opts.tls != NULL);
     last_words_init(&client->words, &client->move);
+    if (s->opts.tls)
+        tls_begin(s->opts.tls, &client->tls, c);
 }
 
 /* Called before the query is cut off. */
@@ -278,7 +293,10 @@ static void __attribute__((format(printf, 2, 0))) on_log(void *arg, const char *
         n = (int)sizeof(text) - 1;
     while (n > 0 && text[n - 1] == '\n')
         n--;
-    last_words_heard(text, memory_of_connection(&s->opts) / 2);
+    if (s->opts.tls)
+        tls_heard(text);
+    else
+        last_words_heard(text, memory_of_connection(&s->opts) / 2);
     if (n > 0 && !last_words_are_known(text))
         log_debug("server", "libmicrohttpd", "text=%s",
                   log_quote(quoted, sizeof(quoted), text, (size_t)n));
@@ -286,8 +304,8 @@ static void __attribute__((format(printf, 2, 0))) on_log(void *arg, const char *
 
 /* --- life --- */
 
-/* The acceptor's thread: gives the connection to the loop with the fewest. */
-static void on_accept(void *arg, int fd, const struct sockaddr *addr, socklen_t len)
+/* Gives the connection to the loop with the fewest. */
+static void give_to_loop(void *arg, int fd, const struct sockaddr *addr, socklen_t len)
 {
     struct server *s = arg;
     unsigned i, least = 0;
@@ -299,21 +317,41 @@ static void on_accept(void *arg, int fd, const struct sockaddr *addr, socklen_t 
     server_loop_add(s->loops[least], fd, addr, len);
 }
 
+/* The acceptor's thread. */
+static void on_accept(void *arg, int fd, const struct sockaddr *addr, socklen_t len)
+{
+    struct server *s = arg;
+
+    if (s->sorter)
+        sorter_put(s->sorter, fd, addr, len);
+    else
+        give_to_loop(s, fd, addr, len);
+}
+
+/* The first credentials are replaced for each connection, tls.c; libmicrohttpd insists on them. */
 static struct MHD_Daemon *start_daemon(struct server *s, size_t memory)
 {
+    struct tls *t = s->opts.tls;
+    const struct MHD_OptionItem with_tls[] = {
+        {MHD_OPTION_HTTPS_MEM_CERT, 0, t ? (char *)(size_t)tls_cert(t) : NULL},
+        {MHD_OPTION_HTTPS_MEM_KEY, 0, t ? (char *)(size_t)tls_key(t) : NULL},
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, (char *)(size_t)TLS_PRIORITIES},
+        {MHD_OPTION_END, 0, NULL}};
+    const struct MHD_OptionItem plain[] = {{MHD_OPTION_END, 0, NULL}};
+
     /* Without libmicrohttpd's eventfd, which costs a system call for each resumed connection. It is
      * not needed: server_loop.c resumes on the thread that runs the daemon, just before it runs it.
      */
     const unsigned flags = MHD_USE_EPOLL | (MHD_ALLOW_SUSPEND_RESUME & ~(unsigned)MHD_USE_ITC) |
-                           MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG;
+                           MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG | (t ? MHD_USE_TLS : 0u);
 
-    return MHD_start_daemon(flags, 0, NULL, NULL, on_request, s, MHD_OPTION_EXTERNAL_LOGGER, on_log,
-                            s, MHD_OPTION_CONNECTION_LIMIT, s->crowd.most + SPARE_CONNECTIONS,
-                            MHD_OPTION_CONNECTION_MEMORY_LIMIT, memory, MHD_OPTION_URI_LOG_CALLBACK,
-                            on_target, s, MHD_OPTION_STRICT_FOR_CLIENT, framing_strictness(),
-                            MHD_OPTION_UNESCAPE_CALLBACK, keep_raw, NULL,
-                            MHD_OPTION_NOTIFY_COMPLETED, on_completed, s,
-                            MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_END);
+    return MHD_start_daemon(
+        flags, 0, NULL, NULL, on_request, s, MHD_OPTION_EXTERNAL_LOGGER, on_log, s,
+        MHD_OPTION_CONNECTION_LIMIT, s->crowd.most + SPARE_CONNECTIONS,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, memory, MHD_OPTION_URI_LOG_CALLBACK, on_target, s,
+        MHD_OPTION_STRICT_FOR_CLIENT, framing_strictness(), MHD_OPTION_UNESCAPE_CALLBACK, keep_raw,
+        NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, s, MHD_OPTION_NOTIFY_CONNECTION,
+        on_connection, s, MHD_OPTION_ARRAY, t ? with_tls : plain, MHD_OPTION_END);
 }
 
 /* A loop's share of the clients' requests that may wait for loads: hits need some places. */
@@ -332,7 +370,7 @@ static enum err start_loop(struct server *s, struct error *e)
     char name[16];
 
     d.common = start_daemon(s, memory);
-    d.roomy = d.common ? start_daemon(s, roomy_memory(&s->opts)) : NULL;
+    d.roomy = d.common ? start_daemon(s, s->opts.tls ? memory : roomy_memory(&s->opts)) : NULL;
     if (!d.roomy) {
         if (d.common)
             MHD_stop_daemon(d.common);
@@ -351,13 +389,44 @@ static enum err start_loop(struct server *s, struct error *e)
 
 static void server_free(struct server *s)
 {
+    sorter_stop(s->sorter);
     while (s->n_loops)
         server_loop_stop(s->loops[--s->n_loops]);
+    server_stop(s->twin); /* nobody gives it connections any more */
     mem_free(s->loops);
     crowd_deinit(&s->crowd);
     sendings_deinit(&s->sendings);
     mem_free((char *)(size_t)s->opts.base_path);
     mem_free(s);
+}
+
+/* It has no acceptor: the sorter gives it connections. */
+static enum err start_twin(struct server *s, struct error *e)
+{
+    struct server_opts plain = s->opts;
+
+    plain.fd = -1;
+    plain.tls = NULL;
+    s->twin = server_start(&plain, e);
+    log_warn("tls", "plain HTTP is taken beside TLS, from anybody", "addr=%s", s->opts.address);
+    return s->twin ? ERR_OK : e->code;
+}
+
+static enum err start_sorter(struct server *s, struct error *e)
+{
+    const struct sorter_way tls = {give_to_loop, s}, plain = {give_to_loop, s->twin};
+
+    s->sorter = s->twin ? sorter_start(&tls, &plain, e) : NULL;
+    return s->twin && !s->sorter ? e->code : ERR_OK;
+}
+
+static enum err start_loops(struct server *s, struct error *e)
+{
+    s->loops = mem_zalloc(s->opts.threads * sizeof(*s->loops));
+    while (s->n_loops < s->opts.threads)
+        if (start_loop(s, e))
+            return e->code;
+    return ERR_OK;
 }
 
 struct server *server_start(const struct server_opts *o, struct error *e)
@@ -370,15 +439,15 @@ struct server *server_start(const struct server_opts *o, struct error *e)
     s->budget.refused = &s->tally.unheld;
     crowd_init(&s->crowd, (unsigned)o->max_connections, &s->tally);
     sendings_init(&s->sendings, &s->tally);
-    s->loops = mem_zalloc(o->threads * sizeof(*s->loops));
-    while (s->n_loops < o->threads) {
-        if (start_loop(s, e)) {
+    if ((o->tls && o->tls_plain && start_twin(s, e)) || start_loops(s, e) || start_sorter(s, e)) {
+        if (o->fd >= 0)
             close(o->fd);
-            server_free(s);
-            return NULL;
-        }
+        server_free(s);
+        return NULL;
     }
     s->opts.address = NULL; /* only messages needed it */
+    if (o->fd < 0)
+        return s;
     s->acceptor = acceptor_start("accept", o->fd, on_accept, s, e);
     if (!s->acceptor) {
         server_free(s);
@@ -392,11 +461,15 @@ void server_quiesce(struct server *s)
     atomic_store(&s->closing, 1);
     acceptor_stop(s->acceptor);
     s->acceptor = NULL;
+    sorter_stop(s->sorter);
+    s->sorter = NULL;
+    if (s->twin)
+        server_quiesce(s->twin);
 }
 
 unsigned server_active(const struct server *s)
 {
-    return atomic_load(&s->active);
+    return atomic_load(&s->active) + (s->twin ? server_active(s->twin) : 0);
 }
 
 /* --- what the limits do --- */

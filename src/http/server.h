@@ -17,11 +17,13 @@
 #include "http/tally.h"
 #include "wire/dialect.h"
 
+struct auth;
 struct buf;
 struct changes;
 struct groups;
 struct server;
 struct spool;
+struct tls;
 
 /* Which paths a server has; /healthz and /readyz are on every one. */
 enum server_face {
@@ -36,15 +38,19 @@ enum server_face {
     X(uint64_t, max_connections) /* above it idle ones end, then new ones get 503 */               \
     X(uint64_t, max_key_bytes)   /* a longer key is 400 */                                         \
     X(enum dialect, dialect)                                                                       \
-    X(const char *, base_path) /* starts and ends with a slash */
+    X(int, tls_plain)                /* with TLS: plain HTTP is served, too */                     \
+    X(const char *, peer_secret_for) /* which requests of nodes are signed: "all" or "changes" */  \
+    X(const char *, base_path)       /* starts and ends with a slash */
 
 struct server_opts {
     unsigned faces;        /* enum server_face, or-ed */
-    int fd;                /* a listening socket (listen.h), which the server takes */
+    int fd;                /* a listening socket (listen.h), which the server takes; -1: none */
     const char *address;   /* its address, for messages */
     unsigned threads;      /* of the pool, at least 1 */
     struct groups *groups; /* borrowed, as is the next */
     struct changes *changes;
+    struct tls *tls;      /* borrowed; NULL: plain HTTP */
+    struct auth *auth;    /* borrowed; NULL: requests of nodes are not signed */
     struct spool *access; /* borrowed: takes the access log; NULL: no access log */
 #define X(type, name) type name;
     SERVER_SETTINGS(X)

@@ -9,9 +9,9 @@
  * request, job.c has requests of more than one call. body.c has their bodies, budget.c their
  * memory, gather.c the loads of many keys. answer.c and answer_value.c have the answers,
  * answer_cache.c kept answers, sending.c the large ones that are being sent, access.c the access
- * log, doors.c who may change values. last_words.c answers if libmicrohttpd gives up, by
- * refusal.c. move.c takes connections whose head is large or unfinished to porch.c. tally.h has
- * the counters.
+ * log, doors.c who may ask and change values. last_words.c answers if libmicrohttpd gives up,
+ * by refusal.c. move.c takes connections whose head is large or unfinished to porch.c. tls.c and
+ * credentials.c have TLS, sorter.c tells it from plain HTTP. tally.h has the counters.
  *
  * All of it runs on HTTP threads, for the connection that is being handled, except wakers. */
 #ifndef SERVER_IN_H
@@ -21,6 +21,7 @@
 #include <stddef.h>
 
 #include "base/buf.h"
+#include "base/seldom.h"
 #include "http/answer.h"
 #include "http/body.h"
 #include "http/crowd.h"
@@ -29,21 +30,26 @@
 #include "http/server.h"
 #include "http/server_loop.h"
 #include "http/tally.h"
+#include "wire/auth.h"
 #include "wire/dialect.h"
 
 struct acceptor;
+struct sorter;
 struct group;
 struct MHD_Connection;
+struct tls_conn;
 
 struct server {
     struct server_opts opts;    /* strings are ours */
     struct server_loop **loops; /* set before the acceptor starts */
     unsigned n_loops;
+    struct server *twin;       /* without TLS, for clients without it; NULL: there is none */
+    struct sorter *sorter;     /* sorts connections for both; NULL: there is no twin */
     struct acceptor *acceptor; /* the node's thread; NULL once it takes no more connections */
     atomic_uint active;
-    atomic_int closing;                     /* 1: every answer ends its connection */
-    atomic_uint_fast64_t refusal_logged_ms; /* of changes, as refusals is, since the last line */
-    atomic_uint refusals;
+    atomic_int closing;       /* 1: every answer ends its connection */
+    struct seldom refusals;   /* of changes */
+    struct seldom strangers;  /* requests to base_path without a proof */
     struct budget budget;     /* of the current bodies, and the values they ask for */
     struct crowd crowd;       /* the connections */
     struct sendings sendings; /* the large answers that are being sent */
@@ -61,7 +67,9 @@ struct job {
     struct group *group; /* a reference */
     struct body body;
     struct parking parking;
-    int last; /* 1: its connection cannot take a further request */
+    struct auth_claim claim; /* of a signed request; to.claim points here */
+    int judged;              /* 1: the body is the one that was signed */
+    int last;                /* 1: its connection cannot take a further request */
 };
 
 struct job_kind {
@@ -130,6 +138,7 @@ struct request_line {
     const char *target; /* raw, without the query */
     const char *query;  /* raw, behind the first ?; NULL: no ? */
     const char *method;
+    const struct tls_conn *tls; /* of the connection, also of one without TLS */
 };
 
 /* Finds the function for a method and a target, and calls it. The method is one of HTTP, the

@@ -18,13 +18,15 @@
 #include "http/answer_cache.h"
 #include "http/crowd.h"
 #include "http/move.h"
+#include "http/tls.h"
 
 /* A hit waits for the rest of its turn. Each ended load makes the turn longer: by its answer, and
  * by the client's next request. So while there are hits, a turn resumes only so many. Fewer cost
  * more turns (measured by the row `mixed` of the benchmark). */
 enum {
     ENDED_A_TURN = 6,
-    AFTER_HIT = 16 /* turns */
+    AFTER_HIT = 16, /* turns */
+    STILL_MS = 50   /* the pause while only handshakes are under way that wait for clients */
 };
 
 struct server_loop {
@@ -115,16 +117,21 @@ static void guest_complete(void *arg, struct porch_guest *g)
     buf_deinit(&g->head);
 }
 
-/* libmicrohttpd has no timeouts here: if it does not wait, it has work. */
-static int wait_ms(struct server_loop *l, uint64_t now_ms)
+static uint64_t earlier(uint64_t a, uint64_t b)
 {
-    uint64_t due_ms =
-        crowd_due_ms() < answer_cache_due_ms() ? crowd_due_ms() : answer_cache_due_ms();
+    return a < b ? a : b;
+}
+
+/* libmicrohttpd has no timeouts here: if it does not wait, it has work, or the client of a
+ * handshake is silent. mail: there were messages in the last turn. */
+static int wait_ms(struct server_loop *l, uint64_t now_ms, int mail)
+{
+    uint64_t due_ms = earlier(earlier(crowd_due_ms(), answer_cache_due_ms()), tls_due_ms());
     MHD_UNSIGNED_LONG_LONG ms;
 
     if (MHD_get_timeout(l->daemons.common, &ms) == MHD_YES || due_ms <= now_ms ||
         (l->moves && MHD_get_timeout(l->daemons.roomy, &ms) == MHD_YES))
-        return 0;
+        return tls_stands_still(mail) ? STILL_MS : 0;
     return due_ms - now_ms < INT_MAX ? (int)(due_ms - now_ms) : -1;
 }
 
@@ -164,7 +171,7 @@ static void *loop_main(void *arg)
     if (p[3].fd < 0)
         log_warn("server", "requests with large headers will be refused", "error=\"%s\"", e.msg);
     while (!atomic_load(&l->stopping)) {
-        poll(p, l->moves ? 4 : 2, wait_ms(l, now_ms));
+        poll(p, l->moves ? 4 : 2, wait_ms(l, now_ms, p[0].revents));
         inbox_hold();
         if (p[0].revents)
             inbox_drain_some(l->inbox, l->hits_for ? ENDED_A_TURN : UINT_MAX);
@@ -175,10 +182,12 @@ static void *loop_main(void *arg)
         now_ms = clock_ms();
         answer_cache_sweep(now_ms);
         crowd_sweep(now_ms);
+        tls_sweep(now_ms);
     }
     answer_cache_deinit();
     porch_close();
     crowd_stop();
+    tls_deinit();
     inbox_close(l->inbox);
     inbox_drain(l->inbox);
     return NULL;

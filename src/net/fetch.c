@@ -32,6 +32,7 @@
 #include "net/fetch_in.h"
 #include "net/inflate.h"
 #include "net/net.h"
+#include "net/passport.h"
 #include "net/reach.h"
 
 enum {
@@ -54,6 +55,8 @@ static void finish(struct fetch *f)
     if (f->transfer.curl)
         curl_easy_cleanup(f->transfer.curl);
     f->transfer.curl = NULL;
+    passport_unref(f->passport);
+    f->passport = NULL;
     fetch_unref(f);
 }
 
@@ -351,6 +354,8 @@ static CURLcode set_special(struct fetch *f)
         SET(CURLOPT_CAINFO, f->ca_file);
         SET(CURLOPT_CAPATH, NULL); /* only these certificates, not also the system's */
     }
+    if (f->passport && !rc)
+        rc = passport_show(f->passport, c);
     if (f->insecure) {
         SET(CURLOPT_SSL_VERIFYPEER, 0L);
         SET(CURLOPT_SSL_VERIFYHOST, 0L);
@@ -367,6 +372,8 @@ static CURLcode make_handle(struct fetch *f)
     f->transfer.curl = curl_easy_init();
     if (!f->transfer.curl)
         return CURLE_OUT_OF_MEMORY;
+    if (f->identity)
+        f->passport = net_passport(f->net);
     rc = set_common(f);
     return rc ? rc : set_special(f);
 }
@@ -472,6 +479,11 @@ int fetch_unreached(const struct fetch *f)
 int fetch_status(const struct fetch *f)
 {
     return f->status;
+}
+
+int fetch_is_distrusted(const struct fetch *f)
+{
+    return f->distrusted;
 }
 
 struct buf *fetch_body(struct fetch *f)

@@ -42,6 +42,7 @@ struct fetch_opts {
     int decode; /* 1: a body with Content-Encoding gzip or deflate is decoded, to at most max_bytes;
                  * another coding is a failure. Not together with data below */
     int insecure;      /* 1: https without verifying the other side */
+    int identity;      /* 1: https with the identity of net_show(), if there is one */
     const char *reach; /* NULL: every address. Else public ones, and those in this list of networks,
                         * as networks_parse() takes it: others fail with PEER, before a connection,
                         * and again before the request on a kept one */
@@ -99,6 +100,10 @@ int fetch_status(const struct fetch *f);
  * made within connect_timeout_ms. 0 for what lies with this node, such as a lack of descriptors or
  * of free connections. */
 int fetch_unreached(const struct fetch *f);
+
+/* Whether the exchange failed since one side does not believe the other's certificate, or ours
+ * cannot be used: a matter of configuration, which no repetition mends. */
+int fetch_is_distrusted(const struct fetch *f);
 
 /* The body, never NULL; the fetch's own buffer, which the caller may buf_take(). If no whole answer
  * came, it is empty, and there is no status and no header. */

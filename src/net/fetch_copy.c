@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <stddef.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/mem.h"
 #include "base/token.h"
@@ -164,6 +165,7 @@ static void copy_opts(struct fetch *f, const struct fetch_opts *o)
     f->max_bytes = o->max_bytes ? o->max_bytes : DEFAULT_MAX_BYTES;
     f->decode = o->decode;
     f->insecure = o->insecure;
+    f->identity = o->identity && strncasecmp(o->url, "https:", 6) == 0;
     f->repeatable = o->repeatable || request_is_idempotent(method_of(o));
     f->lane = o->lane;
     f->data = o->data;

@@ -11,6 +11,7 @@
 #include "net/net_curl.h"
 
 struct inflate;
+struct passport;
 
 /* How libcurl is told of the exchange. */
 enum fetch_kind { KIND_GET, KIND_HEAD, KIND_BODY };
@@ -45,6 +46,7 @@ struct fetch {
     size_t max_bytes;
     int decode;
     int insecure;
+    int identity;          /* 1: with the present passport */
     const char *reach;     /* in the fetch; as in fetch_opts */
     int repeatable;        /* the other side may carry the request out twice */
     const char *data_flaw; /* a literal */
@@ -55,6 +57,8 @@ struct fetch {
     struct transfer transfer;
     char text[CURL_ERROR_SIZE]; /* libcurl's words about a failure */
     unsigned sent;              /* how often the request was about to go out */
+    struct passport *passport;  /* a reference, or NULL */
+    int distrusted;             /* certificates made it fail */
     int stale;                  /* the kept connection was unusable */
     int no_socket;              /* this node had no descriptor for a connection */
     int unreached;              /* no connection, and the other side is to blame */

@@ -41,10 +41,21 @@ static int is_long_line(const struct fetch *f, CURLcode code)
            (code == CURLE_OUT_OF_MEMORY || code == 100); /* CURLE_TOO_LARGE of 8.6 */
 }
 
+/* With TLS 1.3 the other side refuses our certificate after the handshake, by an alert in place of
+ * an answer. */
+static int is_distrust(CURLcode code, const char *text)
+{
+    return code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CERTPROBLEM ||
+           code == CURLE_SSL_CLIENTCERT || code == CURLE_SSL_CACERT_BADFILE ||
+           ((code == CURLE_RECV_ERROR || code == CURLE_SSL_CONNECT_ERROR) &&
+            (strstr(text, "alert") || strstr(text, "wrong version number")));
+}
+
 static void judge_failure(struct fetch *f, CURLcode code)
 {
     const char *text = *f->text ? f->text : curl_easy_strerror(code);
 
+    f->distrusted = is_distrust(code, text);
     if (code == CURLE_FILESIZE_EXCEEDED || f->body.failed == ERR_TOOBIG)
         fetch_judge_fail(f, ERR_TOOBIG, FETCH_NO_ANSWER,
                          "the answer's body has more than %zu bytes", f->max_bytes);

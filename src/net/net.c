@@ -27,6 +27,7 @@
 #include "base/thread.h"
 #include "net/net_curl.h"
 #include "net/net_lane.h"
+#include "net/passport.h"
 #include "net/sockets.h"
 
 enum {
@@ -54,6 +55,7 @@ struct net {
     struct sockets sockets;
     uint64_t tick_due_ms; /* clock_ms() time */
     struct timers timers; /* of the transfers and net_timer_set(), in milliseconds of real time */
+    struct passport *passport; /* NULL before net_show() */
 };
 
 /* --- descriptors --- */
@@ -340,6 +342,8 @@ static void close_down(struct net *n)
     inbox_drain(n->inbox); /* exchanges that have not begun see net_stopping() and end */
     for (i = 0; i < NET_LANES; i++)
         end_all(&n->lanes[i], &e);
+    passport_unref(n->passport);
+    n->passport = NULL;
     timers_deinit(&n->timers);
     sockets_deinit(&n->sockets);
 }
@@ -352,6 +356,42 @@ static void *net_main(void *arg)
         turn(n);
     close_down(n);
     return NULL;
+}
+
+/* --- the identity --- */
+
+/* On its way to the thread. */
+struct shown {
+    struct msg msg;
+    struct net *net;
+    struct passport *passport;
+};
+
+static void take_passport(struct msg *m)
+{
+    struct shown *s = list_entry(m, struct shown, msg);
+
+    passport_unref(s->net->passport);
+    s->net->passport = s->passport;
+    mem_free(s);
+}
+
+void net_show(struct net *n, struct identity *id)
+{
+    struct shown *s = mem_zalloc(sizeof(*s));
+
+    s->msg.run = take_passport;
+    s->net = n;
+    s->passport = passport_new(id);
+    if (net_post(n, &s->msg))
+        return;
+    passport_unref(s->passport);
+    mem_free(s);
+}
+
+struct passport *net_passport(struct net *n)
+{
+    return n->passport ? passport_ref(n->passport) : NULL;
 }
 
 /* --- start and stop --- */

@@ -12,6 +12,7 @@
 #include "base/inbox.h"
 #include "net/lane.h"
 
+struct identity;
 struct net;
 struct timer;
 
@@ -34,6 +35,10 @@ void net_end(struct net *n);
 
 /* Calls net_end() unless it was called before, then frees all. NULL is fine. */
 void net_stop(struct net *n);
+
+/* Any thread: exchanges that begin later, and ask for it (fetch.h), show this identity to https
+ * servers and believe its CA. Borrows id. */
+void net_show(struct net *n, struct identity *id);
 
 /* Any thread: m->run is called on the network thread. 0 when it is stopping: m is the caller's. */
 int net_post(struct net *n, struct msg *m);

@@ -21,6 +21,7 @@
 
 struct lane;
 struct net;
+struct passport;
 struct transfer;
 
 /* One handle in the CURLM. Embedded in a fetch. */
@@ -50,6 +51,9 @@ int net_trusts_file(void);
 
 /* True from net_stop() on: nothing may be added. */
 int net_stopping(struct net *n);
+
+/* A reference to the present passport, or NULL: there was no net_show(). */
+struct passport *net_passport(struct net *n);
 
 /* Adds t to the lane's CURLM, for at most timeout_ms of real time, with the wait for a free
  * connection. On failure t->ended is not called. */

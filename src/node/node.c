@@ -37,6 +37,7 @@
 #include "node/group_peers.h"
 #include "node/helpless.h"
 #include "node/node_groups.h"
+#include "node/node_keys.h"
 #include "node/node_listen.h"
 #include "node/node_stats.h"
 #include "node/workers.h"
@@ -57,6 +58,7 @@ struct node {
     struct peers *peers;
     struct group_peers_set *group_peers; /* the contexts of the groups' loaders */
     struct changes *changes;
+    struct node_keys keys;
     struct spool *access;     /* the access log, or NULL */
     struct workers *workers;  /* set once, before any flight can start */
     struct control *control;  /* set once, before any flight can start */
@@ -184,7 +186,11 @@ static enum err start_net(struct node *n, struct error *e)
     const struct net_opts o = {.tick = tick, .ctx = n};
 
     n->net = net_start(&o, e);
-    return n->net ? ERR_OK : e->code;
+    if (!n->net)
+        return e->code;
+    if (n->keys.identity)
+        net_show(n->net, n->keys.identity);
+    return ERR_OK;
 }
 
 static enum err start_peers(struct node *n, const struct node_opts *o, struct error *e)
@@ -192,6 +198,7 @@ static enum err start_peers(struct node *n, const struct node_opts *o, struct er
     struct peers_opts peers = n->settings.peers;
 
     peers.self = n->self;
+    peers.auth = n->keys.auth;
     n->peers = peers_new(&peers, n->net);
     n->group_peers = group_peers_set_new(n->peers, n);
     return peers_set(n->peers, o->peers, o->n_peers, e);
@@ -260,6 +267,8 @@ static struct server *start_server(struct node *n, struct node_socket *socket, s
         o.max_connections = ADMIN_CONNECTIONS;
     o.groups = n->groups;
     o.changes = n->changes;
+    o.tls = node_keys_of(&n->keys, o.faces, o.address);
+    o.auth = n->keys.auth;
     o.access = n->access;
     o.not_ready = not_ready;
     o.stats = stats;
@@ -282,11 +291,14 @@ static struct node_listen_opts listen_opts_of(const struct node_opts *o)
 static enum err listen_first(struct node *n, const struct node_opts *o, struct error *e)
 {
     const struct node_listen_opts where = listen_opts_of(o);
-    char self[NODE_ADDRESS_BYTES + 8];
+    char self[NODE_ADDRESS_BYTES + 9];
+    const char *address;
 
     if (node_listen(&where, &n->sockets, e))
         return e->code;
-    snprintf(self, sizeof(self), "http://%s", node_listen_address(&n->sockets, SERVER_PEERS));
+    address = node_listen_address(&n->sockets, SERVER_PEERS);
+    snprintf(self, sizeof(self), "%s://%s",
+             node_keys_of(&n->keys, SERVER_PEERS, address) ? "https" : "http", address);
     n->self = mem_strdup(n->settings.self ? n->settings.self : self);
     return ERR_OK;
 }
@@ -307,6 +319,8 @@ enum err node_check(const struct node_opts *o, struct vm *control, struct error 
     struct workers_opts w;
     enum err failed = node_listen_check(&where, e);
 
+    if (!failed)
+        failed = node_keys_check(s, e);
     if (!failed)
         failed = changes_check(&s->changes, e);
     if (!failed && s->access_log)
@@ -397,8 +411,8 @@ struct node *node_start(const struct node_opts *o, struct worker *control, struc
     n->helpless.timeout_ms = n->settings.stuck_timeout_ms;
     n->helpless.may_exit = o->may_exit;
     n->changes = changes_new(&n->settings.changes, peers_of, e);
-    if (!n->changes || listen_first(n, o, e) || open_access_log(n, e) || start_net(n, e) ||
-        start_peers(n, o, e) ||
+    if (!n->changes || node_keys_start(&n->keys, &n->settings, e) || listen_first(n, o, e) ||
+        open_access_log(n, e) || start_net(n, e) || start_peers(n, o, e) ||
         node_groups_set(n->groups, n->group_peers, &loader, vm_defs(vm), e) ||
         start_workers(n, o, vm, e) || start_watch(n, e) || start_servers(n, e)) {
         worker_free(control);
@@ -449,11 +463,17 @@ enum err node_reload(struct node *n, struct script *script, struct worker *contr
     struct vm *vm = worker_vm(control);
     uint64_t began_ms = clock_ms();
     size_t gone = 0, n_groups = defs_count(vm_defs(vm));
+    struct node_keys_next keys;
 
-    if (reload_all_but_control(n, script, vm, peers, n_peers, &gone, e)) {
+    if (node_keys_read(&n->settings, &keys, e) ||
+        reload_all_but_control(n, script, vm, peers, n_peers, &gone, e)) {
+        node_keys_drop(&keys);
         worker_free(control);
         return e->code;
     }
+    node_keys_take(&n->keys, &keys);
+    if (n->keys.identity)
+        net_show(n->net, n->keys.identity);
     if (control_take_over(n->control, control, &o, e))
         return e->code;
     log_info("node", "reloaded", "groups=%zu removed=%zu peers=%zu ms=%llu", n_groups, gone,
@@ -570,6 +590,7 @@ static void node_free(struct node *n)
     group_peers_set_free(n->group_peers);
     peers_free(n->peers);
     groups_free(n->groups);
+    node_keys_deinit(&n->keys);
     settings_deinit(&n->settings);
     mem_free(n->self);
     mem_free(n);

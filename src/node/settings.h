@@ -30,7 +30,14 @@
                                  * are no peers: http:// and where it listens */                   \
     X(const char *, loop)       /* an event loop for the worker VMs, as in worker.h */             \
     X(const char *, access_log) /* a path; "-": stdout; NULL: no log */                            \
-    X(uint64_t, workers)        /* Lua VMs that take loads */                                      \
+    X(const char *, tls_cert)   /* paths of PEM files, as is the next; NULL: no TLS */             \
+    X(const char *, tls_key)                                                                       \
+    X(const char *, tls_ca) /* the same; NULL: the system's for peers, none for clients */         \
+    X(const char *, tls_client_auth)  /* as in http/tls.h */                                       \
+    X(const char *, tls_faces)        /* that speak TLS: "all", "peers" or "clients" */            \
+    X(const char *, peer_secret)      /* as secrets_read() takes them; NULL: none */               \
+    X(const char *, peer_secret_file) /* the same */                                               \
+    X(uint64_t, workers)              /* Lua VMs that take loads */                                \
     X(uint64_t, http_threads)                                                                      \
     X(uint64_t, drain_delay_ms)   /* how long node_stop() is not ready before it refuses           \
                                    * connections */                                                \

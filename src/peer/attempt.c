@@ -98,6 +98,19 @@ void attempt_unusable(struct peer *peer, struct flight *f, const char *why)
     fails(peer, f, 1);
 }
 
+/* Somebody must change a file, so it is said once, until an answer arrives or the list is set. */
+static void distrust(struct peer *peer, struct flight *f, const char *why)
+{
+    char quoted[320];
+
+    atomic_fetch_add(&peer->errors, 1);
+    if (!atomic_exchange(&peer->distrusted, 1))
+        log_error("peers", "peer cannot be used before a certificate is changed, loading elsewhere",
+                  "peer=%s group=%s error=%s", peer->url, group_name(f->group),
+                  log_quote(quoted, sizeof(quoted), why, strlen(why)));
+    fails(peer, f, 1);
+}
+
 void attempt_give(struct peer *peer, struct flight *f, const struct peer_value *v)
 {
     struct key_ref k = flight_key(f);
@@ -149,11 +162,12 @@ void attempt_failed(struct peer *peer, struct flight *f, struct fetch *fetch, co
      * either. */
     int late = e->code == ERR_TIMEOUT && (fetch_phase(fetch) == FETCH_TIMED_OUT || is_late(f));
 
-    if (e->code == ERR_CLOSED || late) {
+    if (e->code == ERR_CLOSED || late)
         attempt_not_sent(f, e);
-    } else {
+    else if (fetch_is_distrusted(fetch))
+        distrust(peer, f, e->msg);
+    else
         attempt_unusable(peer, f, e->msg);
-    }
 }
 
 /* --- times --- */

@@ -14,6 +14,7 @@
 #include "net/fetch.h"
 #include "net/net.h"
 #include "peer/peer_in.h"
+#include "peer/sign.h"
 #include "wire/batch.h"
 
 struct batch {
@@ -188,16 +189,17 @@ static uint64_t longest_ms(const struct batch *b)
 }
 
 static struct fetch *send_request(struct batch *b, struct buf *url, struct buf *body,
-                                  struct buf *echo, struct error *e)
+                                  struct buf *echo, struct buf *proof, struct error *e)
 {
     struct peers *p = b->peer->peers;
-    const char *headers[] = {p->from};
+    const char *headers[2] = {p->from};
     struct group *g = b->flights[0]->group;
     struct fetch_opts o = {
         .lane = NET_PEERS,
         .method = "POST",
         .headers = headers,
         .n_headers = 1,
+        .identity = 1,
         .connect_timeout_ms = p->opts.connect_timeout_ms,
         .timeout_ms = longest_ms(b),
         .max_bytes = b->max_frame + PEER_ENVELOPE_BYTES,
@@ -211,10 +213,13 @@ static struct fetch *send_request(struct batch *b, struct buf *url, struct buf *
     };
 
     if (peer_batch_put_url(url, b->peer, g) || put_request(body, b) ||
-        peer_batch_put_echo(echo, g, body)) {
+        peer_batch_put_echo(echo, g, body) ||
+        sign_put(proof, b->peer, o.method, url->data, body->data, body->len)) {
         error_set(e, ERR_NOMEM, "no memory for a request of %zu keys", b->n);
         return NULL;
     }
+    if (proof->len)
+        headers[o.n_headers++] = proof->data;
     o.url = url->data;
     o.echo = echo->data;
     o.body = body->data;
@@ -234,7 +239,7 @@ void peer_batch(struct peer *peer, struct list *flights, size_t n)
 {
     struct batch *b = mem_zalloc(sizeof(*b) + n * sizeof(struct flight *));
     struct fetch *fetch;
-    struct buf url, body, echo;
+    struct buf url, body, echo, proof;
     struct error e;
     struct list *l;
     size_t i;
@@ -250,10 +255,12 @@ void peer_batch(struct peer *peer, struct list *flights, size_t n)
     buf_init(&url, 0);
     buf_init(&body, 0);
     buf_init(&echo, 0);
-    fetch = send_request(b, &url, &body, &echo, &e);
+    buf_init(&proof, 0);
+    fetch = send_request(b, &url, &body, &echo, &proof, &e);
     buf_deinit(&url);
     buf_deinit(&body);
     buf_deinit(&echo);
+    buf_deinit(&proof);
     fetch_unref(fetch);
     if (fetch)
         return;

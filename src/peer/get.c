@@ -21,6 +21,7 @@
 #include "net/fetch.h"
 #include "net/request.h"
 #include "peer/peer_in.h"
+#include "peer/sign.h"
 #include "wire/expire.h"
 #include "wire/getresponse.h"
 
@@ -44,6 +45,8 @@ void peer_recognise(struct peer *peer, struct fetch *f)
 
     if (atomic_load_explicit(&peer->kind, memory_order_relaxed) != kind)
         atomic_store(&peer->kind, kind);
+    if (atomic_load_explicit(&peer->distrusted, memory_order_relaxed))
+        atomic_store(&peer->distrusted, 0);
 }
 
 /* Whether the dialect's own field gives the value's expiry. */
@@ -255,23 +258,31 @@ static size_t put_passed(struct buf *out, const struct flight *f, const char **l
 void peer_get(struct peer *peer, struct flight *f)
 {
     struct peers *p = peer->peers;
-    const char *headers[MAX_PASSED + 1] = {p->from};
+    const char *headers[MAX_PASSED + 2] = {p->from};
     struct exchange *x = mem_zalloc(sizeof(*x));
-    struct fetch_opts o = {
-        .lane = NET_PEERS, .headers = headers, .here = 1, .done = exchange_done, .ctx = x};
+    struct fetch_opts o = {.lane = NET_PEERS,
+                           .headers = headers,
+                           .identity = 1,
+                           .here = 1,
+                           .done = exchange_done,
+                           .ctx = x};
     struct fetch *fetch = NULL;
     struct error e;
-    struct buf url, passed, echo;
+    struct buf url, passed, echo, proof;
 
     *x = (struct exchange){peer, f, {.peer = peer, .flights = &x->flight, .n = 1}};
     buf_init(&url, 0);
     buf_init(&passed, 0);
     buf_init(&echo, 0);
+    buf_init(&proof, 0);
     o.n_headers = 1 + put_passed(&passed, f, headers + 1);
     health_watch_begin(&x->call);
-    if (put_url(&url, x) || dialect_put_echo(&echo, request_id(f))) {
+    if (put_url(&url, x) || dialect_put_echo(&echo, request_id(f)) ||
+        sign_put(&proof, peer, "GET", url.data, NULL, 0)) {
         error_set(&e, ERR_NOMEM, "no memory for a URL");
     } else {
+        if (proof.len)
+            headers[o.n_headers++] = proof.data;
         o.url = url.data;
         o.echo = echo.data;
         o.connect_timeout_ms = p->opts.connect_timeout_ms;
@@ -282,6 +293,7 @@ void peer_get(struct peer *peer, struct flight *f)
     buf_deinit(&url);
     buf_deinit(&passed);
     buf_deinit(&echo);
+    buf_deinit(&proof);
     fetch_unref(fetch);
     if (fetch)
         return;

@@ -41,7 +41,8 @@ struct peer {
     struct address address;
     _Atomic enum peer_kind kind; /* atomic */
     atomic_uint_fast64_t loads, errors, batches, logged_ms, ejections, hedges;
-    atomic_uint cuts; /* connections in a row that it ended instead of answering to a change */
+    atomic_int distrusted; /* 1: the log says that certificates keep it from being used */
+    atomic_uint cuts;      /* connections in a row that it ended instead of answering to a change */
 
     /* The network thread's (health_watch.c), except what is atomic. */
     _Atomic enum health_state state; /* atomic: health.state, for other threads */

@@ -60,6 +60,7 @@ static struct peers *make_peers(const struct peers_opts *o, struct net *net, str
     p->opts = *o;
     p->opts.self = mem_strdup(o->self);
     p->opts.base_path = mem_strdup(o->base_path);
+    p->opts.ring_scheme = o->ring_scheme ? mem_strdup(o->ring_scheme) : NULL;
     p->net = net;
     p->names = names;
     buf_init(&from, 0);
@@ -100,15 +101,48 @@ void peers_free(struct peers *p)
     pthread_rwlock_destroy(&p->lock);
     mem_free((char *)(size_t)p->opts.self);
     mem_free((char *)(size_t)p->opts.base_path);
+    mem_free((char *)(size_t)p->opts.ring_scheme);
     mem_free(p->from);
     mem_free(p);
 }
 
 /* --- the list --- */
 
-static const char *ring_name(const struct peers *p, const char *url)
+/* The part of a peer's URL that tells it from others. */
+static const char *place_of(const struct peers *p, const char *url)
 {
-    return dialect_ring_name(p->opts.dialect, url);
+    const char *place = p->opts.ring_scheme ? strstr(url, "://") : NULL;
+
+    return place ? place : url;
+}
+
+static int is_self(const struct peers *p, const char *url)
+{
+    return strcmp(place_of(p, url), place_of(p, p->opts.self)) == 0;
+}
+
+/* Its name on the ring, which the caller frees. */
+static char *ring_name(const struct peers *p, const char *url)
+{
+    struct buf text;
+    char *name;
+    size_t n;
+
+    buf_init(&text, 0);
+    buf_putf(&text, "%s%s", p->opts.ring_scheme ? p->opts.ring_scheme : "", place_of(p, url));
+    buf_put(&text, "", 1);
+    name =
+        text.failed ? mem_strdup(url) : mem_strdup(dialect_ring_name(p->opts.dialect, text.data));
+    mem_free(buf_take(&text, &n));
+    return name;
+}
+
+/* Whether two URLs have the same name on the ring. */
+static int same_name(const struct peers *p, const char *a, const char *b)
+{
+    enum dialect d = p->opts.dialect;
+
+    return strcmp(dialect_ring_name(d, place_of(p, a)), dialect_ring_name(d, place_of(p, b))) == 0;
 }
 
 enum err peers_check(const struct peers *p, const char *const *urls, size_t n, struct error *e)
@@ -119,10 +153,10 @@ enum err peers_check(const struct peers *p, const char *const *urls, size_t n, s
         if (url_check_peer(urls[i], e))
             return e->code;
         for (j = 0; j < i; j++) {
-            if (strcmp(ring_name(p, urls[i]), ring_name(p, urls[j])) == 0)
+            if (same_name(p, urls[i], urls[j]))
                 return error_set(e, ERR_INVAL, "peer \"%s\" is listed twice", urls[i]);
         }
-        if (strcmp(urls[i], p->opts.self) == 0)
+        if (is_self(p, urls[i]))
             self = i;
     }
     if (n && self == n)
@@ -165,14 +199,16 @@ static struct peer *keep_or_make(struct peers *p, const char *url)
     size_t i;
 
     for (i = 0; i < p->view.n; i++) {
-        if (strcmp(p->view.list[i]->url, url) == 0)
+        if (strcmp(p->view.list[i]->url, url) == 0) {
+            atomic_store(&p->view.list[i]->distrusted, 0);
             return peer_ref(p->view.list[i]);
+        }
     }
     peer = mem_zalloc(sizeof(*peer));
     atomic_init(&peer->refs, 1);
     peer->peers = p;
     peer->url = mem_strdup(url);
-    peer->self = strcmp(url, p->opts.self) == 0;
+    peer->self = is_self(p, url);
     find_address(peer, p->names);
     pthread_mutex_init(&peer->mu, NULL);
     list_init(&peer->queue);
@@ -186,14 +222,16 @@ static struct ring *make_ring(const struct peers *p, const char *const *urls, si
                               struct error *e)
 {
     int md5 = dialect_facts(p->opts.dialect)->md5_points;
-    const char **names = mem_zalloc((n + 1) * sizeof(*names));
+    char **names = mem_zalloc((n + 1) * sizeof(*names));
     struct ring *ring;
     size_t i;
 
     for (i = 0; i < n; i++)
         names[i] = ring_name(p, urls[i]);
-    ring = ring_new(p->opts.hash, md5 ? RING_MD5 : RING_PLAIN, names, n, (unsigned)p->opts.replicas,
-                    e);
+    ring = ring_new(p->opts.hash, md5 ? RING_MD5 : RING_PLAIN, (const char *const *)names, n,
+                    (unsigned)p->opts.replicas, e);
+    for (i = 0; i < n; i++)
+        mem_free(names[i]);
     mem_free(names);
     return ring;
 }

@@ -14,6 +14,7 @@
 #include "wire/dialect.h"
 
 struct address;
+struct auth;
 struct flight;
 struct net;
 struct peer;
@@ -25,10 +26,13 @@ struct peers;
     X(const char *, base_path)      /* starts and ends with a slash */                             \
     X(enum hash_kind, hash)         /* of the ring, among the dialect's */                         \
     X(uint64_t, replicas)           /* points a peer has on the ring */                            \
+    X(const char *, ring_scheme)    /* "http" or "https": of every peer's text on the ring; NULL:  \
+                                     * that of its URL */                                          \
     X(uint64_t, connect_timeout_ms) /* of an exchange; the load bounds its answer */
 
 struct peers_opts {
-    const char *self; /* this node's URL, byte for byte as in every node's list */
+    struct auth *auth; /* borrowed: signs requests; NULL: they are not signed */
+    const char *self;  /* this node's URL, byte for byte as in every node's list */
 #define X(type, name) type name;
     PEERS_SETTINGS(X)
 #undef X
@@ -55,7 +59,8 @@ void peers_free(struct peers *p);                /* no load may be under way; NU
 
 /* Replaces the list by a copy. An empty list means that this node is alone. INVAL: self is missing
  * from a list that is not empty, or a peer is listed twice or is not a URL of the form
- * http://host[:port]. Then the list is unchanged. */
+ * http[s]://host[:port]. Then the list is unchanged. With a
+ * ring_scheme, the schemes of URLs make no difference: self may be listed with another. */
 enum err peers_set(struct peers *p, const char *const *urls, size_t n, struct error *e);
 
 /* Returns the error of peers_set(), and changes nothing. */

@@ -15,6 +15,7 @@
 #include "cache/group.h"
 #include "net/fetch.h"
 #include "peer/peer_in.h"
+#include "peer/sign.h"
 #include "wire/batch.h"
 #include "wire/expire.h"
 #include "wire/removekeys.h"
@@ -76,13 +77,14 @@ static void send_to(struct tell *t, const struct buf *url, const char *method,
                     void (*done)(void *ctx, struct fetch *f))
 {
     const struct peers_opts *opts = &t->peer->peers->opts;
-    const char *headers[] = {t->peer->peers->from};
+    const char *headers[2] = {t->peer->peers->from};
     struct fetch_opts o = {
         .lane = NET_PEERS,
         .method = method,
         .url = url->data,
         .headers = headers,
         .n_headers = 1,
+        .identity = 1,
         .connect_timeout_ms = opts->connect_timeout_ms,
         .timeout_ms = left_ms(t),
         .max_bytes = MAX_ANSWER,
@@ -92,19 +94,26 @@ static void send_to(struct tell *t, const struct buf *url, const char *method,
         .ctx = t,
     };
     struct fetch *f = NULL;
+    struct buf proof;
     struct error e;
 
     t->left++;
+    buf_init(&proof, 0);
     if (body) {
         o.body = body->data;
         o.body_len = body->len;
     }
     if (echo)
         o.echo = echo->data;
-    if (url->failed || (body && body->failed) || (echo && echo->failed))
+    if (url->failed || (body && body->failed) || (echo && echo->failed) ||
+        sign_put(&proof, t->peer, method, o.url, o.body, o.body_len)) {
         error_set(&e, ERR_NOMEM, "no memory for a request");
-    else
+    } else {
+        if (proof.len)
+            headers[o.n_headers++] = proof.data;
         f = fetch_start(t->peer->peers->net, &o, &e);
+    }
+    buf_deinit(&proof);
     fetch_unref(f);
     if (f)
         return;
@@ -266,7 +275,8 @@ static void take_refusal(struct tell *t, struct fetch *f)
 {
     const char *name = fetch_header(f, HEADER_CODE);
     enum err code = name ? err_from_name(name) : ERR_COUNT;
-    int refused = fetch_status(f) == 403; /* it may not have our name's address yet */
+    /* It may not have our name's address, or our secret, yet. */
+    int refused = fetch_status(f) == 403 || fetch_status(f) == 401;
     int of_change = !refused && (code == ERR_INVAL || code == ERR_TOOBIG || code == ERR_NOMEM);
     char why[PEER_MESSAGE_BYTES];
 

@@ -56,12 +56,18 @@ func runNode(args []string) {
 	cacheBytes := fs.Int64("cache-bytes", 64<<20, "cache of each group")
 	replicas := fs.Int("replicas", 0, "points of a peer on the ring (default: groupcache's 50)")
 	basePath := fs.String("base-path", "", "path prefix of the peers (default: groupcache's)")
+	cert := fs.String("cert", "", "PEM file: speak TLS on -listen and to peers, with certificates of -ca only")
+	key := fs.String("key", "", "PEM file of the key of -cert")
+	ca := fs.String("ca", "", "PEM file of the CA")
 	fs.Parse(args)
 
 	peerListener := mustListen(*listen)
 	ctlListener := mustListen(*ctl)
 	if *self == "" {
 		*self = "http://" + peerListener.Addr().String()
+		if *cert != "" {
+			*self = "https://" + peerListener.Addr().String()
+		}
 	}
 
 	// The pool itself is the server's handler. Behind a ServeMux, as NewHTTPPool puts it, keys
@@ -71,6 +77,9 @@ func runNode(args []string) {
 		Replicas: *replicas,
 	})
 	n := &node{self: *self, replicas: *replicas, pool: pool, groups: map[string]*group{}}
+	if *cert != "" {
+		peerListener = withTLS(pool, peerListener, *cert, *key, *ca)
+	}
 	n.setPeers(splitList(*peers))
 	for _, name := range splitList(*groups) {
 		n.groups[name] = newGroup(name, *cacheBytes)
