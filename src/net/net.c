@@ -20,7 +20,6 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -72,20 +71,7 @@ struct net {
     struct timers timers; /* of the transfers and net_timer_set(), in milliseconds of real time */
 };
 
-/* --- the clock libcurl uses, which clock_advance() does not move --- */
-
-static uint64_t real_ns(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
-static uint64_t real_ms(void)
-{
-    return real_ns() / 1000000u;
-}
+/* --- time: libcurl's is clock_real_ns() --- */
 
 static int on_timer(CURLM *multi, long ms, void *arg)
 {
@@ -95,7 +81,7 @@ static int on_timer(CURLM *multi, long ms, void *arg)
     if (ms < 0)
         lane->curl_due_ns = NEVER;
     else
-        lane->curl_due_ns = ms ? real_ns() + (uint64_t)ms * 1000000u : 0;
+        lane->curl_due_ns = ms ? clock_real_ns() + (uint64_t)ms * 1000000u : 0;
     return 0;
 }
 
@@ -228,8 +214,8 @@ enum err net_add(struct net *n, enum net_lane lane, struct transfer *t, uint64_t
     t->net = n;
     t->lane = &n->lanes[lane];
     t->timer.run = on_time_over;
-    t->due_ms = real_ms() + timeout_ms +
-                1; /* real_ms() is rounded down, and no transfer may end too early */
+    t->due_ms = clock_real_ms() + timeout_ms +
+                1; /* clock_real_ms() is rounded down, and no transfer may end too early */
     return add(t, e);
 }
 
@@ -250,7 +236,7 @@ void net_remove(struct net *n, struct transfer *t)
 
 enum err net_timer_set(struct net *n, struct timer *t, uint64_t ms)
 {
-    return timers_set(&n->timers, t, real_ms() + ms);
+    return timers_set(&n->timers, t, clock_real_ms() + ms);
 }
 
 /* Pausing and unpausing makes libcurl look at a handle at once. */
@@ -260,7 +246,7 @@ static void on_nudge(struct timer *timer)
 
     curl_easy_pause(t->curl, CURLPAUSE_ALL);
     curl_easy_pause(t->curl, CURLPAUSE_CONT);
-    timers_set(&t->net->timers, &t->nudge, real_ms() + t->nudge_ms);
+    timers_set(&t->net->timers, &t->nudge, clock_real_ms() + t->nudge_ms);
 }
 
 static void take_connection(struct transfer *t)
@@ -274,7 +260,8 @@ void net_connecting(struct net *n, struct transfer *t, uint64_t connect_ms)
     take_connection(t);
     t->nudge.run = on_nudge;
     t->nudge_ms = connect_ms / NUDGES > NUDGE_MIN_MS ? connect_ms / NUDGES : NUDGE_MIN_MS;
-    timers_set(&n->timers, &t->nudge, real_ms() + NUDGE_MIN_MS); /* fails: as late as libcurl is */
+    timers_set(&n->timers, &t->nudge,
+               clock_real_ms() + NUDGE_MIN_MS); /* fails: as late as libcurl is */
 }
 
 void net_connected(struct transfer *t)
@@ -362,7 +349,7 @@ static int sooner(int wait, uint64_t now, uint64_t due)
 
 static int wait_ms(const struct net *n)
 {
-    uint64_t now = real_ns();
+    uint64_t now = clock_real_ns();
     int wait = timers_wait_ms(&n->timers, now / 1000000u), i;
 
     for (i = 0; i < NET_LANES; i++) {
@@ -397,7 +384,7 @@ static void on_event(struct net *n, const struct epoll_event *ev)
 
 static void run_curl_timer(struct lane *l)
 {
-    if (l->curl_due_ns == NEVER || (l->curl_due_ns && l->curl_due_ns > real_ns()))
+    if (l->curl_due_ns == NEVER || (l->curl_due_ns && l->curl_due_ns > clock_real_ns()))
         return;
     l->curl_due_ns = NEVER; /* libcurl sets it again if it has more to wait for */
     act(l, CURL_SOCKET_TIMEOUT, 0);
@@ -436,7 +423,7 @@ static void turn(struct net *n)
         run_curl_timer(&n->lanes[i]);
         reap(&n->lanes[i]);
     }
-    timers_run(&n->timers, real_ms());
+    timers_run(&n->timers, clock_real_ms());
     for (i = 0; i < NET_LANES; i++) {
         if (n->lanes[i].broken)
             rebuild(&n->lanes[i]);
