@@ -30,6 +30,13 @@ describe("clock", function()
     assert.is_true(wall >= 1000000ULL * hour and wall < 2000000ULL * hour)
   end)
 
+  it("has a real time that is not moved", function()
+    local hour, before = 3600 * 1000, C.clock_real_ms()
+    C.clock_advance(hour)
+    assert.is_true(C.clock_real_ms() - before < hour)
+    assert.is_true(C.clock_real_ns() / 1000000 < C.clock_ns() / 1000000 - hour + 1)
+  end)
+
   it("knows the time of day, in nanoseconds since 1970", function()
     local before = os.time()
     local now = tonumber(C.clock_wall_ns() / 1000000000ULL)

@@ -34,3 +34,16 @@ void clock_advance(uint64_t ms)
 {
     atomic_fetch_add(&offset_ns, ms * 1000000u);
 }
+
+uint64_t clock_real_ns(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+uint64_t clock_real_ms(void)
+{
+    return clock_real_ns() / 1000000u;
+}

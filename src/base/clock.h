@@ -19,4 +19,9 @@ uint64_t clock_wall_ns(void);
 /* Specs only: adds ms to all three clocks, in this process, for good. */
 void clock_advance(uint64_t ms);
 
+/* clock_ns() and clock_ms() without what clock_advance() has added: the time of libraries that read
+ * the clock themselves. */
+uint64_t clock_real_ns(void);
+uint64_t clock_real_ms(void);
+
 #endif

@@ -81,11 +81,6 @@ int net_drop_speakers(struct net *n)
 
 /* --- transfers --- */
 
-static uint64_t real_ms(void)
-{
-    return net_lane_now_ns() / 1000000u;
-}
-
 static void on_time_over(struct timer *timer)
 {
     struct transfer *t = list_entry(timer, struct transfer, timer);
@@ -124,8 +119,8 @@ enum err net_add(struct net *n, enum net_lane lane, struct transfer *t, uint64_t
     t->net = n;
     t->lane = &n->lanes[lane];
     t->timer.run = on_time_over;
-    t->due_ms = real_ms() + timeout_ms +
-                1; /* real_ms() is rounded down, and no transfer may end too early */
+    t->due_ms = clock_real_ms() + timeout_ms +
+                1; /* clock_real_ms() is rounded down, and no transfer may end too early */
     return add(t, e);
 }
 
@@ -146,7 +141,7 @@ void net_remove(struct net *n, struct transfer *t)
 
 enum err net_timer_set(struct net *n, struct timer *t, uint64_t ms)
 {
-    return timers_set(&n->timers, t, real_ms() + ms);
+    return timers_set(&n->timers, t, clock_real_ms() + ms);
 }
 
 /* Pausing and unpausing makes libcurl look at a handle at once. */
@@ -156,7 +151,7 @@ static void on_nudge(struct timer *timer)
 
     curl_easy_pause(t->curl, CURLPAUSE_ALL);
     curl_easy_pause(t->curl, CURLPAUSE_CONT);
-    timers_set(&t->net->timers, &t->nudge, real_ms() + t->nudge_ms);
+    timers_set(&t->net->timers, &t->nudge, clock_real_ms() + t->nudge_ms);
 }
 
 static void take_connection(struct transfer *t)
@@ -170,7 +165,8 @@ void net_connecting(struct net *n, struct transfer *t, uint64_t connect_ms)
     take_connection(t);
     t->nudge.run = on_nudge;
     t->nudge_ms = connect_ms / NUDGES > NUDGE_MIN_MS ? connect_ms / NUDGES : NUDGE_MIN_MS;
-    timers_set(&n->timers, &t->nudge, real_ms() + NUDGE_MIN_MS); /* fails: as late as libcurl is */
+    timers_set(&n->timers, &t->nudge,
+               clock_real_ms() + NUDGE_MIN_MS); /* fails: as late as libcurl is */
 }
 
 void net_connected(struct transfer *t)
@@ -257,7 +253,7 @@ static int sooner(int wait, uint64_t now, uint64_t due)
 
 static int wait_ms(const struct net *n)
 {
-    uint64_t now = net_lane_now_ns();
+    uint64_t now = clock_real_ns();
     int wait = timers_wait_ms(&n->timers, now / 1000000u), i;
 
     for (i = 0; i < NET_LANES; i++) {
@@ -323,7 +319,7 @@ static void turn(struct net *n)
         net_lane_run_timer(&n->lanes[i]);
         reap(n, &n->lanes[i]);
     }
-    timers_run(&n->timers, real_ms());
+    timers_run(&n->timers, clock_real_ms());
     for (i = 0; i < NET_LANES; i++) {
         if (n->lanes[i].broken)
             rebuild(&n->lanes[i]);

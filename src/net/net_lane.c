@@ -2,22 +2,14 @@
 #include "net/net_lane.h"
 
 #include <sys/epoll.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "net/sockets.h"
 
 enum {
     HOST_SHARE = 4, /* an origin may have so great a part of the free connections, */
     HOST_LEAST = 4  /* and so many at least */
 };
-
-uint64_t net_lane_now_ns(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
 
 static int on_timer(CURLM *multi, long ms, void *arg)
 {
@@ -27,7 +19,7 @@ static int on_timer(CURLM *multi, long ms, void *arg)
     if (ms < 0)
         lane->due_ns = NET_LANE_NEVER;
     else
-        lane->due_ns = ms ? net_lane_now_ns() + (uint64_t)ms * 1000000u : 0;
+        lane->due_ns = ms ? clock_real_ns() + (uint64_t)ms * 1000000u : 0;
     return 0;
 }
 
@@ -78,7 +70,7 @@ void net_lane_act(struct lane *l, curl_socket_t fd, int events)
 
 void net_lane_run_timer(struct lane *l)
 {
-    if (l->due_ns == NET_LANE_NEVER || (l->due_ns && l->due_ns > net_lane_now_ns()))
+    if (l->due_ns == NET_LANE_NEVER || (l->due_ns && l->due_ns > clock_real_ns()))
         return;
     l->due_ns = NET_LANE_NEVER; /* libcurl sets it again if it has more to wait for */
     net_lane_act(l, CURL_SOCKET_TIMEOUT, 0);

@@ -22,15 +22,12 @@ struct lane {
     unsigned most, most_to_host; /* connections */
     CURLM *multi;                /* NULL before net_lane_open(), and if that has failed */
     CURLMcode broken;
-    uint64_t due_ns; /* libcurl's next call, in real time, not clock_ms(); 0: at once */
+    uint64_t due_ns; /* libcurl's next call, as clock_real_ns(); 0: at once */
     struct list transfers;
     unsigned busy; /* transfers with a connection, made or being made */
     unsigned host; /* the present bound on connections to one host */
     unsigned new;  /* transfers since libcurl's last turn */
 };
-
-/* The time libcurl uses, which clock_advance() does not move. */
-uint64_t net_lane_now_ns(void);
 
 /* Opens the CURLM if there is none. 0: there is none still. */
 int net_lane_open(struct lane *l);
