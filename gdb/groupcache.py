@@ -209,7 +209,7 @@ class Nodes(gdb.Command):
     def invoke(self, _arg, _from_tty):
         for n in nodes():
             print("node %s: ready=%d stopping=%d" % (
-                n["sockets"]["list"][0]["address"].string(), atomic(n["ready"]), atomic(n["stopping"])))
+                n["servers"]["sockets"]["list"][0]["address"].string(), atomic(n["ready"]), atomic(n["stopping"])))
             for g in groups_of(n):
                 print("  group %s: running=%d waiting=%d waiters=%d closed=%d mutex owner=%d" % (
                     g["name"].string(), int(g["running"]), int(g["waiting"]), int(g["waiters"]),

@@ -39,6 +39,7 @@
 #include "node/node_groups.h"
 #include "node/node_keys.h"
 #include "node/node_listen.h"
+#include "node/node_servers.h"
 #include "node/node_stats.h"
 #include "node/workers.h"
 #include "peer/peers.h"
@@ -46,7 +47,6 @@
 #include "script/vm.h"
 #include "script/worker.h"
 
-enum { ADMIN_CONNECTIONS = 64 /* of the operators' own server; config.lua counts them */ };
 enum { DRAIN_POLL_MS = 5, LAST_WORDS_MS = 500, WATCH_MS = 100, CONTROL_MS = 2000 };
 
 struct node {
@@ -66,10 +66,8 @@ struct node {
     struct helpless helpless;
     pthread_t watch;
     int watching;
-    struct node_sockets sockets;
-    struct server *servers[NODE_MAX_SOCKETS]; /* one a socket */
-    atomic_int serving;                       /* 1: the servers are set */
-    atomic_int ready;                         /* 1: the node waits for no background function */
+    struct node_servers servers;
+    atomic_int ready; /* 1: the node waits for no background function */
     atomic_int stopping;
 };
 
@@ -131,13 +129,11 @@ static void tick_group(void *arg, struct group *g)
 static void tick(void *ctx, uint64_t now_ms)
 {
     struct node *n = ctx;
-    size_t i;
 
     mem_refill();
     groups_each(n->groups, tick_group, &now_ms);
     changes_tick(n->changes, now_ms);
-    for (i = 0; atomic_load(&n->serving) && i < n->sockets.n; i++)
-        server_tick(n->servers[i], now_ms);
+    node_servers_tick(&n->servers, now_ms);
 }
 
 static struct peers *peers_of(const struct group *g)
@@ -163,7 +159,6 @@ static void stats(void *ctx, struct buf *out)
 
 void node_stats(struct node *n, struct buf *out)
 {
-    size_t i;
     struct node_view view = {
         .self = n->self,
         .uptime_ms = clock_ms() - n->started_ms,
@@ -174,8 +169,7 @@ void node_stats(struct node *n, struct buf *out)
         .changes = n->changes,
     };
 
-    for (i = 0; atomic_load(&n->serving) && i < n->sockets.n; i++)
-        server_stats(n->servers[i], &view.http);
+    node_servers_stats(&n->servers, &view.http);
     node_stats_put(&view, out);
 }
 
@@ -255,28 +249,6 @@ static enum err start_watch(struct node *n, struct error *e)
     return ERR_OK;
 }
 
-static struct server *start_server(struct node *n, struct node_socket *socket, struct error *e)
-{
-    struct server_opts o = n->settings.server;
-
-    o.faces = socket->faces;
-    o.fd = socket->fd;
-    o.address = socket->address;
-    o.threads = o.faces & SERVER_DATA ? (unsigned)n->settings.http_threads : 1;
-    if (!(o.faces & SERVER_DATA) && o.max_connections > ADMIN_CONNECTIONS)
-        o.max_connections = ADMIN_CONNECTIONS;
-    o.groups = n->groups;
-    o.changes = n->changes;
-    o.tls = node_keys_of(&n->keys, o.faces, o.address);
-    o.auth = n->keys.auth;
-    o.access = n->access;
-    o.not_ready = not_ready;
-    o.stats = stats;
-    o.ctx = n;
-    socket->fd = -1;
-    return server_start(&o, e);
-}
-
 static struct node_listen_opts listen_opts_of(const struct node_opts *o)
 {
     const struct settings *s = &o->settings;
@@ -294,9 +266,9 @@ static enum err listen_first(struct node *n, const struct node_opts *o, struct e
     char self[NODE_ADDRESS_BYTES + 9];
     const char *address;
 
-    if (node_listen(&where, &n->sockets, e))
+    if (node_listen(&where, &n->servers.sockets, e))
         return e->code;
-    address = node_listen_address(&n->sockets, SERVER_PEERS);
+    address = node_listen_address(&n->servers.sockets, SERVER_PEERS);
     snprintf(self, sizeof(self), "%s://%s",
              node_keys_of(&n->keys, SERVER_PEERS, address) ? "https" : "http", address);
     n->self = mem_strdup(n->settings.self ? n->settings.self : self);
@@ -338,33 +310,18 @@ enum err node_check(const struct node_opts *o, struct vm *control, struct error 
     return failed;
 }
 
-/* Operators first: they may look at a node that gets its first requests. */
 static enum err start_servers(struct node *n, struct error *e)
 {
-    size_t i;
+    struct server_opts o = n->settings.server;
 
-    for (i = n->sockets.n; i > 0; i--) {
-        n->servers[i - 1] = start_server(n, &n->sockets.list[i - 1], e);
-        if (!n->servers[i - 1])
-            return e->code;
-    }
-    atomic_store(&n->serving, 1);
-    return ERR_OK;
-}
-
-static void log_listening(const struct node *n)
-{
-    size_t i;
-
-    for (i = n->sockets.n; i > 0; i--) {
-        const struct node_socket *s = &n->sockets.list[i - 1];
-        const char *whom = s->faces == SERVER_ADMIN     ? "listening for operators"
-                           : s->faces == SERVER_PEERS   ? "listening for peers"
-                           : s->faces == SERVER_CLIENTS ? "listening for clients"
-                                                        : "listening";
-
-        log_info("node", whom, "addr=%s", s->address);
-    }
+    o.threads = (unsigned)n->settings.http_threads;
+    o.groups = n->groups;
+    o.changes = n->changes;
+    o.access = n->access;
+    o.not_ready = not_ready;
+    o.stats = stats;
+    o.ctx = n;
+    return node_servers_start(&n->servers, &o, &n->keys, e);
 }
 
 /* Also called by the control worker's thread, and again after a reload. */
@@ -385,7 +342,7 @@ static enum err start_control(struct node *n, struct worker *control, struct err
 {
     const struct vm_opts o = vm_opts_of(n);
 
-    log_listening(n);
+    node_servers_log(&n->servers);
     if (control_take_over(n->control, control, &o, e))
         return e->code;
     if (!atomic_load(&n->ready))
@@ -428,12 +385,12 @@ struct node *node_start(const struct node_opts *o, struct worker *control, struc
 
 const char *node_address(const struct node *n)
 {
-    return node_listen_address(&n->sockets, SERVER_CLIENTS);
+    return node_listen_address(&n->servers.sockets, SERVER_CLIENTS);
 }
 
 const char *node_admin_address(const struct node *n)
 {
-    return node_listen_address(&n->sockets, SERVER_ADMIN);
+    return node_listen_address(&n->servers.sockets, SERVER_ADMIN);
 }
 
 /* --- reload --- */
@@ -520,16 +477,6 @@ int node_gave_up(const struct node *n)
 
 /* --- stop --- */
 
-static unsigned active(const struct node *n)
-{
-    unsigned requests = 0;
-    size_t i;
-
-    for (i = 0; i < n->sockets.n; i++)
-        requests += n->servers[i] ? server_active(n->servers[i]) : 0;
-    return requests;
-}
-
 /* Waits for ms; with `for_requests`, only while requests are under way. 1 when hurry() has ended
  * the wait. */
 static int wait_a_while(const struct node *n, int for_requests, uint64_t ms,
@@ -538,7 +485,7 @@ static int wait_a_while(const struct node *n, int for_requests, uint64_t ms,
     const struct timespec pause = {0, DRAIN_POLL_MS * 1000000};
     uint64_t until = clock_ms() + ms;
 
-    while ((!for_requests || active(n)) && clock_ms() < until) {
+    while ((!for_requests || node_servers_active(&n->servers)) && clock_ms() < until) {
         if (hurry && hurry(arg))
             return 1;
         nanosleep(&pause, NULL);
@@ -549,9 +496,9 @@ static int wait_a_while(const struct node *n, int for_requests, uint64_t ms,
 static void drain(struct node *n, int (*hurry)(void *arg), void *arg)
 {
     wait_a_while(n, 1, n->settings.drain_timeout_ms, hurry, arg);
-    if (active(n))
+    if (node_servers_active(&n->servers))
         log_warn("node", "requests were under way when the drain time ended", "requests=%u",
-                 active(n));
+                 node_servers_active(&n->servers));
 }
 
 static void close_group(void *arg, struct group *g)
@@ -566,7 +513,6 @@ static void node_free(struct node *n)
 {
     uint64_t until_ms = clock_ms() + CONTROL_MS;
     int ended;
-    size_t i;
 
     atomic_store(&n->stopping, 1);
     if (n->watching)
@@ -575,10 +521,7 @@ static void node_free(struct node *n)
     groups_each(n->groups, close_group, NULL);
     net_end(n->net);
     wait_a_while(n, 1, LAST_WORDS_MS, NULL, NULL);
-    atomic_store(&n->serving, 0);
-    for (i = 0; i < n->sockets.n; i++)
-        server_stop(n->servers[i]);
-    node_listen_close(&n->sockets);
+    node_servers_stop(&n->servers);
     spool_close(n->access);
     ended = !n->workers || workers_stop(n->workers);
     if (!control_stop(n->control, until_ms) || !ended)
@@ -598,17 +541,12 @@ static void node_free(struct node *n)
 
 void node_stop(struct node *n, int (*hurry)(void *arg), void *arg)
 {
-    size_t i;
-
-    log_info("node", "stopping", "requests=%u", active(n));
+    log_info("node", "stopping", "requests=%u", node_servers_active(&n->servers));
     atomic_store(&n->stopping, 1);
     if (wait_a_while(n, 0, n->settings.drain_delay_ms, hurry,
                      arg)) /* load balancers look elsewhere */
         n->settings.drain_timeout_ms = 0;
-    for (i = 0; i < n->sockets.n; i++) {
-        if (n->sockets.list[i].faces & SERVER_DATA)
-            server_quiesce(n->servers[i]);
-    }
+    node_servers_quiesce(&n->servers);
     drain(n, hurry, arg);
     node_free(n);
     log_info("node", "stopped", "%s", "");

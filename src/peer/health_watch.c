@@ -21,6 +21,7 @@
 #include "net/fetch.h"
 #include "net/net.h"
 #include "peer/peer_in.h"
+#include "peer/sign.h"
 
 enum {
     LOOK_MS = 25,  /* between two looks at the peers with loads under way */
@@ -113,10 +114,12 @@ static void heard(struct peer *p, uint64_t now)
 
 /* --- the question --- */
 
-/* The connection ended, or the answer is no HTTP. */
+/* The connection ended, or the answer is no HTTP. A certificate that is not believed is a matter of
+ * configuration, not of health. */
 static int is_cut(const struct fetch *f)
 {
-    return fetch_phase(f) == FETCH_NO_ANSWER && fetch_error(f)->code == ERR_PEER;
+    return fetch_phase(f) == FETCH_NO_ANSWER && fetch_error(f)->code == ERR_PEER &&
+           !fetch_is_distrusted(f);
 }
 
 static int is_sound(int status)
@@ -169,9 +172,10 @@ static void question_done(void *ctx, struct fetch *f)
 static void ask(struct peer *p, int probe)
 {
     struct peers *ps = p->peers;
-    const char *headers[] = {ps->from};
+    const char *headers[2] = {ps->from};
     struct question *q = mem_zalloc(sizeof(*q));
     struct fetch_opts o = {.lane = NET_CHECKS,
+                           .identity = 1,
                            .headers = headers,
                            .n_headers = 1,
                            .connect_timeout_ms = ps->opts.connect_timeout_ms,
@@ -182,18 +186,22 @@ static void ask(struct peer *p, int probe)
                            .ctx = q};
     struct fetch *f = NULL;
     struct error e = {.code = ERR_NOMEM};
-    struct buf url;
+    struct buf url, proof;
 
     *q = (struct question){peer_ref(p), awake_ms(ps), probe};
     health_asked(&p->health, q->asked_ms);
     buf_init(&url, 0);
     buf_puts(&url, p->url);
     buf_puts(&url, ps->opts.base_path);
-    if (!buf_put(&url, "", 1)) {
+    buf_init(&proof, 0);
+    if (!buf_put(&url, "", 1) && !sign_put(&proof, p, "GET", url.data, NULL, 0)) {
+        if (proof.len)
+            headers[o.n_headers++] = proof.data;
         o.url = url.data;
         f = fetch_start(ps->net, &o, &e);
     }
     buf_deinit(&url);
+    buf_deinit(&proof);
     fetch_unref(f);
     if (f)
         return;
