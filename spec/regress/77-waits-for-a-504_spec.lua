@@ -12,7 +12,7 @@ local socket = require "socket"
 
 local SCRIPT = [[
 local groupcache = require "groupcache"
-groupcache.group("g", { max_loads = 8, timeout = 5, getter = function(key)
+groupcache.group("g", { max_loads = 8, max_waiting = 8, timeout = 5, getter = function(key)
   if key:find "^hung" then groupcache.sleep(60) end
   return "v:" .. key
 end })

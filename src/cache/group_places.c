@@ -41,22 +41,22 @@ static void mean_add(uint64_t *mean_16, uint64_t ms)
     *mean_16 = *mean_16 ? *mean_16 + ms_16 / MEAN_OF - *mean_16 / MEAN_OF : ms_16;
 }
 
-static void enter(struct group *g, struct flight *f, enum flight_state state)
+static void enter(struct group *g, struct flight *f, enum flight_state state, uint64_t now_ms)
 {
     f->state = state;
     if (state == FLIGHT_RUNNING) {
         g->running++;
-        f->since_ms = clock_ms();
+        f->since_ms = now_ms;
     } else if (state == FLIGHT_WAITING) {
         g->waiting++;
     }
 }
 
-static void leave(struct group *g, struct flight *f)
+static void leave(struct group *g, struct flight *f, uint64_t now_ms)
 {
     if (f->state == FLIGHT_RUNNING) {
         g->running--;
-        f->held_ms += clock_ms() - f->since_ms;
+        f->held_ms += now_ms - f->since_ms;
     } else if (f->state == FLIGHT_WAITING) {
         g->waiting--;
     }
@@ -69,12 +69,13 @@ void group_places_start_locked(struct group *g, struct after *a)
 
     while (has_place(g) && !list_empty(queue = queue_of(g))) {
         struct flight *f = list_entry(queue->next, struct flight, queued);
+        uint64_t now_ms = clock_ms();
 
-        if (f->deadline_ms <= clock_ms())
+        if (f->deadline_ms <= now_ms)
             break;
         list_del(&f->queued);
         g->in_queues--;
-        enter(g, f, FLIGHT_RUNNING);
+        enter(g, f, FLIGHT_RUNNING, now_ms);
         f->started_ms = f->since_ms;
         list_push_back(&a->start, &f->queued);
     }
@@ -91,6 +92,7 @@ void group_places_enqueue_locked(struct group *g, struct flight *f, struct after
 int group_places_leave_locked(struct flight *f)
 {
     struct group *g = f->group;
+    uint64_t now_ms;
 
     if (f->kind != FLIGHT_LOCAL)
         return 0;
@@ -99,22 +101,24 @@ int group_places_leave_locked(struct flight *f)
         g->in_queues--;
         return 1;
     }
-    leave(g, f);
+    now_ms = clock_ms();
+    leave(g, f, now_ms);
     mean_add(&g->mean_held_16, f->held_ms);
-    mean_add(&g->mean_took_16, clock_ms() - f->started_ms);
+    mean_add(&g->mean_took_16, now_ms - f->started_ms);
     return 0;
 }
 
 void group_places_move(struct flight *f, enum flight_state to)
 {
     struct group *g = f->group;
+    uint64_t now_ms = clock_ms();
     struct after a;
 
     after_init(&a);
     pthread_mutex_lock(&g->mu);
     if (f->state != FLIGHT_ENDED) {
-        leave(g, f);
-        enter(g, f, to);
+        leave(g, f, now_ms);
+        enter(g, f, to, now_ms);
         group_places_start_locked(g, &a);
     }
     pthread_mutex_unlock(&g->mu);

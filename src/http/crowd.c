@@ -145,12 +145,16 @@ int crowd_may_ask(struct guest *g, int kept)
     return may;
 }
 
-void crowd_enter(struct crowd *c, struct guest *g, struct MHD_Connection *connection, int fd)
+void crowd_enter(struct crowd *c, struct guest *g, struct MHD_Connection *connection, int fd,
+                 int sealed)
 {
     uint64_t now_ms = clock_ms();
 
-    *g =
-        (struct guest){.crowd = c, .connection = connection, .fd = fd, .look_ms = now_ms + HEAD_MS};
+    *g = (struct guest){.crowd = c,
+                        .connection = connection,
+                        .fd = fd,
+                        .sealed = sealed,
+                        .look_ms = now_ms + HEAD_MS};
     atomic_init(&g->turns, 0);
     atomic_init(&g->quiet_ms, now_ms);
     if (!mine.all.next)
@@ -209,7 +213,7 @@ static void say_late(const struct guest *g)
         "Content-Length: 64\r\n\r\n"
         "{\"error\":\"the request did not arrive in time\",\"code\":\"TIMEOUT\"}\n";
 
-    if (send(g->fd, text, sizeof(text) - 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
+    if (!g->sealed && send(g->fd, text, sizeof(text) - 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
         /* nobody is there to read it */
     }
 }
@@ -221,7 +225,8 @@ static void end(struct guest *g, _Atomic uint64_t *counter, const char *why)
     shutdown(g->fd, SHUT_RDWR);
 }
 
-/* A head is under way if bytes have arrived and no request has begun. */
+/* A head is under way if bytes have arrived and no request has begun. The first bytes of TLS are
+ * its handshake. */
 static void look_at_idle(struct guest *g, uint64_t now_ms)
 {
     struct tcp_info t;
@@ -230,10 +235,10 @@ static void look_at_idle(struct guest *g, uint64_t now_ms)
 
     g->look_ms = now_ms + (asked ? LOOK_MS : SWEEP_MS);
     ask_kernel(g->fd, &t); /* of other sockets it knows nothing: all zero */
-    if (t.tcpi_bytes_received > g->moved && (looked || !asked)) {
+    if (t.tcpi_bytes_received > g->moved && (looked || (!asked && !g->sealed))) {
         say_late(g);
         end(g, &g->crowd->tally->late_heads, "the head did not arrive in time");
-    } else if (!asked && quiet_ms >= SILENT_MS) {
+    } else if (!asked && quiet_ms >= SILENT_MS + (g->sealed ? HEAD_MS : 0)) {
         end(g, &g->crowd->tally->late_heads, "nothing was asked");
     } else if (idle_of(&t) >= IDLE_MS) {
         shutdown(g->fd, SHUT_RDWR);

@@ -38,7 +38,8 @@ struct guest {
     struct MHD_Connection *connection; /* or NULL */
     struct list in_crowd;              /* guarded by crowd.mu, as is the next */
     int gave_way;                      /* 1: it is no longer counted */
-    int fd;                            /* set once */
+    int fd;                            /* set once, as is the next */
+    int sealed;                        /* 1: TLS: a text that is sent past it would be garbage */
     atomic_uint turns;                 /* odd: a request is under way */
     _Atomic uint64_t quiet_ms;         /* since when turns is as it is, to the second */
 
@@ -57,8 +58,10 @@ void crowd_init(struct crowd *c, unsigned max, struct tally *tally);
 void crowd_deinit(struct crowd *c);
 
 /* The connection's thread. If there are too many connections, idle ones give way. `connection` is
- * NULL while libmicrohttpd does not have it. */
-void crowd_enter(struct crowd *c, struct guest *g, struct MHD_Connection *connection, int fd);
+ * NULL while libmicrohttpd does not have it. `sealed` is 1 for TLS, whose handshake has a deadline
+ * of its own. */
+void crowd_enter(struct crowd *c, struct guest *g, struct MHD_Connection *connection, int fd,
+                 int sealed);
 
 /* The connection ends; its descriptor is still open. */
 void crowd_leave(struct guest *g);

@@ -187,7 +187,7 @@ void porch_enter(const struct porch_guest *g)
     struct waiting *w = mem_zalloc(sizeof(*w));
 
     w->guest = *g;
-    crowd_enter(mine.opts.crowd, &w->in_crowd, NULL, g->fd);
+    crowd_enter(mine.opts.crowd, &w->in_crowd, NULL, g->fd, 0);
     list_push_back(&mine.fresh, &w->link);
 }
 

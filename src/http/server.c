@@ -251,7 +251,8 @@ static void on_connection(void *arg, struct MHD_Connection *c, void **socket_ctx
     }
     client = *socket_ctx = mem_zalloc(sizeof(*client));
     crowd_enter(&s->crowd, &client->guest, c,
-                MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
+                MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd,
+                s->opts.tls != NULL);
     move_init(&client->move, c, s->opts.tls != NULL);
     last_words_init(&client->words, &client->move);
     if (s->opts.tls)
