@@ -361,6 +361,19 @@ local function new_group(h)
   return g
 end
 
+-- The loads that no worker has begun: the backlog frees them.
+local function forget_unbegun(h)
+  local begun = {}
+  for _, w in ipairs(h.workers) do
+    for task in pairs(w.tasks) do
+      begun[task.load] = true
+    end
+  end
+  for at, load in pairs(h.loads) do
+    h.loads[at] = begun[load] and load or nil
+  end
+end
+
 local function stop(h)
   h.stopped = true
   for _, g in ipairs(h.groups) do
@@ -369,6 +382,7 @@ local function stop(h)
   for _, w in ipairs(h.workers) do
     C.backlog_dismiss(h.backlog, w.taker)
   end
+  forget_unbegun(h)
   C.backlog_close(h.backlog)
   advance(h, 500) -- as long as one may block
   for _, w in ipairs(h.workers) do
