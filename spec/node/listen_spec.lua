@@ -59,7 +59,7 @@ describe("the faces of a node", function()
   it("leave the rest on listen when one is parted", function()
     local peers = ports.free()
     start { "--peer-listen", "127.0.0.1:" .. peers }
-    assert.equal("200 404 404 200 200", statuses(n.port))
+    assert.equal("200 404 200 200 200", statuses(n.port)) -- /stats: for a first try
     assert.equal("404 200 404 200 200", statuses(peers))
   end)
 

@@ -295,7 +295,7 @@ describe("admin_listen", function()
         break
       end
     end
-    for _, host in ipairs { "0.0.0.0", "127.0.0.1" } do
+    for host, here in pairs { ["0.0.0.0"] = 404, ["127.0.0.1"] = 200 } do
       local n = node.start { port = port, admin = false, args = { "--listen", host .. ":" .. port },
         script = [[
           require("groupcache").group("g", { getter = function(key) return key end })
@@ -303,7 +303,35 @@ describe("admin_listen", function()
       local on_data = assert(http.request { port = port, target = "/stats" }).status
       local on_admin = assert(http.request { port = port + 1000, target = "/stats" }).status
       rig.stop(n)
-      assert.same({ 404, 200 }, { on_data, on_admin }, host)
+      assert.same({ here, 200 }, { on_data, on_admin }, host)
     end
+  end)
+
+  it("is needed behind a proxy, also on this machine", function()
+    local n = node.start { admin = false, script = [[
+      require("groupcache").group("g", { getter = function(key) return key end })
+    ]] }
+    local function status(headers, version)
+      local lines = { "GET /stats HTTP/" .. (version or "1.1") }
+      for name, value in pairs(headers) do
+        lines[#lines + 1] = name .. ": " .. value
+      end
+      local bytes = http.raw("127.0.0.1", n.port, table.concat(lines, "\r\n") .. "\r\n\r\n",
+        { half_close = true })
+      return tonumber(bytes:match "^HTTP/1.1 (%d+)")
+    end
+    for _, host in ipairs { "127.0.0.1", "localhost:8080", "[::1]:1", "127.0.0.1:" .. n.port,
+      "myhost" } do
+      assert.equal(200, status { Host = host }, host)
+    end
+    for _, host in ipairs { "here.example", "127.0.0.1.evil.example", "10.0.0.1", "[::2]", "" } do
+      assert.equal(404, status { Host = host }, host)
+    end
+    for _, name in ipairs { "X-Forwarded-For", "Forwarded", "Via", "X-Real-IP",
+      "X-Forwarded-Proto" } do
+      assert.equal(404, status { Host = "127.0.0.1", [name] = "x" }, name)
+    end
+    assert.equal(404, status({ Host = "127.0.0.1" }, "1.0")) -- as nginx asks
+    rig.stop(n)
   end)
 end)

@@ -150,7 +150,7 @@ int framing_read(struct MHD_Connection *c, const char *method, const char *versi
     struct seen s = {.framing = out};
     int is_1_1 = strcmp(version, MHD_HTTP_VERSION_1_1) == 0;
 
-    *out = (struct framing){.body = 0};
+    *out = (struct framing){.is_1_1 = is_1_1};
     if (framing_is_in_place())
         s.at = version + strlen(version);
     MHD_get_connection_values_n(c, MHD_HEADER_KIND, check_header, &s);

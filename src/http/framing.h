@@ -25,6 +25,7 @@ struct framing {
     int encoded;     /* 1: Content-Encoding is, with something else than identity */
     int partial;     /* 1: Content-Range is */
     int expects;     /* 1: Expect is, with something else than 100-continue */
+    int is_1_1;      /* 1: the request is of HTTP/1.1 */
     size_t head;     /* bytes of the head; 0: not known */
     size_t cookie;   /* bytes of the longest Cookie */
     size_t line;     /* bytes of the longest header */

@@ -287,5 +287,5 @@ int route(struct server *s, struct MHD_Connection *c, const struct request_line 
         return serve_data(&a, path + client, line);
     if (f->body)
         return refuse_body(&a);
-    return serve_admin(s, &a.to, path, line->method);
+    return serve_admin(&a, path, line->method);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* serve_admin.c - the paths of operators: whether the node lives, whether it is ready, its
  * counters. */
+#include <microhttpd.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -36,15 +37,56 @@ static int not_found(const struct answer_to *to)
     return answer_status(to, 404, &e);
 }
 
-int serve_admin(struct server *s, const struct answer_to *to, const char *path, const char *method)
+static int has(const struct answer_to *to, const char *name)
 {
+    return MHD_lookup_connection_value(to->connection, MHD_HEADER_KIND, name) != NULL;
+}
+
+/* Whether a Host is of this machine, or a name without a dot: no site has such a name. */
+static int is_local(const char *host)
+{
+    static const char *const local[] = {"127.0.0.1", "[::1]"};
+    size_t i, n = strcspn(host, ":");
+
+    for (i = 0; i < sizeof(local) / sizeof(local[0]); i++) {
+        size_t len = strlen(local[i]);
+
+        if (strncmp(host, local[i], len) == 0 && (host[len] == '\0' || host[len] == ':'))
+            return 1;
+    }
+    return n > 0 && host[0] != '[' && !memchr(host, '.', n);
+}
+
+/* Whether somebody asks by hand on this machine, as far as a request tells. A proxy passes on the
+ * name that its client asked for, or says that it is one, or speaks HTTP/1.0 like nginx. */
+static int is_first_try(const struct asked *a)
+{
+    static const char *const marks[] = {"Forwarded", "X-Forwarded-For", "X-Forwarded-Proto",
+                                        "X-Real-IP", "Via"};
+    const char *host =
+        MHD_lookup_connection_value(a->to.connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST);
+    size_t i;
+
+    if (!(a->server->opts.faces & SERVER_FIRST_TRY) || !a->framing->is_1_1 || !host)
+        return 0;
+    for (i = 0; i < sizeof(marks) / sizeof(marks[0]); i++)
+        if (has(&a->to, marks[i]))
+            return 0;
+    return is_local(host);
+}
+
+int serve_admin(const struct asked *a, const char *path, const char *method)
+{
+    struct server *s = a->server;
+    const struct answer_to *to = &a->to;
+
     if (!job_is_get(method))
         return answer_method(to, method, "GET, HEAD");
     if (strcmp(path, "/healthz") == 0)
         return answer_bytes(to, 200, "text/plain; charset=utf-8", "ok\n", 3);
     if (strcmp(path, "/readyz") == 0)
         return answer_ready(s, to);
-    if ((s->opts.faces & SERVER_ADMIN) && strcmp(path, "/stats") == 0)
+    if (strcmp(path, "/stats") == 0 && ((s->opts.faces & SERVER_ADMIN) || is_first_try(a)))
         return answer_stats(s, to);
     return not_found(to);
 }

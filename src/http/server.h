@@ -30,7 +30,8 @@ enum server_face {
     SERVER_PEERS = 1,   /* base_path */
     SERVER_CLIENTS = 2, /* /cache/ */
     SERVER_DATA = SERVER_PEERS | SERVER_CLIENTS,
-    SERVER_ADMIN = 4 /* /stats */
+    SERVER_ADMIN = 4,    /* /stats */
+    SERVER_FIRST_TRY = 8 /* /stats, to somebody who asks by hand on this machine */
 };
 
 /* X(type, name): the settings of a node that its servers are made with (node/settings.h). */

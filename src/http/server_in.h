@@ -154,7 +154,7 @@ int route_is_peers(const struct server *s, const char *target);
 int route_is_admin(const char *target);
 
 /* Each serves the kind in its name. */
-int serve_admin(struct server *s, const struct answer_to *to, const char *path, const char *method);
+int serve_admin(const struct asked *a, const char *path, const char *method);
 int serve_get(const struct asked *a);
 int serve_many(const struct asked *a);
 int serve_peer_batch(const struct asked *a);

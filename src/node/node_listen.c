@@ -60,6 +60,11 @@ static int open_moved(const struct place *p, struct node_socket *s, struct error
     return fd;
 }
 
+static int is_loopback(const char *address)
+{
+    return strncmp(address, "127.", 4) == 0 || strncmp(address, "[::1]:", 6) == 0;
+}
+
 enum err node_listen(const struct node_listen_opts *o, struct node_sockets *out, struct error *e)
 {
     struct place places[NODE_MAX_SOCKETS];
@@ -74,6 +79,8 @@ enum err node_listen(const struct node_listen_opts *o, struct node_sockets *out,
             s->fd = open_moved(&places[i], s, e);
         if (s->fd < 0)
             return e->code;
+        if (o->admin_moves && s->faces & SERVER_CLIENTS && is_loopback(s->address))
+            s->faces |= SERVER_FIRST_TRY;
         out->n++;
     }
     return ERR_OK;

@@ -46,10 +46,11 @@ void node_servers_log(const struct node_servers *s)
 
     for (i = s->sockets.n; i > 0; i--) {
         const struct node_socket *socket = &s->sockets.list[i - 1];
-        const char *whom = socket->faces == SERVER_ADMIN     ? "listening for operators"
-                           : socket->faces == SERVER_PEERS   ? "listening for peers"
-                           : socket->faces == SERVER_CLIENTS ? "listening for clients"
-                                                             : "listening";
+        unsigned faces = socket->faces & ~(unsigned)SERVER_FIRST_TRY;
+        const char *whom = faces == SERVER_ADMIN     ? "listening for operators"
+                           : faces == SERVER_PEERS   ? "listening for peers"
+                           : faces == SERVER_CLIENTS ? "listening for clients"
+                                                     : "listening";
 
         log_info("node", whom, "addr=%s", socket->address);
     }
