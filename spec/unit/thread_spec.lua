@@ -81,6 +81,10 @@ describe("a thread", function()
   end)
 
   it("knows how much of its stack it has used", function()
+    if os.getenv "SAN" == "thread" then
+      pending "the sanitizer itself needs more stack than this thread has"
+      return
+    end
     assert.equal(1, T.run_thread("deep", 512 * 1024, seen))
     assert.is_true(seen.before >= 0 and seen.before < 0.5, seen.before)
     assert.is_true(seen.within > seen.before + 0.3 and seen.within <= 1, seen.within)
