@@ -56,4 +56,13 @@ describe("url", function()
       assert.truthy(ffi.string(e.msg):find(url, 1, true))
     end
   end)
+
+  it("has a host without brackets and port", function()
+    local n = ffi.new "size_t[1]"
+    for url, host in pairs { ["http://a:80"] = "a", ["https://a.b"] = "a.b",
+      ["http://10.0.0.1:8080"] = "10.0.0.1", ["http://[fd00::2]:8080"] = "fd00::2",
+      ["http://[::1]"] = "::1" } do
+      assert.equal(host, ffi.string(C.url_host(url, n), n[0]))
+    end
+  end)
 end)

@@ -6,13 +6,17 @@
 
 static atomic_uint_fast64_t offset_ns; /* atomic */
 
-static uint64_t read_clock(clockid_t id)
+static uint64_t read_real(clockid_t id)
 {
     struct timespec ts;
 
     clock_gettime(id, &ts);
-    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec +
-           atomic_load_explicit(&offset_ns, memory_order_relaxed);
+    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+static uint64_t read_clock(clockid_t id)
+{
+    return read_real(id) + atomic_load_explicit(&offset_ns, memory_order_relaxed);
 }
 
 uint64_t clock_ns(void)
@@ -37,10 +41,7 @@ void clock_advance(uint64_t ms)
 
 uint64_t clock_real_ns(void)
 {
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+    return read_real(CLOCK_MONOTONIC);
 }
 
 uint64_t clock_real_ms(void)

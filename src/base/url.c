@@ -57,3 +57,18 @@ enum err url_check_peer(const char *url, struct error *e)
                          url);
     return ERR_OK;
 }
+
+const char *url_host(const char *url, size_t *n)
+{
+    const char *host, *end;
+
+    url_scheme(url, &host);
+    if (*host == '[') {
+        host++;
+        end = strchr(host, ']');
+    } else {
+        end = strchr(host, ':');
+    }
+    *n = end ? (size_t)(end - host) : strlen(host);
+    return host;
+}

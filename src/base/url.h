@@ -3,6 +3,8 @@
 #ifndef URL_H
 #define URL_H
 
+#include <stddef.h>
+
 #include "base/err.h"
 
 enum url_scheme {
@@ -18,6 +20,9 @@ enum url_scheme url_scheme(const char *url, const char **host);
 /* The first byte that cannot belong to host and port: the end, a slash, '?', '#', '@', or a byte
  * that is not printable ASCII. */
 const char *url_host_end(const char *host);
+
+/* The host of a URL that url_check_peer() takes, of *n bytes, without brackets and port. */
+const char *url_host(const char *url, size_t *n);
 
 /* The URL behind http:// or https://; all of it when there is no such scheme. */
 const char *url_without_scheme(const char *url);

@@ -13,22 +13,16 @@
 #include "net/fetch.h"
 #include "peer/peer_in.h"
 
-enum {
-    MOST_PEERS = 2,
-    LOG_EVERY_MS = 1000 /* at most one log line a peer in that time */
-};
+enum { MOST_PEERS = 2 };
 
 static const uint64_t MAX_TTL_MS = UINT32_MAX; /* a peer's time is cut to this: 49 days */
 
 /* Logs the failure of a peer, at most once a second: a dead peer fails every load. */
 static void log_failure(struct peer *peer, const struct flight *f, const char *why)
 {
-    uint64_t now = clock_ms() + 1, last = atomic_load(&peer->logged_ms);
     char quoted[320];
 
-    if (last && now < last + LOG_EVERY_MS)
-        return;
-    if (atomic_compare_exchange_strong(&peer->logged_ms, &last, now))
+    if (seldom_count(&peer->failures))
         log_warn("peers", "peer could not be used, loading elsewhere", "peer=%s group=%s error=%s",
                  peer->url, group_name(f->group),
                  log_quote(quoted, sizeof(quoted), why, strlen(why)));

@@ -16,6 +16,7 @@
 #include "base/address.h"
 #include "base/inbox.h"
 #include "base/list.h"
+#include "base/seldom.h"
 #include "base/timers.h"
 #include "peer/health.h"
 #include "peer/peers.h"
@@ -40,9 +41,10 @@ struct peer {
     struct name *name; /* of its host; NULL: the URL has the address in digits, which is below */
     struct address address;
     _Atomic enum peer_kind kind; /* atomic */
-    atomic_uint_fast64_t loads, errors, batches, logged_ms, ejections, hedges;
-    atomic_int distrusted; /* 1: the log says that certificates keep it from being used */
-    atomic_uint cuts;      /* connections in a row that it ended instead of answering to a change */
+    atomic_uint_fast64_t loads, errors, batches, ejections, hedges;
+    struct seldom failures; /* of loads, for the log */
+    atomic_int distrusted;  /* 1: the log says that certificates keep it from being used */
+    atomic_uint cuts; /* connections in a row that it ended instead of answering to a change */
 
     /* The network thread's (health_watch.c), except what is atomic. */
     _Atomic enum health_state state; /* atomic: health.state, for other threads */
@@ -70,7 +72,7 @@ struct peers {
     struct names *names;    /* set once: a reference */
     char *from;             /* set once: the request header with this node's URL */
     atomic_int warned;      /* that the ring is out of balance */
-    atomic_int has_ejected; /* whether a peer was ever ejected */
+    atomic_int has_ejected; /* 1: a peer was ejected at some time */
     struct list watched;    /* the network thread's, like timer: peer.watched */
     struct timer timer;
     uint64_t looked_ms; /* the last run of the timer, or when it was set */

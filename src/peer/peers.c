@@ -167,26 +167,10 @@ enum err peers_check(const struct peers *p, const char *const *urls, size_t n, s
     return ERR_OK;
 }
 
-/* The host of a checked URL, without brackets. */
-static const char *host_of(const char *url, size_t *n)
-{
-    const char *host, *end;
-
-    url_scheme(url, &host);
-    if (*host == '[') {
-        host++;
-        end = strchr(host, ']');
-    } else {
-        end = strchr(host, ':');
-    }
-    *n = end ? (size_t)(end - host) : strlen(host);
-    return host;
-}
-
 static void find_address(struct peer *peer, struct names *names)
 {
     size_t n;
-    const char *host = host_of(peer->url, &n);
+    const char *host = url_host(peer->url, &n);
 
     if (!address_parse(host, n, &peer->address))
         peer->name = names_get(names, host, n);
