@@ -10,7 +10,6 @@ local lfs = require "lfs"
 local node = require "support.node"
 local process = require "support.process"
 local rig = require "node.rig"
-local socket = require "socket"
 local tmp = require "support.tmp"
 
 local SCRIPT = [[
@@ -56,13 +55,6 @@ describe("a request with", function()
     rig.stop(n)
   end)
 
-  local function connect()
-    local sock = assert(socket.connect(n.host, n.port))
-    sock:setoption("tcp-nodelay", true)
-    sock:settimeout(10)
-    return sock
-  end
-
   -- Status, headers by small name, body.
   local function answer(sock)
     local line, why = sock:receive "*l"
@@ -93,13 +85,13 @@ describe("a request with", function()
   for what, more in pairs(HEADS) do
     describe(what, function()
       it("is served, as the first of its connection and as a later one", function()
-        local sock = connect()
+        local sock = n:connect()
         for i, head in ipairs { more, "", more, more, "", "" } do
           sock:send(get("k" .. i, head))
           wants(sock, 200, "v:k" .. i)
         end
         sock:close()
-        sock = connect()
+        sock = n:connect()
         sock:send(get "small")
         wants(sock, 200, "v:small")
         sock:send(get("large", more) .. get "behind" .. get("again", more))
@@ -112,7 +104,7 @@ describe("a request with", function()
       it("is served in pieces, while others are under way", function()
         local bytes, socks = get("pieces", more), {}
         for i = 1, 5 do
-          socks[i] = connect()
+          socks[i] = n:connect()
         end
         for at = 1, #bytes, 700 do
           for i, sock in ipairs(socks) do
@@ -136,7 +128,7 @@ describe("a request with", function()
         ["that is waited for"] = "Expect: 100-continue\r\nContent-Length: 5\r\n%s\r\n\0value",
       } do
         it("sets a value " .. name, function()
-          local sock, key = connect(), "set" .. #more .. #name
+          local sock, key = n:connect(), "set" .. #more .. #name
           local head, rest = (("PUT /cache/g/%s HTTP/1.1\r\nHost: x\r\n" .. body)
             :format(key, more)):match "^(%Z*)%z?(.*)$"
           sock:send(head)
@@ -156,7 +148,7 @@ describe("a request with", function()
     for _, how in ipairs { "at once", "in pieces" } do
       it(("%s, %s, is told so, in the log too"):format(what, how), function()
         local before = refusals()
-        local sock, bytes = connect(), get("too-large", more)
+        local sock, bytes = n:connect(), get("too-large", more)
         for at = 1, #bytes, how == "at once" and #bytes or 1000 do
           if not sock:send(bytes:sub(at, at + (how == "at once" and #bytes or 1000) - 1)) then
             break
@@ -174,7 +166,7 @@ describe("a request with", function()
 
   for what, more in pairs(TOO_LARGE) do
     it(what .. " is told so behind a large one, too", function()
-      local sock = connect()
+      local sock = n:connect()
       sock:send(get("large", HEADS["four headers of 8 KB"]))
       wants(sock, 200, "v:large")
       sock:send(get("too-large", more))
@@ -185,7 +177,7 @@ describe("a request with", function()
   end
 
   it("a large head reaches the getter, byte for byte, with its client's address", function()
-    local sock, value = connect(), cookies(8000):match "^Cookie: (.-) ?\r\n$"
+    local sock, value = n:connect(), cookies(8000):match "^Cookie: (.-) ?\r\n$"
     sock:send(("GET /cache/seen/k HTTP/1.1\r\nHost: x\r\nCookie: %s\r\n%sX-Last: a  b:\r\n\r\n")
       :format(value, fill(9000)))
     wants(sock, 200, value .. "|a  b:")
@@ -198,7 +190,7 @@ describe("a request with", function()
   it("a small head in two pieces is served, at each place of the cut", function()
     local bytes = get("cut", "X-Any: a\r\nX-Empty:\r\nX-Colons: a:b::\r\n")
     for at = 1, #bytes - 1 do
-      local sock = connect()
+      local sock = n:connect()
       sock:send(bytes:sub(1, at))
       assert(n:request { target = "/healthz" })
       sock:send(bytes:sub(at + 1))
@@ -234,11 +226,11 @@ describe("a request with", function()
       return same
     end, 5, "the number is steady")
     for _ = 1, 30 do
-      local sock = connect()
+      local sock = n:connect()
       sock:send(get("large", HEADS["cookies of 8 KB"]))
       wants(sock, 200, "v:large")
       sock:close()
-      sock = connect()
+      sock = n:connect()
       sock:send "GET /cache/g/half HTTP/1.1\r\nHo"
       assert(n:request { target = "/healthz" })
       sock:close()

@@ -6,7 +6,6 @@
 
 local node = require "support.node"
 local rig = require "node.rig"
-local socket = require "socket"
 
 local ROUNDS, TOGETHER = 25, 12
 
@@ -69,13 +68,6 @@ describe("a malformed length in pieces", function()
     rig.stop(n)
   end)
 
-  local function connect()
-    local sock = assert(socket.connect(n.host, n.port))
-    sock:setoption("tcp-nodelay", true)
-    sock:settimeout(10)
-    return sock
-  end
-
   -- Whatever was sent before has been read when this returns: one thread serves all.
   local function be_read()
     assert.equal(200, assert(n:request { target = "/healthz" }).status)
@@ -117,13 +109,13 @@ describe("a malformed length in pieces", function()
       for i, piece in ipairs { get("X-Any: a"):sub(1, 30), get("X-Any: a"):sub(1, 45),
         put "Content-Length: 5\r\n\r\nval",
         put "Transfer-Encoding: chunked\r\n\r\n3\r\nval" } do
-        others[i] = connect()
+        others[i] = n:connect()
         others[i]:send(piece)
       end
       be_read()
       local bytes = BAD[name]
       for at = 1, #bytes - 1 do
-        local sock = connect()
+        local sock = n:connect()
         sock:send(bytes:sub(1, at))
         be_read()
         sock:send(bytes:sub(at + 1) .. BEHIND)
@@ -145,7 +137,7 @@ describe("a malformed length in pieces", function()
         local is_bad = math.random(2) == 1
         local name = is_bad and bad[math.random(#bad)] or fine[math.random(#fine)]
         local bytes, left = is_bad and BAD[name] or FINE[name][1], math.random(6)
-        local one = { what = name, sock = connect(), status = not is_bad and FINE[name][2],
+        local one = { what = name, sock = n:connect(), status = not is_bad and FINE[name][2],
           pieces = {} }
         while left > 1 and #bytes > 1 do
           local cut = math.random(#bytes - 1)

@@ -16,6 +16,7 @@
 --   n:get(group, key, opts) -> res | nil, err   GET /cache/<group>/<key>, the key percent-encoded;
 --                                               opts as for http.request (method, headers, timeout)
 --   n:request(opts) -> res | nil, err           any request to this node
+--   n:connect() -> socket                       a raw connection: sends at once, waits for 10 s
 --   n:stats() -> table                          /stats, decoded
 --   n:log() -> text                             its stderr so far
 --   n:logged(pattern) -> first match | nil      in the log, as string.match
@@ -174,6 +175,13 @@ function methods:get(group, key, opts)
     r[k] = v
   end
   return self:request(r)
+end
+
+function methods:connect()
+  local sock = assert(socket.connect(self.host, self.port))
+  sock:setoption("tcp-nodelay", true)
+  sock:settimeout(10)
+  return sock
 end
 
 function methods:stats()

@@ -37,9 +37,9 @@ struct spool {
     int fd;    /* the thread's, like the rest */
     char *out; /* what it writes */
     uint64_t said_ms;
-    uint64_t until_ms; /* of the end: what is not taken by then is dropped */
+    uint64_t until_ms; /* of the end: lines that nobody takes by then are dropped */
     unsigned opened;   /* of `reopened` */
-    atomic_int ended;  /* the thread is past its last touch of all this */
+    atomic_int ended;  /* the thread uses none of this any more */
 };
 
 /* --- the file --- */

@@ -47,9 +47,9 @@ enum {
     ITEM_TAGGED_BYTES = 512   /* from this size on a value has a tag, of 8 bytes */
 };
 
-/* Copies key and value into a new item, made now, and returns a reference. NULL: no memory, or a
- * part is over ITEM_MAX_BYTES. value may be NULL: then the caller fills item_value() before another
- * thread sees the item. */
+/* Copies key and value into a new item, made now, and returns a reference. NULL: no memory, or
+ * the key or the value has more than ITEM_MAX_BYTES. If value is NULL, the caller fills
+ * item_value() before another thread sees the item. */
 struct item *item_new(const struct key_ref *k, const void *value, size_t value_len,
                       uint64_t expires_ms);
 
