@@ -82,9 +82,7 @@ for what, views in pairs(VIEWS) do
     end)
 
     teardown(function()
-      for _, n in ipairs(nodes) do
-        rig.stop(n)
-      end
+      rig.stop_all(nodes)
     end)
 
     it("all nodes answer for every key at once, and a getter runs at most twice", function()
