@@ -136,12 +136,17 @@ static int is_last(const char *end, const char *at)
     return empty && next_line(empty) == end;
 }
 
-size_t framing_head_size(struct MHD_Connection *c)
+static size_t head_size(struct MHD_Connection *c)
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(c, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
 
     return info ? info->header_size : 0;
+}
+
+size_t framing_head_size(struct MHD_Connection *c)
+{
+    return head_size(c);
 }
 
 int framing_read(struct MHD_Connection *c, const char *method, const char *version,
@@ -154,7 +159,7 @@ int framing_read(struct MHD_Connection *c, const char *method, const char *versi
     if (framing_is_in_place())
         s.at = version + strlen(version);
     MHD_get_connection_values_n(c, MHD_HEADER_KIND, check_header, &s);
-    out->head = framing_head_size(c);
+    out->head = head_size(c);
     if (s.at && out->head && !is_last(method + out->head, s.at))
         s.bad = 1;
     out->chunked = s.encodings > 0;
@@ -208,7 +213,7 @@ int framing_copy(struct MHD_Connection *c, const char *target, const char *query
     if (!empty)
         return 0;
     /* Its size tells where the head begins. */
-    buf_putf(out, "%s %s%s%s %s\r\n", empty - framing_head_size(c), target, query ? "?" : "",
+    buf_putf(out, "%s %s%s%s %s\r\n", empty - head_size(c), target, query ? "?" : "",
              query ? query : "", version);
     MHD_get_connection_values_n(c, MHD_HEADER_KIND, copy_header, &to);
     buf_puts(out, "\r\n");
