@@ -63,6 +63,7 @@ static void eject(struct health *h, const char *why, uint64_t now_ms)
         calm_down(h, now_ms);
     pause(h, now_ms);
     h->level += h->level < MOST_LEVEL;
+    h->unready = 0;
     enter(h, HEALTH_EJECTED, why);
 }
 
@@ -84,6 +85,7 @@ static void recover(struct health *h, const char *why)
 /* It says so itself: no reason for a longer pause. */
 static void unready(struct health *h, uint64_t now_ms)
 {
+    h->unready = 1;
     enter(h, HEALTH_EJECTED, "not ready");
     h->until_ms = now_ms + HEALTH_PAUSE_MS;
 }

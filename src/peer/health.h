@@ -53,6 +53,7 @@ struct health {
     const char *why;           /* a literal: the event that led to the state */
     unsigned silences, broken; /* in a row */
     unsigned level;            /* ejections that lengthen the next pause */
+    int unready;               /* EJECTED, PROBING: by its own word */
     uint64_t until_ms;         /* EJECTED: the time of the probe */
     uint64_t fine_ms;          /* since when it is in use */
     uint64_t random;

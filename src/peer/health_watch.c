@@ -233,19 +233,43 @@ static void hedge(struct peer *p, uint64_t until_ms)
     atomic_fetch_add(&p->hedges, n);
 }
 
-/* The oldest load that waits for the peer. 0: none does. */
+/* Ends the calls that can go nowhere else. A young one may show that the peer is well again. */
+static void give_up(struct peer *p, uint64_t now)
+{
+    struct list *l;
+
+    list_each (l, &p->calls) {
+        struct peer_call *c = list_entry(l, struct peer_call, link);
+
+        if (c->since_ms + HEALTH_PATIENCE_MIN_MS > now)
+            break;
+        if (c->give_up)
+            c->give_up(c);
+    }
+}
+
+/* The deadline of a call, or of its first load that has not ended. */
+static uint64_t deadline_of(const struct peer_call *c)
+{
+    size_t i = 0;
+
+    if (!c->n)
+        return c->until_ms;
+    while (i < c->n && !c->flights[i])
+        i++;
+    return i < c->n ? c->flights[i]->deadline_ms : UINT64_MAX;
+}
+
+/* The oldest call that waits for the peer. 0: none does. */
 static int oldest_load(const struct peer *p, struct health_load *out)
 {
     const struct peer_call *c;
     uint64_t deadline_ms; /* of the awake clock */
-    size_t i = 0;
 
     if (list_empty(&p->calls))
         return 0;
     c = list_entry(p->calls.next, struct peer_call, link);
-    while (i < c->n && !c->flights[i])
-        i++;
-    deadline_ms = i < c->n ? c->flights[i]->deadline_ms - p->peers->lost_ms : UINT64_MAX;
+    deadline_ms = deadline_of(c) - p->peers->lost_ms;
     out->since_ms = c->since_ms;
     out->time_ms = deadline_ms > c->since_ms ? deadline_ms - c->since_ms : 0;
     return 1;
@@ -277,6 +301,8 @@ static void look(struct peer *p, uint64_t now)
         look_at_calls(p, now);
     } else {
         hedge(p, now);
+        if (!p->health.unready)
+            give_up(p, now);
         if (health_probe_is_due(&p->health, now)) {
             changed(p, now);
             ask(p, 1);
