@@ -146,7 +146,7 @@ static void judge_question(const struct question *q, struct fetch *f)
     } else if (is_cut(f)) {
         happened(p, HEALTH_BROKEN);
     } else if (!fetch_error(f)->code) {
-        health_took(&p->health, awake_ms(p->peers) - q->asked_ms);
+        health_took(&p->health, q->asked_ms, awake_ms(p->peers));
         heard(p, awake_ms(p->peers));
         if (fetch_status(f) == 503 && fetch_header(f, HEADER_NODE))
             happened(p, HEALTH_UNREADY);
@@ -393,7 +393,7 @@ static void answered(struct peer *p, const struct peer_call *c, enum verdict ver
     uint64_t now = awake_ms(p->peers);
 
     if (p->health.asked_ms < c->since_ms)
-        health_took(&p->health, now - c->since_ms);
+        health_took(&p->health, c->since_ms, now);
     heard(p, now);
     if (verdict == VERDICT_ANSWER && p->health.state == HEALTH_SUSPECT)
         happened(p, HEALTH_ANSWERED);
