@@ -26,6 +26,7 @@
 #include "base/log.h"
 #include "base/log_out.h"
 #include "base/mem.h"
+#include "base/notify.h"
 #include "base/spool.h"
 #include "base/thread.h"
 #include "cache/group.h"
@@ -41,6 +42,7 @@
 #include "node/node_listen.h"
 #include "node/node_servers.h"
 #include "node/node_stats.h"
+#include "node/watchdog.h"
 #include "node/workers.h"
 #include "peer/peers.h"
 #include "script/defs.h"
@@ -66,6 +68,7 @@ struct node {
     struct helpless helpless;
     pthread_t watch;
     int watching;
+    struct watchdog *watchdog; /* NULL: the service manager asks for nothing */
     struct node_servers servers;
     atomic_int ready; /* 1: the node waits for no background function */
     atomic_int stopping;
@@ -335,6 +338,7 @@ static void be_ready(void *ctx)
              n->n_groups, n->n_peers, n->self, (unsigned long long)n->settings.workers,
              dialect_name(n->settings.peers.dialect),
              (unsigned long long)(clock_ms() - n->started_ms));
+    notify_ready("ready: %zu groups, %zu peers, %s", n->n_groups, n->n_peers, n->self);
 }
 
 /* The last step: background functions may use all of the node. Takes the worker. */
@@ -376,6 +380,11 @@ struct node *node_start(const struct node_opts *o, struct worker *control, struc
         node_free(n);
         return NULL;
     }
+    if (watchdog_start(&n->servers, n->net, n->workers, &n->watchdog, e)) {
+        worker_free(control);
+        node_free(n);
+        return NULL;
+    }
     if (start_control(n, control, e)) {
         node_free(n);
         return NULL;
@@ -391,6 +400,11 @@ const char *node_address(const struct node *n)
 const char *node_admin_address(const struct node *n)
 {
     return node_listen_address(&n->servers.sockets, SERVER_ADMIN);
+}
+
+int node_admin_moved(const struct node *n)
+{
+    return n->servers.sockets.moved;
 }
 
 /* --- reload --- */
@@ -477,15 +491,31 @@ int node_gave_up(const struct node *n)
 
 /* --- stop --- */
 
-/* Waits for ms; with `for_requests`, only while requests are under way. 1 when hurry() has ended
- * the wait. */
-static int wait_a_while(const struct node *n, int for_requests, uint64_t ms,
+static int for_ever(const struct node *n)
+{
+    (void)n;
+    return 1;
+}
+
+static int while_active(const struct node *n)
+{
+    return node_servers_active(&n->servers) != 0;
+}
+
+/* A connection that was taken a moment ago has not asked yet. */
+static int while_asked(const struct node *n)
+{
+    return while_active(n) || node_servers_about_to_ask(&n->servers);
+}
+
+/* Waits for ms, while more(n) says 1. 1 when hurry() has ended the wait. */
+static int wait_a_while(const struct node *n, int (*more)(const struct node *n), uint64_t ms,
                         int (*hurry)(void *arg), void *arg)
 {
     const struct timespec pause = {0, DRAIN_POLL_MS * 1000000};
     uint64_t until = clock_ms() + ms;
 
-    while ((!for_requests || node_servers_active(&n->servers)) && clock_ms() < until) {
+    while (more(n) && clock_ms() < until) {
         if (hurry && hurry(arg))
             return 1;
         nanosleep(&pause, NULL);
@@ -495,7 +525,7 @@ static int wait_a_while(const struct node *n, int for_requests, uint64_t ms,
 
 static void drain(struct node *n, int (*hurry)(void *arg), void *arg)
 {
-    wait_a_while(n, 1, n->settings.drain_timeout_ms, hurry, arg);
+    wait_a_while(n, while_asked, n->settings.drain_timeout_ms, hurry, arg);
     if (node_servers_active(&n->servers))
         log_warn("node", "requests were under way when the drain time ended", "requests=%u",
                  node_servers_active(&n->servers));
@@ -517,10 +547,11 @@ static void node_free(struct node *n)
     atomic_store(&n->stopping, 1);
     if (n->watching)
         pthread_join(n->watch, NULL);
+    watchdog_stop(n->watchdog);
     control_quit(n->control);
     groups_each(n->groups, close_group, NULL);
     net_end(n->net);
-    wait_a_while(n, 1, LAST_WORDS_MS, NULL, NULL);
+    wait_a_while(n, while_active, LAST_WORDS_MS, NULL, NULL);
     node_servers_stop(&n->servers);
     spool_close(n->access);
     ended = !n->workers || workers_stop(n->workers);
@@ -542,8 +573,9 @@ static void node_free(struct node *n)
 void node_stop(struct node *n, int (*hurry)(void *arg), void *arg)
 {
     log_info("node", "stopping", "requests=%u", node_servers_active(&n->servers));
+    notify_stopping("stopping: %u requests are under way", node_servers_active(&n->servers));
     atomic_store(&n->stopping, 1);
-    if (wait_a_while(n, 0, n->settings.drain_delay_ms, hurry,
+    if (wait_a_while(n, for_ever, n->settings.drain_delay_ms, hurry,
                      arg)) /* load balancers look elsewhere */
         n->settings.drain_timeout_ms = 0;
     node_servers_quiesce(&n->servers);
