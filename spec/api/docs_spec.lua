@@ -373,15 +373,15 @@ describe("docs/api.md", function()
         wanted[name] = true
       end
     end
-    for _, pattern in ipairs { 'json_out_%l+%(&?%w+, "([%w_]+)"', 'put_object%(&%w+, "([%w_]+)"' } do
+    for _, pattern in ipairs { 'json_out_%l+%(&?%w+, "([%w_]+)"',
+      'put_object%(&%w+, "([%w_]+)"' } do
       for _, name in ipairs(all(put, pattern)) do
         wanted[name] = true
       end
     end
-    for _, pattern in ipairs { "[ (]%u[%u_]*%([%w_, ]-_stats, ([%w_]+)", "[ (]%u[%u_]*%([%w_, ]-stats, ([%w_]+)",
-      '{"([%w_]+)", "' } do
-      for _, name in ipairs(all(figures, pattern)) do
-        wanted[name ~= "name" and name or nil] = true
+    for _, name in ipairs(all(figures, "    %u+%([%u_, ]*[%l_]*stats, ([%w_]+)")) do
+      if name ~= "name" then -- of a macro
+        wanted[name] = true
       end
     end
     local text, bad = chapter "## Statistics", {}

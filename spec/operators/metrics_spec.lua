@@ -114,7 +114,8 @@ describe("/metrics", function()
       loads_deduped = "loads_deduped", local_loads = "local_loads",
       local_load_errs = "local_load_errs", peer_loads = "peer_loads", peer_errors = "peer_errors",
       server_requests = "server_requests" } do
-      assert.equal(g[name], value_of(text, 'groupcache_' .. metric .. '_total{group="plain"}'), name)
+      local series = 'groupcache_' .. metric .. '_total{group="plain"}'
+      assert.equal(g[name], value_of(text, series), name)
     end
     for _, type in ipairs { "main", "hot" } do
       local labels = ('{group="plain",type="%s"}'):format(type)
@@ -147,7 +148,8 @@ describe("/metrics", function()
     assert.equal(10, value_of(text, load:format("bucket", ',le="+Inf"')))
     assert.is_true(value_of(text, load:format("sum", "")) > 0)
     assert.equal(10, value_of(text, 'groupcache_wait_duration_seconds_count{group="plain"}'))
-    assert.is_true(value_of(text, 'groupcache_request_duration_seconds_count{face="clients"}') >= 10)
+    local requests = 'groupcache_request_duration_seconds_count{face="clients"}'
+    assert.is_true(value_of(text, requests) >= 10)
     local before = 0
     for _, s in ipairs(samples(text)) do
       if s.name == "groupcache_load_duration_seconds_bucket"

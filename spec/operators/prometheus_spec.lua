@@ -56,7 +56,7 @@ describe("examples/prometheus", function()
     end
   end)
 
-  it("has a dashboard with its panels in a grid, and variables for all that its queries name", function()
+  it("has a dashboard with panels in a grid, and a variable for each name in a query", function()
     local board = cjson.decode(tmp.read(FOLDER .. "dashboard.json"))
     local ids, known = {}, { __rate_interval = true }
     for _, variable in ipairs(board.templating.list) do

@@ -4,7 +4,7 @@
 --
 --   prometheus.missing -> nil, or what is not installed
 --   prometheus.promtool(words, input) -> as process.run
---   prometheus.start(config, rules) -> server    the texts of prometheus.yml, and of rules.yml or nil
+--   prometheus.start(config, rules) -> server    texts of prometheus.yml, and of rules.yml or nil
 --     server:ask(query) -> list of results       raises when Prometheus refuses the query
 --     server:targets() -> list of active targets, as its API has them
 --     server:stop()

@@ -21,7 +21,8 @@ describe("a histogram", function()
       seen[ffi.string(C.histogram_bound_text(i))] = tonumber(h.counts[i])
     end
     assert.same({ ["0.0001"] = 2, ["0.0003"] = 1, ["0.001"] = 1, ["0.003"] = 1, ["0.01"] = 0,
-      ["0.03"] = 0, ["0.1"] = 0, ["0.3"] = 0, ["1"] = 0, ["3"] = 0, ["10"] = 1, ["+Inf"] = 1 }, seen)
+      ["0.03"] = 0, ["0.1"] = 0, ["0.3"] = 0, ["1"] = 0, ["3"] = 0, ["10"] = 1, ["+Inf"] = 1 },
+      seen)
     assert.equal(7, tonumber(C.histogram_count(h)))
   end)
 
