@@ -40,6 +40,7 @@
 #include "node/node_groups.h"
 #include "node/node_keys.h"
 #include "node/node_listen.h"
+#include "node/node_metrics.h"
 #include "node/node_servers.h"
 #include "node/node_stats.h"
 #include "node/watchdog.h"
@@ -54,7 +55,7 @@ enum { DRAIN_POLL_MS = 5, LAST_WORDS_MS = 500, WATCH_MS = 100, CONTROL_MS = 2000
 struct node {
     struct settings settings; /* a copy */
     char *self;               /* the setting, or http:// and where it listens */
-    uint64_t started_ms;
+    uint64_t started_ms, started_wall_ms;
     struct groups *groups;
     struct net *net;
     struct peers *peers;
@@ -155,25 +156,44 @@ static const char *not_ready(void *ctx)
     return atomic_load(&n->ready) ? NULL : "starting";
 }
 
-static void stats(void *ctx, struct buf *out)
-{
-    node_stats(ctx, out);
-}
-
-void node_stats(struct node *n, struct buf *out)
+static struct node_view view_of(struct node *n)
 {
     struct node_view view = {
         .self = n->self,
-        .uptime_ms = clock_ms() - n->started_ms,
+        .admin = node_admin_address(n),
+        .started_wall_ms = n->started_wall_ms,
+        .vm_bytes = n->settings.vm.vm_bytes,
         .workers = n->workers,
         .control = n->control,
         .groups = n->groups,
         .peers = n->peers,
-        .changes = n->changes,
+        .whole = {.ready = !not_ready(n),
+                  .uptime_ms = clock_ms() - n->started_ms,
+                  .unconfirmed = changes_unconfirmed(n->changes)},
     };
 
     node_servers_stats(&n->servers, &view.http);
+    return view;
+}
+
+void node_stats(struct node *n, struct buf *out)
+{
+    const struct node_view view = view_of(n);
+
     node_stats_put(&view, out);
+}
+
+/* On HTTP threads. */
+static void show(void *ctx, enum server_view what, struct buf *out)
+{
+    const struct node_view view = view_of(ctx);
+
+    if (what == SERVER_VIEW_METRICS)
+        node_metrics_put(&view, out);
+    else if (what == SERVER_VIEW_TARGETS)
+        node_metrics_put_targets(&view, out);
+    else
+        node_stats_put(&view, out);
 }
 
 /* --- start --- */
@@ -322,7 +342,7 @@ static enum err start_servers(struct node *n, struct error *e)
     o.changes = n->changes;
     o.access = n->access;
     o.not_ready = not_ready;
-    o.stats = stats;
+    o.show = show;
     o.ctx = n;
     return node_servers_start(&n->servers, &o, &n->keys, e);
 }
@@ -365,6 +385,7 @@ struct node *node_start(const struct node_opts *o, struct worker *control, struc
     mem_refill();
     settings_copy(&n->settings, &o->settings);
     n->started_ms = clock_ms();
+    n->started_wall_ms = clock_wall_ns() / 1000000;
     n->groups = groups_new();
     n->control = control_new(be_ready, n);
     n->n_groups = defs_count(vm_defs(vm));
