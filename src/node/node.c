@@ -38,6 +38,7 @@
 #include "node/group_peers.h"
 #include "node/helpless.h"
 #include "node/node_groups.h"
+#include "node/node_in.h"
 #include "node/node_keys.h"
 #include "node/node_listen.h"
 #include "node/node_metrics.h"
@@ -51,74 +52,6 @@
 #include "script/worker.h"
 
 enum { DRAIN_POLL_MS = 5, LAST_WORDS_MS = 500, WATCH_MS = 100, CONTROL_MS = 2000 };
-
-struct node {
-    struct settings settings; /* a copy */
-    char *self;               /* the setting, or http:// and where it listens */
-    uint64_t started_ms, started_wall_ms;
-    struct groups *groups;
-    struct net *net;
-    struct peers *peers;
-    struct group_peers_set *group_peers; /* the contexts of the groups' loaders */
-    struct changes *changes;
-    struct node_keys keys;
-    struct spool *access;     /* the access log, or NULL */
-    struct workers *workers;  /* set once, before any flight can start */
-    struct control *control;  /* set once, before any flight can start */
-    size_t n_groups, n_peers; /* at the start */
-    struct helpless helpless;
-    pthread_t watch;
-    int watching;
-    struct watchdog *watchdog; /* NULL: the service manager asks for nothing */
-    struct node_servers servers;
-    atomic_int ready; /* 1: the node waits for no background function */
-    atomic_int stopping;
-};
-
-/* --- the loader --- */
-
-static struct peer *load_owner(void *ctx, const void *key, size_t key_len)
-{
-    return peers_owner(group_peers_of(ctx), key, key_len);
-}
-
-static void load_disown(void *ctx, struct peer *owner)
-{
-    peers_disown(group_peers_of(ctx), owner);
-}
-
-static void load_remote(void *ctx, struct flight *f, struct peer *owner)
-{
-    peer_queue_load(group_peers_of(ctx), f, owner); /* a change meanwhile does no harm */
-}
-
-static void load_hold(void *ctx)
-{
-    (void)ctx;
-    peer_queue_hold();
-}
-
-static void load_release(void *ctx)
-{
-    (void)ctx;
-    peer_queue_release();
-}
-
-static void load_local(void *ctx, struct flight *f)
-{
-    struct node *n = group_peers_ctx(ctx);
-
-    workers_load(n->workers, f);
-}
-
-static const struct loader loader = {
-    .owner = load_owner,
-    .disown = load_disown,
-    .remote = load_remote,
-    .local = load_local,
-    .hold = load_hold,
-    .release = load_release,
-};
 
 /* --- callbacks of the floors below --- */
 
@@ -395,7 +328,7 @@ struct node *node_start(const struct node_opts *o, struct worker *control, struc
     n->changes = changes_new(&n->settings.changes, peers_of, e);
     if (!n->changes || node_keys_start(&n->keys, &n->settings, e) || listen_first(n, o, e) ||
         open_access_log(n, e) || start_net(n, e) || start_peers(n, o, e) ||
-        node_groups_set(n->groups, n->group_peers, &loader, vm_defs(vm), e) ||
+        node_groups_set(n->groups, n->group_peers, &node_loader, vm_defs(vm), e) ||
         start_workers(n, o, vm, e) || start_watch(n, e) || start_servers(n, e)) {
         worker_free(control);
         node_free(n);
@@ -442,7 +375,7 @@ static enum err reload_all_but_control(struct node *n, struct script *script, st
         workers_reload(n->workers, control, script, e))
         return e->code;
     *gone = node_groups_remove(n->groups, n->group_peers, ds);
-    if (node_groups_set(n->groups, n->group_peers, &loader, ds, e) ||
+    if (node_groups_set(n->groups, n->group_peers, &node_loader, ds, e) ||
         peers_set(n->peers, peers, n_peers, e))
         return e->code;
     return ERR_OK;
