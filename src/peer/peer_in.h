@@ -63,6 +63,7 @@ struct view {
     struct ring *ring;
     struct balance *balance; /* may be NULL */
     struct peer **list;      /* with references */
+    uint32_t *shares;        /* owned: of each, ring_shares() */
     size_t n;
 };
 
