@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
--- Nodes whose rings differ: no node waits for another in a circle, and no load goes to a third node.
--- A getter runs for a key at most once for each ring that there is.
+-- Nodes whose rings differ: no node waits for another in a circle, and no load goes to a third
+-- node. A getter runs for a key at most once for each ring that there is.
 
 local http = require "support.http"
 local node = require "support.node"
