@@ -509,6 +509,25 @@ unsigned server_active(const struct server *s)
     return atomic_load(&s->active) + (s->twin ? server_active(s->twin) : 0);
 }
 
+unsigned server_about_to_ask(struct server *s)
+{
+    unsigned i, n = 0;
+
+    for (i = 0; i < s->n_loops; i++)
+        n += server_loop_arriving(s->loops[i]);
+    return n + crowd_about_to_ask(&s->crowd) + (s->twin ? server_about_to_ask(s->twin) : 0);
+}
+
+int server_turned(struct server *s)
+{
+    int turned = !s->twin || server_turned(s->twin);
+    unsigned i;
+
+    for (i = 0; i < s->n_loops; i++)
+        turned &= server_loop_turned(s->loops[i]);
+    return turned;
+}
+
 /* --- what the limits do --- */
 
 static void log_tally(const struct server *s)

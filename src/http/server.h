@@ -84,6 +84,14 @@ void server_quiesce(struct server *s);
 /* Requests begun and not yet answered. Any thread. */
 unsigned server_active(const struct server *s);
 
+/* Any thread, after server_quiesce(): connections that are about to ask. They were taken a moment
+ * ago and have not asked yet, or their bytes have not been read. */
+unsigned server_about_to_ask(struct server *s);
+
+/* One thread: whether all HTTP threads have turned since the last call, as server_loop_turned()
+ * says it. */
+int server_turned(struct server *s);
+
 /* To be called a few times a second, by one thread: closes readers that hold too much, and writes a
  * line about the limits that were reached, once a second at most. */
 void server_tick(struct server *s, uint64_t now_ms);

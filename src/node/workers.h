@@ -57,6 +57,10 @@ void workers_watch(struct workers *w, uint64_t now_ms);
  * not so. */
 uint64_t workers_helpless_since_ms(const struct workers *w);
 
+/* One thread: whether some VM of the crew has turned since the last call, as worker_turned() says
+ * it. */
+int workers_turned(struct workers *w);
+
 /* Any thread. */
 void workers_stats(struct workers *w, struct workers_stats *out);
 
