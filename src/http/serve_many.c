@@ -19,7 +19,8 @@ enum {
     VALUES_BYTES = 64 * 1024 * 1024,  /* of an answer's values together */
     ANSWER_BYTES = 256 * 1024 * 1024, /* of an answer: JSON takes more than the values */
     WINDOW = 1024,                    /* keys */
-    PART_BYTES = 128 * 1024           /* of a value that are written at once */
+    PART_BYTES = 128 * 1024,          /* of a value that are written at once */
+    RESULT_BYTES = 128                /* around a value, with its key */
 };
 
 struct list_job {
@@ -114,11 +115,31 @@ static void put_result(struct list_job *l)
     next_result(l);
 }
 
+/* Makes room for the values of the window at once. Else the buffer would be copied as it grows:
+ * 25 ms for 32 MB. Values that are escaped, or not text, take more. */
+static void reserve(struct list_job *l)
+{
+    size_t i, n = group_many_count(l->many), bytes = 0;
+
+    for (i = 0; i < n; i++) {
+        const struct item *it = group_many_result(l->many, i)->item;
+
+        if (it && it->value_len <= VALUES_BYTES - l->values - bytes)
+            bytes += it->value_len;
+    }
+    if (bytes < PART_BYTES)
+        return;
+    buf_reserve(&l->out, bytes + n * RESULT_BYTES);
+    hold_answer(l);
+}
+
 /* Writes results of the window. 0: it is not written yet, and other connections are next. */
 static int take_window(struct list_job *l)
 {
     size_t n = group_many_count(l->many), before;
 
+    if (!l->taken && !l->part.begun)
+        reserve(l);
     while (l->taken < n && !l->failed) {
         if (!server_loop_has_time())
             return 0;
