@@ -39,9 +39,10 @@
 #include "node/group_peers.h"
 #include "node/helpless.h"
 #include "node/node_groups.h"
+#include "node/node_in.h"
 #include "node/node_keys.h"
 #include "node/node_listen.h"
-#include "node/node_loader.h"
+#include "node/node_metrics.h"
 #include "node/node_servers.h"
 #include "node/node_snapshot.h"
 #include "node/node_stats.h"
@@ -53,31 +54,6 @@
 #include "script/worker.h"
 
 enum { DRAIN_POLL_MS = 5, LAST_WORDS_MS = 500, WATCH_MS = 100, CONTROL_MS = 2000 };
-
-struct node {
-    struct settings settings; /* a copy */
-    char *self;               /* the setting, or http:// and where it listens */
-    uint64_t started_ms;
-    struct groups *groups;
-    struct net *net;
-    struct peers *peers;
-    struct group_peers_set *group_peers; /* the contexts of the groups' loaders */
-    struct loader loader;                /* of all groups, but for its ctx */
-    struct node_snapshot *snapshot;
-    struct changes *changes;
-    struct node_keys keys;
-    struct spool *access;     /* the access log, or NULL */
-    struct workers *workers;  /* set once, before any flight can start */
-    struct control *control;  /* set once, before any flight can start */
-    size_t n_groups, n_peers; /* at the start */
-    struct helpless helpless;
-    pthread_t watch;
-    int watching;
-    struct watchdog *watchdog; /* NULL: the service manager asks for nothing */
-    struct node_servers servers;
-    atomic_int ready; /* 1: the node waits for no background function */
-    atomic_int stopping;
-};
 
 /* --- callbacks of the floors below --- */
 
@@ -115,25 +91,44 @@ static const char *not_ready(void *ctx)
     return atomic_load(&n->ready) ? NULL : "starting";
 }
 
-static void stats(void *ctx, struct buf *out)
-{
-    node_stats(ctx, out);
-}
-
-void node_stats(struct node *n, struct buf *out)
+static struct node_view view_of(struct node *n)
 {
     struct node_view view = {
         .self = n->self,
-        .uptime_ms = clock_ms() - n->started_ms,
+        .admin = node_admin_address(n),
+        .started_wall_ms = n->started_wall_ms,
+        .vm_bytes = n->settings.vm.vm_bytes,
         .workers = n->workers,
         .control = n->control,
         .groups = n->groups,
         .peers = n->peers,
-        .changes = n->changes,
+        .whole = {.ready = !not_ready(n),
+                  .uptime_ms = clock_ms() - n->started_ms,
+                  .unconfirmed = changes_unconfirmed(n->changes)},
     };
 
     node_servers_stats(&n->servers, &view.http);
+    return view;
+}
+
+void node_stats(struct node *n, struct buf *out)
+{
+    const struct node_view view = view_of(n);
+
     node_stats_put(&view, out);
+}
+
+/* On HTTP threads. */
+static void show(void *ctx, enum server_view what, struct buf *out)
+{
+    const struct node_view view = view_of(ctx);
+
+    if (what == SERVER_VIEW_METRICS)
+        node_metrics_put(&view, out);
+    else if (what == SERVER_VIEW_TARGETS)
+        node_metrics_put_targets(&view, out);
+    else
+        node_stats_put(&view, out);
 }
 
 /* --- start --- */
@@ -157,7 +152,7 @@ static enum err start_peers(struct node *n, const struct node_opts *o, struct er
     peers.self = n->self;
     peers.auth = n->keys.auth;
     n->peers = peers_new(&peers, n->net);
-    n->group_peers = group_peers_set_new(n->peers, &n->workers);
+    n->group_peers = group_peers_set_new(n->peers, n);
     return peers_set(n->peers, o->peers, o->n_peers, e);
 }
 
@@ -288,7 +283,8 @@ static enum err open_snapshot(struct node *n, struct error *e)
     n->snapshot = node_snapshot_open(&o, e);
     if (!n->snapshot)
         return e->code;
-    node_loader_init(&n->loader, node_snapshot_log(n->snapshot));
+    n->loader = node_loader;
+    n->loader.log = node_snapshot_log(n->snapshot);
     return ERR_OK;
 }
 
@@ -308,7 +304,7 @@ static enum err start_servers(struct node *n, struct error *e)
     o.changes = n->changes;
     o.access = n->access;
     o.not_ready = not_ready;
-    o.stats = stats;
+    o.show = show;
     o.ctx = n;
     return node_servers_start(&n->servers, &o, &n->keys, e);
 }
@@ -351,6 +347,7 @@ struct node *node_start(const struct node_opts *o, struct worker *control, struc
     mem_refill();
     settings_copy(&n->settings, &o->settings);
     n->started_ms = clock_ms();
+    n->started_wall_ms = clock_wall_ns() / 1000000;
     n->groups = groups_new();
     n->control = control_new(be_ready, n);
     n->n_groups = defs_count(vm_defs(vm));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include "node/node_loader.h"
-
+/* node_loader.c - where the loads of a node's groups go: to peers, or to the crew. */
 #include "node/group_peers.h"
+#include "node/node_in.h"
 #include "node/workers.h"
 #include "peer/peers.h"
 
@@ -34,20 +34,16 @@ static void load_release(void *ctx)
 
 static void load_local(void *ctx, struct flight *f)
 {
-    struct workers **w = group_peers_ctx(ctx);
+    struct node *n = group_peers_ctx(ctx);
 
-    workers_load(*w, f);
+    workers_load(n->workers, f);
 }
 
-void node_loader_init(struct loader *l, struct changelog *log)
-{
-    *l = (struct loader){
-        .log = log,
-        .owner = load_owner,
-        .disown = load_disown,
-        .remote = load_remote,
-        .local = load_local,
-        .hold = load_hold,
-        .release = load_release,
-    };
-}
+const struct loader node_loader = {
+    .owner = load_owner,
+    .disown = load_disown,
+    .remote = load_remote,
+    .local = load_local,
+    .hold = load_hold,
+    .release = load_release,
+};

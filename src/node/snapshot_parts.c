@@ -118,11 +118,7 @@ static void judge_block(struct part *p, const struct snapshot_block *b)
 
 static int is_ours(const struct part *p, const struct snapshot_entry *e)
 {
-    struct peer *owner = p->alone ? NULL : peers_owner(p->peers, e->key, e->record.key_len);
-
-    if (owner)
-        peers_disown(p->peers, owner);
-    return !owner;
+    return p->alone || peers_is_ours(p->peers, e->key, e->record.key_len);
 }
 
 /* The item as it is now, or NULL: it has expired, or there is no memory. */

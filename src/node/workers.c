@@ -341,7 +341,7 @@ void workers_stats(struct workers *w, struct workers_stats *out)
 
     memset(out, 0, sizeof(*out));
     pthread_mutex_lock(&w->crew_mu);
-    out->n = w->crew.n;
+    out->vms = w->crew.n;
     for (i = 0; i < w->crew.n; i++)
         out->loads += worker_busy(w->crew.list[i]);
     pthread_mutex_unlock(&w->crew_mu);

@@ -26,7 +26,7 @@ struct workers_opts {
 
 /* What /stats says. */
 struct workers_stats {
-    size_t n;          /* VMs of the crew */
+    size_t vms;        /* of the crew */
     unsigned loads;    /* under way in the crew */
     unsigned queued;   /* of these, no VM has begun so many */
     unsigned retiring; /* VMs of an earlier script that still have loads */

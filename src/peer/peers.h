@@ -47,6 +47,8 @@ struct peer_stats {
     uint64_t batches;   /* exchanges for several keys */
     int ours;           /* known to be a node of ours */
     const char *state;  /* of its health: "fine", "suspect", "ejected", "probing" */
+    int up;             /* loads are sent to it */
+    uint64_t share;     /* of the ring, and so of all keys, in millionths */
     uint64_t ejections; /* how often it was taken out of use */
     uint64_t hedges;    /* loads that were sent to the next owner, for want of a sign of life */
 };
@@ -71,6 +73,9 @@ enum err peers_check(const struct peers *p, const char *const *urls, size_t n, s
 struct peer *peers_owner(void *ctx, const void *key, size_t key_len);
 void peers_disown(void *ctx, struct peer *owner);
 void peer_queue_load(void *ctx, struct flight *f, struct peer *owner);
+
+/* Whether the ring gives the key to this node, also if another node stands in for its owner. */
+int peers_is_ours(struct peers *p, const void *key, size_t key_len);
 
 /* Loads that this thread queues between the two calls (peer_queue_load()) start together at the
  * second call. */
