@@ -76,6 +76,12 @@ config.SETTINGS = {
       .. "serves as before, until it refuses connections" },
   drain_timeout = { kind = "duration", default = 10, arg = "SECONDS",
     help = "how long a stopping node lets requests end" },
+  snapshot_path = { kind = "text", arg = "PATH",
+    help = "write the values to this file now and then, and read\nthem at the start" },
+  snapshot_every = { kind = "duration", default = 300, arg = "SECONDS",
+    help = "how often the snapshot is written; 0: only at the end" },
+  snapshot_max_age = { kind = "duration", default = 600, arg = "SECONDS",
+    help = "an older snapshot is not read" },
   stuck_timeout = { kind = "duration", default = 30, arg = "SECONDS",
     help = "how long all workers are stuck in C functions before\n"
       .. "groupcached ends with status 3; 0: for ever" },
@@ -325,33 +331,48 @@ local function complete(s)
   return s
 end
 
--- A script may write `tls = { cert =, key =, ca =, client_auth = }` for tls_cert and so on.
-local function spread_tls(script, path)
-  if script.tls == nil then
+-- A script may write `tls = { cert =, key =, ca =, client_auth = }` for tls_cert and so on, and
+-- `snapshot = { path = }` for snapshot_path.
+local TABLES = { tls = "cert, key, ca, client_auth or faces", snapshot = "path, every or max_age" }
+
+local function spread_table(script, name, path)
+  local given = script[name]
+  if given == nil then
     return script
   end
   local schema, out = {}, {}
-  for name, rule in pairs(config.SETTINGS) do
-    local field = name:match("^tls_(.*)$")
+  for setting, rule in pairs(config.SETTINGS) do
+    local field = setting:match("^" .. name .. "_(.*)$")
     schema[field or false] = field and rule
   end
   schema[false] = nil
-  if type(script.tls) ~= "table" then
-    return nil, ("%s: tls is a %s, and must be a table with cert, key, ca, client_auth or faces")
-      :format(path, type(script.tls))
+  if type(given) ~= "table" then
+    return nil, ("%s: %s is a %s, and must be a table with %s"):format(path, name, type(given),
+      TABLES[name])
   end
-  local checked, err = options.check(schema, script.tls, path .. ": tls")
-  if not checked then
+  local fine, err = options.check(schema, given, path .. ": " .. name)
+  if not fine then
     return nil, err
   end
-  for name, value in pairs(script) do
-    out[name] = value
+  for setting, value in pairs(script) do
+    out[setting] = value
   end
-  out.tls = nil
-  for field in pairs(script.tls) do
-    out["tls_" .. field] = checked[field]
+  out[name] = nil
+  for field in pairs(given) do
+    out[name .. "_" .. field] = given[field]
   end
   return out
+end
+
+local function spread_tables(script, path)
+  local err
+  for _, name in ipairs({ "tls", "snapshot" }) do
+    script, err = spread_table(script, name, path)
+    if not script then
+      return nil, err
+    end
+  end
+  return script
 end
 
 --- Settings of a node: flag > GROUPCACHE_* > script > default.
@@ -364,7 +385,7 @@ function config.settle(script, flags, path)
   if not environment then
     return nil, err
   end
-  script, err = spread_tls(script or {}, path)
+  script, err = spread_tables(script or {}, path)
   if not script then
     return nil, err
   end

@@ -10,7 +10,8 @@
  *   4 end the background functions, close the groups: ends all flights
  *   5 stop the network thread      ends all exchanges and changes: no request stays parked
  *   6 let connections answer       parked requests get a 503, if their clients read it
- *   7 stop the servers             libmicrohttpd aborts while a connection is suspended
+ *   7 stop the servers             libmicrohttpd aborts while a connection is suspended;
+ *                                  then nobody changes a group: the last snapshot
  *   8 stop all workers             their fetches are refused by now
  *   9 free */
 #include "node/node.h"
@@ -45,6 +46,7 @@
 #include "node/node_metrics.h"
 #include "node/node_seen.h"
 #include "node/node_servers.h"
+#include "node/node_snapshot.h"
 #include "node/node_stats.h"
 #include "node/watchdog.h"
 #include "node/workers.h"
@@ -267,6 +269,8 @@ enum err node_check(const struct node_opts *o, struct vm *control, struct error 
         failed = changes_check(&s->changes, e);
     if (!failed && s->access_log)
         failed = spool_check(s->access_log, e);
+    if (!failed && s->snapshot_path)
+        failed = node_snapshot_check(s->snapshot_path, e);
     if (!failed)
         failed = start_peers(&n, o, e);
     if (!failed)
@@ -278,6 +282,31 @@ enum err node_check(const struct node_opts *o, struct vm *control, struct error 
     peers_free(n.peers);
     mem_free(n.self);
     return failed;
+}
+
+static enum err open_snapshot(struct node *n, struct error *e)
+{
+    const struct node_snapshot_opts o = {
+        .path = n->settings.snapshot_path,
+        .dialect = dialect_name(n->settings.peers.dialect),
+        .every_ms = n->settings.snapshot_every_ms,
+        .max_age_ms = n->settings.snapshot_max_age_ms,
+        .peers_of = peers_of,
+    };
+
+    n->snapshot = node_snapshot_open(&o, e);
+    if (!n->snapshot)
+        return e->code;
+    n->loader = node_loader;
+    n->loader.log = node_snapshot_log(n->snapshot);
+    return ERR_OK;
+}
+
+/* While the sockets listen and are not served: a change that comes now waits, and holds. */
+static enum err read_snapshot(struct node *n, struct error *e)
+{
+    node_snapshot_read(n->snapshot, n->groups);
+    return node_snapshot_start(n->snapshot, n->groups, e);
 }
 
 static enum err start_servers(struct node *n, struct error *e)
@@ -341,9 +370,10 @@ struct node *node_start(const struct node_opts *o, struct worker *control, struc
     n->helpless.may_exit = o->may_exit;
     n->changes = changes_new(&n->settings.changes, peers_of, e);
     if (!n->changes || node_keys_start(&n->keys, &n->settings, e) || listen_first(n, o, e) ||
-        open_access_log(n, e) || start_net(n, e) || start_peers(n, o, e) ||
-        node_groups_set(n->groups, n->group_peers, &node_loader, vm_defs(vm), e) ||
-        start_workers(n, o, vm, e) || start_watch(n, e) || start_servers(n, e)) {
+        open_access_log(n, e) || open_snapshot(n, e) || start_net(n, e) || start_peers(n, o, e) ||
+        node_groups_set(n->groups, n->group_peers, &n->loader, vm_defs(vm), e) ||
+        start_workers(n, o, vm, e) || start_watch(n, e) || read_snapshot(n, e) ||
+        start_servers(n, e)) {
         worker_free(control);
         node_free(n);
         return NULL;
@@ -389,7 +419,7 @@ static enum err reload_all_but_control(struct node *n, struct script *script, st
         workers_reload(n->workers, control, script, e))
         return e->code;
     *gone = node_groups_remove(n->groups, n->group_peers, ds);
-    if (node_groups_set(n->groups, n->group_peers, &node_loader, ds, e) ||
+    if (node_groups_set(n->groups, n->group_peers, &n->loader, ds, e) ||
         peers_set(n->peers, peers, n_peers, e))
         return e->code;
     return ERR_OK;
@@ -521,6 +551,7 @@ static void node_free(struct node *n)
     net_end(n->net);
     wait_a_while(n, while_active, LAST_WORDS_MS, NULL, NULL);
     node_servers_stop(&n->servers);
+    node_snapshot_end(n->snapshot);
     spool_close(n->access);
     ended = !n->workers || workers_stop(n->workers);
     if (!control_stop(n->control, until_ms) || !ended)
@@ -532,6 +563,7 @@ static void node_free(struct node *n)
     group_peers_set_free(n->group_peers);
     peers_free(n->peers);
     groups_free(n->groups);
+    node_snapshot_free(n->snapshot);
     node_keys_deinit(&n->keys);
     settings_deinit(&n->settings);
     mem_free(n->self);

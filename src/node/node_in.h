@@ -22,6 +22,8 @@ struct node {
     struct net *net;
     struct peers *peers;
     struct group_peers_set *group_peers; /* the contexts of the groups' loaders */
+    struct loader loader;                /* node_loader, with the log of changes */
+    struct node_snapshot *snapshot;
     struct changes *changes;
     struct node_keys keys;
     struct spool *access;     /* the access log, or NULL */
