@@ -19,7 +19,7 @@ config.SETTINGS = {
   peers = { kind = "list", default = {}, arg = "URL,URL",
     help = "all nodes of the cluster, this one too; empty: alone" },
   admin_listen = { kind = "text", arg = "ADDRESS",
-    help = "serve /stats here; default: 127.0.0.1 on the port of\n"
+    help = "serve /, /stats, /metrics here; default: 127.0.0.1 on the port of\n"
       .. "listen + 1000, or a free one" },
   workers = { kind = "integer", min = 1, max = 256, arg = "N",
     help = "Lua VMs that run getters; default: one a core" },
@@ -157,13 +157,16 @@ local function from_environment()
   return out
 end
 
+-- What commands take from the environment (groupcache.cli.words).
+local OF_COMMANDS = { NODE = true, ADMIN = true, TOKEN = true }
+
 --- Warns of variables of the environment that have the prefix of settings, but no setting's name.
 -- Not an error: Kubernetes sets such variables for a service of that name.
 function config.warn_of_environment()
   local unknown = {}
   for _, variable in ipairs(core.variables("GROUPCACHE_")) do
     local name = variable:match("^GROUPCACHE_(.*)$")
-    if name ~= name:upper() or not config.SETTINGS[name:lower()] then
+    if not OF_COMMANDS[name] and (name ~= name:upper() or not config.SETTINGS[name:lower()]) then
       unknown[#unknown + 1] = variable
     end
   end
