@@ -21,7 +21,7 @@ local meta = tmp.read "lua/groupcache/_meta.lua"
 local function load_modules()
   local in_node = false
   local raw_node = {
-    address = function() return "127.0.0.1:1", "127.0.0.1:1" end,
+    address = function() return "127.0.0.1:1", "127.0.0.1:1", "http://127.0.0.1:1" end,
     handle = function() return "handle" end,
   }
   local stub = {
@@ -41,8 +41,8 @@ local function load_modules()
     recall = function() return nil, 1024 end,
     ring_hashes = function() return { "crc32" } end,
     script = function()
-      return { settings = function() return {} end, groups = function() return { {} } end,
-        jit_refusal = function() end,
+      return { ask = function() return {} end, settings = function() return {} end,
+        groups = function() return { {} } end, jit_refusal = function() end,
         close = function() end }
     end,
     set_log_level = function() end,

@@ -172,6 +172,17 @@ void control_each(struct control *c, void (*fn)(void *arg, const struct backgrou
 
 /* --- the end --- */
 
+void control_leave(struct control *c)
+{
+    if (c->now)
+        background_leave(c->now->background);
+}
+
+unsigned control_farewells(const struct control *c)
+{
+    return c->now ? background_farewells(c->now->background) : 0;
+}
+
 void control_quit(struct control *c)
 {
     struct list *l;

@@ -39,6 +39,12 @@ int control_stuck(const struct control *c);
 void control_each(struct control *c, void (*fn)(void *arg, const struct background_stats *s),
                   void *arg);
 
+/* Begins the farewells of the script, and returns at once. Once for each worker. */
+void control_leave(struct control *c);
+
+/* How many of them have not ended. */
+unsigned control_farewells(const struct control *c);
+
 /* Tells the worker to end, and returns at once. Nothing takes over after it. */
 void control_quit(struct control *c);
 

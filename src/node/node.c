@@ -4,7 +4,7 @@
  * Start builds from the inside out: groups, network thread, peers, workers, servers. Stop goes the
  * other way, and no step may come earlier:
  *
- *   1 not ready                    load balancers look elsewhere
+ *   1 not ready, farewells         load balancers and other nodes look elsewhere
  *   2 refuse new connections       open connections are still served
  *   3 wait for requests to end     for the drain time at most
  *   4 end the background functions, close the groups: ends all flights
@@ -36,6 +36,7 @@
 #include "node/control.h"
 #include "node/group_peers.h"
 #include "node/helpless.h"
+#include "node/keeper.h"
 #include "node/node_groups.h"
 #include "node/node_keys.h"
 #include "node/node_listen.h"
@@ -47,7 +48,7 @@
 #include "script/vm.h"
 #include "script/worker.h"
 
-enum { DRAIN_POLL_MS = 5, LAST_WORDS_MS = 500, WATCH_MS = 100, CONTROL_MS = 2000 };
+enum { DRAIN_POLL_MS = 5, LAST_WORDS_MS = 500, WATCH_MS = 100, CONTROL_MS = 2000, FAREWELL_MS = 2000 };
 
 struct node {
     struct settings settings; /* a copy */
@@ -56,13 +57,14 @@ struct node {
     struct groups *groups;
     struct net *net;
     struct peers *peers;
+    struct keeper keeper; /* of the lists of peers */
     struct group_peers_set *group_peers; /* the contexts of the groups' loaders */
     struct changes *changes;
     struct node_keys keys;
     struct spool *access;     /* the access log, or NULL */
     struct workers *workers;  /* set once, before any flight can start */
     struct control *control;  /* set once, before any flight can start */
-    size_t n_groups, n_peers; /* at the start */
+    size_t n_groups;          /* at the start */
     struct helpless helpless;
     pthread_t watch;
     int watching;
@@ -166,6 +168,7 @@ void node_stats(struct node *n, struct buf *out)
         .control = n->control,
         .groups = n->groups,
         .peers = n->peers,
+        .keeper = &n->keeper,
         .changes = n->changes,
     };
 
@@ -195,7 +198,8 @@ static enum err start_peers(struct node *n, const struct node_opts *o, struct er
     peers.auth = n->keys.auth;
     n->peers = peers_new(&peers, n->net);
     n->group_peers = group_peers_set_new(n->peers, n);
-    return peers_set(n->peers, o->peers, o->n_peers, e);
+    n->keeper.peers = n->peers;
+    return peers_check(n->peers, o->list.peers, o->list.n_peers, e);
 }
 
 /* The options of all VMs of the node. */
@@ -214,6 +218,15 @@ static struct workers_opts workers_opts_of(const struct node *n)
     const struct workers_opts o = {
         .vm = vm_opts_of(n), .n = n->settings.workers, .loop = n->settings.loop};
 
+    return o;
+}
+
+/* Of the control worker's VM, which keeps the lists of peers. */
+static struct vm_opts control_opts_of(struct node *n)
+{
+    struct vm_opts o = vm_opts_of(n);
+
+    o.node = n;
     return o;
 }
 
@@ -264,13 +277,16 @@ static enum err listen_first(struct node *n, const struct node_opts *o, struct e
 {
     const struct node_listen_opts where = listen_opts_of(o);
     char self[NODE_ADDRESS_BYTES + 9];
-    const char *address;
+    const char *address, *scheme;
 
     if (node_listen(&where, &n->servers.sockets, e))
         return e->code;
     address = node_listen_address(&n->servers.sockets, SERVER_PEERS);
-    snprintf(self, sizeof(self), "%s://%s",
-             node_keys_of(&n->keys, SERVER_PEERS, address) ? "https" : "http", address);
+    scheme = node_keys_of(&n->keys, SERVER_PEERS, address) ? "https" : "http";
+    if (o->self_host && strrchr(address, ':'))
+        snprintf(self, sizeof(self), "%s://%s%s", scheme, o->self_host, strrchr(address, ':'));
+    else
+        snprintf(self, sizeof(self), "%s://%s", scheme, address);
     n->self = mem_strdup(n->settings.self ? n->settings.self : self);
     return ERR_OK;
 }
@@ -332,7 +348,7 @@ static void be_ready(void *ctx)
     if (atomic_exchange(&n->ready, 1))
         return;
     log_info("node", "ready", "groups=%zu peers=%zu self=%s workers=%llu dialect=%s ms=%llu",
-             n->n_groups, n->n_peers, n->self, (unsigned long long)n->settings.workers,
+             n->n_groups, peers_count(n->peers), n->self, (unsigned long long)n->settings.workers,
              dialect_name(n->settings.peers.dialect),
              (unsigned long long)(clock_ms() - n->started_ms));
 }
@@ -340,7 +356,7 @@ static void be_ready(void *ctx)
 /* The last step: background functions may use all of the node. Takes the worker. */
 static enum err start_control(struct node *n, struct worker *control, struct error *e)
 {
-    const struct vm_opts o = vm_opts_of(n);
+    const struct vm_opts o = control_opts_of(n);
 
     node_servers_log(&n->servers);
     if (control_take_over(n->control, control, &o, e))
@@ -348,6 +364,21 @@ static enum err start_control(struct node *n, struct worker *control, struct err
     if (!atomic_load(&n->ready))
         log_info("node", "not ready before background functions have ended", "%s", "");
     return ERR_OK;
+}
+
+/* The groups, and the lists of peers with them. Under the lock no other list is set. */
+static enum err set_groups_and_peers(struct node *n, const struct vm *control,
+                                     const struct defs *ds, const struct keeper_list *list,
+                                     struct error *e)
+{
+    enum err failed;
+
+    keeper_lock(&n->keeper);
+    failed = node_groups_set(n->groups, n->group_peers, &loader, ds, e);
+    if (!failed)
+        failed = keeper_take_over(&n->keeper, control, list, e);
+    keeper_unlock(&n->keeper);
+    return failed;
 }
 
 static void node_free(struct node *n);
@@ -363,15 +394,14 @@ struct node *node_start(const struct node_opts *o, struct worker *control, struc
     n->started_ms = clock_ms();
     n->groups = groups_new();
     n->control = control_new(be_ready, n);
+    keeper_init(&n->keeper, n->groups);
     n->n_groups = defs_count(vm_defs(vm));
-    n->n_peers = o->n_peers;
     n->helpless.timeout_ms = n->settings.stuck_timeout_ms;
     n->helpless.may_exit = o->may_exit;
     n->changes = changes_new(&n->settings.changes, peers_of, e);
     if (!n->changes || node_keys_start(&n->keys, &n->settings, e) || listen_first(n, o, e) ||
         open_access_log(n, e) || start_net(n, e) || start_peers(n, o, e) ||
-        node_groups_set(n->groups, n->group_peers, &loader, vm_defs(vm), e) ||
-        start_workers(n, o, vm, e) || start_watch(n, e) || start_servers(n, e)) {
+        set_groups_and_peers(n, vm, vm_defs(vm), &o->list, e) || start_workers(n, o, vm, e) || start_watch(n, e) || start_servers(n, e)) {
         worker_free(control);
         node_free(n);
         return NULL;
@@ -381,6 +411,16 @@ struct node *node_start(const struct node_opts *o, struct worker *control, struc
         return NULL;
     }
     return n;
+}
+
+struct keeper *node_keeper(struct node *n)
+{
+    return &n->keeper;
+}
+
+const char *node_self(const struct node *n)
+{
+    return n->self;
 }
 
 const char *node_address(const struct node *n)
@@ -398,32 +438,51 @@ const char *node_admin_address(const struct node *n)
 /* The new VMs take over before their groups are added, so a VM never gets a load of a group that it
  * does not know. Removed groups are closed while VMs that know them still run. */
 static enum err reload_all_but_control(struct node *n, struct script *script, struct vm *control,
-                                       const char *const *peers, size_t n_peers, size_t *gone,
+                                       const struct keeper_list *list, size_t *gone,
                                        struct error *e)
 {
     const struct defs *ds = vm_defs(control);
 
-    if (peers_check(n->peers, peers, n_peers, e) || node_groups_check(n->group_peers, ds, e) ||
+    if (peers_check(n->peers, list->peers, list->n_peers, e) || node_groups_check(n->group_peers, ds, e) ||
         workers_reload(n->workers, control, script, e))
         return e->code;
+    keeper_lock(&n->keeper);
     *gone = node_groups_remove(n->groups, n->group_peers, ds);
-    if (node_groups_set(n->groups, n->group_peers, &loader, ds, e) ||
-        peers_set(n->peers, peers, n_peers, e))
-        return e->code;
-    return ERR_OK;
+    keeper_unlock(&n->keeper);
+    return set_groups_and_peers(n, control, ds, list, e);
+}
+
+/* The farewells of the script run, for FAREWELL_MS at most. 1 when hurry() has ended the wait. */
+static int leave(struct node *n, int (*hurry)(void *arg), void *arg)
+{
+    const struct timespec pause = {0, 1000000};
+    uint64_t until_ms = clock_ms() + FAREWELL_MS;
+    int hurried = 0;
+
+    if (!control_farewells(n->control))
+        return 0;
+    control_leave(n->control);
+    while (control_farewells(n->control) && clock_ms() < until_ms && !hurried) {
+        hurried = hurry && hurry(arg);
+        nanosleep(&pause, NULL);
+    }
+    if (control_farewells(n->control))
+        log_warn("node", "a farewell to the sources of peers did not end in time", "ms=%d",
+                 FAREWELL_MS);
+    return hurried;
 }
 
 enum err node_reload(struct node *n, struct script *script, struct worker *control,
-                     const char *const *peers, size_t n_peers, struct error *e)
+                     const struct keeper_list *list, struct error *e)
 {
-    const struct vm_opts o = vm_opts_of(n);
+    const struct vm_opts o = control_opts_of(n);
     struct vm *vm = worker_vm(control);
     uint64_t began_ms = clock_ms();
     size_t gone = 0, n_groups = defs_count(vm_defs(vm));
     struct node_keys_next keys;
 
     if (node_keys_read(&n->settings, &keys, e) ||
-        reload_all_but_control(n, script, vm, peers, n_peers, &gone, e)) {
+        reload_all_but_control(n, script, vm, list, &gone, e)) {
         node_keys_drop(&keys);
         worker_free(control);
         return e->code;
@@ -431,28 +490,12 @@ enum err node_reload(struct node *n, struct script *script, struct worker *contr
     node_keys_take(&n->keys, &keys);
     if (n->keys.identity)
         net_show(n->net, n->keys.identity);
+    leave(n, NULL, NULL);
     if (control_take_over(n->control, control, &o, e))
         return e->code;
     log_info("node", "reloaded", "groups=%zu removed=%zu peers=%zu ms=%llu", n_groups, gone,
-             n_peers, (unsigned long long)(clock_ms() - began_ms));
+             peers_count(n->peers), (unsigned long long)(clock_ms() - began_ms));
     return ERR_OK;
-}
-
-enum err node_set_peers(struct node *n, const char *const *peers, size_t n_peers, struct error *e)
-{
-    return peers_set(n->peers, peers, n_peers, e);
-}
-
-enum err node_set_group_peers(struct node *n, const char *group, const char *urls, struct error *e)
-{
-    struct group *g = groups_find(n->groups, group, strlen(group));
-    enum err failed;
-
-    if (!g)
-        return error_set(e, ERR_NOTFOUND, "this node has no group \"%s\"", group);
-    failed = group_peers_replace(group_ctx(g), group, urls, e);
-    group_unref(g);
-    return failed;
 }
 
 struct group *node_group(struct node *n, const char *name, size_t name_len)
@@ -532,6 +575,7 @@ static void node_free(struct node *n)
     changes_free(n->changes);
     group_peers_set_free(n->group_peers);
     peers_free(n->peers);
+    keeper_deinit(&n->keeper);
     groups_free(n->groups);
     node_keys_deinit(&n->keys);
     settings_deinit(&n->settings);
@@ -543,8 +587,9 @@ void node_stop(struct node *n, int (*hurry)(void *arg), void *arg)
 {
     log_info("node", "stopping", "requests=%u", node_servers_active(&n->servers));
     atomic_store(&n->stopping, 1);
-    if (wait_a_while(n, 0, n->settings.drain_delay_ms, hurry,
-                     arg)) /* load balancers look elsewhere */
+    keeper_end(&n->keeper);
+    if (leave(n, hurry, arg) || /* load balancers look elsewhere meanwhile: */
+        wait_a_while(n, 0, n->settings.drain_delay_ms, hurry, arg))
         n->settings.drain_timeout_ms = 0;
     node_servers_quiesce(&n->servers);
     drain(n, hurry, arg);

@@ -11,6 +11,7 @@
 struct buf;
 struct changes;
 struct groups;
+struct keeper;
 struct peers;
 struct control;
 struct workers;
@@ -23,6 +24,7 @@ struct node_view {
     struct control *control;
     struct groups *groups;
     struct peers *peers;
+    struct keeper *keeper;
     struct changes *changes;
     struct server_stats http; /* of all servers */
 };
