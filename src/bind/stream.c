@@ -192,26 +192,27 @@ static int l_stream_more(lua_State *L)
     return 1;
 }
 
-/* stream:take() -> bytes, status | nil, message, code; nothing: it has ended well, or there are no
- * bytes yet */
+/* stream:take() -> the bytes that have arrived, maybe none, and the status | nil, message, code;
+ * nothing: it has ended well */
 static int l_stream_take(lua_State *L)
 {
     struct stream *s = *check_stream(L);
     struct buf *got = core_new_buf(L);
     struct error e = {.code = ERR_OK};
-    int status;
+    int status, ended;
 
     pthread_mutex_lock(&s->mu);
     buf_deinit(got);
     *got = s->got;
     buf_init(&s->got, 0);
     status = s->status;
-    if (!got->len && s->ended)
+    ended = s->ended && !got->len;
+    if (ended)
         e = s->err;
     pthread_mutex_unlock(&s->mu);
     if (e.code)
         return core_error(L, &e);
-    if (!got->len && status)
+    if (ended)
         return 0;
     vm_make_room(vm_of(L), got->len);
     lua_pushlstring(L, got->data ? got->data : "", got->len);

@@ -281,6 +281,7 @@ function Kept:run_tend()
     local pause = self:tend()
     self.tended = true
     self:wake()
+    self.all:tell()
     sleep(pause)
   end
 end
