@@ -377,6 +377,11 @@ describe("docs/api.md", function()
         wanted[name] = true
       end
     end
+    local status = tmp.read("lua/groupcache/discover/keeper.lua")
+      :match "function Kept:status%b()(.-)\nend"
+    for name in status:gmatch "([%w_]+) = " do
+      wanted[name] = true
+    end
     local text, bad = chapter "## Statistics", {}
     for name in pairs(wanted) do
       if not text:find("`" .. name .. "`", 1, true) then

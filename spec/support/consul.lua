@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
---- A stand-in for an agent of Consul, which Debian does not have: registration, checks with a time to
---- live, and blocking queries, by the rules of Consul's documentation. It can be wrong in many ways.
+--- A stand-in for an agent of Consul, which Debian does not have: registration, checks that expire,
+--- and blocking queries, by the rules of Consul's documentation. It can be wrong in many ways.
 ---
 ---   local c = consul.start()
 ---   c.address                 "127.0.0.1:port"

@@ -10,8 +10,8 @@
 #include "script/defs.h"
 #include "script/vm.h"
 
-/* core.background(what, where, name or nil, every_ms or nil, ready_timeout_ms or nil, fn, farewell):
- * records a background function; in the VM of a worker that takes loads it only checks.
+/* core.background(what, where, name or nil, every_ms or nil, ready_timeout_ms or nil, fn,
+ * farewell): records a background function; in the VM of a worker that takes loads it only checks.
  * groupcache/background.lua has checked the arguments. -> true | nil, message, code */
 static int l_background(lua_State *L)
 {

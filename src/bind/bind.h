@@ -9,10 +9,10 @@
  * group of a call. handle.c has a program's handles. group.c defines and asks groups. background.c
  * defines background functions. hits.c has the hits of getters. io.c waits for HTTP and time.
  * loop.c serves the Lua side of other event loops. library.c asks groups from a program.
- * node_script.c runs node scripts, node.c nodes, child.c commands. stream.c has exchanges whose answer
- * is read while it arrives. discover.c and dns.c serve the sources of peers. many.c asks for many keys,
- * change.c sets and removes, peek.c looks: each for getters and for programs. encode.c and decode.c
- * convert between values and bytes. */
+ * node_script.c runs node scripts, node.c nodes, child.c commands. stream.c has exchanges whose
+ * answer is read while it arrives. discover.c and dns.c serve the sources of peers. many.c asks for
+ * many keys, change.c sets and removes, peek.c looks: each for getters and for programs. encode.c
+ * and decode.c convert between values and bytes. */
 #ifndef BIND_H
 #define BIND_H
 

@@ -113,12 +113,8 @@ static int l_own_address(lua_State *L)
 }
 
 const luaL_Reg bind_discover[] = {
-    {"file_stamp", l_file_stamp},
-    {"keep_peers", l_keep_peers},
-    {"kept_peers", l_kept_peers},
-    {"node_self", l_node_self},
-    {"own_address", l_own_address},
-    {"source_goes_on", l_source_goes_on},
-    {"tell_sources", l_tell_sources},
-    {NULL, NULL},
+    {"file_stamp", l_file_stamp},     {"keep_peers", l_keep_peers},
+    {"kept_peers", l_kept_peers},     {"node_self", l_node_self},
+    {"own_address", l_own_address},   {"source_goes_on", l_source_goes_on},
+    {"tell_sources", l_tell_sources}, {NULL, NULL},
 };

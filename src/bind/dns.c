@@ -98,8 +98,7 @@ static int l_dns(lua_State *L)
 {
     static const char *const names[] = {"A", "AAAA", "SRV", NULL};
     static const enum dns_type types[] = {DNS_A, DNS_AAAA, DNS_SRV};
-    struct dns_question q = {.type = types[luaL_checkoption(L, 2, NULL, names)],
-                             .done = on_answer};
+    struct dns_question q = {.type = types[luaL_checkoption(L, 2, NULL, names)], .done = on_answer};
     struct op **slot = core_new_op(L);
     struct dns_op *d;
     struct error e;

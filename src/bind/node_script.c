@@ -175,9 +175,9 @@ static int ask_body(lua_State *L)
     return 0;
 }
 
-/* script:ask(module, value) -> what the function that this module is returns for a copy of the value
- * and the table that the script returned, copied | nil, message, code. It may define background
- * functions. */
+/* script:ask(module, value) -> what the function that this module is returns for a copy of the
+ * value and the table that the script returned, copied | nil, message, code. It may define
+ * background functions. */
 static int l_script_ask(lua_State *L)
 {
     struct bind_node_script *s = bind_node_script_check(L, 1);

@@ -59,8 +59,8 @@ static void check_headers(lua_State *L, struct request *r)
     if (lua_istable(L, -1)) {
         n = lua_objlen(L, -1);
         if (n > REQUEST_HEADERS)
-            check_raise(L, "http.request: a request has at most %d headers, not %d", REQUEST_HEADERS,
-                        (int)n);
+            check_raise(L, "http.request: a request has at most %d headers, not %d",
+                        REQUEST_HEADERS, (int)n);
         for (i = 0; i < n; i++) {
             size_t len;
 

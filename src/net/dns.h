@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* dns.h - questions to the name servers of /etc/resolv.conf, with the times that answers are good.
  *
- * libc's resolver does the work: search list, options, TCP for a large answer, /etc/resolv.conf read
- * for each question. It blocks, so each question has a thread of its own, which is not joined: a name
- * server that is dead costs 2 s at each of two tries. Questions are rare: a source of peers has one at
- * a time.
+ * libc's resolver does the work: search list, options, TCP for a large answer, /etc/resolv.conf
+ * read for each question. It blocks, so each question has a thread of its own, which is not joined:
+ * a name server that is dead costs 2 s at each of two tries. Questions are rare: a source of peers
+ * has one at a time.
  *
  * Any thread. */
 #ifndef DNS_H
@@ -22,8 +22,8 @@ enum dns_type { DNS_A = 1, DNS_AAAA = 28, DNS_SRV = 33 }; /* as in the messages 
 
 struct dns_record {
     uint32_t ttl_s;
-    char text[DNS_NAME]; /* the address in digits; of DNS_SRV: the host, in lower case, without a dot
-                          * at the end */
+    char text[DNS_NAME]; /* the address in digits; of DNS_SRV: the host, in lower case, without a
+                          * dot at the end */
     uint16_t port;       /* of DNS_SRV */
 };
 
@@ -44,8 +44,8 @@ struct dns_question {
     void *ctx;
 };
 
-/* Copies the question. BUSY: MANY questions wait already; INVAL: the server is no address; NOMEM: no
- * thread. Then done is not called. */
+/* Copies the question. BUSY: MANY questions wait already; INVAL: the server is no address; NOMEM:
+ * no thread. Then done is not called. */
 enum err dns_ask(const struct dns_question *q, struct error *e);
 
 #endif

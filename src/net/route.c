@@ -19,8 +19,8 @@ static int own_address(const struct addrinfo *to, struct sockaddr_storage *own)
 
     if (fd < 0)
         return 0;
-    found = !connect(fd, to->ai_addr, to->ai_addrlen) &&
-            !getsockname(fd, (struct sockaddr *)own, &n);
+    found =
+        !connect(fd, to->ai_addr, to->ai_addrlen) && !getsockname(fd, (struct sockaddr *)own, &n);
     close(fd);
     return found;
 }

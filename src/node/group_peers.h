@@ -27,8 +27,8 @@ struct group_peers *group_peers_take(struct group_peers_set *ps);
 /* Node's thread: the group is closed. Another group may get p. */
 void group_peers_give_back(struct group_peers_set *ps, struct group_peers *p);
 
-/* Replaces the list, as peers_set() does. The group's name is for messages. If the list has a source
- * and had one, it stays; if it had none, this node is alone. */
+/* Replaces the list, as peers_set() does. The group's name is for messages. If the list has a
+ * source and had one, it stays; if it had none, this node is alone. */
 enum err group_peers_replace(struct group_peers *p, const char *group, const char *urls,
                              struct error *e);
 

@@ -48,7 +48,13 @@
 #include "script/vm.h"
 #include "script/worker.h"
 
-enum { DRAIN_POLL_MS = 5, LAST_WORDS_MS = 500, WATCH_MS = 100, CONTROL_MS = 2000, FAREWELL_MS = 2000 };
+enum {
+    DRAIN_POLL_MS = 5,
+    LAST_WORDS_MS = 500,
+    WATCH_MS = 100,
+    CONTROL_MS = 2000,
+    FAREWELL_MS = 2000
+};
 
 struct node {
     struct settings settings; /* a copy */
@@ -57,14 +63,14 @@ struct node {
     struct groups *groups;
     struct net *net;
     struct peers *peers;
-    struct keeper keeper; /* of the lists of peers */
+    struct keeper keeper;                /* of the lists of peers */
     struct group_peers_set *group_peers; /* the contexts of the groups' loaders */
     struct changes *changes;
     struct node_keys keys;
-    struct spool *access;     /* the access log, or NULL */
-    struct workers *workers;  /* set once, before any flight can start */
-    struct control *control;  /* set once, before any flight can start */
-    size_t n_groups;          /* at the start */
+    struct spool *access;    /* the access log, or NULL */
+    struct workers *workers; /* set once, before any flight can start */
+    struct control *control; /* set once, before any flight can start */
+    size_t n_groups;         /* at the start */
     struct helpless helpless;
     pthread_t watch;
     int watching;
@@ -401,7 +407,8 @@ struct node *node_start(const struct node_opts *o, struct worker *control, struc
     n->changes = changes_new(&n->settings.changes, peers_of, e);
     if (!n->changes || node_keys_start(&n->keys, &n->settings, e) || listen_first(n, o, e) ||
         open_access_log(n, e) || start_net(n, e) || start_peers(n, o, e) ||
-        set_groups_and_peers(n, vm, vm_defs(vm), &o->list, e) || start_workers(n, o, vm, e) || start_watch(n, e) || start_servers(n, e)) {
+        set_groups_and_peers(n, vm, vm_defs(vm), &o->list, e) || start_workers(n, o, vm, e) ||
+        start_watch(n, e) || start_servers(n, e)) {
         worker_free(control);
         node_free(n);
         return NULL;
@@ -443,8 +450,8 @@ static enum err reload_all_but_control(struct node *n, struct script *script, st
 {
     const struct defs *ds = vm_defs(control);
 
-    if (peers_check(n->peers, list->peers, list->n_peers, e) || node_groups_check(n->group_peers, ds, e) ||
-        workers_reload(n->workers, control, script, e))
+    if (peers_check(n->peers, list->peers, list->n_peers, e) ||
+        node_groups_check(n->group_peers, ds, e) || workers_reload(n->workers, control, script, e))
         return e->code;
     keeper_lock(&n->keeper);
     *gone = node_groups_remove(n->groups, n->group_peers, ds);

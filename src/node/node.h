@@ -22,10 +22,10 @@ struct worker;
 
 struct node_opts {
     struct settings settings;
-    int admin_moves;          /* admin_listen is a default and may move to any free port */
-    int may_exit;             /* the process may be told to end when the node can do no more */
-    const char *self_host;    /* the host of this node's URL, if the settings have no self; NULL: the
-                               * address of listen */
+    int admin_moves;       /* admin_listen is a default and may move to any free port */
+    int may_exit;          /* the process may be told to end when the node can do no more */
+    const char *self_host; /* the host of this node's URL, if the settings have no self; NULL: the
+                            * address of listen */
     struct keeper_list list;
     struct script *script; /* run once in every worker VM; script_message() has the whole message of
                             * a failure */
@@ -47,10 +47,9 @@ const char *node_admin_address(const struct node *n);
 
 /* Takes the groups, getters and background functions of another script, which has run in the VM of
  * `control`, and the peer list. Takes control as node_start() does. The old script's background
- * functions have ended before the new ones begin, unless one is stuck in C. Its farewells run before,
- * for two seconds at most. Groups of the same name
- * keep their items; loads under way end on the old VMs. On an error other than NOMEM nothing has
- * changed. */
+ * functions have ended before the new ones begin, unless one is stuck in C. Its farewells run
+ * before, for two seconds at most. Groups of the same name keep their items; loads under way end on
+ * the old VMs. On an error other than NOMEM nothing has changed. */
 enum err node_reload(struct node *n, struct script *script, struct worker *control,
                      const struct keeper_list *list, struct error *e);
 
@@ -69,10 +68,10 @@ size_t node_max_key_bytes(const struct node *n);
 /* Whether the process was told to end, since all workers were stuck for stuck_timeout_ms. */
 int node_gave_up(const struct node *n);
 
-/* Ends the node. The farewells of its script run first, for two seconds at most. It is not ready for
- * drain_delay_ms, then refuses new connections. Requests under
- * way may end for drain_timeout_ms, or until hurry(arg) says 1 (asked some times a second; NULL:
- * never). Requests that still wait then get CLOSED. Frees everything. */
+/* Ends the node. The farewells of its script run first, for two seconds at most. It is not ready
+ * for drain_delay_ms, then refuses new connections. Requests under way may end for
+ * drain_timeout_ms, or until hurry(arg) says 1 (asked some times a second; NULL: never). Requests
+ * that still wait then get CLOSED. Frees everything. */
 void node_stop(struct node *n, int (*hurry)(void *arg), void *arg);
 
 /* Any thread: appends /stats. */

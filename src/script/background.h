@@ -7,7 +7,8 @@
  * function never has two calls at a time. Once the VM has been told to quit, it is not called any
  * more.
  *
- * A farewell is a function that is called once, by background_leave(). It runs beside the others. */
+ * A farewell is a function that is called once, by background_leave(). It runs beside the others.
+ */
 #ifndef BACKGROUND_H
 #define BACKGROUND_H
 

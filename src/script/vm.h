@@ -71,8 +71,8 @@ enum err vm_run_script(struct vm *vm, const char *path, const char *text, size_t
 enum err vm_run_more(struct vm *vm, const char *path, int (*body)(struct lua_State *L), void *arg,
                      struct error *e);
 
-/* The whole message of a failed vm_run_script() or vm_run_more() if a struct error was too short for it, or NULL.
- * The VM owns it. */
+/* The whole message of a failed vm_run_script() or vm_run_more() if a struct error was too short
+ * for it, or NULL. The VM owns it. */
 const char *vm_script_error(const struct vm *vm);
 
 /* 1 while one of these two runs: only then may groups and background functions be defined. */
