@@ -166,7 +166,7 @@ function node.start(given)
   if not raw then
     return nil, err, code or "INVAL"
   end
-  local address, admin, url = raw:address()
+  local address, admin, _, url = raw:address()
   return setmetatable({ raw = raw, address = address, admin_address = admin,
     url = url,
     started = { script = given.script, flags = flags, settings = settings } }, Node)

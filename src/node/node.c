@@ -26,6 +26,7 @@
 #include "base/log.h"
 #include "base/log_out.h"
 #include "base/mem.h"
+#include "base/notify.h"
 #include "base/spool.h"
 #include "base/thread.h"
 #include "cache/group.h"
@@ -38,10 +39,13 @@
 #include "node/helpless.h"
 #include "node/keeper.h"
 #include "node/node_groups.h"
+#include "node/node_in.h"
 #include "node/node_keys.h"
 #include "node/node_listen.h"
+#include "node/node_metrics.h"
 #include "node/node_servers.h"
 #include "node/node_stats.h"
+#include "node/watchdog.h"
 #include "node/workers.h"
 #include "peer/peers.h"
 #include "script/defs.h"
@@ -54,74 +58,6 @@ enum {
     WATCH_MS = 100,
     CONTROL_MS = 2000,
     FAREWELL_MS = 2000
-};
-
-struct node {
-    struct settings settings; /* a copy */
-    char *self;               /* the setting, or http:// and where it listens */
-    uint64_t started_ms;
-    struct groups *groups;
-    struct net *net;
-    struct peers *peers;
-    struct keeper keeper;                /* of the lists of peers */
-    struct group_peers_set *group_peers; /* the contexts of the groups' loaders */
-    struct changes *changes;
-    struct node_keys keys;
-    struct spool *access;    /* the access log, or NULL */
-    struct workers *workers; /* set once, before any flight can start */
-    struct control *control; /* set once, before any flight can start */
-    size_t n_groups;         /* at the start */
-    struct helpless helpless;
-    pthread_t watch;
-    int watching;
-    struct node_servers servers;
-    atomic_int ready; /* 1: the node waits for no background function */
-    atomic_int stopping;
-};
-
-/* --- the loader --- */
-
-static struct peer *load_owner(void *ctx, const void *key, size_t key_len)
-{
-    return peers_owner(group_peers_of(ctx), key, key_len);
-}
-
-static void load_disown(void *ctx, struct peer *owner)
-{
-    peers_disown(group_peers_of(ctx), owner);
-}
-
-static void load_remote(void *ctx, struct flight *f, struct peer *owner)
-{
-    peer_queue_load(group_peers_of(ctx), f, owner); /* a change meanwhile does no harm */
-}
-
-static void load_hold(void *ctx)
-{
-    (void)ctx;
-    peer_queue_hold();
-}
-
-static void load_release(void *ctx)
-{
-    (void)ctx;
-    peer_queue_release();
-}
-
-static void load_local(void *ctx, struct flight *f)
-{
-    struct node *n = group_peers_ctx(ctx);
-
-    workers_load(n->workers, f);
-}
-
-static const struct loader loader = {
-    .owner = load_owner,
-    .disown = load_disown,
-    .remote = load_remote,
-    .local = load_local,
-    .hold = load_hold,
-    .release = load_release,
 };
 
 /* --- callbacks of the floors below --- */
@@ -160,26 +96,45 @@ static const char *not_ready(void *ctx)
     return atomic_load(&n->ready) ? NULL : "starting";
 }
 
-static void stats(void *ctx, struct buf *out)
-{
-    node_stats(ctx, out);
-}
-
-void node_stats(struct node *n, struct buf *out)
+static struct node_view view_of(struct node *n)
 {
     struct node_view view = {
         .self = n->self,
-        .uptime_ms = clock_ms() - n->started_ms,
+        .admin = node_admin_address(n),
+        .started_wall_ms = n->started_wall_ms,
+        .vm_bytes = n->settings.vm.vm_bytes,
         .workers = n->workers,
         .control = n->control,
         .groups = n->groups,
         .peers = n->peers,
         .keeper = &n->keeper,
-        .changes = n->changes,
+        .whole = {.ready = !not_ready(n),
+                  .uptime_ms = clock_ms() - n->started_ms,
+                  .unconfirmed = changes_unconfirmed(n->changes)},
     };
 
     node_servers_stats(&n->servers, &view.http);
+    return view;
+}
+
+void node_stats(struct node *n, struct buf *out)
+{
+    const struct node_view view = view_of(n);
+
     node_stats_put(&view, out);
+}
+
+/* On HTTP threads. */
+static void show(void *ctx, enum server_view what, struct buf *out)
+{
+    const struct node_view view = view_of(ctx);
+
+    if (what == SERVER_VIEW_METRICS)
+        node_metrics_put(&view, out);
+    else if (what == SERVER_VIEW_TARGETS)
+        node_metrics_put_targets(&view, out);
+    else
+        node_stats_put(&view, out);
 }
 
 /* --- start --- */
@@ -341,7 +296,7 @@ static enum err start_servers(struct node *n, struct error *e)
     o.changes = n->changes;
     o.access = n->access;
     o.not_ready = not_ready;
-    o.stats = stats;
+    o.show = show;
     o.ctx = n;
     return node_servers_start(&n->servers, &o, &n->keys, e);
 }
@@ -357,6 +312,7 @@ static void be_ready(void *ctx)
              n->n_groups, peers_count(n->peers), n->self, (unsigned long long)n->settings.workers,
              dialect_name(n->settings.peers.dialect),
              (unsigned long long)(clock_ms() - n->started_ms));
+    notify_ready("ready: %zu groups, %zu peers, %s", n->n_groups, peers_count(n->peers), n->self);
 }
 
 /* The last step: background functions may use all of the node. Takes the worker. */
@@ -380,7 +336,7 @@ static enum err set_groups_and_peers(struct node *n, const struct vm *control,
     enum err failed;
 
     keeper_lock(&n->keeper);
-    failed = node_groups_set(n->groups, n->group_peers, &loader, ds, e);
+    failed = node_groups_set(n->groups, n->group_peers, &node_loader, ds, e);
     if (!failed)
         failed = keeper_take_over(&n->keeper, control, list, e);
     keeper_unlock(&n->keeper);
@@ -398,6 +354,7 @@ struct node *node_start(const struct node_opts *o, struct worker *control, struc
     mem_refill();
     settings_copy(&n->settings, &o->settings);
     n->started_ms = clock_ms();
+    n->started_wall_ms = clock_wall_ns() / 1000000;
     n->groups = groups_new();
     n->control = control_new(be_ready, n);
     keeper_init(&n->keeper, n->groups);
@@ -409,6 +366,11 @@ struct node *node_start(const struct node_opts *o, struct worker *control, struc
         open_access_log(n, e) || start_net(n, e) || start_peers(n, o, e) ||
         set_groups_and_peers(n, vm, vm_defs(vm), &o->list, e) || start_workers(n, o, vm, e) ||
         start_watch(n, e) || start_servers(n, e)) {
+        worker_free(control);
+        node_free(n);
+        return NULL;
+    }
+    if (watchdog_start(&n->servers, n->net, n->workers, &n->watchdog, e)) {
         worker_free(control);
         node_free(n);
         return NULL;
@@ -438,6 +400,11 @@ const char *node_address(const struct node *n)
 const char *node_admin_address(const struct node *n)
 {
     return node_listen_address(&n->servers.sockets, SERVER_ADMIN);
+}
+
+int node_admin_moved(const struct node *n)
+{
+    return n->servers.sockets.moved;
 }
 
 /* --- reload --- */
@@ -527,15 +494,31 @@ int node_gave_up(const struct node *n)
 
 /* --- stop --- */
 
-/* Waits for ms; with `for_requests`, only while requests are under way. 1 when hurry() has ended
- * the wait. */
-static int wait_a_while(const struct node *n, int for_requests, uint64_t ms,
+static int for_ever(const struct node *n)
+{
+    (void)n;
+    return 1;
+}
+
+static int while_active(const struct node *n)
+{
+    return node_servers_active(&n->servers) != 0;
+}
+
+/* A connection that was taken a moment ago has not asked yet. */
+static int while_asked(const struct node *n)
+{
+    return while_active(n) || node_servers_about_to_ask(&n->servers);
+}
+
+/* Waits for ms, while more(n) says 1. 1 when hurry() has ended the wait. */
+static int wait_a_while(const struct node *n, int (*more)(const struct node *n), uint64_t ms,
                         int (*hurry)(void *arg), void *arg)
 {
     const struct timespec pause = {0, DRAIN_POLL_MS * 1000000};
     uint64_t until = clock_ms() + ms;
 
-    while ((!for_requests || node_servers_active(&n->servers)) && clock_ms() < until) {
+    while (more(n) && clock_ms() < until) {
         if (hurry && hurry(arg))
             return 1;
         nanosleep(&pause, NULL);
@@ -545,7 +528,7 @@ static int wait_a_while(const struct node *n, int for_requests, uint64_t ms,
 
 static void drain(struct node *n, int (*hurry)(void *arg), void *arg)
 {
-    wait_a_while(n, 1, n->settings.drain_timeout_ms, hurry, arg);
+    wait_a_while(n, while_asked, n->settings.drain_timeout_ms, hurry, arg);
     if (node_servers_active(&n->servers))
         log_warn("node", "requests were under way when the drain time ended", "requests=%u",
                  node_servers_active(&n->servers));
@@ -567,10 +550,11 @@ static void node_free(struct node *n)
     atomic_store(&n->stopping, 1);
     if (n->watching)
         pthread_join(n->watch, NULL);
+    watchdog_stop(n->watchdog);
     control_quit(n->control);
     groups_each(n->groups, close_group, NULL);
     net_end(n->net);
-    wait_a_while(n, 1, LAST_WORDS_MS, NULL, NULL);
+    wait_a_while(n, while_active, LAST_WORDS_MS, NULL, NULL);
     node_servers_stop(&n->servers);
     spool_close(n->access);
     ended = !n->workers || workers_stop(n->workers);
@@ -593,10 +577,11 @@ static void node_free(struct node *n)
 void node_stop(struct node *n, int (*hurry)(void *arg), void *arg)
 {
     log_info("node", "stopping", "requests=%u", node_servers_active(&n->servers));
+    notify_stopping("stopping: %u requests are under way", node_servers_active(&n->servers));
     atomic_store(&n->stopping, 1);
     keeper_end(&n->keeper);
     if (leave(n, hurry, arg) || /* load balancers look elsewhere meanwhile: */
-        wait_a_while(n, 0, n->settings.drain_delay_ms, hurry, arg))
+        wait_a_while(n, for_ever, n->settings.drain_delay_ms, hurry, arg))
         n->settings.drain_timeout_ms = 0;
     node_servers_quiesce(&n->servers);
     drain(n, hurry, arg);

@@ -46,6 +46,7 @@ static void view_clear(struct view *v)
     for (i = 0; i < v->n; i++)
         peer_unref(v->list[i]);
     mem_free(v->list);
+    mem_free(v->shares);
     balance_free(v->balance);
     ring_free(v->ring);
     memset(v, 0, sizeof(*v));
@@ -232,6 +233,8 @@ enum err peers_set(struct peers *p, const char *const *urls, size_t n, struct er
         return e->code;
     next.balance = balance_new(n);
     next.list = mem_zalloc((n + 1) * sizeof(struct peer *));
+    next.shares = mem_zalloc((n + 1) * sizeof(*next.shares));
+    ring_shares(next.ring, next.shares, n);
     pthread_rwlock_rdlock(&p->lock);
     for (i = 0; i < n; i++)
         next.list[i] = keep_or_make(p, urls[i]);
@@ -336,6 +339,8 @@ void peers_each(struct peers *p, void (*fn)(void *arg, const struct peer_stats *
                                atomic_load(&peer->batches),
                                atomic_load(&peer->kind) == PEER_OURS,
                                health_state_name(atomic_load(&peer->state)),
+                               peer->self || is_usable(peer),
+                               p->view.shares[i],
                                atomic_load(&peer->ejections),
                                atomic_load(&peer->hedges)};
 
