@@ -21,7 +21,8 @@ local meta = tmp.read "lua/groupcache/_meta.lua"
 local function load_modules()
   local in_node = false
   local raw_node = {
-    address = function() return "127.0.0.1:1", "127.0.0.1:1", "http://127.0.0.1:1" end,
+    address = function() return "127.0.0.1:1", "127.0.0.1:1", false,
+      "http://127.0.0.1:1" end,
     handle = function() return "handle" end,
   }
   local stub = {

@@ -14,7 +14,7 @@
 #include "base/mem.h"
 #include "base/pct.h"
 #include "bind/core.h"
-#include "bind/request.h"
+#include "bind/exchange.h"
 #include "net/fetch.h"
 #include "script/check.h"
 #include "script/op.h"
@@ -143,12 +143,12 @@ static int l_fetch(lua_State *L)
 {
     struct vm *vm = vm_of(L);
     struct op **slot = core_new_op(L);
-    struct request r;
+    struct exchange r;
     struct fetch_op *f;
     struct error e;
 
     check_can_wait(L, "http.request");
-    request_check(L, &r);
+    exchange_check(L, &r);
     f = mem_zalloc(sizeof(*f));
     buf_init(&f->body, 0);
     buf_init(&f->headers, 0);

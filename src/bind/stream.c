@@ -15,7 +15,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "bind/core.h"
-#include "bind/request.h"
+#include "bind/exchange.h"
 #include "net/fetch.h"
 #include "script/check.h"
 #include "script/op.h"
@@ -140,11 +140,11 @@ static struct stream **check_stream(lua_State *L)
 static int l_stream(lua_State *L)
 {
     struct stream **slot, *s;
-    struct request r;
+    struct exchange r;
     struct error e;
 
     check_can_wait(L, "http.stream");
-    request_check(L, &r);
+    exchange_check(L, &r);
     slot = lua_newuserdata(L, sizeof(struct stream *));
     *slot = NULL;
     luaL_getmetatable(L, BIND_STREAM);

@@ -30,6 +30,7 @@
 #include "base/spool.h"
 #include "base/thread.h"
 #include "cache/group.h"
+#include "cache/group_seen.h"
 #include "cache/groups.h"
 #include "change/change.h"
 #include "http/server.h"
@@ -43,6 +44,7 @@
 #include "node/node_keys.h"
 #include "node/node_listen.h"
 #include "node/node_metrics.h"
+#include "node/node_seen.h"
 #include "node/node_servers.h"
 #include "node/node_stats.h"
 #include "node/watchdog.h"
@@ -68,6 +70,7 @@ static void tick_group(void *arg, struct group *g)
 
     group_tick(g, now_ms);
     group_failed_tick(g, now_ms);
+    group_seen_tick(g, now_ms);
 }
 
 static void tick(void *ctx, uint64_t now_ms)
@@ -125,16 +128,27 @@ void node_stats(struct node *n, struct buf *out)
 }
 
 /* On HTTP threads. */
-static void show(void *ctx, enum server_view what, struct buf *out)
+static void show(void *ctx, enum server_view what, const struct dialect_target *t, struct buf *out)
 {
     const struct node_view view = view_of(ctx);
 
-    if (what == SERVER_VIEW_METRICS)
-        node_metrics_put(&view, out);
-    else if (what == SERVER_VIEW_TARGETS)
-        node_metrics_put_targets(&view, out);
-    else
+    switch (what) {
+    case SERVER_VIEW_STATS:
         node_stats_put(&view, out);
+        break;
+    case SERVER_VIEW_METRICS:
+        node_metrics_put(&view, out);
+        break;
+    case SERVER_VIEW_TARGETS:
+        node_metrics_put_targets(&view, out);
+        break;
+    case SERVER_VIEW_RECENT:
+        node_seen_put_recent(&view, out);
+        break;
+    case SERVER_VIEW_KEY:
+        node_seen_put_key(&view, t->group, t->group_len, t->key, t->key_len, out);
+        break;
+    }
 }
 
 /* --- start --- */
@@ -426,26 +440,6 @@ static enum err reload_all_but_control(struct node *n, struct script *script, st
     return set_groups_and_peers(n, control, ds, list, e);
 }
 
-/* The farewells of the script run, for FAREWELL_MS at most. 1 when hurry() has ended the wait. */
-static int leave(struct node *n, int (*hurry)(void *arg), void *arg)
-{
-    const struct timespec pause = {0, 1000000};
-    uint64_t until_ms = clock_ms() + FAREWELL_MS;
-    int hurried = 0;
-
-    if (!control_farewells(n->control))
-        return 0;
-    control_leave(n->control);
-    while (control_farewells(n->control) && clock_ms() < until_ms && !hurried) {
-        hurried = hurry && hurry(arg);
-        nanosleep(&pause, NULL);
-    }
-    if (control_farewells(n->control))
-        log_warn("node", "a farewell to the sources of peers did not end in time", "ms=%d",
-                 FAREWELL_MS);
-    return hurried;
-}
-
 enum err node_reload(struct node *n, struct script *script, struct worker *control,
                      const struct keeper_list *list, struct error *e)
 {
@@ -464,7 +458,7 @@ enum err node_reload(struct node *n, struct script *script, struct worker *contr
     node_keys_take(&n->keys, &keys);
     if (n->keys.identity)
         net_show(n->net, n->keys.identity);
-    leave(n, NULL, NULL);
+    control_leave(n->control, FAREWELL_MS, NULL, NULL);
     if (control_take_over(n->control, control, &o, e))
         return e->code;
     log_info("node", "reloaded", "groups=%zu removed=%zu peers=%zu ms=%llu", n_groups, gone,
@@ -580,7 +574,8 @@ void node_stop(struct node *n, int (*hurry)(void *arg), void *arg)
     notify_stopping("stopping: %u requests are under way", node_servers_active(&n->servers));
     atomic_store(&n->stopping, 1);
     keeper_end(&n->keeper);
-    if (leave(n, hurry, arg) || /* load balancers look elsewhere meanwhile: */
+    if (control_leave(n->control, FAREWELL_MS, hurry,
+                      arg) || /* load balancers look elsewhere meanwhile: */
         wait_a_while(n, for_ever, n->settings.drain_delay_ms, hurry, arg))
         n->settings.drain_timeout_ms = 0;
     node_servers_quiesce(&n->servers);

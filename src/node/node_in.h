@@ -26,10 +26,10 @@ struct node {
     struct group_peers_set *group_peers; /* the contexts of the groups' loaders */
     struct changes *changes;
     struct node_keys keys;
-    struct spool *access;     /* the access log, or NULL */
-    struct workers *workers;  /* set once, before any flight can start */
-    struct control *control;  /* set once, before any flight can start */
-    size_t n_groups;          /* at the start */
+    struct spool *access;    /* the access log, or NULL */
+    struct workers *workers; /* set once, before any flight can start */
+    struct control *control; /* set once, before any flight can start */
+    size_t n_groups;         /* at the start */
     struct helpless helpless;
     pthread_t watch;
     int watching;

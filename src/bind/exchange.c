@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "bind/request.h"
+#include "bind/exchange.h"
 
 #include <lauxlib.h>
 #include <string.h>
@@ -51,16 +51,16 @@ static uint64_t opt_ms(lua_State *L, const char *field, uint64_t def)
 }
 
 /* request.headers is a list of "Name: value" lines here; groupcache/http.lua makes it. */
-static void check_headers(lua_State *L, struct request *r)
+static void check_headers(lua_State *L, struct exchange *r)
 {
     size_t i, n;
 
     lua_getfield(L, 1, "headers");
     if (lua_istable(L, -1)) {
         n = lua_objlen(L, -1);
-        if (n > REQUEST_HEADERS)
+        if (n > EXCHANGE_HEADERS)
             check_raise(L, "http.request: a request has at most %d headers, not %d",
-                        REQUEST_HEADERS, (int)n);
+                        EXCHANGE_HEADERS, (int)n);
         for (i = 0; i < n; i++) {
             size_t len;
 
@@ -76,7 +76,7 @@ static void check_headers(lua_State *L, struct request *r)
     lua_pop(L, 1);
 }
 
-void request_check(lua_State *L, struct request *r)
+void exchange_check(lua_State *L, struct exchange *r)
 {
     struct task *t = vm_current(vm_of(L));
     uint64_t now = clock_ms(), until = t->deadline_ms;
