@@ -239,7 +239,7 @@ static void take_leave(struct msg *m)
     size_t i;
 
     for (i = 0; i < b->n && !vm_quitting(b->vm); i++) {
-        if (b->list[i].def->farewell)
+        if (b->list[i].def->farewell && !b->list[i].runs)
             begin(&b->list[i]);
     }
 }
