@@ -349,6 +349,16 @@ void peers_each(struct peers *p, void (*fn)(void *arg, const struct peer_stats *
     pthread_rwlock_unlock(&p->lock);
 }
 
+size_t peers_count(struct peers *p)
+{
+    size_t n;
+
+    pthread_rwlock_rdlock(&p->lock);
+    n = p->view.n;
+    pthread_rwlock_unlock(&p->lock);
+    return n;
+}
+
 struct peer *peers_place(struct peers *p, const void *key, size_t key_len)
 {
     struct peer *peer = NULL;

@@ -90,6 +90,9 @@ char *peers_owner_url(struct peers *p, const void *key, size_t key_len, int usab
  * background: if the answer is no, they are looked up again, once a second at most. */
 int peers_are_at(struct peers *p, const struct address *a);
 
+/* How many are listed, this node too. */
+size_t peers_count(struct peers *p);
+
 /* Calls fn for each peer in list order, with the list held: fn must not call peers_set(). */
 void peers_each(struct peers *p, void (*fn)(void *arg, const struct peer_stats *s), void *arg);
 
