@@ -359,6 +359,16 @@ describe("the house", function()
     none(bad)
   end)
 
+  it("reads clocks in one place", function()
+    local bad = {}
+    for _, path in ipairs(sources) do
+      if path ~= "src/base/clock.c" and tmp.read(path):find "clock_gettime" then
+        bad[#bad + 1] = path .. ": base/clock has all clocks"
+      end
+    end
+    none(bad)
+  end)
+
   it("guards every header by the file's name", function()
     local bad = {}
     for _, path in ipairs(headers) do

@@ -87,9 +87,7 @@ for what, views in pairs(VIEWS) do
     end)
 
     teardown(function()
-      for _, n in ipairs(nodes) do
-        rig.stop(n)
-      end
+      rig.stop_all(nodes)
     end)
 
     local rings = views.rings or 2

@@ -362,6 +362,21 @@ struct peer *peers_place(struct peers *p, const void *key, size_t key_len)
     return peer;
 }
 
+char *peers_owner_url(struct peers *p, const void *key, size_t key_len, int usable)
+{
+    char *url = NULL;
+    size_t i;
+
+    pthread_rwlock_rdlock(&p->lock);
+    i = p->view.ring ? ring_owner(p->view.ring, key, key_len) : SIZE_MAX;
+    if (i != SIZE_MAX && usable && !p->view.list[i]->self && !is_usable(p->view.list[i]))
+        i = next_locked(p, key, key_len, NULL);
+    if (i != SIZE_MAX)
+        url = mem_strdup(p->view.list[i]->url);
+    pthread_rwlock_unlock(&p->lock);
+    return url;
+}
+
 int peers_owns(struct peers *p, const struct peer *peer, const void *key, size_t key_len)
 {
     size_t i;
