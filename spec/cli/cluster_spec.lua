@@ -186,6 +186,57 @@ describe("groupcached top", function()
   end)
 end)
 
+describe("groupcached bench", function()
+  local n
+
+  setup(function()
+    n = node.start { script = [[
+      local groupcache = require "groupcache"
+      groupcache.group("g", { getter = function(key)
+        if key:find "^none" then return nil end
+        if key:find "^bad" then return nil, "no luck" end
+        return "v:" .. key
+      end })
+    ]] }
+  end)
+
+  teardown(function()
+    rig.stop(n)
+  end)
+
+  it("prints gets a second, a histogram of their times, and the sources", function()
+    local out = run("bench", "g", "k", "--seconds", "1", "--keys", "20", "--node", n.url)
+    assert.equal(0, out.code, out.stderr)
+    local gets = tonumber(out.stdout:match "^(%d+) gets in [%d.]+ s: %d+ a second")
+    assert.is_true(gets >= 20)
+    local bars, loaded = 0, tonumber(out.stdout:match "from local +(%d+)\n")
+    for number in out.stdout:gmatch "up to +[%d.]+ ms +(%d+)" do
+      bars = bars + tonumber(number)
+    end
+    assert.equal(gets, bars)
+    assert.is_true(loaded >= 10)
+    assert.matches("from main +%d+\n", out.stdout)
+    assert.equal("", out.stderr)
+  end)
+
+  it("has the same as JSON, keys that are not found and failures apart", function()
+    local out = run("bench", "g", "none", "--seconds", "1", "--json", "--clients", "3", "--node",
+      n.url)
+    local said = cjson.decode(out.stdout)
+    assert.equal(0, out.code)
+    assert.same({ said.gets, 0 }, { said.missing, said.failed })
+    assert.is_true(said.ms.p50 <= said.ms.p99 and said.ms.p99 <= said.ms.max)
+    out = run("bench", "g", "bad", "--seconds", "1", "--json", "--node", n.url)
+    said = cjson.decode(out.stdout)
+    assert.equal(1, out.code)
+    assert.equal(said.gets, said.errors["no luck"])
+  end)
+
+  it("ends with 3 if there is no node", function()
+    assert.equal(3, run("bench", "g", "--node", "http://127.0.0.1:" .. ports.free()).code)
+  end)
+end)
+
 describe("groupcached completion", function()
   -- What bash would complete the last of the words to.
   local function complete(...)
