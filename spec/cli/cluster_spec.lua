@@ -71,7 +71,7 @@ describe("groupcached doctor", function()
     end
     assert.equal(0, out.code, out.stdout .. out.stderr)
     assert.same({ reached = "ok", lists = "ok", version = "ok", groups = "ok", ring = "ok",
-      clocks = "ok" }, levels(out))
+      clocks = "ok", settings = "ok" }, levels(out))
     for line in json.stdout:gmatch "[^\n]+" do
       assert.equal("ok", cjson.decode(line).level)
     end
@@ -106,6 +106,20 @@ describe("groupcached doctor", function()
     local seen = levels(out)
     assert.same({ "fail", "fail", "fail" }, { seen.lists, seen.groups, seen.ring })
     assert.matches(urls[2] .. " have the groups g, more", out.stdout, 1, true)
+  end)
+
+  it("finds dialects that differ", function()
+    local nodes = node.cluster(2, { script = SCRIPT, each = function(i, opts)
+      opts.args = { "--dialect", i == 1 and "golang" or "mailgun" }
+    end })
+    local out = run("doctor", "--node", nodes[1].url)
+    for _, n in ipairs(nodes) do
+      rig.stop(n)
+    end
+    assert.equal(1, out.code)
+    assert.equal("fail", levels(out).settings)
+    assert.matches(nodes[2].url .. " have the dialect, hash and replicas mailgun fnv1-64 50",
+      out.stdout, 1, true)
   end)
 
   it("ends with 3 if there is no node", function()

@@ -149,6 +149,9 @@ static const struct figure of_memory[] = {
 static const struct figure of_whole[] = {
     FLAG(figures_node_stats, ready, "", "1: the node is ready, as /readyz says"),
     LINE(FIGURE_GAUGE, figures_node_stats, uptime_ms, NULL, NULL, NULL),
+    LINE(FIGURE_TEXT, figures_node_stats, dialect, NULL, NULL, NULL),
+    LINE(FIGURE_TEXT, figures_node_stats, hash, NULL, NULL, NULL),
+    LINE(FIGURE_GAUGE, figures_node_stats, replicas, NULL, NULL, NULL),
     GAUGE(figures_node_stats, unconfirmed, "", "removals that nodes have not confirmed now"),
 };
 

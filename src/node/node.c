@@ -105,6 +105,9 @@ static struct node_view view_of(struct node *n)
         .peers = n->peers,
         .whole = {.ready = !not_ready(n),
                   .uptime_ms = clock_ms() - n->started_ms,
+                  .dialect = dialect_name(n->settings.peers.dialect),
+                  .hash = hash_kind_name(n->settings.peers.hash),
+                  .replicas = n->settings.peers.replicas,
                   .unconfirmed = changes_unconfirmed(n->changes)},
     };
 
