@@ -332,18 +332,20 @@ void peers_each(struct peers *p, void (*fn)(void *arg, const struct peer_stats *
     pthread_rwlock_rdlock(&p->lock);
     for (i = 0; i < p->view.n; i++) {
         struct peer *peer = p->view.list[i];
-        struct peer_stats s = {peer->url,
-                               peer->self,
-                               atomic_load(&peer->loads),
-                               atomic_load(&peer->errors),
-                               atomic_load(&peer->batches),
-                               atomic_load(&peer->kind) == PEER_OURS,
-                               health_state_name(atomic_load(&peer->state)),
-                               peer->self || is_usable(peer),
-                               p->view.shares[i],
-                               atomic_load(&peer->ejections),
-                               atomic_load(&peer->hedges)};
+        enum health_state state = atomic_load(&peer->state);
+        struct peer_stats s = {.url = peer->url,
+                               .self = peer->self,
+                               .loads = atomic_load(&peer->loads),
+                               .errors = atomic_load(&peer->errors),
+                               .batches = atomic_load(&peer->batches),
+                               .ours = atomic_load(&peer->kind) == PEER_OURS,
+                               .state = health_state_name(state),
+                               .up = peer->self || is_usable(peer),
+                               .share = p->view.shares[i],
+                               .ejections = atomic_load(&peer->ejections),
+                               .hedges = atomic_load(&peer->hedges)};
 
+        s.is_in[state] = 1;
         fn(arg, &s);
     }
     pthread_rwlock_unlock(&p->lock);
