@@ -112,7 +112,7 @@ REPLAYS      = $(FUZZ_TARGETS:%=$(BUILD)/test/replay/%)
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all objects testlib deps run cluster test specs loops interop worst bench bench-programs outage guard fuzz \
+.PHONY: all objects testlib deps run cluster test specs loops interop worst bench bench-programs outage guard fuzz sim \
         fuzz-programs \
         lint fmt proto rock other-systems install valgrind clean help FORCE
 
@@ -122,7 +122,7 @@ all: $(BIN) $(CORE) $(LUA_COPIES) ## build everything into $(BUILD)
 objects: $(LIB_OBJS) $(MAIN_OBJ) $(TEST_OBJS) $(MEMORY)
 	@:
 
-testlib: $(TESTLIB) $(MEMORY) $(REPLAYS)
+testlib: $(TESTLIB) $(MEMORY) $(REPLAYS) $(BUILD)/test/sim
 	@:
 
 $(BIN): $(MAIN_OBJ) $(LIB_OBJS)
@@ -291,7 +291,7 @@ guard: ## instructions of the hot paths against bench/baseline.txt; RENEW=1 writ
 FUZZ_SECONDS ?= 20
 FUZZ_BUILD    = $(BUILD)/fuzz
 FUZZ_CFLAGS   = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
-FUZZ_INCS     = -Ispec/fuzz -DFUZZ_ROOT='"$(CURDIR)"'
+FUZZ_INCS     = -Ispec/fuzz -Ispec/virtual -DFUZZ_ROOT='"$(CURDIR)"'
 VIRTUAL_engine = spec/virtual/clock.c
 
 fuzz: ## hostile bytes against each target of spec/fuzz/, FUZZ_SECONDS [20] each; ONLY=name, INPUT=file
@@ -319,6 +319,20 @@ $(BUILD)/test/replay/%: spec/fuzz/%.c $$(VIRTUAL_$$*) spec/fuzz/replay.c spec/fu
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(FUZZ_INCS) -Wl,-E $(ALL_LDFLAGS) -o $@ $(filter %.c %.a,$^) $(LUAJIT_LIBS) $(LDLIBS)
+
+# A cluster on a virtual clock and network, in one process: spec/sim/sim.h. A failing seed prints how to run
+# it again. DROP leaves acts of the schedule out.
+SEED  ?= 1
+STEPS ?= 10000000
+sim: ## a simulated cluster under faults, STEPS [10000000] events from SEED [1] on; SIM_VERBOSE=1 tells the story
+	@.ci/deps $(RUN_PACKAGES)
+	+@$(SUBMAKE) $(J) $(BUILD)/test/sim
+	@$(BUILD)/test/sim $(SEED) $(STEPS) $(DROP)
+
+$(BUILD)/test/sim: $(wildcard spec/sim/*.c) spec/virtual/clock.c spec/sim/sim.h spec/virtual/virtual.h $(BUILD)/libfuzzed.a
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) -Ispec/sim -Ispec/virtual $(ALL_LDFLAGS) -o $@ $(filter %.c %.a,$^) $(LUAJIT_LIBS) $(LDLIBS)
 
 BENCH_ENV = env BUILD=$(BUILD) CC='$(CC)' \
   LUA_PATH='$(BUILD)/share/lua/5.1/?.lua;$(BUILD)/share/lua/5.1/?/init.lua;;' \

@@ -153,17 +153,18 @@ struct reader {
     const char *at, *end;
 };
 
-/* The line at r->at, without its CR and LF. READ_DOUBT: it has another CR or LF, or a NUL. */
-static enum read read_line(struct reader *r, const char **line, size_t *n)
+/* The line at r->at, without its CR and LF. READ_DOUBT: it has another LF, a NUL, or, unless `cr`
+ * is 1, another CR: libmicrohttpd takes one for a byte of the target. */
+static enum read read_line_or(struct reader *r, const char **line, size_t *n, int cr)
 {
     const char *at = r->at;
 
     for (; at < r->end; at++) {
-        if (at[0] == '\r' && at + 1 == r->end)
+        if ((at[0] == '\r' || !at[0]) && at + 1 == r->end)
             return READ_PART;
-        if (at[0] == '\r' && at[1] == '\n')
+        if ((at[0] == '\r' || !at[0]) && at + 1 < r->end && at[1] == '\n')
             break;
-        if (at[0] == '\r' || at[0] == '\n' || !at[0])
+        if ((at[0] == '\r' && !cr) || at[0] == '\n' || !at[0])
             return READ_DOUBT;
     }
     if (at >= r->end)
@@ -181,6 +182,11 @@ static int has_only(const char *s, size_t n, const char *more)
         n--;
     }
     return !n;
+}
+
+static enum read read_line(struct reader *r, const char **line, size_t *n)
+{
+    return read_line_or(r, line, n, 0);
 }
 
 /* METHOD 1*SP TARGET SP HTTP/1.x */
@@ -261,6 +267,18 @@ static enum read read_chunks(struct reader *r)
     return READ_REQUEST;
 }
 
+/* Before a request (RFC 9112, 2.2). libmicrohttpd takes a line that begins with a NUL for one. */
+static void skip_empty_lines(struct reader *r)
+{
+    while (r->at < r->end && (*r->at == '\r' || *r->at == '\n' || !*r->at)) {
+        if (!*r->at)
+            while (r->at < r->end && *r->at != '\n')
+                r->at++;
+        else
+            r->at++;
+    }
+}
+
 /* Reads one request. *last: its connection ends with it. */
 static enum read read_request(struct reader *r, int *last)
 {
@@ -270,9 +288,8 @@ static enum read read_request(struct reader *r, int *last)
     enum read got;
     int is_1_1;
 
-    while (r->at < r->end && (*r->at == '\r' || *r->at == '\n')) /* empty lines (RFC 9112, 2.2) */
-        r->at++;
-    got = read_line(r, &line, &n);
+    skip_empty_lines(r);
+    got = read_line_or(r, &line, &n, 1);
     if (got || !is_request_line(line, n, &is_1_1))
         return got ? got : READ_DOUBT;
     for (;;) {
