@@ -47,6 +47,7 @@ static void view_clear(struct view *v)
     for (i = 0; i < v->n; i++)
         peer_unref(v->list[i]);
     mem_free(v->list);
+    mem_free(v->shares);
     balance_free(v->balance);
     ring_free(v->ring);
     memset(v, 0, sizeof(*v));
@@ -240,6 +241,8 @@ enum err peers_set(struct peers *p, const char *const *urls, size_t n, struct er
         return e->code;
     next.balance = balance_new(n);
     next.list = mem_zalloc((n + 1) * sizeof(struct peer *));
+    next.shares = mem_zalloc((n + 1) * sizeof(*next.shares));
+    ring_shares(next.ring, next.shares, n);
     pthread_rwlock_rdlock(&p->lock);
     for (i = 0; i < n; i++)
         next.list[i] = keep_or_make(p, urls[i]);
@@ -344,6 +347,8 @@ void peers_each(struct peers *p, void (*fn)(void *arg, const struct peer_stats *
                                atomic_load(&peer->batches),
                                atomic_load(&peer->kind) == PEER_OURS,
                                health_state_name(atomic_load(&peer->state)),
+                               peer->self || is_usable(peer),
+                               p->view.shares[i],
                                atomic_load(&peer->ejections),
                                atomic_load(&peer->hedges)};
 
@@ -363,6 +368,21 @@ struct peer *peers_place(struct peers *p, const void *key, size_t key_len)
         peer = peer_ref(p->view.list[i]);
     pthread_rwlock_unlock(&p->lock);
     return peer;
+}
+
+char *peers_owner_url(struct peers *p, const void *key, size_t key_len, int usable)
+{
+    char *url = NULL;
+    size_t i;
+
+    pthread_rwlock_rdlock(&p->lock);
+    i = p->view.ring ? ring_owner(p->view.ring, key, key_len) : SIZE_MAX;
+    if (i != SIZE_MAX && usable && !p->view.list[i]->self && !is_usable(p->view.list[i]))
+        i = next_locked(p, key, key_len, NULL);
+    if (i != SIZE_MAX)
+        url = mem_strdup(p->view.list[i]->url);
+    pthread_rwlock_unlock(&p->lock);
+    return url;
 }
 
 int peers_owns(struct peers *p, const struct peer *peer, const void *key, size_t key_len)

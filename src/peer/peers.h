@@ -47,6 +47,8 @@ struct peer_stats {
     uint64_t batches;   /* exchanges for several keys */
     int ours;           /* known to be a node of ours */
     const char *state;  /* of its health: "fine", "suspect", "ejected", "probing" */
+    int up;             /* loads are sent to it */
+    uint64_t share;     /* of the ring, and so of all keys, in millionths */
     uint64_t ejections; /* how often it was taken out of use */
     uint64_t hedges;    /* loads that were sent to the next owner, for want of a sign of life */
 };
@@ -76,6 +78,10 @@ void peer_queue_load(void *ctx, struct flight *f, struct peer *owner);
  * second call. */
 void peer_queue_hold(void);
 void peer_queue_release(void);
+
+/* The URL of the key's owner, or of the owner that is asked now if `usable` is 1: the caller frees
+ * it. NULL without peers. */
+char *peers_owner_url(struct peers *p, const void *key, size_t key_len, int usable);
 
 /* Whether a listed peer, this node too, has that address. The names of peers are looked up in the
  * background: if the answer is no, they are looked up again, once a second at most. */
