@@ -84,9 +84,11 @@ static const char *not_ready(void *ctx)
     return NULL;
 }
 
-static void stats(void *ctx, struct buf *out)
+static void show(void *ctx, enum server_view what, const struct dialect_target *t, struct buf *out)
 {
     (void)ctx;
+    (void)what;
+    (void)t;
     buf_puts(out, "{}");
 }
 
@@ -128,7 +130,7 @@ static void start(void)
         .peer_secret_for = "all",
         .base_path = "/_groupcache/",
         .not_ready = not_ready,
-        .stats = stats,
+        .show = show,
     };
     struct error e;
 

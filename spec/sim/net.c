@@ -375,6 +375,18 @@ static void try_again(struct fetch *f)
     }
 }
 
+static void begin(struct fetch *f)
+{
+    if (f->o.begun)
+        f->o.begun(f->o.ctx, f);
+    try_again(f);
+}
+
+static void on_begin(struct event *ev)
+{
+    begin(list_entry(ev, struct fetch, late));
+}
+
 struct fetch *fetch_start(struct net *n, const struct fetch_opts *o, struct error *e)
 {
     struct fetch *f;
@@ -401,8 +413,22 @@ struct fetch *fetch_start(struct net *n, const struct fetch_opts *o, struct erro
     f->repeats = o->repeatable || !o->method || !strcmp(o->method, "GET");
     buf_init(&f->body, 0);
     list_push_back(&n->fetches, &f->link);
-    try_again(f);
+    if (o->here)
+        begin(f);
+    else
+        events_set(&f->late, n->node, 0, on_begin);
     return f;
+}
+
+static void on_cancel(struct event *ev)
+{
+    fail(list_entry(ev, struct fetch, late), FETCH_NO_ANSWER, ERR_CLOSED, "cancelled");
+}
+
+void fetch_cancel(struct fetch *f)
+{
+    if (!f->ended)
+        events_set(&f->late, f->net->node, 0, on_cancel);
 }
 
 void fetch_unref(struct fetch *f)

@@ -38,7 +38,8 @@ extern int sim_verbose;
 
 /* What happened in all clusters together. */
 #define SIM_COUNTS(X)                                                                              \
-    X(gets) X(values) X(changes) X(confirmed) X(loads) X(exchanges) X(faults) X(calm_loads)
+    X(gets)                                                                                        \
+    X(values) X(changes) X(confirmed) X(loads) X(exchanges) X(faults) X(calm_loads) X(stand_ins)
 struct sim_counts {
 #define X(name) uint64_t name;
     SIM_COUNTS(X)

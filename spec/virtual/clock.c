@@ -1,48 +1,28 @@
 /* SPDX-License-Identifier: MIT */
-/* clock.c - the clock of base/clock.h, but one that only clock_advance() moves. Linked in its
- * place, it makes a run the same each time. */
-#include "base/clock.h"
+/* clock.c - base/clock.c over a time that stands still: only clock_advance() moves it, and
+ * virtual_step_wall() the wall clock. Linked in its place, it makes a run the same each time. */
+#include <stdatomic.h>
+#include <stdint.h>
+#include <time.h>
+
 #include "virtual.h"
 
-#include <stdatomic.h>
-
-static atomic_uint_fast64_t now_ns = 1000000000000u; /* later than every time that code subtracts */
-
-static atomic_uint_fast64_t step_ns; /* of the wall clock; it wraps */
-
-static const uint64_t WALL_NS = 1700000000000000000u; /* when the clock is 0 */
-
-uint64_t clock_ns(void)
-{
-    return atomic_load_explicit(&now_ns, memory_order_relaxed);
-}
-
-uint64_t clock_ms(void)
-{
-    return clock_ns() / 1000000u;
-}
-
-uint64_t clock_wall_ns(void)
-{
-    return WALL_NS + clock_ns() + atomic_load_explicit(&step_ns, memory_order_relaxed);
-}
+static atomic_int_fast64_t step_ms; /* of the wall clock */
 
 void virtual_step_wall(int64_t ms)
 {
-    atomic_fetch_add(&step_ns, (uint64_t)ms * 1000000u);
+    atomic_fetch_add(&step_ms, ms);
 }
 
-uint64_t clock_real_ns(void)
+static int virtual_gettime(clockid_t id, struct timespec *out)
 {
-    return clock_ns();
+    enum { MONOTONIC_S = 1000, WALL_S = 1700000000 };
+    int64_t ms = id == CLOCK_REALTIME ? atomic_load(&step_ms) : 0;
+
+    out->tv_sec = (id == CLOCK_REALTIME ? WALL_S : MONOTONIC_S) + ms / 1000;
+    out->tv_nsec = 0;
+    return 0;
 }
 
-uint64_t clock_real_ms(void)
-{
-    return clock_ms();
-}
-
-void clock_advance(uint64_t ms)
-{
-    atomic_fetch_add(&now_ns, ms * 1000000u);
-}
+#define clock_gettime virtual_gettime
+#include "../../src/base/clock.c"
