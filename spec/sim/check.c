@@ -197,13 +197,12 @@ void check_get_ends(const struct check_get *g, const struct result *r)
         sim_broken("node %d gave version %llu of key %d, which is none", g->node, version, g->key);
     if (sim_ttl_ms() && version < keys[g->key].origin)
         is_not_expired(g, version);
-    sim_counts->stand_ins += r->passing;
+    sim_counts->stand_ins += r->passing ? 1 : 0;
     if (version < g->least && !r->passing && keys[g->key].confirmed >= g->least)
         sim_broken("node %d gave version %llu of key %d (source %s) to a get that began at %llu, "
                    "after version %llu was confirmed",
                    g->node, version, g->key, source_name(r->source),
-                   r->passing ? ", a stand-in" : "", (unsigned long long)g->begun_ms,
-                   (unsigned long long)g->least);
+                   (unsigned long long)g->begun_ms, (unsigned long long)g->least);
 }
 
 void check_load_begins(int node, const struct flight *f, int key)

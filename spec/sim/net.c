@@ -63,7 +63,7 @@ struct fetch {
     struct event late;
     uint64_t number;
     int repeats; /* left */
-    int ended, has_head;
+    int ended, has_begun, has_head;
     int unreached;
     enum fetch_phase phase;
     struct error err;
@@ -166,10 +166,18 @@ static void forget_call(struct fetch *f)
     }
 }
 
+static void say_begun(struct fetch *f)
+{
+    if (!f->has_begun && f->o.begun)
+        f->o.begun(f->o.ctx, f);
+    f->has_begun = 1;
+}
+
 static void end(struct fetch *f)
 {
     if (f->ended)
         return;
+    say_begun(f);
     f->ended = 1;
     events_cancel(&f->late);
     list_del(&f->link);
@@ -377,8 +385,7 @@ static void try_again(struct fetch *f)
 
 static void begin(struct fetch *f)
 {
-    if (f->o.begun)
-        f->o.begun(f->o.ctx, f);
+    say_begun(f);
     try_again(f);
 }
 
@@ -608,8 +615,8 @@ void net_crashed(int node)
         list_each_safe (l, next, &sim_nodes[i].net->fetches) {
             struct fetch *f = list_entry(l, struct fetch, link);
 
-            if (node_of_url(f->url) != node || is_cut(i, node))
-                continue;
+            if (!f->call || node_of_url(f->url) != node || is_cut(i, node))
+                continue; /* it has not begun, or nothing arrives that tells */
             f->call->lost = 1;
             events_set(&f->late, i, 1, on_cut);
         }

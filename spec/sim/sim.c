@@ -241,7 +241,9 @@ int main(int argc, char **argv)
             if (!WIFEXITED(status))
                 printf("sim: seed %llu ended by signal %d\n", (unsigned long long)seed,
                        WTERMSIG(status));
-            explain(WIFEXITED(status) ? sim_counts->broken_step + 1 : some);
+            explain(WIFEXITED(status) && sim_counts->broken_step < some
+                        ? sim_counts->broken_step + 1
+                        : some);
             return 1;
         }
         done += some;
