@@ -432,9 +432,7 @@ static enum err reload_all_but_control(struct node *n, struct script *script, st
     if (peers_check(n->peers, list->peers, list->n_peers, e) ||
         node_groups_check(n->group_peers, ds, e) || workers_reload(n->workers, control, script, e))
         return e->code;
-    keeper_lock(&n->keeper);
     *gone = node_groups_remove(n->groups, n->group_peers, ds);
-    keeper_unlock(&n->keeper);
     return set_groups_and_peers(n, control, ds, list, e);
 }
 
