@@ -117,7 +117,7 @@ REPLAYS      = $(FUZZ_TARGETS:%=$(BUILD)/test/replay/%)
 .DELETE_ON_ERROR:
 .PHONY: all objects testlib deps run cluster test specs loops interop browser worst bench bench-programs outage guard fuzz sim \
         fuzz-programs \
-        lint fmt proto rock other-systems install valgrind clean help FORCE
+        lint fmt manifests proto rock other-systems install valgrind clean help FORCE
 
 all: $(BIN) $(CORE) $(LUA_COPIES) ## build everything into $(BUILD)
 	@:
@@ -392,6 +392,14 @@ lint: ## every static check; ends with "lint: clean"
 	  sed /MIN_COMPILER_VERSION/d $$f >made; sed /MIN_COMPILER_VERSION/d $(CURDIR)/proto/$$f >kept; \
 	  cmp made kept || { echo "proto/$$f is not what the .proto gives (run: make proto)" >&2; exit 1; }; done
 	@echo 'lint: clean'
+
+MANIFESTS = $(BUILD)/manifests
+manifests: ## the manifests of examples/k8s against the schemas of Kubernetes (needs Node.js and npm)
+	@if ! command -v node >/dev/null || ! command -v npm >/dev/null; then \
+	  echo 'manifests: skipped, there is no node or no npm' >&2; exit 0; fi; \
+	mkdir -p $(MANIFESTS) && cp spec/manifests/check.js spec/manifests/package.json $(MANIFESTS) && \
+	(cd $(MANIFESTS) && npm install --silent --no-audit --no-fund --no-package-lock) && \
+	node $(MANIFESTS)/check.js examples/k8s/*.yaml
 
 fmt: ## format the C sources in place
 	@.ci/deps clang-format
