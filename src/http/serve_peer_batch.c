@@ -272,7 +272,7 @@ static size_t max_body(const struct server *s, struct group *g)
     return set > keys ? set : keys;
 }
 
-int serve_peer_batch(const struct asked *a)
+int serve_peer_batch(struct asked *a)
 {
     struct batch_job *b;
     struct group *g;

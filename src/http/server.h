@@ -20,6 +20,7 @@
 struct auth;
 struct buf;
 struct changes;
+struct group;
 struct groups;
 struct server;
 struct spool;
@@ -60,6 +61,12 @@ struct server_opts {
     /* Both on HTTP threads. not_ready returns why /readyz is 503, or NULL for 200; stats writes
      * /stats as JSON. */
     const char *(*not_ready)(void *ctx);
+
+    /* On HTTP threads: a node with the URL `from` (NULL: it does not say) and the HEADER_VIEW
+     * `view` asks for something of the group, or of no known group (NULL). If this node's view
+     * differs, it is written to `own`. */
+    void (*compare)(void *ctx, struct group *g, const char *from, const char *view,
+                    char own[DIALECT_VIEW_BYTES]);
     void (*stats)(void *ctx, struct buf *out);
     void *ctx;
 };

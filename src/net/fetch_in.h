@@ -43,6 +43,7 @@ struct fetch {
     size_t send_len;
     struct curl_slist *headers;
     long connect_ms, timeout_ms;
+    long name_s; /* how long addresses of a name are kept */
     size_t max_bytes;
     int decode;
     int insecure;

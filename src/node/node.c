@@ -42,6 +42,7 @@
 #include "node/node_servers.h"
 #include "node/node_stats.h"
 #include "node/workers.h"
+#include "peer/agree.h"
 #include "peer/peers.h"
 #include "script/defs.h"
 #include "script/vm.h"
@@ -139,6 +140,15 @@ static void tick(void *ctx, uint64_t now_ms)
 static struct peers *peers_of(const struct group *g)
 {
     return group_peers_of(group_ctx(g));
+}
+
+static void compare(void *ctx, struct group *g, const char *from, const char *view,
+                    char own[DIALECT_VIEW_BYTES])
+{
+    struct node *n = ctx;
+
+    if (!agree_asked(g ? peers_of(g) : n->peers, from, view, own))
+        own[0] = '\0';
 }
 
 static const char *not_ready(void *ctx)
@@ -319,6 +329,7 @@ static enum err start_servers(struct node *n, struct error *e)
     o.changes = n->changes;
     o.access = n->access;
     o.not_ready = not_ready;
+    o.compare = compare;
     o.stats = stats;
     o.ctx = n;
     return node_servers_start(&n->servers, &o, &n->keys, e);

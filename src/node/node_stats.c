@@ -45,6 +45,9 @@ static void put_peer(void *arg, const struct peer_stats *s)
     json_out_text(&in, "state", s->state);
     json_out_number(&in, "ejections", s->ejections);
     json_out_number(&in, "hedges", s->hedges);
+    json_out_text(&in, "view", s->view);
+    if (*s->differs)
+        json_out_text(&in, "differs", s->differs);
     json_out_close(&in);
 }
 

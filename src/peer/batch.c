@@ -126,6 +126,7 @@ static void batch_done(void *ctx, struct fetch *fetch)
     enum verdict verdict = VERDICT_NONE;
     int taken;
 
+    contact_end(b->peer, fetch);
     if (!e->code)
         peer_recognise(b->peer, fetch);
     taken = fetch_status(fetch) == 200 && atomic_load(&b->peer->kind) == PEER_OURS;
@@ -191,16 +192,12 @@ static uint64_t longest_ms(const struct batch *b)
 static struct fetch *send_request(struct batch *b, struct buf *url, struct buf *body,
                                   struct buf *echo, struct buf *proof, struct error *e)
 {
-    struct peers *p = b->peer->peers;
-    const char *headers[2] = {p->from};
+    const char *headers[CONTACT_HEADERS + 1];
+    char line[AGREE_LINE];
     struct group *g = b->flights[0]->group;
     struct fetch_opts o = {
         .lane = NET_PEERS,
         .method = "POST",
-        .headers = headers,
-        .n_headers = 1,
-        .identity = 1,
-        .connect_timeout_ms = p->opts.connect_timeout_ms,
         .timeout_ms = longest_ms(b),
         .max_bytes = b->max_frame + PEER_ENVELOPE_BYTES,
         .repeatable = 1,
@@ -212,6 +209,7 @@ static struct fetch *send_request(struct batch *b, struct buf *url, struct buf *
         .ctx = b,
     };
 
+    contact_begin(b->peer, &o, headers, line);
     if (peer_batch_put_url(url, b->peer, g) || put_request(body, b) ||
         peer_batch_put_echo(echo, g, body) ||
         sign_put(proof, b->peer, o.method, url->data, body->data, body->len)) {
@@ -224,7 +222,7 @@ static struct fetch *send_request(struct batch *b, struct buf *url, struct buf *
     o.echo = echo->data;
     o.body = body->data;
     o.body_len = body->len;
-    return fetch_start(p->net, &o, e);
+    return fetch_start(b->peer->peers->net, &o, e);
 }
 
 /* The bound on a value or an error's text. */

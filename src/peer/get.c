@@ -199,6 +199,7 @@ static void exchange_done(void *ctx, struct fetch *f)
     struct exchange *x = ctx;
     enum verdict verdict = VERDICT_NONE;
 
+    contact_end(x->peer, f);
     if (fetch_error(f)->code)
         attempt_failed(x->peer, x->flight, f, fetch_error(f));
     else
@@ -258,14 +259,10 @@ static size_t put_passed(struct buf *out, const struct flight *f, const char **l
 void peer_get(struct peer *peer, struct flight *f)
 {
     struct peers *p = peer->peers;
-    const char *headers[MAX_PASSED + 2] = {p->from};
+    const char *headers[MAX_PASSED + CONTACT_HEADERS + 1];
+    char line[AGREE_LINE];
     struct exchange *x = mem_zalloc(sizeof(*x));
-    struct fetch_opts o = {.lane = NET_PEERS,
-                           .headers = headers,
-                           .identity = 1,
-                           .here = 1,
-                           .done = exchange_done,
-                           .ctx = x};
+    struct fetch_opts o = {.lane = NET_PEERS, .here = 1, .done = exchange_done, .ctx = x};
     struct fetch *fetch = NULL;
     struct error e;
     struct buf url, passed, echo, proof;
@@ -275,7 +272,8 @@ void peer_get(struct peer *peer, struct flight *f)
     buf_init(&passed, 0);
     buf_init(&echo, 0);
     buf_init(&proof, 0);
-    o.n_headers = 1 + put_passed(&passed, f, headers + 1);
+    contact_begin(peer, &o, headers, line);
+    o.n_headers += put_passed(&passed, f, headers + o.n_headers);
     health_watch_begin(&x->call);
     if (put_url(&url, x) || dialect_put_echo(&echo, request_id(f)) ||
         sign_put(&proof, peer, "GET", url.data, NULL, 0)) {
@@ -285,7 +283,6 @@ void peer_get(struct peer *peer, struct flight *f)
             headers[o.n_headers++] = proof.data;
         o.url = url.data;
         o.echo = echo.data;
-        o.connect_timeout_ms = p->opts.connect_timeout_ms;
         o.timeout_ms = attempt_left_ms(f);
         o.max_bytes = (size_t)group_opts(f->group).max_value_bytes + PEER_ENVELOPE_BYTES;
         fetch = fetch_start(p->net, &o, &e);

@@ -18,6 +18,7 @@
 #include "base/list.h"
 #include "base/seldom.h"
 #include "base/timers.h"
+#include "peer/agree.h"
 #include "peer/health.h"
 #include "peer/peers.h"
 
@@ -25,6 +26,7 @@ struct balance;
 struct batch_request;
 struct buf;
 struct fetch;
+struct fetch_opts;
 struct group;
 struct name;
 struct names;
@@ -44,6 +46,8 @@ struct peer {
     atomic_uint_fast64_t loads, errors, batches, ejections, hedges;
     struct seldom failures; /* of loads, for the log */
     atomic_int distrusted;  /* 1: the log says that certificates keep it from being used */
+    struct agree agree;
+    atomic_uint_fast64_t lost_ms; /* clock_real_ms() of the last failure to connect; 0: none */
     atomic_uint cuts; /* connections in a row that it ended instead of answering to a change */
 
     /* The network thread's (health_watch.c), except what is atomic. */
@@ -64,6 +68,7 @@ struct view {
     struct balance *balance; /* may be NULL */
     struct peer **list;      /* with references */
     size_t n;
+    char text[OUTLINE_TEXT]; /* outline_put() */
 };
 
 struct peers {
@@ -77,6 +82,10 @@ struct peers {
     struct timer timer;
     uint64_t looked_ms; /* the last run of the timer, or when it was set */
     uint64_t lost_ms;   /* how much later than they should the runs were, together */
+    pthread_mutex_t agree_mu;
+    atomic_int differing;              /* at least so many states of agree.c are AGREE_DIFFERS */
+    struct agree stranger;             /* of a node that asks here and is not in the list */
+    char stranger_url[AGREE_STRANGER]; /* guarded by agree_mu */
     pthread_rwlock_t lock;
     struct view view; /* guarded by lock */
 };
@@ -98,6 +107,21 @@ struct peer *peers_next(struct peers *p, const void *key, size_t key_len, const 
 
 /* All peers, with references, in a list that the caller frees; *n is 0 without peers. */
 struct peer **peers_list(struct peers *p, size_t *n);
+
+/* --- contact.c: what all exchanges with a peer have in common --- */
+
+enum { CONTACT_HEADERS = 2 /* at most */ };
+
+/* Fills in the options of an exchange on o->lane, and appends its common headers to `headers`, of
+ * which o->n_headers are used. o borrows both arrays. */
+void contact_begin(struct peer *peer, struct fetch_opts *o, const char **headers,
+                   char line[AGREE_LINE]);
+
+/* Network thread: an exchange that was no question has ended. */
+void contact_end(struct peer *peer, struct fetch *f);
+
+/* The peer cannot be reached: addresses of its name that are known by now are used no more. */
+void contact_lost(struct peer *peer);
 
 /* --- get.c --- */
 

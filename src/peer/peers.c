@@ -12,6 +12,7 @@
 #include "base/url.h"
 #include "peer/balance.h"
 #include "peer/names.h"
+#include "peer/outline.h"
 #include "peer/peer_in.h"
 #include "peer/ring.h"
 
@@ -51,6 +52,16 @@ static void view_clear(struct view *v)
     memset(v, 0, sizeof(*v));
 }
 
+/* The text of a view with n names on the ring. */
+static void write_outline(const struct peers *p, const char *const *names, size_t n,
+                          struct view *out)
+{
+    const struct peers_opts *o = &p->opts;
+    const struct outline ring = {o->dialect, o->hash, o->replicas, o->base_path};
+
+    outline_put(&ring, names, n, out->text);
+}
+
 static struct peers *make_peers(const struct peers_opts *o, struct net *net, struct names *names)
 {
     struct peers *p = mem_zalloc(sizeof(*p));
@@ -67,7 +78,9 @@ static struct peers *make_peers(const struct peers_opts *o, struct net *net, str
     buf_putf(&from, HEADER_FROM ": %s", o->self);
     buf_put(&from, "", 1);
     p->from = buf_take(&from, &len);
+    pthread_mutex_init(&p->agree_mu, NULL);
     pthread_rwlock_init(&p->lock, NULL);
+    write_outline(p, NULL, 0, &p->view);
     list_init(&p->watched);
     return p;
 }
@@ -99,6 +112,7 @@ void peers_free(struct peers *p)
     view_clear(&p->view);
     names_unref(p->names);
     pthread_rwlock_destroy(&p->lock);
+    pthread_mutex_destroy(&p->agree_mu);
     mem_free((char *)(size_t)p->opts.self);
     mem_free((char *)(size_t)p->opts.base_path);
     mem_free((char *)(size_t)p->opts.ring_scheme);
@@ -202,22 +216,23 @@ static struct peer *keep_or_make(struct peers *p, const char *url)
     return peer;
 }
 
-static struct ring *make_ring(const struct peers *p, const char *const *urls, size_t n,
-                              struct error *e)
+/* Makes the ring of a view, and its text. */
+static enum err make_ring(const struct peers *p, const char *const *urls, size_t n,
+                          struct view *out, struct error *e)
 {
     int md5 = dialect_facts(p->opts.dialect)->md5_points;
     char **names = mem_zalloc((n + 1) * sizeof(*names));
-    struct ring *ring;
     size_t i;
 
     for (i = 0; i < n; i++)
         names[i] = ring_name(p, urls[i]);
-    ring = ring_new(p->opts.hash, md5 ? RING_MD5 : RING_PLAIN, (const char *const *)names, n,
-                    (unsigned)p->opts.replicas, e);
+    out->ring = ring_new(p->opts.hash, md5 ? RING_MD5 : RING_PLAIN, (const char *const *)names, n,
+                         (unsigned)p->opts.replicas, e);
+    write_outline(p, (const char *const *)names, n, out);
     for (i = 0; i < n; i++)
         mem_free(names[i]);
     mem_free(names);
-    return ring;
+    return out->ring ? ERR_OK : e->code;
 }
 
 enum err peers_set(struct peers *p, const char *const *urls, size_t n, struct error *e)
@@ -227,8 +242,7 @@ enum err peers_set(struct peers *p, const char *const *urls, size_t n, struct er
 
     if (peers_check(p, urls, n, e))
         return e->code;
-    next.ring = make_ring(p, urls, n, e);
-    if (!next.ring)
+    if (make_ring(p, urls, n, &next, e))
         return e->code;
     next.balance = balance_new(n);
     next.list = mem_zalloc((n + 1) * sizeof(struct peer *));
@@ -322,6 +336,23 @@ void peers_disown(void *ctx, struct peer *owner)
     peer_unref(owner);
 }
 
+/* Writes how the ring of a peer differs from ours, or "". Returns what is known of it. */
+static const char *view_of(struct peers *p, struct peer *peer, char why[OUTLINE_WHY])
+{
+    static const char *const names[] = {"unknown", "same", "differs"};
+    enum agree_state state;
+    char text[OUTLINE_TEXT];
+
+    pthread_mutex_lock(&p->agree_mu);
+    state = atomic_load(&peer->agree.state);
+    memcpy(text, peer->agree.text, sizeof(text));
+    pthread_mutex_unlock(&p->agree_mu);
+    why[0] = '\0';
+    if (state == AGREE_DIFFERS)
+        outline_explain(p->view.text, text, why);
+    return names[state];
+}
+
 void peers_each(struct peers *p, void (*fn)(void *arg, const struct peer_stats *s), void *arg)
 {
     size_t i;
@@ -329,6 +360,7 @@ void peers_each(struct peers *p, void (*fn)(void *arg, const struct peer_stats *
     pthread_rwlock_rdlock(&p->lock);
     for (i = 0; i < p->view.n; i++) {
         struct peer *peer = p->view.list[i];
+        char why[OUTLINE_WHY];
         struct peer_stats s = {peer->url,
                                peer->self,
                                atomic_load(&peer->loads),
@@ -337,7 +369,9 @@ void peers_each(struct peers *p, void (*fn)(void *arg, const struct peer_stats *
                                atomic_load(&peer->kind) == PEER_OURS,
                                health_state_name(atomic_load(&peer->state)),
                                atomic_load(&peer->ejections),
-                               atomic_load(&peer->hedges)};
+                               atomic_load(&peer->hedges),
+                               view_of(p, peer, why),
+                               why};
 
         fn(arg, &s);
     }

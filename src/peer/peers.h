@@ -42,13 +42,15 @@ struct peers_opts {
 struct peer_stats {
     const char *url;
     int self;
-    uint64_t loads;     /* used answers, with errors of the owner's getter */
-    uint64_t errors;    /* failed loads and unusable answers */
-    uint64_t batches;   /* exchanges for several keys */
-    int ours;           /* known to be a node of ours */
-    const char *state;  /* of its health: "fine", "suspect", "ejected", "probing" */
-    uint64_t ejections; /* how often it was taken out of use */
-    uint64_t hedges;    /* loads that were sent to the next owner, for want of a sign of life */
+    uint64_t loads;      /* used answers, with errors of the owner's getter */
+    uint64_t errors;     /* failed loads and unusable answers */
+    uint64_t batches;    /* exchanges for several keys */
+    int ours;            /* known to be a node of ours */
+    const char *state;   /* of its health: "fine", "suspect", "ejected", "probing" */
+    uint64_t ejections;  /* how often it was taken out of use */
+    uint64_t hedges;     /* loads that were sent to the next owner, for want of a sign of life */
+    const char *view;    /* its ring, as it says: "unknown", "same", "differs" from ours */
+    const char *differs; /* in what; else "" */
 };
 
 /* Copies the options; borrows net, which outlives it. The list is empty at first: every key is

@@ -76,16 +76,12 @@ static void send_to(struct tell *t, const struct buf *url, const char *method,
                     const struct buf *body, const struct buf *echo,
                     void (*done)(void *ctx, struct fetch *f))
 {
-    const struct peers_opts *opts = &t->peer->peers->opts;
-    const char *headers[2] = {t->peer->peers->from};
+    const char *headers[CONTACT_HEADERS + 1];
+    char line[AGREE_LINE];
     struct fetch_opts o = {
         .lane = NET_PEERS,
         .method = method,
         .url = url->data,
-        .headers = headers,
-        .n_headers = 1,
-        .identity = 1,
-        .connect_timeout_ms = opts->connect_timeout_ms,
         .timeout_ms = left_ms(t),
         .max_bytes = MAX_ANSWER,
         .repeatable = 1,
@@ -99,6 +95,7 @@ static void send_to(struct tell *t, const struct buf *url, const char *method,
 
     t->left++;
     buf_init(&proof, 0);
+    contact_begin(t->peer, &o, headers, line);
     if (body) {
         o.body = body->data;
         o.body_len = body->len;
@@ -147,6 +144,7 @@ static void dialect_done(void *ctx, struct fetch *f)
     struct tell *t = ctx;
     char why[PEER_MESSAGE_BYTES];
 
+    contact_end(t->peer, f);
     if (is_cut_for_good(t, f)) {
         tell_failed(t, ERR_INVAL, fetch_error(f)->msg);
     } else if (fetch_error(f)->code) {
@@ -292,6 +290,7 @@ static void batch_done(void *ctx, struct fetch *f)
     struct tell *t = ctx;
     char why[PEER_MESSAGE_BYTES];
 
+    contact_end(t->peer, f);
     if (fetch_error(f)->code) {
         exchange_failed(t, fetch_error(f));
     } else if (fetch_header(f, HEADER_NODE)) {
