@@ -48,9 +48,9 @@ describe("a group's own peers", function()
     assert.same({}, stats.peers)
     assert.is_nil(stats.groups.plain.peers)
     assert.same({ { url = urls[1], self = true, loads = 0, errors = 0, batches = 0, ours = false,
-      state = "fine", ejections = 0, hedges = 0 },
+      state = "fine", ejections = 0, hedges = 0, view = "unknown" },
       { url = urls[2], self = false, loads = 1, errors = 0, batches = 0, ours = true,
-        state = "fine", ejections = 0, hedges = 0 } },
+        state = "fine", ejections = 0, hedges = 0, view = "same" } },
       stats.groups.own.peers)
   end)
 

@@ -3,8 +3,8 @@
 -- spec/regress/96-peer-moves_spec.lua follows a peer to its new address.
 
 local ffi = require "ffi"
-local C = require("support.unit").load("peer/peer_in.h", "peer/peers.h", "net/fetch.h", "net/lane.h",
-  "base/hash.h", "base/mem.h", "base/clock.h")
+local C = require("support.unit").load("peer/peer_in.h", "peer/peers.h", "net/fetch.h",
+  "net/lane.h", "base/hash.h", "base/mem.h", "base/clock.h")
 
 local SELF, OTHER = "http://127.0.0.1:1", "http://127.0.0.1:2"
 

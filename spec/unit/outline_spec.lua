@@ -59,7 +59,8 @@ describe("an outline", function()
       ("9"):rep(79), "0.0.50.8e58ae85.2." } do
       assert.equal("the other node says it in an unknown form", explain(outline { "a" }, text))
     end
+    local strange = explain(outline { "a" }, "77.88.1.1.1.1")
     assert.equal("dialect golang here and an unknown one there, hash crc32 here and an unknown one "
-      .. "there, replicas 50 here and 1 there, base_path", explain(outline { "a" }, "77.88.1.1.1.1"))
+      .. "there, replicas 50 here and 1 there, base_path", strange)
   end)
 end)

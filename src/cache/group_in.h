@@ -18,6 +18,7 @@
 #include "cache/flight.h"
 #include "cache/group.h"
 #include "cache/lru.h"
+#include "cache/recent.h"
 #include "cache/sketch.h"
 #include "cache/stats.h"
 
@@ -63,6 +64,7 @@ struct group {
     uint64_t random;
     struct sketch *sketch; /* gets by key; NULL unless opts.hot is HOT_RATE */
     uint64_t swept_ms;     /* the time up to which the sweep for expired items has come */
+    struct recent recent;
     struct stats stats;
     struct failed failed;
 };

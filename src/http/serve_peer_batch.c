@@ -5,6 +5,7 @@
  * plain answer. Else libmicrohttpd asks for more whenever it has sent its bytes; if no value is
  * ready, the connection is suspended (gather.c). Changes are made at this node alone. */
 #include <microhttpd.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -192,6 +193,28 @@ static int answer_get(struct batch_job *b)
 
 /* --- changes --- */
 
+/* If the sender has another ring, it is told the peers of this one, which it may lack
+ * (change/change.c). */
+static int answer_changed(struct batch_job *b)
+{
+    const struct server_opts *o = &b->job.server->opts;
+    const struct answer_to *to = job_to(&b->job);
+    struct MHD_Response *r;
+    struct buf urls;
+    char since[24];
+
+    buf_init(&urls, 0);
+    snprintf(since, sizeof(since), "%llu",
+             (unsigned long long)o->peers(o->ctx, b->job.group, *to->view ? &urls : NULL));
+    r = urls.failed ? NULL
+                    : MHD_create_response_from_buffer(urls.len, urls.data, MHD_RESPMEM_MUST_COPY);
+    if (r)
+        MHD_add_response_header(r, HEADER_SINCE, since);
+    access_note_bytes(urls.len);
+    buf_deinit(&urls);
+    return answer_queue(to, 200, r);
+}
+
 static int answer_change(struct batch_job *b)
 {
     const struct batch_request *r = &b->request;
@@ -215,7 +238,7 @@ static int answer_change(struct batch_job *b)
             group_remove(g, &k);
         }
     }
-    return answer_done(job_to(&b->job));
+    return answer_changed(b);
 }
 
 /* --- the job --- */

@@ -58,7 +58,7 @@ struct server_opts {
     SERVER_SETTINGS(X)
 #undef X
 
-    /* Both on HTTP threads. not_ready returns why /readyz is 503, or NULL for 200; stats writes
+    /* On HTTP threads. not_ready returns why /readyz is 503, or NULL for 200; stats writes
      * /stats as JSON. */
     const char *(*not_ready)(void *ctx);
 
@@ -68,6 +68,10 @@ struct server_opts {
     void (*compare)(void *ctx, struct group *g, const char *from, const char *view,
                     char own[DIALECT_VIEW_BYTES]);
     void (*stats)(void *ctx, struct buf *out);
+
+    /* On HTTP threads: how long ago the list of the group's peers has changed, in milliseconds, and
+     * its URLs, each with a line end (NULL: they are not wanted). */
+    uint64_t (*peers)(void *ctx, struct group *g, struct buf *urls);
     void *ctx;
 };
 

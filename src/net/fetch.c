@@ -202,7 +202,7 @@ static size_t on_header(char *line, size_t one, size_t n, void *arg)
     if (f->flaw)
         return 0;
     if (in_head && f->head.part == HEAD_TRAILERS && f->heard)
-        f->heard(f->ctx);
+        f->heard(f->ctx, f);
     if (in_head && f->head.part == HEAD_TRAILERS && (f->head.chunked || !head_has_body(&f->head)))
         curl_easy_setopt(f->transfer.curl, CURLOPT_VERBOSE, 1L);
     return n;

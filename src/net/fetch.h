@@ -68,8 +68,8 @@ struct fetch_opts {
     const char *flaw; /* a literal */
 
     /* NULL, or called when the head of the answer has arrived, on the network thread, inside
-     * libcurl. */
-    void (*heard)(void *ctx);
+     * libcurl. f is borrowed, for fetch_header(). */
+    void (*heard)(void *ctx, struct fetch *f);
 
     /* Called exactly once, on the network thread. f is borrowed, for the functions below. */
     void (*done)(void *ctx, struct fetch *f);

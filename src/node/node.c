@@ -151,6 +151,18 @@ static void compare(void *ctx, struct group *g, const char *from, const char *vi
         own[0] = '\0';
 }
 
+/* Rounded down and less by one, so that no change of the list seems older than it is. */
+static uint64_t list_since(void *ctx, struct group *g, struct buf *urls)
+{
+    struct peers *peers = peers_of(g);
+    uint64_t since = clock_ms() - peers_changed_ms(peers);
+
+    (void)ctx;
+    if (urls)
+        peers_put(peers, urls);
+    return since ? since - 1 : 0;
+}
+
 static const char *not_ready(void *ctx)
 {
     struct node *n = ctx;
@@ -183,6 +195,13 @@ void node_stats(struct node *n, struct buf *out)
     node_stats_put(&view, out);
 }
 
+static void joined(void *ctx, struct peer *peer, uint64_t since_ms)
+{
+    struct node *n = ctx;
+
+    changes_greet(n->changes, n->groups, peer, since_ms);
+}
+
 /* --- start --- */
 
 static enum err start_net(struct node *n, struct error *e)
@@ -203,6 +222,8 @@ static enum err start_peers(struct node *n, const struct node_opts *o, struct er
 
     peers.self = n->self;
     peers.auth = n->keys.auth;
+    peers.joined = n->changes ? joined : NULL; /* node_check() has none */
+    peers.ctx = n;
     n->peers = peers_new(&peers, n->net);
     n->group_peers = group_peers_set_new(n->peers, n);
     return peers_set(n->peers, o->peers, o->n_peers, e);
@@ -330,6 +351,7 @@ static enum err start_servers(struct node *n, struct error *e)
     o.access = n->access;
     o.not_ready = not_ready;
     o.compare = compare;
+    o.peers = list_since;
     o.stats = stats;
     o.ctx = n;
     return node_servers_start(&n->servers, &o, &n->keys, e);

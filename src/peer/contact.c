@@ -34,6 +34,11 @@ void contact_lost(struct peer *peer)
     atomic_store(&peer->lost_ms, clock_real_ms());
 }
 
+int contact_was_lost(const struct peer *peer, uint64_t after_ms)
+{
+    return atomic_load(&peer->lost_ms) >= after_ms;
+}
+
 void contact_end(struct peer *peer, struct fetch *f)
 {
     const char *view;

@@ -111,6 +111,7 @@ static enum verdict take_value(struct exchange *x, struct fetch *f)
             .expires_ms = expiry(x, f, &answer),
             .age_s = age_s,
             .stale = fetch_header(f, HEADER_STALE) != NULL,
+            .other_ring = fetch_header(f, HEADER_VIEW) != NULL,
             .minute_qps = answer.minute_qps,
         };
 
@@ -123,17 +124,19 @@ static enum verdict take_value(struct exchange *x, struct fetch *f)
 static void take_error(struct exchange *x, struct fetch *f, enum err code)
 {
     struct buf *body = fetch_body(f);
-    const char *text = body->data;
-    size_t n = body->len;
-    uint64_t ttl_ms, expires_ms = 0;
+    struct peer_failure e = {.code = code,
+                             .other_ring = fetch_header(f, HEADER_VIEW) != NULL,
+                             .text = body->data,
+                             .n = body->len};
+    uint64_t ttl_ms;
 
-    while (n && text[n - 1] == '\n')
-        n--;
-    for (; n && *text == '\n'; n--)
-        text++;
+    while (e.n && e.text[e.n - 1] == '\n')
+        e.n--;
+    for (; e.n && *e.text == '\n'; e.n--)
+        e.text++;
     if (code == ERR_NOTFOUND && header_number(f, HEADER_TTL, &ttl_ms))
-        expires_ms = attempt_expiry_ms(x->flight, 1, ttl_ms);
-    attempt_give_error(x->peer, x->flight, code, expires_ms, text, n);
+        e.expires_ms = attempt_expiry_ms(x->flight, 1, ttl_ms);
+    attempt_give_error(x->peer, x->flight, &e);
 }
 
 void peer_get_first_line(struct fetch *f, char *out, size_t size)

@@ -44,6 +44,7 @@ struct peer {
     struct address address;
     _Atomic enum peer_kind kind; /* atomic */
     atomic_uint_fast64_t loads, errors, batches, ejections, hedges;
+    atomic_int waits;       /* not 0: it has joined, and is sent no loads yet; 2: that was told */
     struct seldom failures; /* of loads, for the log */
     atomic_int distrusted;  /* 1: the log says that certificates keep it from being used */
     struct agree agree;
@@ -63,6 +64,14 @@ struct peer {
     int scheduled;     /* guarded by mu */
 };
 
+/* A peer that has left the list. */
+struct departed {
+    char *url;
+    uint64_t at_ms;
+};
+
+enum { PEERS_DEPARTED = 64 /* that are remembered */ };
+
 struct view {
     struct ring *ring;
     struct balance *balance; /* may be NULL */
@@ -72,13 +81,15 @@ struct view {
 };
 
 struct peers {
-    struct peers_opts opts; /* set once; strings are ours */
-    struct net *net;        /* set once */
-    struct names *names;    /* set once: a reference */
-    char *from;             /* set once: the request header with this node's URL */
-    atomic_int warned;      /* that the ring is out of balance */
-    atomic_int has_ejected; /* 1: a peer was ejected at some time */
-    struct list watched;    /* the network thread's, like timer: peer.watched */
+    struct peers_opts opts;          /* set once; strings are ours */
+    struct net *net;                 /* set once */
+    struct names *names;             /* set once: a reference */
+    char *from;                      /* set once: the request header with this node's URL */
+    atomic_int warned;               /* that the ring is out of balance */
+    atomic_int has_ejected;          /* 1: a peer was ejected at some time */
+    atomic_uint_fast64_t changed_ms; /* written under lock: the list was set to another one then */
+    atomic_uint generation;          /* the same: how often that has happened */
+    struct list watched;             /* the network thread's, like timer: peer.watched */
     struct timer timer;
     uint64_t looked_ms; /* the last run of the timer, or when it was set */
     uint64_t lost_ms;   /* how much later than they should the runs were, together */
@@ -87,7 +98,9 @@ struct peers {
     struct agree stranger;             /* of a node that asks here and is not in the list */
     char stranger_url[AGREE_STRANGER]; /* guarded by agree_mu */
     pthread_rwlock_t lock;
-    struct view view; /* guarded by lock */
+    struct view view; /* guarded by lock, like the rest */
+    struct departed departed[PEERS_DEPARTED];
+    size_t next_departed;
 };
 
 struct peer *peer_ref(struct peer *p);
@@ -100,6 +113,12 @@ struct peer *peers_place(struct peers *p, const void *key, size_t key_len);
 
 /* Whether the peer is the key's owner. */
 int peers_owns(struct peers *p, const struct peer *peer, const void *key, size_t key_len);
+
+/* Whether the list has that peer. */
+int peers_have(struct peers *p, const struct peer *peer);
+
+/* A peer that the list may lack, by its URL: a reference, or NULL if the URL is useless. */
+struct peer *peers_find_or_make(struct peers *p, const char *url);
 
 /* The first owner of the key in the order of the ring that can be used, other than `but`: a
  * reference, or NULL when it is this node. */
@@ -119,6 +138,9 @@ void contact_begin(struct peer *peer, struct fetch_opts *o, const char **headers
 
 /* Network thread: an exchange that was no question has ended. */
 void contact_end(struct peer *peer, struct fetch *f);
+
+/* Whether it could not be reached since a clock_real_ms() time. */
+int contact_was_lost(const struct peer *peer, uint64_t after_ms);
 
 /* The peer cannot be reached: addresses of its name that are known by now are used no more. */
 void contact_lost(struct peer *peer);
@@ -159,11 +181,18 @@ struct peer_value {
     size_t n;
     uint64_t expires_ms, age_s;
     int stale;
+    int other_ring;    /* the peer said that it has another ring */
     double minute_qps; /* the owner's gets of the key; 0: unknown */
 };
 void attempt_give(struct peer *peer, struct flight *f, const struct peer_value *v);
-void attempt_give_error(struct peer *peer, struct flight *f, enum err code, uint64_t expires_ms,
-                        const char *text, size_t n);
+struct peer_failure {
+    enum err code;
+    uint64_t expires_ms; /* as in struct result */
+    int other_ring;
+    const char *text;
+    size_t n;
+};
+void attempt_give_error(struct peer *peer, struct flight *f, const struct peer_failure *e);
 void attempt_unusable(struct peer *peer, struct flight *f, const char *why);
 
 /* The exchange itself failed with e: ends the load by a function above, or with TIMEOUT. */
@@ -217,6 +246,13 @@ void peer_batch(struct peer *peer, struct list *flights, size_t n);
 
 /* --- tell.c --- */
 
+struct tell_ring {
+    int differs;       /* from ours */
+    uint64_t since_ms; /* since its list has changed: at most, when this is called */
+    const char *urls;  /* of its list if it differs, each with a line end; n bytes; borrowed */
+    size_t n;
+};
+
 struct tell_opts {
     struct group *group; /* borrowed for the call */
     const struct batch_request *what;
@@ -225,6 +261,9 @@ struct tell_opts {
      * it, or had nothing to do. ERR_INVAL: the peer cannot be told at all, since it is no node of
      * ours, or no node. ERR_TOOBIG, ERR_NOMEM: its answer to a set. */
     void (*done)(void *ctx, enum err code, const char *text);
+    /* NULL, or called before done, on the network thread, with what a node of ours says of its
+     * ring. */
+    void (*ring)(void *ctx, const struct tell_ring *r);
     void *ctx;
 };
 

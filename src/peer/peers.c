@@ -32,12 +32,14 @@ struct peer *peer_ref(struct peer *p)
     return p;
 }
 
+enum { DEPARTED_MS = 10000 /* longer than most changes take */ };
+
 /* Whether loads may be sent to it. */
 static int is_usable(const struct peer *p)
 {
     enum health_state s = atomic_load_explicit(&p->state, memory_order_acquire);
 
-    return s == HEALTH_FINE || s == HEALTH_SUSPECT;
+    return (s == HEALTH_FINE || s == HEALTH_SUSPECT) && !atomic_load(&p->waits);
 }
 
 static void view_clear(struct view *v)
@@ -78,6 +80,7 @@ static struct peers *make_peers(const struct peers_opts *o, struct net *net, str
     buf_putf(&from, HEADER_FROM ": %s", o->self);
     buf_put(&from, "", 1);
     p->from = buf_take(&from, &len);
+    atomic_init(&p->changed_ms, clock_ms());
     pthread_mutex_init(&p->agree_mu, NULL);
     pthread_rwlock_init(&p->lock, NULL);
     write_outline(p, NULL, 0, &p->view);
@@ -106,6 +109,8 @@ static void forget_watched(struct peers *p)
 
 void peers_free(struct peers *p)
 {
+    size_t i;
+
     if (!p)
         return;
     forget_watched(p);
@@ -113,6 +118,8 @@ void peers_free(struct peers *p)
     names_unref(p->names);
     pthread_rwlock_destroy(&p->lock);
     pthread_mutex_destroy(&p->agree_mu);
+    for (i = 0; i < PEERS_DEPARTED; i++)
+        mem_free(p->departed[i].url);
     mem_free((char *)(size_t)p->opts.self);
     mem_free((char *)(size_t)p->opts.base_path);
     mem_free((char *)(size_t)p->opts.ring_scheme);
@@ -235,6 +242,84 @@ static enum err make_ring(const struct peers *p, const char *const *urls, size_t
     return out->ring ? ERR_OK : e->code;
 }
 
+/* --- joining and leaving --- */
+
+static int has_url(const struct view *v, const char *url)
+{
+    size_t i;
+
+    for (i = 0; i < v->n && strcmp(v->list[i]->url, url) != 0; i++)
+        ;
+    return i < v->n;
+}
+
+/* Notes who is in `old` only. */
+static void note_departed_locked(struct peers *p, const struct view *old)
+{
+    size_t i;
+
+    for (i = 0; i < old->n; i++) {
+        struct departed *d = &p->departed[p->next_departed % PEERS_DEPARTED];
+
+        if (old->list[i]->self || has_url(&p->view, old->list[i]->url))
+            continue;
+        mem_free(d->url);
+        d->url = mem_strdup(old->list[i]->url);
+        d->at_ms = clock_ms();
+        p->next_departed++;
+    }
+}
+
+/* When the peer of that URL has last left; 0: it is not known to have been there. */
+static uint64_t departed_ms(struct peers *p, const char *url)
+{
+    uint64_t at_ms = 0;
+    size_t i;
+
+    pthread_rwlock_rdlock(&p->lock);
+    for (i = 0; i < PEERS_DEPARTED; i++)
+        if (p->departed[i].url && !strcmp(p->departed[i].url, url) && p->departed[i].at_ms > at_ms)
+            at_ms = p->departed[i].at_ms;
+    pthread_rwlock_unlock(&p->lock);
+    return at_ms;
+}
+
+/* Peers that are only in the view to come wait. */
+static void hold_new_locked(struct peers *p, const struct view *next)
+{
+    size_t i;
+
+    for (i = 0; i < next->n && p->opts.joined; i++) {
+        if (next->list[i]->self || has_url(&p->view, next->list[i]->url))
+            continue;
+        atomic_store(&next->list[i]->waits, 1);
+        atomic_store(&p->has_ejected, 1); /* next owners are asked */
+    }
+}
+
+/* Who left while a change was under way may have been told of it, or not. */
+static void greet_new(struct peers *p)
+{
+    size_t i, n;
+    struct peer **list = peers_list(p, &n);
+
+    for (i = 0; i < n; i++) {
+        uint64_t left = departed_ms(p, list[i]->url);
+
+        if (atomic_load(&list[i]->waits) == 1) {
+            atomic_store(&list[i]->waits, 2);
+            p->opts.joined(p->opts.ctx, list[i], left > DEPARTED_MS ? left - DEPARTED_MS : left);
+        }
+        peer_unref(list[i]);
+    }
+    mem_free(list);
+}
+
+void peers_admit(struct peer *peer)
+{
+    atomic_store(&peer->waits, 0);
+}
+
 enum err peers_set(struct peers *p, const char *const *urls, size_t n, struct error *e)
 {
     struct view next = {.n = n}, old;
@@ -249,12 +334,19 @@ enum err peers_set(struct peers *p, const char *const *urls, size_t n, struct er
     pthread_rwlock_rdlock(&p->lock);
     for (i = 0; i < n; i++)
         next.list[i] = keep_or_make(p, urls[i]);
+    hold_new_locked(p, &next);
     pthread_rwlock_unlock(&p->lock);
 
     pthread_rwlock_wrlock(&p->lock);
     old = p->view;
     p->view = next;
+    if (strcmp(old.text, next.text) != 0) {
+        atomic_store(&p->changed_ms, clock_ms());
+        atomic_fetch_add(&p->generation, 1);
+    }
+    note_departed_locked(p, &old);
     pthread_rwlock_unlock(&p->lock);
+    greet_new(p);
     view_clear(&old);
     return ERR_OK;
 }
@@ -334,6 +426,46 @@ void peers_disown(void *ctx, struct peer *owner)
 {
     (void)ctx;
     peer_unref(owner);
+}
+
+uint64_t peers_changed_ms(const struct peers *p)
+{
+    return atomic_load(&p->changed_ms);
+}
+
+void peers_put(struct peers *p, struct buf *out)
+{
+    size_t i;
+
+    pthread_rwlock_rdlock(&p->lock);
+    for (i = 0; i < p->view.n; i++)
+        buf_putf(out, "%s\n", p->view.list[i]->url);
+    pthread_rwlock_unlock(&p->lock);
+}
+
+int peers_have(struct peers *p, const struct peer *peer)
+{
+    int have = 0;
+    size_t i;
+
+    pthread_rwlock_rdlock(&p->lock);
+    for (i = 0; i < p->view.n && !have; i++)
+        have = p->view.list[i] == peer;
+    pthread_rwlock_unlock(&p->lock);
+    return have;
+}
+
+struct peer *peers_find_or_make(struct peers *p, const char *url)
+{
+    struct peer *peer;
+    struct error e;
+
+    if (url_check_peer(url, &e))
+        return NULL;
+    pthread_rwlock_rdlock(&p->lock);
+    peer = keep_or_make(p, url);
+    pthread_rwlock_unlock(&p->lock);
+    return peer;
 }
 
 /* Writes how the ring of a peer differs from ours, or "". Returns what is known of it. */

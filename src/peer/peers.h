@@ -15,6 +15,7 @@
 
 struct address;
 struct auth;
+struct buf;
 struct flight;
 struct net;
 struct peer;
@@ -32,7 +33,11 @@ struct peers;
 
 struct peers_opts {
     struct auth *auth; /* borrowed: signs requests; NULL: they are not signed */
-    const char *self;  /* this node's URL, byte for byte as in every node's list */
+    /* NULL, or called after peers_set() for each peer that the list did not have before. No load is
+     * sent to it before peers_admit(). It was in no list since `since_ms`, of clock_ms(). */
+    void (*joined)(void *ctx, struct peer *peer, uint64_t since_ms);
+    void *ctx;
+    const char *self; /* this node's URL, byte for byte as in every node's list */
 #define X(type, name) type name;
     PEERS_SETTINGS(X)
 #undef X
@@ -68,6 +73,12 @@ enum err peers_set(struct peers *p, const char *const *urls, size_t n, struct er
 /* Returns the error of peers_set(), and changes nothing. */
 enum err peers_check(const struct peers *p, const char *const *urls, size_t n, struct error *e);
 
+/* When the list was last set to another one, in clock_ms() time; the start counts. */
+uint64_t peers_changed_ms(const struct peers *p);
+
+/* Appends the URLs of the list, each with a line end. */
+void peers_put(struct peers *p, struct buf *out);
+
 /* Functions of a struct loader; ctx is the peers. If the owner is ejected, the next owner in the
  * order of the ring takes its place. */
 struct peer *peers_owner(void *ctx, const void *key, size_t key_len);
@@ -82,6 +93,9 @@ void peer_queue_release(void);
 /* Whether a listed peer, this node too, has that address. The names of peers are looked up in the
  * background: if the answer is no, they are looked up again, once a second at most. */
 int peers_are_at(struct peers *p, const struct address *a);
+
+/* Loads may be sent to a peer that has joined. */
+void peers_admit(struct peer *peer);
 
 /* Calls fn for each peer in list order, with the list held: fn must not call peers_set(). */
 void peers_each(struct peers *p, void (*fn)(void *arg, const struct peer_stats *s), void *arg);

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/num.h"
 #include "cache/group.h"
 #include "net/fetch.h"
 #include "peer/peer_in.h"
@@ -32,6 +33,7 @@ struct tell {
     struct batch_request what; /* a copy */
     uint64_t until_ms;
     void (*done)(void *ctx, enum err code, const char *text);
+    void (*ring)(void *ctx, const struct tell_ring *r);
     void *ctx;
     size_t left;      /* current exchanges; the network thread's once the first has begun */
     struct error err; /* the first failure */
@@ -285,6 +287,22 @@ static void take_refusal(struct tell *t, struct fetch *f)
     tell_failed(t, of_change ? code : ERR_PEER, why);
 }
 
+/* What a node of ours says of its ring. */
+static void hear_ring(struct tell *t, struct fetch *f)
+{
+    const char *since = fetch_header(f, HEADER_SINCE);
+    struct tell_ring r = {.differs = fetch_header(f, HEADER_VIEW) != NULL, .since_ms = UINT64_MAX};
+
+    if (since)
+        num_parse_u64(since, strlen(since), UINT64_MAX, &r.since_ms);
+    if (r.differs && fetch_status(f) == 200) {
+        r.urls = fetch_body(f)->data;
+        r.n = fetch_body(f)->len;
+    }
+    if (t->ring)
+        t->ring(t->ctx, &r);
+}
+
 static void batch_done(void *ctx, struct fetch *f)
 {
     struct tell *t = ctx;
@@ -295,6 +313,7 @@ static void batch_done(void *ctx, struct fetch *f)
         exchange_failed(t, fetch_error(f));
     } else if (fetch_header(f, HEADER_NODE)) {
         peer_recognise(t->peer, f);
+        hear_ring(t, f);
         if (fetch_status(f) != 200)
             take_refusal(t, f);
     } else if (fetch_status(f) >= 500) { /* any server: it is in trouble */
@@ -317,6 +336,7 @@ void peer_tell(struct peer *peer, const struct tell_opts *o)
     t->group = group_ref(o->group);
     t->until_ms = clock_ms() + o->timeout_ms;
     t->done = o->done;
+    t->ring = o->ring;
     t->ctx = o->ctx;
     buf_init(&url, 0);
     buf_init(&body, 0);

@@ -38,6 +38,10 @@ enum dialect {
                          * that of this node, if it differs */
 #define HEADER_STALE "X-Groupcache-Stale" /* answer: the value is past its ttl */
 
+#define HEADER_SINCE                                                                               \
+    "X-Groupcache-Since" /* answer to a change of our nodes: milliseconds since the list of peers  \
+                          * has changed there */
+
 enum { DIALECT_VIEW_BYTES = 80 /* room for the value of HEADER_VIEW, with its NUL */ };
 
 #define DIALECT_CONTENT_TYPE "application/x-protobuf"
