@@ -153,7 +153,9 @@ end
 
 -- If the script would not start, nothing changes.
 local function try_reload(node, path, flags, settings)
+  core.notify_reloading("reading the script again")
   local ok, err = reload(node, path, flags, settings)
+  core.notify_reloaded(ok and "ready: the script was read again" or "not reloaded: " .. err)
   if not ok then
     core.log("error", "not reloaded: the node goes on as it was", "error=" .. core.quote(err),
       "node")
@@ -176,9 +178,8 @@ end
 
 -- Another node may have the default address.
 local function say_where_admin_is(node, settings)
-  local _, admin = node:address()
-  local port = settings.admin_listen:match(":(%d+)$")
-  if settings.admin_moves and port ~= "0" and admin:match(":(%d+)$") ~= port then
+  local _, admin, moved = node:address()
+  if moved then
     complain(("admin_listen is not set, and %s is taken: /stats is at %s"):format(
       settings.admin_listen, admin))
   end

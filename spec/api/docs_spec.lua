@@ -366,14 +366,21 @@ describe("docs/api.md", function()
 
   it("has the counters and all else in /stats", function()
     local wanted, put = {}, tmp.read "src/node/node_stats.c"
+    local figures = tmp.read "src/node/figures.c":gsub("#define.-[^\\]\n", "")
     for file, list in pairs { ["src/cache/stats.h"] = "STATS_COUNTERS",
       ["src/http/tally.h"] = "TALLY_COUNTERS" } do
       for _, name in ipairs(all(macro(file, list), "X%(([%w_]+), ")) do
         wanted[name] = true
       end
     end
-    for _, pattern in ipairs { 'json_out_%l+%(&?%w+, "([%w_]+)"', 'put_lru%(&%w+, "([%w_]+)"' } do
+    for _, pattern in ipairs { 'json_out_%l+%(&?%w+, "([%w_]+)"',
+      'put_object%(&%w+, "([%w_]+)"' } do
       for _, name in ipairs(all(put, pattern)) do
+        wanted[name] = true
+      end
+    end
+    for _, name in ipairs(all(figures, "    %u+%([%u_, ]*[%l_]*stats, ([%w_]+)")) do
+      if name ~= "name" then -- of a macro
         wanted[name] = true
       end
     end

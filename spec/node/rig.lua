@@ -48,6 +48,10 @@ function rig.gate(name)
     groupcache.sleep(0.005)
   end
 end
+function rig.is_open(name)
+  local f = io.open("$DIR/open-" .. name)
+  return f and f:close()
+end
 return rig
 ]]
 

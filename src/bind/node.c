@@ -17,6 +17,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/networks.h"
+#include "base/notify.h"
 #include "base/signals.h"
 #include "base/spool.h"
 #include "bind/core.h"
@@ -220,14 +221,15 @@ static int l_node(lua_State *L)
     return *slot ? 1 : bind_node_script_error(L, s, &e);
 }
 
-/* node:address() -> "host:port", "host:port" of the admin listener */
+/* node:address() -> "host:port", that of the admin listener, whether its default was taken */
 static int l_node_address(lua_State *L)
 {
     struct node *n = bind_node_check(L, 1);
 
     lua_pushstring(L, node_address(n));
     lua_pushstring(L, node_admin_address(n));
-    return 2;
+    lua_pushboolean(L, node_admin_moved(n));
+    return 3;
 }
 
 /* A userdata owns the bytes while they are pushed, which may raise. */
@@ -271,6 +273,20 @@ static int l_take_signals(lua_State *L)
         signals_on_usr1(spool_reopen_all);
     signals_serve();
     interrupt_by_signal(SIGVTALRM);
+    return 0;
+}
+
+/* core.notify_reloading(status): the service manager is told that a reload begins. */
+static int l_notify_reloading(lua_State *L)
+{
+    notify_reloading(luaL_checkstring(L, 1));
+    return 0;
+}
+
+/* core.notify_reloaded(status): and that it has ended. */
+static int l_notify_reloaded(lua_State *L)
+{
+    notify_reloaded(luaL_checkstring(L, 1));
     return 0;
 }
 
@@ -379,6 +395,8 @@ const luaL_Reg bind_node[] = {
     {"check", l_check},
     {"check_network", l_check_network},
     {"node", l_node},
+    {"notify_reloaded", l_notify_reloaded},
+    {"notify_reloading", l_notify_reloading},
     {"ring_hashes", l_ring_hashes},
     {"take_signals", l_take_signals},
     {NULL, NULL},

@@ -84,6 +84,7 @@ void group_stats(struct group *g, struct stats *out)
     out->flights =
         flights_count(g->flights[FLIGHT_REMOTE]) + flights_count(g->flights[FLIGHT_LOCAL]);
     out->waiters = g->waiters;
+    out->cache_bytes = g->opts.cache_bytes;
     lru_stats(g->main, &out->main);
     lru_stats(g->hot, &out->hot);
     pthread_mutex_unlock(&g->mu);

@@ -17,14 +17,39 @@ static int answer_ready(struct server *s, const struct answer_to *to)
     return answer_bytes(to, why ? 503 : 200, "text/plain; charset=utf-8", text, (size_t)n);
 }
 
-static int answer_stats(struct server *s, const struct answer_to *to)
+/* The paths of the operators' face. */
+static const struct view {
+    const char *path, *type;
+    enum server_view what;
+} views[] = {
+    {"/stats", "application/json", SERVER_VIEW_STATS},
+    {"/metrics", "text/plain; version=0.0.4; charset=utf-8", SERVER_VIEW_METRICS},
+    {"/peers/http_sd", "application/json", SERVER_VIEW_TARGETS},
+};
+
+static const struct view *view_at(const char *path)
+{
+    size_t i;
+
+    for (i = 0; i < sizeof(views) / sizeof(views[0]); i++)
+        if (strcmp(path, views[i].path) == 0)
+            return &views[i];
+    return NULL;
+}
+
+int serve_admin_is_path(const char *path)
+{
+    return !strcmp(path, "/healthz") || !strcmp(path, "/readyz") || view_at(path);
+}
+
+static int answer_view(struct server *s, const struct answer_to *to, const struct view *v)
 {
     struct buf out;
     int ok;
 
     buf_init(&out, 0);
-    s->opts.stats(s->opts.ctx, &out);
-    ok = answer_buf(to, 200, "application/json", &out);
+    s->opts.show(s->opts.ctx, v->what, &out);
+    ok = answer_buf(to, 200, v->type, &out);
     buf_deinit(&out);
     return ok;
 }
@@ -79,6 +104,7 @@ int serve_admin(const struct asked *a, const char *path, const char *method)
 {
     struct server *s = a->server;
     const struct answer_to *to = &a->to;
+    const struct view *v = view_at(path);
 
     if (!job_is_get(method))
         return answer_method(to, method, "GET, HEAD");
@@ -86,7 +112,7 @@ int serve_admin(const struct asked *a, const char *path, const char *method)
         return answer_bytes(to, 200, "text/plain; charset=utf-8", "ok\n", 3);
     if (strcmp(path, "/readyz") == 0)
         return answer_ready(s, to);
-    if (strcmp(path, "/stats") == 0 && ((s->opts.faces & SERVER_ADMIN) || is_first_try(a)))
-        return answer_stats(s, to);
+    if (v && ((s->opts.faces & SERVER_ADMIN) || is_first_try(a)))
+        return answer_view(s, to, v);
     return not_found(to);
 }

@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "http/acceptor.h"
@@ -39,7 +40,8 @@ enum {
     BODIES_BYTES = 256 * 1024 * 1024, /* of all current bodies, and of batches and lists */
     SPARE_CONNECTIONS = 256, /* libmicrohttpd's limit is so far above ours: beyond its limit it
                               * resets connections, beyond ours clients get 503 */
-    LOG_MS = 1000            /* between two lines about the limits */
+    LOG_MS = 1000,           /* between two lines about the limits */
+    TIMED = 16               /* of so many requests that are answered at once, one is timed */
 };
 
 /* Of a connection. */
@@ -55,6 +57,8 @@ struct client {
     struct last_words words;
     struct access access;
     struct tls_conn tls;
+    uint64_t began_ns; /* clock_ns() time at which a request began that is timed; else 0 */
+    enum server_asker asker;
 };
 
 /* *con_cls points here once the headers were seen and while there is no job. */
@@ -154,12 +158,43 @@ static int moves(struct MHD_Connection *c, struct client *client, const char *me
     return client->sound && move_is_due(&client->move, &client->framing);
 }
 
+static enum server_asker asker_of(const struct server *s, const char *url)
+{
+    if (route_is_peers(s, url))
+        return SERVER_ASKER_PEER;
+    return (s->opts.faces & SERVER_DATA) && !route_is_admin(url) ? SERVER_ASKER_CLIENT
+                                                                 : SERVER_ASKER_OPERATOR;
+}
+
+/* A clock costs as much as some other parts of a hit. So only a part of the requests is timed. If a
+ * request gets a job, it waits or has a body, and the job knows the time. */
+static void time_some(const struct server *s, struct client *client, const char *url)
+{
+    static _Thread_local unsigned requests;
+
+    if (++requests % TIMED)
+        return;
+    client->began_ns = clock_ns();
+    client->asker = asker_of(s, url);
+}
+
+static void end_time(struct server *s, struct client *client, const struct job *j)
+{
+    if (j)
+        histogram_add_shared(&s->times[j->to.peer ? SERVER_ASKER_PEER : SERVER_ASKER_CLIENT],
+                             clock_ns() - j->began_ns, 1);
+    else if (client->began_ns)
+        histogram_add_shared(&s->times[client->asker], clock_ns() - client->began_ns, TIMED);
+    client->began_ns = 0;
+}
+
 static int first_call(struct server *s, struct MHD_Connection *c, struct client *client,
                       const char *url, const char *method, const char *version, void **con_cls)
 {
     struct framing *f = &client->framing;
 
     *con_cls = &seen;
+    time_some(s, client, url);
     crowd_turn(&client->guest);
     atomic_fetch_add_explicit(&s->active, 1, memory_order_relaxed);
     if (has_nul(s, client, version))
@@ -223,6 +258,7 @@ static void on_completed(void *arg, struct MHD_Connection *c, void **con_cls,
     if (s->opts.access)
         access_end(&client->access, s->opts.access, c);
     if (*con_cls) {
+        end_time(s, client, j);
         crowd_turn(&client->guest);
         atomic_fetch_sub_explicit(&s->active, 1, memory_order_relaxed);
     }
@@ -473,6 +509,25 @@ unsigned server_active(const struct server *s)
     return atomic_load(&s->active) + (s->twin ? server_active(s->twin) : 0);
 }
 
+unsigned server_about_to_ask(struct server *s)
+{
+    unsigned i, n = 0;
+
+    for (i = 0; i < s->n_loops; i++)
+        n += server_loop_arriving(s->loops[i]);
+    return n + crowd_about_to_ask(&s->crowd) + (s->twin ? server_about_to_ask(s->twin) : 0);
+}
+
+int server_turned(struct server *s)
+{
+    int turned = !s->twin || server_turned(s->twin);
+    unsigned i;
+
+    for (i = 0; i < s->n_loops; i++)
+        turned &= server_loop_turned(s->loops[i]);
+    return turned;
+}
+
 /* --- what the limits do --- */
 
 static void log_tally(const struct server *s)
@@ -515,6 +570,9 @@ void server_stats(struct server *s, struct server_stats *add)
         add->parked += server_loop_parked(s->loops[i]);
     add->body_bytes += atomic_load_explicit(&s->budget.used, memory_order_relaxed);
     add->held_bytes += sendings_held(&s->sendings);
+    histogram_merge(&add->peer_times, &s->times[SERVER_ASKER_PEER]);
+    histogram_merge(&add->client_times, &s->times[SERVER_ASKER_CLIENT]);
+    histogram_merge(&add->operator_times, &s->times[SERVER_ASKER_OPERATOR]);
 }
 
 void server_stop(struct server *s)

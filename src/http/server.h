@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/histogram.h"
 #include "http/tally.h"
 #include "wire/dialect.h"
 
@@ -33,6 +34,13 @@ enum server_face {
     SERVER_DATA = SERVER_PEERS | SERVER_CLIENTS,
     SERVER_ADMIN = 4,    /* /stats */
     SERVER_FIRST_TRY = 8 /* /stats, to somebody who asks by hand on this machine */
+};
+
+/* What operators see. */
+enum server_view {
+    SERVER_VIEW_STATS,   /* /stats, JSON */
+    SERVER_VIEW_METRICS, /* /metrics, for Prometheus */
+    SERVER_VIEW_TARGETS  /* /peers/http_sd, JSON: the nodes that Prometheus may ask */
 };
 
 /* X(type, name): the settings of a node that its servers are made with (node/settings.h). */
@@ -58,16 +66,16 @@ struct server_opts {
     SERVER_SETTINGS(X)
 #undef X
 
-    /* On HTTP threads. not_ready returns why /readyz is 503, or NULL for 200; stats writes
-     * /stats as JSON. */
+    /* On HTTP threads. not_ready returns why /readyz is 503, or NULL for 200; show appends a view
+     * of the node. */
     const char *(*not_ready)(void *ctx);
+    void (*show)(void *ctx, enum server_view what, struct buf *out);
 
     /* On HTTP threads: a node with the URL `from` (NULL: it does not say) and the HEADER_VIEW
      * `view` asks for something of the group, or of no known group (NULL). If this node's view
      * differs, it is written to `own`. */
     void (*compare)(void *ctx, struct group *g, const char *from, const char *view,
                     char own[DIALECT_VIEW_BYTES]);
-    void (*stats)(void *ctx, struct buf *out);
 
     /* On HTTP threads: how long ago the list of the group's peers has changed, in milliseconds, and
      * its URLs, each with a line end (NULL: they are not wanted). */
@@ -85,6 +93,14 @@ void server_quiesce(struct server *s);
 /* Requests begun and not yet answered. Any thread. */
 unsigned server_active(const struct server *s);
 
+/* Any thread, after server_quiesce(): connections that are about to ask. They were taken a moment
+ * ago and have not asked yet, or their bytes have not been read. */
+unsigned server_about_to_ask(struct server *s);
+
+/* One thread: whether all HTTP threads have turned since the last call, as server_loop_turned()
+ * says it. */
+int server_turned(struct server *s);
+
 /* To be called a few times a second, by one thread: closes readers that hold too much, and writes a
  * line about the limits that were reached, once a second at most. */
 void server_tick(struct server *s, uint64_t now_ms);
@@ -98,6 +114,7 @@ struct server_stats {
     uint64_t parked;              /* requests that wait for loads or changes */
     uint64_t body_bytes;          /* of bodies, batches and lists */
     uint64_t held_bytes;          /* of answers that are being sent, beside the caches */
+    struct histogram peer_times, client_times, operator_times; /* of requests, by who asked */
 };
 
 /* Any thread: adds the server's numbers. */

@@ -36,7 +36,10 @@ struct server_loop {
     pthread_t thread;
     atomic_int stopping;
     atomic_uint connections;
-    atomic_uint parked;   /* written by the thread */
+    atomic_uint parked; /* written by the thread, as is the next */
+    atomic_uint turns;
+    atomic_uint arriving; /* connections in the inbox */
+    unsigned seen;        /* turns, as of the last server_loop_turned() */
     unsigned most_parked; /* set once */
     unsigned hits_for;    /* turns for which hits are expected; the thread's */
     int moves;            /* 1: some connection has moved; until then there is less to look at */
@@ -57,6 +60,7 @@ static void refuse(struct arrival *a)
 {
     close(a->fd);
     atomic_fetch_sub_explicit(&a->loop->connections, 1, memory_order_relaxed);
+    atomic_fetch_sub(&a->loop->arriving, 1);
     mem_free(a);
 }
 
@@ -73,6 +77,7 @@ static void arrived(struct msg *m)
     if (MHD_add_connection(l->daemons.common, a->fd, (struct sockaddr *)&a->addr, a->len) !=
         MHD_YES)
         atomic_fetch_sub_explicit(&l->connections, 1, memory_order_relaxed);
+    atomic_fetch_sub(&l->arriving, 1); /* now the crowd has it */
     mem_free(a);
 }
 
@@ -156,6 +161,13 @@ static void run_daemons(struct server_loop *l)
     }
 }
 
+static void count_turn(struct server_loop *l)
+{
+    unsigned turns = atomic_load_explicit(&l->turns, memory_order_relaxed);
+
+    atomic_store_explicit(&l->turns, turns + 1, memory_order_relaxed);
+}
+
 static void *loop_main(void *arg)
 {
     struct server_loop *l = arg;
@@ -173,6 +185,7 @@ static void *loop_main(void *arg)
     while (!atomic_load(&l->stopping)) {
         poll(p, l->moves ? 4 : 2, wait_ms(l, now_ms, p[0].revents));
         inbox_hold();
+        count_turn(l);
         if (p[0].revents)
             inbox_drain_some(l->inbox, l->hits_for ? ENDED_A_TURN : UINT_MAX);
         if (l->hits_for)
@@ -235,8 +248,23 @@ void server_loop_add(struct server_loop *l, int fd, const struct sockaddr *addr,
     a->len = len < sizeof(a->addr) ? len : sizeof(a->addr);
     memcpy(&a->addr, addr, a->len);
     atomic_fetch_add_explicit(&l->connections, 1, memory_order_relaxed);
+    atomic_fetch_add(&l->arriving, 1);
     if (!inbox_post(l->inbox, &a->msg))
         refuse(a);
+}
+
+int server_loop_turned(struct server_loop *l)
+{
+    unsigned turns = atomic_load_explicit(&l->turns, memory_order_relaxed), seen = l->seen;
+
+    l->seen = turns;
+    inbox_wake(l->inbox);
+    return turns != seen;
+}
+
+unsigned server_loop_arriving(const struct server_loop *l)
+{
+    return atomic_load(&l->arriving);
 }
 
 unsigned server_loop_connections(const struct server_loop *l)

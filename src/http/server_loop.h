@@ -40,6 +40,13 @@ struct server_loop *server_loop_start(const char *name, const struct server_daem
 /* Any thread: gives the loop a connection, a non-blocking socket. The loop owns it from here on. */
 void server_loop_add(struct server_loop *l, int fd, const struct sockaddr *addr, socklen_t len);
 
+/* One thread: whether the loop's thread has turned since the last call, which is 0 the first time.
+ * Wakes it, so that a thread that works has turned soon. */
+int server_loop_turned(struct server_loop *l);
+
+/* Any thread: the number of connections that were given to it, and that it has not taken yet. */
+unsigned server_loop_arriving(const struct server_loop *l);
+
 /* Any thread: the number of its connections. */
 unsigned server_loop_connections(const struct server_loop *l);
 

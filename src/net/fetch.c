@@ -385,6 +385,8 @@ static void begin(struct msg *m)
     struct error e;
     CURLcode rc;
 
+    if (f->begun)
+        f->begun(f->ctx, f);
     if (net_stopping(f->net)) {
         fetch_judge_fail(f, ERR_CLOSED, FETCH_NOT_SENT, "the node is stopping");
         finish(f);

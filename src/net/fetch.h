@@ -67,6 +67,10 @@ struct fetch_opts {
     size_t (*data)(void *ctx, const char *bytes, size_t n);
     const char *flaw; /* a literal */
 
+    /* NULL, or called once on the network thread, before anything else is called for the exchange,
+     * outside of libcurl. f is valid until done returns. */
+    void (*begun)(void *ctx, struct fetch *f);
+
     /* NULL, or called when the head of the answer has arrived, on the network thread, inside
      * libcurl. f is borrowed, for fetch_header(). */
     void (*heard)(void *ctx, struct fetch *f);

@@ -26,6 +26,7 @@
 #include "base/log.h"
 #include "base/log_out.h"
 #include "base/mem.h"
+#include "base/notify.h"
 #include "base/spool.h"
 #include "base/thread.h"
 #include "cache/group.h"
@@ -37,10 +38,13 @@
 #include "node/group_peers.h"
 #include "node/helpless.h"
 #include "node/node_groups.h"
+#include "node/node_in.h"
 #include "node/node_keys.h"
 #include "node/node_listen.h"
+#include "node/node_metrics.h"
 #include "node/node_servers.h"
 #include "node/node_stats.h"
+#include "node/watchdog.h"
 #include "node/workers.h"
 #include "peer/agree.h"
 #include "peer/peers.h"
@@ -49,73 +53,6 @@
 #include "script/worker.h"
 
 enum { DRAIN_POLL_MS = 5, LAST_WORDS_MS = 500, WATCH_MS = 100, CONTROL_MS = 2000 };
-
-struct node {
-    struct settings settings; /* a copy */
-    char *self;               /* the setting, or http:// and where it listens */
-    uint64_t started_ms;
-    struct groups *groups;
-    struct net *net;
-    struct peers *peers;
-    struct group_peers_set *group_peers; /* the contexts of the groups' loaders */
-    struct changes *changes;
-    struct node_keys keys;
-    struct spool *access;     /* the access log, or NULL */
-    struct workers *workers;  /* set once, before any flight can start */
-    struct control *control;  /* set once, before any flight can start */
-    size_t n_groups, n_peers; /* at the start */
-    struct helpless helpless;
-    pthread_t watch;
-    int watching;
-    struct node_servers servers;
-    atomic_int ready; /* 1: the node waits for no background function */
-    atomic_int stopping;
-};
-
-/* --- the loader --- */
-
-static struct peer *load_owner(void *ctx, const void *key, size_t key_len)
-{
-    return peers_owner(group_peers_of(ctx), key, key_len);
-}
-
-static void load_disown(void *ctx, struct peer *owner)
-{
-    peers_disown(group_peers_of(ctx), owner);
-}
-
-static void load_remote(void *ctx, struct flight *f, struct peer *owner)
-{
-    peer_queue_load(group_peers_of(ctx), f, owner); /* a change meanwhile does no harm */
-}
-
-static void load_hold(void *ctx)
-{
-    (void)ctx;
-    peer_queue_hold();
-}
-
-static void load_release(void *ctx)
-{
-    (void)ctx;
-    peer_queue_release();
-}
-
-static void load_local(void *ctx, struct flight *f)
-{
-    struct node *n = group_peers_ctx(ctx);
-
-    workers_load(n->workers, f);
-}
-
-static const struct loader loader = {
-    .owner = load_owner,
-    .disown = load_disown,
-    .remote = load_remote,
-    .local = load_local,
-    .hold = load_hold,
-    .release = load_release,
-};
 
 /* --- callbacks of the floors below --- */
 
@@ -174,24 +111,30 @@ static const char *not_ready(void *ctx)
     return atomic_load(&n->ready) ? NULL : "starting";
 }
 
-static void stats(void *ctx, struct buf *out)
-{
-    node_stats(ctx, out);
-}
-
-void node_stats(struct node *n, struct buf *out)
+static struct node_view view_of(struct node *n)
 {
     struct node_view view = {
         .self = n->self,
-        .uptime_ms = clock_ms() - n->started_ms,
+        .admin = node_admin_address(n),
+        .started_wall_ms = n->started_wall_ms,
+        .vm_bytes = n->settings.vm.vm_bytes,
         .workers = n->workers,
         .control = n->control,
         .groups = n->groups,
         .peers = n->peers,
-        .changes = n->changes,
+        .whole = {.ready = !not_ready(n),
+                  .uptime_ms = clock_ms() - n->started_ms,
+                  .unconfirmed = changes_unconfirmed(n->changes)},
     };
 
     node_servers_stats(&n->servers, &view.http);
+    return view;
+}
+
+void node_stats(struct node *n, struct buf *out)
+{
+    const struct node_view view = view_of(n);
+
     node_stats_put(&view, out);
 }
 
@@ -200,6 +143,19 @@ static void joined(void *ctx, struct peer *peer, uint64_t since_ms)
     struct node *n = ctx;
 
     changes_greet(n->changes, n->groups, peer, since_ms);
+}
+
+/* On HTTP threads. */
+static void show(void *ctx, enum server_view what, struct buf *out)
+{
+    const struct node_view view = view_of(ctx);
+
+    if (what == SERVER_VIEW_METRICS)
+        node_metrics_put(&view, out);
+    else if (what == SERVER_VIEW_TARGETS)
+        node_metrics_put_targets(&view, out);
+    else
+        node_stats_put(&view, out);
 }
 
 /* --- start --- */
@@ -352,7 +308,7 @@ static enum err start_servers(struct node *n, struct error *e)
     o.not_ready = not_ready;
     o.compare = compare;
     o.peers = list_since;
-    o.stats = stats;
+    o.show = show;
     o.ctx = n;
     return node_servers_start(&n->servers, &o, &n->keys, e);
 }
@@ -368,6 +324,7 @@ static void be_ready(void *ctx)
              n->n_groups, n->n_peers, n->self, (unsigned long long)n->settings.workers,
              dialect_name(n->settings.peers.dialect),
              (unsigned long long)(clock_ms() - n->started_ms));
+    notify_ready("ready: %zu groups, %zu peers, %s", n->n_groups, n->n_peers, n->self);
 }
 
 /* The last step: background functions may use all of the node. Takes the worker. */
@@ -394,6 +351,7 @@ struct node *node_start(const struct node_opts *o, struct worker *control, struc
     mem_refill();
     settings_copy(&n->settings, &o->settings);
     n->started_ms = clock_ms();
+    n->started_wall_ms = clock_wall_ns() / 1000000;
     n->groups = groups_new();
     n->control = control_new(be_ready, n);
     n->n_groups = defs_count(vm_defs(vm));
@@ -403,8 +361,13 @@ struct node *node_start(const struct node_opts *o, struct worker *control, struc
     n->changes = changes_new(&n->settings.changes, peers_of, e);
     if (!n->changes || node_keys_start(&n->keys, &n->settings, e) || listen_first(n, o, e) ||
         open_access_log(n, e) || start_net(n, e) || start_peers(n, o, e) ||
-        node_groups_set(n->groups, n->group_peers, &loader, vm_defs(vm), e) ||
+        node_groups_set(n->groups, n->group_peers, &node_loader, vm_defs(vm), e) ||
         start_workers(n, o, vm, e) || start_watch(n, e) || start_servers(n, e)) {
+        worker_free(control);
+        node_free(n);
+        return NULL;
+    }
+    if (watchdog_start(&n->servers, n->net, n->workers, &n->watchdog, e)) {
         worker_free(control);
         node_free(n);
         return NULL;
@@ -426,6 +389,11 @@ const char *node_admin_address(const struct node *n)
     return node_listen_address(&n->servers.sockets, SERVER_ADMIN);
 }
 
+int node_admin_moved(const struct node *n)
+{
+    return n->servers.sockets.moved;
+}
+
 /* --- reload --- */
 
 /* The new VMs take over before their groups are added, so a VM never gets a load of a group that it
@@ -440,7 +408,7 @@ static enum err reload_all_but_control(struct node *n, struct script *script, st
         workers_reload(n->workers, control, script, e))
         return e->code;
     *gone = node_groups_remove(n->groups, n->group_peers, ds);
-    if (node_groups_set(n->groups, n->group_peers, &loader, ds, e) ||
+    if (node_groups_set(n->groups, n->group_peers, &node_loader, ds, e) ||
         peers_set(n->peers, peers, n_peers, e))
         return e->code;
     return ERR_OK;
@@ -510,15 +478,31 @@ int node_gave_up(const struct node *n)
 
 /* --- stop --- */
 
-/* Waits for ms; with `for_requests`, only while requests are under way. 1 when hurry() has ended
- * the wait. */
-static int wait_a_while(const struct node *n, int for_requests, uint64_t ms,
+static int for_ever(const struct node *n)
+{
+    (void)n;
+    return 1;
+}
+
+static int while_active(const struct node *n)
+{
+    return node_servers_active(&n->servers) != 0;
+}
+
+/* A connection that was taken a moment ago has not asked yet. */
+static int while_asked(const struct node *n)
+{
+    return while_active(n) || node_servers_about_to_ask(&n->servers);
+}
+
+/* Waits for ms, while more(n) says 1. 1 when hurry() has ended the wait. */
+static int wait_a_while(const struct node *n, int (*more)(const struct node *n), uint64_t ms,
                         int (*hurry)(void *arg), void *arg)
 {
     const struct timespec pause = {0, DRAIN_POLL_MS * 1000000};
     uint64_t until = clock_ms() + ms;
 
-    while ((!for_requests || node_servers_active(&n->servers)) && clock_ms() < until) {
+    while (more(n) && clock_ms() < until) {
         if (hurry && hurry(arg))
             return 1;
         nanosleep(&pause, NULL);
@@ -528,7 +512,7 @@ static int wait_a_while(const struct node *n, int for_requests, uint64_t ms,
 
 static void drain(struct node *n, int (*hurry)(void *arg), void *arg)
 {
-    wait_a_while(n, 1, n->settings.drain_timeout_ms, hurry, arg);
+    wait_a_while(n, while_asked, n->settings.drain_timeout_ms, hurry, arg);
     if (node_servers_active(&n->servers))
         log_warn("node", "requests were under way when the drain time ended", "requests=%u",
                  node_servers_active(&n->servers));
@@ -550,10 +534,11 @@ static void node_free(struct node *n)
     atomic_store(&n->stopping, 1);
     if (n->watching)
         pthread_join(n->watch, NULL);
+    watchdog_stop(n->watchdog);
     control_quit(n->control);
     groups_each(n->groups, close_group, NULL);
     net_end(n->net);
-    wait_a_while(n, 1, LAST_WORDS_MS, NULL, NULL);
+    wait_a_while(n, while_active, LAST_WORDS_MS, NULL, NULL);
     node_servers_stop(&n->servers);
     spool_close(n->access);
     ended = !n->workers || workers_stop(n->workers);
@@ -575,8 +560,9 @@ static void node_free(struct node *n)
 void node_stop(struct node *n, int (*hurry)(void *arg), void *arg)
 {
     log_info("node", "stopping", "requests=%u", node_servers_active(&n->servers));
+    notify_stopping("stopping: %u requests are under way", node_servers_active(&n->servers));
     atomic_store(&n->stopping, 1);
-    if (wait_a_while(n, 0, n->settings.drain_delay_ms, hurry,
+    if (wait_a_while(n, for_ever, n->settings.drain_delay_ms, hurry,
                      arg)) /* load balancers look elsewhere */
         n->settings.drain_timeout_ms = 0;
     node_servers_quiesce(&n->servers);

@@ -43,6 +43,9 @@ enum err node_check(const struct node_opts *o, struct vm *control, struct error 
 const char *node_address(const struct node *n);
 const char *node_admin_address(const struct node *n);
 
+/* Whether the default of admin_listen was taken, so that operators are served elsewhere. */
+int node_admin_moved(const struct node *n);
+
 /* Takes the groups, getters and background functions of another script, which has run in the VM of
  * `control`, and the peer list. Takes control as node_start() does. The old script's background
  * functions have ended before the new ones begin, unless one is stuck in C. Groups of the same name

@@ -49,6 +49,7 @@ static void view_clear(struct view *v)
     for (i = 0; i < v->n; i++)
         peer_unref(v->list[i]);
     mem_free(v->list);
+    mem_free(v->shares);
     balance_free(v->balance);
     ring_free(v->ring);
     memset(v, 0, sizeof(*v));
@@ -331,6 +332,8 @@ enum err peers_set(struct peers *p, const char *const *urls, size_t n, struct er
         return e->code;
     next.balance = balance_new(n);
     next.list = mem_zalloc((n + 1) * sizeof(struct peer *));
+    next.shares = mem_zalloc((n + 1) * sizeof(*next.shares));
+    ring_shares(next.ring, next.shares, n);
     pthread_rwlock_rdlock(&p->lock);
     for (i = 0; i < n; i++)
         next.list[i] = keep_or_make(p, urls[i]);
@@ -468,7 +471,7 @@ struct peer *peers_find_or_make(struct peers *p, const char *url)
     return peer;
 }
 
-/* Writes how the ring of a peer differs from ours, or "". Returns what is known of it. */
+/* If the ring of a peer differs from ours, writes how. Returns what is known of it. */
 static const char *view_of(struct peers *p, struct peer *peer, char why[OUTLINE_WHY])
 {
     static const char *const names[] = {"unknown", "same", "differs"};
@@ -479,7 +482,6 @@ static const char *view_of(struct peers *p, struct peer *peer, char why[OUTLINE_
     state = atomic_load(&peer->agree.state);
     memcpy(text, peer->agree.text, sizeof(text));
     pthread_mutex_unlock(&p->agree_mu);
-    why[0] = '\0';
     if (state == AGREE_DIFFERS)
         outline_explain(p->view.text, text, why);
     return names[state];
@@ -492,7 +494,8 @@ void peers_each(struct peers *p, void (*fn)(void *arg, const struct peer_stats *
     pthread_rwlock_rdlock(&p->lock);
     for (i = 0; i < p->view.n; i++) {
         struct peer *peer = p->view.list[i];
-        char why[OUTLINE_WHY];
+        char why[OUTLINE_WHY] = "";
+        const char *view = view_of(p, peer, why);
         struct peer_stats s = {peer->url,
                                peer->self,
                                atomic_load(&peer->loads),
@@ -500,10 +503,12 @@ void peers_each(struct peers *p, void (*fn)(void *arg, const struct peer_stats *
                                atomic_load(&peer->batches),
                                atomic_load(&peer->kind) == PEER_OURS,
                                health_state_name(atomic_load(&peer->state)),
+                               peer->self || is_usable(peer),
+                               p->view.shares[i],
                                atomic_load(&peer->ejections),
                                atomic_load(&peer->hedges),
-                               view_of(p, peer, why),
-                               why};
+                               view,
+                               *why ? why : NULL};
 
         fn(arg, &s);
     }

@@ -52,10 +52,12 @@ struct peer_stats {
     uint64_t batches;    /* exchanges for several keys */
     int ours;            /* known to be a node of ours */
     const char *state;   /* of its health: "fine", "suspect", "ejected", "probing" */
+    int up;              /* loads are sent to it */
+    uint64_t share;      /* of the ring, and so of all keys, in millionths */
     uint64_t ejections;  /* how often it was taken out of use */
     uint64_t hedges;     /* loads that were sent to the next owner, for want of a sign of life */
     const char *view;    /* its ring, as it says: "unknown", "same", "differs" from ours */
-    const char *differs; /* in what; else "" */
+    const char *differs; /* in what; else NULL */
 };
 
 /* Copies the options; borrows net, which outlives it. The list is empty at first: every key is
