@@ -47,15 +47,22 @@ function World:set_list(i, members)
   self:write("peers-" .. i, "return { " .. table.concat(list, ", ") .. " }")
 end
 
+function World:start(i)
+  local replicas = self.replicas[i]
+  self.nodes[i] = node.start { port = self.at[i], self = self.urls[i], ready = false,
+    script = self.rig:script(SCRIPT), env = { NODE = tostring(i) },
+    args = replicas and { "--replicas", tostring(replicas) } }
+end
+
 -- replicas: { [i] = n } for nodes with other replicas.
 local function new_world(seed, replicas)
   local w = setmetatable({ rig = rig.new(), nodes = {}, urls = {}, version = {}, floor = {},
     reads = 0, removals = 0, refused = 0, bad = {}, seed = seed }, World)
   math.randomseed(seed)
-  local at = {}
+  w.replicas, w.at = replicas, {}
   for i = 1, NODES do
-    at[i] = ports.free()
-    w.urls[i] = "http://127.0.0.1:" .. at[i]
+    w.at[i] = ports.free()
+    w.urls[i] = "http://127.0.0.1:" .. w.at[i]
   end
   for k = 1, KEYS do
     w.version[k] = 1
@@ -64,9 +71,7 @@ local function new_world(seed, replicas)
   end
   for i = 1, NODES do
     w:set_list(i, { 1, 2, 3, 4 })
-    w.nodes[i] = node.start { port = at[i], self = w.urls[i], ready = false,
-      script = w.rig:script(SCRIPT), env = { NODE = tostring(i) },
-      args = replicas[i] and { "--replicas", tostring(replicas[i]) } }
+    w:start(i)
   end
   for _, n in ipairs(w.nodes) do
     rig.wait(n, function() return (n:request { target = "/readyz" } or {}).status == 200 end, 15)
@@ -114,10 +119,14 @@ function World:remover(first, step)
 end
 
 -- Node 4 joins and leaves, in the eyes of one node after the other. Clients ask the others only.
-function World:changer()
+function World:changer(restarts)
   local inside = true
   while socket.gettime() < self.ends do
     inside = not inside
+    if restarts and inside then
+      self:start(4)
+      self:nap(0.2)
+    end
     local order = { 1, 2, 3 }
     for i = 3, 2, -1 do
       local j = math.random(i)
@@ -129,6 +138,11 @@ function World:changer()
       self:nap(0.15)
     end
     self:nap(0.2)
+    if restarts and not inside then
+      self.nodes[4]:signal "SIGTERM"
+      self:nap(0.3)
+      rig.stop_all { self.nodes[4] }
+    end
   end
 end
 
@@ -140,7 +154,7 @@ local function run(w, changes)
     tasks[3 + i] = function() w:reader() end
   end
   if changes then
-    tasks[#tasks + 1] = function() w:changer() end
+    tasks[#tasks + 1] = function() w:changer(changes == "restarts") end
   end
   http.together(tasks)
   print(("seed %d: %d reads, %d removals, %d not confirmed, %d broken"):format(w.seed, w.reads,
@@ -154,6 +168,7 @@ local SEED = tonumber(os.getenv "SEED")
 describe("a confirmed removal", function()
   local cases = {
     { "lists change at each node at another moment", {}, true },
+    { "a node is stopped and started, again and again", {}, "restarts" },
     { "a node has other replicas", { [2] = 7 }, false },
     { "all nodes have other replicas, and lists change", { [1] = 10, [2] = 20, [3] = 30 }, true },
   }

@@ -195,6 +195,9 @@ void group_places_move(struct flight *f, enum flight_state to);
  * key; else GROUP_INSTEAD_SHARE bounds such loads. */
 void group_fallback(struct flight *f, int ours);
 
+/* Loaders: gives a local flight to loader.local() once more. Passes on the reference. */
+void group_load_here(struct flight *f);
+
 /* Loaders: starts the load at another peer, by loader.remote(), since the first cannot be used or
  * is silent. Counts a peer error, and passes on both references. */
 void group_load_elsewhere(struct flight *f, struct peer *other);

@@ -4,9 +4,10 @@
  * One file a subject: group.c: its life. group_look.c: lookups and counters. group_keep.c: the
  * items that it keeps, and for how long. group_hot.c: which keys are hot. group_load.c: loads.
  * group_places.c: which loads may run. group_failed.c: failed loads in the log. group_change.c:
- * set, remove, flush. group_many.c: many keys at once. group_wait.c: a get that blocks. A function
- * whose name ends in _locked is called with the group's mutex held; it neither calls out nor frees.
- * It notes that work in a struct after (after.h), for when the mutex is dropped. */
+ * set, remove, flush. group_hand.c: values that nodes hand over. group_many.c: many keys at once.
+ * group_wait.c: a get that blocks. A function whose name ends in _locked is called with the group's
+ * mutex held; it neither calls out nor frees. It notes that work in a struct after (after.h), for
+ * when the mutex is dropped. */
 #ifndef GROUP_IN_H
 #define GROUP_IN_H
 

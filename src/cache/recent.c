@@ -61,6 +61,23 @@ void recent_note(struct recent *r, const void *key, size_t n, uint64_t now_ms)
     r->bytes += n;
 }
 
+int recent_has(const struct recent *r, const void *key, size_t n, uint64_t since_ms)
+{
+    struct list *l;
+
+    if (r->lost_ms && r->lost_ms >= since_ms)
+        return 1;
+    for (l = r->keys.prev; l != &r->keys; l = l->prev) {
+        const struct entry *e = list_entry(l, struct entry, link);
+
+        if (e->at_ms < since_ms)
+            break;
+        if (e->n == n && (!n || memcmp(e->key, key, n) == 0))
+            return 1;
+    }
+    return 0;
+}
+
 int recent_put(const struct recent *r, uint64_t since_ms, struct buf *out)
 {
     struct list *l;

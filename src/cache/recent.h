@@ -32,6 +32,9 @@ void recent_note(struct recent *r, const void *key, size_t n, uint64_t now_ms);
 /* All keys were. */
 void recent_note_all(struct recent *r, uint64_t now_ms);
 
+/* Whether the key was changed since then, or may have been. */
+int recent_has(const struct recent *r, const void *key, size_t n, uint64_t since_ms);
+
 /* Appends the keys that were changed since then, each as a size_t and its bytes. 0: the log does
  * not go back so far. */
 int recent_put(const struct recent *r, uint64_t since_ms, struct buf *out);

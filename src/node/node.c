@@ -32,6 +32,7 @@
 #include "cache/group.h"
 #include "cache/groups.h"
 #include "change/change.h"
+#include "change/farewell.h"
 #include "http/server.h"
 #include "net/net.h"
 #include "node/control.h"
@@ -46,11 +47,12 @@
 #include "node/node_stats.h"
 #include "node/watchdog.h"
 #include "node/workers.h"
-#include "peer/agree.h"
 #include "peer/peers.h"
 #include "script/defs.h"
 #include "script/vm.h"
 #include "script/worker.h"
+
+enum { FAREWELL_SHARE = 2 /* of the drain time */ };
 
 enum { DRAIN_POLL_MS = 5, LAST_WORDS_MS = 500, WATCH_MS = 100, CONTROL_MS = 2000 };
 
@@ -77,27 +79,6 @@ static void tick(void *ctx, uint64_t now_ms)
 static struct peers *peers_of(const struct group *g)
 {
     return group_peers_of(group_ctx(g));
-}
-
-static void compare(void *ctx, struct group *g, const char *from, const char *view,
-                    char own[DIALECT_VIEW_BYTES])
-{
-    struct node *n = ctx;
-
-    if (!agree_asked(g ? peers_of(g) : n->peers, from, view, own))
-        own[0] = '\0';
-}
-
-/* Rounded down and less by one, so that no change of the list seems older than it is. */
-static uint64_t list_since(void *ctx, struct group *g, struct buf *urls)
-{
-    struct peers *peers = peers_of(g);
-    uint64_t since = clock_ms() - peers_changed_ms(peers);
-
-    (void)ctx;
-    if (urls)
-        peers_put(peers, urls);
-    return since ? since - 1 : 0;
 }
 
 static const char *not_ready(void *ctx)
@@ -138,13 +119,6 @@ void node_stats(struct node *n, struct buf *out)
     node_stats_put(&view, out);
 }
 
-static void joined(void *ctx, struct peer *peer, uint64_t since_ms)
-{
-    struct node *n = ctx;
-
-    changes_greet(n->changes, n->groups, peer, since_ms);
-}
-
 /* On HTTP threads. */
 static void show(void *ctx, enum server_view what, struct buf *out)
 {
@@ -178,7 +152,7 @@ static enum err start_peers(struct node *n, const struct node_opts *o, struct er
 
     peers.self = n->self;
     peers.auth = n->keys.auth;
-    peers.joined = n->changes ? joined : NULL; /* node_check() has none */
+    peers.joined = n->changes ? node_rings_joined : NULL; /* node_check() has none */
     peers.ctx = n;
     n->peers = peers_new(&peers, n->net);
     n->group_peers = group_peers_set_new(n->peers, n);
@@ -306,8 +280,8 @@ static enum err start_servers(struct node *n, struct error *e)
     o.changes = n->changes;
     o.access = n->access;
     o.not_ready = not_ready;
-    o.compare = compare;
-    o.peers = list_since;
+    o.compare = node_rings_compare;
+    o.peers = node_rings_list;
     o.show = show;
     o.ctx = n;
     return node_servers_start(&n->servers, &o, &n->keys, e);
@@ -510,9 +484,40 @@ static int wait_a_while(const struct node *n, int (*more)(const struct node *n),
     return 0;
 }
 
+/* Remembers that hurry() has said 1: it says so once. */
+struct haste {
+    int (*hurry)(void *arg);
+    void *arg;
+    int now;
+};
+
+static int is_hurried(void *arg)
+{
+    struct haste *h = arg;
+
+    h->now = h->now || (h->hurry && h->hurry(h->arg));
+    return h->now;
+}
+
+/* What this node holds is of use to the next owners of its keys. */
+static void say_farewell(struct node *n, struct haste *h)
+{
+    uint64_t began = clock_ms(), until = began + n->settings.drain_timeout_ms / FAREWELL_SHARE;
+    uint64_t items = farewell(n->groups, peers_of, until, is_hurried, h);
+
+    if (items)
+        log_info("node", "handed its items to their next owners", "items=%llu ms=%llu",
+                 (unsigned long long)items, (unsigned long long)(clock_ms() - began));
+}
+
 static void drain(struct node *n, int (*hurry)(void *arg), void *arg)
 {
-    wait_a_while(n, while_asked, n->settings.drain_timeout_ms, hurry, arg);
+    uint64_t until = clock_ms() + n->settings.drain_timeout_ms, now;
+    struct haste h = {hurry, arg, 0};
+
+    say_farewell(n, &h);
+    now = clock_ms();
+    wait_a_while(n, while_asked, until > now ? until - now : 0, is_hurried, &h);
     if (node_servers_active(&n->servers))
         log_warn("node", "requests were under way when the drain time ended", "requests=%u",
                  node_servers_active(&n->servers));

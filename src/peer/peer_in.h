@@ -89,6 +89,7 @@ struct peers {
     atomic_int warned;               /* that the ring is out of balance */
     atomic_int has_ejected;          /* 1: a peer was ejected at some time */
     atomic_uint_fast64_t changed_ms; /* written under lock: the list was set to another one then */
+    atomic_uint_fast64_t warm_ms;    /* until then former owners are asked (handover.c) */
     atomic_uint generation;          /* the same: how often that has happened */
     struct list watched;             /* the network thread's, like timer: peer.watched */
     struct timer timer;
@@ -124,6 +125,10 @@ struct peer *peers_find_or_make(struct peers *p, const char *url);
 /* The first owner of the key in the order of the ring that can be used, other than `but`: a
  * reference, or NULL when it is this node. */
 struct peer *peers_next(struct peers *p, const void *key, size_t key_len, const struct peer *but);
+
+/* The first owner of the key in the order of the ring that can be used, other than this node: a
+ * reference, or NULL. Without this node in the list it is the owner. */
+struct peer *peers_successor(struct peers *p, const void *key, size_t key_len);
 
 /* All peers, with references, in a list that the caller frees; *n is 0 without peers. */
 struct peer **peers_list(struct peers *p, size_t *n);

@@ -347,6 +347,8 @@ enum err peers_set(struct peers *p, const char *const *urls, size_t n, struct er
         atomic_store(&p->changed_ms, clock_ms());
         atomic_fetch_add(&p->generation, 1);
     }
+    if (old.n <= 1 && n > 1)
+        atomic_store(&p->warm_ms, clock_ms() + PEERS_WARM_MS);
     note_departed_locked(p, &old);
     pthread_rwlock_unlock(&p->lock);
     greet_new(p);
@@ -394,6 +396,26 @@ struct peer *peers_next(struct peers *p, const void *key, size_t key_len, const 
     pthread_rwlock_rdlock(&p->lock);
     i = p->view.ring ? next_locked(p, key, key_len, but) : SIZE_MAX;
     if (i != SIZE_MAX && !p->view.list[i]->self)
+        peer = peer_ref(p->view.list[i]);
+    pthread_rwlock_unlock(&p->lock);
+    return peer;
+}
+
+static int is_self_or_out(void *arg, size_t i)
+{
+    const struct view *v = arg;
+
+    return v->list[i]->self || !is_usable(v->list[i]);
+}
+
+struct peer *peers_successor(struct peers *p, const void *key, size_t key_len)
+{
+    struct peer *peer = NULL;
+    size_t i;
+
+    pthread_rwlock_rdlock(&p->lock);
+    i = p->view.ring ? ring_next(p->view.ring, key, key_len, is_self_or_out, &p->view) : SIZE_MAX;
+    if (i != SIZE_MAX)
         peer = peer_ref(p->view.list[i]);
     pthread_rwlock_unlock(&p->lock);
     return peer;

@@ -43,6 +43,8 @@ struct peers_opts {
 #undef X
 };
 
+enum { PEERS_WARM_MS = 60000 /* so long a list is new (handover.h) */ };
+
 /* One line of /stats. */
 struct peer_stats {
     const char *url;
@@ -86,6 +88,9 @@ void peers_put(struct peers *p, struct buf *out);
 struct peer *peers_owner(void *ctx, const void *key, size_t key_len);
 void peers_disown(void *ctx, struct peer *owner);
 void peer_queue_load(void *ctx, struct flight *f, struct peer *owner);
+
+/* The same for a local load before which that peer is asked for what it holds (handover.h). */
+void peer_queue_handover(struct flight *f, struct peer *from);
 
 /* Loads that this thread queues between the two calls (peer_queue_load()) start together at the
  * second call. */
