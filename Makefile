@@ -38,6 +38,8 @@ LINT_PACKAGES    = lua-check clang clang-format cppcheck protobuf-c-compiler
 INTEROP_PACKAGES = golang-go golang-github-golang-groupcache-dev
 BENCH_PACKAGES   = wrk memcached git $(INTEROP_PACKAGES)
 GUARD_PACKAGES   = valgrind
+BROWSER_PACKAGES = chromium
+PLAYWRIGHT       = playwright-core@1.65.1
 ROCK_PACKAGES    = luajit luarocks lua-cjson lua-mpack
 SYSTEMS_PACKAGES = debootstrap
 
@@ -108,7 +110,7 @@ LUA_COPIES = $(LUA_FILES:lua/%=$(BUILD)/share/lua/5.1/%)
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all objects testlib deps run cluster test specs loops interop worst bench bench-programs outage guard fuzz \
+.PHONY: all objects testlib deps run cluster test specs loops interop browser worst bench bench-programs outage guard fuzz \
         lint fmt proto rock other-systems install valgrind clean help FORCE
 
 all: $(BIN) $(CORE) $(LUA_COPIES) ## build everything into $(BUILD)
@@ -156,6 +158,9 @@ $(OBJ)/%.o: %.c $(OBJ)/flags
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(ALL_CFLAGS) -fvisibility=hidden $(GENERATED) -MMD -MP -c -o $@ $<
+
+# The assembler reads it.
+$(OBJ)/src/http/page.o $(OBJ)/test/src/http/page.o: src/http/page.html
 
 # protoc-c's output is not ours to warn about.
 $(OBJ)/proto/%.o $(OBJ)/test/proto/%.o: GENERATED = -w
@@ -254,6 +259,15 @@ interop: ## the specs against real Go groupcache nodes
 	+@$(SUBMAKE) $(J) all testlib
 	@sh spec/interop/build.sh $(BUILD)/interop
 	+@$(SUBMAKE) specs T="$(or $(T),spec/interop)"
+
+# Node.js comes from Debian or elsewhere, so it is looked for by its commands. npm brings no browser.
+browser: ## the page of operators in a real Chromium (installs it, Node.js and playwright-core)
+	@.ci/deps $(RUN_PACKAGES) $(TEST_PACKAGES) $(BROWSER_PACKAGES)
+	@command -v npm >/dev/null || .ci/deps nodejs npm
+	+@$(SUBMAKE) $(J) all testlib
+	@[ -d $(BUILD)/browser/node_modules/playwright-core ] || \
+	  npm install --silent --no-audit --no-fund --prefix $(BUILD)/browser $(PLAYWRIGHT)
+	+@$(SUBMAKE) specs T="$(or $(T),spec/operators/page_spec.lua)"
 
 WORST_SECONDS ?= 120
 worst: ## a node in a cgroup of little memory, under the worst mix, for WORST_SECONDS [120]

@@ -184,12 +184,25 @@ end
 
 local ADDRESSES = { "listen", "peer_listen", "client_listen", "admin_listen" }
 
-local function check_addresses(s)
+local function complete_addresses(s)
   for _, name in ipairs(ADDRESSES) do
     local address = s[name]
     if address and not address:find("^unix:.") and not address:find("^.*:%d+$") then
       return nil, ("%s is %q, and must be HOST:PORT or unix:PATH"):format(name, address)
     end
+  end
+  s.admin_moves = not s.admin_listen
+  s.admin_listen = s.admin_listen or admin_default(s.client_listen or s.listen)
+  return true
+end
+
+local function check_base_path(s)
+  if not s.base_path:find("^/[%w%-._~/]*[%w%-._~]/$") or s.base_path:find("//", 1, true) then
+    return nil, ("base_path is %q, and must be a path such as /_groupcache/, of letters, digits "
+      .. "and - . _ ~ only, with a slash at both ends"):format(s.base_path)
+  end
+  if s.base_path:find("^/cache/") then
+    return nil, ("base_path is %q, which is where clients ask"):format(s.base_path)
   end
   return true
 end
@@ -281,44 +294,33 @@ local function complete_connections(s)
   return true
 end
 
--- Settings that follow from other settings.
-local function complete(s)
+local function complete_threads(s)
   local cores = core.limits()
-  local ok, err = check_addresses(s)
-  if not ok then
-    return nil, err
-  end
-  if not s.base_path:find("^/[%w%-._~/]*[%w%-._~]/$") or s.base_path:find("//", 1, true) then
-    return nil, ("base_path is %q, and must be a path such as /_groupcache/, of letters, digits "
-      .. "and - . _ ~ only, with a slash at both ends"):format(s.base_path)
-  end
-  if s.base_path:find("^/cache/") then
-    return nil, ("base_path is %q, which is where clients ask"):format(s.base_path)
-  end
-  s.admin_moves = not s.admin_listen
-  s.admin_listen = s.admin_listen or admin_default(s.client_listen or s.listen)
-  ok, err = complete_self(s)
-  if not ok then
-    return nil, err
-  end
-  ok, err = complete_hash(s)
-  if not ok then
-    return nil, err
-  end
-  ok, err = complete_tls(s)
-  if not ok then
-    return nil, err
-  end
   s.workers = s.workers or math.min(cores, 256)
   s.http_threads = s.http_threads or math.min(cores, 256)
+  return true
+end
+
+-- The engine takes durations under names with their unit.
+local function complete_durations(s)
   for name, rule in pairs(config.SETTINGS) do
     if rule.kind == "duration" then
       s[name .. "_ms"] = s[name]
     end
   end
-  ok, err = complete_connections(s)
-  if not ok then
-    return nil, err
+  return true
+end
+
+-- What follows from other settings: each step takes what those before it have set.
+local STEPS = { complete_addresses, check_base_path, complete_self, complete_hash, complete_tls,
+  complete_threads, complete_durations, complete_connections }
+
+local function complete(s)
+  for _, step in ipairs(STEPS) do
+    local ok, err = step(s)
+    if not ok then
+      return nil, err
+    end
   end
   return s
 end

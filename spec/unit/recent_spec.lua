@@ -1,81 +1,84 @@
 -- SPDX-License-Identifier: MIT
 
 local ffi = require "ffi"
-local C = require("support.unit").load("cache/recent.h", "base/buf.h", "base/mem.h")
+local C = require("support.unit").load("cache/recent.h", "cache/group.h")
 
-describe("the log of changed keys", function()
-  local r
+describe("the loads of the last minutes", function()
+  local r, keep
 
   before_each(function()
-    r = ffi.new "struct recent"
-    C.recent_init(r)
+    r, keep = ffi.new "struct recent", {}
   end)
 
-  after_each(function()
-    C.mem_fail_after(-1)
-    C.recent_deinit(r)
-    assert.equal(0, tonumber(r.bytes))
-  end)
-
-  -- The keys since then, or nil when they are not known.
-  local function since(ms)
-    local out, keys, at, n = ffi.new "struct buf", {}, 0, ffi.new "size_t[1]"
-    C.buf_init(out, 0)
-    local known = C.recent_put(r, ms, out) == 1
-    while at < tonumber(out.len) do
-      ffi.copy(n, out.data + at, ffi.sizeof "size_t")
-      keys[#keys + 1] = ffi.string(out.data + at + ffi.sizeof "size_t", n[0])
-      at = at + ffi.sizeof "size_t" + tonumber(n[0])
-    end
-    C.buf_deinit(out)
-    return known and keys or nil
+  local function key(text)
+    local ref = ffi.new("struct key_ref", { text, #text, C.group_hash(text, #text) })
+    keep[#keep + 1] = { text, ref }
+    return ref
   end
 
-  it("has the keys since a time, in order", function()
-    assert.same({}, since(0))
-    C.recent_note(r, "a", 1, 10)
-    C.recent_note(r, "b\0", 2, 20)
-    C.recent_note(r, "", 0, 20)
-    assert.same({ "a", "b\0", "" }, since(0))
-    assert.same({ "a", "b\0", "" }, since(10))
-    assert.same({ "b\0", "" }, since(11))
-    assert.same({}, since(21))
-  end)
+  local function fail(source, text, at_ms, name)
+    local e = ffi.new "struct error"
+    e.code, e.msg = C.ERR_GETTER, text
+    C.recent_failed(r, source, key(name or "k"), e, at_ms)
+  end
 
-  it("knows that it has forgotten the oldest of too many", function()
-    for i = 1, C.RECENT_KEYS + 1 do
-      C.recent_note(r, "k" .. i, #("k" .. i), i)
+  local function failed()
+    local out, names = ffi.new("struct recent_load[?]", C.RECENT_LOADS), {}
+    for i = 1, tonumber(C.recent_list_failed(r, out)) do
+      local l = out[i - 1]
+      names[i] = ("%d %s %s %s"):format(tonumber(l.n), ffi.string(l.source), ffi.string(l.text),
+        ffi.string(l.key, l.key_len))
     end
-    assert.equal(C.RECENT_KEYS, tonumber(r.n))
-    assert.is_nil(since(0))
-    assert.is_nil(since(1))
-    assert.equal(C.RECENT_KEYS, #since(2))
-  end)
+    return names
+  end
 
-  it("has a bound on their bytes", function()
-    local long = ("x"):rep(1000)
-    for i = 1, 100 do
-      C.recent_note(r, long, #long, i)
-      assert(tonumber(r.bytes) <= C.RECENT_BYTES)
+  local function slow(now_ms)
+    local out, names = ffi.new("struct recent_load[?]", C.RECENT_LOADS), {}
+    for i = 1, tonumber(C.recent_list_slow(r, now_ms, out)) do
+      names[i] = ffi.string(out[i - 1].key, out[i - 1].key_len)
     end
-    assert.is_nil(since(1))
-    assert.equal(10, #since(91))
-    local huge = ("x"):rep(C.RECENT_BYTES + 1)
-    C.recent_note(r, huge, #huge, 101)
-    assert.is_nil(since(101))
-    assert.same({}, since(102))
+    return names
+  end
+
+  it("have equal failures once, with their number and the last key; the last first", function()
+    fail("getter", "no luck", 1, "a")
+    fail("peer", "no luck", 2, "b")
+    fail("getter", "worse", 3, "c")
+    fail("getter", "no luck", 4, "d")
+    assert.same({ "2 getter no luck d", "1 getter worse c", "1 peer no luck b" }, failed())
   end)
 
-  it("forgets all when all keys were changed, or when there is no memory", function()
-    C.recent_note(r, "a", 1, 10)
-    C.recent_note_all(r, 20)
-    assert.is_nil(since(20))
-    assert.same({}, since(21))
-    C.recent_note(r, "b", 1, 30)
-    C.mem_fail_after(0)
-    C.recent_note(r, "c", 1, 40)
-    C.mem_fail_after(-1)
-    assert.is_nil(since(40))
-    assert.same({}, since(41))
+  it("forget the oldest failure for a new one", function()
+    for i = 1, 10 do
+      fail("getter", "error " .. i, i)
+    end
+    local names = failed()
+    assert.equal(8, #names)
+    assert.equal("1 getter error 10 k", names[1])
+    assert.equal("1 getter error 3 k", names[8])
+  end)
+
+  it("cut a long text, and take it for the same again", function()
+    fail("getter", ("x"):rep(200), 1)
+    fail("getter", ("x"):rep(200), 2)
+    assert.same({ "2 getter " .. ("x"):rep(119) .. " k" }, failed())
+  end)
+
+  it("have the slowest getters, the slowest first", function()
+    for i = 1, 20 do
+      C.recent_took(r, key("k" .. i), i * 7 % 20, 1000)
+    end
+    assert.same({ "k17", "k14", "k11", "k8", "k5", "k2", "k19", "k16" }, slow(1000))
+  end)
+
+  it("forget slow getters after ten minutes", function()
+    C.recent_took(r, key "slow", 1e6, 1000)
+    C.recent_took(r, key "quick", 5, 300000)
+    assert.same({ "slow", "quick" }, slow(600999))
+    assert.same({ "quick" }, slow(601000))
+    for i = 1, 8 do
+      C.recent_took(r, key("new" .. i), 10, 700000)
+    end
+    assert.same(8, #slow(700000))
   end)
 end)

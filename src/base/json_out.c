@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/utf8.h"
 
 /* --- strings --- */
 
@@ -15,6 +16,14 @@ static int is_plain(unsigned char c, enum json_out_style style)
     if (style == JSON_OUT_GO)
         return c != '<' && c != '>' && c != '&' && c != 0xe2; /* the first byte of a line end */
     return c < 0x7f || style == JSON_OUT_UTF8;
+}
+
+/* Whether the next eight bytes are plain in every style but Go's. */
+static int are_plain(const unsigned char *s)
+{
+    uint64_t w = utf8_word(s);
+
+    return utf8_is_printable(w) && !utf8_has(w, '"') && !utf8_has(w, '\\');
 }
 
 /* Appends the character at s, which is not plain. Returns its length. */
@@ -46,6 +55,10 @@ void json_out_string(struct buf *out, const void *bytes, size_t n, enum json_out
 
     buf_put(out, "\"", 1);
     while (i < n) {
+        if (n - i >= UTF8_WORD && style != JSON_OUT_GO && are_plain(s + i)) {
+            i += UTF8_WORD;
+            continue;
+        }
         if (is_plain(s[i], style)) {
             i++;
             continue;

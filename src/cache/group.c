@@ -90,7 +90,8 @@ struct group *group_new(const char *name, const char *content_type, const struct
     list_init(&g->queues[1]);
     list_init(&g->flushed);
     list_init(&g->readers);
-    recent_init(&g->recent);
+    changed_init(&g->changed);
+    g->stride = GROUP_FIRST_STRIDE;
     atomic_init(&g->epoch, 1);
     g->swept_ms = clock_ms();
     g->random = hash_table(name, strlen(name)) | 1;
@@ -113,7 +114,7 @@ void group_unref(struct group *g)
     lru_free(g->main);
     lru_free(g->hot);
     sketch_free(g->sketch);
-    recent_deinit(&g->recent);
+    changed_deinit(&g->changed);
     while ((l = list_pop_front(&g->flushed)))
         item_unref(list_entry(l, struct item, order));
     flights_free(g->flights[FLIGHT_REMOTE]);

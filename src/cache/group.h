@@ -219,9 +219,9 @@ int group_remove(struct group *g, const struct key_ref *k);
 /* Removes every key, in O(1). The memory is freed bit by bit, and counts until then. */
 void group_flush(struct group *g);
 
-/* Appends the keys that were set or removed here since then, as recent_put() does. 0: that is no
+/* Appends the keys that were set or removed here since then, as changed_put() does. 0: that is no
  * more known, and all keys may be among them. */
-int group_change_recent(struct group *g, uint64_t since_ms, struct buf *keys);
+int group_change_since(struct group *g, uint64_t since_ms, struct buf *keys);
 
 /* Makes an item of a value from a getter or a set, with its bounds and its expiry. Returns a
  * reference. NULL and e: TOOBIG or NOMEM. */

@@ -23,7 +23,7 @@ static int change_locked(struct group *g, const struct key_ref *k, struct after 
         if (f)
             flight_outdate(f);
     }
-    recent_note(&g->recent, k->bytes, k->n, clock_ms());
+    changed_note(&g->changed, k->bytes, k->n, clock_ms());
     return group_keep_take_out_locked(g, k, a);
 }
 
@@ -66,12 +66,12 @@ int group_remove(struct group *g, const struct key_ref *k)
     return there;
 }
 
-int group_change_recent(struct group *g, uint64_t since_ms, struct buf *keys)
+int group_change_since(struct group *g, uint64_t since_ms, struct buf *keys)
 {
     int known;
 
     pthread_mutex_lock(&g->mu);
-    known = recent_put(&g->recent, since_ms, keys);
+    known = changed_put(&g->changed, since_ms, keys);
     pthread_mutex_unlock(&g->mu);
     return known;
 }
@@ -87,7 +87,7 @@ void group_flush(struct group *g)
     flights_outdate_all(g->flights[FLIGHT_LOCAL]);
     g->stats.flushed_bytes += lru_clear(g->main, spare_main, &g->flushed);
     g->stats.flushed_bytes += lru_clear(g->hot, spare_hot, &g->flushed);
-    recent_note_all(&g->recent, clock_ms());
+    changed_note_all(&g->changed, clock_ms());
     g->stats.flushes++;
     pthread_mutex_unlock(&g->mu);
     lru_free(spare_main);

@@ -4,7 +4,8 @@
  * One file a subject: group.c: its life. group_look.c: lookups and counters. group_keep.c: the
  * items that it keeps, and for how long. group_hot.c: which keys are hot. group_load.c: loads.
  * group_places.c: which loads may run. group_failed.c: failed loads in the log. group_change.c:
- * set, remove, flush. group_hand.c: values that nodes hand over. group_many.c: many keys at once.
+ * set, remove, flush. group_hand.c: values that nodes hand over. group_seen.c: what an operator
+ * sees. group_many.c: many keys at once.
  * group_wait.c: a get that blocks. A function whose name ends in _locked is called with the group's
  * mutex held; it neither calls out nor frees. It notes that work in a struct after (after.h), for
  * when the mutex is dropped. */
@@ -16,9 +17,11 @@
 #include <stdint.h>
 
 #include "base/list.h"
+#include "cache/changed.h"
 #include "cache/flight.h"
 #include "cache/group.h"
 #include "cache/lru.h"
+#include "cache/popular.h"
 #include "cache/recent.h"
 #include "cache/sketch.h"
 #include "cache/stats.h"
@@ -35,6 +38,9 @@ struct failed {
     size_t key_len; /* of the whole key */
     char key[100];  /* its first bytes */
 };
+
+/* Until a group's gets of a second are known, one in so many is noted for the popular keys. */
+enum { GROUP_FIRST_STRIDE = 16 };
 
 struct group {
     char *name;             /* set once */
@@ -65,9 +71,13 @@ struct group {
     uint64_t random;
     struct sketch *sketch; /* gets by key; NULL unless opts.hot is HOT_RATE */
     uint64_t swept_ms;     /* the time up to which the sweep for expired items has come */
-    struct recent recent;
+    struct changed changed;
     struct stats stats;
     struct failed failed;
+    struct recent recent;
+    unsigned stride, passed; /* popular: one get in `stride` is noted; gets since the last */
+    uint64_t strided_ms, strided_gets; /* when the stride was chosen, stats.gets then */
+    struct popular popular;
 };
 
 /* --- group.c --- */
@@ -154,6 +164,17 @@ static inline void group_hot_count_locked(struct group *g, uint32_t hash)
  * the hot cache; NULL: nothing. */
 int group_hot_enough_locked(const struct group *g, const struct item *it, double minute_qps,
                             const struct item *victim);
+
+/* --- group_seen.c --- */
+
+/* Counts a get among the popular keys. */
+static inline void group_seen_note_locked(struct group *g, const struct key_ref *k)
+{
+    if (++g->passed < g->stride)
+        return;
+    g->passed = 0;
+    popular_add(&g->popular, k, g->stride);
+}
 
 /* --- group_failed.c --- */
 

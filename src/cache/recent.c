@@ -1,96 +1,105 @@
 /* SPDX-License-Identifier: MIT */
 #include "cache/recent.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-#include "base/buf.h"
-#include "base/mem.h"
-
-struct entry {
-    struct list link;
-    uint64_t at_ms;
-    size_t n;
-    char key[];
-};
-
-void recent_init(struct recent *r)
+static void keep_key(struct recent_load *l, const struct key_ref *k)
 {
-    memset(r, 0, sizeof(*r));
-    list_init(&r->keys);
+    l->key_len = (uint32_t)k->n;
+    memcpy(l->key, k->bytes, k->n < sizeof(l->key) ? k->n : sizeof(l->key));
 }
 
-static void drop_oldest(struct recent *r)
+static int is_same(const struct recent_load *l, const char *source, const struct error *e)
 {
-    struct entry *e = list_entry(list_pop_front(&r->keys), struct entry, link);
-
-    r->n--;
-    r->bytes -= e->n;
-    if (e->at_ms > r->lost_ms)
-        r->lost_ms = e->at_ms;
-    mem_free(e);
+    return l->at_ms && l->code == e->code && strcmp(l->source, source) == 0 &&
+           strncmp(l->text, e->msg, sizeof(l->text) - 1) == 0;
 }
 
-void recent_deinit(struct recent *r)
+void recent_failed(struct recent *r, const char *source, const struct key_ref *k,
+                   const struct error *e, uint64_t now_ms)
 {
-    while (r->n)
-        drop_oldest(r);
-}
+    struct recent_load *l = &r->failed[0];
+    size_t i, n;
 
-void recent_note_all(struct recent *r, uint64_t now_ms)
-{
-    recent_deinit(r);
-    r->lost_ms = now_ms;
-}
-
-void recent_note(struct recent *r, const void *key, size_t n, uint64_t now_ms)
-{
-    struct entry *e = n <= RECENT_BYTES ? mem_alloc(sizeof(*e) + n) : NULL;
-
-    if (!e) {
-        recent_note_all(r, now_ms);
-        return;
+    for (i = 0; i < RECENT_LOADS && !is_same(&r->failed[i], source, e); i++)
+        if (r->failed[i].at_ms < l->at_ms)
+            l = &r->failed[i]; /* the oldest, or a free place */
+    if (i < RECENT_LOADS) {
+        l = &r->failed[i];
+    } else {
+        l->n = 0;
+        l->code = e->code;
+        l->source = source;
+        n = strnlen(e->msg, sizeof(l->text) - 1);
+        memcpy(l->text, e->msg, n);
+        l->text[n] = '\0';
     }
-    while (r->n && (r->n == RECENT_KEYS || r->bytes + n > RECENT_BYTES))
-        drop_oldest(r);
-    e->at_ms = now_ms;
-    e->n = n;
-    if (n)
-        memcpy(e->key, key, n);
-    list_push_back(&r->keys, &e->link);
-    r->n++;
-    r->bytes += n;
+    l->n++;
+    l->at_ms = now_ms;
+    keep_key(l, k);
 }
 
-int recent_has(const struct recent *r, const void *key, size_t n, uint64_t since_ms)
+static int is_past(const struct recent_load *l, uint64_t now_ms)
 {
-    struct list *l;
+    return l->at_ms + RECENT_SLOW_MS <= now_ms;
+}
 
-    if (r->lost_ms && r->lost_ms >= since_ms)
-        return 1;
-    for (l = r->keys.prev; l != &r->keys; l = l->prev) {
-        const struct entry *e = list_entry(l, struct entry, link);
+void recent_took(struct recent *r, const struct key_ref *k, uint64_t took_us, uint64_t now_ms)
+{
+    struct recent_load *least = NULL;
+    size_t i;
 
-        if (e->at_ms < since_ms)
+    for (i = 0; i < RECENT_LOADS; i++) {
+        struct recent_load *l = &r->slow[i];
+
+        if (!l->at_ms || is_past(l, now_ms)) {
+            least = l;
             break;
-        if (e->n == n && (!n || memcmp(e->key, key, n) == 0))
-            return 1;
+        }
+        if (!least || l->took_us < least->took_us)
+            least = l;
     }
-    return 0;
+    if (i == RECENT_LOADS && least->took_us >= took_us)
+        return;
+    least->at_ms = now_ms;
+    least->took_us = took_us;
+    keep_key(least, k);
 }
 
-int recent_put(const struct recent *r, uint64_t since_ms, struct buf *out)
+static int by_end(const void *a, const void *b)
 {
-    struct list *l;
+    const struct recent_load *x = a, *y = b;
 
-    if (r->lost_ms && r->lost_ms >= since_ms)
-        return 0;
-    list_each (l, &r->keys) {
-        const struct entry *e = list_entry(l, struct entry, link);
+    return x->at_ms < y->at_ms ? 1 : x->at_ms > y->at_ms ? -1 : 0;
+}
 
-        if (e->at_ms < since_ms)
-            continue;
-        buf_put(out, (const char *)&e->n, sizeof(e->n));
-        buf_put(out, e->key, e->n);
-    }
-    return !out->failed;
+size_t recent_list_failed(const struct recent *r, struct recent_load out[RECENT_LOADS])
+{
+    size_t i, n = 0;
+
+    for (i = 0; i < RECENT_LOADS; i++)
+        if (r->failed[i].at_ms)
+            out[n++] = r->failed[i];
+    qsort(out, n, sizeof(*out), by_end);
+    return n;
+}
+
+static int by_time_taken(const void *a, const void *b)
+{
+    const struct recent_load *x = a, *y = b;
+
+    return x->took_us < y->took_us ? 1 : x->took_us > y->took_us ? -1 : 0;
+}
+
+size_t recent_list_slow(const struct recent *r, uint64_t now_ms,
+                        struct recent_load out[RECENT_LOADS])
+{
+    size_t i, n = 0;
+
+    for (i = 0; i < RECENT_LOADS; i++)
+        if (r->slow[i].at_ms && !is_past(&r->slow[i], now_ms))
+            out[n++] = r->slow[i];
+    qsort(out, n, sizeof(*out), by_time_taken);
+    return n;
 }

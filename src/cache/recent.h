@@ -1,42 +1,51 @@
 /* SPDX-License-Identifier: MIT */
-/* recent.h - the keys that were changed lately, for nodes that were not told of it.
+/* recent.h - what an operator may ask of the last minutes of a group: the loads that failed last,
+ * and the slowest loads.
  *
- * The log is bounded by the number and the bytes of keys. If one is dropped, all that is known of
- * the time before is that something was changed.
- *
- * One thread at a time: guarded by the group's mutex. */
+ * All zero bytes is empty. It has no lock: the caller's mutex guards it. */
 #ifndef RECENT_H
 #define RECENT_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/list.h"
+#include "base/err.h"
+#include "base/key.h"
 
-struct buf;
-
-enum { RECENT_KEYS = 1000, RECENT_BYTES = 64 * 1024 };
-
-struct recent {
-    struct list keys; /* oldest first */
-    size_t n, bytes;
-    uint64_t lost_ms; /* the log is complete behind this clock_ms() time */
+enum {
+    RECENT_LOADS = 8, /* of each of the two lists */
+    RECENT_KEY_BYTES = 64,
+    RECENT_TEXT_BYTES = 120,
+    RECENT_SLOW_MS = 600000 /* how long a slow load is remembered */
 };
 
-void recent_init(struct recent *r);
-void recent_deinit(struct recent *r);
+struct recent_load {
+    uint64_t at_ms; /* clock_ms() time of its end; 0: a free place */
+    uint64_t took_us;
+    uint64_t n;         /* failures of the same source, code and text */
+    const char *source; /* of a failure: a static word */
+    enum err code;
+    uint32_t key_len; /* of the whole key */
+    char key[RECENT_KEY_BYTES];
+    char text[RECENT_TEXT_BYTES]; /* of a failure */
+};
 
-/* The key was changed now. Without memory, the log forgets all keys. */
-void recent_note(struct recent *r, const void *key, size_t n, uint64_t now_ms);
+struct recent {
+    struct recent_load failed[RECENT_LOADS], slow[RECENT_LOADS];
+};
 
-/* All keys were. */
-void recent_note_all(struct recent *r, uint64_t now_ms);
+/* A load has failed. If a failure with the same source, code and text is remembered, it is counted
+ * there; else it takes the place of the oldest. */
+void recent_failed(struct recent *r, const char *source, const struct key_ref *k,
+                   const struct error *e, uint64_t now_ms);
 
-/* Whether the key was changed since then, or may have been. */
-int recent_has(const struct recent *r, const void *key, size_t n, uint64_t since_ms);
+/* A getter has taken so long. */
+void recent_took(struct recent *r, const struct key_ref *k, uint64_t took_us, uint64_t now_ms);
 
-/* Appends the keys that were changed since then, each as a size_t and its bytes. 0: the log does
- * not go back so far. */
-int recent_put(const struct recent *r, uint64_t since_ms, struct buf *out);
+/* Copies the failures, the last first, and the slow loads that are remembered, the slowest first.
+ * Each returns how many. */
+size_t recent_list_failed(const struct recent *r, struct recent_load out[RECENT_LOADS]);
+size_t recent_list_slow(const struct recent *r, uint64_t now_ms,
+                        struct recent_load out[RECENT_LOADS]);
 
 #endif

@@ -119,7 +119,7 @@ static void go_on(struct greeting *w)
     peer_tell(w->peer, &o);
 }
 
-/* Puts the keys of a log (recent.h) into *out. */
+/* Puts the keys of a log (changed.h) into *out. */
 static enum err read_keys(const struct buf *log, struct keys *out)
 {
     struct key *list = mem_zalloc((log->len / sizeof(size_t) + 1) * sizeof(*list));
@@ -148,7 +148,7 @@ static void add_news(void *arg, struct group *g)
     if (w->list->peers_of(g) != w->peer->peers || group_opts(g).local_only)
         return;
     buf_init(&log, 0);
-    known = group_change_recent(g, w->since_ms, &log);
+    known = group_change_since(g, w->since_ms, &log);
     if (!known || log.len) {
         n = mem_zalloc(sizeof(*n));
         n->group = group_ref(g);

@@ -25,6 +25,7 @@ struct list_job {
     struct keylist keys; /* empty until the body was read */
     size_t answered;     /* keys, from the first on */
     struct many *many;   /* the window: the keys behind the answered ones, or NULL */
+    size_t taken;        /* results of it that are in out */
     enum err failed;     /* NOMEM: for a window; BUSY: no room for the answer */
     size_t values;       /* bytes of values in out */
     struct buf out;
@@ -99,17 +100,32 @@ static void put_result(struct list_job *l, const struct result *r)
     keylist_put_error(&l->out, first, key, &e);
 }
 
-static void take_window(struct list_job *l)
+/* Writes results of the window. 0: it is not written yet, and other connections are next. */
+static int take_window(struct list_job *l)
 {
-    size_t i, n = group_many_count(l->many);
+    size_t n = group_many_count(l->many), before;
 
-    for (i = 0; i < n && !l->failed; i++) {
-        put_result(l, group_many_result(l->many, i));
+    while (l->taken < n && !l->failed) {
+        if (!server_loop_has_time())
+            return 0;
+        before = l->out.len;
+        put_result(l, group_many_result(l->many, l->taken++));
+        server_loop_worked(l->out.len - before);
         hold_answer(l);
     }
     group_many_free(l->many);
     l->many = NULL;
+    l->taken = 0;
     budget_give(&l->job.server->budget, atomic_exchange(&l->held, 0));
+    return 1;
+}
+
+/* The job runs again once the loop has served its other connections. */
+static int wait_a_turn(struct list_job *l)
+{
+    server_loop_park(&l->job.parking, l->job.to.connection);
+    server_loop_unpark(&l->job.parking);
+    return MHD_YES;
 }
 
 static int list_run(struct job *j)
@@ -117,8 +133,8 @@ static int list_run(struct job *j)
     struct list_job *l = list_entry(j, struct list_job, job);
     struct error e;
 
-    if (l->many)
-        take_window(l);
+    if (l->many && !take_window(l))
+        return wait_a_turn(l);
     if (l->failed) {
         error_set(&e, l->failed, "no %s for a list of %zu keys",
                   l->failed == ERR_NOMEM ? "memory" : "room", l->keys.n);

@@ -40,7 +40,9 @@ enum server_face {
 enum server_view {
     SERVER_VIEW_STATS,   /* /stats, JSON */
     SERVER_VIEW_METRICS, /* /metrics, for Prometheus */
-    SERVER_VIEW_TARGETS  /* /peers/http_sd, JSON: the nodes that Prometheus may ask */
+    SERVER_VIEW_TARGETS, /* /peers/http_sd, JSON: the nodes that Prometheus may ask */
+    SERVER_VIEW_RECENT,  /* /recent, JSON: popular keys, slow and failed loads */
+    SERVER_VIEW_KEY      /* /explain/GROUP/KEY, JSON: what is known of a key */
 };
 
 /* X(type, name): the settings of a node that its servers are made with (node/settings.h). */
@@ -67,9 +69,9 @@ struct server_opts {
 #undef X
 
     /* On HTTP threads. not_ready returns why /readyz is 503, or NULL for 200; show appends a view
-     * of the node. */
+     * of the node. `t` has the group and the key of SERVER_VIEW_KEY. */
     const char *(*not_ready)(void *ctx);
-    void (*show)(void *ctx, enum server_view what, struct buf *out);
+    void (*show)(void *ctx, enum server_view what, const struct dialect_target *t, struct buf *out);
 
     /* On HTTP threads: a node with the URL `from` (NULL: it does not say) and the HEADER_VIEW
      * `view` asks for something of the group, or of no known group (NULL). If this node's view

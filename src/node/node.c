@@ -30,6 +30,7 @@
 #include "base/spool.h"
 #include "base/thread.h"
 #include "cache/group.h"
+#include "cache/group_seen.h"
 #include "cache/groups.h"
 #include "change/change.h"
 #include "change/farewell.h"
@@ -43,6 +44,7 @@
 #include "node/node_keys.h"
 #include "node/node_listen.h"
 #include "node/node_metrics.h"
+#include "node/node_seen.h"
 #include "node/node_servers.h"
 #include "node/node_stats.h"
 #include "node/watchdog.h"
@@ -64,6 +66,7 @@ static void tick_group(void *arg, struct group *g)
 
     group_tick(g, now_ms);
     group_failed_tick(g, now_ms);
+    group_seen_tick(g, now_ms);
 }
 
 static void tick(void *ctx, uint64_t now_ms)
@@ -120,16 +123,27 @@ void node_stats(struct node *n, struct buf *out)
 }
 
 /* On HTTP threads. */
-static void show(void *ctx, enum server_view what, struct buf *out)
+static void show(void *ctx, enum server_view what, const struct dialect_target *t, struct buf *out)
 {
     const struct node_view view = view_of(ctx);
 
-    if (what == SERVER_VIEW_METRICS)
-        node_metrics_put(&view, out);
-    else if (what == SERVER_VIEW_TARGETS)
-        node_metrics_put_targets(&view, out);
-    else
+    switch (what) {
+    case SERVER_VIEW_STATS:
         node_stats_put(&view, out);
+        break;
+    case SERVER_VIEW_METRICS:
+        node_metrics_put(&view, out);
+        break;
+    case SERVER_VIEW_TARGETS:
+        node_metrics_put_targets(&view, out);
+        break;
+    case SERVER_VIEW_RECENT:
+        node_seen_put_recent(&view, out);
+        break;
+    case SERVER_VIEW_KEY:
+        node_seen_put_key(&view, t->group, t->group_len, t->key, t->key_len, out);
+        break;
+    }
 }
 
 /* --- start --- */

@@ -19,6 +19,7 @@
 #include "base/seldom.h"
 #include "base/timers.h"
 #include "peer/agree.h"
+#include "peer/departed.h"
 #include "peer/health.h"
 #include "peer/peers.h"
 
@@ -64,14 +65,6 @@ struct peer {
     int scheduled;     /* guarded by mu */
 };
 
-/* A peer that has left the list. */
-struct departed {
-    char *url;
-    uint64_t at_ms;
-};
-
-enum { PEERS_DEPARTED = 64 /* that are remembered */ };
-
 struct view {
     struct ring *ring;
     struct balance *balance; /* may be NULL */
@@ -101,8 +94,7 @@ struct peers {
     char stranger_url[AGREE_STRANGER]; /* guarded by agree_mu */
     pthread_rwlock_t lock;
     struct view view; /* guarded by lock, like the rest */
-    struct departed departed[PEERS_DEPARTED];
-    size_t next_departed;
+    struct departed departed;
 };
 
 struct peer *peer_ref(struct peer *p);

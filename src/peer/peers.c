@@ -110,8 +110,6 @@ static void forget_watched(struct peers *p)
 
 void peers_free(struct peers *p)
 {
-    size_t i;
-
     if (!p)
         return;
     forget_watched(p);
@@ -119,8 +117,7 @@ void peers_free(struct peers *p)
     names_unref(p->names);
     pthread_rwlock_destroy(&p->lock);
     pthread_mutex_destroy(&p->agree_mu);
-    for (i = 0; i < PEERS_DEPARTED; i++)
-        mem_free(p->departed[i].url);
+    departed_deinit(&p->departed);
     mem_free((char *)(size_t)p->opts.self);
     mem_free((char *)(size_t)p->opts.base_path);
     mem_free((char *)(size_t)p->opts.ring_scheme);
@@ -259,28 +256,17 @@ static void note_departed_locked(struct peers *p, const struct view *old)
 {
     size_t i;
 
-    for (i = 0; i < old->n; i++) {
-        struct departed *d = &p->departed[p->next_departed % PEERS_DEPARTED];
-
-        if (old->list[i]->self || has_url(&p->view, old->list[i]->url))
-            continue;
-        mem_free(d->url);
-        d->url = mem_strdup(old->list[i]->url);
-        d->at_ms = clock_ms();
-        p->next_departed++;
-    }
+    for (i = 0; i < old->n; i++)
+        if (!old->list[i]->self && !has_url(&p->view, old->list[i]->url))
+            departed_note(&p->departed, old->list[i]->url, clock_ms());
 }
 
-/* When the peer of that URL has last left; 0: it is not known to have been there. */
-static uint64_t departed_ms(struct peers *p, const char *url)
+static uint64_t left_ms(struct peers *p, const char *url)
 {
-    uint64_t at_ms = 0;
-    size_t i;
+    uint64_t at_ms;
 
     pthread_rwlock_rdlock(&p->lock);
-    for (i = 0; i < PEERS_DEPARTED; i++)
-        if (p->departed[i].url && !strcmp(p->departed[i].url, url) && p->departed[i].at_ms > at_ms)
-            at_ms = p->departed[i].at_ms;
+    at_ms = departed_ms(&p->departed, url);
     pthread_rwlock_unlock(&p->lock);
     return at_ms;
 }
@@ -305,7 +291,7 @@ static void greet_new(struct peers *p)
     struct peer **list = peers_list(p, &n);
 
     for (i = 0; i < n; i++) {
-        uint64_t left = departed_ms(p, list[i]->url);
+        uint64_t left = left_ms(p, list[i]->url);
 
         if (atomic_load(&list[i]->waits) == 1) {
             atomic_store(&list[i]->waits, 2);
@@ -548,6 +534,21 @@ struct peer *peers_place(struct peers *p, const void *key, size_t key_len)
         peer = peer_ref(p->view.list[i]);
     pthread_rwlock_unlock(&p->lock);
     return peer;
+}
+
+char *peers_owner_url(struct peers *p, const void *key, size_t key_len, int usable)
+{
+    char *url = NULL;
+    size_t i;
+
+    pthread_rwlock_rdlock(&p->lock);
+    i = p->view.ring ? ring_owner(p->view.ring, key, key_len) : SIZE_MAX;
+    if (i != SIZE_MAX && usable && !p->view.list[i]->self && !is_usable(p->view.list[i]))
+        i = next_locked(p, key, key_len, NULL);
+    if (i != SIZE_MAX)
+        url = mem_strdup(p->view.list[i]->url);
+    pthread_rwlock_unlock(&p->lock);
+    return url;
 }
 
 int peers_owns(struct peers *p, const struct peer *peer, const void *key, size_t key_len)
