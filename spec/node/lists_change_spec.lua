@@ -141,7 +141,7 @@ function World:changer(restarts)
     if restarts and not inside then
       self.nodes[4]:signal "SIGTERM"
       self:nap(0.3)
-      rig.stop_all { self.nodes[4] }
+      assert.equal(0, (self.nodes[4]:stop()), self.nodes[4]:log())
     end
   end
 end

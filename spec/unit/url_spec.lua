@@ -60,7 +60,8 @@ describe("url", function()
   it("may be that of a peer only if there can be such a host and port", function()
     local e = ffi.new "struct error"
     for _, url in ipairs { "http://10.0.0.1", "http://a.b.:65535", "http://a_b-c.d9:1",
-      "http://9a:1", "http://[::ffff:10.0.0.1]:1", "http://[fe80::1%eth0]:1", "http://a" .. ("b"):rep(252) } do
+      "http://9a:1", "http://[::ffff:10.0.0.1]:1", "http://[fe80::1%eth0]:1",
+      "http://a" .. ("b"):rep(252) } do
       assert.equal(0, tonumber(C.url_check_peer(url, e)), url)
     end
     for url, why in pairs { ["http://::1:8080"] = "in brackets", ["http://a:1:2"] = "in brackets",
