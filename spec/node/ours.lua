@@ -14,7 +14,7 @@
 return function(source)
   return [[
     OURS = "X-Groupcache-Node: 1\r\n"
-    local OPS = { [0] = "get", "remove", "flush", "set", "held", "hand" }
+    local OPS = { [0] = "get", "remove", "flush", "set", "recent", "held", "hand" }
     function varint(n)
       local out = ""
       while n > 127 do

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* node_in.h - what the files of node.h share: the node itself, and what its groups load with. */
+/* node_in.h - what the files of node.h share. node.c: its life. node_loader.c: where its loads go.
+ * node_show.c: how others see it. */
 #ifndef NODE_IN_H
 #define NODE_IN_H
 
@@ -10,6 +11,7 @@
 
 #include "cache/group.h"
 #include "node/helpless.h"
+#include "node/keeper.h"
 #include "node/node.h"
 #include "node/node_keys.h"
 #include "node/node_servers.h"
@@ -21,13 +23,16 @@ struct node {
     struct groups *groups;
     struct net *net;
     struct peers *peers;
+    struct keeper keeper;                /* of the lists of peers */
     struct group_peers_set *group_peers; /* the contexts of the groups' loaders */
+    struct loader loader;                /* node_loader, with the log of changes */
+    struct node_snapshot *snapshot;
     struct changes *changes;
     struct node_keys keys;
-    struct spool *access;     /* the access log, or NULL */
-    struct workers *workers;  /* set once, before any flight can start */
-    struct control *control;  /* set once, before any flight can start */
-    size_t n_groups, n_peers; /* at the start */
+    struct spool *access;    /* the access log, or NULL */
+    struct workers *workers; /* set once, before any flight can start */
+    struct control *control; /* set once, before any flight can start */
+    size_t n_groups;         /* at the start */
     struct helpless helpless;
     pthread_t watch;
     int watching;
@@ -46,5 +51,8 @@ void node_rings_compare(void *ctx, struct group *g, const char *from, const char
                         char own[DIALECT_VIEW_BYTES]);
 uint64_t node_rings_list(void *ctx, struct group *g, struct buf *urls);
 void node_rings_joined(void *ctx, struct peer *peer, uint64_t since_ms);
+/* For struct server_opts, on HTTP threads; their context is the node. */
+const char *node_show_not_ready(void *ctx);
+void node_show(void *ctx, enum server_view what, const struct dialect_target *t, struct buf *out);
 
 #endif

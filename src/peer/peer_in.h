@@ -108,6 +108,9 @@ struct peer *peers_place(struct peers *p, const void *key, size_t key_len);
 /* Whether the peer is the key's owner. */
 int peers_owns(struct peers *p, const struct peer *peer, const void *key, size_t key_len);
 
+/* Whether loads may be sent to it. */
+int peers_is_usable(const struct peer *p);
+
 /* Whether the list has that peer. */
 int peers_have(struct peers *p, const struct peer *peer);
 
@@ -268,6 +271,9 @@ struct tell_opts {
     /* NULL, or called before done, on the network thread, with what a node of ours says of its
      * ring. */
     void (*ring)(void *ctx, const struct tell_ring *r);
+    /* Called before done with the body of a node of ours that has done it; NULL: it is of no
+     * interest. */
+    void (*answer)(void *ctx, const void *body, size_t n);
     void *ctx;
 };
 

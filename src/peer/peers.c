@@ -34,8 +34,7 @@ struct peer *peer_ref(struct peer *p)
 
 enum { DEPARTED_MS = 10000 /* longer than most changes take */ };
 
-/* Whether loads may be sent to it. */
-static int is_usable(const struct peer *p)
+int peers_is_usable(const struct peer *p)
 {
     enum health_state s = atomic_load_explicit(&p->state, memory_order_acquire);
 
@@ -362,7 +361,7 @@ static int is_out(void *arg, size_t i)
     const struct seeker *s = arg;
     const struct peer *p = s->view->list[i];
 
-    return !p->self && (p == s->but || !is_usable(p));
+    return !p->self && (p == s->but || !peers_is_usable(p));
 }
 
 /* The place of the first usable owner of the key. */
@@ -391,7 +390,7 @@ static int is_self_or_out(void *arg, size_t i)
 {
     const struct view *v = arg;
 
-    return v->list[i]->self || !is_usable(v->list[i]);
+    return v->list[i]->self || !peers_is_usable(v->list[i]);
 }
 
 struct peer *peers_successor(struct peers *p, const void *key, size_t key_len)
@@ -419,7 +418,7 @@ struct peer *peers_owner(void *ctx, const void *key, size_t key_len)
     if (i != SIZE_MAX) {
         size_t place = i;
 
-        if (!is_usable(p->view.list[i]))
+        if (!peers_is_usable(p->view.list[i]))
             place = next_locked(p, key, key_len, NULL);
         if (place != SIZE_MAX && !p->view.list[place]->self)
             peer = peer_ref(p->view.list[place]);
@@ -479,48 +478,14 @@ struct peer *peers_find_or_make(struct peers *p, const char *url)
     return peer;
 }
 
-/* If the ring of a peer differs from ours, writes how. Returns what is known of it. */
-static const char *view_of(struct peers *p, struct peer *peer, char why[OUTLINE_WHY])
+size_t peers_count(struct peers *p)
 {
-    static const char *const names[] = {"unknown", "same", "differs"};
-    enum agree_state state;
-    char text[OUTLINE_TEXT];
-
-    pthread_mutex_lock(&p->agree_mu);
-    state = atomic_load(&peer->agree.state);
-    memcpy(text, peer->agree.text, sizeof(text));
-    pthread_mutex_unlock(&p->agree_mu);
-    if (state == AGREE_DIFFERS)
-        outline_explain(p->view.text, text, why);
-    return names[state];
-}
-
-void peers_each(struct peers *p, void (*fn)(void *arg, const struct peer_stats *s), void *arg)
-{
-    size_t i;
+    size_t n;
 
     pthread_rwlock_rdlock(&p->lock);
-    for (i = 0; i < p->view.n; i++) {
-        struct peer *peer = p->view.list[i];
-        char why[OUTLINE_WHY] = "";
-        const char *view = view_of(p, peer, why);
-        struct peer_stats s = {peer->url,
-                               peer->self,
-                               atomic_load(&peer->loads),
-                               atomic_load(&peer->errors),
-                               atomic_load(&peer->batches),
-                               atomic_load(&peer->kind) == PEER_OURS,
-                               health_state_name(atomic_load(&peer->state)),
-                               peer->self || is_usable(peer),
-                               p->view.shares[i],
-                               atomic_load(&peer->ejections),
-                               atomic_load(&peer->hedges),
-                               view,
-                               *why ? why : NULL};
-
-        fn(arg, &s);
-    }
+    n = p->view.n;
     pthread_rwlock_unlock(&p->lock);
+    return n;
 }
 
 struct peer *peers_place(struct peers *p, const void *key, size_t key_len)
@@ -543,12 +508,21 @@ char *peers_owner_url(struct peers *p, const void *key, size_t key_len, int usab
 
     pthread_rwlock_rdlock(&p->lock);
     i = p->view.ring ? ring_owner(p->view.ring, key, key_len) : SIZE_MAX;
-    if (i != SIZE_MAX && usable && !p->view.list[i]->self && !is_usable(p->view.list[i]))
+    if (i != SIZE_MAX && usable && !p->view.list[i]->self && !peers_is_usable(p->view.list[i]))
         i = next_locked(p, key, key_len, NULL);
     if (i != SIZE_MAX)
         url = mem_strdup(p->view.list[i]->url);
     pthread_rwlock_unlock(&p->lock);
     return url;
+}
+
+int peers_is_ours(struct peers *p, const void *key, size_t key_len)
+{
+    struct peer *owner = peers_place(p, key, key_len);
+    int ours = !owner || owner->self;
+
+    peer_unref(owner);
+    return ours;
 }
 
 int peers_owns(struct peers *p, const struct peer *peer, const void *key, size_t key_len)

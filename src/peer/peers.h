@@ -91,6 +91,8 @@ void peer_queue_load(void *ctx, struct flight *f, struct peer *owner);
 
 /* The same for a local load before which that peer is asked for what it holds (handover.h). */
 void peer_queue_handover(struct flight *f, struct peer *from);
+/* Whether the ring gives the key to this node, also if another node stands in for its owner. */
+int peers_is_ours(struct peers *p, const void *key, size_t key_len);
 
 /* Loads that this thread queues between the two calls (peer_queue_load()) start together at the
  * second call. */
@@ -107,6 +109,8 @@ int peers_are_at(struct peers *p, const struct address *a);
 
 /* Loads may be sent to a peer that has joined. */
 void peers_admit(struct peer *peer);
+/* How many are listed, this node too. */
+size_t peers_count(struct peers *p);
 
 /* Calls fn for each peer in list order, with the list held: fn must not call peers_set(). */
 void peers_each(struct peers *p, void (*fn)(void *arg, const struct peer_stats *s), void *arg);

@@ -7,13 +7,13 @@ jit.off(true, true)
 local engine = require "unit.engine"
 local ffi = require "ffi"
 local key_ref = require "unit.key_ref"
-local C = require("support.unit").load("change/farewell.h", "peer/peer_in.h", "peer/peers.h",
+local C = require("support.unit").load("change/handing.h", "peer/peer_in.h", "peer/peers.h",
   "cache/groups.h", "cache/group.h", "cache/group_hand.h", "base/clock.h", "base/hash.h",
   "base/mem.h")
 
 local SELF, B = "http://127.0.0.1:1", "http://127.0.0.1:2"
 
-describe("a farewell", function()
+describe("handing over what a node holds", function()
   local p, g, groups, peers_of
 
   before_each(function()
@@ -42,7 +42,7 @@ describe("a farewell", function()
 
   local function say(ms, hurry)
     local began = tonumber(C.clock_real_ms())
-    local n = tonumber(C.farewell(groups, peers_of, C.clock_ms() + ms, hurry, nil))
+    local n = tonumber(C.handing_over(groups, peers_of, C.clock_ms() + ms, hurry, nil))
     return n, tonumber(C.clock_real_ms()) - began
   end
 

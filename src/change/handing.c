@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* farewell.c - one group after the other, in parcels: a parcel has items for one node. There is one
+/* handing.c - one group after the other, in parcels: a parcel has items for one node. There is one
  * parcel under way for a node at most, so a slow node delays no other. */
-#include "change/farewell.h"
+#include "change/handing.h"
 
 #include <stdatomic.h>
 #include <string.h>
@@ -18,7 +18,7 @@
 
 enum { POLL_MS = 1, PARCEL_KEYS = 500, MOST_NODES = 64, EXCHANGE_MS = 2000 };
 
-/* Whoever drops the last reference frees it: the exchange may end after the farewell. */
+/* Whoever drops the last reference frees it: the exchange may end after that. */
 struct parcel {
     atomic_uint refs;
     atomic_int busy; /* an exchange is under way */
@@ -30,7 +30,7 @@ struct parcel {
     struct buf frames;
 };
 
-struct farewell {
+struct handing {
     struct peers *(*peers_of)(const struct group *g);
     uint64_t until_ms;
     int (*hurry)(void *arg);
@@ -57,7 +57,7 @@ static void parcel_empty(struct parcel *p)
     buf_reset(&p->frames);
 }
 
-static struct parcel *parcel_for(struct farewell *w, struct peer *peer)
+static struct parcel *parcel_for(struct handing *w, struct peer *peer)
 {
     struct parcel *p;
     size_t i;
@@ -75,13 +75,13 @@ static struct parcel *parcel_for(struct farewell *w, struct peer *peer)
     return p;
 }
 
-static int is_over(const struct farewell *w)
+static int is_over(const struct handing *w)
 {
     return clock_ms() >= w->until_ms || (w->hurry && w->hurry(w->arg));
 }
 
 /* 0: the time is over. */
-static int wait_for(const struct farewell *w, struct parcel *p)
+static int wait_for(const struct handing *w, struct parcel *p)
 {
     const struct timespec pause = {0, POLL_MS * 1000000};
 
@@ -105,7 +105,7 @@ static void parcel_done(void *ctx, enum err code, const char *text)
 }
 
 /* peer_tell() copies what it sends. */
-static void parcel_send(const struct farewell *w, struct group *g, struct parcel *p)
+static void parcel_send(const struct handing *w, struct group *g, struct parcel *p)
 {
     uint64_t now = clock_ms(), left = w->until_ms > now ? w->until_ms - now : 1;
     const struct batch_request what = {.op = BATCH_HAND,
@@ -146,7 +146,7 @@ static void parcel_add(struct parcel *p, struct item *it, const struct group_han
 }
 
 /* Takes the item. 0: the time is over. */
-static int hand(struct farewell *w, struct group *g, struct item *it)
+static int hand(struct handing *w, struct group *g, struct item *it)
 {
     const struct key_ref k = item_key_ref(it);
     struct peer *peer = peers_successor(w->peers_of(g), k.bytes, k.n);
@@ -155,14 +155,14 @@ static int hand(struct farewell *w, struct group *g, struct item *it)
     int goes_on = 1;
 
     if (peer && atomic_load(&peer->kind) == PEER_OURS && group_hand_of(it, &v) &&
-        v.n <= FAREWELL_BYTES)
+        v.n <= HANDING_BYTES)
         p = parcel_for(w, peer);
     peer_unref(peer);
     if (!p) {
         item_unref(it);
         return !is_over(w);
     }
-    if (p->n == PARCEL_KEYS || p->frames.len + v.n > FAREWELL_BYTES) {
+    if (p->n == PARCEL_KEYS || p->frames.len + v.n > HANDING_BYTES) {
         goes_on = wait_for(w, p);
         if (goes_on)
             parcel_send(w, g, p);
@@ -176,15 +176,15 @@ static int hand(struct farewell *w, struct group *g, struct item *it)
 
 static void hand_group(void *arg, struct group *g)
 {
-    struct farewell *w = arg;
+    struct handing *w = arg;
     struct item **items;
     size_t i, n;
     int goes_on = !is_over(w) && !group_opts(g).local_only;
 
     if (!goes_on)
         return;
-    items = mem_zalloc(FAREWELL_ITEMS * sizeof(*items));
-    n = group_hand_list(g, FAREWELL_ITEMS, items);
+    items = mem_zalloc(HANDING_ITEMS * sizeof(*items));
+    n = group_hand_list(g, HANDING_ITEMS, items);
     for (i = 0; i < n && goes_on; i++)
         goes_on = hand(w, g, items[i]);
     for (; i < n; i++)
@@ -197,10 +197,10 @@ static void hand_group(void *arg, struct group *g)
     }
 }
 
-uint64_t farewell(struct groups *groups, struct peers *(*peers_of)(const struct group *g),
-                  uint64_t until_ms, int (*hurry)(void *arg), void *arg)
+uint64_t handing_over(struct groups *groups, struct peers *(*peers_of)(const struct group *g),
+                      uint64_t until_ms, int (*hurry)(void *arg), void *arg)
 {
-    struct farewell w = {.peers_of = peers_of, .until_ms = until_ms, .hurry = hurry, .arg = arg};
+    struct handing w = {.peers_of = peers_of, .until_ms = until_ms, .hurry = hurry, .arg = arg};
     size_t i;
 
     groups_each(groups, hand_group, &w);
