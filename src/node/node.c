@@ -34,6 +34,7 @@
 #include "cache/group_seen.h"
 #include "cache/groups.h"
 #include "change/change.h"
+#include "change/handing.h"
 #include "http/server.h"
 #include "net/net.h"
 #include "node/control.h"
@@ -58,7 +59,8 @@ enum {
     LAST_WORDS_MS = 500,
     WATCH_MS = 100,
     CONTROL_MS = 2000,
-    FAREWELL_MS = 2000
+    FAREWELL_MS = 2000,
+    HAND_SHARE = 2 /* of the drain time */
 };
 
 /* --- callbacks of the floors below --- */
@@ -112,6 +114,8 @@ static enum err start_peers(struct node *n, const struct node_opts *o, struct er
 
     peers.self = n->self;
     peers.auth = n->keys.auth;
+    peers.joined = n->changes ? node_rings_joined : NULL; /* node_check() has none */
+    peers.ctx = n;
     n->peers = peers_new(&peers, n->net);
     n->group_peers = group_peers_set_new(n->peers, n);
     n->keeper.peers = n->peers;
@@ -276,6 +280,8 @@ static enum err start_servers(struct node *n, struct error *e)
     o.changes = n->changes;
     o.access = n->access;
     o.not_ready = node_show_not_ready;
+    o.compare = node_rings_compare;
+    o.peers = node_rings_list;
     o.show = node_show;
     o.ctx = n;
     return node_servers_start(&n->servers, &o, &n->keys, e);
@@ -484,9 +490,40 @@ static int wait_a_while(const struct node *n, int (*more)(const struct node *n),
     return 0;
 }
 
+/* Remembers that hurry() has said 1: it says so once. */
+struct haste {
+    int (*hurry)(void *arg);
+    void *arg;
+    int now;
+};
+
+static int is_hurried(void *arg)
+{
+    struct haste *h = arg;
+
+    h->now = h->now || (h->hurry && h->hurry(h->arg));
+    return h->now;
+}
+
+/* What this node holds is of use to the next owners of its keys. */
+static void hand_over(struct node *n, struct haste *h)
+{
+    uint64_t began = clock_ms(), until = began + n->settings.drain_timeout_ms / HAND_SHARE;
+    uint64_t items = handing_over(n->groups, peers_of, until, is_hurried, h);
+
+    if (items)
+        log_info("node", "handed its items to their next owners", "items=%llu ms=%llu",
+                 (unsigned long long)items, (unsigned long long)(clock_ms() - began));
+}
+
 static void drain(struct node *n, int (*hurry)(void *arg), void *arg)
 {
-    wait_a_while(n, while_asked, n->settings.drain_timeout_ms, hurry, arg);
+    uint64_t until = clock_ms() + n->settings.drain_timeout_ms, now;
+    struct haste h = {hurry, arg, 0};
+
+    hand_over(n, &h);
+    now = clock_ms();
+    wait_a_while(n, while_asked, until > now ? until - now : 0, is_hurried, &h);
     if (node_servers_active(&n->servers))
         log_warn("node", "requests were under way when the drain time ended", "requests=%u",
                  node_servers_active(&n->servers));
