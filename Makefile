@@ -32,12 +32,15 @@ RUN_PACKAGES     = gcc libc6-dev make pkg-config libluajit-5.1-dev libmicrohttpd
                    libcurl4-openssl-dev libgnutls28-dev libprotobuf-c-dev zlib1g-dev curl
 TEST_PACKAGES    = luajit lua-busted lua-cjson lua-filesystem lua-mpack lua-posix lua-socket \
                    nginx-light openssl lua-sql-postgres lua-sql-sqlite3 postgresql \
-                   lua-cqueues lua-http lua-luv redis-server gnutls-bin systemd prometheus
+                   lua-cqueues lua-http lua-luv redis-server gnutls-bin systemd prometheus tmux \
+                   etcd-server dnsmasq-base
 FUZZ_PACKAGES    = clang
 LINT_PACKAGES    = lua-check clang clang-format cppcheck protobuf-c-compiler
 INTEROP_PACKAGES = golang-go golang-github-golang-groupcache-dev
 BENCH_PACKAGES   = wrk memcached git $(INTEROP_PACKAGES)
 GUARD_PACKAGES   = valgrind
+BROWSER_PACKAGES = chromium
+PLAYWRIGHT       = playwright-core@1.65.1
 ROCK_PACKAGES    = luajit luarocks lua-cjson lua-mpack
 SYSTEMS_PACKAGES = debootstrap
 
@@ -85,7 +88,7 @@ INCS       = -Isrc -Iproto $(ROCK_INCS) $(LUAJIT_CFLAGS) $(DEP_CFLAGS)
 ALL_CFLAGS = $(STD) $(WARN) -fPIC -pthread -DGROUPCACHE_VERSION='"$(VERSION)"' \
              $(INCS) $(HARDEN) $(SANFLAGS) $(CFLAGS)
 ALL_LDFLAGS = -pthread $(HARDEN_LD) $(SANFLAGS) $(ROCK_LIBS) $(LDFLAGS)
-LDLIBS      = $(DEP_LIBS) -lm
+LDLIBS      = $(DEP_LIBS) -lresolv -lm
 
 Q = $(if $(filter 1,$(V)),,@)
 say = @$(if $(filter 1,$(V)),:,printf '  %-5s %s\n' $(1) $(2))
@@ -108,7 +111,7 @@ LUA_COPIES = $(LUA_FILES:lua/%=$(BUILD)/share/lua/5.1/%)
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all objects testlib deps run cluster test specs loops interop worst bench bench-programs outage guard fuzz \
+.PHONY: all objects testlib deps run cluster test specs loops interop browser worst bench bench-programs outage guard fuzz \
         lint fmt proto rock other-systems install valgrind clean help FORCE
 
 all: $(BIN) $(CORE) $(LUA_COPIES) ## build everything into $(BUILD)
@@ -156,6 +159,9 @@ $(OBJ)/%.o: %.c $(OBJ)/flags
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(ALL_CFLAGS) -fvisibility=hidden $(GENERATED) -MMD -MP -c -o $@ $<
+
+# The assembler reads it.
+$(OBJ)/src/http/page.o $(OBJ)/test/src/http/page.o: src/http/page.html
 
 # protoc-c's output is not ours to warn about.
 $(OBJ)/proto/%.o $(OBJ)/test/proto/%.o: GENERATED = -w
@@ -254,6 +260,15 @@ interop: ## the specs against real Go groupcache nodes
 	+@$(SUBMAKE) $(J) all testlib
 	@sh spec/interop/build.sh $(BUILD)/interop
 	+@$(SUBMAKE) specs T="$(or $(T),spec/interop)"
+
+# Node.js comes from Debian or elsewhere, so it is looked for by its commands. npm brings no browser.
+browser: ## the page of operators in a real Chromium (installs it, Node.js and playwright-core)
+	@.ci/deps $(RUN_PACKAGES) $(TEST_PACKAGES) $(BROWSER_PACKAGES)
+	@command -v npm >/dev/null || .ci/deps nodejs npm
+	+@$(SUBMAKE) $(J) all testlib
+	@[ -d $(BUILD)/browser/node_modules/playwright-core ] || \
+	  npm install --silent --no-audit --no-fund --prefix $(BUILD)/browser $(PLAYWRIGHT)
+	+@$(SUBMAKE) specs T="$(or $(T),spec/operators/page_spec.lua)"
 
 WORST_SECONDS ?= 120
 worst: ## a node in a cgroup of little memory, under the worst mix, for WORST_SECONDS [120]

@@ -21,7 +21,8 @@ local meta = tmp.read "lua/groupcache/_meta.lua"
 local function load_modules()
   local in_node = false
   local raw_node = {
-    address = function() return "127.0.0.1:1", "127.0.0.1:1" end,
+    address = function() return "127.0.0.1:1", "127.0.0.1:1", false,
+      "http://127.0.0.1:1" end,
     handle = function() return "handle" end,
   }
   local stub = {
@@ -41,8 +42,8 @@ local function load_modules()
     recall = function() return nil, 1024 end,
     ring_hashes = function() return { "crc32" } end,
     script = function()
-      return { settings = function() return {} end, groups = function() return { {} } end,
-        jit_refusal = function() end,
+      return { ask = function() return {} end, settings = function() return {} end,
+        groups = function() return { {} } end, jit_refusal = function() end,
         close = function() end }
     end,
     set_log_level = function() end,
@@ -378,6 +379,11 @@ describe("docs/api.md", function()
       for _, name in ipairs(all(put, pattern)) do
         wanted[name] = true
       end
+    end
+    local status = tmp.read("lua/groupcache/discover/keeper.lua")
+      :match "function Kept:status%b()(.-)\nend"
+    for name in status:gmatch "([%w_]+) = " do
+      wanted[name] = true
     end
     for _, name in ipairs(all(figures, "    %u+%([%u_, ]*[%l_]*stats, ([%w_]+)")) do
       if name ~= "name" then -- of a macro

@@ -45,7 +45,7 @@ describe("a change beside a node", function()
     rig.stop_all(nodes)
   end)
 
-  -- While the node is out of use it has little time to confirm, and the machine may have other work.
+  -- A node out of use has little time to confirm, and the machine may have other work.
   local function confirms(key)
     eventually(function() return remove(nodes[1], key) == 204 end, 20, "all have confirmed")
   end

@@ -182,6 +182,7 @@ function methods:freeze()
   eventually(function() return stands_still(self.pid) end, 10, "all its threads stand still")
 end
 
+-- p.waited: who waited knows that it has ended.
 function methods:wait(timeout_s)
   local deadline = socket.gettime() + (timeout_s or 10)
   local pause = 0.001
@@ -192,6 +193,7 @@ function methods:wait(timeout_s)
     socket.sleep(pause)
     pause = math.min(pause * 1.5, 0.02)
   end
+  self.waited = true
   if self.ended == "exited" then
     return self.status
   end

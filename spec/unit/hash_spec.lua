@@ -303,4 +303,32 @@ describe("SipHash", function()
       seen[tostring(h)] = true
     end
   end)
+
+  -- CRC-32 is linear: a key that is changed by multiples of its polynomial has the same.
+  it("spreads keys that were made to have one CRC-32", function()
+    local POLY, BYTES, KEYS, BUCKETS = 0x04c11db7, 64, 4000, 1024
+    local function toggle(bytes, k)
+      bytes[math.floor(k / 8)] = bit.bxor(bytes[math.floor(k / 8)], bit.lshift(1, k % 8))
+    end
+    math.randomseed(24)
+    local crc, used, n, bytes = nil, {}, 0, ffi.new("uint8_t[?]", BYTES)
+    for _ = 1, KEYS do
+      for _ = 1, 3 do
+        local at = math.random(0, BYTES * 8 - 33)
+        toggle(bytes, at)
+        for j = 1, 32 do
+          if bit.band(bit.rshift(POLY, 32 - j), 1) == 1 then
+            toggle(bytes, at + j)
+          end
+        end
+      end
+      local key = ffi.string(bytes, BYTES)
+      crc = crc or C.hash_crc32(key, BYTES)
+      assert.equal(crc, C.hash_crc32(key, BYTES))
+      local bucket = tonumber(C.hash_table(key, BYTES) % BUCKETS)
+      used[bucket] = (used[bucket] or 0) + 1
+      n = math.max(n, used[bucket])
+    end
+    assert(n <= 30, n) -- four on average; the rest is chance
+  end)
 end)

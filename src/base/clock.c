@@ -53,3 +53,34 @@ uint64_t clock_real_ms(void)
 {
     return clock_real_ns() / 1000000u;
 }
+
+struct timespec clock_real_wall(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_REALTIME, &t);
+    return t;
+}
+
+uint64_t clock_thread_ns(void)
+{
+    return read_real(CLOCK_THREAD_CPUTIME_ID);
+}
+
+void clock_cond_init(pthread_cond_t *c)
+{
+    pthread_condattr_t attr;
+
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(c, &attr);
+    pthread_condattr_destroy(&attr);
+}
+
+struct timespec clock_cond_in_ms(uint64_t ms)
+{
+    uint64_t at_ns = clock_real_ns() + ms * 1000000u;
+    const struct timespec t = {(time_t)(at_ns / 1000000000u), (long)(at_ns % 1000000000u)};
+
+    return t;
+}

@@ -2,12 +2,14 @@
 /* clock.h - the node's time.
  *
  * It is monotonic, so a stepped wall clock moves no deadline and no expiry. Only times on the wire
- * are those of the wall clock. Specs move both forward with clock_advance(); nothing else does. Any
- * thread. */
+ * are those of the wall clock. Specs move both forward with clock_advance(); nothing else does. No
+ * other file of src/ reads a clock, but for whole seconds. Any thread. */
 #ifndef CLOCK_H
 #define CLOCK_H
 
+#include <pthread.h>
 #include <stdint.h>
+#include <time.h>
 
 /* Milliseconds, nanoseconds since some fixed point in the past. */
 uint64_t clock_ms(void);
@@ -27,5 +29,16 @@ void clock_advance(uint64_t ms);
  * the clock themselves. */
 uint64_t clock_real_ns(void);
 uint64_t clock_real_ms(void);
+
+/* The time since 1970, without what clock_advance() has added. */
+struct timespec clock_real_wall(void);
+
+/* Nanoseconds of processor time that the calling thread has used. Costs a system call. */
+uint64_t clock_thread_ns(void);
+
+/* Initialises a condition that waits by the monotonic clock; the time in `ms` from now, for
+ * pthread_cond_timedwait() on it. Neither knows of clock_advance(). */
+void clock_cond_init(pthread_cond_t *c);
+struct timespec clock_cond_in_ms(uint64_t ms);
 
 #endif

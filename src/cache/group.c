@@ -92,6 +92,7 @@ struct group *group_new(const char *name, const char *content_type, const struct
     list_init(&g->queues[1]);
     list_init(&g->flushed);
     list_init(&g->readers);
+    g->stride = GROUP_FIRST_STRIDE;
     atomic_init(&g->epoch, 1);
     g->swept_ms = clock_ms();
     g->random = hash_table(name, strlen(name)) | 1;

@@ -4,10 +4,11 @@
  * One file a subject: group.c: its life. group_look.c: lookups and counters. group_keep.c: the
  * items that it keeps, and for how long. group_hot.c: which keys are hot. group_load.c: loads.
  * group_places.c: which loads may run. group_failed.c: failed loads in the log. group_change.c:
- * set, remove, flush. group_many.c: many keys at once. group_walk.c: a walk over all
- * items. group_restore.c: items that come back. group_wait.c: a get that blocks. A function
- * whose name ends in _locked is called with the group's mutex held; it neither calls out nor frees.
- * It notes that work in a struct after (after.h), for when the mutex is dropped. */
+ * set, remove, flush. group_seen.c: what an operator sees. group_many.c: many keys at once.
+ * group_walk.c: a walk over all items. group_restore.c: items that come back. group_wait.c: a get
+ * that blocks. A function whose name ends in _locked is called with the group's mutex held; it
+ * neither calls out nor frees. It notes that work in a struct after (after.h), for when the mutex is
+ * dropped. */
 #ifndef GROUP_IN_H
 #define GROUP_IN_H
 
@@ -19,6 +20,8 @@
 #include "cache/flight.h"
 #include "cache/group.h"
 #include "cache/lru.h"
+#include "cache/popular.h"
+#include "cache/recent.h"
 #include "cache/sketch.h"
 #include "cache/stats.h"
 
@@ -34,6 +37,9 @@ struct failed {
     size_t key_len; /* of the whole key */
     char key[100];  /* its first bytes */
 };
+
+/* Until a group's gets of a second are known, one in so many is noted for the popular keys. */
+enum { GROUP_FIRST_STRIDE = 16 };
 
 struct group {
     char *name;             /* set once */
@@ -67,6 +73,10 @@ struct group {
     uint64_t swept_ms;     /* the time up to which the sweep for expired items has come */
     struct stats stats;
     struct failed failed;
+    struct recent recent;
+    unsigned stride, passed; /* popular: one get in `stride` is noted; gets since the last */
+    uint64_t strided_ms, strided_gets; /* when the stride was chosen, stats.gets then */
+    struct popular popular;
 };
 
 /* --- group.c --- */
@@ -156,6 +166,17 @@ static inline void group_hot_count_locked(struct group *g, uint32_t hash)
  * the hot cache; NULL: nothing. */
 int group_hot_enough_locked(const struct group *g, const struct item *it, double minute_qps,
                             const struct item *victim);
+
+/* --- group_seen.c --- */
+
+/* Counts a get among the popular keys. */
+static inline void group_seen_note_locked(struct group *g, const struct key_ref *k)
+{
+    if (++g->passed < g->stride)
+        return;
+    g->passed = 0;
+    popular_add(&g->popular, k, g->stride);
+}
 
 /* --- group_failed.c --- */
 

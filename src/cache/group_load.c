@@ -217,6 +217,15 @@ static void count_end_locked(struct group *g, const struct flight *f, const stru
         g->stats.peer_errors++;
 }
 
+static void count_getter_locked(struct group *g, const struct flight *f, uint64_t now_ns,
+                                uint64_t took_ns)
+{
+    struct key_ref k = flight_key(f);
+
+    histogram_add(&g->stats.getter_times, took_ns, 1);
+    recent_took(&g->recent, &k, took_ns / 1000, now_ns / 1000000);
+}
+
 /* Counts how long a load took until now. A remote flight that fell back was counted then. */
 static void count_times_locked(struct group *g, const struct flight *f)
 {
@@ -225,7 +234,7 @@ static void count_times_locked(struct group *g, const struct flight *f)
     if (f->kind == FLIGHT_LOCAL) {
         histogram_add(&g->stats.wait_times, (began_ns ? began_ns : now_ns) - f->opened_ns, 1);
         if (began_ns)
-            histogram_add(&g->stats.getter_times, now_ns - began_ns, 1);
+            count_getter_locked(g, f, now_ns, now_ns - began_ns);
     } else if (!f->fell_back) {
         histogram_add(&g->stats.peer_times, now_ns - f->opened_ns, 1);
     }

@@ -27,6 +27,7 @@ struct item *group_look_locked(struct group *g, const struct key_ref *k, enum so
     *source = SOURCE_MAIN;
     g->stats.gets++;
     group_hot_count_locked(g, k->hash);
+    group_seen_note_locked(g, k);
     if (!it) {
         group_keep_find_locked(g, k, &found, a);
         it = found.live;

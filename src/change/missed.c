@@ -10,7 +10,7 @@
 #include "cache/group.h"
 #include "peer/peer_in.h"
 #include "wire/batch.h"
-#include "wire/recent.h"
+#include "wire/since.h"
 
 struct missed {
     struct gate gate; /* open when all have answered */
@@ -37,10 +37,10 @@ static void answered(void *ctx, const void *body, size_t n)
     struct missed *m = ctx;
     const char *names;
     size_t n_names;
-    int complete = recent_get(body, n, &names, &n_names);
+    int complete = since_get(body, n, &names, &n_names);
 
     pthread_mutex_lock(&m->mu);
-    if (!buf_put(&m->names, names, n_names * RECENT_NAME_BYTES))
+    if (!buf_put(&m->names, names, n_names * SINCE_NAME_BYTES))
         m->witnesses += complete ? 1 : 0;
     pthread_mutex_unlock(&m->mu);
 }

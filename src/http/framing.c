@@ -144,6 +144,11 @@ static size_t head_size(struct MHD_Connection *c)
     return info ? info->header_size : 0;
 }
 
+size_t framing_head_size(struct MHD_Connection *c)
+{
+    return head_size(c);
+}
+
 int framing_read(struct MHD_Connection *c, const char *method, const char *version,
                  struct framing *out)
 {

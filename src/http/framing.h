@@ -43,6 +43,10 @@ int framing_read(struct MHD_Connection *c, const char *method, const char *versi
 /* Whether libmicrohttpd reads a head in place (0.9), so that it can be written out again. */
 int framing_is_in_place(void);
 
+/* Bytes of the head of the request that libmicrohttpd reads, or 0 if the head is not complete. 1.0
+ * knows a size also for a head that it has refused, but it is 0. */
+size_t framing_head_size(struct MHD_Connection *c);
+
 /* Writes out the head that libmicrohttpd has read, byte for byte but for spaces in its first line:
  * `target` is without `query`, which may be NULL. 0: it cannot be read, since bytes were dropped or
  * merged, or memory ran out. For a complete head. */

@@ -254,7 +254,7 @@ struct move *move_with_whole_head(void)
     for (l = under_way.next; l && l != &under_way; l = l->next) {
         struct move *m = list_entry(l, struct move, link);
 
-        if (MHD_get_connection_info(m->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE))
+        if (framing_head_size(m->connection))
             return m;
     }
     return NULL;
@@ -264,6 +264,13 @@ struct move *move_latest(void)
 {
     return under_way.next && !list_empty(&under_way) ? list_entry(under_way.next, struct move, link)
                                                      : NULL;
+}
+
+struct move *move_only(void)
+{
+    struct move *m = move_latest();
+
+    return m && m->link.next == &under_way ? m : NULL;
 }
 
 /* A pair of sockets, with the head to be read from the first. */

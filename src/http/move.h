@@ -67,9 +67,11 @@ int move_whole(struct move *m);
 /* Ends the request with this status, whatever libmicrohttpd is about to answer. */
 void move_refuse(struct move *m, int status);
 
-/* Any of the unfinished heads that is complete, or the one that began last, or NULL. */
+/* Any of the unfinished heads that is complete, the one that began last, or the one beside which
+ * there are no others; or NULL. */
 struct move *move_with_whole_head(void);
 struct move *move_latest(void);
+struct move *move_only(void);
 
 /* Gives a guest of the porch to libmicrohttpd. Returns what MHD_add_connection() does. */
 int move_arrive(struct MHD_Daemon *daemon, const struct porch_guest *g, int roomy);

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* serve_admin.c - the paths of operators: whether the node lives, whether it is ready, its
- * counters. */
+ * figures, its page. */
 #include <microhttpd.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "base/buf.h"
+#include "base/mem.h"
+#include "http/page.h"
 #include "http/server_in.h"
 
 static int answer_ready(struct server *s, const struct answer_to *to)
@@ -25,7 +28,15 @@ static const struct view {
     {"/stats", "application/json", SERVER_VIEW_STATS},
     {"/metrics", "text/plain; version=0.0.4; charset=utf-8", SERVER_VIEW_METRICS},
     {"/peers/http_sd", "application/json", SERVER_VIEW_TARGETS},
+    {"/recent", "application/json", SERVER_VIEW_RECENT},
 };
+
+#define KEY_PATH "/explain/"
+
+/* The page may load nothing but what these views give, and be in no frame. */
+#define PAGE_POLICY                                                                                \
+    "default-src 'none'; connect-src 'self'; script-src 'nonce-%s'; style-src 'nonce-%s'; "        \
+    "img-src data:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 
 static const struct view *view_at(const char *path)
 {
@@ -39,19 +50,86 @@ static const struct view *view_at(const char *path)
 
 int serve_admin_is_path(const char *path)
 {
-    return !strcmp(path, "/healthz") || !strcmp(path, "/readyz") || view_at(path);
+    return !strcmp(path, "/healthz") || !strcmp(path, "/readyz") || !strcmp(path, "/") ||
+           !strncmp(path, KEY_PATH, strlen(KEY_PATH)) || view_at(path);
 }
 
-static int answer_view(struct server *s, const struct answer_to *to, const struct view *v)
+static int answer_shown(struct server *s, const struct answer_to *to, const struct view *v,
+                        const struct dialect_target *t)
 {
     struct buf out;
     int ok;
 
     buf_init(&out, 0);
-    s->opts.show(s->opts.ctx, v->what, &out);
+    s->opts.show(s->opts.ctx, v->what, t, &out);
     ok = answer_buf(to, 200, v->type, &out);
     buf_deinit(&out);
     return ok;
+}
+
+/* `rest` is GROUP/KEY as it stands in the target. */
+static int answer_key(struct server *s, const struct answer_to *to, const char *rest)
+{
+    static const struct view view = {KEY_PATH, "application/json", SERVER_VIEW_KEY};
+    size_t n = strlen(rest);
+    char *scratch = mem_alloc(n + 1);
+    struct dialect_target t;
+    struct error e;
+    int ok;
+
+    if (!scratch)
+        error_set(&e, ERR_NOMEM, "no memory for a key");
+    else if (dialect_parse(s->opts.dialect, rest, n, scratch, &t) != DIALECT_OK)
+        error_set(&e, ERR_INVAL, "the path is not " KEY_PATH "GROUP/KEY");
+    else
+        e.code = ERR_OK;
+    ok = e.code ? answer_error(to, &e) : answer_shown(s, to, &view, &t);
+    mem_free(scratch);
+    return ok;
+}
+
+/* Copies the page with a nonce in its places. */
+static void put_page(struct buf *out, const char *nonce)
+{
+    const char *at = page_html, *next;
+
+    for (; (next = strstr(at, PAGE_NONCE)); at = next + strlen(PAGE_NONCE)) {
+        buf_put(out, at, (size_t)(next - at));
+        buf_puts(out, nonce);
+    }
+    buf_puts(out, at);
+}
+
+static int answer_page(const struct answer_to *to)
+{
+    unsigned char random[16];
+    char nonce[2 * sizeof(random) + 1], policy[400], *bytes;
+    struct MHD_Response *r;
+    struct error e;
+    struct buf out;
+    size_t i, n;
+
+    if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random)) {
+        error_set(&e, ERR_NOMEM, "no random bytes for the page");
+        return answer_error(to, &e);
+    }
+    for (i = 0; i < sizeof(random); i++)
+        snprintf(nonce + 2 * i, 3, "%02x", random[i]);
+    snprintf(policy, sizeof(policy), PAGE_POLICY, nonce, nonce);
+    buf_init(&out, 0);
+    put_page(&out, nonce);
+    if (out.failed)
+        return answer_buf(to, 200, NULL, &out);
+    bytes = buf_take(&out, &n);
+    r = answer_response(to, NULL, bytes, bytes, n, !to->head, &e);
+    if (!r)
+        return answer_error(to, &e);
+    MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, "text/html; charset=utf-8");
+    MHD_add_response_header(r, "Content-Security-Policy", policy);
+    MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
+    MHD_add_response_header(r, "Referrer-Policy", "no-referrer");
+    MHD_add_response_header(r, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+    return answer_queue(to, 200, r);
 }
 
 static int not_found(const struct answer_to *to)
@@ -112,7 +190,13 @@ int serve_admin(const struct asked *a, const char *path, const char *method)
         return answer_bytes(to, 200, "text/plain; charset=utf-8", "ok\n", 3);
     if (strcmp(path, "/readyz") == 0)
         return answer_ready(s, to);
-    if (v && ((s->opts.faces & SERVER_ADMIN) || is_first_try(a)))
-        return answer_view(s, to, v);
+    if (!(s->opts.faces & SERVER_ADMIN) && !is_first_try(a))
+        return not_found(to);
+    if (v)
+        return answer_shown(s, to, v, NULL);
+    if (strcmp(path, "/") == 0)
+        return answer_page(to);
+    if (strncmp(path, KEY_PATH, strlen(KEY_PATH)) == 0)
+        return answer_key(s, to, path + strlen(KEY_PATH));
     return not_found(to);
 }

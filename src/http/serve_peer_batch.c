@@ -17,7 +17,7 @@
 #include "http/gather.h"
 #include "http/server_in.h"
 #include "wire/batch.h"
-#include "wire/recent.h"
+#include "wire/since.h"
 
 #define BATCH_TYPE "application/octet-stream"
 
@@ -227,8 +227,8 @@ static int answer_recent(struct batch_job *b)
     int ok;
 
     buf_init(&out, 0);
-    recent_begin(&out);
-    recent_end(&out, group_changes_since(b->job.group, b->request.ttl_ms, &out));
+    since_begin(&out);
+    since_end(&out, group_changes_since(b->job.group, b->request.ttl_ms, &out));
     ok = answer_buf(job_to(&b->job), 200, BATCH_TYPE, &out);
     buf_deinit(&out);
     return ok;

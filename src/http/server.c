@@ -35,7 +35,7 @@ enum {
     TARGET_ROOM = 1024,           /* beside the longest key: method, path, group, version */
     TLS_HEADER_ROOM = 4 * 1024,   /* beside the longest key, with TLS: nothing moves there */
     TLS_LEAST_MEMORY = 18 * 1024, /* a line of 8 KB, and its copy if it is a cookie */
-    LARGEST_HEAD = 48 * 1024,     /* 32 KB, and its records */
+    LARGEST_HEAD = 64 * 1024,     /* 32 KB, its records and copies of its cookies */
     RECORDS = 64 * 1024,          /* of the headers of a large head, and copies of its cookies */
     BODIES_BYTES = 256 * 1024 * 1024, /* of all current bodies, and of batches and lists */
     SPARE_CONNECTIONS = 256, /* libmicrohttpd's limit is so far above ours: beyond its limit it

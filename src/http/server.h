@@ -39,7 +39,9 @@ enum server_face {
 enum server_view {
     SERVER_VIEW_STATS,   /* /stats, JSON */
     SERVER_VIEW_METRICS, /* /metrics, for Prometheus */
-    SERVER_VIEW_TARGETS  /* /peers/http_sd, JSON: the nodes that Prometheus may ask */
+    SERVER_VIEW_TARGETS, /* /peers/http_sd, JSON: the nodes that Prometheus may ask */
+    SERVER_VIEW_RECENT,  /* /recent, JSON: popular keys, slow and failed loads */
+    SERVER_VIEW_KEY      /* /explain/GROUP/KEY, JSON: what is known of a key */
 };
 
 /* X(type, name): the settings of a node that its servers are made with (node/settings.h). */
@@ -66,9 +68,9 @@ struct server_opts {
 #undef X
 
     /* Both on HTTP threads. not_ready returns why /readyz is 503, or NULL for 200; show appends a
-     * view of the node. */
+     * view of the node. `t` has the group and the key of SERVER_VIEW_KEY. */
     const char *(*not_ready)(void *ctx);
-    void (*show)(void *ctx, enum server_view what, struct buf *out);
+    void (*show)(void *ctx, enum server_view what, const struct dialect_target *t, struct buf *out);
     void *ctx;
 };
 

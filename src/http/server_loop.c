@@ -25,8 +25,9 @@
  * more turns (measured by the row `mixed` of the benchmark). */
 enum {
     ENDED_A_TURN = 6,
-    AFTER_HIT = 16, /* turns */
-    STILL_MS = 50   /* the pause while only handshakes are under way that wait for clients */
+    AFTER_HIT = 16,           /* turns */
+    WORK_A_TURN = 256 * 1024, /* bytes: some 0.2 ms */
+    STILL_MS = 50 /* the pause while only handshakes are under way that wait for clients */
 };
 
 struct server_loop {
@@ -42,6 +43,7 @@ struct server_loop {
     unsigned seen;        /* turns, as of the last server_loop_turned() */
     unsigned most_parked; /* set once */
     unsigned hits_for;    /* turns for which hits are expected; the thread's */
+    size_t worked;        /* bytes, in this turn; the thread's */
     int moves;            /* 1: some connection has moved; until then there is less to look at */
 };
 
@@ -190,6 +192,7 @@ static void *loop_main(void *arg)
             inbox_drain_some(l->inbox, l->hits_for ? ENDED_A_TURN : UINT_MAX);
         if (l->hits_for)
             l->hits_for--;
+        l->worked = 0;
         run_daemons(l);
         inbox_release();
         now_ms = clock_ms();
@@ -275,6 +278,16 @@ unsigned server_loop_connections(const struct server_loop *l)
 void server_loop_hit(void)
 {
     mine->hits_for = AFTER_HIT;
+}
+
+int server_loop_has_time(void)
+{
+    return mine->worked < WORK_A_TURN;
+}
+
+void server_loop_worked(size_t bytes)
+{
+    mine->worked += bytes;
 }
 
 void server_loop_closed(void)

@@ -57,6 +57,13 @@ void server_loop_closed(void);
  * are resumed a few at a time. */
 void server_loop_hit(void);
 
+/* On a loop's thread, for work that can be put off: whether less than its share of the present turn
+ * is noted as done. A hit waits for the rest of a turn. */
+int server_loop_has_time(void);
+
+/* On a loop's thread: so many bytes were read and written in memory, by such work. */
+void server_loop_worked(size_t bytes);
+
 /* In a callback of libmicrohttpd: whether one more request of a client may wait. */
 int server_loop_can_park(void);
 

@@ -349,6 +349,16 @@ void peers_each(struct peers *p, void (*fn)(void *arg, const struct peer_stats *
     pthread_rwlock_unlock(&p->lock);
 }
 
+size_t peers_count(struct peers *p)
+{
+    size_t n;
+
+    pthread_rwlock_rdlock(&p->lock);
+    n = p->view.n;
+    pthread_rwlock_unlock(&p->lock);
+    return n;
+}
+
 struct peer *peers_place(struct peers *p, const void *key, size_t key_len)
 {
     struct peer *peer = NULL;
@@ -360,6 +370,21 @@ struct peer *peers_place(struct peers *p, const void *key, size_t key_len)
         peer = peer_ref(p->view.list[i]);
     pthread_rwlock_unlock(&p->lock);
     return peer;
+}
+
+char *peers_owner_url(struct peers *p, const void *key, size_t key_len, int usable)
+{
+    char *url = NULL;
+    size_t i;
+
+    pthread_rwlock_rdlock(&p->lock);
+    i = p->view.ring ? ring_owner(p->view.ring, key, key_len) : SIZE_MAX;
+    if (i != SIZE_MAX && usable && !p->view.list[i]->self && !is_usable(p->view.list[i]))
+        i = next_locked(p, key, key_len, NULL);
+    if (i != SIZE_MAX)
+        url = mem_strdup(p->view.list[i]->url);
+    pthread_rwlock_unlock(&p->lock);
+    return url;
 }
 
 int peers_is_ours(struct peers *p, const void *key, size_t key_len)

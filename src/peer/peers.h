@@ -82,9 +82,16 @@ int peers_is_ours(struct peers *p, const void *key, size_t key_len);
 void peer_queue_hold(void);
 void peer_queue_release(void);
 
+/* The URL of the key's owner, or of the owner that is asked now if `usable` is 1: the caller frees
+ * it. NULL without peers. */
+char *peers_owner_url(struct peers *p, const void *key, size_t key_len, int usable);
+
 /* Whether a listed peer, this node too, has that address. The names of peers are looked up in the
  * background: if the answer is no, they are looked up again, once a second at most. */
 int peers_are_at(struct peers *p, const struct address *a);
+
+/* How many are listed, this node too. */
+size_t peers_count(struct peers *p);
 
 /* Calls fn for each peer in list order, with the list held: fn must not call peers_set(). */
 void peers_each(struct peers *p, void (*fn)(void *arg, const struct peer_stats *s), void *arg);

@@ -10,7 +10,7 @@
  *     optional uint64 ttl_ms = 4;    // set: absent for the group's own ttl
  *   }
  *
- * BATCH_RECENT asks which keys of the group were changed in the last ttl_ms; recent.h has its
+ * BATCH_RECENT asks which keys of the group were changed in the last ttl_ms; since.h has its
  * answer. The answer to a get is frames, one for each key, in the order in which the values arrive.
  * A frame is a varint length and a BatchAnswer. All other answers have an empty body.
  *

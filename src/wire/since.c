@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-#include "wire/recent.h"
+#include "wire/since.h"
 
 #include <stdint.h>
 #include <string.h>
 
 #define RECENT_MARK UINT64_C(0x0102030405060700)
 
-void recent_begin(struct buf *out)
+void since_begin(struct buf *out)
 {
     const uint64_t mark = RECENT_MARK;
 
     buf_put(out, &mark, sizeof(mark));
 }
 
-void recent_end(struct buf *out, int complete)
+void since_end(struct buf *out, int complete)
 {
     const uint64_t mark = RECENT_MARK | 1;
 
@@ -21,18 +21,18 @@ void recent_end(struct buf *out, int complete)
         memcpy(out->data, &mark, sizeof(mark));
 }
 
-int recent_get(const void *bytes, size_t len, const char **names, size_t *n)
+int since_get(const void *bytes, size_t len, const char **names, size_t *n)
 {
     uint64_t mark;
 
     *names = NULL;
     *n = 0;
-    if (len < sizeof(mark) || len % RECENT_NAME_BYTES)
+    if (len < sizeof(mark) || len % SINCE_NAME_BYTES)
         return 0;
     memcpy(&mark, bytes, sizeof(mark));
     if ((mark | 1) != (RECENT_MARK | 1))
         return 0;
     *names = (const char *)bytes + sizeof(mark);
-    *n = len / RECENT_NAME_BYTES - 1;
+    *n = len / SINCE_NAME_BYTES - 1;
     return mark & 1;
 }
