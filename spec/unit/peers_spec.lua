@@ -76,10 +76,10 @@ describe("peers", function()
     local ours = 0
     for i = 1, 100 do
       local key = "key" .. i
-      local owner = C.peers_place(p, key, #key)
+      local found = C.peers_place(p, key, #key)
       local is_ours = C.peers_is_ours(p, key, #key)
-      assert.equal(owner.self, is_ours)
-      C.peer_unref(owner)
+      assert.equal(found.self, is_ours)
+      C.peer_unref(found)
       ours = ours + is_ours
     end
     assert.is_true(ours > 10 and ours < 90, ours)
