@@ -246,6 +246,13 @@ enum err node_check(const struct node_opts *o, struct vm *control, struct error 
     return failed;
 }
 
+static void put_peers(void *ctx, struct buf *out)
+{
+    struct node *n = ctx;
+
+    keeper_list_put(&n->keeper, NULL, out);
+}
+
 static enum err open_snapshot(struct node *n, struct error *e)
 {
     const struct node_snapshot_opts o = {
@@ -254,6 +261,8 @@ static enum err open_snapshot(struct node *n, struct error *e)
         .every_ms = n->settings.snapshot_every_ms,
         .max_age_ms = n->settings.snapshot_max_age_ms,
         .peers_of = peers_of,
+        .put_peers = put_peers,
+        .ctx = n,
     };
 
     n->snapshot = node_snapshot_open(&o, e);
@@ -264,9 +273,18 @@ static enum err open_snapshot(struct node *n, struct error *e)
     return ERR_OK;
 }
 
-/* While the sockets listen and are not served: a change that comes now waits, and holds. */
-static enum err read_snapshot(struct node *n, struct error *e)
+/* While the sockets listen and are not served: a change that comes now waits, and holds. A list
+ * that has a source is not there yet; until it is, the last one counts. */
+static enum err read_snapshot(struct node *n, const struct node_opts *o, const struct vm *control,
+                              struct error *e)
 {
+    struct buf urls;
+
+    buf_init(&urls, 0);
+    if (o->list.source && node_snapshot_last_peers(n->snapshot, &urls) &&
+        keeper_set(&n->keeper, control, NULL, urls.data, e))
+        log_warn("snapshot", "the last list of peers is not taken", "error=\"%s\"", e->msg);
+    buf_deinit(&urls);
     node_snapshot_read(n->snapshot, n->groups);
     return node_snapshot_start(n->snapshot, n->groups, e);
 }
@@ -351,7 +369,7 @@ struct node *node_start(const struct node_opts *o, struct worker *control, struc
     if (!n->changes || node_keys_start(&n->keys, &n->settings, e) || listen_first(n, o, e) ||
         open_access_log(n, e) || open_snapshot(n, e) || start_net(n, e) || start_peers(n, o, e) ||
         set_groups_and_peers(n, vm, vm_defs(vm), &o->list, e) || start_workers(n, o, vm, e) ||
-        start_watch(n, e) || read_snapshot(n, e) || start_servers(n, e)) {
+        start_watch(n, e) || read_snapshot(n, o, vm, e) || start_servers(n, e)) {
         worker_free(control);
         node_free(n);
         return NULL;
