@@ -128,10 +128,19 @@
 ---@field ring_scheme? "http"|"https" the scheme of all peers' URLs on the ring; default their own
 ---@field drain_delay? groupcache.Duration how long a stopping node is not ready before it refuses connections; default 0
 ---@field drain_timeout? groupcache.Duration how long a stopping node lets requests end; default 10
+---@field snapshot_path? string a file that keeps the values over a restart; default none
+---@field snapshot_every? groupcache.Duration how often it is written, 0 for only at the end; default 300
+---@field snapshot_max_age? groupcache.Duration an older one is not read; default 600
+---@field snapshot? groupcache.Snapshot the three settings above as a table; in a script only
 ---@field stuck_timeout? groupcache.Duration how long all workers are stuck in C functions before groupcached ends with status 3, 0 for never; a program is never ended; default 30
 ---@field vm_bytes? groupcache.Size of each Lua VM's heap; default "64MiB"
 ---@field loop? "plain"|"cqueues"|"luv" event loop that getters may use beside this API; default "plain"
 ---@field jit? boolean compile getters; an endless loop can then not be stopped; default false
+
+---@class groupcache.Snapshot
+---@field path? string
+---@field every? groupcache.Duration
+---@field max_age? groupcache.Duration
 
 ---@class groupcache.Tls
 ---@field cert? string

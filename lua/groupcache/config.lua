@@ -27,7 +27,7 @@ config.SETTINGS = {
     help = "how long a node is not ready at its start while it waits\nfor the first list of a "
       .. "source of peers" },
   admin_listen = { kind = "text", arg = "ADDRESS",
-    help = "serve /stats here; default: 127.0.0.1 on the port of\n"
+    help = "serve /, /stats, /metrics here; default: 127.0.0.1 on the port of\n"
       .. "listen + 1000, or a free one" },
   workers = { kind = "integer", min = 1, max = 256, arg = "N",
     help = "Lua VMs that run getters; default: one a core" },
@@ -84,6 +84,12 @@ config.SETTINGS = {
       .. "serves as before, until it refuses connections" },
   drain_timeout = { kind = "duration", default = 10, arg = "SECONDS",
     help = "how long a stopping node lets requests end" },
+  snapshot_path = { kind = "text", arg = "PATH",
+    help = "write the values to this file now and then, and read\nthem at the start" },
+  snapshot_every = { kind = "duration", default = 300, arg = "SECONDS",
+    help = "how often the snapshot is written; 0: only at the end" },
+  snapshot_max_age = { kind = "duration", default = 600, arg = "SECONDS",
+    help = "an older snapshot is not read" },
   stuck_timeout = { kind = "duration", default = 30, arg = "SECONDS",
     help = "how long all workers are stuck in C functions before\n"
       .. "groupcached ends with status 3; 0: for ever" },
@@ -161,13 +167,16 @@ local function from_environment()
   return out
 end
 
+-- What commands take from the environment (groupcache.cli.words).
+local OF_COMMANDS = { NODE = true, ADMIN = true, TOKEN = true }
+
 --- Warns of variables of the environment that have the prefix of settings, but no setting's name.
 -- Not an error: Kubernetes sets such variables for a service of that name.
 function config.warn_of_environment()
   local unknown = {}
   for _, variable in ipairs(core.variables("GROUPCACHE_")) do
     local name = variable:match("^GROUPCACHE_(.*)$")
-    if name ~= name:upper() or not config.SETTINGS[name:lower()] then
+    if not OF_COMMANDS[name] and (name ~= name:upper() or not config.SETTINGS[name:lower()]) then
       unknown[#unknown + 1] = variable
     end
   end
@@ -345,33 +354,48 @@ local function complete(s, found)
   return s
 end
 
--- A script may write `tls = { cert =, key =, ca =, client_auth = }` for tls_cert and so on.
-local function spread_tls(script, path)
-  if script.tls == nil then
+-- A script may write `tls = { cert =, key =, ca =, client_auth = }` for tls_cert and so on, and
+-- `snapshot = { path = }` for snapshot_path.
+local TABLES = { tls = "cert, key, ca, client_auth or faces", snapshot = "path, every or max_age" }
+
+local function spread_table(script, name, path)
+  local given = script[name]
+  if given == nil then
     return script
   end
   local schema, out = {}, {}
-  for name, rule in pairs(config.SETTINGS) do
-    local field = name:match("^tls_(.*)$")
+  for setting, rule in pairs(config.SETTINGS) do
+    local field = setting:match("^" .. name .. "_(.*)$")
     schema[field or false] = field and rule
   end
   schema[false] = nil
-  if type(script.tls) ~= "table" then
-    return nil, ("%s: tls is a %s, and must be a table with cert, key, ca, client_auth or faces")
-      :format(path, type(script.tls))
+  if type(given) ~= "table" then
+    return nil, ("%s: %s is a %s, and must be a table with %s"):format(path, name, type(given),
+      TABLES[name])
   end
-  local checked, err = options.check(schema, script.tls, path .. ": tls")
-  if not checked then
+  local fine, err = options.check(schema, given, path .. ": " .. name)
+  if not fine then
     return nil, err
   end
-  for name, value in pairs(script) do
-    out[name] = value
+  for setting, value in pairs(script) do
+    out[setting] = value
   end
-  out.tls = nil
-  for field in pairs(script.tls) do
-    out["tls_" .. field] = checked[field]
+  out[name] = nil
+  for field in pairs(given) do
+    out[name .. "_" .. field] = given[field]
   end
   return out
+end
+
+local function spread_tables(script, path)
+  local err
+  for _, name in ipairs({ "tls", "snapshot" }) do
+    script, err = spread_table(script, name, path)
+    if not script then
+      return nil, err
+    end
+  end
+  return script
 end
 
 --- Settings of a node: flag > GROUPCACHE_* > script > default.
@@ -385,7 +409,7 @@ function config.settle(script, flags, path, found)
   if not environment then
     return nil, err
   end
-  script, err = spread_tls(script or {}, path)
+  script, err = spread_tables(script or {}, path)
   if not script then
     return nil, err
   end

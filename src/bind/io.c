@@ -6,7 +6,6 @@
 #include <lua.h>
 #include <stddef.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
@@ -15,6 +14,7 @@
 #include "base/pct.h"
 #include "bind/core.h"
 #include "bind/exchange.h"
+#include "bind/headers.h"
 #include "net/fetch.h"
 #include "script/check.h"
 #include "script/op.h"
@@ -104,35 +104,16 @@ static void fetch_op_cancel(struct op *op)
 
 static const struct op_kind fetch_kind = {.cancel = fetch_op_cancel, .free = fetch_op_free};
 
-struct kept_headers {
-    struct buf *to;
-    int decoded;
-};
-
-/* Drops the headers about the encoded bytes if the body was decoded. */
-static void keep_header(void *arg, const char *name, const char *value)
-{
-    const struct kept_headers *kept = arg;
-    struct buf *b = kept->to;
-
-    if (kept->decoded &&
-        (!strcasecmp(name, "Content-Encoding") || !strcasecmp(name, "Content-Length")))
-        return;
-    buf_put(b, name, strlen(name) + 1);
-    buf_put(b, value, strlen(value) + 1);
-}
-
 /* Network thread. */
 static void fetch_op_done(void *ctx, struct fetch *fetch)
 {
     struct fetch_op *f = ctx;
-    struct kept_headers kept = {&f->headers, fetch_decoded(fetch)};
     struct buf *body = fetch_body(fetch);
 
     f->err = *fetch_error(fetch);
     f->status = fetch_status(fetch);
     f->body.data = buf_take(body, &f->body.len);
-    fetch_header_each(fetch, keep_header, &kept);
+    headers_keep(&f->headers, fetch);
     if (!f->err.code && f->headers.failed)
         error_set(&f->err, ERR_NOMEM, "no memory for the headers of an answer");
     op_finish(&f->op);
@@ -164,34 +145,6 @@ static int l_fetch(lua_State *L)
     return 1;
 }
 
-static void push_headers(lua_State *L, const struct buf *b)
-{
-    const char *at = b->data, *end = b->data + b->len;
-
-    lua_newtable(L);
-    while (at < end) {
-        const char *value = at + strlen(at) + 1;
-        char name[128];
-        size_t i;
-
-        for (i = 0; i < sizeof(name) - 1 && at[i]; i++)
-            name[i] = at[i] >= 'A' && at[i] <= 'Z' ? (char)(at[i] | 0x20) : at[i];
-        lua_pushlstring(L, name, i);
-        lua_pushvalue(L, -1);
-        lua_rawget(L, -3);
-        if (lua_isstring(L, -1)) { /* a repeated header: as RFC 9110 5.3 joins them */
-            lua_pushliteral(L, ", ");
-            lua_pushstring(L, value);
-            lua_concat(L, 3);
-        } else {
-            lua_pop(L, 1);
-            lua_pushstring(L, value);
-        }
-        lua_rawset(L, -3);
-        at = value + strlen(value) + 1;
-    }
-}
-
 /* core.fetch_result(op) -> { status, headers, body } | nil, message, code */
 static int l_fetch_result(lua_State *L)
 {
@@ -208,7 +161,7 @@ static int l_fetch_result(lua_State *L)
     lua_pushlstring(L, f->body.data ? f->body.data : "", f->body.len);
     lua_setfield(L, -2, "body");
     buf_deinit(&f->body); /* the getter has a copy: two would stay until the next collection */
-    push_headers(L, &f->headers);
+    headers_push(L, &f->headers);
     lua_setfield(L, -2, "headers");
     return 1;
 }

@@ -10,7 +10,8 @@
  *   4 end the background functions, close the groups: ends all flights
  *   5 stop the network thread      ends all exchanges and changes: no request stays parked
  *   6 let connections answer       parked requests get a 503, if their clients read it
- *   7 stop the servers             libmicrohttpd aborts while a connection is suspended
+ *   7 stop the servers             libmicrohttpd aborts while a connection is suspended;
+ *                                  then nobody changes a group: the last snapshot
  *   8 stop all workers             their fetches are refused by now
  *   9 free */
 #include "node/node.h"
@@ -43,10 +44,8 @@
 #include "node/node_in.h"
 #include "node/node_keys.h"
 #include "node/node_listen.h"
-#include "node/node_metrics.h"
-#include "node/node_seen.h"
 #include "node/node_servers.h"
-#include "node/node_stats.h"
+#include "node/node_snapshot.h"
 #include "node/watchdog.h"
 #include "node/workers.h"
 #include "peer/peers.h"
@@ -88,67 +87,9 @@ static struct peers *peers_of(const struct group *g)
     return group_peers_of(group_ctx(g));
 }
 
-static const char *not_ready(void *ctx)
-{
-    struct node *n = ctx;
-
-    if (atomic_load(&n->stopping))
-        return "draining";
-    if (atomic_load(&n->helpless.now))
-        return "stuck: all workers are in C functions";
-    return atomic_load(&n->ready) ? NULL : "starting";
-}
-
-static struct node_view view_of(struct node *n)
-{
-    struct node_view view = {
-        .self = n->self,
-        .admin = node_admin_address(n),
-        .started_wall_ms = n->started_wall_ms,
-        .vm_bytes = n->settings.vm.vm_bytes,
-        .workers = n->workers,
-        .control = n->control,
-        .groups = n->groups,
-        .peers = n->peers,
-        .keeper = &n->keeper,
-        .whole = {.ready = !not_ready(n),
-                  .uptime_ms = clock_ms() - n->started_ms,
-                  .unconfirmed = changes_unconfirmed(n->changes)},
-    };
-
-    node_servers_stats(&n->servers, &view.http);
-    return view;
-}
-
 void node_stats(struct node *n, struct buf *out)
 {
-    const struct node_view view = view_of(n);
-
-    node_stats_put(&view, out);
-}
-
-/* On HTTP threads. */
-static void show(void *ctx, enum server_view what, const struct dialect_target *t, struct buf *out)
-{
-    const struct node_view view = view_of(ctx);
-
-    switch (what) {
-    case SERVER_VIEW_STATS:
-        node_stats_put(&view, out);
-        break;
-    case SERVER_VIEW_METRICS:
-        node_metrics_put(&view, out);
-        break;
-    case SERVER_VIEW_TARGETS:
-        node_metrics_put_targets(&view, out);
-        break;
-    case SERVER_VIEW_RECENT:
-        node_seen_put_recent(&view, out);
-        break;
-    case SERVER_VIEW_KEY:
-        node_seen_put_key(&view, t->group, t->group_len, t->key, t->key_len, out);
-        break;
-    }
+    node_show(n, SERVER_VIEW_STATS, NULL, out);
 }
 
 /* --- start --- */
@@ -286,6 +227,8 @@ enum err node_check(const struct node_opts *o, struct vm *control, struct error 
         failed = changes_check(&s->changes, e);
     if (!failed && s->access_log)
         failed = spool_check(s->access_log, e);
+    if (!failed && s->snapshot_path)
+        failed = node_snapshot_check(s->snapshot_path, e);
     if (!failed)
         failed = start_peers(&n, o, e);
     if (!failed)
@@ -299,6 +242,31 @@ enum err node_check(const struct node_opts *o, struct vm *control, struct error 
     return failed;
 }
 
+static enum err open_snapshot(struct node *n, struct error *e)
+{
+    const struct node_snapshot_opts o = {
+        .path = n->settings.snapshot_path,
+        .dialect = dialect_name(n->settings.peers.dialect),
+        .every_ms = n->settings.snapshot_every_ms,
+        .max_age_ms = n->settings.snapshot_max_age_ms,
+        .peers_of = peers_of,
+    };
+
+    n->snapshot = node_snapshot_open(&o, e);
+    if (!n->snapshot)
+        return e->code;
+    n->loader = node_loader;
+    n->loader.log = node_snapshot_log(n->snapshot);
+    return ERR_OK;
+}
+
+/* While the sockets listen and are not served: a change that comes now waits, and holds. */
+static enum err read_snapshot(struct node *n, struct error *e)
+{
+    node_snapshot_read(n->snapshot, n->groups);
+    return node_snapshot_start(n->snapshot, n->groups, e);
+}
+
 static enum err start_servers(struct node *n, struct error *e)
 {
     struct server_opts o = n->settings.server;
@@ -307,8 +275,8 @@ static enum err start_servers(struct node *n, struct error *e)
     o.groups = n->groups;
     o.changes = n->changes;
     o.access = n->access;
-    o.not_ready = not_ready;
-    o.show = show;
+    o.not_ready = node_show_not_ready;
+    o.show = node_show;
     o.ctx = n;
     return node_servers_start(&n->servers, &o, &n->keys, e);
 }
@@ -348,7 +316,7 @@ static enum err set_groups_and_peers(struct node *n, const struct vm *control,
     enum err failed;
 
     keeper_lock(&n->keeper);
-    failed = node_groups_set(n->groups, n->group_peers, &node_loader, ds, e);
+    failed = node_groups_set(n->groups, n->group_peers, &n->loader, ds, e);
     if (!failed)
         failed = keeper_take_over(&n->keeper, control, list, e);
     keeper_unlock(&n->keeper);
@@ -375,9 +343,9 @@ struct node *node_start(const struct node_opts *o, struct worker *control, struc
     n->helpless.may_exit = o->may_exit;
     n->changes = changes_new(&n->settings.changes, peers_of, e);
     if (!n->changes || node_keys_start(&n->keys, &n->settings, e) || listen_first(n, o, e) ||
-        open_access_log(n, e) || start_net(n, e) || start_peers(n, o, e) ||
+        open_access_log(n, e) || open_snapshot(n, e) || start_net(n, e) || start_peers(n, o, e) ||
         set_groups_and_peers(n, vm, vm_defs(vm), &o->list, e) || start_workers(n, o, vm, e) ||
-        start_watch(n, e) || start_servers(n, e)) {
+        start_watch(n, e) || read_snapshot(n, e) || start_servers(n, e)) {
         worker_free(control);
         node_free(n);
         return NULL;
@@ -546,6 +514,7 @@ static void node_free(struct node *n)
     net_end(n->net);
     wait_a_while(n, while_active, LAST_WORDS_MS, NULL, NULL);
     node_servers_stop(&n->servers);
+    node_snapshot_end(n->snapshot);
     spool_close(n->access);
     ended = !n->workers || workers_stop(n->workers);
     if (!control_stop(n->control, until_ms) || !ended)
@@ -558,6 +527,7 @@ static void node_free(struct node *n)
     peers_free(n->peers);
     keeper_deinit(&n->keeper);
     groups_free(n->groups);
+    node_snapshot_free(n->snapshot);
     node_keys_deinit(&n->keys);
     settings_deinit(&n->settings);
     mem_free(n->self);

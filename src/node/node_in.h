@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* node_in.h - what the files of node.h share: the node itself, and what its groups load with. */
+/* node_in.h - what the files of node.h share. node.c: its life. node_loader.c: where its loads go.
+ * node_show.c: how others see it. */
 #ifndef NODE_IN_H
 #define NODE_IN_H
 
@@ -24,6 +25,8 @@ struct node {
     struct peers *peers;
     struct keeper keeper;                /* of the lists of peers */
     struct group_peers_set *group_peers; /* the contexts of the groups' loaders */
+    struct loader loader;                /* node_loader, with the log of changes */
+    struct node_snapshot *snapshot;
     struct changes *changes;
     struct node_keys keys;
     struct spool *access;    /* the access log, or NULL */
@@ -41,5 +44,9 @@ struct node {
 
 /* Its context is the group's struct group_peers. */
 extern const struct loader node_loader;
+
+/* For struct server_opts, on HTTP threads; their context is the node. */
+const char *node_show_not_ready(void *ctx);
+void node_show(void *ctx, enum server_view what, const struct dialect_target *t, struct buf *out);
 
 #endif

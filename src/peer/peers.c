@@ -387,6 +387,15 @@ char *peers_owner_url(struct peers *p, const void *key, size_t key_len, int usab
     return url;
 }
 
+int peers_is_ours(struct peers *p, const void *key, size_t key_len)
+{
+    struct peer *owner = peers_place(p, key, key_len);
+    int ours = !owner || owner->self;
+
+    peer_unref(owner);
+    return ours;
+}
+
 int peers_owns(struct peers *p, const struct peer *peer, const void *key, size_t key_len)
 {
     size_t i;

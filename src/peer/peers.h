@@ -74,6 +74,9 @@ struct peer *peers_owner(void *ctx, const void *key, size_t key_len);
 void peers_disown(void *ctx, struct peer *owner);
 void peer_queue_load(void *ctx, struct flight *f, struct peer *owner);
 
+/* Whether the ring gives the key to this node, also if another node stands in for its owner. */
+int peers_is_ours(struct peers *p, const void *key, size_t key_len);
+
 /* Loads that this thread queues between the two calls (peer_queue_load()) start together at the
  * second call. */
 void peer_queue_hold(void);
