@@ -7,8 +7,8 @@
  * set, remove, flush. group_seen.c: what an operator sees. group_many.c: many keys at once.
  * group_walk.c: a walk over all items. group_restore.c: items that come back. group_wait.c: a get
  * that blocks. A function whose name ends in _locked is called with the group's mutex held; it
- * neither calls out nor frees. It notes that work in a struct after (after.h), for when the mutex is
- * dropped. */
+ * neither calls out nor frees. It notes that work in a struct after (after.h), for when the mutex
+ * is dropped. */
 #ifndef GROUP_IN_H
 #define GROUP_IN_H
 

@@ -47,6 +47,8 @@ enum err keeper_take_over(struct keeper *k, const struct vm *vm, const struct ke
 {
     if (!list->source && peers_set(k->peers, list->peers, list->n_peers, e))
         return e->code;
+    if (list->source && !k->source)
+        peers_expect(k->peers);
     k->vm = vm;
     replace(&k->source, list->source);
     replace(&k->sources, list->sources ? list->sources : "");

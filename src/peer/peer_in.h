@@ -79,7 +79,8 @@ struct peers {
     uint64_t looked_ms; /* the last run of the timer, or when it was set */
     uint64_t lost_ms;   /* how much later than they should the runs were, together */
     pthread_rwlock_t lock;
-    struct view view; /* guarded by lock */
+    struct view view;    /* guarded by lock */
+    atomic_int expected; /* atomic: the list is not known yet */
 };
 
 struct peer *peer_ref(struct peer *p);

@@ -243,6 +243,7 @@ enum err peers_set(struct peers *p, const char *const *urls, size_t n, struct er
     pthread_rwlock_wrlock(&p->lock);
     old = p->view;
     p->view = next;
+    atomic_store(&p->expected, 0);
     pthread_rwlock_unlock(&p->lock);
     view_clear(&old);
     return ERR_OK;
@@ -347,6 +348,16 @@ void peers_each(struct peers *p, void (*fn)(void *arg, const struct peer_stats *
         fn(arg, &s);
     }
     pthread_rwlock_unlock(&p->lock);
+}
+
+void peers_expect(struct peers *p)
+{
+    atomic_store(&p->expected, 1);
+}
+
+int peers_known(const struct peers *p)
+{
+    return !atomic_load(&p->expected);
 }
 
 size_t peers_count(struct peers *p)

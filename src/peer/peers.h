@@ -90,6 +90,10 @@ char *peers_owner_url(struct peers *p, const void *key, size_t key_len, int usab
  * background: if the answer is no, they are looked up again, once a second at most. */
 int peers_are_at(struct peers *p, const struct address *a);
 
+/* A source has the list, and has not said it yet: the list is not known until peers_set(). */
+void peers_expect(struct peers *p);
+int peers_known(const struct peers *p);
+
 /* How many are listed, this node too. */
 size_t peers_count(struct peers *p);
 
