@@ -126,6 +126,20 @@ void keeper_put(struct keeper *k, struct buf *out)
     pthread_mutex_unlock(&k->mu);
 }
 
+static void know(void *arg, struct group *g)
+{
+    if (!peers_known(group_peers_of(group_ctx(g))))
+        *(int *)arg = 0;
+}
+
+int keeper_knows(struct keeper *k)
+{
+    int known = peers_known(k->peers);
+
+    groups_each(k->groups, know, &known);
+    return known;
+}
+
 static void put_url(void *arg, const struct peer_stats *s)
 {
     buf_putf(arg, "%s\n", s->url);

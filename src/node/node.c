@@ -58,6 +58,7 @@ enum {
     LAST_WORDS_MS = 500,
     WATCH_MS = 100,
     CONTROL_MS = 2000,
+    FIRST_LIST_MS = 10000,
     FAREWELL_MS = 2000
 };
 
@@ -286,7 +287,8 @@ static void be_ready(void *ctx)
 {
     struct node *n = ctx;
 
-    if (atomic_exchange(&n->ready, 1))
+    atomic_store(&n->asked_ready, 1);
+    if (!atomic_load(&n->open) || atomic_exchange(&n->ready, 1))
         return;
     log_info("node", "ready", "groups=%zu peers=%zu self=%s workers=%llu dialect=%s ms=%llu",
              n->n_groups, peers_count(n->peers), n->self, (unsigned long long)n->settings.workers,
@@ -301,8 +303,11 @@ static enum err start_control(struct node *n, struct worker *control, struct err
     const struct vm_opts o = control_opts_of(n);
 
     node_servers_log(&n->servers);
-    if (control_take_over(n->control, control, &o, e))
+    atomic_store(&n->open, 1);
+    if (control && control_take_over(n->control, control, &o, e))
         return e->code;
+    if (atomic_load(&n->asked_ready))
+        be_ready(n);
     if (!atomic_load(&n->ready))
         log_info("node", "not ready before background functions have ended", "%s", "");
     return ERR_OK;
@@ -321,6 +326,26 @@ static enum err set_groups_and_peers(struct node *n, const struct vm *control,
         failed = keeper_take_over(&n->keeper, control, list, e);
     keeper_unlock(&n->keeper);
     return failed;
+}
+
+/* A snapshot is of use only if the peers are known: they are asked what has changed since. So if
+ * lists have sources, the control worker starts before the snapshot is read, and first lists are
+ * waited for. Takes the worker then. */
+static enum err know_peers(struct node *n, struct worker **control, struct error *e)
+{
+    const struct timespec pause = {0, DRAIN_POLL_MS * 1000000};
+    const struct vm_opts o = control_opts_of(n);
+    uint64_t until_ms = clock_ms() + FIRST_LIST_MS;
+    struct worker *w = *control;
+
+    if (!n->settings.snapshot_path || keeper_knows(&n->keeper))
+        return ERR_OK;
+    *control = NULL;
+    if (control_take_over(n->control, w, &o, e))
+        return e->code;
+    while (!keeper_knows(&n->keeper) && clock_ms() < until_ms)
+        nanosleep(&pause, NULL);
+    return ERR_OK;
 }
 
 static void node_free(struct node *n);
@@ -345,7 +370,8 @@ struct node *node_start(const struct node_opts *o, struct worker *control, struc
     if (!n->changes || node_keys_start(&n->keys, &n->settings, e) || listen_first(n, o, e) ||
         open_access_log(n, e) || open_snapshot(n, e) || start_net(n, e) || start_peers(n, o, e) ||
         set_groups_and_peers(n, vm, vm_defs(vm), &o->list, e) || start_workers(n, o, vm, e) ||
-        start_watch(n, e) || read_snapshot(n, e) || start_servers(n, e)) {
+        start_watch(n, e) || know_peers(n, &control, e) || read_snapshot(n, e) ||
+        start_servers(n, e)) {
         worker_free(control);
         node_free(n);
         return NULL;

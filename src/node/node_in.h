@@ -38,7 +38,8 @@ struct node {
     int watching;
     struct watchdog *watchdog; /* NULL: the service manager asks for nothing */
     struct node_servers servers;
-    atomic_int ready; /* 1: the node waits for no background function */
+    atomic_int open, asked_ready; /* the servers run; no background function is waited for */
+    atomic_int ready;             /* 1: the node waits for no background function */
     atomic_int stopping;
 };
 
