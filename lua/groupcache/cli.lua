@@ -4,6 +4,7 @@
 local config = require "groupcache.config"
 local core = require "groupcache.core"
 local names = require "groupcache.names"
+local own = require "groupcache.discover.own"
 local reload = require "groupcache.reload"
 local words = require "groupcache.cli.words"
 
@@ -194,7 +195,11 @@ local function serve(path, flags)
   end
   core.take_signals(settings.access_log ~= nil)
   settings.may_exit = true
-  local node, err = core.node(script, settings)
+  local found, err = own.find_host(settings)
+  local node = found
+  if found then
+    node, err = core.node(script, settings)
+  end
   if not node then
     complain(err)
     return FAILURE

@@ -7,6 +7,7 @@ local core = require "groupcache.core"
 local group = require "groupcache.group"
 local handle = require "groupcache.handle"
 local options = require "groupcache.options"
+local own = require "groupcache.discover.own"
 local reload = require "groupcache.reload"
 
 local Group = {}
@@ -95,7 +96,7 @@ function Node:set_peers(peers, name)
   if name and peers == nil then
     return set_group_peers(self.raw, name, nil)
   end
-  local checked, expected = options.value(config.SETTINGS.peers, peers)
+  local checked, expected = options.value({ kind = "list" }, peers)
   if checked == nil then
     error("node:set_peers: the peers must be " .. expected, 2)
   end
@@ -130,6 +131,33 @@ end
 
 local node = {}
 
+--- As start(), with flags that are checked. The command line uses it.
+-- @param adjust optional: changes the complete settings before the node starts
+function node.begin(path, flags, adjust)
+  local script, settings = config.prepare(path, flags)
+  if not script then
+    return nil, settings, "INVAL"
+  end
+  if adjust then
+    adjust(settings)
+  end
+  core.set_log_level(settings.log_level)
+  config.warn_of_environment()
+  local raw, code
+  local found, err = own.find_host(settings)
+  if found then
+    raw, err, code = core.node(script, settings)
+  end
+  script:close()
+  if not raw then
+    return nil, err, code or "INVAL"
+  end
+  local address, admin, _, url = raw:address()
+  return setmetatable({ raw = raw, address = address, admin_address = admin,
+    url = url,
+    started = { script = path, flags = flags, settings = settings } }, Node)
+end
+
 --- Starts a node in this process. Raises for an unknown option or a wrong type.
 -- @param given { script = path, and any setting of groupcached }
 -- @return the node; or nil, message, code
@@ -150,21 +178,7 @@ function node.start(given)
   if not fine then
     error(wrong, 3)
   end
-  local script, settings = config.prepare(given.script, flags)
-  if not script then
-    return nil, settings, "INVAL"
-  end
-  core.set_log_level(settings.log_level)
-  config.warn_of_environment()
-  local raw, err, code = core.node(script, settings)
-  script:close()
-  if not raw then
-    return nil, err, code
-  end
-  local address, admin = raw:address()
-  return setmetatable({ raw = raw, address = address, admin_address = admin,
-    url = settings.self or "http://" .. address,
-    started = { script = given.script, flags = flags, settings = settings } }, Node)
+  return node.begin(given.script, flags)
 end
 
 return node
