@@ -3,6 +3,7 @@
 #include <stdatomic.h>
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "change/change.h"
 #include "http/server.h"
 #include "node/keeper.h"
