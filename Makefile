@@ -32,7 +32,8 @@ RUN_PACKAGES     = gcc libc6-dev make pkg-config libluajit-5.1-dev libmicrohttpd
                    libcurl4-openssl-dev libgnutls28-dev libprotobuf-c-dev zlib1g-dev curl
 TEST_PACKAGES    = luajit lua-busted lua-cjson lua-filesystem lua-mpack lua-posix lua-socket \
                    nginx-light openssl lua-sql-postgres lua-sql-sqlite3 postgresql \
-                   lua-cqueues lua-http lua-luv redis-server gnutls-bin systemd prometheus
+                   lua-cqueues lua-http lua-luv redis-server gnutls-bin systemd prometheus tmux \
+                   etcd-server dnsmasq-base
 FUZZ_PACKAGES    = clang
 LINT_PACKAGES    = lua-check clang clang-format cppcheck protobuf-c-compiler
 INTEROP_PACKAGES = golang-go golang-github-golang-groupcache-dev
@@ -87,7 +88,7 @@ INCS       = -Isrc -Iproto $(ROCK_INCS) $(LUAJIT_CFLAGS) $(DEP_CFLAGS)
 ALL_CFLAGS = $(STD) $(WARN) -fPIC -pthread -DGROUPCACHE_VERSION='"$(VERSION)"' \
              $(INCS) $(HARDEN) $(SANFLAGS) $(CFLAGS)
 ALL_LDFLAGS = -pthread $(HARDEN_LD) $(SANFLAGS) $(ROCK_LIBS) $(LDFLAGS)
-LDLIBS      = $(DEP_LIBS) -lm
+LDLIBS      = $(DEP_LIBS) -lresolv -lm
 
 Q = $(if $(filter 1,$(V)),,@)
 say = @$(if $(filter 1,$(V)),:,printf '  %-5s %s\n' $(1) $(2))

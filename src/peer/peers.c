@@ -349,6 +349,16 @@ void peers_each(struct peers *p, void (*fn)(void *arg, const struct peer_stats *
     pthread_rwlock_unlock(&p->lock);
 }
 
+size_t peers_count(struct peers *p)
+{
+    size_t n;
+
+    pthread_rwlock_rdlock(&p->lock);
+    n = p->view.n;
+    pthread_rwlock_unlock(&p->lock);
+    return n;
+}
+
 struct peer *peers_place(struct peers *p, const void *key, size_t key_len)
 {
     struct peer *peer = NULL;
@@ -375,6 +385,15 @@ char *peers_owner_url(struct peers *p, const void *key, size_t key_len, int usab
         url = mem_strdup(p->view.list[i]->url);
     pthread_rwlock_unlock(&p->lock);
     return url;
+}
+
+int peers_is_ours(struct peers *p, const void *key, size_t key_len)
+{
+    struct peer *owner = peers_place(p, key, key_len);
+    int ours = !owner || owner->self;
+
+    peer_unref(owner);
+    return ours;
 }
 
 int peers_owns(struct peers *p, const struct peer *peer, const void *key, size_t key_len)

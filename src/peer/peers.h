@@ -74,6 +74,9 @@ struct peer *peers_owner(void *ctx, const void *key, size_t key_len);
 void peers_disown(void *ctx, struct peer *owner);
 void peer_queue_load(void *ctx, struct flight *f, struct peer *owner);
 
+/* Whether the ring gives the key to this node, also if another node stands in for its owner. */
+int peers_is_ours(struct peers *p, const void *key, size_t key_len);
+
 /* Loads that this thread queues between the two calls (peer_queue_load()) start together at the
  * second call. */
 void peer_queue_hold(void);
@@ -86,6 +89,9 @@ char *peers_owner_url(struct peers *p, const void *key, size_t key_len, int usab
 /* Whether a listed peer, this node too, has that address. The names of peers are looked up in the
  * background: if the answer is no, they are looked up again, once a second at most. */
 int peers_are_at(struct peers *p, const struct address *a);
+
+/* How many are listed, this node too. */
+size_t peers_count(struct peers *p);
 
 /* Calls fn for each peer in list order, with the list held: fn must not call peers_set(). */
 void peers_each(struct peers *p, void (*fn)(void *arg, const struct peer_stats *s), void *arg);
