@@ -301,7 +301,10 @@ CHAOS_SECONDS ?= 110
 chaos: ## 3 and 5 nodes under faults of SEED [1] for CHAOS_SECONDS [110], with clients that check all
 	@.ci/deps $(RUN_PACKAGES) $(TEST_PACKAGES)
 	+@$(SUBMAKE) $(J) all testlib
-	+@SEED=$(SEED) CHAOS_SECONDS=$(CHAOS_SECONDS) $(SUBMAKE) specs T=spec/chaos/chaos_spec.lua
+	+@in=; ns=0; if unshare -n ip link set lo up 2>/dev/null; then \
+	  ns=1; in='unshare -n sh -c "ip link set lo up && exec \"\$$@\"" sh'; fi; \
+	  eval "$$in env SEED=$(SEED) CHAOS_SECONDS=$(CHAOS_SECONDS) CHAOS_NAMESPACE=$$ns \
+	    $(SUBMAKE) specs T=spec/chaos/chaos_spec.lua"
 
 SOAK_SECONDS ?= 3600
 soak: ## 3 nodes under traffic and faults for SOAK_SECONDS [3600]: memory, descriptors and threads stay

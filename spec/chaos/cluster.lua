@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: MIT
 
 --- A cluster of real nodes under a schedule of faults that a seed gives. Nodes are killed and
--- started again, stopped and continued, reloaded; the source is slow, or fails.
+-- started again, stopped and continued, reloaded; the source is slow, or fails. In a network
+-- namespace (CHAOS_NAMESPACE=1) the packets to a node are dropped, too.
 --
 --   local c = cluster.new { seed=, nodes=3, seconds=, kinds=cluster.KINDS }
 --   c:say_schedule()      prints it
@@ -76,20 +77,26 @@ end
 
 -- ---- a cluster ----------------------------------------------------------------------------------
 
-local cluster = { KINDS = { "kill", "stop", "reload", "slow", "fails" } }
+local cluster = { KINDS = { "kill", "stop", "reload", "slow", "fails" },
+  cuts = os.getenv "CHAOS_NAMESPACE" == "1" }
+if cluster.cuts then
+  table.insert(cluster.KINDS, "cut")
+end
 
 local chaos = {}
 chaos.__index = chaos
 
 function cluster.new(o)
   local random, nodes = randomizer(o.seed), o.nodes
-  local c = setmetatable({ nodes = {}, ports = {}, urls = {}, rig = rig.new(), down = {},
+  local c = setmetatable({ nodes = {}, ports = {}, hosts = {}, urls = {}, rig = rig.new(),
+    down = {},
     seconds = o.seconds, random = random, written = {}, confirmed = {}, trouble = {},
     schedule = schedule(random, nodes, o.seconds, o.kinds or cluster.KINDS),
     counts = { gets = 0, values = 0, changes = 0, confirmed = 0, brief = 0, faults = 0 } }, chaos)
   for i = 1, nodes do
     c.ports[i] = ports.free()
-    c.urls[i] = "http://127.0.0.1:" .. c.ports[i]
+    c.hosts[i] = "127.0.1." .. i
+    c.urls[i] = ("http://%s:%d"):format(c.hosts[i], c.ports[i])
   end
   for i = 1, KEYS do
     c.written["key-" .. i], c.confirmed["key-" .. i] = 0, 0
@@ -115,13 +122,14 @@ function chaos:write_source(name, text)
 end
 
 function chaos:start_node(i)
-  self.nodes[i] = node.start { script = self.script, port = self.ports[i], peers = self.urls,
-    ready = false, args = { "--workers", "1", "--http-threads", "1" } }
+  self.nodes[i] = node.start { script = self.script, host = self.hosts[i],
+    port = self.ports[i], peers = self.urls, ready = false,
+    args = { "--peer-changes", "127.0.0.0/8", "--workers", "1", "--http-threads", "1" } }
   self.down[i] = nil
 end
 
 function chaos:ask(i, request)
-  request.host, request.port = "127.0.0.1", self.ports[i]
+  request.host, request.port = self.hosts[i], self.ports[i]
   request.timeout = request.timeout or 8
   return http.request(request)
 end
@@ -209,6 +217,20 @@ function begin.reload(c, i)
 end
 
 function finish.reload() end
+
+-- Nobody reaches its address, neither by a new connection nor by one that is there.
+local function route(c, what, i)
+  local command = ("ip route %s blackhole %s/32 table local"):format(what, c.hosts[i])
+  assert(os.execute(command) == 0, command)
+end
+
+function begin.cut(c, i)
+  route(c, "add", i)
+end
+
+function finish.cut(c, i)
+  route(c, "del", i)
+end
 
 function begin.slow(c)
   c:write_source("mood", "slow")
