@@ -32,7 +32,8 @@ RUN_PACKAGES     = gcc libc6-dev make pkg-config libluajit-5.1-dev libmicrohttpd
                    libcurl4-openssl-dev libgnutls28-dev libprotobuf-c-dev zlib1g-dev curl
 TEST_PACKAGES    = luajit lua-busted lua-cjson lua-filesystem lua-mpack lua-posix lua-socket \
                    nginx-light openssl lua-sql-postgres lua-sql-sqlite3 postgresql \
-                   lua-cqueues lua-http lua-luv redis-server gnutls-bin systemd prometheus
+                   lua-cqueues lua-http lua-luv redis-server gnutls-bin systemd prometheus tmux \
+                   etcd-server dnsmasq-base
 FUZZ_PACKAGES    = clang
 LINT_PACKAGES    = lua-check clang clang-format cppcheck protobuf-c-compiler
 INTEROP_PACKAGES = golang-go golang-github-golang-groupcache-dev
@@ -87,7 +88,7 @@ INCS       = -Isrc -Iproto $(ROCK_INCS) $(LUAJIT_CFLAGS) $(DEP_CFLAGS)
 ALL_CFLAGS = $(STD) $(WARN) -fPIC -pthread -DGROUPCACHE_VERSION='"$(VERSION)"' \
              $(INCS) $(HARDEN) $(SANFLAGS) $(CFLAGS)
 ALL_LDFLAGS = -pthread $(HARDEN_LD) $(SANFLAGS) $(ROCK_LIBS) $(LDFLAGS)
-LDLIBS      = $(DEP_LIBS) -lm
+LDLIBS      = $(DEP_LIBS) -lresolv -lm
 
 Q = $(if $(filter 1,$(V)),,@)
 say = @$(if $(filter 1,$(V)),:,printf '  %-5s %s\n' $(1) $(2))
@@ -117,7 +118,7 @@ REPLAYS      = $(FUZZ_TARGETS:%=$(BUILD)/test/replay/%)
 .PHONY: all objects testlib deps run cluster test specs loops interop browser worst bench bench-programs outage guard fuzz sim \
         coverage sanitize chaos soak \
         fuzz-programs \
-        lint fmt proto rock other-systems install valgrind clean help FORCE
+        lint fmt manifests proto rock other-systems install valgrind clean help FORCE
 
 all: $(BIN) $(CORE) $(LUA_COPIES) ## build everything into $(BUILD)
 	@:
@@ -423,6 +424,14 @@ lint: ## every static check; ends with "lint: clean"
 	  sed /MIN_COMPILER_VERSION/d $$f >made; sed /MIN_COMPILER_VERSION/d $(CURDIR)/proto/$$f >kept; \
 	  cmp made kept || { echo "proto/$$f is not what the .proto gives (run: make proto)" >&2; exit 1; }; done
 	@echo 'lint: clean'
+
+MANIFESTS = $(BUILD)/manifests
+manifests: ## the manifests of examples/k8s against the schemas of Kubernetes (needs Node.js and npm)
+	@if ! command -v node >/dev/null || ! command -v npm >/dev/null; then \
+	  echo 'manifests: skipped, there is no node or no npm' >&2; exit 0; fi; \
+	mkdir -p $(MANIFESTS) && cp spec/manifests/check.js spec/manifests/package.json $(MANIFESTS) && \
+	(cd $(MANIFESTS) && npm install --silent --no-audit --no-fund --no-package-lock) && \
+	node $(MANIFESTS)/check.js examples/k8s/*.yaml
 
 fmt: ## format the C sources in place
 	@.ci/deps clang-format

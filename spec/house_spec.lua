@@ -19,9 +19,10 @@ local ARROWS = {
   net = { "base" },
   peer = { "base", "cache", "wire", "net" },
   change = { "base", "cache", "wire", "peer" },
+  store = { "base", "cache" },
   http = { "base", "cache", "wire", "change" },
   script = { "base", "cache" },
-  node = { "base", "cache", "wire", "net", "peer", "change", "http", "script" },
+  node = { "base", "cache", "wire", "net", "peer", "change", "store", "http", "script" },
   bind = { "base", "cache", "wire", "net", "change", "script", "node" },
   main = { "base", "bind" },
 }
@@ -54,7 +55,8 @@ local EXCEPTIONS = {
 
 -- Folders whose modules have a unit spec each, and the modules that have none yet: this table may
 -- only get shorter.
-local WITH_UNIT_SPECS = { base = true, cache = true, wire = true, peer = true, change = true }
+local WITH_UNIT_SPECS = { base = true, cache = true, wire = true, peer = true, change = true,
+  store = true }
 local WITHOUT_SPEC = {
   ["cache/after"] = true, -- within a group only: group_spec
   ["cache/reader_hits"] = true, -- within a reader only: reader_spec

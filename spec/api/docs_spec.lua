@@ -21,7 +21,8 @@ local meta = tmp.read "lua/groupcache/_meta.lua"
 local function load_modules()
   local in_node = false
   local raw_node = {
-    address = function() return "127.0.0.1:1", "127.0.0.1:1" end,
+    address = function() return "127.0.0.1:1", "127.0.0.1:1", false,
+      "http://127.0.0.1:1" end,
     handle = function() return "handle" end,
   }
   local stub = {
@@ -41,8 +42,8 @@ local function load_modules()
     recall = function() return nil, 1024 end,
     ring_hashes = function() return { "crc32" } end,
     script = function()
-      return { settings = function() return {} end, groups = function() return { {} } end,
-        jit_refusal = function() end,
+      return { ask = function() return {} end, settings = function() return {} end,
+        groups = function() return { {} } end, jit_refusal = function() end,
         close = function() end }
     end,
     set_log_level = function() end,
@@ -379,6 +380,11 @@ describe("docs/api.md", function()
         wanted[name] = true
       end
     end
+    local status = tmp.read("lua/groupcache/discover/keeper.lua")
+      :match "function Kept:status%b()(.-)\nend"
+    for name in status:gmatch "([%w_]+) = " do
+      wanted[name] = true
+    end
     for _, name in ipairs(all(figures, "    %u+%([%u_, ]*[%l_]*stats, ([%w_]+)")) do
       if name ~= "name" then -- of a macro
         wanted[name] = true
@@ -417,7 +423,7 @@ describe("_meta.lua", function()
 
   it("has the options, settings, fields and codes", function()
     assert.same(keys(modules.schema), fields "groupcache%.GroupOptions")
-    local settings = { tls = {} } -- six of the settings as a table
+    local settings = { snapshot = {}, tls = {} } -- several settings as a table
     for name in pairs(modules.config.SETTINGS) do
       settings[name] = {}
     end

@@ -117,6 +117,19 @@ describe("FNV", function()
   end)
 end)
 
+describe("MurmurHash64A", function()
+  it("has the values of the reference, for any rest of eight bytes", function()
+    if not ffi.abi "le" then
+      return
+    end
+    for text, want in pairs {
+      [""] = 0ULL, a = 0x071717d2d36b6b11ULL, foobar = 0xd49f461720d7a196ULL,
+      ["12345678"] = 0x758f67d162b2d202ULL, ["hello, world, 17 b"] = 0x93d282920c0d4a6eULL } do
+      assert.equal(want, C.hash_murmur64(text, #text))
+    end
+  end)
+end)
+
 describe("md5", function()
   local function md5(s)
     local out = ffi.new "char[33]"

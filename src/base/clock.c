@@ -29,6 +29,11 @@ uint64_t clock_wall_ns(void)
     return read_clock(CLOCK_REALTIME);
 }
 
+uint64_t clock_boot_ms(void)
+{
+    return read_clock(CLOCK_BOOTTIME) / 1000000u;
+}
+
 uint64_t clock_ms(void)
 {
     return clock_ns() / 1000000u;

@@ -18,7 +18,11 @@ uint64_t clock_ns(void);
 /* Nanoseconds since 1970, as Go's UnixNano(). */
 uint64_t clock_wall_ns(void);
 
-/* Specs only: adds ms to all three clocks, in this process, for good. */
+/* Milliseconds since the machine started, the time of its sleep included. Another process of the
+ * same start reads the same clock. */
+uint64_t clock_boot_ms(void);
+
+/* Specs only: adds ms to all four clocks, in this process, for good. */
 void clock_advance(uint64_t ms);
 
 /* clock_ns() and clock_ms() without what clock_advance() has added: the time of libraries that read

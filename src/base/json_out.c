@@ -48,12 +48,11 @@ static size_t put_special(struct buf *out, const unsigned char *s, size_t n,
     return 1;
 }
 
-void json_out_string(struct buf *out, const void *bytes, size_t n, enum json_out_style style)
+void json_out_chars(struct buf *out, const void *bytes, size_t n, enum json_out_style style)
 {
     const unsigned char *s = bytes;
     size_t i = 0, from = 0;
 
-    buf_put(out, "\"", 1);
     while (i < n) {
         if (n - i >= UTF8_WORD && style != JSON_OUT_GO && are_plain(s + i)) {
             i += UTF8_WORD;
@@ -70,6 +69,12 @@ void json_out_string(struct buf *out, const void *bytes, size_t n, enum json_out
     }
     if (n > from)
         buf_put(out, s + from, n - from);
+}
+
+void json_out_string(struct buf *out, const void *bytes, size_t n, enum json_out_style style)
+{
+    buf_put(out, "\"", 1);
+    json_out_chars(out, bytes, n, style);
     buf_put(out, "\"", 1);
 }
 

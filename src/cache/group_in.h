@@ -5,9 +5,10 @@
  * items that it keeps, and for how long. group_hot.c: which keys are hot. group_load.c: loads.
  * group_places.c: which loads may run. group_failed.c: failed loads in the log. group_change.c:
  * set, remove, flush. group_seen.c: what an operator sees. group_many.c: many keys at once.
- * group_wait.c: a get that blocks. A function whose name ends in _locked is called with the group's
- * mutex held; it neither calls out nor frees. It notes that work in a struct after (after.h), for
- * when the mutex is dropped. */
+ * group_walk.c: a walk over all items. group_restore.c: items that come back. group_wait.c: a get
+ * that blocks. A function whose name ends in _locked is called with the group's mutex held; it
+ * neither calls out nor frees. It notes that work in a struct after (after.h), for when the mutex is
+ * dropped. */
 #ifndef GROUP_IN_H
 #define GROUP_IN_H
 
@@ -42,6 +43,7 @@ enum { GROUP_FIRST_STRIDE = 16 };
 
 struct group {
     char *name;             /* set once */
+    uint64_t number;        /* set once: changelog_group() of the name */
     _Atomic uint64_t epoch; /* atomic; 1 and the flushes so far; written under mu */
     _Atomic(struct text *) content_type, pass_headers,
         writers;           /* atomic; one thread, the node's, changes them */
@@ -118,6 +120,9 @@ int group_keep_may_replace_error_locked(const struct group *g, const struct item
  * after it has not passed. Once it has, the caller loads the value, and the others have the stale
  * value for as long again. */
 int group_keep_spares_locked(struct group *g, struct item *stale);
+
+/* Whether an item is past every use. */
+int group_keep_is_expired_locked(const struct group *g, const struct item *it);
 
 /* Whether an error says that the source is of no use for now. */
 int group_keep_is_outage(enum err code);

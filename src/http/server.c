@@ -435,6 +435,7 @@ static void server_free(struct server *s)
     crowd_deinit(&s->crowd);
     sendings_deinit(&s->sendings);
     mem_free((char *)(size_t)s->opts.base_path);
+    mem_free((char *)(size_t)s->opts.address);
     mem_free(s);
 }
 
@@ -473,6 +474,7 @@ struct server *server_start(const struct server_opts *o, struct error *e)
 
     s->opts = *o;
     s->opts.base_path = mem_strdup(o->base_path);
+    s->opts.address = mem_strdup(o->address);
     s->budget.max = BODIES_BYTES;
     s->budget.refused = &s->tally.unheld;
     crowd_init(&s->crowd, (unsigned)o->max_connections, &s->tally);
@@ -483,7 +485,6 @@ struct server *server_start(const struct server_opts *o, struct error *e)
         server_free(s);
         return NULL;
     }
-    s->opts.address = NULL; /* only messages needed it */
     if (o->fd < 0)
         return s;
     s->acceptor = acceptor_start("accept", o->fd, on_accept, s, e);

@@ -4,13 +4,14 @@
  * Start builds from the inside out: groups, network thread, peers, workers, servers. Stop goes the
  * other way, and no step may come earlier:
  *
- *   1 not ready                    load balancers look elsewhere
+ *   1 not ready, farewells         load balancers and other nodes look elsewhere
  *   2 refuse new connections       open connections are still served
  *   3 wait for requests to end     for the drain time at most
  *   4 end the background functions, close the groups: ends all flights
  *   5 stop the network thread      ends all exchanges and changes: no request stays parked
  *   6 let connections answer       parked requests get a 503, if their clients read it
- *   7 stop the servers             libmicrohttpd aborts while a connection is suspended
+ *   7 stop the servers             libmicrohttpd aborts while a connection is suspended;
+ *                                  then nobody changes a group: the last snapshot
  *   8 stop all workers             their fetches are refused by now
  *   9 free */
 #include "node/node.h"
@@ -38,14 +39,13 @@
 #include "node/control.h"
 #include "node/group_peers.h"
 #include "node/helpless.h"
+#include "node/keeper.h"
 #include "node/node_groups.h"
 #include "node/node_in.h"
 #include "node/node_keys.h"
 #include "node/node_listen.h"
-#include "node/node_metrics.h"
-#include "node/node_seen.h"
 #include "node/node_servers.h"
-#include "node/node_stats.h"
+#include "node/node_snapshot.h"
 #include "node/watchdog.h"
 #include "node/workers.h"
 #include "peer/peers.h"
@@ -53,7 +53,13 @@
 #include "script/vm.h"
 #include "script/worker.h"
 
-enum { DRAIN_POLL_MS = 5, LAST_WORDS_MS = 500, WATCH_MS = 100, CONTROL_MS = 2000 };
+enum {
+    DRAIN_POLL_MS = 5,
+    LAST_WORDS_MS = 500,
+    WATCH_MS = 100,
+    CONTROL_MS = 2000,
+    FAREWELL_MS = 2000
+};
 
 /* --- callbacks of the floors below --- */
 
@@ -81,66 +87,9 @@ static struct peers *peers_of(const struct group *g)
     return group_peers_of(group_ctx(g));
 }
 
-static const char *not_ready(void *ctx)
-{
-    struct node *n = ctx;
-
-    if (atomic_load(&n->stopping))
-        return "draining";
-    if (atomic_load(&n->helpless.now))
-        return "stuck: all workers are in C functions";
-    return atomic_load(&n->ready) ? NULL : "starting";
-}
-
-static struct node_view view_of(struct node *n)
-{
-    struct node_view view = {
-        .self = n->self,
-        .admin = node_admin_address(n),
-        .started_wall_ms = n->started_wall_ms,
-        .vm_bytes = n->settings.vm.vm_bytes,
-        .workers = n->workers,
-        .control = n->control,
-        .groups = n->groups,
-        .peers = n->peers,
-        .whole = {.ready = !not_ready(n),
-                  .uptime_ms = clock_ms() - n->started_ms,
-                  .unconfirmed = changes_unconfirmed(n->changes)},
-    };
-
-    node_servers_stats(&n->servers, &view.http);
-    return view;
-}
-
 void node_stats(struct node *n, struct buf *out)
 {
-    const struct node_view view = view_of(n);
-
-    node_stats_put(&view, out);
-}
-
-/* On HTTP threads. */
-static void show(void *ctx, enum server_view what, const struct dialect_target *t, struct buf *out)
-{
-    const struct node_view view = view_of(ctx);
-
-    switch (what) {
-    case SERVER_VIEW_STATS:
-        node_stats_put(&view, out);
-        break;
-    case SERVER_VIEW_METRICS:
-        node_metrics_put(&view, out);
-        break;
-    case SERVER_VIEW_TARGETS:
-        node_metrics_put_targets(&view, out);
-        break;
-    case SERVER_VIEW_RECENT:
-        node_seen_put_recent(&view, out);
-        break;
-    case SERVER_VIEW_KEY:
-        node_seen_put_key(&view, t->group, t->group_len, t->key, t->key_len, out);
-        break;
-    }
+    node_show(n, SERVER_VIEW_STATS, NULL, out);
 }
 
 /* --- start --- */
@@ -165,7 +114,8 @@ static enum err start_peers(struct node *n, const struct node_opts *o, struct er
     peers.auth = n->keys.auth;
     n->peers = peers_new(&peers, n->net);
     n->group_peers = group_peers_set_new(n->peers, n);
-    return peers_set(n->peers, o->peers, o->n_peers, e);
+    n->keeper.peers = n->peers;
+    return peers_check(n->peers, o->list.peers, o->list.n_peers, e);
 }
 
 /* The options of all VMs of the node. */
@@ -184,6 +134,15 @@ static struct workers_opts workers_opts_of(const struct node *n)
     const struct workers_opts o = {
         .vm = vm_opts_of(n), .n = n->settings.workers, .loop = n->settings.loop};
 
+    return o;
+}
+
+/* Of the control worker's VM, which keeps the lists of peers. */
+static struct vm_opts control_opts_of(struct node *n)
+{
+    struct vm_opts o = vm_opts_of(n);
+
+    o.node = n;
     return o;
 }
 
@@ -233,14 +192,15 @@ static struct node_listen_opts listen_opts_of(const struct node_opts *o)
 static enum err listen_first(struct node *n, const struct node_opts *o, struct error *e)
 {
     const struct node_listen_opts where = listen_opts_of(o);
-    char self[NODE_ADDRESS_BYTES + 9];
-    const char *address;
+    char self[NODE_SELF_BYTES];
+    const char *address, *scheme;
 
     if (node_listen(&where, &n->servers.sockets, e))
         return e->code;
     address = node_listen_address(&n->servers.sockets, SERVER_PEERS);
-    snprintf(self, sizeof(self), "%s://%s",
-             node_keys_of(&n->keys, SERVER_PEERS, address) ? "https" : "http", address);
+    scheme = node_keys_of(&n->keys, SERVER_PEERS, address) ? "https" : "http";
+    if (!n->settings.self && node_self_url(&o->self, scheme, address, self, e))
+        return e->code;
     n->self = mem_strdup(n->settings.self ? n->settings.self : self);
     return ERR_OK;
 }
@@ -267,6 +227,8 @@ enum err node_check(const struct node_opts *o, struct vm *control, struct error 
         failed = changes_check(&s->changes, e);
     if (!failed && s->access_log)
         failed = spool_check(s->access_log, e);
+    if (!failed && s->snapshot_path)
+        failed = node_snapshot_check(s->snapshot_path, e);
     if (!failed)
         failed = start_peers(&n, o, e);
     if (!failed)
@@ -280,6 +242,31 @@ enum err node_check(const struct node_opts *o, struct vm *control, struct error 
     return failed;
 }
 
+static enum err open_snapshot(struct node *n, struct error *e)
+{
+    const struct node_snapshot_opts o = {
+        .path = n->settings.snapshot_path,
+        .dialect = dialect_name(n->settings.peers.dialect),
+        .every_ms = n->settings.snapshot_every_ms,
+        .max_age_ms = n->settings.snapshot_max_age_ms,
+        .peers_of = peers_of,
+    };
+
+    n->snapshot = node_snapshot_open(&o, e);
+    if (!n->snapshot)
+        return e->code;
+    n->loader = node_loader;
+    n->loader.log = node_snapshot_log(n->snapshot);
+    return ERR_OK;
+}
+
+/* While the sockets listen and are not served: a change that comes now waits, and holds. */
+static enum err read_snapshot(struct node *n, struct error *e)
+{
+    node_snapshot_read(n->snapshot, n->groups);
+    return node_snapshot_start(n->snapshot, n->groups, e);
+}
+
 static enum err start_servers(struct node *n, struct error *e)
 {
     struct server_opts o = n->settings.server;
@@ -288,8 +275,8 @@ static enum err start_servers(struct node *n, struct error *e)
     o.groups = n->groups;
     o.changes = n->changes;
     o.access = n->access;
-    o.not_ready = not_ready;
-    o.show = show;
+    o.not_ready = node_show_not_ready;
+    o.show = node_show;
     o.ctx = n;
     return node_servers_start(&n->servers, &o, &n->keys, e);
 }
@@ -302,16 +289,16 @@ static void be_ready(void *ctx)
     if (atomic_exchange(&n->ready, 1))
         return;
     log_info("node", "ready", "groups=%zu peers=%zu self=%s workers=%llu dialect=%s ms=%llu",
-             n->n_groups, n->n_peers, n->self, (unsigned long long)n->settings.workers,
+             n->n_groups, peers_count(n->peers), n->self, (unsigned long long)n->settings.workers,
              dialect_name(n->settings.peers.dialect),
              (unsigned long long)(clock_ms() - n->started_ms));
-    notify_ready("ready: %zu groups, %zu peers, %s", n->n_groups, n->n_peers, n->self);
+    notify_ready("ready: %zu groups, %zu peers, %s", n->n_groups, peers_count(n->peers), n->self);
 }
 
 /* The last step: background functions may use all of the node. Takes the worker. */
 static enum err start_control(struct node *n, struct worker *control, struct error *e)
 {
-    const struct vm_opts o = vm_opts_of(n);
+    const struct vm_opts o = control_opts_of(n);
 
     node_servers_log(&n->servers);
     if (control_take_over(n->control, control, &o, e))
@@ -319,6 +306,21 @@ static enum err start_control(struct node *n, struct worker *control, struct err
     if (!atomic_load(&n->ready))
         log_info("node", "not ready before background functions have ended", "%s", "");
     return ERR_OK;
+}
+
+/* The groups, and the lists of peers with them. Under the lock no other list is set. */
+static enum err set_groups_and_peers(struct node *n, const struct vm *control,
+                                     const struct defs *ds, const struct keeper_list *list,
+                                     struct error *e)
+{
+    enum err failed;
+
+    keeper_lock(&n->keeper);
+    failed = node_groups_set(n->groups, n->group_peers, &n->loader, ds, e);
+    if (!failed)
+        failed = keeper_take_over(&n->keeper, control, list, e);
+    keeper_unlock(&n->keeper);
+    return failed;
 }
 
 static void node_free(struct node *n);
@@ -335,15 +337,15 @@ struct node *node_start(const struct node_opts *o, struct worker *control, struc
     n->started_wall_ms = clock_wall_ns() / 1000000;
     n->groups = groups_new();
     n->control = control_new(be_ready, n);
+    keeper_init(&n->keeper, n->groups);
     n->n_groups = defs_count(vm_defs(vm));
-    n->n_peers = o->n_peers;
     n->helpless.timeout_ms = n->settings.stuck_timeout_ms;
     n->helpless.may_exit = o->may_exit;
     n->changes = changes_new(&n->settings.changes, peers_of, e);
     if (!n->changes || node_keys_start(&n->keys, &n->settings, e) || listen_first(n, o, e) ||
-        open_access_log(n, e) || start_net(n, e) || start_peers(n, o, e) ||
-        node_groups_set(n->groups, n->group_peers, &node_loader, vm_defs(vm), e) ||
-        start_workers(n, o, vm, e) || start_watch(n, e) || start_servers(n, e)) {
+        open_access_log(n, e) || open_snapshot(n, e) || start_net(n, e) || start_peers(n, o, e) ||
+        set_groups_and_peers(n, vm, vm_defs(vm), &o->list, e) || start_workers(n, o, vm, e) ||
+        start_watch(n, e) || read_snapshot(n, e) || start_servers(n, e)) {
         worker_free(control);
         node_free(n);
         return NULL;
@@ -358,6 +360,16 @@ struct node *node_start(const struct node_opts *o, struct worker *control, struc
         return NULL;
     }
     return n;
+}
+
+struct keeper *node_keeper(struct node *n)
+{
+    return &n->keeper;
+}
+
+const char *node_self(const struct node *n)
+{
+    return n->self;
 }
 
 const char *node_address(const struct node *n)
@@ -380,32 +392,29 @@ int node_admin_moved(const struct node *n)
 /* The new VMs take over before their groups are added, so a VM never gets a load of a group that it
  * does not know. Removed groups are closed while VMs that know them still run. */
 static enum err reload_all_but_control(struct node *n, struct script *script, struct vm *control,
-                                       const char *const *peers, size_t n_peers, size_t *gone,
+                                       const struct keeper_list *list, size_t *gone,
                                        struct error *e)
 {
     const struct defs *ds = vm_defs(control);
 
-    if (peers_check(n->peers, peers, n_peers, e) || node_groups_check(n->group_peers, ds, e) ||
-        workers_reload(n->workers, control, script, e))
+    if (peers_check(n->peers, list->peers, list->n_peers, e) ||
+        node_groups_check(n->group_peers, ds, e) || workers_reload(n->workers, control, script, e))
         return e->code;
     *gone = node_groups_remove(n->groups, n->group_peers, ds);
-    if (node_groups_set(n->groups, n->group_peers, &node_loader, ds, e) ||
-        peers_set(n->peers, peers, n_peers, e))
-        return e->code;
-    return ERR_OK;
+    return set_groups_and_peers(n, control, ds, list, e);
 }
 
 enum err node_reload(struct node *n, struct script *script, struct worker *control,
-                     const char *const *peers, size_t n_peers, struct error *e)
+                     const struct keeper_list *list, struct error *e)
 {
-    const struct vm_opts o = vm_opts_of(n);
+    const struct vm_opts o = control_opts_of(n);
     struct vm *vm = worker_vm(control);
     uint64_t began_ms = clock_ms();
     size_t gone = 0, n_groups = defs_count(vm_defs(vm));
     struct node_keys_next keys;
 
     if (node_keys_read(&n->settings, &keys, e) ||
-        reload_all_but_control(n, script, vm, peers, n_peers, &gone, e)) {
+        reload_all_but_control(n, script, vm, list, &gone, e)) {
         node_keys_drop(&keys);
         worker_free(control);
         return e->code;
@@ -413,28 +422,12 @@ enum err node_reload(struct node *n, struct script *script, struct worker *contr
     node_keys_take(&n->keys, &keys);
     if (n->keys.identity)
         net_show(n->net, n->keys.identity);
+    control_leave(n->control, FAREWELL_MS, NULL, NULL);
     if (control_take_over(n->control, control, &o, e))
         return e->code;
     log_info("node", "reloaded", "groups=%zu removed=%zu peers=%zu ms=%llu", n_groups, gone,
-             n_peers, (unsigned long long)(clock_ms() - began_ms));
+             peers_count(n->peers), (unsigned long long)(clock_ms() - began_ms));
     return ERR_OK;
-}
-
-enum err node_set_peers(struct node *n, const char *const *peers, size_t n_peers, struct error *e)
-{
-    return peers_set(n->peers, peers, n_peers, e);
-}
-
-enum err node_set_group_peers(struct node *n, const char *group, const char *urls, struct error *e)
-{
-    struct group *g = groups_find(n->groups, group, strlen(group));
-    enum err failed;
-
-    if (!g)
-        return error_set(e, ERR_NOTFOUND, "this node has no group \"%s\"", group);
-    failed = group_peers_replace(group_ctx(g), group, urls, e);
-    group_unref(g);
-    return failed;
 }
 
 struct group *node_group(struct node *n, const char *name, size_t name_len)
@@ -521,6 +514,7 @@ static void node_free(struct node *n)
     net_end(n->net);
     wait_a_while(n, while_active, LAST_WORDS_MS, NULL, NULL);
     node_servers_stop(&n->servers);
+    node_snapshot_end(n->snapshot);
     spool_close(n->access);
     ended = !n->workers || workers_stop(n->workers);
     if (!control_stop(n->control, until_ms) || !ended)
@@ -531,7 +525,9 @@ static void node_free(struct node *n)
     changes_free(n->changes);
     group_peers_set_free(n->group_peers);
     peers_free(n->peers);
+    keeper_deinit(&n->keeper);
     groups_free(n->groups);
+    node_snapshot_free(n->snapshot);
     node_keys_deinit(&n->keys);
     settings_deinit(&n->settings);
     mem_free(n->self);
@@ -543,8 +539,10 @@ void node_stop(struct node *n, int (*hurry)(void *arg), void *arg)
     log_info("node", "stopping", "requests=%u", node_servers_active(&n->servers));
     notify_stopping("stopping: %u requests are under way", node_servers_active(&n->servers));
     atomic_store(&n->stopping, 1);
-    if (wait_a_while(n, for_ever, n->settings.drain_delay_ms, hurry,
-                     arg)) /* load balancers look elsewhere */
+    keeper_end(&n->keeper);
+    if (control_leave(n->control, FAREWELL_MS, hurry,
+                      arg) || /* load balancers look elsewhere meanwhile: */
+        wait_a_while(n, for_ever, n->settings.drain_delay_ms, hurry, arg))
         n->settings.drain_timeout_ms = 0;
     node_servers_quiesce(&n->servers);
     drain(n, hurry, arg);

@@ -12,6 +12,7 @@
 #include "node/control.h"
 #include "node/figures.h"
 #include "node/group_peers.h"
+#include "node/keeper.h"
 #include "node/workers.h"
 #include "peer/peers.h"
 #include "script/background.h"
@@ -147,6 +148,8 @@ void node_stats_put(const struct node_view *v, struct buf *out)
     put_object(&o, "http", &figures_http, &v->http);
     put_control(&o, v->control);
     put_peers(&o, v->peers);
+    json_out_raw(&o, "sources", NULL, 0);
+    keeper_put(v->keeper, out);
     json_out_open(&o, "groups", &groups, '{');
     groups_each(v->groups, put_group, &groups);
     json_out_close(&groups);

@@ -10,6 +10,7 @@
 
 struct control;
 struct groups;
+struct keeper;
 struct peers;
 struct workers;
 
@@ -23,6 +24,7 @@ struct node_view {
     struct control *control;
     struct groups *groups;
     struct peers *peers;
+    struct keeper *keeper;
     struct server_stats http; /* of all servers */
     struct figures_node_stats whole;
 };

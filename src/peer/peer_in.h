@@ -208,6 +208,9 @@ struct tell_opts {
      * it, or had nothing to do. ERR_INVAL: the peer cannot be told at all, since it is no node of
      * ours, or no node. ERR_TOOBIG, ERR_NOMEM: its answer to a set. */
     void (*done)(void *ctx, enum err code, const char *text);
+    /* Called before done with the body of a node of ours that has done it; NULL: it is of no
+     * interest. */
+    void (*answer)(void *ctx, const void *body, size_t n);
     void *ctx;
 };
 

@@ -340,21 +340,33 @@ void peers_each(struct peers *p, void (*fn)(void *arg, const struct peer_stats *
     pthread_rwlock_rdlock(&p->lock);
     for (i = 0; i < p->view.n; i++) {
         struct peer *peer = p->view.list[i];
-        struct peer_stats s = {peer->url,
-                               peer->self,
-                               atomic_load(&peer->loads),
-                               atomic_load(&peer->errors),
-                               atomic_load(&peer->batches),
-                               atomic_load(&peer->kind) == PEER_OURS,
-                               health_state_name(atomic_load(&peer->state)),
-                               peer->self || is_usable(peer),
-                               p->view.shares[i],
-                               atomic_load(&peer->ejections),
-                               atomic_load(&peer->hedges)};
+        enum health_state state = atomic_load(&peer->state);
+        struct peer_stats s = {.url = peer->url,
+                               .self = peer->self,
+                               .loads = atomic_load(&peer->loads),
+                               .errors = atomic_load(&peer->errors),
+                               .batches = atomic_load(&peer->batches),
+                               .ours = atomic_load(&peer->kind) == PEER_OURS,
+                               .state = health_state_name(state),
+                               .up = peer->self || is_usable(peer),
+                               .share = p->view.shares[i],
+                               .ejections = atomic_load(&peer->ejections),
+                               .hedges = atomic_load(&peer->hedges)};
 
+        s.is_in[state] = 1;
         fn(arg, &s);
     }
     pthread_rwlock_unlock(&p->lock);
+}
+
+size_t peers_count(struct peers *p)
+{
+    size_t n;
+
+    pthread_rwlock_rdlock(&p->lock);
+    n = p->view.n;
+    pthread_rwlock_unlock(&p->lock);
+    return n;
 }
 
 struct peer *peers_place(struct peers *p, const void *key, size_t key_len)
@@ -383,6 +395,15 @@ char *peers_owner_url(struct peers *p, const void *key, size_t key_len, int usab
         url = mem_strdup(p->view.list[i]->url);
     pthread_rwlock_unlock(&p->lock);
     return url;
+}
+
+int peers_is_ours(struct peers *p, const void *key, size_t key_len)
+{
+    struct peer *owner = peers_place(p, key, key_len);
+    int ours = !owner || owner->self;
+
+    peer_unref(owner);
+    return ours;
 }
 
 int peers_owns(struct peers *p, const struct peer *peer, const void *key, size_t key_len)

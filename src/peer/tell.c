@@ -23,7 +23,8 @@
 
 enum {
     MAX_ANSWER = 64 << 10,
-    MOST_CUTS = 5 /* in a row */
+    MAX_RECENT = 1 << 20, /* of BATCH_RECENT */
+    MOST_CUTS = 5         /* in a row */
 };
 
 struct tell {
@@ -32,6 +33,7 @@ struct tell {
     struct batch_request what; /* a copy */
     uint64_t until_ms;
     void (*done)(void *ctx, enum err code, const char *text);
+    void (*answer)(void *ctx, const void *body, size_t n);
     void *ctx;
     size_t left;      /* current exchanges; the network thread's once the first has begun */
     struct error err; /* the first failure */
@@ -144,7 +146,7 @@ static void send_to(struct tell *t, const struct buf *url, const char *method,
         .identity = 1,
         .connect_timeout_ms = opts->connect_timeout_ms,
         .timeout_ms = left_ms(t),
-        .max_bytes = MAX_ANSWER,
+        .max_bytes = t->what.op == BATCH_RECENT ? MAX_RECENT : MAX_ANSWER,
         .repeatable = 1,
         .here = !echo, /* any thread begins a batch, the network thread all other exchanges */
         .begun = telling_begun,
@@ -356,6 +358,8 @@ static enum verdict judge_batch(struct tell *t, struct fetch *f)
         peer_recognise(t->peer, f);
         if (fetch_status(f) != 200)
             take_refusal(t, f);
+        else if (t->answer)
+            t->answer(t->ctx, fetch_body(f)->data, fetch_body(f)->len);
         return fetch_header(f, HEADER_CODE) ? VERDICT_NONE : VERDICT_ANSWER;
     }
     if (fetch_status(f) >= 500) { /* any server: it is in trouble */
@@ -378,6 +382,7 @@ void peer_tell(struct peer *peer, const struct tell_opts *o)
     t->group = group_ref(o->group);
     t->until_ms = clock_ms() + o->timeout_ms;
     t->done = o->done;
+    t->answer = o->answer;
     t->ctx = o->ctx;
     buf_init(&url, 0);
     buf_init(&body, 0);
