@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/url.h"
@@ -177,6 +178,13 @@ static void find_address(struct peer *peer, struct names *names)
         peer->name = names_get(names, host, n);
 }
 
+/* Each node has another, by the secret of hash_table(). */
+static uint64_t pause_seed(const struct peers *p, const char *url)
+{
+    return hash_table(p->from, strlen(p->from)) ^ hash_table(url, strlen(url)) << 1 ^
+           clock_ms() << 20;
+}
+
 /* The present peer of that URL, so that its counters go on, or a new peer. */
 static struct peer *keep_or_make(struct peers *p, const char *url)
 {
@@ -199,7 +207,7 @@ static struct peer *keep_or_make(struct peers *p, const char *url)
     list_init(&peer->queue);
     list_init(&peer->watched);
     list_init(&peer->calls);
-    health_init(&peer->health, (uint64_t)(size_t)peer ^ clock_ms() << 20, clock_ms());
+    health_init(&peer->health, pause_seed(p, url), clock_ms());
     return peer;
 }
 
@@ -333,18 +341,20 @@ void peers_each(struct peers *p, void (*fn)(void *arg, const struct peer_stats *
     pthread_rwlock_rdlock(&p->lock);
     for (i = 0; i < p->view.n; i++) {
         struct peer *peer = p->view.list[i];
-        struct peer_stats s = {peer->url,
-                               peer->self,
-                               atomic_load(&peer->loads),
-                               atomic_load(&peer->errors),
-                               atomic_load(&peer->batches),
-                               atomic_load(&peer->kind) == PEER_OURS,
-                               health_state_name(atomic_load(&peer->state)),
-                               peer->self || is_usable(peer),
-                               p->view.shares[i],
-                               atomic_load(&peer->ejections),
-                               atomic_load(&peer->hedges)};
+        enum health_state state = atomic_load(&peer->state);
+        struct peer_stats s = {.url = peer->url,
+                               .self = peer->self,
+                               .loads = atomic_load(&peer->loads),
+                               .errors = atomic_load(&peer->errors),
+                               .batches = atomic_load(&peer->batches),
+                               .ours = atomic_load(&peer->kind) == PEER_OURS,
+                               .state = health_state_name(state),
+                               .up = peer->self || is_usable(peer),
+                               .share = p->view.shares[i],
+                               .ejections = atomic_load(&peer->ejections),
+                               .hedges = atomic_load(&peer->hedges)};
 
+        s.is_in[state] = 1;
         fn(arg, &s);
     }
     pthread_rwlock_unlock(&p->lock);
