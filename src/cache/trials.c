@@ -7,14 +7,15 @@
 #include "cache/uses.h"
 
 enum {
-    SHARE = 16,       /* of the cache's bytes, at most */
-    ENTRIES_MIN = 80, /* the share is smaller only in caches of less than 31 KB */
+    SHARE = 32,       /* of the cache's bytes, at most; */
+    SHARE_SMALL = 16, /* in caches of less than 72 KB, for ENTRIES_FEW */
+    ENTRIES_FEW = 80,
+    ENTRIES_MIN = 16, /* fewer decide nothing */
     ENTRIES_MAX = 10240,
     ENTRIES_AN_ITEM_10 = 25, /* tenths: entries for an item of a trial; most are in two or three */
     ADMIT_SHARE = 4,         /* of a trial: it is small, and a larger item would empty it */
-    HALF = 5,                /* uses, by items of a trial, after which weights are halved */
-    DEVIATIONS = 2,
-    NOWHERE = 0, /* in entry.in; else 1 and the list */
+    HALF = 4,                /* uses, by items of a trial, after which weights are halved */
+    NOWHERE = 0,             /* in entry.in; else 1 and the list */
     NONE = UINT16_MAX
 };
 
@@ -42,11 +43,17 @@ struct trials {
     struct entry entries[]; /* behind the n: the heads of the lists */
 };
 
-static size_t entries_for(uint64_t bytes)
+static size_t entries_for(size_t items, uint64_t bytes)
 {
-    uint64_t n = bytes / SHARE / sizeof(struct entry);
+    const size_t cost =
+        sizeof(struct entry) + 2 * sizeof(uint16_t); /* its share of the chains too */
+    uint64_t n = bytes / SHARE / cost, few = bytes / SHARE_SMALL / cost;
 
-    return n < ENTRIES_MIN ? ENTRIES_MIN : n > ENTRIES_MAX ? ENTRIES_MAX : (size_t)n;
+    if (n > items)
+        n = items;
+    if (n < ENTRIES_FEW)
+        n = few < ENTRIES_FEW ? few : ENTRIES_FEW;
+    return n > ENTRIES_MAX ? ENTRIES_MAX : (size_t)n;
 }
 
 static size_t power_of_two(size_t n)
@@ -65,11 +72,15 @@ static uint16_t head(const struct trials *t, enum manner_list list)
 
 struct trials *trials_new(size_t items, uint64_t bytes, enum manner first)
 {
-    size_t n = entries_for(bytes), chains = power_of_two(n / 2), held = n * 10 / ENTRIES_AN_ITEM_10;
+    size_t n = entries_for(items, bytes), chains = power_of_two(n / 2),
+           held = n * 10 / ENTRIES_AN_ITEM_10;
     size_t size = sizeof(struct trials) + (n + MANNER_LISTS) * sizeof(struct entry);
-    struct trials *t = mem_alloc(size + chains * sizeof(uint16_t));
+    struct trials *t;
     unsigned l, m;
 
+    if (n < ENTRIES_MIN)
+        return NULL;
+    t = mem_alloc(size + chains * sizeof(uint16_t));
     if (!t)
         return NULL;
     memset(t, 0, size);
@@ -319,10 +330,19 @@ static void halve(struct trials *t)
     }
 }
 
-/* Chance alone gives a lead of the square root of how often the two were apart. */
-static int is_proven(int64_t lead, int64_t apart)
+/* By how many deviations a lead must be larger than chance gives. Recent evicts as all expect it,
+ * so another manner needs more for it to give way, and it needs less to return. */
+static int deviations(enum manner from, enum manner to)
 {
-    return lead > 0 && lead * lead > DEVIATIONS * DEVIATIONS * (apart + 1);
+    if (to == MANNER_RECENT)
+        return 1;
+    return from == MANNER_RECENT ? 3 : 2;
+}
+
+/* Chance alone gives a lead of the square root of how often the two were apart. */
+static int is_proven(int64_t lead, int64_t apart, int z)
+{
+    return lead > 0 && lead * lead > z * z * (apart + 1);
 }
 
 static void choose_best(struct trials *t)
@@ -331,7 +351,8 @@ static void choose_best(struct trials *t)
     int32_t lead = 0;
 
     for (m = 0; m < MANNERS; m++) {
-        if (t->lead[m][was] > lead && is_proven(t->lead[m][was], t->apart[m][was])) {
+        if (t->lead[m][was] > lead &&
+            is_proven(t->lead[m][was], t->apart[m][was], deviations(was, m))) {
             lead = t->lead[m][was];
             t->best = m;
         }

@@ -5,8 +5,8 @@
  * of their hashes. If that is one key in 64, a trial has a 64th of the cache's bytes, and nearly
  * its hit ratio (Waldspurger et al.: "Cache Modeling and Optimization using Miniature Simulations",
  * ATC 2017). Uses that are a hit in one trial and a miss in another decide. Their weight halves
- * over some ten times the items of a trial. A manner replaces the best one so far when its lead is
- * larger than twice the deviation that chance would give.
+ * over four times as many uses as a trial has items. A manner replaces the best one so far when its
+ * lead is larger than chance would give.
  *
  * It has no lock: the caller's mutex guards it. */
 #ifndef TRIALS_H
@@ -19,9 +19,9 @@
 
 struct trials;
 
-/* For a cache that has so many items of so many bytes. Takes a sixteenth of the bytes at most (but
- * 2 KB), and 66 KB. NULL: no memory. `first` is the best manner until another one has proved
- * better. */
+/* For a cache that has so many items of so many bytes. Takes a KB and a part of the bytes, 300 KB
+ * in all at most: a 32nd, in caches of less than 72 KB a sixteenth. NULL: no memory, or the cache
+ * has less than 7 KB. `first` is the best manner until another one has proved better. */
 struct trials *trials_new(size_t items, uint64_t bytes, enum manner first);
 void trials_free(struct trials *t); /* NULL is fine */
 
