@@ -2,6 +2,7 @@
 
 -- The specs' own tools, where a mistake in them would make other specs lie.
 
+local eventually = require "support.eventually"
 local ffi = require "ffi"
 local http = require "support.http"
 local lfs = require "lfs"
@@ -235,7 +236,6 @@ describe("support.process", function()
       process.spawn { "sleep", "100" }:wait(100)
     ]]):format(package.path, dir .. "/pid"))
     local run = process.spawn { "luajit", script }
-    local eventually = require "support.eventually"
     local pid = eventually(function()
       return tonumber((tmp.read(dir .. "/pid")))
     end)
@@ -283,6 +283,25 @@ describe("support.unit", function()
     assert.equal(C, unit.load("base/err.h", "base/buf.h"))
     assert.equal(0, tonumber(C.ERR_OK))
     assert.is_true(ffi.sizeof "struct error" >= 240)
+  end)
+end)
+
+describe("node.rig", function()
+  local rig = require "node.rig"
+
+  it("ends all nodes, and tells of one that had ended by itself", function()
+    local nodes = {}
+    for i = 1, 3 do
+      nodes[i] = select(2, rig.start [[require("groupcache").group("g", { getter = print })]])
+    end
+    nodes[1]:kill9()
+    nodes[2]:signal "SIGKILL"
+    eventually(function() return not nodes[2].process:alive() end, 5, "it has ended")
+    nodes[3]:freeze()
+    assert.error_matches(function() rig.stop_all(nodes) end,
+      "the node ended by itself with signal 9")
+    assert.is_false(nodes[3].process:alive())
+    rig.stop_all(nodes)
   end)
 end)
 

@@ -16,6 +16,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/activation.h"
+#include "base/notify.h"
 #include "base/reaper.h"
 #include "base/signals.h"
 #include "base/thread.h"
@@ -116,6 +118,11 @@ int main(int argc, char **argv)
     lua_State *L;
 
     open_standard_descriptors();
+    if (activation_take(&e)) {
+        fprintf(stderr, "groupcached: %s\n", e.msg);
+        return EXIT_FAILURE;
+    }
+    notify_open();
     reaper_start();
     if (signals_take(&e)) {
         fprintf(stderr, "groupcached: %s\n", e.msg);

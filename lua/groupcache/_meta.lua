@@ -64,7 +64,7 @@
 ---@field content_type? string of answers on /cache/; default the codec's, else "application/octet-stream"
 ---@field codec? "json"|"msgpack"|groupcache.Codec between Lua values and bytes; default none
 ---@field pass_headers? string[] request headers that the getter may see; default none
----@field peers? string[] URLs of the nodes that share this group, this one too, {} for none; default: the node's
+---@field peers? string[]|groupcache.PeerSource URLs of the nodes that share this group, this one too, {} for none; default: the node's
 ---@field local_only? boolean every key is this node's own: no other node is asked; default false
 ---@field query? "refuse"|"key" what a query in a client's URL means; default "refuse"
 ---@field writable? boolean|groupcache.Writable clients may set and remove over HTTP; default false
@@ -75,13 +75,33 @@
 ---@field token_file? string a file with such tokens, one a line; a reload reads it again
 ---@field networks? string[] it has an address in one of these, such as "10.0.0.0/8"
 
+--- Where a list of peers comes from: a text such as "file:PATH" or "etcd://HOST:PORT/PREFIX/", a function, or a table.
+---@alias groupcache.PeerSource string|groupcache.PeerLook|groupcache.PeerTable
+
+--- What the functions of a source are given.
+---@class groupcache.PeerContext
+---@field self string this node's own URL
+---@field peers string[] the list that is used now
+---@field wait number seconds that look may wait for a change
+
+--- Returns the list, nil, the seconds until the next call, and URLs that have left by themselves; or nil, message.
+---@alias groupcache.PeerLook fun(ctx: groupcache.PeerContext): string[]?, string?, number?, string[]?
+
+---@class groupcache.PeerTable
+---@field look fun(self: table, ctx: groupcache.PeerContext): string[]?, string?, number?, string[]?
+---@field tend? fun(self: table, ctx: groupcache.PeerContext): number?, string? keeps this node listed; the seconds until the next call
+---@field leave? fun(self: table, ctx: groupcache.PeerContext) takes this node out, in two seconds
+---@field name? string for the log and /stats
+---@field host? string an address that a node with self = "auto" reaches
+
 --- What a node script may return. A flag or GROUPCACHE_NAME in the environment goes before it.
 ---@class groupcache.Settings
 ---@field listen? string "host:port" or "unix:PATH" for peers and clients; port 0 is any free one; default "127.0.0.1:8080"
 ---@field peer_listen? string an address for peers alone; default: listen
 ---@field client_listen? string an address for clients alone; default: listen
----@field self? string this node's own URL, byte for byte as in every node's peers
----@field peers? string[] the URL of every node of the cluster, this one too; default none: alone
+---@field self? string this node's own URL, byte for byte as in every node's peers, or "auto"
+---@field peers? string[]|groupcache.PeerSource the URL of every node of the cluster, this one too, or where the list is; default none: alone
+---@field peers_wait? groupcache.Duration how long a node that starts waits for the first list of a source; default 30
 ---@field admin_listen? string an address for /stats; default: 127.0.0.1 on the port of listen + 1000, or a free one
 ---@field workers? integer Lua VMs that run getters, 1 to 256; default: one a core
 ---@field http_threads? integer threads that serve HTTP, 1 to 256; default: one a core
@@ -108,10 +128,19 @@
 ---@field ring_scheme? "http"|"https" the scheme of all peers' URLs on the ring; default their own
 ---@field drain_delay? groupcache.Duration how long a stopping node is not ready before it refuses connections; default 0
 ---@field drain_timeout? groupcache.Duration how long a stopping node lets requests end; default 10
+---@field snapshot_path? string a file that keeps the values over a restart; default none
+---@field snapshot_every? groupcache.Duration how often it is written, 0 for only at the end; default 300
+---@field snapshot_max_age? groupcache.Duration an older one is not read; default 600
+---@field snapshot? groupcache.Snapshot the three settings above as a table; in a script only
 ---@field stuck_timeout? groupcache.Duration how long all workers are stuck in C functions before groupcached ends with status 3, 0 for never; a program is never ended; default 30
 ---@field vm_bytes? groupcache.Size of each Lua VM's heap; default "64MiB"
 ---@field loop? "plain"|"cqueues"|"luv" event loop that getters may use beside this API; default "plain"
 ---@field jit? boolean compile getters; an endless loop can then not be stopped; default false
+
+---@class groupcache.Snapshot
+---@field path? string
+---@field every? groupcache.Duration
+---@field max_age? groupcache.Duration
 
 ---@class groupcache.Tls
 ---@field cert? string
@@ -333,6 +362,7 @@ function groupcache.log(level, message, fields) end
 ---@field timeout? groupcache.Duration of all of it; default, and at most, what is left of the getter's own; 30 in a background function
 ---@field connect_timeout? groupcache.Duration default 1
 ---@field max_bytes? integer of the answer's body; default: the group's max_value_bytes
+---@field identity? boolean https with the node's own certificate; default false
 ---@field ca_file? string PEM file of the authorities to trust for https; default: the system's
 ---@field insecure? boolean https without verifying the other side; default false
 ---@field follow? integer redirects to follow at most, 0 to 20; default 0: a redirect is an answer
@@ -366,9 +396,31 @@ function http.request(request) end
 ---@return groupcache.Code? code
 function http.get(url, options) end
 
+--- An answer that is read while it arrives. line() and read() wait, and return nothing at the end.
+---@class groupcache.http.Stream
+---@field status? integer once something was read
+---@field line fun(self: groupcache.http.Stream): string?, string?, groupcache.Code? the next line, without its end; or nil, message, code
+---@field read fun(self: groupcache.http.Stream): string?, string?, groupcache.Code? the bytes that have arrived; or nil, message, code
+---@field close fun(self: groupcache.http.Stream) ends the exchange
+
+--- Begins an HTTP exchange whose body is read while it arrives. Only inside a getter or a background function of a node.
+---@param request groupcache.http.Request without follow and decode
+---@return groupcache.http.Stream? stream
+---@return string? message
+---@return groupcache.Code? code
+function http.stream(request) end
+
 --- Percent-encodes bytes as one path segment: everything but A-Z a-z 0-9 - . _ ~.
 ---@param bytes string at most 1 MiB
 ---@return string
 function http.escape(bytes) end
+
+--- The module groupcache.discover: sources of lists of peers.
+---@class groupcache.discover
+---@field static fun(urls: string[]): groupcache.PeerTable
+---@field file fun(options: string|{ path: string, interval?: groupcache.Duration, scheme?: "http"|"https" }): groupcache.PeerTable
+---@field dns fun(options: { name: string, port?: integer, srv?: boolean, scheme?: "http"|"https", server?: string, least?: groupcache.Duration, most?: groupcache.Duration }): groupcache.PeerTable
+---@field etcd fun(options: { endpoints: string[], prefix: string, ttl?: integer, register?: boolean, user?: string, password?: string, ca_file?: string, insecure?: boolean, identity?: boolean }): groupcache.PeerTable
+---@field consul fun(options: { service: string, address?: string, scheme?: "http"|"https", token?: string, ttl?: integer, register?: boolean, consul_scheme?: "http"|"https", ca_file?: string, insecure?: boolean, identity?: boolean }): groupcache.PeerTable
 
 return { groupcache = groupcache, http = http, Group = Group, Node = Node }

@@ -4,7 +4,9 @@
 local config = require "groupcache.config"
 local core = require "groupcache.core"
 local names = require "groupcache.names"
+local own = require "groupcache.discover.own"
 local reload = require "groupcache.reload"
+local words = require "groupcache.cli.words"
 
 local cli = {}
 
@@ -13,20 +15,21 @@ local OK, FAILURE, USAGE, STUCK = 0, 1, 2, 3
 local HEAD = [[
 groupcached - a cache node that fills itself: one load per key in the whole cluster
 
-  groupcached SCRIPT.lua [options]     serve the groups that the script defines
-  groupcached check SCRIPT.lua         say whether the script would start, and stop
-  groupcached help | version           also --help, -h, --version
+  groupcached SCRIPT.lua [options]               serve the groups that the script defines
+%s
+Commands but check end with the status 0 fine, 1 failed or no value, 2 wrong usage, 3 not reached.
+`groupcached help COMMAND` has their options.
 
-Options (each also as GROUPCACHE_NAME in the environment, or in the table that the script returns;
-first the flag counts, then the environment, then the script):
+Options of a node and of check (each also as GROUPCACHE_NAME in the environment, or in the table
+that the script returns; first the flag counts, then the environment, then the script):
 ]]
 
 local TAIL = [[
 
 While it runs:
   GET /cache/GROUP/KEY    a value           GET /healthz, /readyz    for load balancers
-  GET /stats              counters, JSON    SIGTERM, SIGINT          end, requests first
-                                            SIGHUP                   read the script again
+  GET /                   a page            SIGTERM, SIGINT          end, requests first
+  GET /stats, /metrics    figures           SIGHUP                   read the script again
                                             SIGUSR1                  open the access log anew
 
 Exit status: 0 fine, 1 the node could not start, 2 the command line is wrong, 3 all workers were
@@ -38,7 +41,7 @@ local function flag_of(name)
 end
 
 local function help()
-  local settings, out = {}, { HEAD }
+  local settings, out = {}, { HEAD:format(words.help_of_commands()) }
   for name in pairs(config.SETTINGS) do
     settings[#settings + 1] = name
   end
@@ -72,11 +75,11 @@ local function in_one_line(wrong)
 end
 
 -- The flags as { name = text }, the other words in order; or nil and the errors.
-local function split_words(words)
+local function split_words(list)
   local flags, rest, wrong = {}, {}, {}
   local i = 1
-  while i <= #words do
-    local word = words[i]
+  while i <= #list do
+    local word = list[i]
     local name, text = word:match("^%-%-([%w%-_]+)=(.*)$")
     name = name or word:match("^%-%-([%w%-_]+)$")
     local setting = name and name:gsub("-", "_")
@@ -85,7 +88,7 @@ local function split_words(words)
     elseif name and config.SETTINGS[setting] then
       if not text then
         i = i + 1
-        text = words[i]
+        text = list[i]
       end
       if not text then
         wrong[#wrong + 1] = ("%s needs %s"):format(word, config.SETTINGS[setting].arg)
@@ -153,7 +156,9 @@ end
 
 -- If the script would not start, nothing changes.
 local function try_reload(node, path, flags, settings)
+  core.notify_reloading("reading the script again")
   local ok, err = reload(node, path, flags, settings)
+  core.notify_reloaded(ok and "ready: the script was read again" or "not reloaded: " .. err)
   if not ok then
     core.log("error", "not reloaded: the node goes on as it was", "error=" .. core.quote(err),
       "node")
@@ -176,9 +181,8 @@ end
 
 -- Another node may have the default address.
 local function say_where_admin_is(node, settings)
-  local _, admin = node:address()
-  local port = settings.admin_listen:match(":(%d+)$")
-  if settings.admin_moves and port ~= "0" and admin:match(":(%d+)$") ~= port then
+  local _, admin, moved = node:address()
+  if moved then
     complain(("admin_listen is not set, and %s is taken: /stats is at %s"):format(
       settings.admin_listen, admin))
   end
@@ -191,6 +195,7 @@ local function serve(path, flags)
   end
   core.take_signals(settings.access_log ~= nil)
   settings.may_exit = true
+  own.find(settings)
   local node, err = core.node(script, settings)
   if not node then
     complain(err)
@@ -212,8 +217,10 @@ local WORDS = {
   end,
 }
 
-local COMMANDS = { check = true, help = true, version = true, serve = true, run = true,
-  start = true }
+local COMMANDS = { serve = true, run = true, start = true }
+for _, command in ipairs(words.COMMANDS) do
+  COMMANDS[command.name] = true
+end
 
 local function is_file(path)
   local f = io.open(path)
@@ -229,9 +236,34 @@ local function command_of(rest)
   return table.remove(rest, 1)
 end
 
+-- A command that has a module of its own. -> the exit status, or nil: the line has none.
+local function run_command(list)
+  local command = words.command(list[1])
+  if not (command and command.module) or (#list == 1 and is_file(list[1])) then
+    return nil
+  end
+  for _, word in ipairs(list) do
+    if word == "--" then
+      break
+    elseif word == "--help" or word == "-h" then
+      io.stdout:write(words.help_of(command))
+      return OK
+    end
+  end
+  local options, rest = words.parse(command, { unpack(list, 2) })
+  if not options then
+    return usage(rest)
+  end
+  return require("groupcache.cli." .. command.module)[command.name](options, rest)
+end
+
 --- Runs the command line.
 -- @return the exit status
 function cli.main(...)
+  local status = run_command { ... }
+  if status then
+    return status
+  end
   local texts, rest = split_words({ ... })
   if not texts then
     return usage(rest)
@@ -244,7 +276,13 @@ function cli.main(...)
     return usage(err)
   end
   local command = command_of(rest)
-  if command == "help" or command == "version" then
+  if command == "help" and rest[1] then
+    if not words.command(rest[1]) then
+      return usage(("there is no command %q"):format(rest[1]))
+    end
+    io.stdout:write(words.help_of(words.command(rest[1])))
+    return OK
+  elseif command == "help" or command == "version" then
     return WORDS[command]()
   end
   if command == "check" and #rest == 0 then

@@ -2,6 +2,8 @@
 -- A node's settings: their rules, and how flags, environment, script and defaults come together.
 
 local core = require "groupcache.core"
+local own = require "groupcache.discover.own"
+local source_address = require "groupcache.discover.address"
 local options = require "groupcache.options"
 
 local config = {}
@@ -15,11 +17,17 @@ config.SETTINGS = {
   client_listen = { kind = "text", arg = "ADDRESS",
     help = "serve clients here instead, and not peers" },
   self = { kind = "text", arg = "URL",
-    help = "this node's own URL, byte for byte as in every node's peers" },
-  peers = { kind = "list", default = {}, arg = "URL,URL",
-    help = "all nodes of the cluster, this one too; empty: alone" },
+    help = "this node's own URL, byte for byte as in every node's peers;\nauto: where it listens, "
+      .. "with the address that others see" },
+  peers = { kind = "peers", default = {}, arg = "URL,URL",
+    help = "all nodes of the cluster, this one too; empty: alone; or\nwhere the list is: "
+      .. "file:PATH, dns://NAME:PORT,\ndns+srv://NAME, etcd://HOST:PORT,HOST:PORT/PREFIX/,\n"
+      .. "consul://HOST:PORT/SERVICE" },
+  peers_wait = { kind = "duration", default = 30, arg = "SECONDS",
+    help = "how long a node is not ready at its start while it waits\nfor the first list of a "
+      .. "source of peers" },
   admin_listen = { kind = "text", arg = "ADDRESS",
-    help = "serve /stats here; default: 127.0.0.1 on the port of\n"
+    help = "serve /, /stats, /metrics here; default: 127.0.0.1 on the port of\n"
       .. "listen + 1000, or a free one" },
   workers = { kind = "integer", min = 1, max = 256, arg = "N",
     help = "Lua VMs that run getters; default: one a core" },
@@ -76,6 +84,12 @@ config.SETTINGS = {
       .. "serves as before, until it refuses connections" },
   drain_timeout = { kind = "duration", default = 10, arg = "SECONDS",
     help = "how long a stopping node lets requests end" },
+  snapshot_path = { kind = "text", arg = "PATH",
+    help = "write the values to this file now and then, and read\nthem at the start" },
+  snapshot_every = { kind = "duration", default = 300, arg = "SECONDS",
+    help = "how often the snapshot is written; 0: only at the end" },
+  snapshot_max_age = { kind = "duration", default = 600, arg = "SECONDS",
+    help = "an older snapshot is not read" },
   stuck_timeout = { kind = "duration", default = 30, arg = "SECONDS",
     help = "how long all workers are stuck in C functions before\n"
       .. "groupcached ends with status 3; 0: for ever" },
@@ -100,7 +114,9 @@ local MAX_SCRIPT_BYTES = 2 ^ 30
 
 -- Flags and the environment give text.
 local function from_text(rule, text)
-  if rule.kind == "list" then
+  if rule.kind == "peers" and source_address.is_one(text) then
+    return text
+  elseif rule.kind == "list" or rule.kind == "peers" then
     local out = {}
     for item in text:gmatch("[^,]+") do
       out[#out + 1] = item:match("^%s*(.-)%s*$")
@@ -151,13 +167,16 @@ local function from_environment()
   return out
 end
 
+-- What commands take from the environment (groupcache.cli.words).
+local OF_COMMANDS = { NODE = true, ADMIN = true, TOKEN = true }
+
 --- Warns of variables of the environment that have the prefix of settings, but no setting's name.
 -- Not an error: Kubernetes sets such variables for a service of that name.
 function config.warn_of_environment()
   local unknown = {}
   for _, variable in ipairs(core.variables("GROUPCACHE_")) do
     local name = variable:match("^GROUPCACHE_(.*)$")
-    if name ~= name:upper() or not config.SETTINGS[name:lower()] then
+    if not OF_COMMANDS[name] and (name ~= name:upper() or not config.SETTINGS[name:lower()]) then
       unknown[#unknown + 1] = variable
     end
   end
@@ -184,18 +203,38 @@ end
 
 local ADDRESSES = { "listen", "peer_listen", "client_listen", "admin_listen" }
 
-local function check_addresses(s)
+local function complete_addresses(s)
   for _, name in ipairs(ADDRESSES) do
     local address = s[name]
     if address and not address:find("^unix:.") and not address:find("^.*:%d+$") then
       return nil, ("%s is %q, and must be HOST:PORT or unix:PATH"):format(name, address)
     end
   end
+  s.admin_moves = not s.admin_listen
+  s.admin_listen = s.admin_listen or admin_default(s.client_listen or s.listen)
+  return true
+end
+
+local function check_base_path(s)
+  if not s.base_path:find("^/[%w%-._~/]*[%w%-._~]/$") or s.base_path:find("//", 1, true) then
+    return nil, ("base_path is %q, and must be a path such as /_groupcache/, of letters, digits "
+      .. "and - . _ ~ only, with a slash at both ends"):format(s.base_path)
+  end
+  if s.base_path:find("^/cache/") then
+    return nil, ("base_path is %q, which is where clients ask"):format(s.base_path)
+  end
   return true
 end
 
 -- The engine has the same message for a list that is changed later.
 local function complete_self(s)
+  if s.self == "auto" then
+    s.self_is_auto, s.self = true, own.in_list(s)
+    if #s.peers > 0 and not s.self then
+      return nil, ('self is "auto", and none of the %d peers has an address of this host and the '
+        .. "port of %s"):format(#s.peers, s.peer_listen or s.listen)
+    end
+  end
   if #s.peers == 0 then
     return true -- the default of self: http:// and where the node listens
   end
@@ -281,88 +320,96 @@ local function complete_connections(s)
   return true
 end
 
--- Settings that follow from other settings.
-local function complete(s)
+local function complete_threads(s)
   local cores = core.limits()
-  local ok, err = check_addresses(s)
-  if not ok then
-    return nil, err
-  end
-  if not s.base_path:find("^/[%w%-._~/]*[%w%-._~]/$") or s.base_path:find("//", 1, true) then
-    return nil, ("base_path is %q, and must be a path such as /_groupcache/, of letters, digits "
-      .. "and - . _ ~ only, with a slash at both ends"):format(s.base_path)
-  end
-  if s.base_path:find("^/cache/") then
-    return nil, ("base_path is %q, which is where clients ask"):format(s.base_path)
-  end
-  s.admin_moves = not s.admin_listen
-  s.admin_listen = s.admin_listen or admin_default(s.client_listen or s.listen)
-  ok, err = complete_self(s)
-  if not ok then
-    return nil, err
-  end
-  ok, err = complete_hash(s)
-  if not ok then
-    return nil, err
-  end
-  ok, err = complete_tls(s)
-  if not ok then
-    return nil, err
-  end
   s.workers = s.workers or math.min(cores, 256)
   s.http_threads = s.http_threads or math.min(cores, 256)
+  return true
+end
+
+-- The engine takes durations under names with their unit.
+local function complete_durations(s)
   for name, rule in pairs(config.SETTINGS) do
     if rule.kind == "duration" then
       s[name .. "_ms"] = s[name]
     end
   end
-  ok, err = complete_connections(s)
-  if not ok then
-    return nil, err
+  return true
+end
+
+-- What follows from other settings: each step takes what those before it have set.
+local STEPS = { complete_addresses, check_base_path, complete_self, complete_hash, complete_tls,
+  complete_threads, complete_durations, complete_connections }
+
+-- `found` has the sources of peers (discover/start.lua).
+local function complete(s, found)
+  s.peers = found.source and {} or s.peers
+  s.peers_source, s.sources, s.source_host = found.source, found.sources, found.host
+  for _, step in ipairs(STEPS) do
+    local ok, err = step(s)
+    if not ok then
+      return nil, err
+    end
   end
   return s
 end
 
--- A script may write `tls = { cert =, key =, ca =, client_auth = }` for tls_cert and so on.
-local function spread_tls(script, path)
-  if script.tls == nil then
+-- A script may write `tls = { cert =, key =, ca =, client_auth = }` for tls_cert and so on, and
+-- `snapshot = { path = }` for snapshot_path.
+local TABLES = { tls = "cert, key, ca, client_auth or faces", snapshot = "path, every or max_age" }
+
+local function spread_table(script, name, path)
+  local given = script[name]
+  if given == nil then
     return script
   end
   local schema, out = {}, {}
-  for name, rule in pairs(config.SETTINGS) do
-    local field = name:match("^tls_(.*)$")
+  for setting, rule in pairs(config.SETTINGS) do
+    local field = setting:match("^" .. name .. "_(.*)$")
     schema[field or false] = field and rule
   end
   schema[false] = nil
-  if type(script.tls) ~= "table" then
-    return nil, ("%s: tls is a %s, and must be a table with cert, key, ca, client_auth or faces")
-      :format(path, type(script.tls))
+  if type(given) ~= "table" then
+    return nil, ("%s: %s is a %s, and must be a table with %s"):format(path, name, type(given),
+      TABLES[name])
   end
-  local checked, err = options.check(schema, script.tls, path .. ": tls")
-  if not checked then
+  local fine, err = options.check(schema, given, path .. ": " .. name)
+  if not fine then
     return nil, err
   end
-  for name, value in pairs(script) do
-    out[name] = value
+  for setting, value in pairs(script) do
+    out[setting] = value
   end
-  out.tls = nil
-  for field in pairs(script.tls) do
-    out["tls_" .. field] = checked[field]
+  out[name] = nil
+  for field in pairs(given) do
+    out[name .. "_" .. field] = given[field]
   end
   return out
+end
+
+local function spread_tables(script, path)
+  local err
+  for _, name in ipairs({ "tls", "snapshot" }) do
+    script, err = spread_table(script, name, path)
+    if not script then
+      return nil, err
+    end
+  end
+  return script
 end
 
 --- Settings of a node: flag > GROUPCACHE_* > script > default.
 -- @param script the table that the script returned, or nil
 -- @param flags values by name, already parsed
 -- @param path the script's, for messages
+-- @param found the sources of peers, as discover/start.lua returns them
 -- @return complete settings; or nil, message
-function config.settle(script, flags, path)
+function config.settle(script, flags, path, found)
   local environment, err = from_environment()
   if not environment then
     return nil, err
   end
-  script, err = spread_tls(script or {}, path)
+  script, err = spread_tables(script or {}, path)
   if not script then
     return nil, err
   end
@@ -381,17 +428,38 @@ function config.settle(script, flags, path)
   if not checked then
     return nil, err
   end
-  return complete(checked)
+  return complete(checked, found)
 end
 
--- The complete settings of a script that has run; or nil, message. `loop` is the event loop of the
--- running node, if there is one.
-local function settle(script, path, flags, loop)
-  local settings, err = script:settings()
+-- Lets the script's VM find the sources of peers. A list of the flags or the environment goes
+-- before the script's.
+local function find_sources(script, flags, old)
+  local before = from_environment() or {}
+  local given = { before = old and old.sources }
+  for _, name in ipairs({ "peers", "peers_wait", "ring_scheme" }) do
+    given[name] = flags[name] == nil and before[name] or flags[name]
+  end
+  local kind = type(given.peers)
+  if kind == "function" or kind == "table" and given.peers.look then
+    return nil, "peers are a function or a source, which only a node script can have: a program "
+      .. 'can have a text such as "file:/etc/peers"'
+  end
+  return script:ask("groupcache.discover.start", given)
+end
+
+-- The complete settings of a script that has run; or nil, message. `old` has those of the running
+-- node, if there is one.
+local function settle(script, path, flags, old)
+  local found, err = find_sources(script, flags, old)
+  if not found then
+    return nil, err
+  end
+  local settings
+  settings, err = script:settings()
   if not settings then
     return nil, err
   end
-  settings, err = config.settle(settings, flags, path)
+  settings, err = config.settle(settings, flags, path, found)
   if not settings then
     return nil, err
   end
@@ -401,7 +469,7 @@ local function settle(script, path, flags, loop)
   if #script:groups() == 0 then
     return nil, path .. ' defines no group: call groupcache.group("name", { getter = ... })'
   end
-  loop = loop or settings.loop
+  local loop = old and old.loop or settings.loop
   if loop ~= "plain" then
     local ok
     ok, err = script:open_loop(loop)
@@ -417,15 +485,15 @@ local function with_folder(templates, folder, patterns)
   if not folder or folder:find("[;?]") then
     return templates
   end
-  local list, own = {}, 0
+  local list, place = {}, 0
   for template in templates:gmatch("[^;]+") do
     list[#list + 1] = template
     for _, module in ipairs({ "groupcache", "groupcache.config", "groupcache.core" }) do
-      own = package.searchpath(module, template) and #list or own
+      place = package.searchpath(module, template) and #list or place
     end
   end
   for i, pattern in ipairs(patterns) do
-    table.insert(list, own + i, folder .. "/" .. pattern)
+    table.insert(list, place + i, folder .. "/" .. pattern)
   end
   return table.concat(list, ";")
 end
@@ -463,7 +531,7 @@ function config.prepare(path, flags, old)
     return nil, advise(err)
   end
   local settings
-  settings, err = settle(script, path, flags, old and old.loop)
+  settings, err = settle(script, path, flags, old)
   if not settings then
     script:close() -- a whole VM, which looks like a few bytes to the collector
     return nil, err

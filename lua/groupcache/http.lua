@@ -12,7 +12,8 @@ local http = {}
 local FIELDS = {
   url = "string", method = "string", headers = "table", body = "string", timeout = "number",
   connect_timeout = "number", max_bytes = "number", ca_file = "string", insecure = "boolean",
-  decode = "boolean", deny_private = "boolean", allow = "table", follow = "number",
+  decode = "boolean", identity = "boolean",
+  deny_private = "boolean", allow = "table", follow = "number",
 }
 
 local MOST_REDIRECTS = 20
@@ -169,6 +170,77 @@ function http.get(url, options)
   end
   request.url = url
   return http.request(request)
+end
+
+local Stream = {}
+Stream.__index = Stream
+Stream.__name = "groupcache.http.stream"
+
+--- The bytes of the body that have arrived since the last call; waits for some.
+-- @return bytes; nothing at the end; or nil, message, code
+function Stream:read()
+  if self.rest ~= "" then
+    local rest = self.rest
+    self.rest = ""
+    return rest
+  end
+  while true do
+    wait.await(self.raw:more(), "stream:read")
+    local bytes, status, code = self.raw:take()
+    if not bytes then
+      return nil, status, code
+    end
+    self.status = status
+    if bytes ~= "" then
+      return bytes
+    end
+  end
+end
+
+--- The next line of the body, without its end; waits for it. The last line needs no end.
+-- @return line; nothing at the end; or nil, message, code
+function Stream:line()
+  local text = ""
+  while true do
+    local bytes, err, code = self:read()
+    if err then
+      return nil, err, code
+    end
+    text = text .. (bytes or "")
+    local line, rest = text:match("^(.-)\r?\n(.*)$")
+    if line then
+      self.rest = rest
+      return line
+    elseif not bytes then
+      return text ~= "" and text or nil
+    end
+  end
+end
+
+--- Ends the exchange. A second call does nothing.
+function Stream:close()
+  self.raw:close()
+end
+
+--- An HTTP exchange that gives the body of its answer while it arrives.
+-- @param request as http.request's, without follow and decode; max_bytes bounds what has arrived
+--   and was not read
+-- @return stream, with `status` once the first bytes were read; or nil, message, code
+function http.stream(request)
+  if type(request) ~= "table" then
+    error(("http.stream: the request is a %s, and must be a table"):format(type(request)), 2)
+  end
+  local prepared, wrong = prepare(request)
+  if not prepared then
+    error("http.stream: " .. wrong, 2)
+  elseif request.follow ~= nil or request.decode ~= nil then
+    error("http.stream: a stream follows no redirects and decodes nothing", 2)
+  end
+  local raw, err, code = core.stream(prepared)
+  if not raw then
+    return nil, err, code
+  end
+  return setmetatable({ raw = raw, rest = "" }, Stream)
 end
 
 --- Percent-encodes bytes as one path segment: everything but A-Z a-z 0-9 - . _ ~.

@@ -7,6 +7,7 @@ assert(type(rawget(_G, "jit")) == "table", "groupcache needs LuaJIT 2.1")
 local background = require "groupcache.background"
 local codec = require "groupcache.codec"
 local core = require "groupcache.core"
+local discover = require "groupcache.discover"
 local group = require "groupcache.group"
 local options = require "groupcache.options"
 local schema = require "groupcache.schema"
@@ -157,6 +158,16 @@ local function header_list(names)
   return table.concat(out)
 end
 
+-- A group's own peers, as the engine takes them.
+-- @return text, nil, the source or nil; or nil, message
+local function peers_of(given)
+  if not discover.is_source(given) then
+    return options.peer_lines(given)
+  end
+  local source, err = discover.source(given)
+  return source and "@" .. source.name, err, source
+end
+
 local function check_group(name, given)
   if type(name) ~= "string" or name == "" or #name > MAX_NAME or name:find("%z") then
     return nil, ("the name of a group is a string of 1 to %d bytes without NUL"):format(MAX_NAME)
@@ -190,7 +201,7 @@ local function check_group(name, given)
     return nil, ("group %q: %s"):format(name, err)
   end
   if o.peers then
-    o.peers, err = options.peer_lines(o.peers)
+    o.peers, err, o.source = peers_of(o.peers)
     if not o.peers then
       return nil, ("group %q: %s"):format(name, err)
     end
@@ -226,6 +237,9 @@ function groupcache.group(name, given)
     o.pass_headers, o.peers, takes_second(o.getter), o.writers)
   if not ok then
     error(err, 2)
+  end
+  if o.source then
+    discover.of_groups[name] = o.source
   end
   -- Fields that every get uses are in the object itself: __index costs more than a hit.
   return setmetatable({ name = name, codec = o.codec or false, hit = not_looked,

@@ -7,6 +7,7 @@ local core = require "groupcache.core"
 local group = require "groupcache.group"
 local handle = require "groupcache.handle"
 local options = require "groupcache.options"
+local own = require "groupcache.discover.own"
 local reload = require "groupcache.reload"
 
 local Group = {}
@@ -95,7 +96,7 @@ function Node:set_peers(peers, name)
   if name and peers == nil then
     return set_group_peers(self.raw, name, nil)
   end
-  local checked, expected = options.value(config.SETTINGS.peers, peers)
+  local checked, expected = options.value({ kind = "list" }, peers)
   if checked == nil then
     error("node:set_peers: the peers must be " .. expected, 2)
   end
@@ -156,14 +157,15 @@ function node.start(given)
   end
   core.set_log_level(settings.log_level)
   config.warn_of_environment()
+  own.find(settings)
   local raw, err, code = core.node(script, settings)
   script:close()
   if not raw then
     return nil, err, code
   end
-  local address, admin = raw:address()
+  local address, admin, _, url = raw:address()
   return setmetatable({ raw = raw, address = address, admin_address = admin,
-    url = settings.self or "http://" .. address,
+    url = url,
     started = { script = given.script, flags = flags, settings = settings } }, Node)
 end
 

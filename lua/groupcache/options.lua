@@ -6,6 +6,7 @@
 -- right line.
 
 local core = require "groupcache.core"
+local discover = require "groupcache.discover"
 local names = require "groupcache.names"
 
 local options = {}
@@ -117,6 +118,14 @@ local function list(value)
   return value
 end
 
+-- A list of URLs, or a source of such lists.
+local function peers(value)
+  if discover.is_source(value) then
+    return value
+  end
+  return list(value), "a list of strings, or a source of peers"
+end
+
 -- Words in one text, parted by commas: a text, or a list of texts.
 local function words(value)
   local joined = type(value) == "table" and list(value) and table.concat(value, ",") or value
@@ -139,6 +148,7 @@ local KINDS = {
   integer = integer,
   text = text,
   list = list,
+  peers = peers,
   words = words,
   enum = function(value, rule) return one_of(value, rule.values) end,
   boolean = of_type("boolean"),

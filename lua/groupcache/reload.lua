@@ -5,7 +5,7 @@ local config = require "groupcache.config"
 local core = require "groupcache.core"
 
 -- The settings that a reload changes; others hold from the start.
-local RELOADED = { log_level = true, peers = true }
+local RELOADED = { log_level = true, peers = true, peers_wait = true }
 
 local function warn_of_changes(old, new)
   for name in pairs(config.SETTINGS) do
@@ -18,7 +18,7 @@ end
 --- Reads the script of a node again.
 -- @param raw the node, as core.node() made it
 -- @param flags settings that go before the script's, already parsed
--- @param old the settings it was started with
+-- @param old the settings it was started with; `sources` are those of the last reload
 -- @return true; or nil, message, code, and nothing has changed
 return function(raw, path, flags, old)
   local script, settings = config.prepare(path, flags, old)
@@ -30,6 +30,7 @@ return function(raw, path, flags, old)
   if not ok then
     return nil, err, code
   end
+  old.sources = settings.sources
   core.set_log_level(settings.log_level)
   warn_of_changes(old, settings)
   return true

@@ -20,7 +20,7 @@ return {
   content_type = { kind = "text" }, -- default: the codec's, or application/octet-stream
   codec = { kind = "any" },
   pass_headers = { kind = "list", default = {} },
-  peers = { kind = "list" }, -- default: the node's
+  peers = { kind = "peers" }, -- default: the node's
   local_only = { kind = "boolean", default = false },
   query = { kind = "enum", default = "refuse", values = { "refuse", "key" } },
   writable = { kind = "any", default = false }, -- groupcache.writable reads it

@@ -21,7 +21,8 @@ local meta = tmp.read "lua/groupcache/_meta.lua"
 local function load_modules()
   local in_node = false
   local raw_node = {
-    address = function() return "127.0.0.1:1", "127.0.0.1:1" end,
+    address = function() return "127.0.0.1:1", "127.0.0.1:1", false,
+      "http://127.0.0.1:1" end,
     handle = function() return "handle" end,
   }
   local stub = {
@@ -41,8 +42,8 @@ local function load_modules()
     recall = function() return nil, 1024 end,
     ring_hashes = function() return { "crc32" } end,
     script = function()
-      return { settings = function() return {} end, groups = function() return { {} } end,
-        jit_refusal = function() end,
+      return { ask = function() return {} end, settings = function() return {} end,
+        groups = function() return { {} } end, jit_refusal = function() end,
         close = function() end }
     end,
     set_log_level = function() end,
@@ -366,14 +367,26 @@ describe("docs/api.md", function()
 
   it("has the counters and all else in /stats", function()
     local wanted, put = {}, tmp.read "src/node/node_stats.c"
+    local figures = tmp.read "src/node/figures.c":gsub("#define.-[^\\]\n", "")
     for file, list in pairs { ["src/cache/stats.h"] = "STATS_COUNTERS",
       ["src/http/tally.h"] = "TALLY_COUNTERS" } do
       for _, name in ipairs(all(macro(file, list), "X%(([%w_]+), ")) do
         wanted[name] = true
       end
     end
-    for _, pattern in ipairs { 'json_out_%l+%(&?%w+, "([%w_]+)"', 'put_lru%(&%w+, "([%w_]+)"' } do
+    for _, pattern in ipairs { 'json_out_%l+%(&?%w+, "([%w_]+)"',
+      'put_object%(&%w+, "([%w_]+)"' } do
       for _, name in ipairs(all(put, pattern)) do
+        wanted[name] = true
+      end
+    end
+    local status = tmp.read("lua/groupcache/discover/keeper.lua")
+      :match "function Kept:status%b()(.-)\nend"
+    for name in status:gmatch "([%w_]+) = " do
+      wanted[name] = true
+    end
+    for _, name in ipairs(all(figures, "    %u+%([%u_, ]*[%l_]*stats, ([%w_]+)")) do
+      if name ~= "name" then -- of a macro
         wanted[name] = true
       end
     end
@@ -410,7 +423,7 @@ describe("_meta.lua", function()
 
   it("has the options, settings, fields and codes", function()
     assert.same(keys(modules.schema), fields "groupcache%.GroupOptions")
-    local settings = { tls = {} } -- six of the settings as a table
+    local settings = { snapshot = {}, tls = {} } -- several settings as a table
     for name in pairs(modules.config.SETTINGS) do
       settings[name] = {}
     end

@@ -108,6 +108,38 @@ describe("examples/", function()
     end)
   end
 
+  describe("systemd/", function()
+    local dir
+
+    -- Copies of the units that name the binary of this build: systemd wants it to be there.
+    before_each(function()
+      dir = tmp.dir()
+      local binary = process.run({ "realpath", node.binary }).stdout:match "%S+"
+      for name in lfs.dir "examples/systemd" do
+        if name:match "%.%a+$" then
+          tmp.write(dir .. "/" .. name, (tmp.read("examples/systemd/" .. name)
+            :gsub("/usr/local/bin/groupcached", binary)))
+        end
+      end
+    end)
+
+    it("has units without a mistake", function()
+      local r = process.run { "systemd-analyze", "verify", dir .. "/groupcached.service",
+        dir .. "/groupcached.socket" }
+      assert.same({ 0, "" }, { r.code, r.stderr }) -- of an unknown key only stderr tells
+    end)
+
+    it("shuts the service off from the machine", function()
+      local r = process.run { "systemd-analyze", "security", "--offline=yes", "--threshold=20",
+        dir .. "/groupcached.service" }
+      assert.equal(0, r.code, r.stdout)
+    end)
+
+    it("does not forbid code that LuaJIT makes", function()
+      assert.is_nil(tmp.read(dir .. "/groupcached.service"):find "\nMemoryDenyWriteExecute")
+    end)
+  end)
+
   describe("cluster.sh", function()
     local function three_ports()
       for _ = 1, 200 do

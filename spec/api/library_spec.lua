@@ -615,7 +615,7 @@ nil|CLOSED
       says("first kept|nil|local\nk|nil|local\n" .. [[
 again.lua:1: oops|INVAL
 again.lua defines no group: call groupcache.group("name", { getter = ... })|INVAL
-again.lua: setting "peers" is a function: only strings, numbers, booleans and tables can be|INVAL
+again.lua: setting "listen" is a function: only strings, numbers, booleans and tables can be|INVAL
 again.lua: workers is 0, and must be a whole number from 1 to 256|INVAL
 peers are given, and self is not: a node must know which of them it is|INVAL
 group "g" is not the same in every VM: ttl_ms is 1000 at again.lua:1, and 2000 at again.lua:1|INVAL
@@ -633,7 +633,7 @@ true
         local group = 'groupcache.group("g", { getter = print })'
         try 'error "oops"'
         try ''
-        try(group .. ' return { peers = print }')
+        try(group .. ' return { listen = print }')
         try(group .. ' return { workers = 0 }')
         try(group .. ' return { peers = { "http://127.0.0.1:1" } }')
         local counter = os.tmpname()

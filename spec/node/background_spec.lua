@@ -82,13 +82,8 @@ describe("a background function", function()
   end
 
   local function reload(text)
-    local _, before = n:log():gsub('msg="reloaded"', "")
     tmp.write(n.script, source(text))
-    n:signal "SIGHUP"
-    wait(function()
-      local _, now = n:log():gsub('msg="reloaded"', "")
-      return now > before
-    end, "it is reloaded")
+    rig.reload { n }
   end
 
   -- It may do all that a getter may, under every event loop.
@@ -630,8 +625,6 @@ describe("background functions of three nodes", function()
       assert.equal("set by one", assert(n:get("g", "b")).body)
     end
     assert.equal(before + 1, r:total())
-    for _, n in ipairs(nodes) do
-      rig.stop(n)
-    end
+    rig.stop_all(nodes)
   end)
 end)

@@ -177,9 +177,9 @@ describe("a node", function()
   do
     local lines = {}
     for i = 1, 500 do
-      lines[i] = ("X-Header-%d: value %d of many that are sent\r\n"):format(i, i)
+      lines[i] = ("X-Header-%d: %s\r\n"):format(i, ("value "):rep(20))
     end
-    refused["500 headers"] = HEAD .. table.concat(lines) .. "\r\n"
+    refused["500 headers of 130 bytes"] = HEAD .. table.concat(lines) .. "\r\n"
   end
 
   local names = {}
@@ -190,6 +190,7 @@ describe("a node", function()
 
   for _, name in ipairs(names) do
     it(("refuses %s, and what comes behind it"):format(name), function()
+      local before = r:calls()
       local got, how = http.raw(n.host, n.port,
         refused[name] .. BEHIND:format(http.escape(name)), { timeout = 2 })
       assert(how ~= "timeout", "the connection was left open: " .. got)
@@ -199,8 +200,7 @@ describe("a node", function()
         assert.is_true(statuses[1] >= 400 and tonumber(status) == statuses[1], got)
       end
       assert(#statuses < 2, "more than one answer: " .. got)
-      assert.is_nil(r:calls()[name])
-      assert.is_nil(r:calls().first)
+      assert.same(before, r:calls())
     end)
   end
 
@@ -210,7 +210,7 @@ describe("a node", function()
     ["a header without a colon"] = 400, ["Content-Length -48"] = 400, ["Content-Length 0x10"] = 400,
     ["Content-Length without a value"] = 400, ["no Host"] = 400, ["a space in the target"] = 400,
     ["a folded Content-Length"] = 400, ["Content-Length of 30 digits"] = 400,
-    ["500 headers"] = 431, ["a header of 100 KB"] = 431,
+    ["500 headers of 130 bytes"] = 431, ["a header of 100 KB"] = 431,
   } do
     it(("says %d to %s, once, as JSON"):format(status, name), function()
       local got = http.raw(n.host, n.port, refused[name], { timeout = 2 })
@@ -221,6 +221,16 @@ describe("a node", function()
       end
     end)
   end
+
+  -- libmicrohttpd keeps a record of each header. 0.9 has memory for fewer before a head may move.
+  it("takes 50 short headers; if there are 500, only beside libmicrohttpd 1.0", function()
+    for count, wanted in pairs { [50] = 200, [500] = CLOSES and 200 or 431 } do
+      local got = http.raw(n.host, n.port, HEAD:gsub("first", "fine")
+        .. ("X-Any: value of 40 bytes, one of many\r\n"):rep(count) .. "\r\n",
+        { until_bytes = "\r\n\r\n", timeout = 2 })
+      assert.equal(("%d: HTTP/1.1 %d"):format(count, wanted), count .. ": " .. got:sub(1, 12))
+    end
+  end)
 
   for what, line in pairs {
     ["a cookie of 8 KB"] = "Cookie: c=" .. ("a"):rep(8190),

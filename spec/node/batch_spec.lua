@@ -469,8 +469,6 @@ describe("a cluster", function()
     end
     local peer = nodes[1]:stats().peers[2]
     assert.same({ true, true }, { peer.ours, peer.batches > 0 })
-    for _, each in ipairs(nodes) do
-      rig.stop(each)
-    end
+    rig.stop_all(nodes)
   end)
 end)

@@ -142,9 +142,7 @@ describe("a change over three nodes", function()
   end)
 
   teardown(function()
-    for _, n in ipairs(nodes or {}) do
-      rig.stop(n)
-    end
+    rig.stop_all(nodes)
   end)
 
   for _, from in ipairs { "its owner", "another node" } do

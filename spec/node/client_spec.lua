@@ -507,9 +507,7 @@ describe("clients of a cluster", function()
   end)
 
   teardown(function()
-    for _, each in ipairs(nodes or {}) do
-      rig.stop(each)
-    end
+    rig.stop_all(nodes)
   end)
 
   local function all_have(key, value)

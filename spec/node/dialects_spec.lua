@@ -314,9 +314,7 @@ for _, dialect in ipairs { "golang", "mailgun", "groupcache-go", "modernprogram"
     end)
 
     teardown(function()
-      for _, n in ipairs(nodes or {}) do
-        rig.stop(n)
-      end
+      rig.stop_all(nodes)
     end)
 
     it("share 200 keys with one load each, where the ring says", function()
@@ -388,9 +386,7 @@ describe("the setting hash", function()
         assert.equal(owner == nodes[1].url and "local" or "peer", res.headers["x-cache"], key)
       end
       assert.is_true(differ > 0)
-      for _, n in ipairs(nodes) do
-        rig.stop(n)
-      end
+      rig.stop_all(nodes)
     end)
   end
 end)

@@ -70,9 +70,7 @@ describe("500 requests for one cold key through three nodes", function()
   end)
 
   teardown(function()
-    for _, n in ipairs(nodes or {}) do
-      n:stop()
-    end
+    rig.stop_all(nodes)
   end)
 
   -- All at once, the gate opened when all of them wait.

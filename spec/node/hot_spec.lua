@@ -98,9 +98,7 @@ describe("five nodes under Zipf 1.1", function()
   end)
 
   teardown(function()
-    for _, n in ipairs(nodes) do
-      rig.stop(n)
-    end
+    rig.stop_all(nodes)
   end)
 
   -- One get in five comes to the owner itself, so that 80 % is all there is to take off it: the

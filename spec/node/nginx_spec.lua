@@ -67,11 +67,7 @@ describe("three nodes before nginx", function()
   end)
 
   teardown(function()
-    for i, n in ipairs(nodes or {}) do
-      if n.process:alive() or i < 3 then -- the third is killed below
-        rig.stop(n)
-      end
-    end
+    rig.stop_all(nodes)
     if origin then
       origin:stop()
     end

@@ -162,9 +162,7 @@ describe("a cluster with a peer_secret", function()
   end)
 
   after_each(function()
-    for _, n in ipairs(nodes or {}) do
-      rig.stop(n)
-    end
+    rig.stop_all(nodes)
     nodes = nil
   end)
 
@@ -179,24 +177,6 @@ describe("a cluster with a peer_secret", function()
     end, tls = more and {} or nil })
   end
 
-  local function urls()
-    local list = {}
-    for i, n in ipairs(nodes) do
-      list[i] = n.url
-    end
-    return list
-  end
-
-  local function errors()
-    local sum = 0
-    for _, n in ipairs(nodes) do
-      for _, peer in ipairs(n:stats().peers) do
-        sum = sum + peer.errors
-      end
-    end
-    return sum
-  end
-
   local function same()
     return SECRET .. "\n"
   end
@@ -204,7 +184,7 @@ describe("a cluster with a peer_secret", function()
   it("gets, sets, removes and flushes everywhere", function()
     start(3, same)
     for owner = 1, 3 do
-      local key = rig.owned_by(urls(), nodes[owner].url, "key")
+      local key = rig.key_of(nodes, owner, "key")
       local function all(value)
         for _, n in ipairs(nodes) do
           assert.equal(value, n:get("g", key).body)
@@ -219,24 +199,26 @@ describe("a cluster with a peer_secret", function()
       assert.equal(204, nodes[3]:request { target = "/cache/g", method = "DELETE" }.status)
       all "loaded"
     end
-    assert.equal(0, errors())
+    assert.equal(0, rig.peer_errors(nodes))
   end)
 
   it("signs batches of many keys", function()
     start(2, same)
     local keys = {}
     for i = 1, 50 do
-      keys[i] = ("%q"):format(rig.owned_by(urls(), nodes[2].url, "many-" .. i))
+      keys[i] = ("%q"):format(rig.key_of(nodes, 2, "many-" .. i))
     end
     local res = nodes[1]:request { target = "/cache/g", method = "POST",
       body = "[" .. table.concat(keys, ",") .. "]" }
     assert.equal(200, res.status)
-    assert.same({ 0, true }, { errors(), nodes[1]:stats().peers[2].batches >= 1 })
+    assert.same({ 0, true }, { rig.peer_errors(nodes), nodes[1]:stats().peers[2].batches >= 1 })
   end)
 
   it("does not take what a node with another secret says, and loads its keys itself", function()
     start(2, function(i) return i == 1 and SECRET or NEXT end)
-    local key = rig.owned_by(urls(), nodes[2].url, "key")
+    rig.check_shut_out(nodes, 1, 2, "g")
+    rig.check_shut_out(nodes, 2, 1, "g")
+    local key = rig.key_of(nodes, 2, "key")
     assert.equal("loaded", nodes[2]:get("g", key).body)
     local res = nodes[1]:get("g", key)
     assert.same({ "loaded", "local" }, { res.body, res.headers["x-cache"] })
@@ -252,9 +234,9 @@ describe("a cluster with a peer_secret", function()
       local pair = ca:issue()
       o.tls = { cert = pair.cert, key = pair.key, ca = ca.path, client_auth = "peers" }
     end)
-    local key = rig.owned_by(urls(), nodes[2].url, "key")
+    local key = rig.key_of(nodes, 2, "key")
     assert.equal("loaded", nodes[1]:curl { "/cache/g/" .. key }.body)
-    assert.equal(0, errors())
+    assert.equal(0, rig.peer_errors(nodes))
     local get = verbs.all("k", "told")[1]
     local auth = "X-Groupcache-Auth: " .. sign(SECRET, get)
     assert.equal(403, nodes[1]:curl { get.target, headers = { auth } }.status)
@@ -295,12 +277,8 @@ describe("a cluster with a peer_secret", function()
       more()
       for _, text in ipairs { SECRET .. "\n" .. NEXT, NEXT .. "\n" .. SECRET, NEXT } do
         for i, n in ipairs(nodes) do
-          local _, before = n:log():gsub('msg="reloaded"', "")
           certs.replace(file .. i, text)
-          n:signal "SIGHUP"
-          rig.wait(n, function()
-            return select(2, n:log():gsub('msg="reloaded"', "")) > before
-          end, 10, "the reload")
+          rig.reload({ n }, rig.wait)
           more()
         end
       end
@@ -308,7 +286,7 @@ describe("a cluster with a peer_secret", function()
     end
     http.together(fns)
     assert.same({}, bad)
-    assert.equal(0, errors())
+    assert.equal(0, rig.peer_errors(nodes))
     local get = verbs.all("k", "told")[1]
     assert.equal(401, ask(nodes[1], get, sign(SECRET, get)).status)
     assert.equal(200, ask(nodes[1], get, sign(NEXT, get)).status)

@@ -17,7 +17,15 @@
 --   local r, n = rig.start(source, opts)    a node with that script, of one worker unless `args`
 --                                           says more; the other opts are node.start()'s
 --   rig.stop(n)                             ends a node, and insists that it ends well
---   rig.stop_all(nodes)                     the same of those that run, frozen ones too
+--   rig.stop_all(nodes)                     the same of all, frozen ones too, but for those that
+--                                           the spec has ended or waited for
+--   rig.reload(nodes, wait)                 SIGHUP to each, and wait for its reload; inside of
+--                                           http.together, wait is rig.wait
+--   rig.urls(nodes) -> list, rig.key_of(nodes, i, name) -> a key that node i owns
+--   rig.peer_errors(nodes) -> times that a node could not use another
+--   rig.check_shut_out(nodes, i, j, group)  clients ask node i for keys of node j, and change them,
+--                                           in every way: it loads them, the changes fail, and
+--                                           node j takes no notice
 --   rig.owner(peers, key, dialect, hash) -> url      who owns the key in that ring, of a dialect
 --                                                    [golang] and a hash [its own] by name
 --   rig.owned_by(peers, url, name, dialect) -> key   a key of that owner: name-1.of.the.ring, ...
@@ -47,6 +55,10 @@ function rig.gate(name)
     if f then return f:close() end
     groupcache.sleep(0.005)
   end
+end
+function rig.is_open(name)
+  local f = io.open("$DIR/open-" .. name)
+  return f and f:close()
 end
 return rig
 ]]
@@ -117,11 +129,77 @@ function rig.stop(n)
 end
 
 function rig.stop_all(nodes)
+  local fine, why = true, nil
   for _, n in pairs(nodes or {}) do
-    if n.process:alive() then
+    if not n.process.waited then
       n:signal "SIGCONT"
-      rig.stop(n)
+      local ended, message = pcall(rig.stop, n)
+      if not ended then
+        fine, why = false, message
+      end
     end
+  end
+  if not fine then
+    error(why, 2)
+  end
+end
+
+local function reloads(n)
+  return select(2, n:log():gsub('msg="reloaded"', ""))
+end
+
+function rig.reload(nodes, wait)
+  for _, n in ipairs(nodes) do
+    local before = reloads(n)
+    local function done()
+      return reloads(n) > before
+    end
+    n:signal "SIGHUP"
+    if wait then
+      wait(n, done, 10, "the reload")
+    else
+      eventually(done, 10, "the reload")
+    end
+  end
+end
+
+function rig.urls(nodes)
+  local list = {}
+  for i, n in ipairs(nodes) do
+    list[i] = n.url
+  end
+  return list
+end
+
+function rig.key_of(nodes, i, name)
+  return rig.owned_by(rig.urls(nodes), nodes[i].url, name)
+end
+
+function rig.peer_errors(nodes)
+  local sum = 0
+  for _, n in ipairs(nodes) do
+    for _, peer in ipairs(n:stats().peers) do
+      sum = sum + peer.errors
+    end
+  end
+  return sum
+end
+
+function rig.check_shut_out(nodes, i, j, group)
+  local path, key = "/cache/" .. group, rig.key_of(nodes, j, "shut-out")
+  local function status(method, target, body)
+    return nodes[i]:curl({ target, method = method, body = body,
+      ca = nodes[i].tls and nodes[i].tls.ca or false }).status
+  end
+  local before = nodes[j]:stats().groups[group]
+  assert(status("GET", path .. "/" .. key) == 200, "a get")
+  assert(status("POST", path, ('["%s", "b"]'):format(key)) == 200, "a batch")
+  assert(status("PUT", path .. "/" .. key, "set") == 502, "a set")
+  assert(status("DELETE", path .. "/" .. key) == 502, "a removal")
+  assert(status("DELETE", path) == 502, "a flush")
+  local after = nodes[j]:stats().groups[group]
+  for _, name in ipairs { "gets", "loads", "sets", "removes", "flushes" } do
+    assert(before[name] == after[name], name)
   end
 end
 

@@ -9,6 +9,7 @@ local node = require "support.node"
 local ports = require "support.ports"
 local rig = require "node.rig"
 local tmp = require "support.tmp"
+local versions = require "support.versions"
 
 local SCRIPT = [[
   require("groupcache").group("g", { getter = function(key)
@@ -28,9 +29,7 @@ describe("a cluster with TLS", function()
   end)
 
   after_each(function()
-    for _, n in ipairs(nodes or {}) do
-      rig.stop(n)
-    end
+    rig.stop_all(nodes)
     nodes = nil
   end)
 
@@ -46,17 +45,8 @@ describe("a cluster with TLS", function()
     nodes = node.cluster(count, opts)
   end
 
-  local function urls()
-    local list = {}
-    for i, n in ipairs(nodes) do
-      list[i] = n.url
-    end
-    return list
-  end
-
-  -- A key that node i owns.
   local function key_of(i, name)
-    return rig.owned_by(urls(), nodes[i].url, name)
+    return rig.key_of(nodes, i, name)
   end
 
   local function get(n, key)
@@ -143,8 +133,7 @@ describe("a cluster with TLS", function()
     end
     ask(1, keys)
     eventually(function() return lines() == keys end, 10, "the log of nginx")
-    nodes[1]:signal "SIGHUP"
-    eventually(function() return nodes[1]:logged 'msg="reloaded"' end, 10, "the reload")
+    rig.reload { nodes[1] }
     ask(keys + 1, keys + 1)
     eventually(function() return lines() == keys + 1 end, 10, "the log of nginx")
     n:stop()
@@ -165,7 +154,9 @@ describe("a cluster with TLS", function()
 
   it("resumes sessions on new connections, but not those from before a reload", function()
     local _, resumed = beside_nginx("keepalive_timeout 0;", 5)
-    assert.equal(".rrrr.", resumed)
+    -- libcurl 8.23 keeps no session with a client certificate that it got in memory; 8.14 does.
+    assert(resumed == ".rrrr." or (resumed == "......" and versions.at_least("libcurl", "8.15")),
+      resumed)
   end)
 
   -- what is wrong with node 2 -> its certificate, what the log of node 1 says
@@ -190,6 +181,7 @@ describe("a cluster with TLS", function()
         assert.same({ "loaded " .. key, "local" }, { res.body, source })
       end
       assert.equal(5, errors_of(nodes[1], nodes[2].url))
+      rig.check_shut_out(nodes, 1, 2, "g")
       local log = nodes[1]:log()
       assert.matches(said, log, 1, true)
       local _, times = log:gsub("peer cannot be used before a certificate is changed", "")
@@ -231,8 +223,10 @@ describe("a cluster with TLS", function()
       assert.equal(200, get(nodes[1], rig.owned_by({ self, other }, other, "key-" .. i)).status)
     end
     rig.stop(plain)
-    local _, times = nodes[1]:log():gsub("peer cannot be used before a certificate is changed", "")
-    assert.equal(1, times)
+    -- libmicrohttpd 1.0 answers nothing to a handshake, as a peer that has died in between.
+    local what = versions.at_least("libmicrohttpd", "1.0") and "peer could not be used"
+      or "peer cannot be used before a certificate is changed"
+    assert.equal(1, select(2, nodes[1]:log():gsub(what, "")))
   end)
 
   -- Sends gets to all nodes, each on a new connection, while fn runs. All must have been answered.
@@ -273,22 +267,7 @@ describe("a cluster with TLS", function()
     end
     local _, bad = answers()
     assert.same({}, bad)
-    for _, n in ipairs(nodes) do
-      for _, peer in ipairs(n:stats().peers) do
-        assert.equal(0, peer.errors, n.url .. " asks " .. peer.url)
-      end
-    end
-  end
-
-  local function reload_all()
-    for _, n in ipairs(nodes) do
-      local _, before = n:log():gsub('msg="reloaded"', "")
-      n:signal "SIGHUP"
-      eventually(function()
-        local _, now = n:log():gsub('msg="reloaded"', "")
-        return now > before
-      end, 10, "the reload")
-    end
+    assert.equal(0, rig.peer_errors(nodes))
   end
 
   it("takes new certificates and a new CA under load, and fails no request", function()
@@ -299,18 +278,18 @@ describe("a cluster with TLS", function()
       for _, n in ipairs(nodes) do
         certs.replace_pair(n.tls, old:issue())
       end
-      reload_all()
+      rig.reload(nodes)
       more(30)
       certs.replace(bundle, tmp.read(old.path) .. tmp.read(new.path))
-      reload_all()
+      rig.reload(nodes)
       more(30)
       for _, n in ipairs(nodes) do
         certs.replace_pair(n.tls, new:issue())
-        reload_all()
+        rig.reload(nodes)
       end
       more(30)
       certs.replace(bundle, tmp.read(new.path))
-      reload_all()
+      rig.reload(nodes)
     end)
     -- The old CA is not believed any more: neither its certificates nor its sessions.
     local res = nodes[1]:curl { "/_groupcache/g/k", cert = old:issue() }
@@ -329,8 +308,7 @@ describe("a cluster with TLS", function()
     assert.equal(200, get(n, key_of(2, "key")).status)
     assert.equal(200, get(nodes[2], key_of(1, "key")).status)
     certs.replace_pair(n.tls, ca:issue())
-    n:signal "SIGHUP"
-    eventually(function() return n:logged 'msg="reloaded"' end, 10, "the reload")
+    rig.reload { n }
     assert.equal(200, get(n, key_of(2, "more")).status)
   end)
 
@@ -339,8 +317,7 @@ describe("a cluster with TLS", function()
     local _, source = get(nodes[1], key_of(2, "a"))
     assert.equal("local", source)
     certs.replace_pair(nodes[2].tls, ca:issue())
-    nodes[2]:signal "SIGHUP"
-    eventually(function() return nodes[2]:logged 'msg="reloaded"' end, 10, "the reload")
+    rig.reload { nodes[2] }
     _, source = get(nodes[1], key_of(2, "b"))
     assert.equal("peer", source)
   end)

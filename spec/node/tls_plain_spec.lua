@@ -3,7 +3,6 @@
 -- A port that takes plain HTTP beside TLS, and the way of a running cluster from http to https.
 
 local certs = require "support.certs"
-local eventually = require "support.eventually"
 local http = require "support.http"
 local node = require "support.node"
 local ports = require "support.ports"
@@ -140,11 +139,7 @@ describe("a running cluster", function()
           assert.equal(rig.owner(plain, key) ~= plain[i], res.source == "peer", key .. res.source)
         end
       end
-      for _, n in ipairs(nodes) do
-        for _, peer in ipairs(n:stats().peers) do
-          assert.equal(0, peer.errors, n.url .. " asks " .. peer.url)
-        end
-      end
+      assert.equal(0, rig.peer_errors(nodes))
     end
     local function change(over_tls)
       for i, n in ipairs(nodes) do
@@ -170,8 +165,7 @@ describe("a running cluster", function()
 
     write(secure) -- 2: the list, node by node, while the others still have the old one
     for i, n in ipairs(nodes) do
-      n:signal "SIGHUP"
-      eventually(function() return n:logged 'msg="reloaded"' end, 10, "the reload")
+      rig.reload { n }
       look(i == count)
       change(true)
     end
@@ -183,8 +177,6 @@ describe("a running cluster", function()
     end
     look(true)
     assert.equal(400, assert(http.get(plain[1] .. "/cache/g/k")).status)
-    for _, n in ipairs(nodes) do
-      rig.stop(n)
-    end
+    rig.stop_all(nodes)
   end)
 end)

@@ -4,7 +4,6 @@
 -- are told.
 
 local certs = require "support.certs"
-local eventually = require "support.eventually"
 local http = require "support.http"
 local node = require "support.node"
 local process = require "support.process"
@@ -127,8 +126,7 @@ describe("a node with TLS", function()
         assert.matches("Reused, TLSv1.%d", connect("-sess_in", session, version))
       end
     end
-    n:signal "SIGHUP"
-    eventually(function() return n:logged 'msg="reloaded"' end, 10, "the reload")
+    rig.reload { n }
     assert.matches("New, TLSv1.2", connect("-sess_in", session, "-tls1_2"))
   end)
 

@@ -26,8 +26,6 @@ describe("a group that its key's owner does not have", function()
     assert.equal(404, assert(owner:get("new", key)).status)
     assert.equal(1, asker:stats().groups.new.peer_errors)
     assert.equal("main", assert(asker:get("new", key)).headers["x-cache"])
-    for _, n in ipairs(nodes) do
-      assert.equal(0, (n:stop()))
-    end
+    rig.stop_all(nodes)
   end)
 end)

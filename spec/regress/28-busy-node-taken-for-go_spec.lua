@@ -37,7 +37,11 @@ describe("a removal that a busy node refuses", function()
     local mine = rig.owned_by(peers, peers[1], "k")
     assert.same({ "PEER", { f.url } }, cjson.decode(n:get("call", mine).body))
     eventually(function() return n:stats().unconfirmed == 0 end, 20, "it has confirmed")
-    assert.equal(3, #f:requests())
+    local told = 0
+    for _, request in ipairs(f:requests()) do
+      if request:match "^POST " then told = told + 1 end -- the others ask for a sign of life
+    end
+    assert.equal(3, told)
     rig.stop(n)
     f:stop()
   end)

@@ -121,9 +121,7 @@ describe("a change that a Go node makes at the owner", function()
         end, 5, what .. " is known to all")
       end
     end
-    for _, n in ipairs(nodes) do
-      rig.stop(n)
-    end
+    rig.stop_all(nodes)
   end)
 end)
 

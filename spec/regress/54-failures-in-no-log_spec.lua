@@ -5,6 +5,7 @@
 
 local eventually = require "support.eventually"
 local node = require "support.node"
+local rig = require "node.rig"
 
 local SCRIPT = [[
 local group = require("groupcache").group
@@ -120,8 +121,6 @@ describe("a load that failed at its owner", function()
     end, 5, "a line")
     local own = eventually(function() return failures(nodes[2], "g")[1] end, 5, "the owner's")
     assert.equal("getter", own.source)
-    for _, n in ipairs(nodes) do
-      n:stop()
-    end
+    rig.stop_all(nodes)
   end)
 end)

@@ -3,10 +3,8 @@
 -- math.random gave the same numbers in each VM, on each node and after each reload: ids were the
 -- same, and delays that should differ did not.
 
-local eventually = require "support.eventually"
 local node = require "support.node"
 local rig = require "node.rig"
-local signal = require "posix.signal"
 
 local SCRIPT = [[
 local groupcache = require "groupcache"
@@ -39,8 +37,7 @@ describe("math.random in a getter", function()
     for _ = 1, 2 do
       n = node.start { script = SCRIPT, args = { "--workers", 4 } }
       for _ = 1, 20 do note() end
-      n:signal(signal.SIGHUP)
-      eventually(function() return n:logged 'msg="reloaded"' end, 5, "a reload")
+      rig.reload { n }
       for _ = 1, 20 do note() end
       rig.stop(n)
       n = nil

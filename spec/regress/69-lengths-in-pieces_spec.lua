@@ -6,8 +6,16 @@
 
 local node = require "support.node"
 local rig = require "node.rig"
+local versions = require "support.versions"
 
 local ROUNDS, TOGETHER = 25, 12
+
+-- libmicrohttpd may have a page of its own. Beside other unfinished heads, nobody knows whose head
+-- 1.0 has found at fault.
+local function has_page(what)
+  return what:find "colon"
+    or (what:find "folded" and versions.at_least("libmicrohttpd", "1.0"))
+end
 
 local BEHIND = "GET /cache/g/behind HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -87,7 +95,7 @@ describe("a malformed length in pieces", function()
     bytes = bytes or partial
     assert(bytes and why ~= "timeout", what .. ": left open after " .. tostring(bytes))
     assert.same({ 400 }, statuses_of(bytes), what .. ": " .. bytes)
-    if not what:find "colon" then -- libmicrohttpd may have a page for that
+    if not has_page(what) then
       assert.matches('\r\n\r\n{"error":"[^"]+","code":"INVAL"}\n$', bytes, what)
     end
     sock:close()

@@ -6,6 +6,7 @@
 local cjson = require "cjson"
 local http = require "support.http"
 local node = require "support.node"
+local rig = require "node.rig"
 
 local SLOW = os.getenv "SAN" or os.getenv "GROUPCACHED_WRAP"
 
@@ -80,8 +81,6 @@ describe("getters that wait for other loads", function()
       fns[i] = function() ask(nodes[i % 2 + 1], "3/k" .. i) end
     end
     http.together(fns)
-    for _, n in ipairs(nodes) do
-      assert.equal(0, (n:stop()))
-    end
+    rig.stop_all(nodes)
   end)
 end)

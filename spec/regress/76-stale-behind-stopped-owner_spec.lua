@@ -32,10 +32,7 @@ describe("a stopped owner", function()
   end)
 
   after_each(function()
-    nodes[2]:signal "SIGCONT"
-    for _, n in ipairs(nodes) do
-      rig.stop(n)
-    end
+    rig.stop_all(nodes)
   end)
 
   -- How long the slowest of the keys took while the owner is stopped and all copies are stale.

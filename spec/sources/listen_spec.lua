@@ -28,9 +28,7 @@ describe("examples/listen.lua", function()
   end)
 
   after_each(function()
-    for _, n in ipairs(nodes or {}) do
-      rig.stop(n)
-    end
+    rig.stop_all(nodes)
     nodes = nil
   end)
 

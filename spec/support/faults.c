@@ -18,6 +18,7 @@ struct faults {
     _Atomic uint64_t failed; /* how many have failed */
     _Atomic uint64_t offset_ns; /* of the monotonic clock */
     _Atomic uint64_t place;     /* the caller of the last failure, as an offset in the program */
+    _Atomic int64_t wall_s;     /* seconds that are added to the time of day */
 };
 
 extern void *__libc_malloc(size_t n);
@@ -93,6 +94,8 @@ int clock_gettime(clockid_t id, struct timespec *t)
     long rc = syscall(SYS_clock_gettime, id, t);
     uint64_t ns;
 
+    if (!rc && faults && (id == CLOCK_REALTIME || id == CLOCK_REALTIME_COARSE))
+        t->tv_sec += (time_t)atomic_load(&faults->wall_s);
     if (rc || !faults || (id != CLOCK_MONOTONIC && id != CLOCK_MONOTONIC_COARSE))
         return (int)rc;
     ns = (uint64_t)t->tv_nsec + atomic_load(&faults->offset_ns) % 1000000000u;

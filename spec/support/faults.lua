@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 
---- Faults in a running node: its Nth allocation fails, its clock jumps ahead.
+--- Faults in a running node: its Nth allocation fails, its clocks jump.
 --
 --   local f = faults.new()            nil, why: not in this build (sanitizers, valgrind)
 --   node.start { env = f.env, ... }
@@ -8,6 +8,7 @@
 --   f:failed() -> times   how often that has happened
 --   f:place() -> text     where it happened last, an address for addr2line
 --   f:advance(seconds)    the node's monotonic clock jumps ahead
+--   f:step_wall(seconds)  its time of day is so much off, in either direction
 --
 -- A library that is preloaded (faults.c) shares a page with this process. One object is for one
 -- node at a time, or for several that have the same faults.
@@ -16,7 +17,7 @@ local ffi = require "ffi"
 local tmp = require "support.tmp"
 
 pcall(ffi.cdef, [[
-struct spec_faults { int64_t left; uint64_t failed, offset_ns, place; };
+struct spec_faults { int64_t left; uint64_t failed, offset_ns, place; int64_t wall_s; };
 void *spec_mmap(void *at, size_t n, int prot, int flags, int fd, long offset) __asm__("mmap");
 int spec_open(const char *path, int flags) __asm__("open");
 int spec_close(int fd) __asm__("close");
@@ -71,6 +72,10 @@ end
 
 function methods:advance(seconds)
   self.page.offset_ns = self.page.offset_ns + seconds * 1e9
+end
+
+function methods:step_wall(seconds)
+  self.page.wall_s = seconds
 end
 
 return faults

@@ -6,6 +6,8 @@
 --   node.cluster(count, { script=, ..., each=function(i, opts) end }) -> { n1, n2, ... }
 --
 -- /stats is served on the same port, unless args say otherwise or admin=false.
+-- `pass` are sockets of a service manager, as process.spawn() has it; with listen=false the port is
+-- only where clients ask.
 -- `script` is Lua source, or the path of a file. `peers` is a list of URLs, `self` one [the node's
 -- own URL, when there are peers]. `args` are more arguments for groupcached, `program` is another
 -- binary.
@@ -74,7 +76,8 @@ local function spawn(opts)
   for name, value in pairs(opts.env or {}) do
     env[name] = value
   end
-  local argv = { env = env, cwd = opts.cwd, stdout = n.dir .. "/stdout", stderr = n.log_path }
+  local argv = { env = env, cwd = opts.cwd, pass = opts.pass, stdout = n.dir .. "/stdout",
+    stderr = n.log_path }
   for word in (os.getenv "GROUPCACHED_WRAP" or ""):gmatch "%S+" do
     argv[#argv + 1] = word
   end
@@ -86,7 +89,7 @@ local function spawn(opts)
       argv[#argv + 1] = tostring(value)
     end
   end
-  flag("--listen", ("%s:%d"):format(n.host, n.port))
+  flag("--listen", opts.listen ~= false and ("%s:%d"):format(n.host, n.port))
   if opts.admin ~= false then
     flag("--admin-listen", ("%s:%d"):format(n.host, n.port)) -- args may have another
   end

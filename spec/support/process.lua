@@ -2,7 +2,8 @@
 
 --- Child processes that cannot outlive the test run.
 --
---   process.spawn{ argv..., env=, cwd=, stdin=path, stdout=path, stderr=path, stderr_fd=n } -> p
+--   process.spawn{ argv..., env=, cwd=, stdin=path, stdout=path, stderr=path, stderr_fd=n,
+--                  pass={ { fd=, name= }, ... } } -> p
 --     p.pid, p:alive(), p:kill(sig), p:wait(timeout_s) -> exit code
 --                                                       | nil, "signal", number | nil, "timeout"
 --     p:freeze()       SIGSTOP; returns once all its threads have stopped
@@ -15,6 +16,9 @@
 --
 -- env holds what differs from our environment; false removes. stdin is /dev/null unless given;
 -- stdout and stderr are ours unless given (they may name the same file). Failing to start raises.
+--
+-- `pass` are descriptors for the child, from 3 on, as a service manager passes them: LISTEN_PID,
+-- LISTEN_FDS and LISTEN_FDNAMES are set.
 --
 -- A child leads its own process group, which cleanup() kills at the end of the run. If the run
 -- itself is killed, the kernel kills the child (PR_SET_PDEATHSIG).
@@ -60,6 +64,22 @@ local function close_on_exec()
   end
 end
 
+-- First to numbers that are free: one of the new numbers may be another's old one.
+local function pass(list)
+  local high, names = {}, {}
+  for i, p in ipairs(list) do
+    high[i] = assert(fcntl.fcntl(p.fd, fcntl.F_DUPFD, 200))
+    names[i] = p.name or "unknown"
+  end
+  for i, fd in ipairs(high) do
+    assert(unistd.dup2(fd, 2 + i))
+    unistd.close(fd)
+  end
+  stdlib.setenv("LISTEN_PID", tostring(unistd.getpid()))
+  stdlib.setenv("LISTEN_FDS", tostring(#list))
+  stdlib.setenv("LISTEN_FDNAMES", table.concat(names, ":"))
+end
+
 local function become(opts, parent)
   unistd.setpid("p", 0, 0)
   ffi.C.spec_prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
@@ -83,6 +103,9 @@ local function become(opts, parent)
     stdlib.setenv(name, value ~= false and tostring(value) or nil)
   end
   close_on_exec()
+  if opts.pass then
+    pass(opts.pass)
+  end
   local args = {}
   for i = 2, #opts do
     args[i - 1] = tostring(opts[i])
@@ -159,6 +182,7 @@ function methods:freeze()
   eventually(function() return stands_still(self.pid) end, 10, "all its threads stand still")
 end
 
+-- p.waited: who waited knows that it has ended.
 function methods:wait(timeout_s)
   local deadline = socket.gettime() + (timeout_s or 10)
   local pause = 0.001
@@ -169,6 +193,7 @@ function methods:wait(timeout_s)
     socket.sleep(pause)
     pause = math.min(pause * 1.5, 0.02)
   end
+  self.waited = true
   if self.ended == "exited" then
     return self.status
   end

@@ -84,7 +84,7 @@ struct mallinfo2 { size_t arena, ordblks, smblks, hblks, hblkhd, usmblks, fsmblk
 struct mallinfo2 mallinfo2(void);
 ]]
 
-local GET, REMOVE, FLUSH, SET = 0, 1, 2, 3
+local GET, REMOVE, FLUSH, SET, RECENT = 0, 1, 2, 3, 4
 local INVAL, NOMEM, PEER = tonumber(C.ERR_INVAL), tonumber(C.ERR_NOMEM), tonumber(C.ERR_PEER)
 local MAX_KEYS = tonumber(C.BATCH_MAX_KEYS)
 
@@ -240,9 +240,10 @@ describe("a batch's request", function()
     refused(request(SET, { "k" }), "1 keys to no value")
     refused(request(SET, {}, "v"), "0 keys")
     refused(request(SET, { "a", "b" }, "v"), "2 keys")
-    refused("\8\4\18\1k", "op 4")
+    refused("\8\5\18\1k", "op 5")
     refused("\8\255\255\255\255\255\255\255\255\255\1\18\1k", "op 4294967295")
     assert.same({ op = FLUSH, keys = {} }, parse "\8\2")
+    assert.same({ op = RECENT, keys = {} }, parse "\8\4")
   end)
 
   it("has a limit of keys", function()

@@ -117,6 +117,19 @@ describe("FNV", function()
   end)
 end)
 
+describe("MurmurHash64A", function()
+  it("has the values of the reference, for any rest of eight bytes", function()
+    if not ffi.abi "le" then
+      return
+    end
+    for text, want in pairs {
+      [""] = 0ULL, a = 0x071717d2d36b6b11ULL, foobar = 0xd49f461720d7a196ULL,
+      ["12345678"] = 0x758f67d162b2d202ULL, ["hello, world, 17 b"] = 0x93d282920c0d4a6eULL } do
+      assert.equal(want, C.hash_murmur64(text, #text))
+    end
+  end)
+end)
+
 describe("md5", function()
   local function md5(s)
     local out = ffi.new "char[33]"
@@ -289,5 +302,33 @@ describe("SipHash", function()
       assert.is_nil(seen[tostring(h)])
       seen[tostring(h)] = true
     end
+  end)
+
+  -- CRC-32 is linear: a key that is changed by multiples of its polynomial has the same.
+  it("spreads keys that were made to have one CRC-32", function()
+    local POLY, BYTES, KEYS, BUCKETS = 0x04c11db7, 64, 4000, 1024
+    local function toggle(bytes, k)
+      bytes[math.floor(k / 8)] = bit.bxor(bytes[math.floor(k / 8)], bit.lshift(1, k % 8))
+    end
+    math.randomseed(24)
+    local crc, used, n, bytes = nil, {}, 0, ffi.new("uint8_t[?]", BYTES)
+    for _ = 1, KEYS do
+      for _ = 1, 3 do
+        local at = math.random(0, BYTES * 8 - 33)
+        toggle(bytes, at)
+        for j = 1, 32 do
+          if bit.band(bit.rshift(POLY, 32 - j), 1) == 1 then
+            toggle(bytes, at + j)
+          end
+        end
+      end
+      local key = ffi.string(bytes, BYTES)
+      crc = crc or C.hash_crc32(key, BYTES)
+      assert.equal(crc, C.hash_crc32(key, BYTES))
+      local bucket = tonumber(C.hash_table(key, BYTES) % BUCKETS)
+      used[bucket] = (used[bucket] or 0) + 1
+      n = math.max(n, used[bucket])
+    end
+    assert(n <= 30, n) -- four on average; the rest is chance
   end)
 end)

@@ -211,7 +211,7 @@ describe("the health of a peer", function()
   describe("and its patience", function()
     local function took(ms, times)
       for _ = 1, times or 1 do
-        C.health_took(h, ms)
+        C.health_took(h, now, now + ms)
       end
     end
 
@@ -232,6 +232,42 @@ describe("the health of a peer", function()
       assert.equal(135, patience()) -- 40 is at most 45
       took(900, 9)
       assert.equal(1000, patience())
+    end)
+
+    -- The peer stops, and many loads wait for it until it goes on.
+    local function silence(ms, loads)
+      local oldest, changed = ffi.new "struct health_load", ffi.new "int[1]"
+      local since = now
+      oldest.since_ms, oldest.time_ms = since, 60000
+      while now < since + ms do
+        now = now + 25
+        if C.health_look(h, oldest, now, changed) == C.HEALTH_ASK then
+          C.health_asked(h, now)
+        end
+      end
+      for _ = 1, loads do
+        C.health_took(h, since, now)
+        C.health_heard(h, now)
+      end
+      C.health_question_ended(h)
+    end
+
+    it("does not grow with the loads that wait for a peer that stops now and then", function()
+      took(1, 900)
+      for _ = 1, 3 do
+        silence(500, 100)
+        now = now + 1000
+        took(1, 100)
+      end
+      assert.equal(50, patience())
+    end)
+
+    it("grows with a peer that has become slow", function()
+      took(1, 900)
+      for _ = 1, 5 do
+        silence(200, 10)
+      end
+      assert(patience() >= 600, patience())
     end)
 
     it("forgets what was long ago", function()

@@ -36,6 +36,22 @@ describe("json_out", function()
     assert.equal('{"n":18446744073709551615,"yes":true,"no":false,"text":"a","raw":[1]}', text())
   end)
 
+  it("escapes every byte that needs it at every place", function()
+    local named = { ['"'] = '\\"', ["\\"] = "\\\\", ["\b"] = "\\b", ["\f"] = "\\f", ["\n"] = "\\n",
+      ["\r"] = "\\r", ["\t"] = "\\t" }
+    for byte = 0, 255 do
+      local c = string.char(byte)
+      local plain = byte >= 32 and byte ~= 127
+      local wanted = named[c] or (plain and c or ("\\u%04x"):format(byte))
+      for at = 0, 17 do
+        local bytes = ("!"):rep(at) .. c .. ("z"):rep(17 - at)
+        b.len = 0
+        C.json_out_string(b, bytes, #bytes, C.JSON_OUT_UTF8)
+        assert.equal('"' .. ("!"):rep(at) .. wanted .. ("z"):rep(17 - at) .. '"', text())
+      end
+    end
+  end)
+
   it("writes what is empty", function()
     C.json_out_begin(j, b, brackets "[")
     C.json_out_close(j)

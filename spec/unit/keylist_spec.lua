@@ -136,13 +136,21 @@ describe("a list of keys", function()
 end)
 
 describe("the answer to a list of keys", function()
+  -- Appends a result in parts of `most` bytes [all at once].
+  local function put(b, first, k, value, source, most)
+    local part = ffi.new "struct keylist_part"
+    repeat
+      local is_whole = C.keylist_put_value(b, first, k, value, #value, source, part, most or 1e9)
+    until is_whole == 1
+  end
+
   it("has a result of each key", function()
     local e = ffi.new "struct error"
     C.error_set(e, C.ERR_NOTFOUND, "no \"such\" key")
     local text = built(function(b)
-      C.keylist_put_value(b, 1, key "a", "text", 4, "main")
-      C.keylist_put_value(b, 0, key "é\n\"\0", "", 0, "local")
-      C.keylist_put_value(b, 0, key "bytes", "\0\1\255", 3, "peer")
+      put(b, 1, key "a", "text", "main")
+      put(b, 0, key "é\n\"\0", "", "local")
+      put(b, 0, key "bytes", "\0\1\255", "peer")
       C.keylist_put_error(b, 0, key "none", e)
     end)
     assert.same({ results = {
@@ -164,7 +172,7 @@ describe("the answer to a list of keys", function()
       end
       local value = table.concat(parts) .. (i % 3 == 0 and "é\t\r\n" or "")
       local got = cjson.decode(built(function(b)
-        C.keylist_put_value(b, 1, key "k", value, #value, "hot")
+        put(b, 1, key "k", value, "hot", math.random(3, 12))
       end)).results[1]
       assert.equal(value, got.value or unbase64(got.base64))
       texts, bytes = texts + (got.value and 1 or 0), bytes + (got.base64 and 1 or 0)

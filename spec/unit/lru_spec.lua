@@ -34,6 +34,52 @@ describe("lru", function()
     return value_of(C.lru_get(l, key_ref(key, hash_of(key))))
   end
 
+  -- Walks over all items, some at a time -> how often each key was found
+  local function walk(max, meanwhile)
+    local at, out, seen = ffi.new "size_t[1]", ffi.new("struct item *[?]", max), {}
+    repeat
+      local n = tonumber(C.lru_walk(l, at, out, max))
+      assert.is_true(n <= max)
+      for i = 0, n - 1 do
+        local key = ffi.string(C.item_key(out[i]), out[i].key_len)
+        seen[key] = (seen[key] or 0) + 1
+      end
+      if meanwhile then
+        meanwhile()
+      end
+    until at[0] == -1ULL
+    return seen
+  end
+
+  it("is walked over, and each item is found", function()
+    for i = 1, 500 do
+      put("k" .. i)
+    end
+    for _, max in ipairs { 64, 7, 1000 } do
+      local seen, n = walk(max), 0
+      for i = 1, 500 do
+        n = n + (seen["k" .. i] and 1 or 0)
+      end
+      assert.equal(500, n)
+    end
+  end)
+
+  it("is walked over while it grows: what was there throughout is found", function()
+    for i = 1, 200 do
+      put("k" .. i)
+    end
+    local more = 0
+    local seen = walk(16, function()
+      for _ = 1, more < 2000 and 40 or 0 do
+        more = more + 1
+        put("new" .. more)
+      end
+    end)
+    for i = 1, 200 do
+      assert.is_true(seen["k" .. i] ~= nil, i)
+    end
+  end)
+
   local function peek(key)
     return value_of(C.lru_peek(l, key_ref(key, hash_of(key))))
   end

@@ -40,6 +40,47 @@ describe("ring", function()
 
   local three = { "http://10.0.0.1:8080", "http://10.0.0.2:8080", "http://10.0.0.3:8080" }
 
+  describe("the shares of its peers", function()
+    local function shares(peers, kind)
+      local out = ffi.new("uint32_t[?]", #peers + 1)
+      C.ring_shares(ring(peers, 50, kind), out, #peers)
+      local list = {}
+      for i = 1, #peers do
+        list[i] = out[i - 1]
+      end
+      return list
+    end
+
+    it("are the parts of the circle, a million together", function()
+      for _, kind in ipairs { GOLANG, FORKS } do
+        local sum = 0
+        for _, share in ipairs(shares(three, kind)) do
+          assert.is_true(share > 100000 and share < 700000)
+          sum = sum + share
+        end
+        assert.near(1e6, sum, 2)
+      end
+    end)
+
+    it("are near the parts of many keys", function()
+      local r, counts = ring(three), { 0, 0, 0 }
+      for i = 1, 20000 do
+        local o = owner(r, tostring(C.hash_sip13(tostring(i), #tostring(i), 1, 2)))
+        counts[o] = counts[o] + 1
+      end
+      for i, share in ipairs(shares(three)) do
+        assert.near(share / 1e6, counts[i] / 20000, 0.05)
+      end
+    end)
+
+    it("are all of the circle for a peer that is alone, and none without peers", function()
+      local lone = ffi.new("uint32_t[1]")
+      C.ring_shares(ring({ "http://a" }, 1), lone, 1)
+      assert.equal(1000000, lone[0])
+      C.ring_shares(ring({}), lone, 0)
+    end)
+  end)
+
   local bare = { "10.0.0.1:8080", "10.0.0.2:8080", "10.0.0.3:8080" }
 
   -- Made with the Go libraries themselves, 50 replicas, the peers in this order: golang/groupcache

@@ -50,7 +50,10 @@ describe("url", function()
     end
     for url, why in pairs { ["a:1"] = "not a URL of the form", ["http://"] = "not a URL",
       ["http://a:1/"] = "must end after host and port", ["http://a:1/b"] = "must end",
-      ["http://a:1?"] = "not a URL", ["http://me@a:1"] = "not a URL", ["http://a\n"] = "not a" } do
+      ["http://a:1?"] = "not a URL", ["http://me@a:1"] = "not a URL", ["http://a\n"] = "not a",
+      ["http://:80"] = "not a URL", ["http://a:"] = "not a URL", ["http://a:b"] = "not a URL",
+      ["http://a:70000"] = "not a URL", ["http://::1"] = "not a URL", ["http://[]:1"] = "not a URL",
+      ["http://[::1"] = "not a URL", ["http://[::1]1"] = "not a URL" } do
       assert.equal(tonumber(C.ERR_INVAL), tonumber(C.url_check_peer(url, e)))
       assert.matches(why, ffi.string(e.msg))
       assert.truthy(ffi.string(e.msg):find(url, 1, true))

@@ -34,6 +34,18 @@ describe("utf8", function()
     end
   end)
 
+  it("sees every byte at every place", function()
+    for byte = 0, 255 do
+      for at = 0, 17 do
+        local c = string.char(byte)
+        local bytes = (" "):rep(at) .. c .. ("~"):rep(17 - at)
+        assert.equal(byte < 128, valid(bytes), byte .. " at " .. at)
+        assert.equal(byte < 127 and (byte >= 32 or c:find "[\t\n\r]" ~= nil), is_text(bytes),
+          byte .. " at " .. at)
+      end
+    end
+  end)
+
   it("takes no control characters for text, but tab, line feed and carriage return", function()
     for byte = 0, 31 do
       local c = string.char(byte)

@@ -29,6 +29,11 @@ uint64_t clock_wall_ns(void)
     return read_clock(CLOCK_REALTIME);
 }
 
+uint64_t clock_boot_ms(void)
+{
+    return read_clock(CLOCK_BOOTTIME) / 1000000u;
+}
+
 uint64_t clock_ms(void)
 {
     return clock_ns() / 1000000u;
@@ -47,4 +52,35 @@ uint64_t clock_real_ns(void)
 uint64_t clock_real_ms(void)
 {
     return clock_real_ns() / 1000000u;
+}
+
+struct timespec clock_real_wall(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_REALTIME, &t);
+    return t;
+}
+
+uint64_t clock_thread_ns(void)
+{
+    return read_real(CLOCK_THREAD_CPUTIME_ID);
+}
+
+void clock_cond_init(pthread_cond_t *c)
+{
+    pthread_condattr_t attr;
+
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(c, &attr);
+    pthread_condattr_destroy(&attr);
+}
+
+struct timespec clock_cond_in_ms(uint64_t ms)
+{
+    uint64_t at_ns = clock_real_ns() + ms * 1000000u;
+    const struct timespec t = {(time_t)(at_ns / 1000000000u), (long)(at_ns % 1000000000u)};
+
+    return t;
 }

@@ -157,6 +157,29 @@ static const char *const kind_names[HASH_KINDS] = {
     [HASH_FNV1_64] = "fnv1-64", [HASH_FNV1A_64] = "fnv1a-64",
 };
 
+uint64_t hash_murmur64(const void *bytes, size_t n)
+{
+    static const uint64_t m = 0xc6a4a7935bd1e995u;
+    const unsigned char *at = bytes, *end = at + n / 8 * 8;
+    uint64_t h = n * m, k;
+    size_t rest = n % 8;
+
+    for (; at < end; at += 8) {
+        memcpy(&k, at, 8);
+        k *= m;
+        k ^= k >> 47;
+        h = (h ^ k * m) * m;
+    }
+    if (rest) {
+        for (k = 0; rest; rest--)
+            k |= (uint64_t)at[rest - 1] << (8 * (rest - 1));
+        h = (h ^ k) * m;
+    }
+    h ^= h >> 47;
+    h *= m;
+    return h ^ h >> 47;
+}
+
 const char *hash_kind_name(enum hash_kind kind)
 {
     return kind_names[kind];

@@ -25,6 +25,10 @@ uint32_t hash_fnv1a_32(const void *bytes, size_t n);
 uint64_t hash_fnv1_64(const void *bytes, size_t n);
 uint64_t hash_fnv1a_64(const void *bytes, size_t n);
 
+/* MurmurHash64A (Austin Appleby, in the public domain), seed 0. It reads eight bytes at a time: a
+ * checksum of much data. Its value depends on the byte order of the machine. */
+uint64_t hash_murmur64(const void *bytes, size_t n);
+
 /* The functions a ring may be made with. */
 enum hash_kind { HASH_CRC32, HASH_FNV1_32, HASH_FNV1A_32, HASH_FNV1_64, HASH_FNV1A_64, HASH_KINDS };
 

@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/utf8.h"
 
 /* --- strings --- */
 
@@ -15,6 +16,14 @@ static int is_plain(unsigned char c, enum json_out_style style)
     if (style == JSON_OUT_GO)
         return c != '<' && c != '>' && c != '&' && c != 0xe2; /* the first byte of a line end */
     return c < 0x7f || style == JSON_OUT_UTF8;
+}
+
+/* Whether the next eight bytes are plain in every style but Go's. */
+static int are_plain(const unsigned char *s)
+{
+    uint64_t w = utf8_word(s);
+
+    return utf8_is_printable(w) && !utf8_has(w, '"') && !utf8_has(w, '\\');
 }
 
 /* Appends the character at s, which is not plain. Returns its length. */
@@ -39,13 +48,16 @@ static size_t put_special(struct buf *out, const unsigned char *s, size_t n,
     return 1;
 }
 
-void json_out_string(struct buf *out, const void *bytes, size_t n, enum json_out_style style)
+void json_out_chars(struct buf *out, const void *bytes, size_t n, enum json_out_style style)
 {
     const unsigned char *s = bytes;
     size_t i = 0, from = 0;
 
-    buf_put(out, "\"", 1);
     while (i < n) {
+        if (n - i >= UTF8_WORD && style != JSON_OUT_GO && are_plain(s + i)) {
+            i += UTF8_WORD;
+            continue;
+        }
         if (is_plain(s[i], style)) {
             i++;
             continue;
@@ -57,6 +69,12 @@ void json_out_string(struct buf *out, const void *bytes, size_t n, enum json_out
     }
     if (n > from)
         buf_put(out, s + from, n - from);
+}
+
+void json_out_string(struct buf *out, const void *bytes, size_t n, enum json_out_style style)
+{
+    buf_put(out, "\"", 1);
+    json_out_chars(out, bytes, n, style);
     buf_put(out, "\"", 1);
 }
 

@@ -29,6 +29,9 @@ enum json_out_style {
 /* Appends a string with its quotes. */
 void json_out_string(struct buf *out, const void *bytes, size_t n, enum json_out_style style);
 
+/* Appends a part of a string, without quotes. A part of JSON_OUT_GO ends between two characters. */
+void json_out_chars(struct buf *out, const void *bytes, size_t n, enum json_out_style style);
+
 /* Opens the outermost object or list; `bracket` is '{' or '['. */
 void json_out_begin(struct json_out *j, struct buf *out, char bracket);
 

@@ -6,7 +6,6 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/log_out.h"
 
@@ -38,19 +37,14 @@ int log_level_from_name(const char *name)
 void log_write(enum log_level level, const char *mod, const char *msg, const char *fmt, ...)
 {
     char line[LOG_LINE_BYTES];
-    struct timespec now;
-    struct tm tm;
     va_list ap;
     size_t n, cap = sizeof(line) - 1; /* room for the newline */
     int saved = errno, w;
 
     if (level < log_get_level())
         return;
-    clock_gettime(CLOCK_REALTIME, &now);
-    gmtime_r(&now.tv_sec, &tm);
-    n = strftime(line, cap, "time=%Y-%m-%dT%H:%M:%S", &tm);
-    w = snprintf(line + n, cap - n, ".%03ldZ level=%s mod=%s msg=\"%s\"", now.tv_nsec / 1000000,
-                 level_names[level], mod, msg);
+    n = log_out_time(line, cap);
+    w = snprintf(line + n, cap - n, " level=%s mod=%s msg=\"%s\"", level_names[level], mod, msg);
     n += w > 0 ? (size_t)w : 0;
     if (n < cap && *fmt) {
         line[n++] = ' ';

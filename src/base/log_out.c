@@ -12,6 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
 enum how { NOT_YET, PLAIN, OWN, SOCKET, POLLED };
 
 static pthread_mutex_t mu = PTHREAD_MUTEX_INITIALIZER;
@@ -85,22 +87,29 @@ static int put_locked(const char *s, size_t n)
     return w < 0 ? errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR : !torn;
 }
 
+size_t log_out_time(char *line, size_t cap)
+{
+    const struct timespec now = clock_real_wall();
+    struct tm tm;
+    size_t n;
+
+    gmtime_r(&now.tv_sec, &tm);
+    n = strftime(line, cap, "time=%Y-%m-%dT%H:%M:%S", &tm);
+    return n + (size_t)snprintf(line + n, cap - n, ".%03ldZ", now.tv_nsec / 1000000);
+}
+
 static int say_dropped_locked(void)
 {
     char line[200];
-    struct timespec now;
-    struct tm tm;
     size_t n;
 
     if (!atomic_load(&dropped))
         return 1;
-    clock_gettime(CLOCK_REALTIME, &now);
-    gmtime_r(&now.tv_sec, &tm);
-    n = strftime(line, sizeof(line), "time=%Y-%m-%dT%H:%M:%S", &tm);
+    n = log_out_time(line, sizeof(line));
     n += (size_t)snprintf(line + n, sizeof(line) - n,
-                          ".%03ldZ level=warn mod=log msg=\"lines were dropped: nobody took them\" "
+                          " level=warn mod=log msg=\"lines were dropped: nobody took them\" "
                           "lines=%lu\n",
-                          now.tv_nsec / 1000000, atomic_load(&dropped));
+                          atomic_load(&dropped));
     if (!put_locked(line, n))
         return 0;
     atomic_store(&dropped, 0);

@@ -137,12 +137,7 @@ static size_t take(struct spool *s, unsigned long *dropped)
 
     pthread_mutex_lock(&s->mu);
     if (!s->len && !s->closing) {
-        clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_nsec += LOOK_MS * 1000000L;
-        if (until.tv_nsec >= 1000000000) {
-            until.tv_sec++;
-            until.tv_nsec -= 1000000000;
-        }
+        until = clock_cond_in_ms(LOOK_MS);
         pthread_cond_timedwait(&s->cond, &s->mu, &until);
     }
     n = s->len;
@@ -205,7 +200,7 @@ struct spool *spool_open(const char *path, struct error *e)
     struct spool *s = mem_zalloc(sizeof(*s));
 
     pthread_mutex_init(&s->mu, NULL);
-    pthread_cond_init(&s->cond, NULL);
+    clock_cond_init(&s->cond);
     s->path = mem_strdup(path);
     s->opened = atomic_load(&reopened);
     s->lines = mem_alloc(ROOM);

@@ -2,8 +2,11 @@
 #include "base/url.h"
 
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 #include <strings.h>
+
+#include "base/num.h"
 
 enum url_scheme url_scheme(const char *url, const char **host)
 {
@@ -39,6 +42,18 @@ const char *url_without_scheme(const char *url)
     return url_scheme(url, &host) == URL_OTHER ? url : host;
 }
 
+/* Whether a text that ends where the host and port end has both, or a host alone. */
+static int has_host(const char *host)
+{
+    size_t n = *host == '[' ? strcspn(host + 1, "]") : strcspn(host, ":[]");
+    const char *rest = *host == '[' ? host + 1 + n : host + n;
+    uint64_t port;
+
+    if (!n || (*host == '[' && *rest++ != ']'))
+        return 0;
+    return !*rest || (*rest == ':' && num_parse_u64(rest + 1, strlen(rest + 1), UINT16_MAX, &port));
+}
+
 enum err url_check_peer(const char *url, struct error *e)
 {
     const char *host, *end;
@@ -52,7 +67,7 @@ enum err url_check_peer(const char *url, struct error *e)
                          "peer \"%s\" must end after host and port, without a slash "
                          "or a path: base_path is added to it",
                          url);
-    if (*end || end == host)
+    if (*end || !has_host(host))
         return error_set(e, ERR_INVAL, "peer \"%s\" is not a URL of the form http://host:port",
                          url);
     return ERR_OK;

@@ -34,6 +34,10 @@ static int is_utf8(const unsigned char *s, size_t n, int controls)
     size_t i = 0, len;
 
     while (i < n) {
+        if (n - i >= UTF8_WORD && utf8_is_printable(utf8_word(s + i))) {
+            i += UTF8_WORD;
+            continue;
+        }
         if (s[i] >= 0x20 && s[i] < 0x7f) {
             i++;
             continue;

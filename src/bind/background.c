@@ -10,8 +10,8 @@
 #include "script/defs.h"
 #include "script/vm.h"
 
-/* core.background(what, where, name or nil, every_ms or nil, ready_timeout_ms or nil, fn): records
- * a background function; in the VM of a worker that takes loads it only checks.
+/* core.background(what, where, name or nil, every_ms or nil, ready_timeout_ms or nil, fn,
+ * farewell): records a background function; in the VM of a worker that takes loads it only checks.
  * groupcache/background.lua has checked the arguments. -> true | nil, message, code */
 static int l_background(lua_State *L)
 {
@@ -22,6 +22,7 @@ static int l_background(lua_State *L)
         .name = (char *)(size_t)luaL_optstring(L, 3, NULL),
         .every_ms = (uint64_t)luaL_optnumber(L, 4, 0),
         .ready_timeout_ms = (uint64_t)luaL_optnumber(L, 5, 0),
+        .farewell = lua_toboolean(L, 7),
     };
     struct error e;
 

@@ -4,6 +4,7 @@
 #include <lauxlib.h>
 #include <lua.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/key.h"
 #include "base/timers.h"
@@ -189,6 +190,24 @@ static int l_owner_gc(lua_State *L)
     return 0;
 }
 
+#define BIND_BUF "groupcache.buf"
+
+struct buf *core_new_buf(lua_State *L)
+{
+    struct buf *b = lua_newuserdata(L, sizeof(*b));
+
+    buf_init(b, 0);
+    luaL_getmetatable(L, BIND_BUF);
+    lua_setmetatable(L, -2);
+    return b;
+}
+
+static int l_buf_gc(lua_State *L)
+{
+    buf_deinit(luaL_checkudata(L, 1, BIND_BUF));
+    return 0;
+}
+
 void core_make_room(lua_State *L, size_t bytes)
 {
     struct vm *vm = vm_of(L);
@@ -221,6 +240,11 @@ static const luaL_Reg owner_methods[] = {
     {NULL, NULL},
 };
 
+static const luaL_Reg buf_methods[] = {
+    {"__gc", l_buf_gc},
+    {NULL, NULL},
+};
+
 #define BIND_OPENER "groupcache.open"
 
 void core_set_opener(lua_State *L, lua_CFunction open)
@@ -243,6 +267,7 @@ void bind_core_open(lua_State *L)
 {
     core_new_class(L, BIND_OP, op_methods);
     core_new_class(L, BIND_OWNER, owner_methods);
+    core_new_class(L, BIND_BUF, buf_methods);
 }
 
 const luaL_Reg bind_core[] = {

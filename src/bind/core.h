@@ -11,6 +11,7 @@
 #include "base/timers.h"
 #include "cache/group.h"
 
+struct buf;
 struct op;
 
 /* Pushes nil, message, code and returns 3. */
@@ -42,6 +43,9 @@ struct op *core_check_op(lua_State *L, int index);
  * Raises. */
 void **core_owner(lua_State *L, void (*release)(void *p));
 void **core_item_owner(lua_State *L); /* of a reference to an item */
+
+/* Makes a userdata that owns the bytes of an empty buf, such as while they are pushed. Raises. */
+struct buf *core_new_buf(lua_State *L);
 
 /* In a VM of a node: collects garbage when its bound leaves no room for that many bytes. */
 void core_make_room(lua_State *L, size_t bytes);

@@ -6,7 +6,6 @@
 #include <lua.h>
 #include <stddef.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
@@ -14,14 +13,15 @@
 #include "base/mem.h"
 #include "base/pct.h"
 #include "bind/core.h"
+#include "bind/exchange.h"
+#include "bind/headers.h"
 #include "net/fetch.h"
 #include "script/check.h"
 #include "script/op.h"
 #include "script/task.h"
 #include "script/vm.h"
 
-enum { MAX_HEADERS = 100, MAX_ESCAPE = 1 << 20, MAX_ANSWER = 1 << 30 };
-enum { USUAL_TIMEOUT_MS = 30000 }; /* of a fetch in code that has no deadline */
+enum { MAX_ESCAPE = 1 << 20 };
 
 /* --- groupcache.sleep --- */
 
@@ -104,143 +104,19 @@ static void fetch_op_cancel(struct op *op)
 
 static const struct op_kind fetch_kind = {.cancel = fetch_op_cancel, .free = fetch_op_free};
 
-struct kept_headers {
-    struct buf *to;
-    int decoded;
-};
-
-/* Drops the headers about the encoded bytes if the body was decoded. */
-static void keep_header(void *arg, const char *name, const char *value)
-{
-    const struct kept_headers *kept = arg;
-    struct buf *b = kept->to;
-
-    if (kept->decoded &&
-        (!strcasecmp(name, "Content-Encoding") || !strcasecmp(name, "Content-Length")))
-        return;
-    buf_put(b, name, strlen(name) + 1);
-    buf_put(b, value, strlen(value) + 1);
-}
-
 /* Network thread. */
 static void fetch_op_done(void *ctx, struct fetch *fetch)
 {
     struct fetch_op *f = ctx;
-    struct kept_headers kept = {&f->headers, fetch_decoded(fetch)};
     struct buf *body = fetch_body(fetch);
 
     f->err = *fetch_error(fetch);
     f->status = fetch_status(fetch);
     f->body.data = buf_take(body, &f->body.len);
-    fetch_header_each(fetch, keep_header, &kept);
+    headers_keep(&f->headers, fetch);
     if (!f->err.code && f->headers.failed)
         error_set(&f->err, ERR_NOMEM, "no memory for the headers of an answer");
     op_finish(&f->op);
-}
-
-/* The request table of http.request, checked: strings stay on the Lua stack while it is used. */
-struct request {
-    struct fetch_opts opts;
-    const char *headers[MAX_HEADERS];
-};
-
-/* A string field. Without `len` it must not have a NUL. */
-static const char *opt_string(lua_State *L, const char *field, size_t *len)
-{
-    const char *s = NULL;
-    size_t n;
-
-    lua_getfield(L, 1, field);
-    if (!lua_isnil(L, -1)) {
-        if (lua_type(L, -1) != LUA_TSTRING)
-            check_raise(L, "http.request: %s must be a string, not a %s", field,
-                        luaL_typename(L, -1));
-        s = lua_tolstring(L, -1, &n); /* the table holds it */
-        if (len)
-            *len = n;
-        else if (strlen(s) != n)
-            check_raise(L, "http.request: %s holds a NUL", field);
-    }
-    lua_pop(L, 1);
-    return s;
-}
-
-static uint64_t opt_ms(lua_State *L, const char *field, uint64_t def)
-{
-    uint64_t ms = def;
-
-    lua_getfield(L, 1, field);
-    if (!lua_isnil(L, -1)) {
-        double s = luaL_checknumber(L, -1);
-
-        if (!(s > 0 && s <= 1e6))
-            check_raise(L, "http.request: %s is %f, and must be above 0 and at most 1000000", field,
-                        s);
-        ms = s < 0.001 ? 1 : (uint64_t)(s * 1000);
-    }
-    lua_pop(L, 1);
-    return ms;
-}
-
-/* request.headers is a list of "Name: value" lines here; groupcache/http.lua makes it. */
-static void check_headers(lua_State *L, struct request *r)
-{
-    size_t i, n;
-
-    lua_getfield(L, 1, "headers");
-    if (lua_istable(L, -1)) {
-        n = lua_objlen(L, -1);
-        if (n > MAX_HEADERS)
-            check_raise(L, "http.request: a request has at most %d headers, not %d", MAX_HEADERS,
-                        (int)n);
-        for (i = 0; i < n; i++) {
-            size_t len;
-
-            lua_rawgeti(L, -1, (int)i + 1);
-            r->headers[i] = luaL_checklstring(L, -1, &len); /* the list holds it */
-            if (strlen(r->headers[i]) != len)
-                check_raise(L, "http.request: a header holds a NUL");
-            lua_pop(L, 1);
-        }
-        r->opts.headers = r->headers;
-        r->opts.n_headers = n;
-    }
-    lua_pop(L, 1);
-}
-
-static void check_request(lua_State *L, struct request *r)
-{
-    struct task *t = vm_current(vm_of(L));
-    uint64_t now = clock_ms(), until = t->deadline_ms;
-    uint64_t left = until > now ? until - now : 1;
-    uint64_t usual = until < TASK_NO_DEADLINE_MS ? left : USUAL_TIMEOUT_MS;
-    size_t url_len = 0;
-    double max_bytes;
-
-    memset(&r->opts, 0, sizeof(r->opts));
-    luaL_checktype(L, 1, LUA_TTABLE);
-    r->opts.url = opt_string(L, "url", &url_len);
-    if (!r->opts.url || strlen(r->opts.url) != url_len)
-        check_raise(L, "http.request: url must be a string without NUL");
-    r->opts.method = opt_string(L, "method", NULL);
-    r->opts.ca_file = opt_string(L, "ca_file", NULL);
-    r->opts.reach = opt_string(L, "reach", NULL);
-    r->opts.body = opt_string(L, "body", &r->opts.body_len);
-    r->opts.timeout_ms = opt_ms(L, "timeout", usual);
-    if (r->opts.timeout_ms > left)
-        r->opts.timeout_ms = left;
-    r->opts.connect_timeout_ms = opt_ms(L, "connect_timeout", 0);
-    lua_getfield(L, 1, "max_bytes");
-    max_bytes = luaL_optnumber(L, -1, (double)t->max_bytes);
-    if (!(max_bytes >= 1 && max_bytes <= (double)MAX_ANSWER))
-        check_raise(L, "http.request: max_bytes is %f, and must be 1 to %d", max_bytes, MAX_ANSWER);
-    r->opts.max_bytes = (size_t)max_bytes;
-    lua_getfield(L, 1, "insecure");
-    r->opts.insecure = lua_toboolean(L, -1);
-    lua_getfield(L, 1, "decode");
-    r->opts.decode = lua_isnil(L, -1) || lua_toboolean(L, -1);
-    lua_pop(L, 3);
-    check_headers(L, r);
 }
 
 /* core.fetch(request) -> op | nil, message, code */
@@ -248,12 +124,12 @@ static int l_fetch(lua_State *L)
 {
     struct vm *vm = vm_of(L);
     struct op **slot = core_new_op(L);
-    struct request r;
+    struct exchange r;
     struct fetch_op *f;
     struct error e;
 
     check_can_wait(L, "http.request");
-    check_request(L, &r);
+    exchange_check(L, &r);
     f = mem_zalloc(sizeof(*f));
     buf_init(&f->body, 0);
     buf_init(&f->headers, 0);
@@ -267,34 +143,6 @@ static int l_fetch(lua_State *L)
         return core_error(L, &e);
     }
     return 1;
-}
-
-static void push_headers(lua_State *L, const struct buf *b)
-{
-    const char *at = b->data, *end = b->data + b->len;
-
-    lua_newtable(L);
-    while (at < end) {
-        const char *value = at + strlen(at) + 1;
-        char name[128];
-        size_t i;
-
-        for (i = 0; i < sizeof(name) - 1 && at[i]; i++)
-            name[i] = at[i] >= 'A' && at[i] <= 'Z' ? (char)(at[i] | 0x20) : at[i];
-        lua_pushlstring(L, name, i);
-        lua_pushvalue(L, -1);
-        lua_rawget(L, -3);
-        if (lua_isstring(L, -1)) { /* a repeated header: as RFC 9110 5.3 joins them */
-            lua_pushliteral(L, ", ");
-            lua_pushstring(L, value);
-            lua_concat(L, 3);
-        } else {
-            lua_pop(L, 1);
-            lua_pushstring(L, value);
-        }
-        lua_rawset(L, -3);
-        at = value + strlen(value) + 1;
-    }
 }
 
 /* core.fetch_result(op) -> { status, headers, body } | nil, message, code */
@@ -313,7 +161,7 @@ static int l_fetch_result(lua_State *L)
     lua_pushlstring(L, f->body.data ? f->body.data : "", f->body.len);
     lua_setfield(L, -2, "body");
     buf_deinit(&f->body); /* the getter has a copy: two would stay until the next collection */
-    push_headers(L, &f->headers);
+    headers_push(L, &f->headers);
     lua_setfield(L, -2, "headers");
     return 1;
 }

@@ -17,6 +17,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/networks.h"
+#include "base/notify.h"
 #include "base/signals.h"
 #include "base/spool.h"
 #include "bind/core.h"
@@ -28,8 +29,6 @@
 #include "script/script.h"
 #include "script/vm.h"
 #include "script/worker.h"
-
-#define BIND_BUF "groupcache.buf"
 
 enum { MAX_PEERS = 10000 };
 
@@ -73,11 +72,35 @@ static const char **check_list(lua_State *L, int index, size_t *count)
     return urls;
 }
 
-/* The peers of the settings at `index`. */
-static const char **check_peers(lua_State *L, int index, size_t *count)
+static const char *string_field(lua_State *L, int index, const char *name)
 {
+    const char *text;
+
+    lua_getfield(L, index, name);
+    text = luaL_optstring(L, -1, NULL);
+    lua_pop(L, 1); /* the table holds it */
+    return text;
+}
+
+static int flag_field(lua_State *L, int index, const char *name)
+{
+    int is;
+
+    lua_getfield(L, index, name);
+    is = lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    return is;
+}
+
+/* The peers of the settings at `index`, typed or from a source. */
+static struct keeper_list check_peers(lua_State *L, int index)
+{
+    struct keeper_list list = {.source = string_field(L, index, "peers_source"),
+                               .sources = string_field(L, index, "sources")};
+
     lua_getfield(L, index, "peers");
-    return check_list(L, lua_gettop(L), count);
+    list.peers = check_list(L, lua_gettop(L), &list.n_peers);
+    return list;
 }
 
 static enum dialect check_dialect(lua_State *L, int index)
@@ -161,31 +184,20 @@ static void check_settings(lua_State *L, int index, struct settings *out)
     }
 }
 
-static const char *string_field(lua_State *L, const char *name)
-{
-    const char *text;
-
-    lua_getfield(L, 2, name);
-    text = luaL_optstring(L, -1, NULL);
-    lua_pop(L, 1); /* the table holds it */
-    return text;
-}
-
 static struct node_opts check_opts(lua_State *L, const struct bind_node_script *s)
 {
     struct node_opts o = {.script = s->script};
     struct vm_opts *vm = &o.settings.vm;
 
     check_settings(L, 2, &o.settings);
-    lua_getfield(L, 2, "admin_moves");
-    o.admin_moves = lua_toboolean(L, -1);
-    lua_pop(L, 1);
-    lua_getfield(L, 2, "may_exit");
-    o.may_exit = lua_toboolean(L, -1);
-    lua_pop(L, 1);
-    o.peers = check_peers(L, 2, &o.n_peers);
-    vm->path = string_field(L, "package_path");
-    vm->cpath = string_field(L, "package_cpath");
+    o.admin_moves = flag_field(L, 2, "admin_moves");
+    o.may_exit = flag_field(L, 2, "may_exit");
+    o.self.host = string_field(L, 2, "self_host");
+    o.self.find = flag_field(L, 2, "self_find");
+    o.self.remote = flag_field(L, 2, "self_remote");
+    o.list = check_peers(L, 2);
+    vm->path = string_field(L, 2, "package_path");
+    vm->cpath = string_field(L, 2, "package_cpath");
     vm->open = core_opener(L);
     vm->prelude = BIND_PRELUDE;
     return o;
@@ -220,32 +232,25 @@ static int l_node(lua_State *L)
     return *slot ? 1 : bind_node_script_error(L, s, &e);
 }
 
-/* node:address() -> "host:port", "host:port" of the admin listener */
+/* node:address() -> "host:port", that of the admin listener, whether its default was taken, the
+ * node's own URL */
 static int l_node_address(lua_State *L)
 {
     struct node *n = bind_node_check(L, 1);
 
     lua_pushstring(L, node_address(n));
     lua_pushstring(L, node_admin_address(n));
-    return 2;
-}
-
-/* A userdata owns the bytes while they are pushed, which may raise. */
-static int l_buf_gc(lua_State *L)
-{
-    buf_deinit(luaL_checkudata(L, 1, BIND_BUF));
-    return 0;
+    lua_pushboolean(L, node_admin_moved(n));
+    lua_pushstring(L, node_self(n));
+    return 4;
 }
 
 /* node:stats() -> JSON text */
 static int l_node_stats(lua_State *L)
 {
     struct node *n = bind_node_check(L, 1);
-    struct buf *out = lua_newuserdata(L, sizeof(*out));
+    struct buf *out = core_new_buf(L);
 
-    buf_init(out, 0);
-    luaL_getmetatable(L, BIND_BUF);
-    lua_setmetatable(L, -2);
     node_stats(n, out);
     if (out->failed)
         return luaL_error(L, "no memory for the statistics");
@@ -274,6 +279,20 @@ static int l_take_signals(lua_State *L)
     return 0;
 }
 
+/* core.notify_reloading(status): the service manager is told that a reload begins. */
+static int l_notify_reloading(lua_State *L)
+{
+    notify_reloading(luaL_checkstring(L, 1));
+    return 0;
+}
+
+/* core.notify_reloaded(status): and that it has ended. */
+static int l_notify_reloaded(lua_State *L)
+{
+    notify_reloaded(luaL_checkstring(L, 1));
+    return 0;
+}
+
 /* node:wait() -> "TERM", "INT" or "HUP": the next signal. */
 static int l_node_wait(lua_State *L)
 {
@@ -297,13 +316,12 @@ static int l_node_reload(lua_State *L)
 {
     struct node *n = bind_node_check(L, 1);
     struct bind_node_script *s = bind_node_script_check(L, 2);
+    struct keeper_list list;
     struct error e;
-    size_t count;
-    const char **peers;
 
     luaL_checktype(L, 3, LUA_TTABLE);
-    peers = check_peers(L, 3, &count);
-    if (node_reload(n, s->script, bind_node_script_give_worker(s), peers, count, &e))
+    list = check_peers(L, 3);
+    if (node_reload(n, s->script, bind_node_script_give_worker(s), &list, &e))
         return bind_node_script_error(L, s, &e);
     lua_pushboolean(L, 1);
     return 1;
@@ -319,7 +337,7 @@ static int l_node_set_peers(lua_State *L)
 
     lua_settop(L, 2);
     peers = check_list(L, 2, &count);
-    if (node_set_peers(n, peers, count, &e))
+    if (keeper_set_typed(node_keeper(n), peers, count, &e))
         return core_error(L, &e);
     lua_pushboolean(L, 1);
     return 1;
@@ -332,7 +350,7 @@ static int l_node_set_group_peers(lua_State *L)
     const char *group = luaL_checkstring(L, 2), *urls = luaL_optstring(L, 3, NULL);
     struct error e;
 
-    if (node_set_group_peers(n, group, urls, &e))
+    if (keeper_set_typed_of(node_keeper(n), group, urls, &e))
         return core_error(L, &e);
     lua_pushboolean(L, 1);
     return 1;
@@ -364,21 +382,17 @@ static const luaL_Reg node_methods[] = {
     {NULL, NULL},
 };
 
-static const luaL_Reg buf_methods[] = {
-    {"__gc", l_buf_gc},
-    {NULL, NULL},
-};
-
 void bind_node_open(lua_State *L)
 {
     core_new_class(L, BIND_NODE, node_methods);
-    core_new_class(L, BIND_BUF, buf_methods);
 }
 
 const luaL_Reg bind_node[] = {
     {"check", l_check},
     {"check_network", l_check_network},
     {"node", l_node},
+    {"notify_reloaded", l_notify_reloaded},
+    {"notify_reloading", l_notify_reloading},
     {"ring_hashes", l_ring_hashes},
     {"take_signals", l_take_signals},
     {NULL, NULL},

@@ -151,6 +151,55 @@ static int settings_body(lua_State *L)
     return 1;
 }
 
+/* --- ask --- */
+
+struct ask {
+    const char *module;
+    lua_State *from; /* the argument is at index 3 there */
+    struct vm *vm;
+    int answer; /* in the registry of the VM */
+};
+
+/* Protected, in the script's VM. */
+static int ask_body(lua_State *L)
+{
+    struct ask *a = lua_touserdata(L, 1);
+
+    lua_getglobal(L, "require");
+    lua_pushstring(L, a->module);
+    lua_call(L, 1, 1);
+    copy_value(a->from, 3, L, 0, "?");
+    vm_push_settings(a->vm);
+    lua_call(L, 2, 1);
+    a->answer = luaL_ref(L, LUA_REGISTRYINDEX);
+    return 0;
+}
+
+/* script:ask(module, value) -> what the function that this module is returns for a copy of the
+ * value and the table that the script returned, copied | nil, message, code. It may define
+ * background functions. */
+static int l_script_ask(lua_State *L)
+{
+    struct bind_node_script *s = bind_node_script_check(L, 1);
+    struct ask a = {luaL_checkstring(L, 2), L, s->vm, LUA_NOREF};
+    lua_State *from = vm_state(s->vm);
+    struct error e = {.code = ERR_OK};
+
+    lua_settop(L, 3);
+    lua_settop(from, 0);
+    if (vm_run_more(s->vm, s->script->path, ask_body, &a, &e)) {
+        script_failed(s->script, vm_script_error(s->vm));
+        return bind_node_script_error(L, s, &e);
+    }
+    lua_rawgeti(from, LUA_REGISTRYINDEX, a.answer);
+    lua_pushcfunction(L, settings_body);
+    lua_pushlightuserdata(L, from);
+    if (lua_pcall(L, 1, 1, 0))
+        error_set(&e, ERR_INVAL, "%s: %s", s->script->path, lua_tostring(L, -1));
+    lua_settop(from, 0);
+    return e.code ? core_error(L, &e) : 1;
+}
+
 /* script:settings() -> a copy of the table that the script returned, an empty one if it returned
  * nothing | nil, message, code */
 static int l_script_settings(lua_State *L)
@@ -257,6 +306,7 @@ static int l_variables(lua_State *L)
 /* --- open --- */
 
 static const luaL_Reg script_methods[] = {
+    {"ask", l_script_ask},
     {"settings", l_script_settings},
     {"groups", l_script_groups},
     {"open_loop", l_script_open_loop},

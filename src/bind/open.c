@@ -121,18 +121,21 @@ static const luaL_Reg functions[] = {
 
 __attribute__((visibility("default"))) int luaopen_groupcache_core(lua_State *L)
 {
-    const luaL_Reg *all[] = {functions,   bind_child,   bind_core,       bind_group,
-                             bind_io,     bind_library, bind_loop,       bind_node,
-                             bind_many,   bind_change,  bind_peek,       bind_hits,
-                             bind_encode, bind_decode,  bind_background, bind_node_script};
+    const luaL_Reg *all[] = {bind_client,      functions,   bind_child,    bind_core,
+                             bind_group,       bind_io,     bind_library,  bind_loop,
+                             bind_node,        bind_many,   bind_change,   bind_peek,
+                             bind_hits,        bind_encode, bind_decode,   bind_background,
+                             bind_node_script, bind_stream, bind_discover, bind_dns};
     size_t i;
 
     core_set_opener(L, luaopen_groupcache_core);
     bind_core_open(L);
     bind_child_open(L);
+    bind_client_open(L);
     bind_handle_open(L);
     bind_hits_open(L);
     bind_loop_open(L);
+    bind_stream_open(L);
     bind_node_script_open(L);
     bind_node_open(L);
     bind_library_open(L); /* after bind_node_open(): it adds a method to a node */

@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 
 enum { BUCKETS = 256 }; /* a group has two tables, and a node perhaps many groups */
@@ -45,6 +46,11 @@ struct flight *flights_find(const struct flights *fs, const struct key_ref *k)
                   memcmp(f->key, k->bytes, k->n) == 0))
         f = f->chain;
     return f;
+}
+
+void flight_begins(struct flight *f)
+{
+    atomic_store(&f->began_ns, clock_ns());
 }
 
 void flight_outdate(struct flight *f)

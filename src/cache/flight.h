@@ -13,6 +13,7 @@
 #ifndef FLIGHT_H
 #define FLIGHT_H
 
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -72,8 +73,10 @@ struct flight {
                               * that opened it, as name, NUL, value, NUL, ...; the name of the
                               * asking peer's URL is empty */
     size_t info_len;         /* set once */
-    uint64_t deadline_ms;    /* set once: clock_ms() time at which it ends with TIMEOUT */
-    uint64_t started_ms;     /* guarded: clock_ms() time at which a local one began to run */
+    uint64_t opened_ns;      /* set once: clock_ns() time */
+    _Atomic uint64_t began_ns; /* atomic: clock_ns() time at which its getter began; 0: not yet */
+    uint64_t deadline_ms;      /* set once: clock_ms() time at which it ends with TIMEOUT */
+    uint64_t started_ms;       /* guarded: clock_ms() time at which a local one began to run */
     uint64_t since_ms;     /* guarded: at which it took its place among max_loads, if it has one */
     uint64_t held_ms;      /* guarded: how long it had such a place before */
     uint64_t handed_ms;    /* the loader's: clock_ms() time at which it was given the flight */
@@ -113,6 +116,9 @@ int flight_leave(struct waiter *w);
 /* Ends an open flight: unhooks it and moves its waiters to `woken`. The table's reference becomes
  * the caller's. */
 void flights_end(struct flights *fs, struct flight *f, struct list *woken);
+
+/* The loader's thread: the flight's getter begins now. */
+void flight_begins(struct flight *f);
 
 /* The key of an open flight, or every key, was changed. */
 void flight_outdate(struct flight *f);

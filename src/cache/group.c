@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "cache/changelog.h"
 #include "cache/group_in.h"
 
 /* A text of the group, linked to the texts that it had before. Another thread may still read one,
@@ -71,6 +72,7 @@ struct group *group_new(const char *name, const char *content_type, const struct
     struct group *g = mem_zalloc(sizeof(*g));
 
     g->name = mem_strdup(name);
+    g->number = changelog_group(name);
     atomic_init(&g->content_type, keep_text(g, content_type));
     atomic_init(&g->pass_headers, keep_text(g, ""));
     atomic_init(&g->writers, keep_text(g, ""));
@@ -90,6 +92,7 @@ struct group *group_new(const char *name, const char *content_type, const struct
     list_init(&g->queues[1]);
     list_init(&g->flushed);
     list_init(&g->readers);
+    g->stride = GROUP_FIRST_STRIDE;
     atomic_init(&g->epoch, 1);
     g->swept_ms = clock_ms();
     g->random = hash_table(name, strlen(name)) | 1;

@@ -20,6 +20,8 @@
 #include "cache/lru.h"
 #include "cache/stats.h"
 
+struct buf;
+struct changelog;
 struct group;
 struct peer;
 
@@ -82,6 +84,9 @@ enum {
 /* How a group loads. No function is called with a lock held; ctx is the owner's. */
 struct loader {
     void *ctx;
+
+    /* Borrowed: notes the changes of the group (changelog.h); NULL: nobody does. */
+    struct changelog *log;
 
     /* The peer that owns the key, a reference that remote() takes; NULL when this node is the
      * owner. */
@@ -214,6 +219,21 @@ int group_remove(struct group *g, const struct key_ref *k);
 
 /* Removes every key, in O(1). The memory is freed bit by bit, and counts until then. */
 void group_flush(struct group *g);
+
+/* The changes of the last age_ms and some seconds before, with this node's part of changes over all
+ * nodes: appends
+ * changelog_name() of each key, eight bytes each. 1: all of them. 0: some are not known any more,
+ * or this node has not run for so long. */
+int group_changes_since(struct group *g, uint64_t age_ms, struct buf *out);
+
+/* Puts back an item that this node has kept before. Takes the reference. 1: it is in the cache. 0:
+ * its key is held, the cache is full, the value is over max_value_bytes, or it has expired. */
+int group_restore(struct group *g, struct item *it);
+
+/* References to some items of main. *at is 0 at first, and the place from which the next call goes
+ * on. Returns how many, at most max, in one short critical section. *at is SIZE_MAX when the walk
+ * has ended. An item that is there throughout is found at least once. */
+size_t group_walk(struct group *g, size_t *at, struct item **out, size_t max);
 
 /* Makes an item of a value from a getter or a set, with its bounds and its expiry. Returns a
  * reference. NULL and e: TOOBIG or NOMEM. */

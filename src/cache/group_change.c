@@ -9,8 +9,11 @@
 
 #include "base/clock.h"
 #include "cache/after.h"
+#include "cache/changelog.h"
 #include "cache/group_in.h"
 #include "cache/reader_hits.h"
+
+enum { SLACK_MS = 5000 /* a change reaches the nodes one after the other */ };
 
 /* Removes the key's item and outdates its flights. 1 when there was an item. */
 static int change_locked(struct group *g, const struct key_ref *k, struct after *a)
@@ -24,6 +27,13 @@ static int change_locked(struct group *g, const struct key_ref *k, struct after 
             flight_outdate(f);
     }
     return group_keep_take_out_locked(g, k, a);
+}
+
+/* Once the change is made: who copied the old value has done so before this time. */
+static void note(struct group *g, const struct key_ref *k)
+{
+    if (g->loader.log)
+        changelog_note(g->loader.log, g->number, changelog_name(g->number, k->bytes, k->n));
 }
 
 enum err group_set(struct group *g, const struct key_ref *k, const void *value, size_t n,
@@ -41,6 +51,7 @@ enum err group_set(struct group *g, const struct key_ref *k, const void *value, 
     g->stats.sets++;
     pthread_mutex_unlock(&g->mu);
     after_run(g, &a);
+    note(g, k);
     if (!it)
         return e->code;
     if (!kept)
@@ -62,6 +73,7 @@ int group_remove(struct group *g, const struct key_ref *k)
     g->stats.removes++;
     pthread_mutex_unlock(&g->mu);
     after_run(g, &a);
+    note(g, k);
     return there;
 }
 
@@ -78,6 +90,17 @@ void group_flush(struct group *g)
     g->stats.flushed_bytes += lru_clear(g->hot, spare_hot, &g->flushed);
     g->stats.flushes++;
     pthread_mutex_unlock(&g->mu);
+    changelog_note(g->loader.log, g->number, g->number);
     lru_free(spare_main);
     lru_free(spare_hot);
+}
+
+int group_changes_since(struct group *g, uint64_t age_ms, struct buf *out)
+{
+    struct changelog *l = g->loader.log;
+    uint64_t now_ms = clock_boot_ms(), since_ms = age_ms < now_ms ? now_ms - age_ms : 0;
+
+    if (!l || since_ms < changelog_began_ms(l))
+        return 0;
+    return changelog_since(l, g->number, since_ms > SLACK_MS ? since_ms - SLACK_MS : 0, out);
 }

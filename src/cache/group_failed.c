@@ -5,6 +5,7 @@
  * no such value (NOTFOUND) is an answer, and that the node stops (CLOSED) is said elsewhere. */
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "cache/group_in.h"
 
@@ -17,6 +18,7 @@ void group_failed_note_locked(struct group *g, const char *source, const struct 
 
     if (e->code == ERR_NOTFOUND || e->code == ERR_CLOSED)
         return;
+    recent_failed(&g->recent, source, k, e, clock_ms());
     f->n++;
     f->source = source;
     f->error = *e;

@@ -4,9 +4,11 @@
  * One file a subject: group.c: its life. group_look.c: lookups and counters. group_keep.c: the
  * items that it keeps, and for how long. group_hot.c: which keys are hot. group_load.c: loads.
  * group_places.c: which loads may run. group_failed.c: failed loads in the log. group_change.c:
- * set, remove, flush. group_many.c: many keys at once. group_wait.c: a get that blocks. A function
- * whose name ends in _locked is called with the group's mutex held; it neither calls out nor frees.
- * It notes that work in a struct after (after.h), for when the mutex is dropped. */
+ * set, remove, flush. group_seen.c: what an operator sees. group_many.c: many keys at once.
+ * group_walk.c: a walk over all items. group_restore.c: items that come back. group_wait.c: a get
+ * that blocks. A function whose name ends in _locked is called with the group's mutex held; it
+ * neither calls out nor frees. It notes that work in a struct after (after.h), for when the mutex is
+ * dropped. */
 #ifndef GROUP_IN_H
 #define GROUP_IN_H
 
@@ -18,6 +20,8 @@
 #include "cache/flight.h"
 #include "cache/group.h"
 #include "cache/lru.h"
+#include "cache/popular.h"
+#include "cache/recent.h"
 #include "cache/sketch.h"
 #include "cache/stats.h"
 
@@ -34,8 +38,12 @@ struct failed {
     char key[100];  /* its first bytes */
 };
 
+/* Until a group's gets of a second are known, one in so many is noted for the popular keys. */
+enum { GROUP_FIRST_STRIDE = 16 };
+
 struct group {
     char *name;             /* set once */
+    uint64_t number;        /* set once: changelog_group() of the name */
     _Atomic uint64_t epoch; /* atomic; 1 and the flushes so far; written under mu */
     _Atomic(struct text *) content_type, pass_headers,
         writers;           /* atomic; one thread, the node's, changes them */
@@ -65,6 +73,10 @@ struct group {
     uint64_t swept_ms;     /* the time up to which the sweep for expired items has come */
     struct stats stats;
     struct failed failed;
+    struct recent recent;
+    unsigned stride, passed; /* popular: one get in `stride` is noted; gets since the last */
+    uint64_t strided_ms, strided_gets; /* when the stride was chosen, stats.gets then */
+    struct popular popular;
 };
 
 /* --- group.c --- */
@@ -109,6 +121,9 @@ int group_keep_may_replace_error_locked(const struct group *g, const struct item
  * value for as long again. */
 int group_keep_spares_locked(struct group *g, struct item *stale);
 
+/* Whether an item is past every use. */
+int group_keep_is_expired_locked(const struct group *g, const struct item *it);
+
 /* Whether an error says that the source is of no use for now. */
 int group_keep_is_outage(enum err code);
 
@@ -151,6 +166,17 @@ static inline void group_hot_count_locked(struct group *g, uint32_t hash)
  * the hot cache; NULL: nothing. */
 int group_hot_enough_locked(const struct group *g, const struct item *it, double minute_qps,
                             const struct item *victim);
+
+/* --- group_seen.c --- */
+
+/* Counts a get among the popular keys. */
+static inline void group_seen_note_locked(struct group *g, const struct key_ref *k)
+{
+    if (++g->passed < g->stride)
+        return;
+    g->passed = 0;
+    popular_add(&g->popular, k, g->stride);
+}
 
 /* --- group_failed.c --- */
 

@@ -40,6 +40,11 @@ static int is_over(const struct group *g, const struct item *it, uint64_t now)
     return it->expires_ms && it->expires_ms + (it->negative ? 0 : stale_ms(g)) <= now;
 }
 
+int group_keep_is_expired_locked(const struct group *g, const struct item *it)
+{
+    return is_over(g, it, clock_ms());
+}
+
 int group_keep_may_revalidate_locked(const struct group *g, const struct item *stale)
 {
     return stale && clock_ms() < stale->expires_ms + g->opts.stale_while_revalidate_ms;

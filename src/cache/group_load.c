@@ -61,6 +61,7 @@ static enum err join_or_open_locked(struct group *g, enum flight_kind kind, cons
 {
     struct flights *fs = g->flights[kind];
     struct flight *f = flights_find(fs, k);
+    uint64_t now_ns;
 
     *open = NULL;
     if (g->closed)
@@ -79,9 +80,11 @@ static enum err join_or_open_locked(struct group *g, enum flight_kind kind, cons
             g->stats.hopeless++;
             return ERR_BUSY;
         }
-        f = flights_open(fs, k, clock_ms() + g->opts.timeout_ms);
+        now_ns = clock_ns();
+        f = flights_open(fs, k, now_ns / 1000000 + g->opts.timeout_ms);
         if (!f)
             return refuse(now, ERR_NOMEM, "no memory for a load", g);
+        f->opened_ns = now_ns;
         if (waits && w->from)
             cycle_add(&w->edge, &w->from->cycle,
                       &f->cycle); /* a new flight waits for no flight yet */
@@ -214,6 +217,29 @@ static void count_end_locked(struct group *g, const struct flight *f, const stru
         g->stats.peer_errors++;
 }
 
+static void count_getter_locked(struct group *g, const struct flight *f, uint64_t now_ns,
+                                uint64_t took_ns)
+{
+    struct key_ref k = flight_key(f);
+
+    histogram_add(&g->stats.getter_times, took_ns, 1);
+    recent_took(&g->recent, &k, took_ns / 1000, now_ns / 1000000);
+}
+
+/* Counts how long a load took until now. A remote flight that fell back was counted then. */
+static void count_times_locked(struct group *g, const struct flight *f)
+{
+    uint64_t now_ns = clock_ns(), began_ns = atomic_load(&f->began_ns);
+
+    if (f->kind == FLIGHT_LOCAL) {
+        histogram_add(&g->stats.wait_times, (began_ns ? began_ns : now_ns) - f->opened_ns, 1);
+        if (began_ns)
+            count_getter_locked(g, f, now_ns, now_ns - began_ns);
+    } else if (!f->fell_back) {
+        histogram_add(&g->stats.peer_times, now_ns - f->opened_ns, 1);
+    }
+}
+
 /* Ends an open flight with r, or with a stale value in its place. */
 static void finish_locked(struct flight *f, const struct result *r, struct after *a)
 {
@@ -222,6 +248,7 @@ static void finish_locked(struct flight *f, const struct result *r, struct after
     struct found found;
 
     count_end_locked(g, f, r);
+    count_times_locked(g, f);
     if (!r->item && !f->fell_back) /* the load that took over has told */
         group_failed_note_locked(g, f->kind == FLIGHT_LOCAL ? "getter" : "peer", &k, &r->err);
     result_copy(&a->result, r);
@@ -334,6 +361,7 @@ void group_fallback(struct flight *f, int ours)
     ended = f->state == FLIGHT_ENDED; /* with CLOSED, or with TIMEOUT, which was counted then */
     if (!ended) {
         g->stats.peer_errors++;
+        count_times_locked(g, f);
         err = fall_back_locked(g, f, ours, &open, &now);
         f->fell_back = !err;
         if (open) {

@@ -27,6 +27,7 @@ struct item *group_look_locked(struct group *g, const struct key_ref *k, enum so
     *source = SOURCE_MAIN;
     g->stats.gets++;
     group_hot_count_locked(g, k->hash);
+    group_seen_note_locked(g, k);
     if (!it) {
         group_keep_find_locked(g, k, &found, a);
         it = found.live;
@@ -84,6 +85,7 @@ void group_stats(struct group *g, struct stats *out)
     out->flights =
         flights_count(g->flights[FLIGHT_REMOTE]) + flights_count(g->flights[FLIGHT_LOCAL]);
     out->waiters = g->waiters;
+    out->cache_bytes = g->opts.cache_bytes;
     lru_stats(g->main, &out->main);
     lru_stats(g->hot, &out->hot);
     pthread_mutex_unlock(&g->mu);

@@ -261,6 +261,33 @@ size_t lru_sweep(struct lru *l, size_t n, int (*over)(void *arg, const struct it
     return i;
 }
 
+static size_t chain_length(const struct item *it)
+{
+    size_t n = 0;
+
+    for (; it; it = it->chain)
+        n++;
+    return n;
+}
+
+size_t lru_walk(struct lru *l, size_t *at, struct item **out, size_t max)
+{
+    size_t n = 0, looked = 0;
+
+    while (*at <= l->table.mask && looked++ < max) {
+        struct item *it = *bucket(l, (uint32_t)*at);
+
+        if (n && n + chain_length(it) > max)
+            return n;
+        for (; it && n < max; it = it->chain)
+            out[n++] = it;
+        ++*at;
+    }
+    if (*at > l->table.mask)
+        *at = SIZE_MAX;
+    return n;
+}
+
 void lru_set_eviction(struct lru *l, enum eviction e)
 {
     order_set_eviction(&l->order, e);

@@ -7,6 +7,7 @@
 
 #include <stdint.h>
 
+#include "base/histogram.h"
 #include "cache/lru.h"
 
 #define STATS_COUNTERS(X)                                                                          \
@@ -36,6 +37,10 @@ struct stats {
     uint64_t waiters; /* their waiters; a remote flight that fell back is one too */
     uint64_t remembered_items, remembered_bytes; /* items in slots of readers */
     uint64_t flushed_bytes;                      /* removed by a flush and not yet freed */
+    uint64_t cache_bytes;                        /* the option */
+    struct histogram getter_times;               /* of local loads, without the wait before them */
+    struct histogram peer_times; /* of loads at peers, until the answer, or until given up */
+    struct histogram wait_times; /* of local loads, until a VM began them */
     struct lru_stats main, hot;
 };
 

@@ -2,6 +2,8 @@
 #include "http/acceptor.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdint.h>
@@ -14,7 +16,8 @@
 #include "base/thread.h"
 
 enum {
-    PAUSE_MS = 100 /* the wait if the process is out of descriptors or memory */
+    PAUSE_MS = 100,           /* the wait if the process is out of descriptors or memory */
+    UNSENT_BYTES = 256 * 1024 /* measured by the row `hit` of the benchmark, with 1 MB */
 };
 
 struct acceptor {
@@ -60,6 +63,16 @@ static void *acceptor_main(void *arg)
     return NULL;
 }
 
+/* How much of an answer a connection takes before it could send it; connections inherit this. Else
+ * the kernel copies up to 4 MB for a client that does not read. For a client that reads, a shorter
+ * copy is still in the processor's cache when it is sent. */
+static void bound_unsent(int fd)
+{
+    const int most = UNSENT_BYTES;
+
+    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &most, sizeof(most)); /* not of a UNIX socket */
+}
+
 struct acceptor *acceptor_start(const char *name, int fd,
                                 void (*taken)(void *ctx, int fd, const struct sockaddr *addr,
                                               socklen_t len),
@@ -67,6 +80,7 @@ struct acceptor *acceptor_start(const char *name, int fd,
 {
     struct acceptor *a = mem_zalloc(sizeof(*a));
 
+    bound_unsent(fd);
     a->fd = fd;
     a->taken = taken;
     a->ctx = ctx;

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/spool.h"
@@ -22,20 +23,12 @@ enum {
 
 static _Thread_local struct access *now; /* NULL: nothing is noted */
 
-static uint64_t clock_us(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
-
 void access_begin(struct access *a, const char *target)
 {
     mem_free(a->target);
     memset(a, 0, sizeof(*a));
     a->target = mem_strndup(target, strnlen(target, TARGET_BYTES));
-    a->began_us = clock_us();
+    a->began_us = clock_real_ns() / 1000;
 }
 
 void access_enter(struct access *a, const char *method, const char *version)
@@ -116,7 +109,7 @@ static void write_line(const struct access *a, struct spool *to, struct MHD_Conn
     char line[LINE_BYTES], host[100], at[40], bytes[24], request[TARGET_BYTES + 200];
     char quoted[TARGET_BYTES + 200], referer[HEADER_BYTES], agent[HEADER_BYTES];
     char key[2 * KEY_BYTES];
-    uint64_t us = clock_us() - a->began_us;
+    uint64_t us = clock_real_ns() / 1000 - a->began_us;
     int n;
 
     put_address(host, sizeof(host), c);

@@ -169,6 +169,26 @@ void crowd_enter(struct crowd *c, struct guest *g, struct MHD_Connection *connec
     pthread_mutex_unlock(&c->mu);
 }
 
+unsigned crowd_about_to_ask(struct crowd *c)
+{
+    uint64_t now_ms = clock_ms();
+    struct list *l;
+    unsigned n = 0;
+
+    pthread_mutex_lock(&c->mu);
+    list_each (l, &c->all) {
+        const struct guest *g = list_entry(l, struct guest, in_crowd);
+        unsigned turns = atomic_load_explicit(&g->turns, memory_order_relaxed);
+        uint64_t quiet_ms = atomic_load_explicit(&g->quiet_ms, memory_order_relaxed);
+
+        if (!is_busy(turns) && !g->gave_way &&
+            ((!turns && quiet_ms + NEW_MS > now_ms) || has_bytes(g->fd)))
+            n++;
+    }
+    pthread_mutex_unlock(&c->mu);
+    return n;
+}
+
 struct guest *crowd_guest(struct MHD_Connection *connection)
 {
     return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;

@@ -63,6 +63,10 @@ void crowd_deinit(struct crowd *c);
 void crowd_enter(struct crowd *c, struct guest *g, struct MHD_Connection *connection, int fd,
                  int sealed);
 
+/* Any thread: the connections that came within the last second and have not asked yet, and those
+ * whose bytes wait in the socket. */
+unsigned crowd_about_to_ask(struct crowd *c);
+
 /* The connection ends; its descriptor is still open. */
 void crowd_leave(struct guest *g);
 

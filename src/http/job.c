@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "cache/group.h"
@@ -23,6 +24,7 @@ void job_init(struct job *j, const struct job_kind *kind, const struct asked *a,
         j->to.claim = &j->claim;
     }
     j->group = g;
+    j->began_ns = clock_ns();
     *a->con_cls = j;
 }
 

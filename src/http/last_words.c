@@ -36,15 +36,35 @@ void last_words_ended(struct last_words *w)
     w->chunked = 0;
 }
 
+/* Whether the fault is in a header. The text has the page that libmicrohttpd 1.0 would send, which
+ * says where the fault is. It says the same of a bare CR or LF in a header and in a first line. */
+static int is_in_header(const char *log_text)
+{
+    return strstr(log_text, "header") && !strstr(log_text, "bare");
+}
+
+/* The unfinished head in which libmicrohttpd 1.0 has found a fault, or NULL. Such heads do not move
+ * there, so nothing is known if there are several. */
+static struct move *unfinished_1_0(int status, const char *log_text)
+{
+    struct move *m = move_only();
+
+    if (status == 400)
+        return m && is_in_header(log_text) ? m : NULL;
+    return status == 431 && !bodies ? m : NULL;
+}
+
 /* The unfinished head in which libmicrohttpd has found a fault, or NULL. Only the head that began
- * last can be meant: all others have moved (move.c). But the fault may also be in a first line, or
- * in a body in chunks, of which we do not know. */
-static struct move *unfinished(int status, size_t room)
+ * last can be meant with 0.9: all others have moved (move.c). But the fault may also be in a first
+ * line, or in a body in chunks, of which we do not know. */
+static struct move *unfinished(int status, const char *log_text, size_t room)
 {
     struct move *m = move_latest();
 
     if (!m)
         return NULL;
+    if (!framing_is_in_place())
+        return unfinished_1_0(status, log_text);
     if (status == 400)
         return framing_lacks_colon(m->connection, m->version, room) ? m : NULL;
     return status == 431 && !bodies ? m : NULL;
@@ -63,7 +83,7 @@ void last_words_heard(const char *log_text, size_t room)
     if (m && (move_is_under_way(m) || (status == 431 && move_whole(m))))
         return; /* only a piece of the head was seen, or its cookies had no room */
     if (!m)
-        m = unfinished(status, room);
+        m = unfinished(status, log_text, room);
     if (m && refusal_has(status))
         move_refuse(m, status);
 }

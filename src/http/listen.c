@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -48,6 +49,17 @@ enum err listen_split(const char *address, char *host, size_t host_cap, char *po
     return ERR_OK;
 }
 
+/* "unix:PATH"; an abstract name has no NUL at its end, and '@' in place of its first byte. */
+static void write_unix(const struct sockaddr_un *at, socklen_t len, char *bound, size_t cap)
+{
+    size_t path_at = offsetof(struct sockaddr_un, sun_path);
+    size_t n = len > path_at ? len - path_at : 0;
+    int abstract = n > 1 && !at->sun_path[0];
+
+    snprintf(bound, cap, UNIX_PREFIX "%s%.*s", abstract ? "@" : "", (int)(n - (size_t)abstract),
+             at->sun_path + abstract);
+}
+
 static void write_bound(int fd, char *bound, size_t cap)
 {
     struct sockaddr_storage addr;
@@ -55,11 +67,13 @@ static void write_bound(int fd, char *bound, size_t cap)
     char host[HOST_CAP], port[PORT_CAP];
 
     *bound = '\0';
-    if (getsockname(fd, (struct sockaddr *)&addr, &len) != 0 ||
-        getnameinfo((struct sockaddr *)&addr, len, host, sizeof(host), port, sizeof(port),
-                    NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+    if (getsockname(fd, (struct sockaddr *)&addr, &len) != 0)
         return;
-    snprintf(bound, cap, strchr(host, ':') ? "[%s]:%s" : "%s:%s", host, port);
+    if (addr.ss_family == AF_UNIX)
+        write_unix((const struct sockaddr_un *)&addr, len, bound, cap);
+    else if (getnameinfo((struct sockaddr *)&addr, len, host, sizeof(host), port, sizeof(port),
+                         NI_NUMERICHOST | NI_NUMERICSERV) == 0)
+        snprintf(bound, cap, strchr(host, ':') ? "[%s]:%s" : "%s:%s", host, port);
 }
 
 /* A bound socket. If it is bound to every address of IPv6, it takes IPv4, too. */
@@ -221,6 +235,43 @@ int listen_on(const char *what, const char *address, char *bound, size_t cap, st
     else if (fd >= 0)
         write_bound(fd, bound, cap);
     return fd;
+}
+
+static int option_of(int fd, int which)
+{
+    int value = -1;
+    socklen_t len = sizeof(value);
+
+    return getsockopt(fd, SOL_SOCKET, which, &value, &len) == 0 ? value : -1;
+}
+
+enum err listen_inspect(const char *what, int fd, char *bound, size_t cap, struct error *e)
+{
+    int family = option_of(fd, SO_DOMAIN);
+
+    if (option_of(fd, SO_TYPE) != SOCK_STREAM || option_of(fd, SO_ACCEPTCONN) != 1 ||
+        (family != AF_INET && family != AF_INET6 && family != AF_UNIX))
+        return error_set(e, ERR_INVAL,
+                         "%s: descriptor %d must be a listening stream socket of TCP or UNIX", what,
+                         fd);
+    write_bound(fd, bound, cap);
+    return ERR_OK;
+}
+
+int listen_is_at(const char *address, const char *bound)
+{
+    char host[HOST_CAP], port[PORT_CAP], at[HOST_CAP], at_port[PORT_CAP];
+    struct error e;
+
+    if (path_of(address) || path_of(bound))
+        return strcmp(address, bound) == 0;
+    if (listen_split(address, host, sizeof(host), port, sizeof(port), &e) ||
+        listen_split(bound, at, sizeof(at), at_port, sizeof(at_port), &e) ||
+        strcmp(port, at_port) != 0)
+        return 0;
+    if (!*host || strcmp(host, "*") == 0)
+        return strcmp(at, "::") == 0 || strcmp(at, "0.0.0.0") == 0;
+    return strcmp(host, at) == 0;
 }
 
 enum err listen_check(const char *what, const char *address, struct error *e)

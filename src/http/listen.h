@@ -14,6 +14,15 @@
  * message. Any thread. */
 int listen_on(const char *what, const char *address, char *bound, size_t cap, struct error *e);
 
+/* Whether `fd` is a listening stream socket, of TCP or UNIX. Writes its real address to bound, as
+ * listen_on() does; an abstract UNIX socket is "unix:@NAME". INVAL: it is no such socket; `what`
+ * names it. The caller keeps the descriptor. */
+enum err listen_inspect(const char *what, int fd, char *bound, size_t cap, struct error *e);
+
+/* Whether a socket with the real address `bound` is what listen_on() would make of `address`. Names
+ * of hosts are not looked up. */
+int listen_is_at(const char *address, const char *bound);
+
 /* Whether listen_on() could use the host of an address, whatever its port: nothing listens. Of a
  * UNIX socket only the length of its path is checked. */
 enum err listen_check(const char *what, const char *address, struct error *e);

@@ -28,7 +28,8 @@ struct MHD_Daemon;
 struct move {
     struct list link; /* among the unfinished heads of the thread */
     struct MHD_Connection *connection;
-    const char *target; /* of the request: its C string without the query, libmicrohttpd's */
+    const char *method; /* of the request, once its first call has come; else NULL */
+    const char *target; /* its C string without the query, libmicrohttpd's */
     const char *version;
     const char *query; /* the caller's; NULL: none */
     int fd;    /* the real socket while libmicrohttpd has another; -1: it has the real one */
@@ -47,8 +48,9 @@ void move_init(struct move *m, struct MHD_Connection *c, int stays);
 void move_head_begins(struct move *m, const char *target, const char *target_end,
                       const char *query);
 
-/* The head is complete for libmicrohttpd, or its connection ends. */
-void move_head_ends(struct move *m);
+/* The head is complete for libmicrohttpd, which gives its method in the first call for the request.
+ */
+void move_head_ends(struct move *m, const char *method);
 
 /* After libmicrohttpd has run: heads that are unfinished will move. 1: libmicrohttpd must run
  * again.
@@ -67,9 +69,11 @@ int move_whole(struct move *m);
 /* Ends the request with this status, whatever libmicrohttpd is about to answer. */
 void move_refuse(struct move *m, int status);
 
-/* Any of the unfinished heads that is complete, or the one that began last, or NULL. */
+/* Any of the unfinished heads that is complete, the one that began last, or the one beside which
+ * there are no others; or NULL. */
 struct move *move_with_whole_head(void);
 struct move *move_latest(void);
+struct move *move_only(void);
 
 /* Gives a guest of the porch to libmicrohttpd. Returns what MHD_add_connection() does. */
 int move_arrive(struct MHD_Daemon *daemon, const struct porch_guest *g, int roomy);

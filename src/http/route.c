@@ -253,9 +253,7 @@ int route_is_peers(const struct server *s, const char *target)
 
 int route_is_admin(const char *target)
 {
-    const char *path = path_of(target);
-
-    return !strcmp(path, "/healthz") || !strcmp(path, "/readyz") || !strcmp(path, "/stats");
+    return serve_admin_is_path(path_of(target));
 }
 
 static int serve_if_admitted(struct asked *a, const struct request_line *line, const char *path)

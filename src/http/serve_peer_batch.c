@@ -17,6 +17,7 @@
 #include "http/gather.h"
 #include "http/server_in.h"
 #include "wire/batch.h"
+#include "wire/since.h"
 
 #define BATCH_TYPE "application/octet-stream"
 
@@ -218,6 +219,21 @@ static int answer_change(struct batch_job *b)
     return answer_done(job_to(&b->job));
 }
 
+/* --- what was changed lately --- */
+
+static int answer_recent(struct batch_job *b)
+{
+    struct buf out;
+    int ok;
+
+    buf_init(&out, 0);
+    since_begin(&out);
+    since_end(&out, group_changes_since(b->job.group, b->request.ttl_ms, &out));
+    ok = answer_buf(job_to(&b->job), 200, BATCH_TYPE, &out);
+    buf_deinit(&out);
+    return ok;
+}
+
 /* --- the job --- */
 
 static enum err check_keys(const struct batch_request *r, size_t max_key_bytes, struct error *e)
@@ -246,6 +262,8 @@ static int batch_run(struct job *j)
     body_forget(&j->body);
     if (b->request.op == BATCH_GET)
         return answer_get(b);
+    if (b->request.op == BATCH_RECENT)
+        return answer_recent(b);
     return doors_admit_node(j->server, job_to(j), j->group, &ok) ? answer_change(b) : ok;
 }
 

@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "http/acceptor.h"
@@ -34,27 +35,30 @@ enum {
     TARGET_ROOM = 1024,           /* beside the longest key: method, path, group, version */
     TLS_HEADER_ROOM = 4 * 1024,   /* beside the longest key, with TLS: nothing moves there */
     TLS_LEAST_MEMORY = 18 * 1024, /* a line of 8 KB, and its copy if it is a cookie */
-    LARGEST_HEAD = 48 * 1024,     /* 32 KB, and its records */
+    LARGEST_HEAD = 64 * 1024,     /* 32 KB, its records and copies of its cookies */
     RECORDS = 64 * 1024,          /* of the headers of a large head, and copies of its cookies */
     BODIES_BYTES = 256 * 1024 * 1024, /* of all current bodies, and of batches and lists */
     SPARE_CONNECTIONS = 256, /* libmicrohttpd's limit is so far above ours: beyond its limit it
                               * resets connections, beyond ours clients get 503 */
-    LOG_MS = 1000            /* between two lines about the limits */
+    LOG_MS = 1000,           /* between two lines about the limits */
+    TIMED = 16               /* of so many requests that are answered at once, one is timed */
 };
 
 /* Of a connection. */
 struct client {
     struct guest guest; /* the first: crowd_guest() finds it */
     /* Of the last request. */
-    const char *target_end; /* where its C string ends */
-    char *query;            /* the part behind the first ?, owned; NULL: no ? */
-    int has_space;          /* in the target; libmicrohttpd lets it pass if it is not strict */
+    const char *target, *target_end; /* where its C string begins and ends */
+    char *query;                     /* the part behind the first ?, owned; NULL: no ? */
+    int has_space; /* in the target; libmicrohttpd lets it pass if it is not strict */
     struct framing framing;
     int sound; /* of the framing */
     struct move move;
     struct last_words words;
     struct access access;
     struct tls_conn tls;
+    uint64_t began_ns; /* clock_ns() time at which a request began that is timed; else 0 */
+    enum server_asker asker;
 };
 
 /* *con_cls points here once the headers were seen and while there is no job. */
@@ -154,17 +158,48 @@ static int moves(struct MHD_Connection *c, struct client *client, const char *me
     return client->sound && move_is_due(&client->move, &client->framing);
 }
 
+static enum server_asker asker_of(const struct server *s, const char *url)
+{
+    if (route_is_peers(s, url))
+        return SERVER_ASKER_PEER;
+    return (s->opts.faces & SERVER_DATA) && !route_is_admin(url) ? SERVER_ASKER_CLIENT
+                                                                 : SERVER_ASKER_OPERATOR;
+}
+
+/* A clock costs as much as some other parts of a hit. So only a part of the requests is timed. If a
+ * request gets a job, it waits or has a body, and the job knows the time. */
+static void time_some(const struct server *s, struct client *client, const char *url)
+{
+    static _Thread_local unsigned requests;
+
+    if (++requests % TIMED)
+        return;
+    client->began_ns = clock_ns();
+    client->asker = asker_of(s, url);
+}
+
+static void end_time(struct server *s, struct client *client, const struct job *j)
+{
+    if (j)
+        histogram_add_shared(&s->times[j->to.peer ? SERVER_ASKER_PEER : SERVER_ASKER_CLIENT],
+                             clock_ns() - j->began_ns, 1);
+    else if (client->began_ns)
+        histogram_add_shared(&s->times[client->asker], clock_ns() - client->began_ns, TIMED);
+    client->began_ns = 0;
+}
+
 static int first_call(struct server *s, struct MHD_Connection *c, struct client *client,
                       const char *url, const char *method, const char *version, void **con_cls)
 {
     struct framing *f = &client->framing;
 
     *con_cls = &seen;
+    time_some(s, client, url);
     crowd_turn(&client->guest);
     atomic_fetch_add_explicit(&s->active, 1, memory_order_relaxed);
     if (has_nul(s, client, version))
         return job_refuse(s, c, 400, ERR_INVAL, "the target of the request has a raw NUL");
-    if (bad_method(method))
+    if (bad_method(method) || !framing_is_whole(method, client->target))
         return job_refuse(s, c, 400, ERR_INVAL, "the method is not one of HTTP");
     if (client->has_space)
         return job_refuse(s, c, 400, ERR_INVAL,
@@ -192,7 +227,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const cha
     struct client *client = client_of(c);
     size_t n = *upload_size;
 
-    move_head_ends(&client->move);
+    move_head_ends(&client->move, method);
     last_words_called(&client->words);
     if (*con_cls == NULL && moves(c, client, method, version))
         return MHD_NO;
@@ -223,6 +258,7 @@ static void on_completed(void *arg, struct MHD_Connection *c, void **con_cls,
     if (s->opts.access)
         access_end(&client->access, s->opts.access, c);
     if (*con_cls) {
+        end_time(s, client, j);
         crowd_turn(&client->guest);
         atomic_fetch_sub_explicit(&s->active, 1, memory_order_relaxed);
     }
@@ -267,6 +303,7 @@ static void *on_target(void *arg, const char *target, struct MHD_Connection *c)
     size_t n = target ? strlen(target) : 0;
     const char *query = n ? memchr(target, '?', n) : NULL;
 
+    client->target = target;
     client->target_end = target ? target + n : NULL;
     client->has_space = n && memchr(target, ' ', n);
     mem_free(client->query);
@@ -398,6 +435,7 @@ static void server_free(struct server *s)
     crowd_deinit(&s->crowd);
     sendings_deinit(&s->sendings);
     mem_free((char *)(size_t)s->opts.base_path);
+    mem_free((char *)(size_t)s->opts.address);
     mem_free(s);
 }
 
@@ -436,6 +474,7 @@ struct server *server_start(const struct server_opts *o, struct error *e)
 
     s->opts = *o;
     s->opts.base_path = mem_strdup(o->base_path);
+    s->opts.address = mem_strdup(o->address);
     s->budget.max = BODIES_BYTES;
     s->budget.refused = &s->tally.unheld;
     crowd_init(&s->crowd, (unsigned)o->max_connections, &s->tally);
@@ -446,7 +485,6 @@ struct server *server_start(const struct server_opts *o, struct error *e)
         server_free(s);
         return NULL;
     }
-    s->opts.address = NULL; /* only messages needed it */
     if (o->fd < 0)
         return s;
     s->acceptor = acceptor_start("accept", o->fd, on_accept, s, e);
@@ -471,6 +509,25 @@ void server_quiesce(struct server *s)
 unsigned server_active(const struct server *s)
 {
     return atomic_load(&s->active) + (s->twin ? server_active(s->twin) : 0);
+}
+
+unsigned server_about_to_ask(struct server *s)
+{
+    unsigned i, n = 0;
+
+    for (i = 0; i < s->n_loops; i++)
+        n += server_loop_arriving(s->loops[i]);
+    return n + crowd_about_to_ask(&s->crowd) + (s->twin ? server_about_to_ask(s->twin) : 0);
+}
+
+int server_turned(struct server *s)
+{
+    int turned = !s->twin || server_turned(s->twin);
+    unsigned i;
+
+    for (i = 0; i < s->n_loops; i++)
+        turned &= server_loop_turned(s->loops[i]);
+    return turned;
 }
 
 /* --- what the limits do --- */
@@ -515,6 +572,9 @@ void server_stats(struct server *s, struct server_stats *add)
         add->parked += server_loop_parked(s->loops[i]);
     add->body_bytes += atomic_load_explicit(&s->budget.used, memory_order_relaxed);
     add->held_bytes += sendings_held(&s->sendings);
+    histogram_merge(&add->peer_times, &s->times[SERVER_ASKER_PEER]);
+    histogram_merge(&add->client_times, &s->times[SERVER_ASKER_CLIENT]);
+    histogram_merge(&add->operator_times, &s->times[SERVER_ASKER_OPERATOR]);
 }
 
 void server_stop(struct server *s)

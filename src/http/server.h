@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/histogram.h"
 #include "http/tally.h"
 #include "wire/dialect.h"
 
@@ -34,6 +35,15 @@ enum server_face {
     SERVER_FIRST_TRY = 8 /* /stats, to somebody who asks by hand on this machine */
 };
 
+/* What operators see. */
+enum server_view {
+    SERVER_VIEW_STATS,   /* /stats, JSON */
+    SERVER_VIEW_METRICS, /* /metrics, for Prometheus */
+    SERVER_VIEW_TARGETS, /* /peers/http_sd, JSON: the nodes that Prometheus may ask */
+    SERVER_VIEW_RECENT,  /* /recent, JSON: popular keys, slow and failed loads */
+    SERVER_VIEW_KEY      /* /explain/GROUP/KEY, JSON: what is known of a key */
+};
+
 /* X(type, name): the settings of a node that its servers are made with (node/settings.h). */
 #define SERVER_SETTINGS(X)                                                                         \
     X(uint64_t, max_connections) /* above it idle ones end, then new ones get 503 */               \
@@ -46,7 +56,7 @@ enum server_face {
 struct server_opts {
     unsigned faces;        /* enum server_face, or-ed */
     int fd;                /* a listening socket (listen.h), which the server takes; -1: none */
-    const char *address;   /* its address, for messages */
+    const char *address;   /* its address */
     unsigned threads;      /* of the pool, at least 1 */
     struct groups *groups; /* borrowed, as is the next */
     struct changes *changes;
@@ -57,10 +67,10 @@ struct server_opts {
     SERVER_SETTINGS(X)
 #undef X
 
-    /* Both on HTTP threads. not_ready returns why /readyz is 503, or NULL for 200; stats writes
-     * /stats as JSON. */
+    /* Both on HTTP threads. not_ready returns why /readyz is 503, or NULL for 200; show appends a
+     * view of the node. `t` has the group and the key of SERVER_VIEW_KEY. */
     const char *(*not_ready)(void *ctx);
-    void (*stats)(void *ctx, struct buf *out);
+    void (*show)(void *ctx, enum server_view what, const struct dialect_target *t, struct buf *out);
     void *ctx;
 };
 
@@ -73,6 +83,14 @@ void server_quiesce(struct server *s);
 
 /* Requests begun and not yet answered. Any thread. */
 unsigned server_active(const struct server *s);
+
+/* Any thread, after server_quiesce(): connections that are about to ask. They were taken a moment
+ * ago and have not asked yet, or their bytes have not been read. */
+unsigned server_about_to_ask(struct server *s);
+
+/* One thread: whether all HTTP threads have turned since the last call, as server_loop_turned()
+ * says it. */
+int server_turned(struct server *s);
 
 /* To be called a few times a second, by one thread: closes readers that hold too much, and writes a
  * line about the limits that were reached, once a second at most. */
@@ -87,6 +105,7 @@ struct server_stats {
     uint64_t parked;              /* requests that wait for loads or changes */
     uint64_t body_bytes;          /* of bodies, batches and lists */
     uint64_t held_bytes;          /* of answers that are being sent, beside the caches */
+    struct histogram peer_times, client_times, operator_times; /* of requests, by who asked */
 };
 
 /* Any thread: adds the server's numbers. */

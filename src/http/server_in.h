@@ -39,6 +39,9 @@ struct group;
 struct MHD_Connection;
 struct tls_conn;
 
+/* Who asks, by the path of a request. */
+enum server_asker { SERVER_ASKER_PEER, SERVER_ASKER_CLIENT, SERVER_ASKER_OPERATOR, SERVER_ASKERS };
+
 struct server {
     struct server_opts opts;    /* strings are ours */
     struct server_loop **loops; /* set before the acceptor starts */
@@ -54,8 +57,9 @@ struct server {
     struct crowd crowd;       /* the connections */
     struct sendings sendings; /* the large answers that are being sent */
     struct tally tally;
-    struct tally told; /* server_tick()'s: what the log has told */
-    uint64_t next_ms;  /* server_tick()'s: no line before */
+    struct histogram times[SERVER_ASKERS]; /* of requests; shared by the HTTP threads */
+    struct tally told;                     /* server_tick()'s: what the log has told */
+    uint64_t next_ms;                      /* server_tick()'s: no line before */
 };
 
 /* A request that is not answered in its first call, since it has a body or waits. The connection
@@ -67,6 +71,7 @@ struct job {
     struct group *group; /* a reference */
     struct body body;
     struct parking parking;
+    uint64_t began_ns;       /* clock_ns() time of job_init() */
     struct auth_claim claim; /* of a signed request; to.claim points here */
     int judged;              /* 1: the body is the one that was signed */
     int last;                /* 1: its connection cannot take a further request */
@@ -155,6 +160,7 @@ int route_is_admin(const char *target);
 
 /* Each serves the kind in its name. */
 int serve_admin(const struct asked *a, const char *path, const char *method);
+int serve_admin_is_path(const char *path); /* whether serve_admin() has it */
 int serve_get(const struct asked *a);
 int serve_many(const struct asked *a);
 int serve_peer_batch(const struct asked *a);

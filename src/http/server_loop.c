@@ -25,8 +25,9 @@
  * more turns (measured by the row `mixed` of the benchmark). */
 enum {
     ENDED_A_TURN = 6,
-    AFTER_HIT = 16, /* turns */
-    STILL_MS = 50   /* the pause while only handshakes are under way that wait for clients */
+    AFTER_HIT = 16,           /* turns */
+    WORK_A_TURN = 256 * 1024, /* bytes: some 0.2 ms */
+    STILL_MS = 50 /* the pause while only handshakes are under way that wait for clients */
 };
 
 struct server_loop {
@@ -36,9 +37,13 @@ struct server_loop {
     pthread_t thread;
     atomic_int stopping;
     atomic_uint connections;
-    atomic_uint parked;   /* written by the thread */
+    atomic_uint parked; /* written by the thread, as is the next */
+    atomic_uint turns;
+    atomic_uint arriving; /* connections in the inbox */
+    unsigned seen;        /* turns, as of the last server_loop_turned() */
     unsigned most_parked; /* set once */
     unsigned hits_for;    /* turns for which hits are expected; the thread's */
+    size_t worked;        /* bytes, in this turn; the thread's */
     int moves;            /* 1: some connection has moved; until then there is less to look at */
 };
 
@@ -57,6 +62,7 @@ static void refuse(struct arrival *a)
 {
     close(a->fd);
     atomic_fetch_sub_explicit(&a->loop->connections, 1, memory_order_relaxed);
+    atomic_fetch_sub(&a->loop->arriving, 1);
     mem_free(a);
 }
 
@@ -73,6 +79,7 @@ static void arrived(struct msg *m)
     if (MHD_add_connection(l->daemons.common, a->fd, (struct sockaddr *)&a->addr, a->len) !=
         MHD_YES)
         atomic_fetch_sub_explicit(&l->connections, 1, memory_order_relaxed);
+    atomic_fetch_sub(&l->arriving, 1); /* now the crowd has it */
     mem_free(a);
 }
 
@@ -156,6 +163,13 @@ static void run_daemons(struct server_loop *l)
     }
 }
 
+static void count_turn(struct server_loop *l)
+{
+    unsigned turns = atomic_load_explicit(&l->turns, memory_order_relaxed);
+
+    atomic_store_explicit(&l->turns, turns + 1, memory_order_relaxed);
+}
+
 static void *loop_main(void *arg)
 {
     struct server_loop *l = arg;
@@ -173,10 +187,12 @@ static void *loop_main(void *arg)
     while (!atomic_load(&l->stopping)) {
         poll(p, l->moves ? 4 : 2, wait_ms(l, now_ms, p[0].revents));
         inbox_hold();
+        count_turn(l);
         if (p[0].revents)
             inbox_drain_some(l->inbox, l->hits_for ? ENDED_A_TURN : UINT_MAX);
         if (l->hits_for)
             l->hits_for--;
+        l->worked = 0;
         run_daemons(l);
         inbox_release();
         now_ms = clock_ms();
@@ -235,8 +251,23 @@ void server_loop_add(struct server_loop *l, int fd, const struct sockaddr *addr,
     a->len = len < sizeof(a->addr) ? len : sizeof(a->addr);
     memcpy(&a->addr, addr, a->len);
     atomic_fetch_add_explicit(&l->connections, 1, memory_order_relaxed);
+    atomic_fetch_add(&l->arriving, 1);
     if (!inbox_post(l->inbox, &a->msg))
         refuse(a);
+}
+
+int server_loop_turned(struct server_loop *l)
+{
+    unsigned turns = atomic_load_explicit(&l->turns, memory_order_relaxed), seen = l->seen;
+
+    l->seen = turns;
+    inbox_wake(l->inbox);
+    return turns != seen;
+}
+
+unsigned server_loop_arriving(const struct server_loop *l)
+{
+    return atomic_load(&l->arriving);
 }
 
 unsigned server_loop_connections(const struct server_loop *l)
@@ -247,6 +278,16 @@ unsigned server_loop_connections(const struct server_loop *l)
 void server_loop_hit(void)
 {
     mine->hits_for = AFTER_HIT;
+}
+
+int server_loop_has_time(void)
+{
+    return mine->worked < WORK_A_TURN;
+}
+
+void server_loop_worked(size_t bytes)
+{
+    mine->worked += bytes;
 }
 
 void server_loop_closed(void)

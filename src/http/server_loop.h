@@ -40,6 +40,13 @@ struct server_loop *server_loop_start(const char *name, const struct server_daem
 /* Any thread: gives the loop a connection, a non-blocking socket. The loop owns it from here on. */
 void server_loop_add(struct server_loop *l, int fd, const struct sockaddr *addr, socklen_t len);
 
+/* One thread: whether the loop's thread has turned since the last call, which is 0 the first time.
+ * Wakes it, so that a thread that works has turned soon. */
+int server_loop_turned(struct server_loop *l);
+
+/* Any thread: the number of connections that were given to it, and that it has not taken yet. */
+unsigned server_loop_arriving(const struct server_loop *l);
+
 /* Any thread: the number of its connections. */
 unsigned server_loop_connections(const struct server_loop *l);
 
@@ -49,6 +56,13 @@ void server_loop_closed(void);
 /* In a callback of libmicrohttpd: a request is answered without waiting. Then parked connections
  * are resumed a few at a time. */
 void server_loop_hit(void);
+
+/* On a loop's thread, for work that can be put off: whether less than its share of the present turn
+ * is noted as done. A hit waits for the rest of a turn. */
+int server_loop_has_time(void);
+
+/* On a loop's thread: so many bytes were read and written in memory, by such work. */
+void server_loop_worked(size_t bytes);
 
 /* In a callback of libmicrohttpd: whether one more request of a client may wait. */
 int server_loop_can_park(void);

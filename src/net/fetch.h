@@ -42,7 +42,8 @@ struct fetch_opts {
     int decode; /* 1: a body with Content-Encoding gzip or deflate is decoded, to at most max_bytes;
                  * another coding is a failure. Not together with data below */
     int insecure;      /* 1: https without verifying the other side */
-    int identity;      /* 1: https with the identity of net_show(), if there is one */
+    int identity;      /* 1: https with the identity of net_show(), if there is one. A ca_file goes
+                        * before its CA */
     const char *reach; /* NULL: every address. Else public ones, and those in this list of networks,
                         * as networks_parse() takes it: others fail with PEER, before a connection,
                         * and again before the request on a kept one */
@@ -64,6 +65,10 @@ struct fetch_opts {
      * bytes not taken; at the end fetch_body() holds them. */
     size_t (*data)(void *ctx, const char *bytes, size_t n);
     const char *flaw; /* a literal */
+
+    /* NULL, or called once on the network thread, before anything else is called for the exchange,
+     * outside of libcurl. f is valid until done returns. */
+    void (*begun)(void *ctx, struct fetch *f);
 
     /* NULL, or called when the head of the answer has arrived, on the network thread, inside
      * libcurl. */

@@ -169,6 +169,7 @@ static void copy_opts(struct fetch *f, const struct fetch_opts *o)
     f->repeatable = o->repeatable || request_is_idempotent(method_of(o));
     f->lane = o->lane;
     f->data = o->data;
+    f->begun = o->begun;
     f->heard = o->heard;
     f->data_flaw = o->flaw;
     f->done = o->done;

@@ -29,6 +29,7 @@ struct fetch {
     struct net *net;      /* a reference */
     struct msg begin, cancel;
     size_t (*data)(void *ctx, const char *bytes, size_t n);
+    void (*begun)(void *ctx, struct fetch *f);
     void (*heard)(void *ctx);
     void (*done)(void *ctx, struct fetch *f);
     void *ctx;

@@ -48,6 +48,8 @@ struct net {
     struct net_opts opts;
     pthread_t thread;
     atomic_int stopping;
+    atomic_uint turns; /* written by the thread */
+    unsigned seen;     /* turns, as of the last net_turned() */
     struct msg stop;
 
     /* from here on only the thread's */
@@ -348,8 +350,11 @@ static void *net_main(void *arg)
 {
     struct net *n = arg;
 
-    while (!net_stopping(n))
+    while (!net_stopping(n)) {
         turn(n);
+        atomic_store_explicit(&n->turns, atomic_load_explicit(&n->turns, memory_order_relaxed) + 1,
+                              memory_order_relaxed);
+    }
     close_down(n);
     return NULL;
 }
@@ -503,6 +508,15 @@ void net_stop(struct net *n)
         return;
     net_end(n);
     net_unref(n);
+}
+
+int net_turned(struct net *n)
+{
+    unsigned turns = atomic_load_explicit(&n->turns, memory_order_relaxed), seen = n->seen;
+
+    n->seen = turns;
+    inbox_wake(n->inbox);
+    return turns != seen;
 }
 
 int net_post(struct net *n, struct msg *m)

@@ -40,6 +40,10 @@ void net_stop(struct net *n);
  * servers and believe its CA. Borrows id. */
 void net_show(struct net *n, struct identity *id);
 
+/* One thread: whether the network thread has turned since the last call, which is 0 the first time.
+ * Wakes it. */
+int net_turned(struct net *n);
+
 /* Any thread: m->run is called on the network thread. 0 when it is stopping: m is the caller's. */
 int net_post(struct net *n, struct msg *m);
 

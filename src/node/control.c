@@ -172,6 +172,26 @@ void control_each(struct control *c, void (*fn)(void *arg, const struct backgrou
 
 /* --- the end --- */
 
+int control_leave(struct control *c, uint64_t ms, int (*hurry)(void *arg), void *arg)
+{
+    static const struct timespec pause = {0, 1000000};
+    struct background *b = c->now ? c->now->background : NULL;
+    uint64_t until_ms = clock_ms() + ms;
+    int hurried = 0;
+
+    if (!b || !background_farewells(b))
+        return 0;
+    background_leave(b);
+    while (background_farewells(b) && clock_ms() < until_ms && !hurried) {
+        hurried = hurry && hurry(arg);
+        nanosleep(&pause, NULL);
+    }
+    if (background_farewells(b))
+        log_warn("node", "a farewell to the sources of peers did not end in time", "ms=%llu",
+                 (unsigned long long)ms);
+    return hurried;
+}
+
 void control_quit(struct control *c)
 {
     struct list *l;

@@ -39,6 +39,10 @@ int control_stuck(const struct control *c);
 void control_each(struct control *c, void (*fn)(void *arg, const struct background_stats *s),
                   void *arg);
 
+/* Runs the farewells of the script, for `ms` at most, or until hurry(arg) says 1 (asked many times
+ * a second; NULL: never). Then it returns 1, else 0. Once for each worker. */
+int control_leave(struct control *c, uint64_t ms, int (*hurry)(void *arg), void *arg);
+
 /* Tells the worker to end, and returns at once. Nothing takes over after it. */
 void control_quit(struct control *c);
 

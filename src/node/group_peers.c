@@ -13,6 +13,7 @@ struct group_peers {
     struct list link;            /* the node's thread: in used or spare */
     struct group_peers_set *set; /* set once */
     struct peers *made;          /* the node's thread: made for the group's first own list; kept */
+    int has_source;              /* the same: the list is not typed */
     _Atomic(struct peers *) own; /* atomic: made, or NULL for the set's common */
 };
 
@@ -56,6 +57,7 @@ struct group_peers *group_peers_take(struct group_peers_set *ps)
 
     p->set = ps;
     atomic_store(&p->own, NULL);
+    p->has_source = 0;
     list_push_back(&ps->used, &p->link);
     return p;
 }
@@ -66,41 +68,78 @@ void group_peers_give_back(struct group_peers_set *ps, struct group_peers *p)
     list_push_back(&ps->spare, &p->link);
 }
 
-/* Sets the text as the list of `peers`, or only checks it. An error names the group. */
-static enum err use(struct peers *peers, int set, const char *group, const char *text,
-                    struct error *e)
+/* Sets the text as the list of `peers`, or only checks it. */
+static enum err use(struct peers *peers, int set, const char *text, struct error *e)
 {
     char *copy = mem_strdup(text), *at, *end;
     const char **urls = mem_zalloc((strlen(text) + 1) * sizeof(*urls));
-    struct error why = {.code = ERR_OK};
+    enum err failed;
     size_t n = 0;
 
     for (at = copy; (end = strchr(at, '\n')); at = end + 1) {
         *end = '\0';
         urls[n++] = at;
     }
-    if (set ? peers_set(peers, urls, n, &why) : peers_check(peers, urls, n, &why))
-        error_set(e, why.code, "group \"%s\": %s", group, why.msg);
+    failed = set ? peers_set(peers, urls, n, e) : peers_check(peers, urls, n, e);
     mem_free(urls);
     mem_free(copy);
+    return failed;
+}
+
+enum err group_peers_put(struct peers *peers, const char *urls, struct error *e)
+{
+    return use(peers, 1, urls, e);
+}
+
+/* The same for a group's own list. An error names the group. */
+static enum err use_of(struct peers *peers, int set, const char *group, const char *text,
+                       struct error *e)
+{
+    struct error why = {.code = ERR_OK};
+
+    if (use(peers, set, text, &why))
+        error_set(e, why.code, "group \"%s\": %s", group, why.msg);
     return why.code;
+}
+
+static int is_source(const char *urls)
+{
+    return urls && urls[0] == '@';
 }
 
 enum err group_peers_replace(struct group_peers *p, const char *group, const char *urls,
                              struct error *e)
 {
+    int source = is_source(urls);
+
+    if (source && p->has_source)
+        return ERR_OK;
     if (urls && !p->made)
         p->made = peers_like(p->set->common);
-    if (urls && use(p->made, 1, group, urls, e))
+    if (urls && use_of(p->made, 1, group, source ? "" : urls, e))
         return e->code;
+    p->has_source = source;
     atomic_store(&p->own, urls ? p->made : NULL);
     return ERR_OK;
+}
+
+enum err group_peers_keep(struct group_peers *p, const char *group, const char *urls,
+                          struct error *e)
+{
+    if (!p->has_source)
+        return error_set(e, ERR_INVAL, "the list of group \"%s\" has no source", group);
+    return use_of(p->made, 1, group, urls, e);
+}
+
+int group_peers_has_source(const struct group_peers *p)
+{
+    return p->has_source;
 }
 
 enum err group_peers_check(const struct group_peers_set *ps, const char *group, const char *urls,
                            struct error *e)
 {
-    return urls ? use(ps->common, 0, group, urls, e) : ERR_OK;
+    return urls && !is_source(urls) ? use_of(ps->common, 0, group, urls, e) : ERR_OK;
 }
 
 struct peers *group_peers_own(const struct group_peers *p)

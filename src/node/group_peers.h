@@ -2,11 +2,11 @@
 /* group_peers.h - the peers of each group of a node: the node's, or a list of its own.
  *
  * A group_peers is the context of a group's loader. It lives as long as the set, so a load under
- * way still finds it when a reload removes its group. One thread, the node's, makes and changes
- * them; any thread may look at them.
+ * way still finds it when a reload removes its group. One thread at a time makes and changes them
+ * (keeper.h has the lock); any thread may look at them.
  *
  * A list of a group's own is a text here: URLs, each ended by a line end; "" is this node alone,
- * NULL the node's list. */
+ * NULL the node's list. "@" and the name of a source: group_peers_keep() sets the list later. */
 #ifndef GROUP_PEERS_H
 #define GROUP_PEERS_H
 
@@ -27,9 +27,18 @@ struct group_peers *group_peers_take(struct group_peers_set *ps);
 /* Node's thread: the group is closed. Another group may get p. */
 void group_peers_give_back(struct group_peers_set *ps, struct group_peers *p);
 
-/* Node's thread: replaces the list, as peers_set() does. The group's name is for messages. */
+/* Replaces the list, as peers_set() does. The group's name is for messages. If the list has a
+ * source and had one, it stays; if it had none, this node is alone. */
 enum err group_peers_replace(struct group_peers *p, const char *group, const char *urls,
                              struct error *e);
+
+/* Replaces a list that has a source. INVAL: it has none, or as peers_set() says. */
+enum err group_peers_keep(struct group_peers *p, const char *group, const char *urls,
+                          struct error *e);
+int group_peers_has_source(const struct group_peers *p);
+
+/* peers_set() with a text. */
+enum err group_peers_put(struct peers *peers, const char *urls, struct error *e);
 
 /* Says what group_peers_replace() would, and changes nothing. */
 enum err group_peers_check(const struct group_peers_set *ps, const char *group, const char *urls,

@@ -5,11 +5,13 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/notify.h"
 #include "node/workers.h"
 
 static void change(struct helpless *h, int now)
 {
     atomic_store(&h->now, now);
+    notify_status(now ? "not ready: all workers are stuck in C functions" : "ready again");
     if (now)
         log_error("node",
                   "all workers are stuck in C functions, and none can be replaced: not ready",

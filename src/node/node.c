@@ -4,13 +4,14 @@
  * Start builds from the inside out: groups, network thread, peers, workers, servers. Stop goes the
  * other way, and no step may come earlier:
  *
- *   1 not ready                    load balancers look elsewhere
+ *   1 not ready, farewells         load balancers and other nodes look elsewhere
  *   2 refuse new connections       open connections are still served
  *   3 wait for requests to end     for the drain time at most
  *   4 end the background functions, close the groups: ends all flights
  *   5 stop the network thread      ends all exchanges and changes: no request stays parked
  *   6 let connections answer       parked requests get a 503, if their clients read it
- *   7 stop the servers             libmicrohttpd aborts while a connection is suspended
+ *   7 stop the servers             libmicrohttpd aborts while a connection is suspended;
+ *                                  then nobody changes a group: the last snapshot
  *   8 stop all workers             their fetches are refused by now
  *   9 free */
 #include "node/node.h"
@@ -26,9 +27,11 @@
 #include "base/log.h"
 #include "base/log_out.h"
 #include "base/mem.h"
+#include "base/notify.h"
 #include "base/spool.h"
 #include "base/thread.h"
 #include "cache/group.h"
+#include "cache/group_seen.h"
 #include "cache/groups.h"
 #include "change/change.h"
 #include "http/server.h"
@@ -36,84 +39,26 @@
 #include "node/control.h"
 #include "node/group_peers.h"
 #include "node/helpless.h"
+#include "node/keeper.h"
 #include "node/node_groups.h"
+#include "node/node_in.h"
 #include "node/node_keys.h"
 #include "node/node_listen.h"
 #include "node/node_servers.h"
-#include "node/node_stats.h"
+#include "node/node_snapshot.h"
+#include "node/watchdog.h"
 #include "node/workers.h"
 #include "peer/peers.h"
 #include "script/defs.h"
 #include "script/vm.h"
 #include "script/worker.h"
 
-enum { DRAIN_POLL_MS = 5, LAST_WORDS_MS = 500, WATCH_MS = 100, CONTROL_MS = 2000 };
-
-struct node {
-    struct settings settings; /* a copy */
-    char *self;               /* the setting, or http:// and where it listens */
-    uint64_t started_ms;
-    struct groups *groups;
-    struct net *net;
-    struct peers *peers;
-    struct group_peers_set *group_peers; /* the contexts of the groups' loaders */
-    struct changes *changes;
-    struct node_keys keys;
-    struct spool *access;     /* the access log, or NULL */
-    struct workers *workers;  /* set once, before any flight can start */
-    struct control *control;  /* set once, before any flight can start */
-    size_t n_groups, n_peers; /* at the start */
-    struct helpless helpless;
-    pthread_t watch;
-    int watching;
-    struct node_servers servers;
-    atomic_int ready; /* 1: the node waits for no background function */
-    atomic_int stopping;
-};
-
-/* --- the loader --- */
-
-static struct peer *load_owner(void *ctx, const void *key, size_t key_len)
-{
-    return peers_owner(group_peers_of(ctx), key, key_len);
-}
-
-static void load_disown(void *ctx, struct peer *owner)
-{
-    peers_disown(group_peers_of(ctx), owner);
-}
-
-static void load_remote(void *ctx, struct flight *f, struct peer *owner)
-{
-    peer_queue_load(group_peers_of(ctx), f, owner); /* a change meanwhile does no harm */
-}
-
-static void load_hold(void *ctx)
-{
-    (void)ctx;
-    peer_queue_hold();
-}
-
-static void load_release(void *ctx)
-{
-    (void)ctx;
-    peer_queue_release();
-}
-
-static void load_local(void *ctx, struct flight *f)
-{
-    struct node *n = group_peers_ctx(ctx);
-
-    workers_load(n->workers, f);
-}
-
-static const struct loader loader = {
-    .owner = load_owner,
-    .disown = load_disown,
-    .remote = load_remote,
-    .local = load_local,
-    .hold = load_hold,
-    .release = load_release,
+enum {
+    DRAIN_POLL_MS = 5,
+    LAST_WORDS_MS = 500,
+    WATCH_MS = 100,
+    CONTROL_MS = 2000,
+    FAREWELL_MS = 2000
 };
 
 /* --- callbacks of the floors below --- */
@@ -124,6 +69,7 @@ static void tick_group(void *arg, struct group *g)
 
     group_tick(g, now_ms);
     group_failed_tick(g, now_ms);
+    group_seen_tick(g, now_ms);
 }
 
 static void tick(void *ctx, uint64_t now_ms)
@@ -141,36 +87,9 @@ static struct peers *peers_of(const struct group *g)
     return group_peers_of(group_ctx(g));
 }
 
-static const char *not_ready(void *ctx)
-{
-    struct node *n = ctx;
-
-    if (atomic_load(&n->stopping))
-        return "draining";
-    if (atomic_load(&n->helpless.now))
-        return "stuck: all workers are in C functions";
-    return atomic_load(&n->ready) ? NULL : "starting";
-}
-
-static void stats(void *ctx, struct buf *out)
-{
-    node_stats(ctx, out);
-}
-
 void node_stats(struct node *n, struct buf *out)
 {
-    struct node_view view = {
-        .self = n->self,
-        .uptime_ms = clock_ms() - n->started_ms,
-        .workers = n->workers,
-        .control = n->control,
-        .groups = n->groups,
-        .peers = n->peers,
-        .changes = n->changes,
-    };
-
-    node_servers_stats(&n->servers, &view.http);
-    node_stats_put(&view, out);
+    node_show(n, SERVER_VIEW_STATS, NULL, out);
 }
 
 /* --- start --- */
@@ -195,7 +114,8 @@ static enum err start_peers(struct node *n, const struct node_opts *o, struct er
     peers.auth = n->keys.auth;
     n->peers = peers_new(&peers, n->net);
     n->group_peers = group_peers_set_new(n->peers, n);
-    return peers_set(n->peers, o->peers, o->n_peers, e);
+    n->keeper.peers = n->peers;
+    return peers_check(n->peers, o->list.peers, o->list.n_peers, e);
 }
 
 /* The options of all VMs of the node. */
@@ -214,6 +134,15 @@ static struct workers_opts workers_opts_of(const struct node *n)
     const struct workers_opts o = {
         .vm = vm_opts_of(n), .n = n->settings.workers, .loop = n->settings.loop};
 
+    return o;
+}
+
+/* Of the control worker's VM, which keeps the lists of peers. */
+static struct vm_opts control_opts_of(struct node *n)
+{
+    struct vm_opts o = vm_opts_of(n);
+
+    o.node = n;
     return o;
 }
 
@@ -263,14 +192,15 @@ static struct node_listen_opts listen_opts_of(const struct node_opts *o)
 static enum err listen_first(struct node *n, const struct node_opts *o, struct error *e)
 {
     const struct node_listen_opts where = listen_opts_of(o);
-    char self[NODE_ADDRESS_BYTES + 9];
-    const char *address;
+    char self[NODE_SELF_BYTES];
+    const char *address, *scheme;
 
     if (node_listen(&where, &n->servers.sockets, e))
         return e->code;
     address = node_listen_address(&n->servers.sockets, SERVER_PEERS);
-    snprintf(self, sizeof(self), "%s://%s",
-             node_keys_of(&n->keys, SERVER_PEERS, address) ? "https" : "http", address);
+    scheme = node_keys_of(&n->keys, SERVER_PEERS, address) ? "https" : "http";
+    if (!n->settings.self && node_self_url(&o->self, scheme, address, self, e))
+        return e->code;
     n->self = mem_strdup(n->settings.self ? n->settings.self : self);
     return ERR_OK;
 }
@@ -297,6 +227,8 @@ enum err node_check(const struct node_opts *o, struct vm *control, struct error 
         failed = changes_check(&s->changes, e);
     if (!failed && s->access_log)
         failed = spool_check(s->access_log, e);
+    if (!failed && s->snapshot_path)
+        failed = node_snapshot_check(s->snapshot_path, e);
     if (!failed)
         failed = start_peers(&n, o, e);
     if (!failed)
@@ -310,6 +242,31 @@ enum err node_check(const struct node_opts *o, struct vm *control, struct error 
     return failed;
 }
 
+static enum err open_snapshot(struct node *n, struct error *e)
+{
+    const struct node_snapshot_opts o = {
+        .path = n->settings.snapshot_path,
+        .dialect = dialect_name(n->settings.peers.dialect),
+        .every_ms = n->settings.snapshot_every_ms,
+        .max_age_ms = n->settings.snapshot_max_age_ms,
+        .peers_of = peers_of,
+    };
+
+    n->snapshot = node_snapshot_open(&o, e);
+    if (!n->snapshot)
+        return e->code;
+    n->loader = node_loader;
+    n->loader.log = node_snapshot_log(n->snapshot);
+    return ERR_OK;
+}
+
+/* While the sockets listen and are not served: a change that comes now waits, and holds. */
+static enum err read_snapshot(struct node *n, struct error *e)
+{
+    node_snapshot_read(n->snapshot, n->groups);
+    return node_snapshot_start(n->snapshot, n->groups, e);
+}
+
 static enum err start_servers(struct node *n, struct error *e)
 {
     struct server_opts o = n->settings.server;
@@ -318,8 +275,8 @@ static enum err start_servers(struct node *n, struct error *e)
     o.groups = n->groups;
     o.changes = n->changes;
     o.access = n->access;
-    o.not_ready = not_ready;
-    o.stats = stats;
+    o.not_ready = node_show_not_ready;
+    o.show = node_show;
     o.ctx = n;
     return node_servers_start(&n->servers, &o, &n->keys, e);
 }
@@ -332,15 +289,16 @@ static void be_ready(void *ctx)
     if (atomic_exchange(&n->ready, 1))
         return;
     log_info("node", "ready", "groups=%zu peers=%zu self=%s workers=%llu dialect=%s ms=%llu",
-             n->n_groups, n->n_peers, n->self, (unsigned long long)n->settings.workers,
+             n->n_groups, peers_count(n->peers), n->self, (unsigned long long)n->settings.workers,
              dialect_name(n->settings.peers.dialect),
              (unsigned long long)(clock_ms() - n->started_ms));
+    notify_ready("ready: %zu groups, %zu peers, %s", n->n_groups, peers_count(n->peers), n->self);
 }
 
 /* The last step: background functions may use all of the node. Takes the worker. */
 static enum err start_control(struct node *n, struct worker *control, struct error *e)
 {
-    const struct vm_opts o = vm_opts_of(n);
+    const struct vm_opts o = control_opts_of(n);
 
     node_servers_log(&n->servers);
     if (control_take_over(n->control, control, &o, e))
@@ -348,6 +306,21 @@ static enum err start_control(struct node *n, struct worker *control, struct err
     if (!atomic_load(&n->ready))
         log_info("node", "not ready before background functions have ended", "%s", "");
     return ERR_OK;
+}
+
+/* The groups, and the lists of peers with them. Under the lock no other list is set. */
+static enum err set_groups_and_peers(struct node *n, const struct vm *control,
+                                     const struct defs *ds, const struct keeper_list *list,
+                                     struct error *e)
+{
+    enum err failed;
+
+    keeper_lock(&n->keeper);
+    failed = node_groups_set(n->groups, n->group_peers, &n->loader, ds, e);
+    if (!failed)
+        failed = keeper_take_over(&n->keeper, control, list, e);
+    keeper_unlock(&n->keeper);
+    return failed;
 }
 
 static void node_free(struct node *n);
@@ -361,17 +334,23 @@ struct node *node_start(const struct node_opts *o, struct worker *control, struc
     mem_refill();
     settings_copy(&n->settings, &o->settings);
     n->started_ms = clock_ms();
+    n->started_wall_ms = clock_wall_ns() / 1000000;
     n->groups = groups_new();
     n->control = control_new(be_ready, n);
+    keeper_init(&n->keeper, n->groups);
     n->n_groups = defs_count(vm_defs(vm));
-    n->n_peers = o->n_peers;
     n->helpless.timeout_ms = n->settings.stuck_timeout_ms;
     n->helpless.may_exit = o->may_exit;
     n->changes = changes_new(&n->settings.changes, peers_of, e);
     if (!n->changes || node_keys_start(&n->keys, &n->settings, e) || listen_first(n, o, e) ||
-        open_access_log(n, e) || start_net(n, e) || start_peers(n, o, e) ||
-        node_groups_set(n->groups, n->group_peers, &loader, vm_defs(vm), e) ||
-        start_workers(n, o, vm, e) || start_watch(n, e) || start_servers(n, e)) {
+        open_access_log(n, e) || open_snapshot(n, e) || start_net(n, e) || start_peers(n, o, e) ||
+        set_groups_and_peers(n, vm, vm_defs(vm), &o->list, e) || start_workers(n, o, vm, e) ||
+        start_watch(n, e) || read_snapshot(n, e) || start_servers(n, e)) {
+        worker_free(control);
+        node_free(n);
+        return NULL;
+    }
+    if (watchdog_start(&n->servers, n->net, n->workers, &n->watchdog, e)) {
         worker_free(control);
         node_free(n);
         return NULL;
@@ -381,6 +360,16 @@ struct node *node_start(const struct node_opts *o, struct worker *control, struc
         return NULL;
     }
     return n;
+}
+
+struct keeper *node_keeper(struct node *n)
+{
+    return &n->keeper;
+}
+
+const char *node_self(const struct node *n)
+{
+    return n->self;
 }
 
 const char *node_address(const struct node *n)
@@ -393,37 +382,39 @@ const char *node_admin_address(const struct node *n)
     return node_listen_address(&n->servers.sockets, SERVER_ADMIN);
 }
 
+int node_admin_moved(const struct node *n)
+{
+    return n->servers.sockets.moved;
+}
+
 /* --- reload --- */
 
 /* The new VMs take over before their groups are added, so a VM never gets a load of a group that it
  * does not know. Removed groups are closed while VMs that know them still run. */
 static enum err reload_all_but_control(struct node *n, struct script *script, struct vm *control,
-                                       const char *const *peers, size_t n_peers, size_t *gone,
+                                       const struct keeper_list *list, size_t *gone,
                                        struct error *e)
 {
     const struct defs *ds = vm_defs(control);
 
-    if (peers_check(n->peers, peers, n_peers, e) || node_groups_check(n->group_peers, ds, e) ||
-        workers_reload(n->workers, control, script, e))
+    if (peers_check(n->peers, list->peers, list->n_peers, e) ||
+        node_groups_check(n->group_peers, ds, e) || workers_reload(n->workers, control, script, e))
         return e->code;
     *gone = node_groups_remove(n->groups, n->group_peers, ds);
-    if (node_groups_set(n->groups, n->group_peers, &loader, ds, e) ||
-        peers_set(n->peers, peers, n_peers, e))
-        return e->code;
-    return ERR_OK;
+    return set_groups_and_peers(n, control, ds, list, e);
 }
 
 enum err node_reload(struct node *n, struct script *script, struct worker *control,
-                     const char *const *peers, size_t n_peers, struct error *e)
+                     const struct keeper_list *list, struct error *e)
 {
-    const struct vm_opts o = vm_opts_of(n);
+    const struct vm_opts o = control_opts_of(n);
     struct vm *vm = worker_vm(control);
     uint64_t began_ms = clock_ms();
     size_t gone = 0, n_groups = defs_count(vm_defs(vm));
     struct node_keys_next keys;
 
     if (node_keys_read(&n->settings, &keys, e) ||
-        reload_all_but_control(n, script, vm, peers, n_peers, &gone, e)) {
+        reload_all_but_control(n, script, vm, list, &gone, e)) {
         node_keys_drop(&keys);
         worker_free(control);
         return e->code;
@@ -431,28 +422,12 @@ enum err node_reload(struct node *n, struct script *script, struct worker *contr
     node_keys_take(&n->keys, &keys);
     if (n->keys.identity)
         net_show(n->net, n->keys.identity);
+    control_leave(n->control, FAREWELL_MS, NULL, NULL);
     if (control_take_over(n->control, control, &o, e))
         return e->code;
     log_info("node", "reloaded", "groups=%zu removed=%zu peers=%zu ms=%llu", n_groups, gone,
-             n_peers, (unsigned long long)(clock_ms() - began_ms));
+             peers_count(n->peers), (unsigned long long)(clock_ms() - began_ms));
     return ERR_OK;
-}
-
-enum err node_set_peers(struct node *n, const char *const *peers, size_t n_peers, struct error *e)
-{
-    return peers_set(n->peers, peers, n_peers, e);
-}
-
-enum err node_set_group_peers(struct node *n, const char *group, const char *urls, struct error *e)
-{
-    struct group *g = groups_find(n->groups, group, strlen(group));
-    enum err failed;
-
-    if (!g)
-        return error_set(e, ERR_NOTFOUND, "this node has no group \"%s\"", group);
-    failed = group_peers_replace(group_ctx(g), group, urls, e);
-    group_unref(g);
-    return failed;
 }
 
 struct group *node_group(struct node *n, const char *name, size_t name_len)
@@ -477,15 +452,31 @@ int node_gave_up(const struct node *n)
 
 /* --- stop --- */
 
-/* Waits for ms; with `for_requests`, only while requests are under way. 1 when hurry() has ended
- * the wait. */
-static int wait_a_while(const struct node *n, int for_requests, uint64_t ms,
+static int for_ever(const struct node *n)
+{
+    (void)n;
+    return 1;
+}
+
+static int while_active(const struct node *n)
+{
+    return node_servers_active(&n->servers) != 0;
+}
+
+/* A connection that was taken a moment ago has not asked yet. */
+static int while_asked(const struct node *n)
+{
+    return while_active(n) || node_servers_about_to_ask(&n->servers);
+}
+
+/* Waits for ms, while more(n) says 1. 1 when hurry() has ended the wait. */
+static int wait_a_while(const struct node *n, int (*more)(const struct node *n), uint64_t ms,
                         int (*hurry)(void *arg), void *arg)
 {
     const struct timespec pause = {0, DRAIN_POLL_MS * 1000000};
     uint64_t until = clock_ms() + ms;
 
-    while ((!for_requests || node_servers_active(&n->servers)) && clock_ms() < until) {
+    while (more(n) && clock_ms() < until) {
         if (hurry && hurry(arg))
             return 1;
         nanosleep(&pause, NULL);
@@ -495,7 +486,7 @@ static int wait_a_while(const struct node *n, int for_requests, uint64_t ms,
 
 static void drain(struct node *n, int (*hurry)(void *arg), void *arg)
 {
-    wait_a_while(n, 1, n->settings.drain_timeout_ms, hurry, arg);
+    wait_a_while(n, while_asked, n->settings.drain_timeout_ms, hurry, arg);
     if (node_servers_active(&n->servers))
         log_warn("node", "requests were under way when the drain time ended", "requests=%u",
                  node_servers_active(&n->servers));
@@ -517,11 +508,13 @@ static void node_free(struct node *n)
     atomic_store(&n->stopping, 1);
     if (n->watching)
         pthread_join(n->watch, NULL);
+    watchdog_stop(n->watchdog);
     control_quit(n->control);
     groups_each(n->groups, close_group, NULL);
     net_end(n->net);
-    wait_a_while(n, 1, LAST_WORDS_MS, NULL, NULL);
+    wait_a_while(n, while_active, LAST_WORDS_MS, NULL, NULL);
     node_servers_stop(&n->servers);
+    node_snapshot_end(n->snapshot);
     spool_close(n->access);
     ended = !n->workers || workers_stop(n->workers);
     if (!control_stop(n->control, until_ms) || !ended)
@@ -532,7 +525,9 @@ static void node_free(struct node *n)
     changes_free(n->changes);
     group_peers_set_free(n->group_peers);
     peers_free(n->peers);
+    keeper_deinit(&n->keeper);
     groups_free(n->groups);
+    node_snapshot_free(n->snapshot);
     node_keys_deinit(&n->keys);
     settings_deinit(&n->settings);
     mem_free(n->self);
@@ -542,9 +537,12 @@ static void node_free(struct node *n)
 void node_stop(struct node *n, int (*hurry)(void *arg), void *arg)
 {
     log_info("node", "stopping", "requests=%u", node_servers_active(&n->servers));
+    notify_stopping("stopping: %u requests are under way", node_servers_active(&n->servers));
     atomic_store(&n->stopping, 1);
-    if (wait_a_while(n, 0, n->settings.drain_delay_ms, hurry,
-                     arg)) /* load balancers look elsewhere */
+    keeper_end(&n->keeper);
+    if (control_leave(n->control, FAREWELL_MS, hurry,
+                      arg) || /* load balancers look elsewhere meanwhile: */
+        wait_a_while(n, for_ever, n->settings.drain_delay_ms, hurry, arg))
         n->settings.drain_timeout_ms = 0;
     node_servers_quiesce(&n->servers);
     drain(n, hurry, arg);

@@ -10,6 +10,8 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "node/keeper.h"
+#include "node/node_self.h"
 #include "node/settings.h"
 
 struct buf;
@@ -21,10 +23,10 @@ struct worker;
 
 struct node_opts {
     struct settings settings;
-    int admin_moves;          /* admin_listen is a default and may move to any free port */
-    int may_exit;             /* the process may be told to end when the node can do no more */
-    const char *const *peers; /* URLs, self among them; n_peers == 0: alone */
-    size_t n_peers;
+    int admin_moves;            /* admin_listen is a default and may move to any free port */
+    int may_exit;               /* the process may be told to end when the node can do no more */
+    struct node_self_opts self; /* how to find this node's URL, if the settings have no self */
+    struct keeper_list list;
     struct script *script; /* run once in every worker VM; script_message() has the whole message of
                             * a failure */
 };
@@ -43,20 +45,20 @@ enum err node_check(const struct node_opts *o, struct vm *control, struct error 
 const char *node_address(const struct node *n);
 const char *node_admin_address(const struct node *n);
 
+/* Whether the default of admin_listen was taken, so that operators are served elsewhere. */
+int node_admin_moved(const struct node *n);
+
 /* Takes the groups, getters and background functions of another script, which has run in the VM of
  * `control`, and the peer list. Takes control as node_start() does. The old script's background
- * functions have ended before the new ones begin, unless one is stuck in C. Groups of the same name
- * keep their items; loads under way end on the old VMs. On an error other than NOMEM nothing has
- * changed. */
+ * functions have ended before the new ones begin, unless one is stuck in C. Its farewells run
+ * before, for two seconds at most. Groups of the same name keep their items; loads under way end on
+ * the old VMs. On an error other than NOMEM nothing has changed. */
 enum err node_reload(struct node *n, struct script *script, struct worker *control,
-                     const char *const *peers, size_t n_peers, struct error *e);
+                     const struct keeper_list *list, struct error *e);
 
-/* Replaces the peer list, as peers_set() says. */
-enum err node_set_peers(struct node *n, const char *const *peers, size_t n_peers, struct error *e);
-
-/* Replaces a group's own list, until the next reload; urls as in group_peers.h. NOTFOUND: no such
- * group; else as peers_set() says. */
-enum err node_set_group_peers(struct node *n, const char *group, const char *urls, struct error *e);
+/* Any thread: who may replace its lists of peers, until node_stop(); and its own URL. */
+struct keeper *node_keeper(struct node *n);
+const char *node_self(const struct node *n);
 
 /* A reference to the group of that name, or NULL. */
 struct group *node_group(struct node *n, const char *name, size_t name_len);
@@ -69,9 +71,10 @@ size_t node_max_key_bytes(const struct node *n);
 /* Whether the process was told to end, since all workers were stuck for stuck_timeout_ms. */
 int node_gave_up(const struct node *n);
 
-/* Ends the node. It is not ready for drain_delay_ms, then refuses new connections. Requests under
- * way may end for drain_timeout_ms, or until hurry(arg) says 1 (asked some times a second; NULL:
- * never). Requests that still wait then get CLOSED. Frees everything. */
+/* Ends the node. The farewells of its script run first, for two seconds at most. It is not ready
+ * for drain_delay_ms, then refuses new connections. Requests under way may end for
+ * drain_timeout_ms, or until hurry(arg) says 1 (asked some times a second; NULL: never). Requests
+ * that still wait then get CLOSED. Frees everything. */
 void node_stop(struct node *n, int (*hurry)(void *arg), void *arg);
 
 /* Any thread: appends /stats. */

@@ -21,15 +21,20 @@ struct node_listen_opts {
 struct node_socket {
     int fd;         /* -1: a server has taken it */
     unsigned faces; /* enum server_face, or-ed */
+    int passed;     /* 1: the service manager opened it (base/activation.h), and keeps it */
     char address[NODE_ADDRESS_BYTES];
 };
 
 struct node_sockets {
     struct node_socket list[NODE_MAX_SOCKETS];
     size_t n;
+    int moved; /* 1: admin_listen is a default, was taken, and has moved */
 };
 
-/* Opens the sockets. On an error the caller still owns those that are open. */
+/* Takes the sockets that were passed to the process, and opens the others. A passed socket belongs
+ * to the setting of its name; another name counts for nothing, and the address decides. A single
+ * socket that fits no setting is for clients. On an error the caller still owns those that are
+ * open. */
 enum err node_listen(const struct node_listen_opts *o, struct node_sockets *out, struct error *e);
 
 /* Whether a node could listen on their hosts, on any port. Opens nothing. */

@@ -82,6 +82,28 @@ unsigned node_servers_active(const struct node_servers *s)
     return requests;
 }
 
+unsigned node_servers_about_to_ask(const struct node_servers *s)
+{
+    unsigned connections = 0;
+    size_t i;
+
+    for (i = 0; i < s->sockets.n; i++) {
+        if (s->list[i] && s->sockets.list[i].faces & SERVER_DATA)
+            connections += server_about_to_ask(s->list[i]);
+    }
+    return connections;
+}
+
+int node_servers_turned(struct node_servers *s)
+{
+    int turned = 1;
+    size_t i;
+
+    for (i = 0; atomic_load(&s->serving) && i < s->sockets.n; i++)
+        turned &= server_turned(s->list[i]);
+    return turned;
+}
+
 void node_servers_quiesce(struct node_servers *s)
 {
     size_t i;

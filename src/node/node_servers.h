@@ -32,6 +32,12 @@ void node_servers_stats(struct node_servers *s, struct server_stats *add);
 /* Requests begun and not yet answered. */
 unsigned node_servers_active(const struct node_servers *s);
 
+/* After node_servers_quiesce(): connections of peers and clients that are about to ask. */
+unsigned node_servers_about_to_ask(const struct node_servers *s);
+
+/* One thread: whether the threads of all servers have turned since the last call. */
+int node_servers_turned(struct node_servers *s);
+
 /* Peers and clients get no further connections; operators do. */
 void node_servers_quiesce(struct node_servers *s);
 

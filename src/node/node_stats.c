@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 #include "node/node_stats.h"
 
+#include <stdio.h>
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/histogram.h"
 #include "base/json_out.h"
 #include "cache/group.h"
 #include "cache/groups.h"
-#include "change/change.h"
 #include "node/control.h"
+#include "node/figures.h"
 #include "node/group_peers.h"
+#include "node/keeper.h"
 #include "node/workers.h"
 #include "peer/peers.h"
 #include "script/background.h"
@@ -18,34 +21,71 @@
 #define GROUPCACHE_VERSION "unknown"
 #endif
 
-static void put_lru(struct json_out *o, const char *name, const struct lru_stats *s)
+static void put_times(struct json_out *o, const char *name, const struct histogram *h)
 {
     struct json_out in;
 
     json_out_open(o, name, &in, '{');
-    json_out_number(&in, "bytes", s->bytes);
-    json_out_number(&in, "items", s->items);
-    json_out_number(&in, "gets", s->gets);
-    json_out_number(&in, "hits", s->hits);
-    json_out_number(&in, "evictions", s->evictions);
+    json_out_number(&in, "count", histogram_count(h));
+    json_out_number(&in, "us", h->sum_ns / 1000);
+    json_out_close(&in);
+}
+
+static void put_ratio(struct json_out *o, const char *name, uint64_t millionths)
+{
+    char text[32];
+    int n = snprintf(text, sizeof(text), "%u.%06u", (unsigned)(millionths / 1000000),
+                     (unsigned)(millionths % 1000000));
+
+    json_out_raw(o, name, text, (size_t)n);
+}
+
+static void put_figure(struct json_out *o, const struct figure *f, const void *of)
+{
+    const char *text;
+
+    switch (f->kind) {
+    case FIGURE_TEXT:
+        text = figures_text(f, of);
+        if (text)
+            json_out_text(o, f->name, text);
+        break;
+    case FIGURE_TIMES:
+        put_times(o, f->name, figures_times(f, of));
+        break;
+    case FIGURE_FLAG:
+        json_out_bool(o, f->name, figures_number(f, of) != 0);
+        break;
+    case FIGURE_RATIO:
+        put_ratio(o, f->name, figures_number(f, of));
+        break;
+    default:
+        json_out_number(o, f->name, figures_number(f, of));
+    }
+}
+
+static void put_figures(struct json_out *o, const struct figures *list, const void *of)
+{
+    size_t i;
+
+    for (i = 0; i < list->n; i++)
+        if (list->list[i].name)
+            put_figure(o, &list->list[i], of);
+}
+
+static void put_object(struct json_out *o, const char *name, const struct figures *list,
+                       const void *of)
+{
+    struct json_out in;
+
+    json_out_open(o, name, &in, '{');
+    put_figures(&in, list, of);
     json_out_close(&in);
 }
 
 static void put_peer(void *arg, const struct peer_stats *s)
 {
-    struct json_out in;
-
-    json_out_open(arg, NULL, &in, '{');
-    json_out_text(&in, "url", s->url);
-    json_out_bool(&in, "self", s->self);
-    json_out_number(&in, "loads", s->loads);
-    json_out_number(&in, "errors", s->errors);
-    json_out_number(&in, "batches", s->batches);
-    json_out_bool(&in, "ours", s->ours);
-    json_out_text(&in, "state", s->state);
-    json_out_number(&in, "ejections", s->ejections);
-    json_out_number(&in, "hedges", s->hedges);
-    json_out_close(&in);
+    put_object(arg, NULL, &figures_peer, s);
 }
 
 static void put_peers(struct json_out *o, struct peers *peers)
@@ -65,67 +105,17 @@ static void put_group(void *arg, struct group *g)
 
     group_stats(g, &s);
     json_out_open(arg, group_name(g), &in, '{');
-#define X(name, meaning) json_out_number(&in, #name, s.name);
-    STATS_COUNTERS(X)
-#undef X
-    json_out_number(&in, "flights", s.flights);
-    json_out_number(&in, "waiters", s.waiters);
-    json_out_number(&in, "remembered_items", s.remembered_items);
-    json_out_number(&in, "remembered_bytes", s.remembered_bytes);
-    json_out_number(&in, "flushed_bytes", s.flushed_bytes);
-    json_out_number(&in, "cache_bytes", group_opts(g).cache_bytes);
+    put_figures(&in, &figures_group, &s);
     if (own)
         put_peers(&in, own);
-    put_lru(&in, "main", &s.main);
-    put_lru(&in, "hot", &s.hot);
-    json_out_close(&in);
-}
-
-static void put_workers(struct json_out *o, struct workers *w)
-{
-    struct json_out in;
-    struct workers_stats s;
-
-    workers_stats(w, &s);
-    json_out_open(o, "workers", &in, '{');
-    json_out_number(&in, "vms", s.n);
-    json_out_number(&in, "loads", s.loads);
-    json_out_number(&in, "queued", s.queued);
-    json_out_number(&in, "retiring", s.retiring);
-    json_out_number(&in, "stuck", s.stuck);
-    json_out_number(&in, "replaced", s.replaced);
-    json_out_close(&in);
-}
-
-static void put_http(struct json_out *o, const struct server_stats *s)
-{
-    struct json_out in;
-
-    json_out_open(o, "http", &in, '{');
-    json_out_number(&in, "connections", s->connections);
-    json_out_number(&in, "active", s->active);
-    json_out_number(&in, "parked", s->parked);
-    json_out_number(&in, "body_bytes", s->body_bytes);
-    json_out_number(&in, "held_bytes", s->held_bytes);
-#define X(name, meaning) json_out_number(&in, #name, s->name);
-    TALLY_COUNTERS(X)
-#undef X
+    put_object(&in, "main", &figures_cache, &s.main);
+    put_object(&in, "hot", &figures_cache, &s.hot);
     json_out_close(&in);
 }
 
 static void put_background(void *arg, const struct background_stats *s)
 {
-    struct json_out in;
-
-    json_out_open(arg, s->name, &in, '{');
-    json_out_bool(&in, "repeats", s->repeats);
-    json_out_number(&in, "runs", s->runs);
-    json_out_number(&in, "errors", s->errors);
-    if (s->last_error)
-        json_out_text(&in, "last_error", s->last_error);
-    json_out_bool(&in, "running", s->running);
-    json_out_number(&in, "running_ms", s->running_ms);
-    json_out_close(&in);
+    put_object(arg, s->name, &figures_background, s);
 }
 
 static void put_control(struct json_out *o, struct control *c)
@@ -143,17 +133,23 @@ static void put_control(struct json_out *o, struct control *c)
 void node_stats_put(const struct node_view *v, struct buf *out)
 {
     struct json_out o, groups;
+    struct figures_memory_stats memory;
+    struct workers_stats workers;
 
+    node_view_memory(v, &memory);
+    workers_stats(v->workers, &workers);
     json_out_begin(&o, out, '{');
     json_out_text(&o, "version", GROUPCACHE_VERSION);
     json_out_number(&o, "pid", (uint64_t)getpid());
-    json_out_number(&o, "uptime_ms", v->uptime_ms);
     json_out_text(&o, "self", v->self);
-    put_workers(&o, v->workers);
-    put_http(&o, &v->http);
+    put_figures(&o, &figures_whole, &v->whole);
+    put_object(&o, "memory", &figures_memory, &memory);
+    put_object(&o, "workers", &figures_workers, &workers);
+    put_object(&o, "http", &figures_http, &v->http);
     put_control(&o, v->control);
     put_peers(&o, v->peers);
-    json_out_number(&o, "unconfirmed", changes_unconfirmed(v->changes));
+    json_out_raw(&o, "sources", NULL, 0);
+    keeper_put(v->keeper, out);
     json_out_open(&o, "groups", &groups, '{');
     groups_each(v->groups, put_group, &groups);
     json_out_close(&groups);

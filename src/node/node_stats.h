@@ -1,31 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* node_stats.h - a node's counters as JSON. */
+/* node_stats.h - a node's figures as JSON. */
 #ifndef NODE_STATS_H
 #define NODE_STATS_H
 
-#include <stddef.h>
-#include <stdint.h>
-
-#include "http/server.h"
+#include "node/node_view.h"
 
 struct buf;
-struct changes;
-struct groups;
-struct peers;
-struct control;
-struct workers;
-
-/* The parts of a node that have counters; all borrowed. */
-struct node_view {
-    const char *self;
-    uint64_t uptime_ms;
-    struct workers *workers;
-    struct control *control;
-    struct groups *groups;
-    struct peers *peers;
-    struct changes *changes;
-    struct server_stats http; /* of all servers */
-};
 
 /* Appends one JSON object and a newline. Any thread. */
 void node_stats_put(const struct node_view *v, struct buf *out);

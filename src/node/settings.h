@@ -37,6 +37,9 @@
     X(const char *, tls_faces)        /* that speak TLS: "all", "peers" or "clients" */            \
     X(const char *, peer_secret)      /* as secrets_read() takes them; NULL: none */               \
     X(const char *, peer_secret_file) /* the same */                                               \
+    X(const char *, snapshot_path)    /* NULL: no snapshot */                                      \
+    X(uint64_t, snapshot_every_ms)    /* 0: only at the end */                                     \
+    X(uint64_t, snapshot_max_age_ms)  /* an older one is not read */                               \
     X(uint64_t, workers)              /* Lua VMs that take loads */                                \
     X(uint64_t, http_threads)                                                                      \
     X(uint64_t, drain_delay_ms)   /* how long node_stop() is not ready before it refuses           \

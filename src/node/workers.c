@@ -322,13 +322,26 @@ void workers_watch(struct workers *w, uint64_t now_ms)
     free_leavers(&ended);
 }
 
+/* A getter may compute or block for long, so one VM is enough. */
+int workers_turned(struct workers *w)
+{
+    int turned = 0;
+    size_t i;
+
+    pthread_mutex_lock(&w->crew_mu);
+    for (i = 0; i < w->crew.n; i++)
+        turned |= worker_turned(w->crew.list[i]);
+    pthread_mutex_unlock(&w->crew_mu);
+    return turned;
+}
+
 void workers_stats(struct workers *w, struct workers_stats *out)
 {
     size_t i;
 
     memset(out, 0, sizeof(*out));
     pthread_mutex_lock(&w->crew_mu);
-    out->n = w->crew.n;
+    out->vms = w->crew.n;
     for (i = 0; i < w->crew.n; i++)
         out->loads += worker_busy(w->crew.list[i]);
     pthread_mutex_unlock(&w->crew_mu);

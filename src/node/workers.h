@@ -26,7 +26,7 @@ struct workers_opts {
 
 /* What /stats says. */
 struct workers_stats {
-    size_t n;          /* VMs of the crew */
+    size_t vms;        /* of the crew */
     unsigned loads;    /* under way in the crew */
     unsigned queued;   /* of these, no VM has begun so many */
     unsigned retiring; /* VMs of an earlier script that still have loads */
@@ -56,6 +56,10 @@ void workers_watch(struct workers *w, uint64_t now_ms);
 /* Since when every VM has been stuck and none could be replaced, as workers_watch() found; 0: it is
  * not so. */
 uint64_t workers_helpless_since_ms(const struct workers *w);
+
+/* One thread: whether some VM of the crew has turned since the last call, as worker_turned() says
+ * it. */
+int workers_turned(struct workers *w);
 
 /* Any thread. */
 void workers_stats(struct workers *w, struct workers_stats *out);

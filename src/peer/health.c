@@ -6,6 +6,7 @@
 enum {
     MOST_SILENCES = 2,
     MOST_BROKEN = 2,
+    MOST_OF_SILENCE = 3,
     MOST_LEVEL = 5,   /* 2^5 s is above the longest pause */
     JITTER_SHARE = 5, /* a fifth */
     TOOK_ENOUGH = 32, /* times, before they say something */
@@ -63,6 +64,7 @@ static void eject(struct health *h, const char *why, uint64_t now_ms)
         calm_down(h, now_ms);
     pause(h, now_ms);
     h->level += h->level < MOST_LEVEL;
+    h->unready = 0;
     enter(h, HEALTH_EJECTED, why);
 }
 
@@ -84,6 +86,7 @@ static void recover(struct health *h, const char *why)
 /* It says so itself: no reason for a longer pause. */
 static void unready(struct health *h, uint64_t now_ms)
 {
+    h->unready = 1;
     enter(h, HEALTH_EJECTED, "not ready");
     h->until_ms = now_ms + HEALTH_PAUSE_MS;
 }
@@ -116,13 +119,21 @@ static void in_use(struct health *h, enum health_event event, uint64_t now_ms)
     }
 }
 
+static void speak(struct health *h, uint64_t now_ms)
+{
+    h->heard_ms = now_ms;
+    if (h->silent)
+        h->spoke_ms = now_ms;
+    h->silent = 0;
+}
+
 static void probed(struct health *h, enum health_event event, uint64_t now_ms)
 {
     switch (event) {
     case HEALTH_PROBED:
         h->silences = h->broken = 0;
-        h->fine_ms = h->heard_ms = now_ms;
-        h->silent = 0;
+        h->fine_ms = now_ms;
+        speak(h, now_ms);
         enter(h, HEALTH_FINE, "the probe was answered");
         break;
     case HEALTH_UNREADY:
@@ -160,10 +171,13 @@ int health_is_usable(const struct health *h)
     return h->state == HEALTH_FINE || h->state == HEALTH_SUSPECT;
 }
 
-void health_took(struct health *h, uint64_t ms)
+void health_took(struct health *h, uint64_t since_ms, uint64_t now_ms)
 {
+    uint64_t ms = now_ms > since_ms ? now_ms - since_ms : 0;
     unsigned i = 0;
 
+    if ((h->silent || since_ms < h->spoke_ms) && h->of_silence++ >= MOST_OF_SILENCE)
+        return;
     while (i < HEALTH_BUCKETS - 1 && ms > bucket_ms[i])
         i++;
     h->took[i]++;
@@ -209,8 +223,7 @@ void health_question_ended(struct health *h)
 
 int health_heard(struct health *h, uint64_t now_ms)
 {
-    h->heard_ms = now_ms;
-    h->silent = 0;
+    speak(h, now_ms);
     return h->silences && health_event(h, HEALTH_ALIVE, now_ms);
 }
 
@@ -233,6 +246,8 @@ static enum health_need look_at_question(struct health *h, uint64_t half, uint64
 
     if (!first && !second)
         return h->silent ? HEALTH_HEDGE : HEALTH_WAIT;
+    if (!h->silent)
+        h->of_silence = 0;
     h->silent = 1;
     *changed = health_event(h, HEALTH_SILENT, now_ms);
     return HEALTH_HEDGE;

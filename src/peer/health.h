@@ -19,7 +19,7 @@
 
 #include <stdint.h>
 
-enum health_state { HEALTH_FINE, HEALTH_SUSPECT, HEALTH_EJECTED, HEALTH_PROBING };
+enum health_state { HEALTH_FINE, HEALTH_SUSPECT, HEALTH_EJECTED, HEALTH_PROBING, HEALTH_STATES };
 
 enum health_event {
     HEALTH_ANSWERED,  /* a load was answered, also with an error of the getter */
@@ -53,6 +53,7 @@ struct health {
     const char *why;           /* a literal: the event that led to the state */
     unsigned silences, broken; /* in a row */
     unsigned level;            /* ejections that lengthen the next pause */
+    int unready;               /* EJECTED, PROBING: by its own word */
     uint64_t until_ms;         /* EJECTED: the time of the probe */
     uint64_t fine_ms;          /* since when it is in use */
     uint64_t random;
@@ -60,6 +61,8 @@ struct health {
     uint64_t asked_ms;                     /* the last question */
     unsigned asking;                       /* questions without an answer, the probe too */
     int silent;                            /* the patience with the last question has passed */
+    uint64_t spoke_ms;                     /* the end of the last such silence; 0: there was none */
+    unsigned of_silence;                   /* times in took[] of the last such silence */
     uint32_t took[HEALTH_BUCKETS], n_took; /* times to a sign of life */
 };
 
@@ -100,8 +103,10 @@ enum health_need health_look(struct health *h, const struct health_load *oldest,
 uint64_t health_hedge_until_ms(const struct health *h, const struct health_load *oldest,
                                uint64_t now_ms);
 
-/* The peer has shown a sign of life so long after it was asked. */
-void health_took(struct health *h, uint64_t ms);
+/* A sign of life, to be told before health_heard(), of a peer that was asked at since_ms. If the
+ * peer was silent in between, all that was asked at that time has waited for the one event, so only
+ * three such times count: a peer that stops now and then is not taken for a slow one. */
+void health_took(struct health *h, uint64_t since_ms, uint64_t now_ms);
 
 /* How long the peer may be silent: three times the time within which 99 in 100 signs of life came,
  * from 50 ms to 1 s. 1 s until 32 times are known. */

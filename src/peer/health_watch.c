@@ -146,7 +146,7 @@ static void judge_question(const struct question *q, struct fetch *f)
     } else if (is_cut(f)) {
         happened(p, HEALTH_BROKEN);
     } else if (!fetch_error(f)->code) {
-        health_took(&p->health, awake_ms(p->peers) - q->asked_ms);
+        health_took(&p->health, q->asked_ms, awake_ms(p->peers));
         heard(p, awake_ms(p->peers));
         if (fetch_status(f) == 503 && fetch_header(f, HEADER_NODE))
             happened(p, HEALTH_UNREADY);
@@ -233,19 +233,43 @@ static void hedge(struct peer *p, uint64_t until_ms)
     atomic_fetch_add(&p->hedges, n);
 }
 
-/* The oldest load that waits for the peer. 0: none does. */
+/* Ends the calls that can go nowhere else. A young one may show that the peer is well again. */
+static void give_up(struct peer *p, uint64_t now)
+{
+    struct list *l;
+
+    list_each (l, &p->calls) {
+        struct peer_call *c = list_entry(l, struct peer_call, link);
+
+        if (c->since_ms + HEALTH_PATIENCE_MIN_MS > now)
+            break;
+        if (c->give_up)
+            c->give_up(c);
+    }
+}
+
+/* The deadline of a call, or of its first load that has not ended. */
+static uint64_t deadline_of(const struct peer_call *c)
+{
+    size_t i = 0;
+
+    if (!c->n)
+        return c->until_ms;
+    while (i < c->n && !c->flights[i])
+        i++;
+    return i < c->n ? c->flights[i]->deadline_ms : UINT64_MAX;
+}
+
+/* The oldest call that waits for the peer. 0: none does. */
 static int oldest_load(const struct peer *p, struct health_load *out)
 {
     const struct peer_call *c;
     uint64_t deadline_ms; /* of the awake clock */
-    size_t i = 0;
 
     if (list_empty(&p->calls))
         return 0;
     c = list_entry(p->calls.next, struct peer_call, link);
-    while (i < c->n && !c->flights[i])
-        i++;
-    deadline_ms = i < c->n ? c->flights[i]->deadline_ms - p->peers->lost_ms : UINT64_MAX;
+    deadline_ms = deadline_of(c) - p->peers->lost_ms;
     out->since_ms = c->since_ms;
     out->time_ms = deadline_ms > c->since_ms ? deadline_ms - c->since_ms : 0;
     return 1;
@@ -277,6 +301,8 @@ static void look(struct peer *p, uint64_t now)
         look_at_calls(p, now);
     } else {
         hedge(p, now);
+        if (!p->health.unready)
+            give_up(p, now);
         if (health_probe_is_due(&p->health, now)) {
             changed(p, now);
             ask(p, 1);
@@ -367,7 +393,7 @@ static void answered(struct peer *p, const struct peer_call *c, enum verdict ver
     uint64_t now = awake_ms(p->peers);
 
     if (p->health.asked_ms < c->since_ms)
-        health_took(&p->health, now - c->since_ms);
+        health_took(&p->health, c->since_ms, now);
     heard(p, now);
     if (verdict == VERDICT_ANSWER && p->health.state == HEALTH_SUSPECT)
         happened(p, HEALTH_ANSWERED);

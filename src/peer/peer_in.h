@@ -63,6 +63,7 @@ struct view {
     struct ring *ring;
     struct balance *balance; /* may be NULL */
     struct peer **list;      /* with references */
+    uint32_t *shares;        /* owned: of each, ring_shares() */
     size_t n;
 };
 
@@ -165,13 +166,19 @@ enum verdict {
     VERDICT_DOUBTFUL /* a server in trouble, or a getter's error: the peer is asked */
 };
 
-/* An exchange with loads; embedded in it, from health_watch_begin() to health_watch_end(). */
+/* An exchange with loads, or about a change; embedded in it, from health_watch_begin() to
+ * health_watch_end(). */
 struct peer_call {
     struct list link;
     struct peer *peer;       /* borrowed */
     struct flight **flights; /* borrowed; NULL: has ended */
     size_t n;
     uint64_t since_ms;
+    uint64_t until_ms; /* of clock_ms(), when it has no loads, which have their own deadlines */
+    /* NULL, or called when the peer is out of use and the call is older than the shortest patience,
+     * perhaps more than once: ends the call soon. A peer that says itself that it is not ready may
+     * still answer. */
+    void (*give_up)(struct peer_call *c);
 };
 
 void health_watch_begin(struct peer_call *c);
@@ -201,10 +208,14 @@ struct tell_opts {
      * it, or had nothing to do. ERR_INVAL: the peer cannot be told at all, since it is no node of
      * ours, or no node. ERR_TOOBIG, ERR_NOMEM: its answer to a set. */
     void (*done)(void *ctx, enum err code, const char *text);
+    /* Called before done with the body of a node of ours that has done it; NULL: it is of no
+     * interest. */
+    void (*answer)(void *ctx, const void *body, size_t n);
     void *ctx;
 };
 
-/* Any thread: tells a node of a change. Copies everything. */
+/* Any thread: tells a node of a change. Copies everything. Fails soon if the peer is out of use and
+ * stays silent. */
 void peer_tell(struct peer *peer, const struct tell_opts *o);
 
 #endif

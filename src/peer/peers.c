@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/url.h"
@@ -46,6 +47,7 @@ static void view_clear(struct view *v)
     for (i = 0; i < v->n; i++)
         peer_unref(v->list[i]);
     mem_free(v->list);
+    mem_free(v->shares);
     balance_free(v->balance);
     ring_free(v->ring);
     memset(v, 0, sizeof(*v));
@@ -176,6 +178,13 @@ static void find_address(struct peer *peer, struct names *names)
         peer->name = names_get(names, host, n);
 }
 
+/* Each node has another, by the secret of hash_table(). */
+static uint64_t pause_seed(const struct peers *p, const char *url)
+{
+    return hash_table(p->from, strlen(p->from)) ^ hash_table(url, strlen(url)) << 1 ^
+           clock_ms() << 20;
+}
+
 /* The present peer of that URL, so that its counters go on, or a new peer. */
 static struct peer *keep_or_make(struct peers *p, const char *url)
 {
@@ -198,7 +207,7 @@ static struct peer *keep_or_make(struct peers *p, const char *url)
     list_init(&peer->queue);
     list_init(&peer->watched);
     list_init(&peer->calls);
-    health_init(&peer->health, (uint64_t)(size_t)peer ^ clock_ms() << 20, clock_ms());
+    health_init(&peer->health, pause_seed(p, url), clock_ms());
     return peer;
 }
 
@@ -232,6 +241,8 @@ enum err peers_set(struct peers *p, const char *const *urls, size_t n, struct er
         return e->code;
     next.balance = balance_new(n);
     next.list = mem_zalloc((n + 1) * sizeof(struct peer *));
+    next.shares = mem_zalloc((n + 1) * sizeof(*next.shares));
+    ring_shares(next.ring, next.shares, n);
     pthread_rwlock_rdlock(&p->lock);
     for (i = 0; i < n; i++)
         next.list[i] = keep_or_make(p, urls[i]);
@@ -329,19 +340,33 @@ void peers_each(struct peers *p, void (*fn)(void *arg, const struct peer_stats *
     pthread_rwlock_rdlock(&p->lock);
     for (i = 0; i < p->view.n; i++) {
         struct peer *peer = p->view.list[i];
-        struct peer_stats s = {peer->url,
-                               peer->self,
-                               atomic_load(&peer->loads),
-                               atomic_load(&peer->errors),
-                               atomic_load(&peer->batches),
-                               atomic_load(&peer->kind) == PEER_OURS,
-                               health_state_name(atomic_load(&peer->state)),
-                               atomic_load(&peer->ejections),
-                               atomic_load(&peer->hedges)};
+        enum health_state state = atomic_load(&peer->state);
+        struct peer_stats s = {.url = peer->url,
+                               .self = peer->self,
+                               .loads = atomic_load(&peer->loads),
+                               .errors = atomic_load(&peer->errors),
+                               .batches = atomic_load(&peer->batches),
+                               .ours = atomic_load(&peer->kind) == PEER_OURS,
+                               .state = health_state_name(state),
+                               .up = peer->self || is_usable(peer),
+                               .share = p->view.shares[i],
+                               .ejections = atomic_load(&peer->ejections),
+                               .hedges = atomic_load(&peer->hedges)};
 
+        s.is_in[state] = 1;
         fn(arg, &s);
     }
     pthread_rwlock_unlock(&p->lock);
+}
+
+size_t peers_count(struct peers *p)
+{
+    size_t n;
+
+    pthread_rwlock_rdlock(&p->lock);
+    n = p->view.n;
+    pthread_rwlock_unlock(&p->lock);
+    return n;
 }
 
 struct peer *peers_place(struct peers *p, const void *key, size_t key_len)
@@ -355,6 +380,30 @@ struct peer *peers_place(struct peers *p, const void *key, size_t key_len)
         peer = peer_ref(p->view.list[i]);
     pthread_rwlock_unlock(&p->lock);
     return peer;
+}
+
+char *peers_owner_url(struct peers *p, const void *key, size_t key_len, int usable)
+{
+    char *url = NULL;
+    size_t i;
+
+    pthread_rwlock_rdlock(&p->lock);
+    i = p->view.ring ? ring_owner(p->view.ring, key, key_len) : SIZE_MAX;
+    if (i != SIZE_MAX && usable && !p->view.list[i]->self && !is_usable(p->view.list[i]))
+        i = next_locked(p, key, key_len, NULL);
+    if (i != SIZE_MAX)
+        url = mem_strdup(p->view.list[i]->url);
+    pthread_rwlock_unlock(&p->lock);
+    return url;
+}
+
+int peers_is_ours(struct peers *p, const void *key, size_t key_len)
+{
+    struct peer *owner = peers_place(p, key, key_len);
+    int ours = !owner || owner->self;
+
+    peer_unref(owner);
+    return ours;
 }
 
 int peers_owns(struct peers *p, const struct peer *peer, const void *key, size_t key_len)

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "peer/health.h"
 #include "wire/dialect.h"
 
 struct address;
@@ -42,13 +43,16 @@ struct peers_opts {
 struct peer_stats {
     const char *url;
     int self;
-    uint64_t loads;     /* used answers, with errors of the owner's getter */
-    uint64_t errors;    /* failed loads and unusable answers */
-    uint64_t batches;   /* exchanges for several keys */
-    int ours;           /* known to be a node of ours */
-    const char *state;  /* of its health: "fine", "suspect", "ejected", "probing" */
-    uint64_t ejections; /* how often it was taken out of use */
-    uint64_t hedges;    /* loads that were sent to the next owner, for want of a sign of life */
+    uint64_t loads;           /* used answers, with errors of the owner's getter */
+    uint64_t errors;          /* failed loads and unusable answers */
+    uint64_t batches;         /* exchanges for several keys */
+    int ours;                 /* known to be a node of ours */
+    const char *state;        /* of its health: "fine", "suspect", "ejected", "probing" */
+    int is_in[HEALTH_STATES]; /* 1 at its state, else 0 */
+    int up;                   /* loads are sent to it */
+    uint64_t share;           /* of the ring, and so of all keys, in millionths */
+    uint64_t ejections;       /* how often it was taken out of use */
+    uint64_t hedges; /* loads that were sent to the next owner, for want of a sign of life */
 };
 
 /* Copies the options; borrows net, which outlives it. The list is empty at first: every key is
@@ -72,14 +76,24 @@ struct peer *peers_owner(void *ctx, const void *key, size_t key_len);
 void peers_disown(void *ctx, struct peer *owner);
 void peer_queue_load(void *ctx, struct flight *f, struct peer *owner);
 
+/* Whether the ring gives the key to this node, also if another node stands in for its owner. */
+int peers_is_ours(struct peers *p, const void *key, size_t key_len);
+
 /* Loads that this thread queues between the two calls (peer_queue_load()) start together at the
  * second call. */
 void peer_queue_hold(void);
 void peer_queue_release(void);
 
+/* The URL of the key's owner, or of the owner that is asked now if `usable` is 1: the caller frees
+ * it. NULL without peers. */
+char *peers_owner_url(struct peers *p, const void *key, size_t key_len, int usable);
+
 /* Whether a listed peer, this node too, has that address. The names of peers are looked up in the
  * background: if the answer is no, they are looked up again, once a second at most. */
 int peers_are_at(struct peers *p, const struct address *a);
+
+/* How many are listed, this node too. */
+size_t peers_count(struct peers *p);
 
 /* Calls fn for each peer in list order, with the list held: fn must not call peers_set(). */
 void peers_each(struct peers *p, void (*fn)(void *arg, const struct peer_stats *s), void *arg);

@@ -10,7 +10,6 @@
  * forks sort hashes as signed numbers: the same circle with another start. */
 #include "peer/ring.h"
 
-#include <stdint.h>
 #include <string.h>
 
 #include "base/md5.h"
@@ -223,4 +222,20 @@ size_t ring_next(const struct ring *r, const void *key, size_t key_len,
             return peer;
     }
     return SIZE_MAX;
+}
+
+void ring_shares(const struct ring *r, uint32_t *shares, size_t n)
+{
+    double *parts = mem_zalloc((n + 1) * sizeof(*parts));
+    size_t i;
+
+    for (i = 0; i < r->n; i++) {
+        uint64_t before = r->points[i ? i - 1 : r->n - 1].hash;
+
+        /* The circle has 2^64 places. A lone point owns all of them. */
+        parts[r->points[i].peer] += r->n == 1 ? 1 : (double)(r->points[i].hash - before) * 0x1p-64;
+    }
+    for (i = 0; i < n; i++)
+        shares[i] = (uint32_t)(parts[i] * 1e6 + 0.5);
+    mem_free(parts);
 }

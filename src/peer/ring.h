@@ -8,6 +8,7 @@
 #define RING_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/err.h"
 #include "base/hash.h"
@@ -31,6 +32,10 @@ void ring_free(struct ring *r); /* NULL is fine */
 
 /* The place in the list of the peer that owns the key, SIZE_MAX when the ring is empty. */
 size_t ring_owner(const struct ring *r, const void *key, size_t key_len);
+
+/* Fills in the part of the circle that each of the n peers owns, in millionths. `shares` is all
+ * zero. */
+void ring_shares(const struct ring *r, uint32_t *shares, size_t n);
 
 /* The first peer in the order of the ring, from the key on, that skip() does not return 1 for: the
  * next owner of the key when the ones before it cannot be used. All nodes with the same list find

@@ -23,7 +23,8 @@
 
 enum {
     MAX_ANSWER = 64 << 10,
-    MOST_CUTS = 5 /* in a row */
+    MAX_RECENT = 1 << 20, /* of BATCH_RECENT */
+    MOST_CUTS = 5         /* in a row */
 };
 
 struct tell {
@@ -32,9 +33,19 @@ struct tell {
     struct batch_request what; /* a copy */
     uint64_t until_ms;
     void (*done)(void *ctx, enum err code, const char *text);
+    void (*answer)(void *ctx, const void *body, size_t n);
     void *ctx;
     size_t left;      /* current exchanges; the network thread's once the first has begun */
     struct error err; /* the first failure */
+};
+
+/* One exchange of a tell. */
+struct telling {
+    struct tell *tell;
+    struct fetch *fetch; /* borrowed, once it has begun */
+    struct peer_call call;
+    int given_up; /* the peer is out of use */
+    enum verdict (*judge)(struct tell *t, struct fetch *f);
 };
 
 static void tell_over(struct tell *t)
@@ -56,11 +67,20 @@ static void tell_failed(struct tell *t, enum err code, const char *text)
 
 /* If an exchange failed, only the end of the network thread and a useless URL keep their codes.
  * Other codes are about the exchange, and would be taken for the node's answer. */
-static void exchange_failed(struct tell *t, const struct error *e)
+static enum verdict exchange_failed(struct tell *t, const struct error *e)
 {
     int kept = e->code == ERR_CLOSED || e->code == ERR_INVAL;
 
     tell_failed(t, kept ? e->code : ERR_PEER, e->msg);
+    return VERDICT_NONE;
+}
+
+/* What an answer says of the health of the peer. */
+static enum verdict verdict_of(int status)
+{
+    if (status < 500)
+        return VERDICT_ANSWER;
+    return status == 500 || status == 503 ? VERDICT_DOUBTFUL : VERDICT_BROKEN;
 }
 
 static uint64_t left_ms(const struct tell *t)
@@ -70,12 +90,51 @@ static uint64_t left_ms(const struct tell *t)
     return t->until_ms > now ? t->until_ms - now : 1;
 }
 
+/* --- an exchange --- */
+
+static void telling_gives_up(struct peer_call *c)
+{
+    struct telling *x = list_entry(c, struct telling, call);
+
+    x->given_up = 1;
+    fetch_cancel(x->fetch);
+}
+
+static void telling_begun(void *ctx, struct fetch *f)
+{
+    struct telling *x = ctx;
+
+    x->fetch = f;
+    health_watch_begin(&x->call);
+}
+
+static enum verdict judge_batch(struct tell *t, struct fetch *f);
+
+static void telling_done(void *ctx, struct fetch *f)
+{
+    struct telling *x = ctx;
+    struct tell *t = x->tell;
+    enum verdict verdict = VERDICT_NONE;
+
+    if (x->given_up && fetch_error(f)->code == ERR_CLOSED)
+        tell_failed(t, ERR_PEER, "it shows no sign of life, and is out of use");
+    else
+        verdict = x->judge(t, f);
+    if (x->judge != judge_batch && fetch_phase(f) == FETCH_NO_ANSWER)
+        health_watch_drop(&x->call); /* it may lack the group, is_cut_for_good() */
+    else
+        health_watch_end(&x->call, f, verdict);
+    mem_free(x);
+    tell_over(t);
+}
+
 /* A node may be told of any change twice: the second time changes nothing, or is a set that is not
- * confirmed yet. */
+ * confirmed yet. judge() takes the answer, or the failure. */
 static void send_to(struct tell *t, const struct buf *url, const char *method,
                     const struct buf *body, const struct buf *echo,
-                    void (*done)(void *ctx, struct fetch *f))
+                    enum verdict (*judge)(struct tell *t, struct fetch *f))
 {
+    struct telling *x = mem_zalloc(sizeof(*x));
     const struct peers_opts *opts = &t->peer->peers->opts;
     const char *headers[2] = {t->peer->peers->from};
     struct fetch_opts o = {
@@ -87,16 +146,20 @@ static void send_to(struct tell *t, const struct buf *url, const char *method,
         .identity = 1,
         .connect_timeout_ms = opts->connect_timeout_ms,
         .timeout_ms = left_ms(t),
-        .max_bytes = MAX_ANSWER,
+        .max_bytes = t->what.op == BATCH_RECENT ? MAX_RECENT : MAX_ANSWER,
         .repeatable = 1,
         .here = !echo, /* any thread begins a batch, the network thread all other exchanges */
-        .done = done,
-        .ctx = t,
+        .begun = telling_begun,
+        .done = telling_done,
+        .ctx = x,
     };
     struct fetch *f = NULL;
     struct buf proof;
     struct error e;
 
+    *x = (struct telling){.tell = t, .judge = judge};
+    x->call =
+        (struct peer_call){.peer = t->peer, .until_ms = t->until_ms, .give_up = telling_gives_up};
     t->left++;
     buf_init(&proof, 0);
     if (body) {
@@ -117,6 +180,7 @@ static void send_to(struct tell *t, const struct buf *url, const char *method,
     fetch_unref(f);
     if (f)
         return;
+    mem_free(x);
     tell_failed(t, e.code, e.msg);
     tell_over(t);
 }
@@ -142,20 +206,21 @@ static int is_cut_for_good(struct tell *t, struct fetch *f)
     return 1;
 }
 
-static void dialect_done(void *ctx, struct fetch *f)
+static enum verdict judge_dialect(struct tell *t, struct fetch *f)
 {
-    struct tell *t = ctx;
     char why[PEER_MESSAGE_BYTES];
 
     if (is_cut_for_good(t, f)) {
         tell_failed(t, ERR_INVAL, fetch_error(f)->msg);
-    } else if (fetch_error(f)->code) {
-        exchange_failed(t, fetch_error(f));
-    } else if (fetch_status(f) != 200 && fetch_status(f) != 404) { /* 404: it has no such group */
+        return VERDICT_NONE;
+    }
+    if (fetch_error(f)->code)
+        return exchange_failed(t, fetch_error(f));
+    if (fetch_status(f) != 200 && fetch_status(f) != 404) { /* 404: it has no such group */
         peer_get_refusal(t->peer->peers, f, why, sizeof(why));
         tell_failed(t, ERR_PEER, why);
     }
-    tell_over(t);
+    return verdict_of(fetch_status(f));
 }
 
 static void put_key_url(struct buf *url, const struct tell *t, const struct key *key)
@@ -187,7 +252,7 @@ static void send_set(struct tell *t, const char *method)
     buf_init(&body, 0);
     put_key_url(&url, t, key);
     setrequest_put(&body, &r);
-    send_to(t, &url, method, &body, NULL, dialect_done);
+    send_to(t, &url, method, &body, NULL, judge_dialect);
     buf_deinit(&url);
     buf_deinit(&body);
 }
@@ -198,7 +263,7 @@ static void send_remove(struct tell *t, const char *method, const struct key *ke
 
     buf_init(&url, 0);
     put_key_url(&url, t, key);
-    send_to(t, &url, method, NULL, NULL, dialect_done);
+    send_to(t, &url, method, NULL, NULL, judge_dialect);
     buf_deinit(&url);
 }
 
@@ -212,16 +277,12 @@ static void send_removes(struct tell *t)
 }
 
 /* Servers before groupcache-go v3.4.0 know no such request. */
-static void remove_keys_done(void *ctx, struct fetch *f)
+static enum verdict judge_remove_keys(struct tell *t, struct fetch *f)
 {
-    struct tell *t = ctx;
-
-    if (fetch_error(f)->code || fetch_status(f) != 405) {
-        dialect_done(ctx, f);
-        return;
-    }
+    if (fetch_error(f)->code || fetch_status(f) != 405)
+        return judge_dialect(t, f);
     send_removes(t);
-    tell_over(t);
+    return VERDICT_ANSWER;
 }
 
 /* Many keys in one request, if the dialect has such a request and it can hold them. */
@@ -243,7 +304,7 @@ static int send_remove_keys(struct tell *t, const char *method)
         dialect_put_remove_keys_target(&url, group, strlen(group));
         buf_put(&url, "", 1);
         removekeys_put(&body, group, strlen(group), keys, t->what.n_keys);
-        send_to(t, &url, method, &body, NULL, remove_keys_done);
+        send_to(t, &url, method, &body, NULL, judge_remove_keys);
     }
     buf_deinit(&url);
     buf_deinit(&body);
@@ -287,25 +348,28 @@ static void take_refusal(struct tell *t, struct fetch *f)
     tell_failed(t, of_change ? code : ERR_PEER, why);
 }
 
-static void batch_done(void *ctx, struct fetch *f)
+static enum verdict judge_batch(struct tell *t, struct fetch *f)
 {
-    struct tell *t = ctx;
     char why[PEER_MESSAGE_BYTES];
 
-    if (fetch_error(f)->code) {
-        exchange_failed(t, fetch_error(f));
-    } else if (fetch_header(f, HEADER_NODE)) {
+    if (fetch_error(f)->code)
+        return exchange_failed(t, fetch_error(f));
+    if (fetch_header(f, HEADER_NODE)) {
         peer_recognise(t->peer, f);
         if (fetch_status(f) != 200)
             take_refusal(t, f);
-    } else if (fetch_status(f) >= 500) { /* any server: it is in trouble */
+        else if (t->answer)
+            t->answer(t->ctx, fetch_body(f)->data, fetch_body(f)->len);
+        return fetch_header(f, HEADER_CODE) ? VERDICT_NONE : VERDICT_ANSWER;
+    }
+    if (fetch_status(f) >= 500) { /* any server: it is in trouble */
         peer_get_refusal(t->peer->peers, f, why, sizeof(why));
         tell_failed(t, ERR_PEER, why);
-    } else {
-        peer_recognise(t->peer, f);
-        tell_in_dialect(t);
+        return verdict_of(fetch_status(f));
     }
-    tell_over(t);
+    peer_recognise(t->peer, f);
+    tell_in_dialect(t);
+    return VERDICT_ANSWER;
 }
 
 void peer_tell(struct peer *peer, const struct tell_opts *o)
@@ -318,6 +382,7 @@ void peer_tell(struct peer *peer, const struct tell_opts *o)
     t->group = group_ref(o->group);
     t->until_ms = clock_ms() + o->timeout_ms;
     t->done = o->done;
+    t->answer = o->answer;
     t->ctx = o->ctx;
     buf_init(&url, 0);
     buf_init(&body, 0);
@@ -329,7 +394,7 @@ void peer_tell(struct peer *peer, const struct tell_opts *o)
         t->left = 1;
         tell_over(t);
     } else {
-        send_to(t, &url, "POST", &body, &echo, batch_done);
+        send_to(t, &url, "POST", &body, &echo, judge_batch);
         /* t may be freed by now */
     }
     buf_deinit(&url);

@@ -48,10 +48,11 @@ struct background {
     struct vm *vm;
     void (*ready)(void *ctx);
     void *ctx;
-    struct msg start;
+    struct msg start, leave;
     struct runner *list; /* owned */
     size_t n;
     atomic_uint waits;
+    atomic_uint farewells; /* that have not ended */
     pthread_mutex_t mu;
 };
 
@@ -172,7 +173,9 @@ static void end(struct task *t, enum task_end how, const struct error *why)
         judge_failed(r, why, &e);
     task_leave(t);
     note_end(r, &e);
-    if (quits)
+    if (r->def->farewell)
+        atomic_fetch_sub(&r->of->farewells, 1);
+    if (quits || r->def->farewell)
         return;
     if (r->def->every_ms) {
         call_again(r, r->def->every_ms);
@@ -223,7 +226,20 @@ static void start_all(struct msg *m)
             let_be_ready(r);
     }
     for (i = 0; i < b->n; i++) {
+        if (b->list[i].def->farewell)
+            continue;
         if (timers_set(timers, &b->list[i].next, i)) /* at once, in order of definition */
+            begin(&b->list[i]);
+    }
+}
+
+static void take_leave(struct msg *m)
+{
+    struct background *b = list_entry(m, struct background, leave);
+    size_t i;
+
+    for (i = 0; i < b->n && !vm_quitting(b->vm); i++) {
+        if (b->list[i].def->farewell && !b->list[i].runs)
             begin(&b->list[i]);
     }
 }
@@ -238,6 +254,7 @@ struct background *background_new(struct vm *vm, void (*ready)(void *ctx), void 
     b->ready = ready;
     b->ctx = ctx;
     b->start.run = start_all;
+    b->leave.run = take_leave;
     b->n = defs_count_backgrounds(ds);
     b->list = mem_zalloc((b->n + 1) * sizeof(*b->list));
     pthread_mutex_init(&b->mu, NULL);
@@ -250,6 +267,7 @@ struct background *background_new(struct vm *vm, void (*ready)(void *ctx), void 
         r->patience.run = patience_over;
         r->waited = r->def->ready_timeout_ms != 0;
         b->waits += r->waited != 0;
+        b->farewells += r->def->farewell != 0;
     }
     return b;
 }
@@ -270,6 +288,17 @@ void background_free(struct background *b)
 void background_start(struct background *b)
 {
     inbox_post(vm_inbox(b->vm), &b->start); /* refused: the VM ends, so nothing must run */
+}
+
+void background_leave(struct background *b)
+{
+    if (!inbox_post(vm_inbox(b->vm), &b->leave))
+        atomic_store(&b->farewells, 0);
+}
+
+unsigned background_farewells(const struct background *b)
+{
+    return atomic_load(&b->farewells);
 }
 
 unsigned background_waits(const struct background *b)

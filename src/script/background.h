@@ -5,7 +5,10 @@
  * deadline, bounded by turns. A function with an interval is called again and again. A function
  * without an interval is called once, and again after each failure, with a growing pause. A
  * function never has two calls at a time. Once the VM has been told to quit, it is not called any
- * more. */
+ * more.
+ *
+ * A farewell is a function that is called once, by background_leave(). It runs beside the others.
+ */
 #ifndef BACKGROUND_H
 #define BACKGROUND_H
 
@@ -35,6 +38,12 @@ void background_free(struct background *b);
 
 /* Any thread, once: the VM's thread begins to call the functions. */
 void background_start(struct background *b);
+
+/* Any thread, once, after background_start(): the VM's thread calls the farewells. */
+void background_leave(struct background *b);
+
+/* Any thread: the farewells that have not ended. */
+unsigned background_farewells(const struct background *b);
 
 /* Any thread: the functions that a node waits for until it is ready. */
 unsigned background_waits(const struct background *b);

@@ -1,24 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "script/cpu.h"
 
-#include <time.h>
-
 #include "base/clock.h"
 
 static const uint64_t SHORT_NS = 1000000; /* turns below it are not measured */
 static const uint64_t MARK_NS = 10000000; /* after that long the mark is made anew */
 
-static uint64_t thread_ns(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
-    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
 static void mark(struct cpu *c, uint64_t now_ns)
 {
-    c->mark_ns = thread_ns();
+    c->mark_ns = clock_thread_ns();
     c->mark_at_ns = now_ns;
 }
 
@@ -34,7 +24,7 @@ uint64_t cpu_used(const struct cpu *c, uint64_t began_ns)
 
     if (lasts_ns < SHORT_NS)
         return lasts_ns;
-    used_ns = thread_ns() - c->mark_ns;
+    used_ns = clock_thread_ns() - c->mark_ns;
     return used_ns < lasts_ns ? used_ns : lasts_ns;
 }
 

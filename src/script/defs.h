@@ -31,7 +31,8 @@ struct def_background {
     uint64_t every_ms;         /* from the end of a call to the next; 0: it is called once */
     uint64_t ready_timeout_ms; /* how long the node waits for it at most before it is ready; 0: the
                                   node does not wait */
-    int fn_ref;                /* in the registry of the VM */
+    int farewell; /* 1: it is called when the node leaves its cluster, and not at the start */
+    int fn_ref;   /* in the registry of the VM */
 };
 
 struct defs;

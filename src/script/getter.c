@@ -165,5 +165,6 @@ void getter_start(struct vm *vm, struct flight *f, void (*ended)(struct flight *
     g->task.turn.cpu_ms = def->opts.cpu_timeout_ms;
     g->def = def;
     g->ended = ended;
+    flight_begins(f);
     task_start(&g->task);
 }

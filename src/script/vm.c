@@ -271,16 +271,16 @@ static int script_body(lua_State *L)
     return 0;
 }
 
-enum err vm_run_script(struct vm *vm, const char *path, const char *text, size_t n, struct error *e)
+enum err vm_run_more(struct vm *vm, const char *path, int (*body)(lua_State *L), void *arg,
+                     struct error *e)
 {
-    struct script_run run = {vm, path, text, n};
     const char *msg;
     int failed;
 
     vm->defining = 1;
     lua_sethook(vm->L, script_hook, LUA_MASKCOUNT, LOOK_EVERY);
     vm->refused = 0;
-    failed = lua_cpcall(vm->L, script_body, &run);
+    failed = lua_cpcall(vm->L, body, arg);
     vm->defining = 0;
     lua_sethook(vm->L, NULL, 0, 0);
     if (!failed)
@@ -295,6 +295,13 @@ enum err vm_run_script(struct vm *vm, const char *path, const char *text, size_t
     vm->script_error = strlen(msg) < sizeof(e->msg) ? NULL : mem_strdup(msg);
     lua_pop(vm->L, 1);
     return e->code;
+}
+
+enum err vm_run_script(struct vm *vm, const char *path, const char *text, size_t n, struct error *e)
+{
+    struct script_run run = {vm, path, text, n};
+
+    return vm_run_more(vm, path, script_body, &run, e);
 }
 
 const char *vm_script_error(const struct vm *vm)
@@ -349,6 +356,7 @@ void vm_settle(struct vm *vm, const struct vm_opts *o)
     vm->opts.net = o->net;
     vm->opts.groups = o->groups;
     vm->opts.changes = o->changes;
+    vm->opts.node = o->node;
     vm->settled = 1;
     if (o->jit)
         luaJIT_setmode(vm->L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_ON);
@@ -406,6 +414,11 @@ struct loop *vm_loop(const struct vm *vm)
 void vm_set_loop(struct vm *vm, struct loop *loop)
 {
     vm->loop = loop;
+}
+
+struct node *vm_node(struct vm *vm)
+{
+    return vm->opts.node;
 }
 
 struct changes *vm_changes(struct vm *vm)

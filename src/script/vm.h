@@ -26,6 +26,7 @@ struct interrupt;
 struct loop;
 struct lua_State;
 struct net;
+struct node;
 struct op;
 struct task;
 struct vm;
@@ -46,6 +47,7 @@ struct vm_opts {
     struct net *net;                  /* borrowed; NULL: getters cannot fetch */
     struct groups *groups;            /* borrowed; NULL: getters cannot ask other groups */
     struct changes *changes;          /* borrowed; NULL if groups is: changes of other groups */
+    struct node *node; /* borrowed: the control VM's, which keeps its peers; else NULL */
 #define X(type, name) type name;
     VM_SETTINGS(X)
 #undef X
@@ -63,11 +65,17 @@ void vm_free(struct vm *vm);
 enum err vm_run_script(struct vm *vm, const char *path, const char *text, size_t n,
                        struct error *e);
 
-/* The whole message of a failed vm_run_script() if a struct error was too short for it, or NULL.
- * The VM owns it. */
+/* Runs body(L) with `arg` as a light userdata, protected, as a part of the script that the VM has
+ * run: it may define groups and background functions. INVAL with the error's message. `path` is the
+ * script's, for messages. */
+enum err vm_run_more(struct vm *vm, const char *path, int (*body)(struct lua_State *L), void *arg,
+                     struct error *e);
+
+/* The whole message of a failed vm_run_script() or vm_run_more() if a struct error was too short
+ * for it, or NULL. The VM owns it. */
 const char *vm_script_error(const struct vm *vm);
 
-/* 1 while vm_run_script() runs: only then may groups and background functions be defined. */
+/* 1 while one of these two runs: only then may groups and background functions be defined. */
 int vm_defining(const struct vm *vm);
 
 /* 1: it keeps the background functions that the script defines. */
@@ -109,6 +117,7 @@ struct loop *vm_loop(const struct vm *vm);          /* NULL: it has no other loo
 void vm_set_loop(struct vm *vm, struct loop *loop); /* borrowed */
 struct groups *vm_groups(struct vm *vm);
 struct changes *vm_changes(struct vm *vm);
+struct node *vm_node(struct vm *vm);
 size_t vm_max_key_bytes(const struct vm *vm);
 const char *vm_name(const struct vm *vm);
 

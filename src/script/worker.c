@@ -55,9 +55,11 @@ struct worker {
     struct msg wake;  /* wakes the thread, for a load of the backlog */
     atomic_int wakes; /* that message is in the inbox */
     pthread_t thread;
-    int started;      /* its maker's: there is a thread to join */
-    atomic_int end;   /* enum worker_end */
-    atomic_int ended; /* the thread is past its last touch of all this */
+    int started;       /* its maker's: there is a thread to join */
+    atomic_int end;    /* enum worker_end */
+    atomic_uint turns; /* written by the thread */
+    unsigned seen;     /* turns, as of the last worker_turned() */
+    atomic_int ended;  /* the thread is past its last touch of all this */
 };
 
 /* --- life --- */
@@ -197,6 +199,8 @@ static void *worker_main(void *arg)
         enum worker_end end = end_of(w); /* read first: earlier messages are then drained */
 
         round_of_work(w);
+        atomic_store_explicit(&w->turns, atomic_load_explicit(&w->turns, memory_order_relaxed) + 1,
+                              memory_order_relaxed);
         if (end >= QUITS || (end == RETIRES && list_empty(vm_tasks(w->vm))))
             break;
         if (end_of(w) == end && /* the message that told it to end may have been drained */
@@ -305,6 +309,15 @@ int worker_join(struct worker *w)
 int worker_stuck(const struct worker *w, uint64_t now_ms, uint64_t grace_ms)
 {
     return vm_stuck(w->vm, now_ms, grace_ms);
+}
+
+int worker_turned(struct worker *w)
+{
+    unsigned turns = atomic_load_explicit(&w->turns, memory_order_relaxed), seen = w->seen;
+
+    w->seen = turns;
+    inbox_wake(vm_inbox(w->vm));
+    return turns != seen;
 }
 
 /* --- loads --- */

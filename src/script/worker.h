@@ -74,6 +74,10 @@ int worker_ended(const struct worker *w);
 /* Any thread: the running code is `grace_ms` past its deadline, and no hook has stopped it. */
 int worker_stuck(const struct worker *w, uint64_t now_ms, uint64_t grace_ms);
 
+/* One thread: whether the worker's thread has turned since the last call, which is 0 the first
+ * time. Wakes it. */
+int worker_turned(struct worker *w);
+
 /* Any thread: the loads that it has begun and not ended. */
 unsigned worker_busy(const struct worker *w);
 

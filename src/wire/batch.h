@@ -10,8 +10,9 @@
  *     optional uint64 ttl_ms = 4;    // set: absent for the group's own ttl
  *   }
  *
- * The answer to a get is frames, one for each key, in the order in which the values arrive. A frame
- * is a varint length and a BatchAnswer. All other answers have an empty body.
+ * BATCH_RECENT asks which keys of the group were changed in the last ttl_ms; since.h has its
+ * answer. The answer to a get is frames, one for each key, in the order in which the values arrive.
+ * A frame is a varint length and a BatchAnswer. All other answers have an empty body.
  *
  *   message BatchAnswer {
  *     optional uint32 index = 1;     // of the key in the request
@@ -53,7 +54,7 @@
 #include "base/err.h"
 #include "base/key.h"
 
-enum batch_op { BATCH_GET, BATCH_REMOVE, BATCH_FLUSH, BATCH_SET, BATCH_OPS };
+enum batch_op { BATCH_GET, BATCH_REMOVE, BATCH_FLUSH, BATCH_SET, BATCH_RECENT, BATCH_OPS };
 
 enum {
     BATCH_MAX_KEYS = 10000,   /* of one request */

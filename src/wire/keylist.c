@@ -106,10 +106,9 @@ static void put_base64(struct buf *out, const unsigned char *s, size_t n)
     size_t i;
     char *at;
 
-    if (buf_reserve(out, (n + 2) / 3 * 4 + 2))
+    if (buf_reserve(out, (n + 2) / 3 * 4))
         return;
     at = out->data + out->len;
-    *at++ = '"';
     for (i = 0; i < n; i += 3) {
         unsigned long three = (unsigned long)s[i] << 16;
 
@@ -120,7 +119,6 @@ static void put_base64(struct buf *out, const unsigned char *s, size_t n)
         *at++ = i + 1 < n ? digits[three >> 6 & 63] : '=';
         *at++ = i + 2 < n ? digits[three & 63] : '=';
     }
-    *at++ = '"';
     out->len = (size_t)(at - out->data);
 }
 
@@ -137,21 +135,35 @@ static void begin_result(struct json_out *j, struct buf *out, int first, const s
     json_out_bytes(j, "key", key->bytes, key->n, JSON_OUT_UTF8);
 }
 
-enum err keylist_put_value(struct buf *out, int first, const struct key *key, const void *value,
-                           size_t n, const char *source)
+static void begin_value(struct buf *out, int first, const struct key *key, const void *value,
+                        size_t n, struct keylist_part *part)
 {
     struct json_out j;
 
     begin_result(&j, out, first, key);
-    if (utf8_is_text(value, n)) {
-        json_out_bytes(&j, "value", value, n, JSON_OUT_UTF8);
-    } else {
-        json_out_raw(&j, "base64", NULL, 0);
-        put_base64(out, value, n);
-    }
-    json_out_text(&j, "source", source);
-    json_out_close(&j);
-    return out->failed;
+    part->begun = 1;
+    part->is_text = utf8_is_text(value, n);
+    json_out_raw(&j, part->is_text ? "value" : "base64", "\"", 1);
+}
+
+int keylist_put_value(struct buf *out, int first, const struct key *key, const void *value,
+                      size_t n, const char *source, struct keylist_part *part, size_t most)
+{
+    size_t left = n - part->done, some = left <= most ? left : most - most % 3;
+
+    if (!part->begun)
+        begin_value(out, first, key, value, n, part);
+    if (part->is_text)
+        json_out_chars(out, (const char *)value + part->done, some, JSON_OUT_UTF8);
+    else
+        put_base64(out, (const unsigned char *)value + part->done, some);
+    part->done += some;
+    if (some < left && !out->failed)
+        return 0;
+    buf_puts(out, "\",\"source\":");
+    json_out_string(out, source, strlen(source), JSON_OUT_BYTES);
+    buf_puts(out, "}");
+    return 1;
 }
 
 enum err keylist_put_error(struct buf *out, int first, const struct key *key, const struct error *e)

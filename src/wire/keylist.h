@@ -35,11 +35,19 @@ enum err keylist_decode(const char *json, size_t n, size_t max, size_t max_key_b
                         struct keylist *out, struct error *e);
 void keylist_deinit(struct keylist *ks);
 
+/* How much of a result with a value is appended; all 0 at its begin. */
+struct keylist_part {
+    size_t done; /* bytes of the value */
+    int begun;
+    int is_text;
+};
+
 /* Append the answer: the begin, then the results in the order of the keys, then the end. `first` is
- * 1 for the first result. */
+ * 1 for the first result. keylist_put_value() appends some `most` bytes of the value and returns 0
+ * if more are left: it is to be called again with the same arguments. */
 enum err keylist_put_begin(struct buf *out);
-enum err keylist_put_value(struct buf *out, int first, const struct key *key, const void *value,
-                           size_t n, const char *source);
+int keylist_put_value(struct buf *out, int first, const struct key *key, const void *value,
+                      size_t n, const char *source, struct keylist_part *part, size_t most);
 enum err keylist_put_error(struct buf *out, int first, const struct key *key,
                            const struct error *e);
 enum err keylist_put_end(struct buf *out);

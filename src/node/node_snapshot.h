@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/* node_snapshot.h - the snapshot of a node: written now and then and at the end, read at the start.
+ *
+ * It also owns the log of changes that the node's groups keep, with a snapshot or without: peers
+ * that start from theirs ask for it. docs/design/snapshot.md says why a value that was removed does
+ * not come back. The node's thread calls all functions. */
+#ifndef NODE_SNAPSHOT_H
+#define NODE_SNAPSHOT_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct changelog;
+struct group;
+struct groups;
+struct node_snapshot;
+struct peers;
+
+struct node_snapshot_opts {
+    const char *path;    /* borrowed, as is the next; NULL: no snapshot, only the log */
+    const char *dialect; /* its name */
+    uint64_t every_ms;   /* 0: only at the end */
+    uint64_t max_age_ms; /* an older snapshot is not read */
+    struct peers *(*peers_of)(const struct group *g);
+};
+
+/* NULL and e: another node has the path, or its folder cannot be written. */
+struct node_snapshot *node_snapshot_open(const struct node_snapshot_opts *o, struct error *e);
+
+/* Whether node_snapshot_open() could open it; nothing is left behind. */
+enum err node_snapshot_check(const char *path, struct error *e);
+
+struct changelog *node_snapshot_log(struct node_snapshot *s);
+
+/* Before the node serves, and once its peers can connect: reads the file, if it is there. Blocks
+ * for some seconds at most. What is wrong with the file is logged. */
+void node_snapshot_read(struct node_snapshot *s, struct groups *groups);
+
+/* Starts the thread that writes. Borrows groups until node_snapshot_end(). */
+enum err node_snapshot_start(struct node_snapshot *s, struct groups *groups, struct error *e);
+
+/* Once no thread changes a group any more: ends the thread, and writes for the last time if it was
+ * started. NULL is fine. */
+void node_snapshot_end(struct node_snapshot *s);
+
+void node_snapshot_free(struct node_snapshot *s); /* NULL is fine */
+
+#endif
