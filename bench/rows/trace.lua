@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: MIT
 -- The part of gets that are hits when recorded requests are played to the engine's group:
--- `make bench ONLY=trace TRACES=DIR ROUNDS=1`. DIR has files NAME.u32 or NAME.u32.zst, which are the
+-- `make bench ONLY=trace TRACES=DIR ROUNDS=1`. DIR has files NAME.u32 or NAME.u32.zst. They are the
 -- objects that were asked for, in order, as little-endian numbers of 32 bits. The cache has the
--- bytes of 1, 5, 10 and 25 % of the objects; values of 300 bytes, and of 64 to 8192 bytes. All three
+-- bytes of 1, 5, 10 and 25 % of the objects; values of 300 bytes, and of 64 to 8192 bytes. All
 -- evictions have the same cache_bytes. Then one node beside three nodes with a third of the bytes
 -- each, and hot = "rate". Without TRACES there are no such rows.
 
@@ -30,12 +30,12 @@ local function row(path, percent, value)
       path:match "([^/]+)%.u32", percent, value > 0 and value or "64 to 8192"),
     sides = sides,
     lines = {
-      { figure = "hits, %; beside: lru", of = "hits", ours = "adaptive", peer = "lru", reach = 0.995,
-        better = "more" },
+      { figure = "hits, %; beside: lru", of = "hits", ours = "adaptive", peer = "lru",
+        reach = 0.995, better = "more" },
       { figure = "hits, %; beside: sieve", of = "hits", ours = "adaptive", peer = "sieve",
         better = "more" },
-      { figure = "bytes of hits, %; beside: lru", of = "hits_bytes", ours = "adaptive", peer = "lru",
-        better = "more" },
+      { figure = "bytes of hits, %; beside: lru", of = "hits_bytes", ours = "adaptive",
+        peer = "lru", better = "more" },
     },
   }
 end

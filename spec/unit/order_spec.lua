@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: MIT
 
--- Which items are kept, by the order's manners. Hits are counted on small seeded traces, each with a
--- trap: for the least recently used, for SIEVE or for counts. lru_spec has the order of LRU and SIEVE
--- item by item. `make bench ONLY=trace TRACES=DIR` plays real traces.
+-- Which items are kept, by the order's manners. Hits are counted on small seeded traces, each with
+-- a trap: for the least recently used, for SIEVE or for counts. lru_spec has the order of LRU and
+-- SIEVE item by item. `make bench ONLY=trace TRACES=DIR` plays real traces.
 
 local ffi = require "ffi"
 local key_ref = require "unit.key_ref"
