@@ -208,6 +208,11 @@ struct item *lru_del_same(struct lru *l, const struct item *it)
     return lru_del(l, &k);
 }
 
+size_t lru_newest(const struct lru *l, size_t n, struct item **out)
+{
+    return order_newest(&l->order, n, out);
+}
+
 const struct item *lru_next(const struct lru *l, uint64_t incoming)
 {
     return order_next(&l->order, incoming);

@@ -283,6 +283,41 @@ static void settle(struct order *o)
     }
 }
 
+/* --- the newest --- */
+
+enum visits { ALL, VISITED, NOT_VISITED };
+
+static size_t newest_of(const struct order *o, enum manner_list list, enum visits which, size_t n,
+                        struct item **out)
+{
+    const struct list *at;
+    size_t found = 0;
+
+    for (at = o->lists[list].next; at != &o->lists[list] && found < n; at = at->next) {
+        struct item *it = list_entry((size_t)at, struct item, order);
+        unsigned place = atomic_load_explicit(&it->place, memory_order_relaxed);
+
+        if (which == ALL || (which == VISITED) == !!(place & ITEM_VISITED))
+            out[found++] = item_ref(it);
+    }
+    return found;
+}
+
+/* SIEVE does not move an item that is used, so those that were used since the hand passed them are
+ * taken first. */
+size_t order_newest(const struct order *o, size_t n, struct item **out)
+{
+    size_t found = newest_of(o, LIST_PROTECTED, ALL, n, out);
+
+    if (o->eviction == EVICT_SIEVE) {
+        found += newest_of(o, LIST_WINDOW, VISITED, n - found, out + found);
+        found += newest_of(o, LIST_WINDOW, NOT_VISITED, n - found, out + found);
+    } else {
+        found += newest_of(o, LIST_WINDOW, ALL, n - found, out + found);
+    }
+    return found + newest_of(o, LIST_PROBATION, ALL, n - found, out + found);
+}
+
 static void plan(struct order *o, size_t items)
 {
     forget_trials(o);

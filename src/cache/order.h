@@ -65,6 +65,9 @@ void order_take(struct order *o, struct item *it, size_t cost);
 struct item *order_evict(struct order *o, uint64_t incoming, size_t items);
 const struct item *order_next(const struct order *o, uint64_t incoming);
 
+/* What lru_newest() says. */
+size_t order_newest(const struct order *o, size_t n, struct item **out);
+
 /* All items are moved to the end of `out`. What is known of the keys moves to `spare`, which has no
  * items, or stays. */
 void order_clear(struct order *o, struct order *spare, struct list *out);
