@@ -8,7 +8,7 @@
 # bench/memory.
 #
 # Variables: CC CFLAGS LDFLAGS BUILD WERROR=1 V=1 SAN=address|undefined|thread GC=1 T=spec... PORT PREFIX DESTDIR
-# Of the benchmark: ROUNDS SECONDS ONLY=row,row STRICT=1; of the guard: RENEW=1
+# Of the benchmark: ROUNDS SECONDS ONLY=row,row STRICT=1 TRACES=DIR; of the guard: RENEW=1
 
 VERSION = 0.1.0
 
@@ -320,7 +320,7 @@ bench: ## everything beside its peers, in one table; one row: make bench ONLY=hi
 	@mkdir -p $(BUILD)/bench; sh spec/interop/build.sh $(BUILD)/bench bench/peers/gopeer || \
 	  echo 'bench: without Go' >&2
 	@$(BENCH_ENV) ROUNDS='$(ROUNDS)' SECONDS='$(SECONDS)' ONLY='$(ONLY)' STRICT='$(STRICT)' \
-	  $(LUAJIT) bench/run.lua
+	  TRACES='$(TRACES)' $(LUAJIT) bench/run.lua
 
 outage: ## what a node in trouble costs the clients of the others; KINDS="kill stop", CLIENTS="12 300", GO=1
 	@.ci/deps $(RUN_PACKAGES) $(TEST_PACKAGES) wrk iproute2
@@ -386,12 +386,13 @@ BENCH_ENV = env BUILD=$(BUILD) CC='$(CC)' \
   LUA_CPATH='$(BUILD)/lib/lua/5.1/?.so;;'
 
 # Our own: linked with the very objects of the program, so that what is measured is what is run.
-BENCH_OURS = $(BUILD)/bench/engine $(BUILD)/bench/paths $(BUILD)/bench/messages
+BENCH_OURS = $(BUILD)/bench/engine $(BUILD)/bench/trace $(BUILD)/bench/paths $(BUILD)/bench/messages
 
 bench-programs: $(BENCH_OURS) $(BUILD)/bench/mhd
 	@:
 
 $(BUILD)/bench/engine: bench/inside/engine.c $(LIB_OBJS)
+$(BUILD)/bench/trace: bench/inside/trace.c $(LIB_OBJS)
 $(BUILD)/bench/paths: bench/guard/paths.c $(LIB_OBJS)
 $(BUILD)/bench/messages: bench/guard/messages.c $(LIB_OBJS)
 $(BENCH_OURS):

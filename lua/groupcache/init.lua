@@ -18,7 +18,7 @@ local groupcache = { _VERSION = core.version }
 
 local HOT = { sample = 0, always = 1, never = 2, rate = 3 } -- enum hot_policy
 local QUERY = { refuse = 0, key = 1 } -- enum query_policy
-local EVICTION = { lru = 0, sieve = 1 } -- enum eviction
+local EVICTION = { lru = 0, sieve = 1, adaptive = 2 } -- enum eviction
 
 local MAX_NAME = 255
 local MAX_VALUE = 2 ^ 30 -- ITEM_MAX_BYTES

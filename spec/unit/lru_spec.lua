@@ -99,7 +99,7 @@ describe("lru", function()
   end
 
   local function pop()
-    return taken(C.lru_evict(l))
+    return taken(C.lru_evict(l, 0))
   end
 
   local function count(name)

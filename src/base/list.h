@@ -51,6 +51,14 @@ static inline void list_del(struct list *l)
     list_init(l);
 }
 
+/* Moves an element that is on a list to the front of this one. */
+static inline void list_move_front(struct list *head, struct list *l)
+{
+    l->prev->next = l->next;
+    l->next->prev = l->prev;
+    list_push_front(head, l);
+}
+
 /* Takes the first element off, NULL when there is none. */
 static inline struct list *list_pop_front(struct list *head)
 {

@@ -234,17 +234,20 @@ static struct item *pop_flushed(struct group *g)
 }
 
 /* Go's rule: hot is evicted first while it holds over an eighth of main's bytes. */
-static struct item *pop_victim(struct group *g)
+static struct item *pop_victim(struct group *g, const struct lru *into, uint64_t bytes)
 {
     struct lru *first = lru_bytes(g->hot) > lru_bytes(g->main) / HOT_SHARE ? g->hot : g->main;
+    struct lru *other = first == g->hot ? g->main : g->hot;
     struct item *it = pop_flushed(g);
 
     if (!it)
-        it = lru_evict(first);
-    return it ? it : lru_evict(first == g->hot ? g->main : g->hot);
+        it = lru_evict(first, first == into ? bytes : 0);
+    return it ? it : lru_evict(other, other == into ? bytes : 0);
 }
 
-static void evict_for_locked(struct group *g, uint64_t bytes, struct after *a)
+/* Makes room for an item of so many bytes, to be put into one of the caches. */
+static void evict_for_locked(struct group *g, const struct lru *into, uint64_t bytes,
+                             struct after *a)
 {
     int counted = 0;
 
@@ -254,7 +257,7 @@ static void evict_for_locked(struct group *g, uint64_t bytes, struct after *a)
 
         if (!counted++)
             reader_hits_count_locked(g);
-        victim = pop_victim(g);
+        victim = pop_victim(g, into, bytes);
         if (!victim)
             break;
         after_drop_item(a, victim);
@@ -263,7 +266,7 @@ static void evict_for_locked(struct group *g, uint64_t bytes, struct after *a)
 
 void group_keep_evict_locked(struct group *g, struct after *a)
 {
-    evict_for_locked(g, 0, a);
+    evict_for_locked(g, NULL, 0, a);
 }
 
 /* Evicts before it puts the item in: SIEVE could evict the new item, which has no get yet. */
@@ -272,7 +275,7 @@ static int insert_locked(struct group *g, struct lru *l, struct item *it, struct
     if (item_cost(it) > g->opts.cache_bytes / ADMIT_SHARE)
         return 0;
     after_drop_item(a, lru_del_same(l, it));
-    evict_for_locked(g, item_cost(it), a);
+    evict_for_locked(g, l, item_cost(it), a);
     lru_put(l, item_ref(it));
     group_keep_evict_locked(g, a); /* the index may have grown */
     return 1;
@@ -305,7 +308,7 @@ static const struct item *hot_victim(const struct group *g, const struct item *i
 
     if (main + hot + g->stats.flushed_bytes <= g->opts.cache_bytes || hot <= main / HOT_SHARE)
         return NULL;
-    return lru_oldest(g->hot);
+    return lru_next(g->hot, item_cost(it));
 }
 
 /* Whether to keep a copy of an item of another owner. */

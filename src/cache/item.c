@@ -74,6 +74,8 @@ struct item *item_new(const struct key_ref *k, const void *value, size_t value_l
     it->negative = 0;
     it->pause_s = 0;
     it->failures = 0;
+    it->list = 0;
+    it->uses = 0;
     atomic_init(&it->place, ITEM_NEW);
     if (tag_of(it))
         atomic_init(tag_of(it), 0);

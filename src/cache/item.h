@@ -38,8 +38,10 @@ struct item {
     uint8_t negative : 1;  /* 1: there is no such value; value_len is 0 */
     _Atomic uint8_t place; /* atomic; enum item_place; the lru's, written as that is guarded */
     uint16_t pause_s;      /* while failures is not 0: when its pause ends, in seconds, cut */
-    uint8_t failures;      /* of its last loads. Both are guarded as the lru is */
-    char bytes[];          /* key, prefix, value; behind a large value its tag */
+    uint8_t failures; /* of its last loads. Both are guarded as the lru is, as are the next two */
+    uint8_t list;     /* the order's: enum manner_list */
+    uint8_t uses;     /* the order's: see uses.h */
+    char bytes[];     /* key, prefix, value; behind a large value its tag */
 };
 
 enum {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "cache/order.h"
 
 enum {
     FIRST_BUCKETS = 64,
@@ -15,24 +16,18 @@ enum {
 struct table {
     struct item **buckets; /* owned */
     size_t mask;           /* number of buckets, less one */
+    size_t bytes;          /* what the buckets cost */
 };
 
 struct lru {
     struct table table;
     struct table old; /* while growing: buckets from `moved` on are still here; else NULL */
     size_t moved;
-    enum eviction eviction;
-    struct list order; /* newest first: used, or put in */
-    struct list *hand; /* SIEVE's: the item that it looks at next; the sentinel: the oldest */
-    size_t swept;      /* bucket at which lru_sweep() goes on */
-    uint64_t mortals;  /* items with an expiry */
+    struct order order;
+    size_t swept;     /* bucket at which lru_sweep() goes on */
+    uint64_t mortals; /* items with an expiry */
     struct lru_stats stats;
 };
-
-static size_t table_bytes(const struct table *t)
-{
-    return t->buckets ? mem_cost(t->buckets) : 0;
-}
 
 struct lru *lru_new(void)
 {
@@ -40,19 +35,22 @@ struct lru *lru_new(void)
 
     l->table.buckets = mem_zalloc(FIRST_BUCKETS * sizeof(struct item *));
     l->table.mask = FIRST_BUCKETS - 1;
-    list_init(&l->order);
-    l->hand = &l->order;
+    l->table.bytes = mem_cost(l->table.buckets);
+    order_init(&l->order);
     return l;
 }
 
 void lru_free(struct lru *l)
 {
-    struct list *order;
+    struct list items, *at;
 
     if (!l)
         return;
-    while ((order = list_pop_front(&l->order)))
-        item_unref(list_entry(order, struct item, order));
+    list_init(&items);
+    order_deinit(&l->order);
+    order_clear(&l->order, &l->order, &items);
+    while ((at = list_pop_front(&items)))
+        item_unref(list_entry(at, struct item, order));
     mem_free(l->table.buckets);
     mem_free(l->old.buckets);
     mem_free(l);
@@ -93,7 +91,7 @@ static void move_some(struct lru *l)
         l->old.buckets[l->moved] = NULL;
         if (l->moved++ == l->old.mask) {
             mem_free(l->old.buckets);
-            l->old.buckets = NULL;
+            l->old = (struct table){0};
         }
     }
 }
@@ -114,6 +112,7 @@ static void grow(struct lru *l)
     l->moved = 0;
     l->table.buckets = buckets;
     l->table.mask = n - 1;
+    l->table.bytes = mem_cost(buckets);
 }
 
 struct item *lru_peek(const struct lru *l, const struct key_ref *k)
@@ -141,12 +140,7 @@ void lru_count_hit(struct lru *l)
 void lru_use(struct lru *l, struct item *it)
 {
     lru_count_hit(l);
-    if (!(place_of(it) & ITEM_VISITED))
-        set_place(it, ITEM_IN | ITEM_VISITED);
-    if (l->eviction == EVICT_LRU && l->order.next != &it->order) {
-        list_del(&it->order);
-        list_push_front(&l->order, &it->order);
-    }
+    order_use(&l->order, it);
 }
 
 struct item *lru_get(struct lru *l, const struct key_ref *k)
@@ -160,21 +154,18 @@ struct item *lru_get(struct lru *l, const struct key_ref *k)
     return it;
 }
 
-/* Unhooks what *at points to and returns it. */
+/* Unhooks the item that *at points to and returns it. */
 static struct item *take(struct lru *l, struct item **at)
 {
     struct item *it = *at;
+    size_t cost = item_cost(it);
 
-    if (!it)
-        return NULL;
     *at = it->chain;
     it->chain = NULL;
     set_place(it, ITEM_OUT);
-    if (l->hand == &it->order)
-        l->hand = it->order.prev;
-    list_del(&it->order);
+    order_take(&l->order, it, cost);
     l->stats.items--;
-    l->stats.bytes -= item_cost(it);
+    l->stats.bytes -= cost;
     l->mortals -= it->expires_ms ? 1 : 0;
     return it;
 }
@@ -182,6 +173,7 @@ static struct item *take(struct lru *l, struct item **at)
 struct item *lru_put(struct lru *l, struct item *it)
 {
     struct item *displaced, **at;
+    size_t cost = item_cost(it);
 
     move_some(l);
     displaced = lru_del_same(l, it);
@@ -192,16 +184,21 @@ struct item *lru_put(struct lru *l, struct item *it)
     *at = it;
     assert(place_of(it) == ITEM_NEW);
     set_place(it, ITEM_IN);
-    list_push_front(&l->order, &it->order);
+    order_put(&l->order, it, cost, l->stats.gets, l->stats.items);
     l->stats.items++;
-    l->stats.bytes += item_cost(it);
+    l->stats.bytes += cost;
     l->mortals += it->expires_ms ? 1 : 0;
     return displaced;
 }
 
 struct item *lru_del(struct lru *l, const struct key_ref *k)
 {
-    return take(l, find(l, k));
+    struct item **at = find(l, k);
+
+    if (!*at)
+        return NULL;
+    order_forget(&l->order, *at);
+    return take(l, at);
 }
 
 struct item *lru_del_same(struct lru *l, const struct item *it)
@@ -211,62 +208,26 @@ struct item *lru_del_same(struct lru *l, const struct item *it)
     return lru_del(l, &k);
 }
 
-/* SIEVE does not move an item that is used, so those that were used since the hand passed them are
- * taken first. */
 size_t lru_newest(const struct lru *l, size_t n, struct item **out)
 {
-    int pass, sieve = l->eviction != EVICT_LRU;
-    size_t found = 0;
-    struct list *at;
-
-    for (pass = sieve ? 0 : 1; pass < 2; pass++)
-        list_each (at, &l->order) {
-            struct item *it = list_entry(at, struct item, order);
-            int visited = sieve && place_of(it) & ITEM_VISITED;
-
-            if (found == n)
-                return n;
-            if (!sieve || (pass == 0) == !!visited)
-                out[found++] = item_ref(it);
-        }
-    return found;
+    return order_newest(&l->order, n, out);
 }
 
-const struct item *lru_oldest(const struct lru *l)
+const struct item *lru_next(const struct lru *l, uint64_t incoming)
 {
-    return list_empty(&l->order) ? NULL : list_entry(l->order.prev, struct item, order);
+    return order_next(&l->order, incoming);
 }
 
-/* If every item was asked for, the hand returns to where it began, and evicts that item. */
-static struct item *next_sieved(struct lru *l)
+struct item *lru_evict(struct lru *l, uint64_t incoming)
 {
-    struct list *at = l->hand;
+    struct item *it = order_evict(&l->order, incoming, l->stats.items);
+    struct key_ref k;
 
-    for (;;) {
-        struct item *it;
-
-        if (at == &l->order)
-            at = l->order.prev;
-        it = list_entry(at, struct item, order);
-        if (!(place_of(it) & ITEM_VISITED)) {
-            l->hand = at;
-            return it;
-        }
-        set_place(it, ITEM_IN);
-        at = at->prev;
-    }
-}
-
-struct item *lru_evict(struct lru *l)
-{
-    struct item *it;
-
-    if (list_empty(&l->order))
+    if (!it)
         return NULL;
-    it =
-        l->eviction == EVICT_SIEVE ? next_sieved(l) : list_entry(l->order.prev, struct item, order);
     l->stats.evictions++;
-    return lru_del_same(l, it);
+    k = item_key_ref(it);
+    return take(l, find(l, &k));
 }
 
 void lru_get_missed(struct lru *l)
@@ -294,10 +255,12 @@ size_t lru_sweep(struct lru *l, size_t n, int (*over)(void *arg, const struct it
         struct item **at = bucket(l, (uint32_t)(l->swept++ & l->table.mask));
 
         while (*at) {
-            if (over(arg, *at))
-                list_push_back(out, &take(l, at)->order);
-            else
+            if (!over(arg, *at)) {
                 at = &(*at)->chain;
+                continue;
+            }
+            order_forget(&l->order, *at);
+            list_push_back(out, &take(l, at)->order);
         }
     }
     return i;
@@ -332,7 +295,7 @@ size_t lru_walk(struct lru *l, size_t *at, struct item **out, size_t max)
 
 void lru_set_eviction(struct lru *l, enum eviction e)
 {
-    l->eviction = e;
+    order_set_eviction(&l->order, e);
 }
 
 uint64_t lru_clear(struct lru *l, struct lru *spare, struct list *out)
@@ -343,18 +306,17 @@ uint64_t lru_clear(struct lru *l, struct lru *spare, struct list *out)
     spare->table = l->table;
     spare->old = l->old;
     l->table = empty;
-    l->old.buckets = NULL;
+    l->old = (struct table){0};
     l->stats.items = 0;
     l->stats.bytes = 0;
     l->mortals = 0;
-    list_splice_back(out, &l->order);
-    l->hand = &l->order;
+    order_clear(&l->order, &spare->order, out);
     return bytes;
 }
 
 uint64_t lru_bytes(const struct lru *l)
 {
-    return l->stats.bytes + table_bytes(&l->table) + table_bytes(&l->old);
+    return l->stats.bytes + l->table.bytes + l->old.bytes + l->order.own_bytes;
 }
 
 void lru_stats(const struct lru *l, struct lru_stats *out)

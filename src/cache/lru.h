@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* lru.h - items by key, and which of them is evicted first.
  *
- * A hash table whose chains run through the items, and a circular list with a sentinel. The table
- * grows in small steps: while it does, each put moves a few buckets, so no call under the group's
- * mutex pays for all of them. The lru has no bound of its own: the group looks at `bytes` and
- * evicts items while they are too many.
+ * A hash table whose chains run through the items, and lists in the order of their eviction. The
+ * table grows in small steps: while it does, each put moves a few buckets, so no call under the
+ * group's mutex pays for all of them. The lru has no bound of its own: the group looks at `bytes`
+ * and evicts items while they are too many.
  *
- * With EVICT_LRU the list is in order of use, and the last item is evicted: the least recently
- * used. With EVICT_SIEVE it is in order of arrival. A hand walks from the oldest item to the
- * newest, round and round. It evicts the first item without a get since it last passed. The source
- * is Zhang et al., "SIEVE is Simpler than LRU", NSDI 2024. So a walk over many keys that are asked
- * for once does not evict the others, and a hit moves nothing.
+ * Which item is evicted first is decided by order.h.
  *
  * It has no lock: the caller's mutex guards it. Items are held by reference. */
 #ifndef LRU_H
@@ -20,10 +16,9 @@
 #include <stdint.h>
 
 #include "cache/item.h"
+#include "cache/order.h"
 
 struct lru;
-
-enum eviction { EVICT_LRU, EVICT_SIEVE };
 
 /* Go's CacheStats, with bytes as the allocator counts them, index included. */
 struct lru_stats {
@@ -53,19 +48,19 @@ struct item *lru_peek(const struct lru *l, const struct key_ref *k);
  * it displaced (the caller's reference now), or NULL. */
 struct item *lru_put(struct lru *l, struct item *it);
 
-/* Takes an item out and returns its reference; NULL when there is none. lru_evict() counts
- * an eviction. */
+/* Takes an item out and returns its reference; NULL when there is none. lru_evict() makes room for
+ * another item of so many bytes, 0 if there is none, and counts an eviction. */
 struct item *lru_del(struct lru *l, const struct key_ref *k);
-struct item *lru_evict(struct lru *l);
+struct item *lru_evict(struct lru *l, uint64_t incoming);
 
 /* The same of the item that has the key of `it`, often `it` itself. */
 struct item *lru_del_same(struct lru *l, const struct item *it);
 
-/* The item that would be evicted next, borrowed; NULL when there is none. */
-const struct item *lru_oldest(const struct lru *l);
+/* The item that lru_evict() would evict next, or nearly; borrowed. NULL when there is none. */
+const struct item *lru_next(const struct lru *l, uint64_t incoming);
 
-/* References to at most n items in out: those that were used last, the last one first. Returns
- * their number. */
+/* References to at most n items in out: those that were used last, the last one first. With
+ * EVICT_ADAPTIVE those of the protected list are before all others. Returns their number. */
 size_t lru_newest(const struct lru *l, size_t n, struct item **out);
 
 /* The item that lru_get() has just returned is of no use: counts the get as a miss. */

@@ -1,0 +1,126 @@
+-- SPDX-License-Identifier: MIT
+
+local ffi = require "ffi"
+local C = require("support.unit").load("cache/trials.h", "cache/uses.h", "base/mem.h")
+
+local COST = 200
+
+describe("trials", function()
+  local t, counts
+
+  local function begin(items, first)
+    counts = {}
+    t = C.trials_new(items, items * COST, first or C.MANNER_RECENT)
+  end
+
+  after_each(function()
+    C.mem_fail_after(-1)
+    C.trials_free(t)
+    t = nil
+  end)
+
+  local function hash(i) -- in the sample of any trials
+    return ffi.cast("uint32_t", i * 65536)
+  end
+
+  local function use(i, items, cost)
+    counts[i] = math.min(15, (counts[i] or 0) + 1)
+    return C.trials_use(t, hash(i), counts[i] * 16, 0, cost or COST, items * COST)
+  end
+
+  it("begin with the manner that they are given", function()
+    for _, m in ipairs { C.MANNER_STRICT, C.MANNER_LENIENT, C.MANNER_RECENT } do
+      begin(1000, m)
+      assert.equal(m, C.trials_best(t))
+      C.trials_free(t)
+    end
+    t = nil
+  end)
+
+  it("take a KB and a 32nd of the cache at most, and 300 KB", function()
+    for _, items in ipairs { 500, 1000, 10000, 1000000 } do
+      begin(items)
+      assert.is_true(C.trials_bytes(t) <= math.min(items * COST / 32 + 1000, 300000), items)
+      C.trials_free(t)
+    end
+    t = nil
+  end)
+
+  it("have all keys of a small cache in the sample, and few of a large one", function()
+    begin(1000)
+    assert.is_true(C.trials_mask(t) <= 15)
+    C.trials_free(t)
+    begin(1000000)
+    assert.equal(255, C.trials_mask(t))
+  end)
+
+  it("find that a loop, larger than the cache, wants the strict manner", function()
+    begin(4096)
+    local n = 4096 / (C.trials_mask(t) + 1)
+    for _ = 1, 40 do
+      for i = 1, n * 1.3 do
+        use(i, 4096)
+      end
+    end
+    assert.equal(C.MANNER_STRICT, C.trials_best(t))
+  end)
+
+  it("stay with recent when each key is asked for a few times and never again", function()
+    begin(4096)
+    local n = 4096 / (C.trials_mask(t) + 1)
+    for i = 1, 40 * n do
+      use(i, 4096)
+      use(i - math.floor(n / 4), 4096)
+    end
+    assert.equal(C.MANNER_RECENT, C.trials_best(t))
+  end)
+
+  it("return to recent when the loop has ended", function()
+    begin(4096, C.MANNER_STRICT)
+    local n = 4096 / (C.trials_mask(t) + 1)
+    for i = 1, 100 * n do
+      use(i, 4096)
+      use(i - math.floor(n / 4), 4096)
+    end
+    assert.is_true(C.trials_best(t) ~= C.MANNER_STRICT)
+  end)
+
+  it("say when there are more items than was said, and go on", function()
+    begin(4096)
+    local full
+    for i = 1, 100000 do
+      full = full or use(i, 4096, 1) == 0
+    end
+    assert.is_true(full)
+    use(1, 4096)
+  end)
+
+  it("pass over a value that is too large for them", function()
+    begin(4096)
+    assert.equal(1, use(1, 4096, 4096 * COST))
+    C.trials_forget(t, hash(1))
+  end)
+
+  it("stay in order, whatever is used, forgotten or made larger", function()
+    math.randomseed(7)
+    begin(1000)
+    for _ = 1, 200000 do
+      local i, what = math.random(600), math.random(10)
+      if what == 1 then
+        C.trials_forget(t, hash(i))
+      else
+        use(i, 1000, math.random(1, 4) * COST / 2)
+      end
+    end
+    for i = 1, 600 do
+      C.trials_forget(t, hash(i))
+    end
+    assert.equal(1, use(1, 1000))
+  end)
+
+  it("are none without memory, and in a tiny cache", function()
+    assert.is_true(C.trials_new(30, 6000, C.MANNER_RECENT) == nil)
+    C.mem_fail_after(0)
+    assert.is_true(C.trials_new(1000, 1000 * COST, C.MANNER_RECENT) == nil)
+  end)
+end)

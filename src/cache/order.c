@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: MIT */
+#include "cache/order.h"
+
+#include <stdatomic.h>
+
+#include "cache/trials.h"
+
+enum {
+    AGE = 10,      /* gets, by items, after which counts of uses are halved: TinyLFU's sample */
+    PLAN_MORE = 2, /* times as many items as planned, or */
+    PLAN_LESS = 4, /* this part of them: ghosts and trials are made anew */
+    UNSAMPLED = -1 /* no key is in the trials */
+};
+
+static struct item *item_at(struct list *l)
+{
+    return list_entry(l, struct item, order);
+}
+
+static struct item *last(const struct order *o, enum manner_list list)
+{
+    return list_empty(&o->lists[list]) ? NULL : item_at(o->lists[list].prev);
+}
+
+static uint64_t all_bytes(const struct order *o)
+{
+    return o->bytes[LIST_WINDOW] + o->bytes[LIST_PROBATION] + o->bytes[LIST_PROTECTED];
+}
+
+/* --- life --- */
+
+static void set_manner(struct order *o, enum manner m)
+{
+    o->manner = m;
+    o->settled = o->eviction == EVICT_SIEVE ? -1 : (int8_t)manner_settled(m);
+}
+
+static void set_age(struct order *o, unsigned age)
+{
+    o->age = age % USES_AGES;
+    o->most_uses = uses_of(USES_MAX, o->age);
+}
+
+void order_init(struct order *o)
+{
+    unsigned l;
+
+    *o = (struct order){.unsampled = (uint32_t)UNSAMPLED};
+    set_manner(o, MANNER_RECENT);
+    for (l = 0; l < MANNER_LISTS; l++)
+        list_init(&o->lists[l]);
+    o->hand = &o->lists[LIST_WINDOW];
+}
+
+static void weigh(struct order *o)
+{
+    o->own_bytes = ghosts_bytes(&o->ghosts) + trials_bytes(o->trials);
+}
+
+static void forget_trials(struct order *o)
+{
+    trials_free(o->trials);
+    o->trials = NULL;
+    weigh(o);
+    o->unsampled = (uint32_t)UNSAMPLED;
+    o->planned = 0;
+}
+
+void order_deinit(struct order *o)
+{
+    ghosts_deinit(&o->ghosts);
+    forget_trials(o);
+}
+
+void order_set_eviction(struct order *o, enum eviction e)
+{
+    if (e == o->eviction)
+        return;
+    order_deinit(o);
+    o->eviction = e;
+    set_manner(o, MANNER_RECENT);
+    o->most_uses = 0;
+    if (e == EVICT_ADAPTIVE)
+        set_age(o, o->age);
+    o->hand = &o->lists[LIST_WINDOW];
+}
+
+void order_clear(struct order *o, struct order *spare, struct list *out)
+{
+    unsigned l;
+
+    for (l = 0; l < MANNER_LISTS; l++) {
+        list_splice_back(out, &o->lists[l]);
+        o->bytes[l] = 0;
+    }
+    o->hand = &o->lists[LIST_WINDOW];
+    spare->trials = o->trials;
+    o->trials = NULL;
+    forget_trials(o);
+}
+
+/* --- lists --- */
+
+static void take(struct order *o, struct item *it, size_t cost)
+{
+    if (o->hand == &it->order)
+        o->hand = it->order.prev;
+    list_del(&it->order);
+    o->bytes[it->list] -= cost;
+}
+
+static void put(struct order *o, enum manner_list list, struct item *it, size_t cost)
+{
+    list_push_front(&o->lists[list], &it->order);
+    o->bytes[list] += cost;
+    it->list = list & 3;
+}
+
+static void move(struct order *o, enum manner_list to, struct item *it)
+{
+    size_t cost = item_cost(it);
+
+    take(o, it, cost);
+    put(o, to, it, cost);
+}
+
+/* If the item is in the sample, the trials have its use. */
+static void try_use(struct order *o, const struct item *it)
+{
+    if (!o->trials || it->hash & o->unsampled)
+        return;
+    if (!trials_use(o->trials, it->hash, it->uses, o->age, item_cost(it), o->full))
+        o->planned = 0;
+    set_manner(o, trials_best(o->trials));
+}
+
+void order_count(struct order *o, struct item *it)
+{
+    if (o->eviction != EVICT_ADAPTIVE)
+        return;
+    uses_add(&it->uses, o->age);
+    try_use(o, it);
+}
+
+static void mark_visited(struct item *it)
+{
+    if (!(atomic_load_explicit(&it->place, memory_order_relaxed) & ITEM_VISITED))
+        atomic_store_explicit(&it->place, ITEM_IN | ITEM_VISITED, memory_order_release);
+}
+
+static void protect(struct order *o, struct item *it)
+{
+    uint64_t most = manner_protected(o->manner, all_bytes(o));
+    int steps;
+
+    move(o, LIST_PROTECTED, it);
+    for (steps = 0; steps < MANNER_STEPS && o->bytes[LIST_PROTECTED] > most; steps++)
+        move(o, LIST_PROBATION, last(o, LIST_PROTECTED));
+}
+
+void order_move(struct order *o, struct item *it)
+{
+    if (o->eviction == EVICT_SIEVE) {
+        mark_visited(it);
+        return;
+    }
+    if (o->manner == MANNER_RECENT)
+        move(o, LIST_WINDOW, it);
+    else
+        protect(o, it);
+    order_count(o, it);
+}
+
+/* Once in a while; the gets of a cache with more items than gets do not age it. */
+static void grow_older(struct order *o, uint64_t gets, size_t items)
+{
+    set_age(o, o->age + 1U);
+    o->age_ends = gets + AGE * (uint64_t)items;
+    if (items > o->planned * PLAN_MORE || items < o->planned / PLAN_LESS || !o->trials)
+        o->planned = 0;
+}
+
+void order_put(struct order *o, struct item *it, size_t cost, uint64_t gets, size_t items)
+{
+    if (o->eviction == EVICT_ADAPTIVE) {
+        if (gets >= o->age_ends)
+            grow_older(o, gets, items);
+        it->uses = uses_of(ghosts_uses(&o->ghosts, it->hash) + 1, o->age);
+    }
+    put(o, LIST_WINDOW, it, cost);
+    if (o->eviction == EVICT_ADAPTIVE)
+        try_use(o, it);
+}
+
+void order_forget(struct order *o, const struct item *it)
+{
+    if (o->trials && !(it->hash & o->unsampled))
+        trials_forget(o->trials, it->hash);
+}
+
+void order_take(struct order *o, struct item *it, size_t cost)
+{
+    take(o, it, cost);
+    if (o->eviction == EVICT_ADAPTIVE)
+        ghosts_note(&o->ghosts, it->hash, uses_count(&it->uses, o->age));
+}
+
+/* --- the next victim --- */
+
+/* If every item was asked for, the hand returns to where it began, and evicts that item. */
+static struct item *next_sieved(struct order *o)
+{
+    struct list *at = o->hand;
+
+    for (;;) {
+        struct item *it;
+
+        if (at == &o->lists[LIST_WINDOW])
+            at = at->prev;
+        it = item_at(at);
+        if (!(atomic_load_explicit(&it->place, memory_order_relaxed) & ITEM_VISITED)) {
+            o->hand = at;
+            return it;
+        }
+        atomic_store_explicit(&it->place, ITEM_IN, memory_order_release);
+        at = at->prev;
+    }
+}
+
+/* The next victim of the main part. With SIEVE or LRU there are such items after another eviction
+ * only; they were all used before those in the window. */
+static struct item *victim_of_main(const struct order *o)
+{
+    struct item *it = last(o, LIST_PROBATION);
+
+    return it ? it : last(o, LIST_PROTECTED);
+}
+
+/* The count at this age; the item stays as it is. */
+static unsigned count(const struct order *o, const struct item *it)
+{
+    uint8_t uses = it->uses;
+
+    return uses_count(&uses, o->age);
+}
+
+/* The next victim. *admitted: the item that is in the main part then, or NULL. */
+static struct item *choose(const struct order *o, uint64_t incoming, struct item **admitted)
+{
+    struct item *oldest = last(o, LIST_WINDOW), *victim = victim_of_main(o);
+
+    *admitted = NULL;
+    if (!victim)
+        return oldest;
+    if (!oldest || o->manner == MANNER_RECENT ||
+        o->bytes[LIST_WINDOW] + incoming <= manner_window(o->manner, all_bytes(o)))
+        return victim;
+    if (!manner_admits(o->manner, count(o, oldest), count(o, victim)))
+        return oldest;
+    *admitted = oldest;
+    return victim;
+}
+
+const struct item *order_next(const struct order *o, uint64_t incoming)
+{
+    struct item *admitted;
+
+    return choose(o, incoming, &admitted);
+}
+
+/* While the main part lacks items, the oldest of the window move there: after a change of the
+ * manner, or when items were removed. */
+static void settle(struct order *o)
+{
+    uint64_t window = manner_window(o->manner, all_bytes(o));
+    struct item *oldest;
+    int steps;
+
+    for (steps = 0; steps < MANNER_STEPS && (oldest = last(o, LIST_WINDOW)); steps++) {
+        if (o->bytes[LIST_WINDOW] < window + item_cost(oldest))
+            return;
+        move(o, LIST_PROBATION, oldest);
+    }
+}
+
+/* --- the newest --- */
+
+enum visits { ALL, VISITED, NOT_VISITED };
+
+static size_t newest_of(const struct order *o, enum manner_list list, enum visits which, size_t n,
+                        struct item **out)
+{
+    const struct list *at;
+    size_t found = 0;
+
+    for (at = o->lists[list].next; at != &o->lists[list] && found < n; at = at->next) {
+        struct item *it = list_entry((size_t)at, struct item, order);
+        unsigned place = atomic_load_explicit(&it->place, memory_order_relaxed);
+
+        if (which == ALL || (which == VISITED) == !!(place & ITEM_VISITED))
+            out[found++] = item_ref(it);
+    }
+    return found;
+}
+
+/* SIEVE does not move an item that is used, so those that were used since the hand passed them are
+ * taken first. */
+size_t order_newest(const struct order *o, size_t n, struct item **out)
+{
+    size_t found = newest_of(o, LIST_PROTECTED, ALL, n, out);
+
+    if (o->eviction == EVICT_SIEVE) {
+        found += newest_of(o, LIST_WINDOW, VISITED, n - found, out + found);
+        found += newest_of(o, LIST_WINDOW, NOT_VISITED, n - found, out + found);
+    } else {
+        found += newest_of(o, LIST_WINDOW, ALL, n - found, out + found);
+    }
+    return found + newest_of(o, LIST_PROBATION, ALL, n - found, out + found);
+}
+
+static void plan(struct order *o, size_t items)
+{
+    forget_trials(o);
+    o->planned = items;
+    o->trials = trials_new(items, o->full, o->manner);
+    o->unsampled = o->trials ? trials_mask(o->trials) : (uint32_t)UNSAMPLED;
+    ghosts_fit(&o->ghosts, items);
+    weigh(o);
+}
+
+struct item *order_evict(struct order *o, uint64_t incoming, size_t items)
+{
+    struct item *it, *admitted;
+
+    if (o->eviction == EVICT_SIEVE && !victim_of_main(o))
+        return list_empty(&o->lists[LIST_WINDOW]) ? NULL : next_sieved(o);
+    if (o->eviction == EVICT_ADAPTIVE) {
+        o->full = all_bytes(o);
+        if (!o->planned)
+            plan(o, items);
+        settle(o);
+    }
+    it = choose(o, incoming, &admitted);
+    if (admitted)
+        move(o, LIST_PROBATION, admitted);
+    return it;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/* trials.h - which manner (manner.h) has the most hits: a trial of each on a sample of the keys.
+ *
+ * A trial is a cache without values. The three have the same sample: the keys with a certain part
+ * of their hashes. If that is one key in 64, a trial has a 64th of the cache's bytes, and nearly
+ * its hit ratio (Waldspurger et al.: "Cache Modeling and Optimization using Miniature Simulations",
+ * ATC 2017). Uses that are a hit in one trial and a miss in another decide. Their weight halves
+ * over four times as many uses as a trial has items. A manner replaces the best one so far when its
+ * lead is larger than chance would give.
+ *
+ * It has no lock: the caller's mutex guards it. */
+#ifndef TRIALS_H
+#define TRIALS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cache/manner.h"
+
+struct trials;
+
+/* For a cache that has so many items of so many bytes. Takes a KB and a part of the bytes, 300 KB
+ * in all at most: a 32nd, in caches of less than 72 KB a sixteenth. NULL: no memory, or the cache
+ * has less than 7 KB. `first` is the best manner until another one has proved better. */
+struct trials *trials_new(size_t items, uint64_t bytes, enum manner first);
+void trials_free(struct trials *t); /* NULL is fine */
+
+size_t trials_bytes(const struct trials *t); /* NULL: 0 */
+
+/* A key is in the sample if its hash has none of these bits. */
+uint32_t trials_mask(const struct trials *t);
+
+/* A use of a key of the sample, with its uses (uses.h) at that age, what its item costs, and the
+ * bytes of the cache. 0: there is no room for the sample; there are more items than was said. */
+int trials_use(struct trials *t, uint32_t hash, uint8_t uses, unsigned age, uint64_t cost,
+               uint64_t cache_bytes);
+
+/* The key has no value now. */
+void trials_forget(struct trials *t, uint32_t hash);
+
+enum manner trials_best(const struct trials *t);
+
+#endif
