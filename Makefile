@@ -109,10 +109,15 @@ TESTLIB    = $(BUILD)/test/libgroupcache.so
 MEMORY     = $(BUILD)/bench/memory
 LUA_COPIES = $(LUA_FILES:lua/%=$(BUILD)/share/lua/5.1/%)
 
+# Fuzz targets without libFuzzer, for the inputs that are kept: spec/fuzz_spec.lua.
+FUZZ_TARGETS = $(filter-out replay,$(patsubst spec/fuzz/%.c,%,$(wildcard spec/fuzz/*.c)))
+REPLAYS      = $(FUZZ_TARGETS:%=$(BUILD)/test/replay/%)
+
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all objects testlib deps run cluster test specs loops interop browser worst bench bench-programs outage guard fuzz \
-        lint fmt proto rock other-systems install valgrind clean help FORCE
+.PHONY: all objects testlib deps run cluster test specs loops interop browser worst bench bench-programs outage guard fuzz sim \
+        fuzz-programs \
+        lint fmt manifests proto rock other-systems install valgrind clean help FORCE
 
 all: $(BIN) $(CORE) $(LUA_COPIES) ## build everything into $(BUILD)
 	@:
@@ -120,7 +125,7 @@ all: $(BIN) $(CORE) $(LUA_COPIES) ## build everything into $(BUILD)
 objects: $(LIB_OBJS) $(MAIN_OBJ) $(TEST_OBJS) $(MEMORY)
 	@:
 
-testlib: $(TESTLIB) $(MEMORY)
+testlib: $(TESTLIB) $(MEMORY) $(REPLAYS) $(BUILD)/test/sim
 	@:
 
 $(BIN): $(MAIN_OBJ) $(LIB_OBJS)
@@ -296,23 +301,53 @@ guard: ## instructions of the hot paths against bench/baseline.txt; RENEW=1 writ
 	+@$(SUBMAKE) $(J) all bench-programs
 	@$(BENCH_ENV) RENEW='$(RENEW)' $(LUAJIT) bench/guard/guard.lua
 
-# An input that ends a target is kept in $(BUILD)/fuzz; `build/fuzz/fetch FILE` runs it again.
-FUZZ_SECONDS ?= 60
-FUZZ_SRCS     = $(wildcard src/base/*.c src/net/*.c)
-FUZZ_FLAGS    = -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
+# A target is a file of spec/fuzz/, linked with what it needs of src/, compiled for libFuzzer. An input that
+# ends a target is kept in $(BUILD)/fuzz/found; spec/fuzz/run.sh prints it, and how to run it again.
+FUZZ_SECONDS ?= 20
+FUZZ_BUILD    = $(BUILD)/fuzz
+FUZZ_CFLAGS   = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+FUZZ_INCS     = -Ispec/fuzz -Ispec/virtual -DFUZZ_ROOT='"$(CURDIR)"'
+VIRTUAL_engine = spec/virtual/clock.c
 
-fuzz: ## hostile answers against the HTTP client, for FUZZ_SECONDS [60]
+fuzz: ## hostile bytes against each target of spec/fuzz/, FUZZ_SECONDS [20] each; ONLY=name, INPUT=file
 	@.ci/deps $(RUN_PACKAGES) luajit $(FUZZ_PACKAGES)
-	+@$(SUBMAKE) $(BUILD)/fuzz/fetch
-	@mkdir -p $(BUILD)/fuzz/corpus && $(LUAJIT) spec/fuzz/seeds.lua $(BUILD)/fuzz/corpus
-	@cd $(BUILD)/fuzz && ./fetch -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=1024 \
-	  -max_len=4096 -print_final_stats=1 -verbosity=0 -dict=$(CURDIR)/spec/fuzz/http.dict corpus
+	+@$(SUBMAKE) $(J) fuzz-programs CC=clang HARDEN= CFLAGS='$(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link' \
+	  BUILD=$(FUZZ_BUILD) ONLY='$(ONLY)'
+	@FUZZ_SECONDS='$(FUZZ_SECONDS)' INPUT='$(INPUT)' LUAJIT='$(LUAJIT)' sh spec/fuzz/run.sh $(FUZZ_BUILD) \
+	  $(or $(ONLY),$(FUZZ_TARGETS))
 
-$(BUILD)/fuzz/fetch: spec/fuzz/fetch.c $(FUZZ_SRCS) $(wildcard src/base/*.h src/net/*.h) $(OBJ)/flags
+fuzz-programs: $(patsubst %,$(BUILD)/targets/%,$(or $(ONLY),$(FUZZ_TARGETS)))
+	@:
+
+# What a target defines itself, such as a clock, stands in for the object of that name in the archive.
+$(BUILD)/libfuzzed.a: $(TEST_OBJS)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+.SECONDEXPANSION:
+$(BUILD)/targets/%: spec/fuzz/%.c $$(VIRTUAL_$$*) spec/fuzz/fuzz.h $(BUILD)/libfuzzed.a
 	@mkdir -p $(@D)
 	$(call say,FUZZ,$@)
-	$(Q)clang $(STD) $(WARN) $(FUZZ_FLAGS) -pthread -DGROUPCACHE_VERSION='"$(VERSION)"' $(INCS) -Wl,-E \
-	  -o $@ $(filter %.c,$^) $(LDLIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) $(FUZZ_INCS) -fsanitize=fuzzer -Wl,-E -o $@ $(filter %.c %.a,$^) $(LUAJIT_LIBS) $(LDLIBS)
+
+$(BUILD)/test/replay/%: spec/fuzz/%.c $$(VIRTUAL_$$*) spec/fuzz/replay.c spec/fuzz/fuzz.h $(BUILD)/libfuzzed.a
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(FUZZ_INCS) -Wl,-E $(ALL_LDFLAGS) -o $@ $(filter %.c %.a,$^) $(LUAJIT_LIBS) $(LDLIBS)
+
+# A cluster on a virtual clock and network, in one process: spec/sim/sim.h. A failing seed prints how to run
+# it again. DROP leaves acts of the schedule out.
+SEED  ?= 1
+STEPS ?= 10000000
+sim: ## a simulated cluster under faults, STEPS [10000000] events from SEED [1] on; SIM_VERBOSE=1 tells the story
+	@.ci/deps $(RUN_PACKAGES)
+	+@$(SUBMAKE) $(J) $(BUILD)/test/sim
+	@$(BUILD)/test/sim $(SEED) $(STEPS) $(DROP)
+
+$(BUILD)/test/sim: $(wildcard spec/sim/*.c) spec/virtual/clock.c spec/sim/sim.h spec/virtual/virtual.h $(BUILD)/libfuzzed.a
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) -Ispec/sim -Ispec/virtual $(ALL_LDFLAGS) -o $@ $(filter %.c %.a,$^) $(LUAJIT_LIBS) $(LDLIBS)
 
 BENCH_ENV = env BUILD=$(BUILD) CC='$(CC)' \
   LUA_PATH='$(BUILD)/share/lua/5.1/?.lua;$(BUILD)/share/lua/5.1/?/init.lua;;' \
@@ -339,7 +374,7 @@ $(BUILD)/bench/mhd: bench/peers/mhd.c $(OBJ)/flags
 
 # ---- looks -------------------------------------------------------------------------------------
 
-C_FILES  = $(wildcard src/*.[ch] src/*/*.[ch] bench/*/*.c spec/fuzz/*.c)
+C_FILES  = $(wildcard src/*.[ch] src/*/*.[ch] bench/*/*.c spec/fuzz/*.[ch] spec/virtual/*.[ch] spec/sim/*.[ch])
 NO_COLOR = $(if $(MAKE_TERMOUT),,--no-color)
 
 lint: ## every static check; ends with "lint: clean"
@@ -357,6 +392,14 @@ lint: ## every static check; ends with "lint: clean"
 	  sed /MIN_COMPILER_VERSION/d $$f >made; sed /MIN_COMPILER_VERSION/d $(CURDIR)/proto/$$f >kept; \
 	  cmp made kept || { echo "proto/$$f is not what the .proto gives (run: make proto)" >&2; exit 1; }; done
 	@echo 'lint: clean'
+
+MANIFESTS = $(BUILD)/manifests
+manifests: ## the manifests of examples/k8s against the schemas of Kubernetes (needs Node.js and npm)
+	@if ! command -v node >/dev/null || ! command -v npm >/dev/null; then \
+	  echo 'manifests: skipped, there is no node or no npm' >&2; exit 0; fi; \
+	mkdir -p $(MANIFESTS) && cp spec/manifests/check.js spec/manifests/package.json $(MANIFESTS) && \
+	(cd $(MANIFESTS) && npm install --silent --no-audit --no-fund --no-package-lock) && \
+	node $(MANIFESTS)/check.js examples/k8s/*.yaml
 
 fmt: ## format the C sources in place
 	@.ci/deps clang-format

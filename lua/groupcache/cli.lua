@@ -195,11 +195,8 @@ local function serve(path, flags)
   end
   core.take_signals(settings.access_log ~= nil)
   settings.may_exit = true
-  local found, err = own.find_host(settings)
-  local node = found
-  if found then
-    node, err = core.node(script, settings)
-  end
+  own.find(settings)
+  local node, err = core.node(script, settings)
   if not node then
     complain(err)
     return FAILURE

@@ -157,14 +157,11 @@ function node.start(given)
   end
   core.set_log_level(settings.log_level)
   config.warn_of_environment()
-  local raw, code
-  local found, err = own.find_host(settings)
-  if found then
-    raw, err, code = core.node(script, settings)
-  end
+  own.find(settings)
+  local raw, err, code = core.node(script, settings)
   script:close()
   if not raw then
-    return nil, err, code or "INVAL"
+    return nil, err, code
   end
   local address, admin, _, url = raw:address()
   return setmetatable({ raw = raw, address = address, admin_address = admin,

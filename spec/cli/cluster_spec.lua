@@ -71,7 +71,7 @@ describe("groupcached doctor", function()
     end
     assert.equal(0, out.code, out.stdout .. out.stderr)
     assert.same({ reached = "ok", lists = "ok", version = "ok", groups = "ok", ring = "ok",
-      clocks = "ok" }, levels(out))
+      clocks = "ok", settings = "ok" }, levels(out))
     for line in json.stdout:gmatch "[^\n]+" do
       assert.equal("ok", cjson.decode(line).level)
     end
@@ -106,6 +106,20 @@ describe("groupcached doctor", function()
     local seen = levels(out)
     assert.same({ "fail", "fail", "fail" }, { seen.lists, seen.groups, seen.ring })
     assert.matches(urls[2] .. " have the groups g, more", out.stdout, 1, true)
+  end)
+
+  it("finds dialects that differ", function()
+    local nodes = node.cluster(2, { script = SCRIPT, each = function(i, opts)
+      opts.args = { "--dialect", i == 1 and "golang" or "mailgun" }
+    end })
+    local out = run("doctor", "--node", nodes[1].url)
+    for _, n in ipairs(nodes) do
+      rig.stop(n)
+    end
+    assert.equal(1, out.code)
+    assert.equal("fail", levels(out).settings)
+    assert.matches(nodes[2].url .. " have the dialect, hash and replicas mailgun fnv1-64 50",
+      out.stdout, 1, true)
   end)
 
   it("ends with 3 if there is no node", function()
@@ -183,6 +197,57 @@ describe("groupcached top", function()
     end
     eventually(function() return modes(socket .. ".before") == modes(socket .. ".after") end, 10,
       "the terminal is as before")
+  end)
+end)
+
+describe("groupcached bench", function()
+  local n
+
+  setup(function()
+    n = node.start { script = [[
+      local groupcache = require "groupcache"
+      groupcache.group("g", { getter = function(key)
+        if key:find "^none" then return nil end
+        if key:find "^bad" then return nil, "no luck" end
+        return "v:" .. key
+      end })
+    ]] }
+  end)
+
+  teardown(function()
+    rig.stop(n)
+  end)
+
+  it("prints gets a second, a histogram of their times, and the sources", function()
+    local out = run("bench", "g", "k", "--seconds", "1", "--keys", "20", "--node", n.url)
+    assert.equal(0, out.code, out.stderr)
+    local gets = tonumber(out.stdout:match "^(%d+) gets in [%d.]+ s: %d+ a second")
+    assert.is_true(gets >= 20)
+    local bars, loaded = 0, tonumber(out.stdout:match "from local +(%d+)\n")
+    for number in out.stdout:gmatch "up to +[%d.]+ ms +(%d+)" do
+      bars = bars + tonumber(number)
+    end
+    assert.equal(gets, bars)
+    assert.is_true(loaded >= 10)
+    assert.matches("from main +%d+\n", out.stdout)
+    assert.equal("", out.stderr)
+  end)
+
+  it("has the same as JSON, keys that are not found and failures apart", function()
+    local out = run("bench", "g", "none", "--seconds", "1", "--json", "--clients", "3", "--node",
+      n.url)
+    local said = cjson.decode(out.stdout)
+    assert.equal(0, out.code)
+    assert.same({ said.gets, 0 }, { said.missing, said.failed })
+    assert.is_true(said.ms.p50 <= said.ms.p99 and said.ms.p99 <= said.ms.max)
+    out = run("bench", "g", "bad", "--seconds", "1", "--json", "--node", n.url)
+    said = cjson.decode(out.stdout)
+    assert.equal(1, out.code)
+    assert.equal(said.gets, said.errors["no luck"])
+  end)
+
+  it("ends with 3 if there is no node", function()
+    assert.equal(3, run("bench", "g", "--node", "http://127.0.0.1:" .. ports.free()).code)
   end)
 end)
 

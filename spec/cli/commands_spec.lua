@@ -116,7 +116,7 @@ describe("groupcached", function()
       assert.equal(0, out.code)
       assert.matches("^groupcached " .. name:gsub("%-", "%%-"), out.stdout)
     end
-    assert.is_true(seen >= 14)
+    assert.is_true(seen >= 15)
     assert.equal(2, run({ "help", "nothing" }).code)
     assert.matches("--node URL", run({ "get", "--help" }).stdout, 1, true)
   end)

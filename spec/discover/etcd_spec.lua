@@ -2,6 +2,7 @@
 
 -- A list of peers in etcd: Debian's own, killed, stopped, compacted, restarted, and three of them.
 
+local certs = require "support.certs"
 local etcd = require "support.etcd"
 local eventually = require "support.eventually"
 local listed = require "discover.listed"
@@ -12,6 +13,10 @@ local PREFIX = "/groupcache/nodes/"
 local TTL = 2
 
 describe("a list of peers in etcd", function()
+  if not listed.has "etcd" then
+    return
+  end
+
   local servers, nodes
 
   local function start(options, opts)
@@ -231,6 +236,29 @@ describe("a list of peers in etcd", function()
       listed.wait(n, { n.url }, 0.1)
       assert.equal(0, listed.source(n).errors)
       assert.is_nil(n:log():find("sesame", 1, true))
+    end)
+  end)
+
+  describe("over TLS", function()
+    it("is that of a server with a certificate of a known CA, which may want ours", function()
+      local ca = certs.ca "gc"
+      local pair = ca:issue { name = "etcd" }
+      servers[1] = etcd.start { scheme = "https", args = { "--cert-file", pair.cert, "--key-file",
+        pair.key, "--trusted-ca-file", ca.path, "--client-cert-auth" } }
+      local tls = { cert = pair.cert, key = pair.key, ca = ca.path }
+      local function source(options)
+        return ("etcds://%s%s?ca_file=%s&ttl=2%s"):format(servers[1].address, PREFIX, ca.path,
+          options)
+      end
+      nodes[1] = listed.start(source "&identity=yes", { tls = tls })
+      listed.wait(nodes[1], { nodes[1].url })
+      assert.equal(0, listed.source(nodes[1]).errors)
+      nodes[2] = listed.start(source "", { tls = tls, ready = false })
+      eventually(function() return listed.source(nodes[2]).errors > 0 end, listed.patience)
+      nodes[3] = listed.start(("etcds://%s%s?ca_file=%s&identity=yes"):format(servers[1].address,
+        PREFIX, certs.ca("other").path), { tls = tls, ready = false })
+      eventually(function() return listed.source(nodes[3]).errors > 0 end, listed.patience)
+      listed.wait(nodes[1], { nodes[1].url }, 0.1)
     end)
   end)
 

@@ -27,7 +27,7 @@ describe("a list of peers in a file", function()
     if text then
       tmp.write(path, text)
     end
-    n = listed.start("file:" .. path, opts)
+    n = listed.start("file:" .. path .. "?interval=0.2", opts)
   end
 
   after_each(function()
@@ -83,7 +83,7 @@ describe("a list of peers in a file", function()
     end
     version("1", lines(A, B))
     assert(lfs.link("..data/peers", dir .. "/peers", true))
-    n = listed.start("file:" .. dir .. "/peers")
+    n = listed.start("file:" .. dir .. "/peers?interval=0.2")
     listed.wait(n, { A, B, n.url })
     version("2", lines(A, C))
     tmp.remove(dir .. "/..1")

@@ -9,10 +9,12 @@
 --   listed.source(n, group) -> the entry of /stats "sources"
 --   listed.wait(n, urls, seconds, group) waits until these are the peers
 --   listed.looks(n, count)               waits until the source was looked at so many times more
+--   listed.has(program) -> boolean      whether it is installed; if not, the spec says so
 --   listed.count(n, pattern) -> how often the log has a pattern
 
 local eventually = require "support.eventually"
 local node = require "support.node"
+local process = require "support.process"
 
 local listed = {}
 
@@ -63,6 +65,14 @@ function listed.looks(n, count)
   local before = listed.source(n).looks
   eventually(function() return listed.source(n).looks >= before + count end, listed.patience,
     "looks at the source")
+end
+
+function listed.has(program)
+  local found = process.run({ "sh", "-c", "command -v " .. program }).code == 0
+  if not found then
+    it("was not tried: there is no " .. program, function() pending("no " .. program) end)
+  end
+  return found
 end
 
 function listed.count(n, pattern)

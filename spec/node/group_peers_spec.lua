@@ -47,13 +47,15 @@ describe("a group's own peers", function()
     local stats = a:stats()
     assert.same({}, stats.peers)
     assert.is_nil(stats.groups.plain.peers)
+    local shares = 0
     for _, peer in ipairs(stats.groups.own.peers) do
-      peer.share, peer.up = nil, nil
+      shares, peer.share = shares + peer.share, nil
     end
+    assert.near(1, shares, 1e-5)
     assert.same({ { url = urls[1], self = true, loads = 0, errors = 0, batches = 0, ours = false,
-      state = "fine", ejections = 0, hedges = 0, view = "unknown" },
+      state = "fine", up = true, ejections = 0, hedges = 0, view = "unknown" },
       { url = urls[2], self = false, loads = 1, errors = 0, batches = 0, ours = true,
-        state = "fine", ejections = 0, hedges = 0, view = "same" } },
+        state = "fine", up = true, ejections = 0, hedges = 0, view = "same" } },
       stats.groups.own.peers)
   end)
 

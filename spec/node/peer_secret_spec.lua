@@ -216,6 +216,8 @@ describe("a cluster with a peer_secret", function()
 
   it("does not take what a node with another secret says, and loads its keys itself", function()
     start(2, function(i) return i == 1 and SECRET or NEXT end)
+    rig.check_shut_out(nodes, 1, 2, "g")
+    rig.check_shut_out(nodes, 2, 1, "g")
     local key = rig.key_of(nodes, 2, "key")
     assert.equal("loaded", nodes[2]:get("g", key).body)
     local res = nodes[1]:get("g", key)

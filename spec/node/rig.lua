@@ -23,6 +23,9 @@
 --                                           http.together, wait is rig.wait
 --   rig.urls(nodes) -> list, rig.key_of(nodes, i, name) -> a key that node i owns
 --   rig.peer_errors(nodes) -> times that a node could not use another
+--   rig.check_shut_out(nodes, i, j, group)  clients ask node i for keys of node j, and change them,
+--                                           in every way: it loads them, the changes fail, and
+--                                           node j takes no notice
 --   rig.owner(peers, key, dialect, hash) -> url      who owns the key in that ring, of a dialect
 --                                                    [golang] and a hash [its own] by name
 --   rig.owned_by(peers, url, name, dialect) -> key   a key of that owner: name-1.of.the.ring, ...
@@ -180,6 +183,24 @@ function rig.peer_errors(nodes)
     end
   end
   return sum
+end
+
+function rig.check_shut_out(nodes, i, j, group)
+  local path, key = "/cache/" .. group, rig.key_of(nodes, j, "shut-out")
+  local function status(method, target, body)
+    return nodes[i]:curl({ target, method = method, body = body,
+      ca = nodes[i].tls and nodes[i].tls.ca or false }).status
+  end
+  local before = nodes[j]:stats().groups[group]
+  assert(status("GET", path .. "/" .. key) == 200, "a get")
+  assert(status("POST", path, ('["%s", "b"]'):format(key)) == 200, "a batch")
+  assert(status("PUT", path .. "/" .. key, "set") == 502, "a set")
+  assert(status("DELETE", path .. "/" .. key) == 502, "a removal")
+  assert(status("DELETE", path) == 502, "a flush")
+  local after = nodes[j]:stats().groups[group]
+  for _, name in ipairs { "gets", "loads", "sets", "removes", "flushes" } do
+    assert(before[name] == after[name], name)
+  end
 end
 
 function rig.owner(peers, key, dialect, hash)

@@ -181,6 +181,7 @@ describe("a cluster with TLS", function()
         assert.same({ "loaded " .. key, "local" }, { res.body, source })
       end
       assert.equal(5, errors_of(nodes[1], nodes[2].url))
+      rig.check_shut_out(nodes, 1, 2, "g")
       local log = nodes[1]:log()
       assert.matches(said, log, 1, true)
       local _, times = log:gsub("peer cannot be used before a certificate is changed", "")

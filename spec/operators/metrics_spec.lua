@@ -206,7 +206,11 @@ describe("/metrics of a node among peers", function()
       nodes[1]:get("g", "k" .. i)
     end
     local text = metrics(nodes[1])
-    local up, share = {}, 0
+    local up, share, states = {}, 0, 0
+    for _, s in ipairs(samples(text)) do
+      states = states + (s.name == "groupcache_peer_state" and s.value or 0)
+    end
+    assert.equal(5, states) -- one of each peer: three, and two of the group
     for i = 1, 3 do
       local labels = ('{peer="%s"}'):format(nodes[i].url)
       up[i] = value_of(text, "groupcache_peer_up" .. labels)

@@ -64,6 +64,17 @@ describe("the page of operators", function()
     assert.equal(405, n:request({ target = "/", method = "PUT" }).status)
   end)
 
+  it("is not for the page of another site whose name leads to 127.0.0.1", function()
+    for _, target in ipairs { "/", "/recent", "/explain/g/k" } do
+      local res = assert(n:request { target = target, headers = { Host = "evil.example" } })
+      assert.equal(403, res.status)
+      assert.matches("another than 127.0.0.1", cjson.decode(res.body).error, 1, true)
+      for _, host in ipairs { "127.0.0.1:" .. n.port, "localhost", "[::1]:80" } do
+        assert.equal(200, n:request({ target = target, headers = { Host = host } }).status, host)
+      end
+    end
+  end)
+
   it("is not for clients", function()
     local admin = require("support.ports").free()
     local other = node.start { script = SCRIPT, args = { "--admin-listen", "127.0.0.1:" .. admin } }

@@ -82,6 +82,16 @@ static const char *string_field(lua_State *L, int index, const char *name)
     return text;
 }
 
+static int flag_field(lua_State *L, int index, const char *name)
+{
+    int is;
+
+    lua_getfield(L, index, name);
+    is = lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    return is;
+}
+
 /* The peers of the settings at `index`, typed or from a source. */
 static struct keeper_list check_peers(lua_State *L, int index)
 {
@@ -180,13 +190,11 @@ static struct node_opts check_opts(lua_State *L, const struct bind_node_script *
     struct vm_opts *vm = &o.settings.vm;
 
     check_settings(L, 2, &o.settings);
-    lua_getfield(L, 2, "admin_moves");
-    o.admin_moves = lua_toboolean(L, -1);
-    lua_pop(L, 1);
-    lua_getfield(L, 2, "may_exit");
-    o.may_exit = lua_toboolean(L, -1);
-    lua_pop(L, 1);
-    o.self_host = string_field(L, 2, "self_host");
+    o.admin_moves = flag_field(L, 2, "admin_moves");
+    o.may_exit = flag_field(L, 2, "may_exit");
+    o.self.host = string_field(L, 2, "self_host");
+    o.self.find = flag_field(L, 2, "self_find");
+    o.self.remote = flag_field(L, 2, "self_remote");
     o.list = check_peers(L, 2);
     vm->path = string_field(L, 2, "package_path");
     vm->cpath = string_field(L, 2, "package_cpath");

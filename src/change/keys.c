@@ -13,9 +13,10 @@ enum err keys_copy(struct keys *out, const struct key *keys, size_t n)
     memset(out, 0, sizeof(*out));
     for (i = 0; i < n; i++)
         bytes += keys[i].n;
-    if (n)
-        out->list = mem_alloc(n * sizeof(*keys) + bytes);
-    if (n && !out->list)
+    if (!n)
+        return ERR_OK;
+    out->list = mem_alloc(n * sizeof(*keys) + bytes);
+    if (!out->list)
         return ERR_NOMEM;
     out->n = n;
     at = (char *)(out->list + n);

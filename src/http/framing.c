@@ -125,6 +125,17 @@ int framing_is_in_place(void)
     return version[0] == '0';
 }
 
+int framing_is_whole(const char *method, const char *target)
+{
+    const char *at = method + strlen(method) + 1;
+
+    if (!framing_is_in_place())
+        return 1;
+    while (*at == ' ')
+        at++;
+    return at == target;
+}
+
 int framing_strictness(void)
 {
     return framing_is_in_place() ? 0 : 1;
@@ -200,11 +211,33 @@ static enum MHD_Result copy_header(void *arg, enum MHD_ValueKind kind, const cha
     return MHD_YES;
 }
 
-int framing_copy(struct MHD_Connection *c, const char *target, const char *query,
-                 const char *version, struct buf *out)
+/* Whether a method that is served here begins at `begin` and ends before the target. Compares from
+ * its end on: `begin` is before the head if the client sent NULs in place of the empty line. */
+static int is_method(const char *begin, const char *target)
+{
+    static const char *const methods[] = {"GET", "HEAD", "POST", "PUT", "DELETE"};
+    const char *end = target - 1;
+    size_t i, n, same;
+
+    while (*end == ' ')
+        end--;
+    n = (size_t)((uintptr_t)end - (uintptr_t)begin);
+    for (i = 0; !*end && i < sizeof(methods) / sizeof(*methods); i++) {
+        if (strlen(methods[i]) != n)
+            continue;
+        for (same = 0; same < n && end[-1 - (ptrdiff_t)same] == methods[i][n - 1 - same]; same++)
+            ;
+        if (same == n)
+            return 1;
+    }
+    return 0;
+}
+
+int framing_copy(struct MHD_Connection *c, const char *method, const char *target,
+                 const char *query, const char *version, struct buf *out)
 {
     struct copying to = {.out = out};
-    const char *empty;
+    const char *empty, *begin;
 
     if (!target || !version)
         return 0;
@@ -214,9 +247,12 @@ int framing_copy(struct MHD_Connection *c, const char *target, const char *query
     empty = empty ? next_line(empty) : NULL;
     if (!empty)
         return 0;
-    /* Its size tells where the head begins. */
-    buf_putf(out, "%s %s%s%s %s\r\n", empty - head_size(c), target, query ? "?" : "",
-             query ? query : "", version);
+    /* A line that begins with a NUL ends the head for libmicrohttpd, too. So `empty` is the end
+     * only if the head begins so many bytes before it. */
+    begin = (const char *)((uintptr_t)empty - head_size(c));
+    if (method ? begin != method || !framing_is_whole(method, target) : !is_method(begin, target))
+        return 0;
+    buf_putf(out, "%s %s%s%s %s\r\n", begin, target, query ? "?" : "", query ? query : "", version);
     MHD_get_connection_values_n(c, MHD_HEADER_KIND, copy_header, &to);
     buf_puts(out, "\r\n");
     return !out->failed;

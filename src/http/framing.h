@@ -41,6 +41,10 @@ int framing_strictness(void);
 int framing_read(struct MHD_Connection *c, const char *method, const char *version,
                  struct framing *out);
 
+/* Whether the method ends where the spaces before the target begin, if libmicrohttpd reads a head
+ * in place. Otherwise the client sent a NUL in it, and the C string is another method. */
+int framing_is_whole(const char *method, const char *target);
+
 /* Whether libmicrohttpd reads a head in place (0.9), so that it can be written out again. */
 int framing_is_in_place(void);
 
@@ -49,10 +53,11 @@ int framing_is_in_place(void);
 size_t framing_head_size(struct MHD_Connection *c);
 
 /* Writes out the head that libmicrohttpd has read, byte for byte but for spaces in its first line:
- * `target` is without `query`, which may be NULL. 0: it cannot be read, since bytes were dropped or
- * merged, or memory ran out. For a complete head. */
-int framing_copy(struct MHD_Connection *c, const char *target, const char *query,
-                 const char *version, struct buf *out);
+ * `target` is without `query`, which may be NULL. `method` is that of the first call for the
+ * request, NULL if there was none: then only a method that is served here is known. 0: the head
+ * cannot be read, since bytes were dropped or merged, or memory ran out. For a complete head. */
+int framing_copy(struct MHD_Connection *c, const char *method, const char *target,
+                 const char *query, const char *version, struct buf *out);
 
 /* Whether the first line that libmicrohttpd has not taken for a header lacks a colon. For a head
  * that is not complete, of which at most `room` bytes can be looked at behind its version. */

@@ -112,6 +112,7 @@ static void take_back(struct move *m)
 
 void move_head_begins(struct move *m, const char *target, const char *target_end, const char *query)
 {
+    m->method = NULL;
     m->target = target;
     m->version = target_end ? target_end + 1 : NULL;
     m->query = query;
@@ -123,10 +124,16 @@ void move_head_begins(struct move *m, const char *target, const char *target_end
     list_push_front(&under_way, &m->link);
 }
 
-void move_head_ends(struct move *m)
+static void forget_head(struct move *m)
 {
     if (list_linked(&m->link))
         list_del(&m->link);
+}
+
+void move_head_ends(struct move *m, const char *method)
+{
+    m->method = method;
+    forget_head(m);
 }
 
 int move_unfinished(void)
@@ -165,7 +172,7 @@ static void take_guest(struct move *m, struct porch_guest *g)
     g->fd = m->fd;
     m->fd = -1;
     m->state = MOVE_AWAY;
-    move_head_ends(m); /* no later fault is in this head */
+    forget_head(m); /* no later fault is in this head */
     g->addr_len = address_len(addr);
     memcpy(&g->addr, addr, g->addr_len);
     buf_init(&g->head, 0);
@@ -195,7 +202,7 @@ static void go(struct move *m, int marked)
     struct buf head;
 
     buf_init(&head, 0);
-    if (!framing_copy(m->connection, m->target, m->query, m->version, &head)) {
+    if (!framing_copy(m->connection, m->method, m->target, m->query, m->version, &head)) {
         buf_deinit(&head);
         refuse(m, 400);
         return;
@@ -314,5 +321,5 @@ int move_arrive(struct MHD_Daemon *daemon, const struct porch_guest *g, int room
 void move_closed(struct move *m)
 {
     close_both(m);
-    move_head_ends(m);
+    forget_head(m);
 }

@@ -28,7 +28,8 @@ struct MHD_Daemon;
 struct move {
     struct list link; /* among the unfinished heads of the thread */
     struct MHD_Connection *connection;
-    const char *target; /* of the request: its C string without the query, libmicrohttpd's */
+    const char *method; /* of the request, once its first call has come; else NULL */
+    const char *target; /* its C string without the query, libmicrohttpd's */
     const char *version;
     const char *query; /* the caller's; NULL: none */
     int fd;    /* the real socket while libmicrohttpd has another; -1: it has the real one */
@@ -47,8 +48,9 @@ void move_init(struct move *m, struct MHD_Connection *c, int stays);
 void move_head_begins(struct move *m, const char *target, const char *target_end,
                       const char *query);
 
-/* The head is complete for libmicrohttpd, or its connection ends. */
-void move_head_ends(struct move *m);
+/* The head is complete for libmicrohttpd, which gives its method in the first call for the request.
+ */
+void move_head_ends(struct move *m, const char *method);
 
 /* After libmicrohttpd has run: heads that are unfinished will move. 1: libmicrohttpd must run
  * again.

@@ -271,7 +271,8 @@ void sendings_tick(struct sendings *ss, uint64_t now_ms)
     }
     if (ss->bytes > SENDING_BYTES && held_locked(ss) > SENDING_BYTES)
         shrink_locked(ss, SENDING_BYTES,
-                      is_one_alone_locked(ss) ? SENDING_LEAST_BYTES_A_MS : FAST / 2, now_ms);
+                      is_one_alone_locked(ss) ? (double)SENDING_LEAST_BYTES_A_MS : FAST / 2,
+                      now_ms);
     pthread_mutex_unlock(&ss->mu);
 }
 

@@ -178,6 +178,41 @@ static int is_first_try(const struct asked *a)
     return is_local(host);
 }
 
+/* A page of another site may make its own name lead to 127.0.0.1, and its script could then read
+ * what only this machine may see. The browser sends that name as the Host. */
+static int is_rebound(const struct asked *a)
+{
+    const char *own = a->server->opts.address;
+    const char *host =
+        MHD_lookup_connection_value(a->to.connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST);
+
+    return (!strncmp(own, "127.", 4) || !strncmp(own, "[::1]", 5)) && host && !is_local(host);
+}
+
+static int answer_rebound(const struct answer_to *to)
+{
+    struct error e;
+
+    error_set(&e, ERR_INVAL,
+              "the Host is another than 127.0.0.1, [::1] or a name without a dot: keys are shown "
+              "on a loopback address only to this machine");
+    return answer_status(to, 403, &e);
+}
+
+/* What has keys in it. */
+static int serve_keys(const struct asked *a, const char *path, const struct view *v)
+{
+    const struct answer_to *to = &a->to;
+
+    if (is_rebound(a))
+        return answer_rebound(to);
+    if (v)
+        return answer_shown(a->server, to, v, NULL);
+    if (strcmp(path, "/") == 0)
+        return answer_page(to);
+    return answer_key(a->server, to, path + strlen(KEY_PATH));
+}
+
 int serve_admin(const struct asked *a, const char *path, const char *method)
 {
     struct server *s = a->server;
@@ -192,11 +227,9 @@ int serve_admin(const struct asked *a, const char *path, const char *method)
         return answer_ready(s, to);
     if (!(s->opts.faces & SERVER_ADMIN) && !is_first_try(a))
         return not_found(to);
-    if (v)
+    if (v && v->what != SERVER_VIEW_RECENT)
         return answer_shown(s, to, v, NULL);
-    if (strcmp(path, "/") == 0)
-        return answer_page(to);
-    if (strncmp(path, KEY_PATH, strlen(KEY_PATH)) == 0)
-        return answer_key(s, to, path + strlen(KEY_PATH));
+    if (v || !strcmp(path, "/") || !strncmp(path, KEY_PATH, strlen(KEY_PATH)))
+        return serve_keys(a, path, v);
     return not_found(to);
 }

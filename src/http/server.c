@@ -48,9 +48,9 @@ enum {
 struct client {
     struct guest guest; /* the first: crowd_guest() finds it */
     /* Of the last request. */
-    const char *target_end; /* where its C string ends */
-    char *query;            /* the part behind the first ?, owned; NULL: no ? */
-    int has_space;          /* in the target; libmicrohttpd lets it pass if it is not strict */
+    const char *target, *target_end; /* where its C string begins and ends */
+    char *query;                     /* the part behind the first ?, owned; NULL: no ? */
+    int has_space; /* in the target; libmicrohttpd lets it pass if it is not strict */
     struct framing framing;
     int sound; /* of the framing */
     struct move move;
@@ -199,7 +199,7 @@ static int first_call(struct server *s, struct MHD_Connection *c, struct client 
     atomic_fetch_add_explicit(&s->active, 1, memory_order_relaxed);
     if (has_nul(s, client, version))
         return job_refuse(s, c, 400, ERR_INVAL, "the target of the request has a raw NUL");
-    if (bad_method(method))
+    if (bad_method(method) || !framing_is_whole(method, client->target))
         return job_refuse(s, c, 400, ERR_INVAL, "the method is not one of HTTP");
     if (client->has_space)
         return job_refuse(s, c, 400, ERR_INVAL,
@@ -227,7 +227,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const cha
     struct client *client = client_of(c);
     size_t n = *upload_size;
 
-    move_head_ends(&client->move);
+    move_head_ends(&client->move, method);
     last_words_called(&client->words);
     if (*con_cls == NULL && moves(c, client, method, version))
         return MHD_NO;
@@ -303,6 +303,7 @@ static void *on_target(void *arg, const char *target, struct MHD_Connection *c)
     size_t n = target ? strlen(target) : 0;
     const char *query = n ? memchr(target, '?', n) : NULL;
 
+    client->target = target;
     client->target_end = target ? target + n : NULL;
     client->has_space = n && memchr(target, ' ', n);
     mem_free(client->query);
@@ -434,6 +435,7 @@ static void server_free(struct server *s)
     crowd_deinit(&s->crowd);
     sendings_deinit(&s->sendings);
     mem_free((char *)(size_t)s->opts.base_path);
+    mem_free((char *)(size_t)s->opts.address);
     mem_free(s);
 }
 
@@ -472,6 +474,7 @@ struct server *server_start(const struct server_opts *o, struct error *e)
 
     s->opts = *o;
     s->opts.base_path = mem_strdup(o->base_path);
+    s->opts.address = mem_strdup(o->address);
     s->budget.max = BODIES_BYTES;
     s->budget.refused = &s->tally.unheld;
     crowd_init(&s->crowd, (unsigned)o->max_connections, &s->tally);
@@ -482,7 +485,6 @@ struct server *server_start(const struct server_opts *o, struct error *e)
         server_free(s);
         return NULL;
     }
-    s->opts.address = NULL; /* only messages needed it */
     if (o->fd < 0)
         return s;
     s->acceptor = acceptor_start("accept", o->fd, on_accept, s, e);

@@ -57,7 +57,7 @@ enum server_view {
 struct server_opts {
     unsigned faces;        /* enum server_face, or-ed */
     int fd;                /* a listening socket (listen.h), which the server takes; -1: none */
-    const char *address;   /* its address, for messages */
+    const char *address;   /* its address */
     unsigned threads;      /* of the pool, at least 1 */
     struct groups *groups; /* borrowed, as is the next */
     struct changes *changes;

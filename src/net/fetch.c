@@ -351,12 +351,13 @@ static CURLcode set_special(struct fetch *f)
     }
     if (f->method)
         SET(CURLOPT_CUSTOMREQUEST, f->method);
+    if (f->passport && !rc)
+        rc = passport_show(f->passport, c);
     if (f->ca_file) {
+        SET(CURLOPT_CAINFO_BLOB, NULL); /* that of the passport */
         SET(CURLOPT_CAINFO, f->ca_file);
         SET(CURLOPT_CAPATH, NULL); /* only these certificates, not also the system's */
     }
-    if (f->passport && !rc)
-        rc = passport_show(f->passport, c);
     if (f->insecure) {
         SET(CURLOPT_SSL_VERIFYPEER, 0L);
         SET(CURLOPT_SSL_VERIFYHOST, 0L);

@@ -44,7 +44,8 @@ struct fetch_opts {
     int decode; /* 1: a body with Content-Encoding gzip or deflate is decoded, to at most max_bytes;
                  * another coding is a failure. Not together with data below */
     int insecure;      /* 1: https without verifying the other side */
-    int identity;      /* 1: https with the identity of net_show(), if there is one */
+    int identity;      /* 1: https with the identity of net_show(), if there is one. A ca_file goes
+                        * before its CA */
     const char *reach; /* NULL: every address. Else public ones, and those in this list of networks,
                         * as networks_parse() takes it: others fail with PEER, before a connection,
                         * and again before the request on a kept one */

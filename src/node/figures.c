@@ -70,6 +70,14 @@ static const struct figure of_cache[] = {
     COUNTER(lru_stats, evictions, "cache_", "items that were removed to make room"),
 };
 
+/* /stats has the name of the state. */
+#define PEER_STATE(which, word)                                                                    \
+    {                                                                                              \
+        NULL, "peer_state", "state=\"" word "\"", FIGURE_FLAG,                                     \
+            offsetof(struct peer_stats, is_in[which]), sizeof(int),                                \
+            "1: the peer is in this state of health"                                               \
+    }
+
 static const struct figure of_peer[] = {
     LINE(FIGURE_TEXT, peer_stats, url, NULL, NULL, NULL),
     FLAG(peer_stats, self, "peer_", "1: the peer is this node"),
@@ -78,6 +86,10 @@ static const struct figure of_peer[] = {
     COUNTER(peer_stats, batches, "peer_node_", "exchanges for several keys"),
     FLAG(peer_stats, ours, "peer_", "1: the peer has shown to be a node of this program"),
     LINE(FIGURE_TEXT, peer_stats, state, NULL, NULL, NULL),
+    PEER_STATE(HEALTH_FINE, "fine"),
+    PEER_STATE(HEALTH_SUSPECT, "suspect"),
+    PEER_STATE(HEALTH_EJECTED, "ejected"),
+    PEER_STATE(HEALTH_PROBING, "probing"),
     LINE(FIGURE_FLAG, peer_stats, up, "peer_up", NULL, "1: loads are sent to the peer"),
     LINE(FIGURE_RATIO, peer_stats, share, "peer_ring_ratio", NULL,
          "the part of all keys that the peer owns"),
@@ -139,6 +151,9 @@ static const struct figure of_memory[] = {
 static const struct figure of_whole[] = {
     FLAG(figures_node_stats, ready, "", "1: the node is ready, as /readyz says"),
     LINE(FIGURE_GAUGE, figures_node_stats, uptime_ms, NULL, NULL, NULL),
+    LINE(FIGURE_TEXT, figures_node_stats, dialect, NULL, NULL, NULL),
+    LINE(FIGURE_TEXT, figures_node_stats, hash, NULL, NULL, NULL),
+    LINE(FIGURE_GAUGE, figures_node_stats, replicas, NULL, NULL, NULL),
     GAUGE(figures_node_stats, unconfirmed, "", "removals that nodes have not confirmed now"),
 };
 

@@ -196,17 +196,15 @@ static struct node_listen_opts listen_opts_of(const struct node_opts *o)
 static enum err listen_first(struct node *n, const struct node_opts *o, struct error *e)
 {
     const struct node_listen_opts where = listen_opts_of(o);
-    char self[NODE_ADDRESS_BYTES + 9];
+    char self[NODE_SELF_BYTES];
     const char *address, *scheme;
 
     if (node_listen(&where, &n->servers.sockets, e))
         return e->code;
     address = node_listen_address(&n->servers.sockets, SERVER_PEERS);
     scheme = node_keys_of(&n->keys, SERVER_PEERS, address) ? "https" : "http";
-    if (o->self_host && strrchr(address, ':'))
-        snprintf(self, sizeof(self), "%s://%s%s", scheme, o->self_host, strrchr(address, ':'));
-    else
-        snprintf(self, sizeof(self), "%s://%s", scheme, address);
+    if (!n->settings.self && node_self_url(&o->self, scheme, address, self, e))
+        return e->code;
     n->self = mem_strdup(n->settings.self ? n->settings.self : self);
     return ERR_OK;
 }
@@ -408,9 +406,7 @@ static enum err reload_all_but_control(struct node *n, struct script *script, st
     if (peers_check(n->peers, list->peers, list->n_peers, e) ||
         node_groups_check(n->group_peers, ds, e) || workers_reload(n->workers, control, script, e))
         return e->code;
-    keeper_lock(&n->keeper);
     *gone = node_groups_remove(n->groups, n->group_peers, ds);
-    keeper_unlock(&n->keeper);
     return set_groups_and_peers(n, control, ds, list, e);
 }
 

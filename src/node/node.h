@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "node/keeper.h"
+#include "node/node_self.h"
 #include "node/settings.h"
 
 struct buf;
@@ -22,10 +23,9 @@ struct worker;
 
 struct node_opts {
     struct settings settings;
-    int admin_moves;       /* admin_listen is a default and may move to any free port */
-    int may_exit;          /* the process may be told to end when the node can do no more */
-    const char *self_host; /* the host of this node's URL, if the settings have no self; NULL: the
-                            * address of listen */
+    int admin_moves;            /* admin_listen is a default and may move to any free port */
+    int may_exit;               /* the process may be told to end when the node can do no more */
+    struct node_self_opts self; /* how to find this node's URL, if the settings have no self */
     struct keeper_list list;
     struct script *script; /* run once in every worker VM; script_message() has the whole message of
                             * a failure */

@@ -3,6 +3,7 @@
 #include <stdatomic.h>
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "change/change.h"
 #include "http/server.h"
 #include "node/keeper.h"
@@ -38,6 +39,9 @@ static struct node_view view_of(struct node *n)
         .keeper = &n->keeper,
         .whole = {.ready = !node_show_not_ready(n),
                   .uptime_ms = clock_ms() - n->started_ms,
+                  .dialect = dialect_name(n->settings.peers.dialect),
+                  .hash = hash_kind_name(n->settings.peers.hash),
+                  .replicas = n->settings.peers.replicas,
                   .unconfirmed = changes_unconfirmed(n->changes)},
     };
 

@@ -19,7 +19,7 @@
 
 #include <stdint.h>
 
-enum health_state { HEALTH_FINE, HEALTH_SUSPECT, HEALTH_EJECTED, HEALTH_PROBING };
+enum health_state { HEALTH_FINE, HEALTH_SUSPECT, HEALTH_EJECTED, HEALTH_PROBING, HEALTH_STATES };
 
 enum health_event {
     HEALTH_ANSWERED,  /* a load was answered, also with an error of the getter */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/url.h"
@@ -194,6 +195,13 @@ static void find_address(struct peer *peer, struct names *names)
         peer->name = names_get(names, host, n);
 }
 
+/* Each node has another, by the secret of hash_table(). */
+static uint64_t pause_seed(const struct peers *p, const char *url)
+{
+    return hash_table(p->from, strlen(p->from)) ^ hash_table(url, strlen(url)) << 1 ^
+           clock_ms() << 20;
+}
+
 /* The present peer of that URL, so that its counters go on, or a new peer. */
 static struct peer *keep_or_make(struct peers *p, const char *url)
 {
@@ -216,7 +224,7 @@ static struct peer *keep_or_make(struct peers *p, const char *url)
     list_init(&peer->queue);
     list_init(&peer->watched);
     list_init(&peer->calls);
-    health_init(&peer->health, (uint64_t)(size_t)peer ^ clock_ms() << 20, clock_ms());
+    health_init(&peer->health, pause_seed(p, url), clock_ms());
     return peer;
 }
 

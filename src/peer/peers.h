@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "peer/health.h"
 #include "wire/dialect.h"
 
 struct address;
@@ -49,14 +50,15 @@ enum { PEERS_WARM_MS = 60000 /* so long a list is new (handover.h) */ };
 struct peer_stats {
     const char *url;
     int self;
-    uint64_t loads;      /* used answers, with errors of the owner's getter */
-    uint64_t errors;     /* failed loads and unusable answers */
-    uint64_t batches;    /* exchanges for several keys */
-    int ours;            /* known to be a node of ours */
-    const char *state;   /* of its health: "fine", "suspect", "ejected", "probing" */
-    int up;              /* loads are sent to it */
-    uint64_t share;      /* of the ring, and so of all keys, in millionths */
-    uint64_t ejections;  /* how often it was taken out of use */
+    uint64_t loads;           /* used answers, with errors of the owner's getter */
+    uint64_t errors;          /* failed loads and unusable answers */
+    uint64_t batches;         /* exchanges for several keys */
+    int ours;                 /* known to be a node of ours */
+    const char *state;        /* of its health: "fine", "suspect", "ejected", "probing" */
+    int is_in[HEALTH_STATES]; /* 1 at its state, else 0 */
+    int up;                   /* loads are sent to it */
+    uint64_t share;           /* of the ring, and so of all keys, in millionths */
+    uint64_t ejections;       /* how often it was taken out of use */
     uint64_t hedges;     /* loads that were sent to the next owner, for want of a sign of life */
     const char *view;    /* its ring, as it says: "unknown", "same", "differs" from ours */
     const char *differs; /* in what; else NULL */

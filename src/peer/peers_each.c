@@ -29,20 +29,22 @@ void peers_each(struct peers *p, void (*fn)(void *arg, const struct peer_stats *
         struct peer *peer = p->view.list[i];
         char why[OUTLINE_WHY] = "";
         const char *view = view_of(p, peer, why);
-        struct peer_stats s = {peer->url,
-                               peer->self,
-                               atomic_load(&peer->loads),
-                               atomic_load(&peer->errors),
-                               atomic_load(&peer->batches),
-                               atomic_load(&peer->kind) == PEER_OURS,
-                               health_state_name(atomic_load(&peer->state)),
-                               peer->self || peers_is_usable(peer),
-                               p->view.shares[i],
-                               atomic_load(&peer->ejections),
-                               atomic_load(&peer->hedges),
-                               view,
-                               *why ? why : NULL};
+        enum health_state state = atomic_load(&peer->state);
+        struct peer_stats s = {.url = peer->url,
+                               .self = peer->self,
+                               .loads = atomic_load(&peer->loads),
+                               .errors = atomic_load(&peer->errors),
+                               .batches = atomic_load(&peer->batches),
+                               .ours = atomic_load(&peer->kind) == PEER_OURS,
+                               .state = health_state_name(state),
+                               .up = peer->self || peers_is_usable(peer),
+                               .share = p->view.shares[i],
+                               .ejections = atomic_load(&peer->ejections),
+                               .hedges = atomic_load(&peer->hedges),
+                               .view = view,
+                               .differs = *why ? why : NULL};
 
+        s.is_in[state] = 1;
         fn(arg, &s);
     }
     pthread_rwlock_unlock(&p->lock);

@@ -31,9 +31,22 @@ end
 -- @param request { url =, method =, headers = { lines }, body = }
 -- @return the answer; or nil, message: no answer came
 function Client:send(request)
+  self:begin(request)
+  return select(3, self:next())
+end
+
+--- Begins an exchange. next() waits for the end of any of them.
+-- @return its number
+function Client:begin(request)
   request.timeout_ms = math.max(1, math.floor((self.options.timeout or 10) * 1000))
   request.ca_file = self.options.ca
-  return self.raw:exchange(request)
+  return self.raw:begin(request)
+end
+
+--- @return the number of an exchange that has ended, the seconds that it took, then as send(); or
+-- nothing when none is under way
+function Client:next()
+  return self.raw:next()
 end
 
 --- What an answer says that is no success: its text and its code.

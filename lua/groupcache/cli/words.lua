@@ -23,6 +23,9 @@ words.OPTIONS = {
   verbose = { help = "say on stderr where the value came from" },
   interval = { arg = "DURATION", kind = "duration", default = 2, help = "time between two looks" },
   count = { arg = "N", kind = "count", help = "end after so many looks" },
+  clients = { arg = "N", kind = "count", default = 8, help = "gets at a time, at most 256" },
+  seconds = { arg = "N", kind = "count", default = 10, help = "how long" },
+  keys = { arg = "N", kind = "count", default = 1000, help = "different keys, at random" },
 }
 
 local ASK = { "node", "timeout", "ca", "json" }
@@ -61,6 +64,9 @@ words.COMMANDS = {
     help = "whose a key is, and which nodes hold it" },
   { name = "doctor", args = "", module = "doctor", options = LOOK,
     help = "look for faults of a cluster; status 1: some" },
+  { name = "bench", args = "GROUP [PREFIX]", module = "bench",
+    options = with(ASK, "clients", "seconds", "keys"),
+    help = "get PREFIX1, PREFIX2 and so on; print the times" },
   { name = "completion", args = "bash|zsh|fish|man", module = "completion", options = {},
     help = "print completions for a shell, or the man page" },
   { name = "help", args = "[COMMAND]", help = "this text, or that of a command" },
