@@ -247,7 +247,7 @@ SPEC_ENV = env BUILD=$(BUILD) CC='$(CC)' $(if $(GC),GC=$(GC)) $(if $(WRAP),GROUP
 
 # What must hold under every event loop. `make test` has the short ones of these under all of them.
 LOOPS      = cqueues luv
-LOOP_SPECS = $(patsubst %,spec/node/%_spec.lua,background blocking deadline getter hits http reload waits) spec/regress
+LOOP_SPECS = $(patsubst %,spec/node/%_spec.lua,background blocking deadline getter hits http reload stream waits) spec/regress
 
 loops: ## the specs of getters, the long ones too, under the other event loops
 	@.ci/deps $(RUN_PACKAGES) $(TEST_PACKAGES)

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 
--- spec/regress/96-peer-moves_spec.lua follows a peer to its new address.
+-- spec/regress/83-peer-moves_spec.lua follows a peer to its new address.
 
 local ffi = require "ffi"
 local C = require("support.unit").load("peer/peer_in.h", "peer/peers.h", "net/fetch.h",

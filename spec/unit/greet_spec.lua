@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 
--- spec/regress/97-rejoin-with-old-values_spec.lua tells real nodes.
+-- spec/regress/84-rejoin-with-old-values_spec.lua tells real nodes.
 
 jit.off(true, true)
 

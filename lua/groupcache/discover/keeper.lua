@@ -16,7 +16,7 @@ local wait = require "groupcache.wait"
 local keeper = {}
 
 local LOOKS_TO_HOLD = 3
-local HELD_SECONDS = 1
+local LEAST_HELD, MOST_HELD = 1, 5 -- seconds between looks at a list that must hold
 local LEAST_SECONDS, MOST_SECONDS, USUAL_SECONDS = 0.1, 3600, 10
 local RING_SECONDS = 1
 local WATCH_SECONDS = 60 -- then a source looks again, since a dead connection is silent
@@ -184,15 +184,15 @@ function Kept:judge(list, seconds, left)
   local urls, has_self = self:clean(list)
   local listed = #urls
   self:add_self(urls, has_self)
+  seconds = math.min(math.max(tonumber(seconds) or USUAL_SECONDS, LEAST_SECONDS), MOST_SECONDS)
   if self:hold(urls, listed, left) then
-    return HELD_SECONDS
+    return math.min(math.max(seconds, LEAST_HELD), MOST_HELD)
   end
   local changed, err = self:take(urls)
   if changed == nil then
     return nil, err
   end
   self:be_first()
-  seconds = math.min(math.max(tonumber(seconds) or USUAL_SECONDS, LEAST_SECONDS), MOST_SECONDS)
   return changed and math.max(seconds, RING_SECONDS) or seconds
 end
 

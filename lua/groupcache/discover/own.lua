@@ -39,7 +39,7 @@ function own.find(s)
   if pod and pod:find(":", 1, true) and pod:sub(1, 1) ~= "[" then
     pod = "[" .. pod .. "]"
   end
-  local seen = core.own_address(s.source_host or SOMEWHERE)
+  local seen = not pod and core.own_address(s.source_host or SOMEWHERE) or nil
   s.self_host = pod or seen
   s.self_remote = s.source_host and seen and not is_loopback(seen) and true or false
 end
