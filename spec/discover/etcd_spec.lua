@@ -7,6 +7,7 @@ local etcd = require "support.etcd"
 local eventually = require "support.eventually"
 local listed = require "discover.listed"
 local mime = require "mime"
+local rig = require "node.rig"
 local socket = require "socket"
 
 local PREFIX = "/groupcache/nodes/"
@@ -84,6 +85,44 @@ describe("a list of peers in etcd", function()
       leaving:signal "SIGTERM"
       assert.equal(0, leaving.process:wait(10))
       assert.equal(0, listed.count(nodes[1], 'msg="a source has lost most peers'))
+    end)
+
+    it("moves keys: a node that joins costs some of them a load, one that leaves none", function()
+      local r, total = rig.new(), 0
+      local script = r:script [[
+        local groupcache = require "groupcache"
+        groupcache.group("g", { hot = "never", getter = function(key)
+          rig.record(key)
+          return "value of " .. key
+        end })
+      ]]
+      local function ask_all()
+        local before = r:calls()
+        for i = 1, 60 do
+          for _, n in ipairs(nodes) do
+            assert.equal("value of k" .. i, n:get("g", "k" .. i).body)
+          end
+        end
+        for key, times in pairs(r:calls()) do
+          assert.is_true(times - (before[key] or 0) <= 1, key)
+        end
+        local loads = r:total() - total
+        total = r:total()
+        return loads
+      end
+      for _ = 1, 3 do
+        start("", { script = script })
+      end
+      agree()
+      assert.equal(60, ask_all())
+      start("", { script = script })
+      agree()
+      assert.is_true(ask_all() < 40)
+      local leaving = take(4)
+      leaving:signal "SIGTERM"
+      agree(TTL + 1)
+      assert.equal(0, ask_all())
+      assert.equal(0, leaving.process:wait(10))
     end)
 
     it("loses two of three at once without a wait, if they say that they leave", function()

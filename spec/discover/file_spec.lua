@@ -152,7 +152,7 @@ describe("a list of peers in a file", function()
   end)
 
   it("loses the entries that cannot be peers, and the log says so once for each", function()
-    start(lines(A, "10.9.0.3:80", A, "ftp://10.9.0.4"))
+    start(lines(A, "10.9.0.3:80", A, "http://10.9.0.2:0x50"))
     listed.wait(n, { A, n.url })
     listed.looks(n, 2)
     tmp.write(path, lines(A, B, "10.9.0.3:80"))
