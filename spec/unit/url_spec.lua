@@ -68,7 +68,7 @@ describe("url", function()
       ["http://[::g]:80"] = "no IPv6 address", ["http://[::1"] = "no IPv6 address",
       ["http://[10.0.0.1]"] = "no IPv6 address", ["http://[fe80::1%]"] = "no IPv6 address",
       ["http://[::1]80"] = "begins with a colon", ["http://[::1]:"] = '""',
-      ["http://:80"] = "no host",
+      ["http://:80"] = "no host", ["http://a:b"] = '"b"', ["http://[]:1"] = "no IPv6 address",
       ["http://a:0"] = '"0"', ["http://a:70000"] = '"70000"', ["http://a:0x50"] = '"0x50"',
       ["http://a:80x"] = '"80x"', ["http://a:+80"] = '"%+80"', ["http://a:00000080"] = "1 to 65535",
       ["http://a..b"] = "no name", ["http://.a"] = "no name", ["http://h\\x"] = "no name",
