@@ -2,7 +2,7 @@
 
 --- Ours and the peers as servers, each on the server's core, set up as its own people advise.
 --
---   servers.ours{ script=, bytes=, port=, peers=, env={}, args={}, tls= } -> server
+--   servers.ours{ script=, bytes=, port=, peers=, env={}, args={}, tls=, ready=seconds } -> server
 --                                       a node of ours: one thread for HTTP, one worker, as it has
 --                                       one core
 --   servers.go{ bytes=, port=, peers=, tuned= } -> server
@@ -87,7 +87,7 @@ function servers.ours(o)
   local before = os.getenv "GROUPCACHED_WRAP"
   stdlib.setenv("GROUPCACHED_WRAP", table.concat(pin.on_server {}, " "))
   local ok, n = pcall(node.start, { script = o.script or "bench/nodes/constant.lua", env = env,
-    args = args, port = o.port, peers = o.peers, tls = o.tls })
+    args = args, port = o.port, peers = o.peers, tls = o.tls, timeout = o.ready })
   stdlib.setenv("GROUPCACHED_WRAP", before)
   if not ok then
     error(n, 0)

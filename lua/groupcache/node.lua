@@ -131,6 +131,30 @@ end
 
 local node = {}
 
+--- As start(), with flags that are checked. The command line uses it.
+-- @param adjust optional: changes the complete settings before the node starts
+function node.begin(path, flags, adjust)
+  local script, settings = config.prepare(path, flags)
+  if not script then
+    return nil, settings, "INVAL"
+  end
+  if adjust then
+    adjust(settings)
+  end
+  core.set_log_level(settings.log_level)
+  config.warn_of_environment()
+  own.find(settings)
+  local raw, err, code = core.node(script, settings)
+  script:close()
+  if not raw then
+    return nil, err, code
+  end
+  local address, admin, _, url = raw:address()
+  return setmetatable({ raw = raw, address = address, admin_address = admin,
+    url = url,
+    started = { script = path, flags = flags, settings = settings } }, Node)
+end
+
 --- Starts a node in this process. Raises for an unknown option or a wrong type.
 -- @param given { script = path, and any setting of groupcached }
 -- @return the node; or nil, message, code
@@ -151,22 +175,7 @@ function node.start(given)
   if not fine then
     error(wrong, 3)
   end
-  local script, settings = config.prepare(given.script, flags)
-  if not script then
-    return nil, settings, "INVAL"
-  end
-  core.set_log_level(settings.log_level)
-  config.warn_of_environment()
-  own.find(settings)
-  local raw, err, code = core.node(script, settings)
-  script:close()
-  if not raw then
-    return nil, err, code
-  end
-  local address, admin, _, url = raw:address()
-  return setmetatable({ raw = raw, address = address, admin_address = admin,
-    url = url,
-    started = { script = given.script, flags = flags, settings = settings } }, Node)
+  return node.begin(given.script, flags)
 end
 
 return node

@@ -108,6 +108,23 @@ describe("groupcached doctor", function()
     assert.matches(urls[2] .. " have the groups g, more", out.stdout, 1, true)
   end)
 
+  it("finds a source of peers that fails", function()
+    local urls = { "http://127.0.0.1:" .. ports.free() }
+    local list = tmp.file(urls[1] .. "\n", "peers")
+    local n = node.start { script = SCRIPT, port = tonumber(urls[1]:match "%d+$"),
+      args = { "--peers", "file:" .. list, "--self", urls[1] } }
+    local fine = run("doctor", "--node", urls[1])
+    os.remove(list)
+    eventually(function()
+      local sources = n:stats().sources
+      return type(sources[1].last_error) == "string"
+    end, 20, "the source fails")
+    local out = run("doctor", "--node", urls[1])
+    rig.stop(n)
+    assert.equal(0, fine.code, fine.stdout)
+    assert.matches("warn  sources    " .. urls[1] .. " asks ", out.stdout, 1, true)
+  end)
+
   it("finds dialects that differ", function()
     local nodes = node.cluster(2, { script = SCRIPT, each = function(i, opts)
       opts.args = { "--dialect", i == 1 and "golang" or "mailgun" }

@@ -3,6 +3,7 @@
 -- groupcached's commands that ask a node, and run-getter, which needs none.
 
 local cjson = require "cjson"
+local lfs = require "lfs"
 local node = require "support.node"
 local ports = require "support.ports"
 local process = require "support.process"
@@ -229,6 +230,21 @@ end })
     assert.equal("groupcache.sleep", said.waits[1].what)
     assert.is_true(said.waits[1].ms >= 19)
     assert.is_false(decoded(try("--json", "other", "k")).kept)
+  end)
+
+  it("writes no log and no snapshot of the node, and joins no cluster", function()
+    local dir = tmp.dir()
+    local path = tmp.file(([[
+require("groupcache").group("g", { getter = function(key) return "v:" .. key end })
+return { access_log = %q, snapshot = { path = %q }, self = "http://10.0.0.1:8080",
+  peers = { "http://10.0.0.1:8080", "http://10.0.0.2:8080" },
+  tls = { cert = "/nonexistent", key = "/nonexistent" } }
+]]):format(dir .. "/access", dir .. "/snapshot"), "node.lua")
+    local out = run { "run-getter", path, "g", "k" }
+    assert.same({ 0, "v:k\n" }, { out.code, out.stdout }, out.stderr)
+    for _, name in ipairs { "/access", "/snapshot" } do
+      assert.is_nil((lfs.attributes(dir .. name, "mode")))
+    end
   end)
 
   it("ends with 1 for a getter that fails, and says why", function()

@@ -97,6 +97,11 @@ describe("a node whose memory ends", function()
     { "a removal", request("DELETE", "/cache/g/set#") },
     { "a flush", request("DELETE", "/cache/g") },
     { "/stats", request("GET", "/stats") },
+    { "/metrics", request("GET", "/metrics") },
+    { "/peers/http_sd", request("GET", "/peers/http_sd") },
+    { "/recent", request("GET", "/recent") },
+    { "/explain", request("GET", "/explain/g/k") },
+    { "the page", request("GET", "/") },
   }
 
   for _, kind in ipairs(KINDS) do

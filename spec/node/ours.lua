@@ -7,13 +7,14 @@
 --     batch(request) -> op, keys           the request's
 --     frame(i, value), frame(i, nil, code, message)   the answer to a key by its index, from 0
 --     answer(c, status, body, headers)     a whole answer; headers is text
---     on_batch(request, c)                 is to be defined; GETs are answered with "<key> alone"
+--     on_batch(request, c)                 is to be defined; not for values that are handed over.
+--                                          GETs are answered with "<key> alone"
 --     OURS                                 the header that says so
 
 return function(source)
   return [[
     OURS = "X-Groupcache-Node: 1\r\n"
-    local OPS = { [0] = "get", "remove", "flush", "set" }
+    local OPS = { [0] = "get", "remove", "flush", "set", "recent", "held", "hand" }
     function varint(n)
       local out = ""
       while n > 127 do
@@ -59,7 +60,15 @@ return function(source)
     end
     ]] .. source .. [[
     return function(request, c)
-      if request.method == "POST" then
+      local op, keys
+      if request.method == "POST" then op, keys = batch(request) end
+      if op == "held" then
+        local all = ""
+        for i = 1, #keys do all = all .. frame(i - 1, nil, "NOTFOUND", "not held") end
+        answer(c, 200, all)
+      elseif op == "hand" then
+        answer(c, 200, "")
+      elseif op then
         on_batch(request, c)
       else
         answer(c, 200, bytes(1, value_of(request)),

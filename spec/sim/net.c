@@ -219,7 +219,7 @@ static void heard(struct fetch *f)
         return;
     f->has_head = 1;
     if (f->o.heard)
-        f->o.heard(f->o.ctx);
+        f->o.heard(f->o.ctx, f);
 }
 
 static void take_data(struct fetch *f)

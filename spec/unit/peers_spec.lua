@@ -70,6 +70,21 @@ describe("peers", function()
     return url
   end
 
+  it("say which keys the ring gives to this node", function()
+    assert.equal(1, C.peers_is_ours(p, "k", 1)) -- there are no others
+    set { SELF, "http://127.0.0.1:2" }
+    local ours = 0
+    for i = 1, 100 do
+      local key = "key" .. i
+      local found = C.peers_place(p, key, #key)
+      local is_ours = C.peers_is_ours(p, key, #key)
+      assert.equal(found.self, is_ours)
+      C.peer_unref(found)
+      ours = ours + is_ours
+    end
+    assert.is_true(ours > 10 and ours < 90, ours)
+  end)
+
   it("own every key while the list is empty", function()
     assert.is_nil(owner "key")
     assert.is_nil(place "key")

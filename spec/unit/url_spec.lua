@@ -50,13 +50,32 @@ describe("url", function()
     end
     for url, why in pairs { ["a:1"] = "not a URL of the form", ["http://"] = "not a URL",
       ["http://a:1/"] = "must end after host and port", ["http://a:1/b"] = "must end",
-      ["http://a:1?"] = "not a URL", ["http://me@a:1"] = "not a URL", ["http://a\n"] = "not a",
-      ["http://:80"] = "not a URL", ["http://a:"] = "not a URL", ["http://a:b"] = "not a URL",
-      ["http://a:70000"] = "not a URL", ["http://::1"] = "not a URL", ["http://[]:1"] = "not a URL",
-      ["http://[::1"] = "not a URL", ["http://[::1]1"] = "not a URL" } do
+      ["http://a:1?"] = "not a URL", ["http://me@a:1"] = "not a URL", ["http://a\n"] = "not a" } do
       assert.equal(tonumber(C.ERR_INVAL), tonumber(C.url_check_peer(url, e)))
       assert.matches(why, ffi.string(e.msg))
       assert.truthy(ffi.string(e.msg):find(url, 1, true))
+    end
+  end)
+
+  it("may be that of a peer only if there can be such a host and port", function()
+    local e = ffi.new "struct error"
+    for _, url in ipairs { "http://10.0.0.1", "http://a.b.:65535", "http://a_b-c.d9:1",
+      "http://9a:1", "http://[::ffff:10.0.0.1]:1", "http://[fe80::1%eth0]:1",
+      "http://a" .. ("b"):rep(252) } do
+      assert.equal(0, tonumber(C.url_check_peer(url, e)), url)
+    end
+    for url, why in pairs { ["http://::1:8080"] = "in brackets", ["http://a:1:2"] = "in brackets",
+      ["http://[::g]:80"] = "no IPv6 address", ["http://[::1"] = "no IPv6 address",
+      ["http://[10.0.0.1]"] = "no IPv6 address", ["http://[fe80::1%]"] = "no IPv6 address",
+      ["http://[::1]80"] = "begins with a colon", ["http://[::1]:"] = '""',
+      ["http://:80"] = "no host",
+      ["http://a:0"] = '"0"', ["http://a:70000"] = '"70000"', ["http://a:0x50"] = '"0x50"',
+      ["http://a:80x"] = '"80x"', ["http://a:+80"] = '"%+80"', ["http://a:00000080"] = "1 to 65535",
+      ["http://a..b"] = "no name", ["http://.a"] = "no name", ["http://h\\x"] = "no name",
+      ["http://10.0.0.256"] = "no address such as", ["http://1"] = "no address such as",
+      ["http://a" .. ("b"):rep(253)] = "peer" } do
+      assert.equal(tonumber(C.ERR_INVAL), tonumber(C.url_check_peer(url, e)), url)
+      assert.matches(why, ffi.string(e.msg))
     end
   end)
 

@@ -27,7 +27,9 @@ const char *url_host(const char *url, size_t *n);
 /* The URL behind http:// or https://; all of it when there is no such scheme. */
 const char *url_without_scheme(const char *url);
 
-/* Whether the URL may be that of a peer, which ends with host and port. INVAL. */
+/* Whether the URL may be that of a peer: http or https, a host name or an address, perhaps a port
+ * from 1 to 65535, and nothing behind them. An IPv6 address stands in brackets. INVAL: no, and the
+ * message has the URL and what is wrong. */
 enum err url_check_peer(const char *url, struct error *e);
 
 #endif

@@ -67,6 +67,8 @@ struct flight {
     unsigned char pending;   /* the loader's: peers that have not answered, each with a reference */
     unsigned char here;      /* the loader's: our getter loads the key as well */
     unsigned char passing;   /* the loader's: the first peer that was asked is not the owner */
+    unsigned char handover;  /* the loader's: of a local one, another node is asked for its value */
+    unsigned ring;           /* the loader's: which ring the first peer was chosen by */
     struct group *group;     /* set once; the flight holds a reference */
     struct cycle_node cycle; /* the flights it waits for */
     char *info;              /* set once, owned, or NULL: what the getter may know of the request

@@ -199,6 +199,9 @@ void group_places_move(struct flight *f, enum flight_state to);
  * key; else GROUP_INSTEAD_SHARE bounds such loads. */
 void group_fallback(struct flight *f, int ours);
 
+/* Loaders: gives a local flight to loader.local() once more. Passes on the reference. */
+void group_load_here(struct flight *f);
+
 /* Loaders: starts the load at another peer, by loader.remote(), since the first cannot be used or
  * is silent. Counts a peer error, and passes on both references. */
 void group_load_elsewhere(struct flight *f, struct peer *other);
@@ -220,6 +223,9 @@ int group_remove(struct group *g, const struct key_ref *k);
 /* Removes every key, in O(1). The memory is freed bit by bit, and counts until then. */
 void group_flush(struct group *g);
 
+/* Appends the keys that were set or removed here since then, as changed_put() does. 0: that is no
+ * more known, and all keys may be among them. */
+int group_change_since(struct group *g, uint64_t since_ms, struct buf *keys);
 /* The changes of the last age_ms and some seconds before, with this node's part of changes over all
  * nodes: appends
  * changelog_name() of each key, eight bytes each. 1: all of them. 0: some are not known any more,

@@ -26,6 +26,7 @@ static int change_locked(struct group *g, const struct key_ref *k, struct after 
         if (f)
             flight_outdate(f);
     }
+    changed_note(&g->changed, k->bytes, k->n, clock_ms());
     return group_keep_take_out_locked(g, k, a);
 }
 
@@ -77,6 +78,16 @@ int group_remove(struct group *g, const struct key_ref *k)
     return there;
 }
 
+int group_change_since(struct group *g, uint64_t since_ms, struct buf *keys)
+{
+    int known;
+
+    pthread_mutex_lock(&g->mu);
+    known = changed_put(&g->changed, since_ms, keys);
+    pthread_mutex_unlock(&g->mu);
+    return known;
+}
+
 void group_flush(struct group *g)
 {
     struct lru *spare_main = lru_new(), *spare_hot = lru_new();
@@ -88,6 +99,7 @@ void group_flush(struct group *g)
     flights_outdate_all(g->flights[FLIGHT_LOCAL]);
     g->stats.flushed_bytes += lru_clear(g->main, spare_main, &g->flushed);
     g->stats.flushed_bytes += lru_clear(g->hot, spare_hot, &g->flushed);
+    changed_note_all(&g->changed, clock_ms());
     g->stats.flushes++;
     pthread_mutex_unlock(&g->mu);
     changelog_note(g->loader.log, g->number, g->number);

@@ -4,11 +4,11 @@
  * One file a subject: group.c: its life. group_look.c: lookups and counters. group_keep.c: the
  * items that it keeps, and for how long. group_hot.c: which keys are hot. group_load.c: loads.
  * group_places.c: which loads may run. group_failed.c: failed loads in the log. group_change.c:
- * set, remove, flush. group_seen.c: what an operator sees. group_many.c: many keys at once.
- * group_walk.c: a walk over all items. group_restore.c: items that come back. group_wait.c: a get
- * that blocks. A function whose name ends in _locked is called with the group's mutex held; it
- * neither calls out nor frees. It notes that work in a struct after (after.h), for when the mutex
- * is dropped. */
+ * set, remove, flush. group_hand.c: values that nodes hand over. group_seen.c: what an operator
+ * sees. group_many.c: many keys at once. group_walk.c: a walk over all items. group_restore.c:
+ * items that come back. group_wait.c: a get that blocks. A function whose name ends in _locked is
+ * called with the group's mutex held; it neither calls out nor frees. It notes that work in a
+ * struct after (after.h), for when the mutex is dropped. */
 #ifndef GROUP_IN_H
 #define GROUP_IN_H
 
@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "base/list.h"
+#include "cache/changed.h"
 #include "cache/flight.h"
 #include "cache/group.h"
 #include "cache/lru.h"
@@ -71,6 +72,7 @@ struct group {
     uint64_t random;
     struct sketch *sketch; /* gets by key; NULL unless opts.hot is HOT_RATE */
     uint64_t swept_ms;     /* the time up to which the sweep for expired items has come */
+    struct changed changed;
     struct stats stats;
     struct failed failed;
     struct recent recent;

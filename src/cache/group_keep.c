@@ -361,7 +361,7 @@ void group_keep_locked(struct group *g, const struct flight *f, struct result *r
         return;
     if (r->item && r->passing)
         return;
-    if (r->item && (ours ? r->source == SOURCE_LOCAL : r->source == SOURCE_PEER))
+    if (r->item && (r->source == SOURCE_PEER || (ours && r->source == SOURCE_LOCAL)))
         keep_item_locked(g, ours, r->item, r->minute_qps, a);
     else if (!r->item && r->err.code == ERR_NOTFOUND)
         keep_negative_locked(g, f, r, a);

@@ -207,7 +207,9 @@ int group_cancel(struct group *g, struct waiter *w)
 /* Counts how a load ended, by Go's meaning. */
 static void count_end_locked(struct group *g, const struct flight *f, const struct result *r)
 {
-    if (f->kind == FLIGHT_LOCAL && r->item)
+    if (f->kind == FLIGHT_LOCAL && r->item && r->source == SOURCE_PEER)
+        g->stats.handed++;
+    else if (f->kind == FLIGHT_LOCAL && r->item)
         g->stats.local_loads++;
     else if (f->kind == FLIGHT_LOCAL)
         g->stats.local_load_errs++;
@@ -375,6 +377,11 @@ void group_fallback(struct flight *f, int ours)
         after_drop_flight(f);
     else if (err)
         group_finish(f, &now);
+}
+
+void group_load_here(struct flight *f)
+{
+    f->group->loader.local(f->group->loader.ctx, f);
 }
 
 void group_load_elsewhere(struct flight *f, struct peer *other)

@@ -211,6 +211,27 @@ struct item *lru_del_same(struct lru *l, const struct item *it)
     return lru_del(l, &k);
 }
 
+/* SIEVE does not move an item that is used, so those that were used since the hand passed them are
+ * taken first. */
+size_t lru_newest(const struct lru *l, size_t n, struct item **out)
+{
+    int pass, sieve = l->eviction != EVICT_LRU;
+    size_t found = 0;
+    struct list *at;
+
+    for (pass = sieve ? 0 : 1; pass < 2; pass++)
+        list_each (at, &l->order) {
+            struct item *it = list_entry(at, struct item, order);
+            int visited = sieve && place_of(it) & ITEM_VISITED;
+
+            if (found == n)
+                return n;
+            if (!sieve || (pass == 0) == !!visited)
+                out[found++] = item_ref(it);
+        }
+    return found;
+}
+
 const struct item *lru_oldest(const struct lru *l)
 {
     return list_empty(&l->order) ? NULL : list_entry(l->order.prev, struct item, order);

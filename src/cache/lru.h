@@ -64,6 +64,10 @@ struct item *lru_del_same(struct lru *l, const struct item *it);
 /* The item that would be evicted next, borrowed; NULL when there is none. */
 const struct item *lru_oldest(const struct lru *l);
 
+/* References to at most n items in out: those that were used last, the last one first. Returns
+ * their number. */
+size_t lru_newest(const struct lru *l, size_t n, struct item **out);
+
 /* The item that lru_get() has just returned is of no use: counts the get as a miss. */
 void lru_get_missed(struct lru *l);
 

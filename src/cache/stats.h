@@ -17,6 +17,7 @@
     X(peer_errors, "loads for which another node could not be used, or took too long")             \
     X(loads, "gets less cache hits at the first look")                                             \
     X(loads_deduped, "loads that were begun, not joined")                                          \
+    X(handed, "values that another node handed over, in place of our getter")                      \
     X(local_loads, "values that our getter gave")                                                  \
     X(local_load_errs, "loads that our getter failed, not found included")                         \
     X(server_requests, "gets that came from peers")                                                \

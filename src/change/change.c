@@ -6,6 +6,9 @@
  *   flush         1 every node, since each owns some keys
  *                 2 every node again: it may have fetched a value from a late node
  *
+ * If nodes have different rings, or change their lists meanwhile, both steps are made again
+ * (rounds.c).
+ *
  * A step ends with its last exchange; the thread that ends it starts the next step. A node that
  * fails is noted and told again later (retry.c). */
 #include "change/change.h"
@@ -20,14 +23,17 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "cache/group.h"
+#include "change/greet.h"
 #include "change/keys.h"
 #include "change/retry.h"
+#include "change/rounds.h"
 #include "change/senders.h"
 #include "peer/peer_in.h"
 
 struct changes {
     struct peers *(*peers_of)(const struct group *g); /* set once */
     struct retry_list *retries;                       /* set once */
+    struct greet_list *greetings;                     /* set once */
     struct senders senders;                           /* set once */
 };
 
@@ -55,6 +61,7 @@ struct change {
     void (*done)(void *ctx, const struct change_result *r);
     void *ctx;
 
+    struct rounds rounds;
     int step;            /* the thread that starts the step writes it, like here and owner */
     int ours_only;       /* only nodes of ours are told */
     int here;            /* by the ring of step 1 this node owns the only key, and has done it */
@@ -112,6 +119,7 @@ static void change_free(struct change *c)
         peer_unref(m->peer);
         mem_free(m);
     }
+    rounds_deinit(&c->rounds);
     peer_unref(c->owner);
     pthread_mutex_destroy(&c->mu);
     keys_free(&c->keys);
@@ -173,11 +181,53 @@ static void exchange_done(void *ctx, enum err code, const char *text)
 
     if (refused || code == ERR_CLOSED)
         note_error(c, code, text);
-    if (code && !refused) /* else step 2 tells it to remove the key */
+    if (code && !refused &&
+        !rounds_has_left(&c->rounds, t->peer)) /* else step 2 tells it to remove the key */
         note_unconfirmed(c, t, code, text);
     peer_unref(t->peer);
     mem_free(t);
     over(c);
+}
+
+static void exchange_ring(void *ctx, const struct tell_ring *r)
+{
+    struct exchange *t = ctx;
+
+    rounds_heard(&t->change->rounds, t->peer, r);
+}
+
+/* Whether no other node owns keys or has copies. */
+static int is_alone(const struct change *c)
+{
+    size_t n, i;
+    struct peer **list = peers_list(c->peers, &n);
+
+    for (i = 0; i < n; i++)
+        peer_unref(list[i]);
+    mem_free(list);
+    return n <= 1 || group_opts(c->group).local_only;
+}
+
+/* Begins another round of both steps. */
+static void begin_round(struct change *c)
+{
+    rounds_begin(&c->rounds);
+    c->alone = is_alone(c);
+    c->step = c->here = 0;
+    peer_unref(c->owner);
+    c->owner = NULL;
+}
+
+/* The time is over before the rings have settled. A node of another ring counts as unconfirmed: it
+ * is told again later, and all others after it. */
+static void note_unsettled(struct change *c)
+{
+    struct exchange t = {c, rounds_unsettled(&c->rounds)};
+
+    if (!t.peer || c->unconfirmed)
+        return;
+    c->step = 1;
+    note_unconfirmed(c, &t, ERR_PEER, "its ring is another one, or has just changed");
 }
 
 /* The time for the step that begins. The first step has half of it, else a silent owner would leave
@@ -197,6 +247,7 @@ static void tell(struct change *c, struct peer *peer, const struct batch_request
         .what = what,
         .timeout_ms = step_ms(c),
         .done = exchange_done,
+        .ring = exchange_ring,
         .ctx = t,
     };
 
@@ -272,6 +323,19 @@ static int is_told(const struct change *c, const struct peer *peer)
     return !c->ours_only || atomic_load(&peer->kind) != PEER_OTHER;
 }
 
+/* Those that the answers of this round add are told in the next one. */
+static void tell_strangers(struct change *c, const struct batch_request *what)
+{
+    size_t i, n;
+    struct peer **list = rounds_strangers(&c->rounds, &n);
+
+    for (i = 0; i < n; i++) {
+        tell(c, list[i], what);
+        peer_unref(list[i]);
+    }
+    mem_free(list);
+}
+
 static void step_everyone(struct change *c)
 {
     struct batch_request what = {.op = c->op == BATCH_FLUSH ? BATCH_FLUSH : BATCH_REMOVE,
@@ -292,15 +356,29 @@ static void step_everyone(struct change *c)
         peer_unref(list[i]);
     }
     mem_free(list);
+    if (!c->ours_only)
+        tell_strangers(c, &what);
+}
+
+/* 1: the last round has ended. */
+static int is_over(struct change *c)
+{
+    if (rounds_are_enough(&c->rounds, c->alone))
+        return 1;
+    if (clock_ms() < c->until_ms)
+        return 0;
+    note_unsettled(c);
+    return 1;
 }
 
 static void next_step(struct change *c)
 {
-    int last = c->alone ? 1 : 2;
-
-    if (c->step == last) {
-        change_ends(c);
-        return;
+    if (c->step == (c->alone ? 1 : 2)) {
+        if (is_over(c)) {
+            change_ends(c);
+            return;
+        }
+        begin_round(c);
     }
     c->step++;
     atomic_store(&c->left, 1); /* ours: the step does not end before all nodes are told */
@@ -320,20 +398,15 @@ static struct change *change_new(struct changes *cs, struct group *g, enum batch
                                  const struct key *keys, size_t n_keys)
 {
     struct change *c = mem_zalloc(sizeof(*c));
-    size_t n;
-    struct peer **list;
 
     c->changes = cs;
     c->group = group_ref(g);
     c->op = op;
     c->until_ms = clock_ms() + group_opts(g).timeout_ms;
     c->peers = cs->peers_of(g);
-    list = peers_list(c->peers, &n);
-    c->alone = n <= 1 || group_opts(g).local_only;
-    while (n)
-        peer_unref(list[--n]);
-    mem_free(list);
     pthread_mutex_init(&c->mu, NULL);
+    rounds_init(&c->rounds, c->peers);
+    c->alone = is_alone(c);
     if (!keys_copy(&c->keys, keys, n_keys))
         return c;
     change_free(c);
@@ -451,6 +524,7 @@ struct changes *changes_new(const struct changes_opts *o,
         log_warn("node", "every address may change values as a node does", "peer_changes=\"%s\"",
                  o->peer_changes);
     cs->peers_of = peers_of;
+    cs->greetings = greet_list_new(peers_of);
     cs->retries = retry_list_new(peers_of, change_again, cs);
     return cs;
 }
@@ -458,6 +532,12 @@ struct changes *changes_new(const struct changes_opts *o,
 void changes_tick(struct changes *cs, uint64_t now_ms)
 {
     retry_tick(cs->retries, now_ms);
+    greet_tick(cs->greetings, now_ms);
+}
+
+void changes_greet(struct changes *cs, struct groups *groups, struct peer *peer, uint64_t since_ms)
+{
+    greet(cs->greetings, groups, peer, since_ms);
 }
 
 size_t changes_unconfirmed(struct changes *cs)
@@ -469,6 +549,7 @@ void changes_free(struct changes *cs)
 {
     if (!cs)
         return;
+    greet_list_free(cs->greetings);
     retry_list_free(cs->retries);
     senders_deinit(&cs->senders);
     mem_free(cs);

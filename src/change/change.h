@@ -21,6 +21,8 @@
 struct address;
 struct changes;
 struct group;
+struct groups;
+struct peer;
 struct peers;
 
 /* X(type, name): the settings of a node that its changes are made with (node/settings.h). */
@@ -84,6 +86,9 @@ void change_heard(struct changes *cs, struct group *g, const struct key *key);
 
 /* To be called a few times a second, by one thread: tells unconfirmed nodes again. */
 void changes_tick(struct changes *cs, uint64_t now_ms);
+
+/* A peer has joined a list (peers.h): it is told of what was changed in these groups since then. */
+void changes_greet(struct changes *cs, struct groups *groups, struct peer *peer, uint64_t since_ms);
 
 /* Pairs of node and group with an unconfirmed removal, for /stats. */
 size_t changes_unconfirmed(struct changes *cs);

@@ -115,5 +115,5 @@ int missed_is_alone(struct group *g, struct peers *peers)
     for (i = 0; i < n; i++)
         peer_unref(list[i]);
     mem_free(list);
-    return (n <= 1 && peers_known(peers)) || group_opts(g).local_only;
+    return n <= 1 || group_opts(g).local_only;
 }

@@ -23,8 +23,7 @@ struct missed *missed_ask(struct group *g, struct peers *peers, uint64_t age_ms,
  * each. Returns the number of witnesses. */
 unsigned missed_wait(struct missed *m, struct buf *names);
 
-/* Whether the group has no other nodes, and that is known: then nobody else has changed it. Any
- * thread. */
+/* Whether the group has no other nodes: then nobody else has changed it. Any thread. */
 int missed_is_alone(struct group *g, struct peers *peers);
 
 #endif

@@ -31,6 +31,8 @@ void answer_finish(const struct answer_to *to, struct MHD_Response *r)
         MHD_add_response_header(r, "Connection", "close");
     if (to->ours)
         MHD_add_response_header(r, HEADER_NODE, "1");
+    if (*to->view)
+        MHD_add_response_header(r, HEADER_VIEW, to->view);
     if (to->ours && to->id) {
         dialect_id_text(to->id, id);
         MHD_add_response_header(r, HEADER_KEY, id);

@@ -20,15 +20,16 @@ struct framing {
     uint64_t length; /* of a body that is not chunked */
 
     /* Found by the same look. Most requests lack all of these headers, and need no second look. */
-    int from;        /* 1: HEADER_FROM is there */
-    int conditional; /* 1: If-None-Match, If-Match or Range is */
-    int encoded;     /* 1: Content-Encoding is, with something else than identity */
-    int partial;     /* 1: Content-Range is */
-    int expects;     /* 1: Expect is, with something else than 100-continue */
-    int is_1_1;      /* 1: the request is of HTTP/1.1 */
-    size_t head;     /* bytes of the head; 0: not known */
-    size_t cookie;   /* bytes of the longest Cookie */
-    size_t line;     /* bytes of the longest header */
+    int from;         /* 1: HEADER_FROM is there */
+    const char *view; /* HEADER_VIEW, as long as libmicrohttpd keeps the request; NULL: none */
+    int conditional;  /* 1: If-None-Match, If-Match or Range is */
+    int encoded;      /* 1: Content-Encoding is, with something else than identity */
+    int partial;      /* 1: Content-Range is */
+    int expects;      /* 1: Expect is, with something else than 100-continue */
+    int is_1_1;       /* 1: the request is of HTTP/1.1 */
+    size_t head;      /* bytes of the head; 0: not known */
+    size_t cookie;    /* bytes of the longest Cookie */
+    size_t line;      /* bytes of the longest header */
 };
 
 /* MHD_OPTION_STRICT_FOR_CLIENT. If 0.9 refuses a request by itself, it answers twice or not at all.

@@ -136,14 +136,27 @@ int job_run(struct job *j)
     return j->kind->run(j);
 }
 
-struct group *job_group_of(const struct asked *a, int *ok)
+void job_compare(struct asked *a, struct group *g)
+{
+    struct server *s = a->server;
+    struct MHD_Connection *c = a->to.connection;
+
+    if (a->framing->view)
+        s->opts.compare(s->opts.ctx, g,
+                        MHD_lookup_connection_value(c, MHD_HEADER_KIND, HEADER_FROM),
+                        a->framing->view, a->to.view);
+}
+
+struct group *job_group_of(struct asked *a, int *ok)
 {
     const struct dialect_target *t = &a->target;
     struct group *g = groups_find(a->server->opts.groups, t->group, t->group_len);
     struct error e;
 
-    if (g)
+    if (g) {
+        job_compare(a, g);
         return g;
+    }
     /* To a peer this says nothing about the key: the peer may know the group, and load the key
      * itself. */
     error_set(&e, a->to.peer ? ERR_INVAL : ERR_NOTFOUND, "no such group: %.*s", (int)t->group_len,
@@ -162,6 +175,7 @@ void job_answer_to_init(struct answer_to *to, struct server *s, struct MHD_Conne
     to->dialect = s->opts.dialect;
     to->peer = peer;
     to->claim = NULL;
+    to->view[0] = '\0';
     to->ours = to->proven = to->head = to->conditional = 0;
     to->close = atomic_load_explicit(&s->closing, memory_order_relaxed);
 }

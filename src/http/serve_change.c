@@ -110,7 +110,7 @@ static void change_end(struct job *j)
 static const struct job_kind change_kind = {change_run, change_end};
 
 /* The group of a change, if the client may change it. */
-static struct group *writable_group(const struct asked *a, int *ok)
+static struct group *writable_group(struct asked *a, int *ok)
 {
     struct group *g = job_group_of(a, ok);
 
@@ -136,7 +136,7 @@ static enum err read_ttl(struct change_job *c, struct error *e)
     return ERR_OK;
 }
 
-static int begin(const struct asked *a, enum batch_op op)
+static int begin(struct asked *a, enum batch_op op)
 {
     const struct dialect_target *t = &a->target;
     struct change_job *c;
@@ -165,17 +165,17 @@ static int begin(const struct asked *a, enum batch_op op)
     return job_begin(&c->job, a->framing, (size_t)group_opts(g).max_value_bytes);
 }
 
-int serve_change_set(const struct asked *a)
+int serve_change_set(struct asked *a)
 {
     return begin(a, BATCH_SET);
 }
 
-int serve_change_remove(const struct asked *a)
+int serve_change_remove(struct asked *a)
 {
     return begin(a, BATCH_REMOVE);
 }
 
-int serve_change_flush(const struct asked *a)
+int serve_change_flush(struct asked *a)
 {
     return begin(a, BATCH_FLUSH);
 }

@@ -98,7 +98,7 @@ static void get_end(struct job *j)
 
 static const struct job_kind get_kind = {get_run, get_end};
 
-static struct get *get_new(const struct asked *a, struct group *g)
+static struct get *get_new(struct asked *a, struct group *g)
 {
     struct get *q = mem_zalloc(sizeof(*q));
 
@@ -107,7 +107,7 @@ static struct get *get_new(const struct asked *a, struct group *g)
 }
 
 /* Takes the reference to g. */
-static int await_body(const struct asked *a, struct group *g)
+static int await_body(struct asked *a, struct group *g)
 {
     const struct dialect_target *t = &a->target;
     struct get *q = get_new(a, g);
@@ -123,7 +123,7 @@ static int await_body(const struct asked *a, struct group *g)
     return job_begin(&q->job, a->framing, t->group_len + t->key_len + BODY_OVERHEAD);
 }
 
-int serve_get(const struct asked *a)
+int serve_get(struct asked *a)
 {
     const struct dialect_target *t = &a->target;
     struct result r = {.item = NULL};

@@ -201,7 +201,7 @@ static void list_end(struct job *j)
 
 static const struct job_kind list_kind = {list_run, list_end};
 
-int serve_many(const struct asked *a)
+int serve_many(struct asked *a)
 {
     struct list_job *l;
     struct group *g;

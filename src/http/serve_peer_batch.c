@@ -5,12 +5,14 @@
  * plain answer. Else libmicrohttpd asks for more whenever it has sent its bytes; if no value is
  * ready, the connection is suspended (gather.c). Changes are made at this node alone. */
 #include <microhttpd.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/mem.h"
 #include "cache/group.h"
+#include "cache/group_hand.h"
 #include "cache/item.h"
 #include "http/access.h"
 #include "http/doors.h"
@@ -193,6 +195,80 @@ static int answer_get(struct batch_job *b)
 
 /* --- changes --- */
 
+/* --- what is held, and what is handed over --- */
+
+/* Beyond PLAIN_BYTES of values the rest is not told: the other node loads it. */
+static int answer_held(struct batch_job *b)
+{
+    const struct batch_request *r = &b->request;
+    struct buf out;
+    size_t i;
+    int ok;
+
+    buf_init(&out, 0);
+    for (i = 0; i < r->n_keys; i++) {
+        const struct key_ref k = group_key(r->keys[i].bytes, r->keys[i].n);
+        struct gathered end = {.index = i};
+        struct batch_answer a;
+
+        if (out.len < PLAIN_BYTES)
+            end.result.item = group_peek(b->job.group, &k, &end.result.source);
+        if (!end.result.item)
+            error_set(&end.result.err, ERR_NOTFOUND, "not held here");
+        put_frame(b, &out, &end, &a);
+        if (a.value)
+            buf_put(&out, a.value, a.value_len);
+        item_unref(end.result.item);
+    }
+    ok = answer_buf(job_to(&b->job), 200, BATCH_TYPE, &out);
+    buf_deinit(&out);
+    return ok;
+}
+
+static void keep_handed(struct batch_job *b)
+{
+    const struct batch_request *r = &b->request;
+    size_t at = 0, n;
+    struct batch_answer a;
+    struct error e;
+    long frame;
+
+    for (n = r->value_len; n; n -= (size_t)frame, at += (size_t)frame) {
+        frame = batch_get_answer(r->value + at, n, n, &a, &e);
+        if (frame <= 0)
+            return;
+        if (a.value && a.index < r->n_keys) {
+            const struct key *key = &r->keys[a.index];
+            const struct key_ref k = group_key(key->bytes, key->n);
+            const struct group_handed v = {a.value, a.value_len, a.has_ttl, a.ttl_ms, a.age_s};
+
+            group_hand_keep(b->job.group, &k, &v);
+        }
+    }
+}
+
+/* If the sender has another ring, it is told the peers of this one, which it may lack
+ * (change/change.c). */
+static int answer_changed(struct batch_job *b)
+{
+    const struct server_opts *o = &b->job.server->opts;
+    const struct answer_to *to = job_to(&b->job);
+    struct MHD_Response *r;
+    struct buf urls;
+    char since[24];
+
+    buf_init(&urls, 0);
+    snprintf(since, sizeof(since), "%llu",
+             (unsigned long long)o->peers(o->ctx, b->job.group, *to->view ? &urls : NULL));
+    r = urls.failed ? NULL
+                    : MHD_create_response_from_buffer(urls.len, urls.data, MHD_RESPMEM_MUST_COPY);
+    if (r)
+        MHD_add_response_header(r, HEADER_SINCE, since);
+    access_note_bytes(urls.len);
+    buf_deinit(&urls);
+    return answer_queue(to, 200, r);
+}
+
 static int answer_change(struct batch_job *b)
 {
     const struct batch_request *r = &b->request;
@@ -204,6 +280,8 @@ static int answer_change(struct batch_job *b)
 
     if (r->op == BATCH_FLUSH) {
         group_flush(g);
+    } else if (r->op == BATCH_HAND) {
+        keep_handed(b);
     } else if (r->op == BATCH_SET) {
         k = group_key(r->keys[0].bytes, r->keys[0].n);
         if (job_sender_is_gone(&b->job))
@@ -216,7 +294,7 @@ static int answer_change(struct batch_job *b)
             group_remove(g, &k);
         }
     }
-    return answer_done(job_to(&b->job));
+    return answer_changed(b);
 }
 
 /* --- what was changed lately --- */
@@ -262,6 +340,8 @@ static int batch_run(struct job *j)
     body_forget(&j->body);
     if (b->request.op == BATCH_GET)
         return answer_get(b);
+    if (b->request.op == BATCH_HELD)
+        return answer_held(b);
     if (b->request.op == BATCH_RECENT)
         return answer_recent(b);
     return doors_admit_node(j->server, job_to(j), j->group, &ok) ? answer_change(b) : ok;
@@ -290,7 +370,7 @@ static size_t max_body(const struct server *s, struct group *g)
     return set > keys ? set : keys;
 }
 
-int serve_peer_batch(const struct asked *a)
+int serve_peer_batch(struct asked *a)
 {
     struct batch_job *b;
     struct group *g;

@@ -119,7 +119,7 @@ static void tell_end(struct job *j)
 static const struct job_kind set_kind = {set_run, tell_end};
 static const struct job_kind remove_keys_kind = {remove_keys_run, tell_end};
 
-static int begin(const struct asked *a, const struct job_kind *kind, struct group *g, size_t max)
+static int begin(struct asked *a, const struct job_kind *kind, struct group *g, size_t max)
 {
     struct job *j = mem_zalloc(sizeof(*j));
 
@@ -128,7 +128,7 @@ static int begin(const struct asked *a, const struct job_kind *kind, struct grou
 }
 
 /* The group of a change, if the sender may change it. */
-static struct group *changeable_group(const struct asked *a, int *ok)
+static struct group *changeable_group(struct asked *a, int *ok)
 {
     struct group *g = job_group_of(a, ok);
 
@@ -138,7 +138,7 @@ static struct group *changeable_group(const struct asked *a, int *ok)
     return NULL;
 }
 
-int serve_peer_change_set(const struct asked *a)
+int serve_peer_change_set(struct asked *a)
 {
     struct group *g;
     int ok;
@@ -151,7 +151,7 @@ int serve_peer_change_set(const struct asked *a)
                      a->target.group_len + SET_OVERHEAD);
 }
 
-int serve_peer_change_remove_keys(const struct asked *a)
+int serve_peer_change_remove_keys(struct asked *a)
 {
     struct group *g;
     int ok;
@@ -160,7 +160,7 @@ int serve_peer_change_remove_keys(const struct asked *a)
     return g ? begin(a, &remove_keys_kind, g, KEYS_BYTES) : ok;
 }
 
-int serve_peer_change_remove(const struct asked *a)
+int serve_peer_change_remove(struct asked *a)
 {
     const struct key key = {a->target.key, a->target.key_len};
     struct group *g;

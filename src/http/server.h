@@ -21,6 +21,7 @@
 struct auth;
 struct buf;
 struct changes;
+struct group;
 struct groups;
 struct server;
 struct spool;
@@ -67,10 +68,20 @@ struct server_opts {
     SERVER_SETTINGS(X)
 #undef X
 
-    /* Both on HTTP threads. not_ready returns why /readyz is 503, or NULL for 200; show appends a
-     * view of the node. `t` has the group and the key of SERVER_VIEW_KEY. */
+    /* On HTTP threads. not_ready returns why /readyz is 503, or NULL for 200; show appends a view
+     * of the node. `t` has the group and the key of SERVER_VIEW_KEY. */
     const char *(*not_ready)(void *ctx);
     void (*show)(void *ctx, enum server_view what, const struct dialect_target *t, struct buf *out);
+
+    /* On HTTP threads: a node with the URL `from` (NULL: it does not say) and the HEADER_VIEW
+     * `view` asks for something of the group, or of no known group (NULL). If this node's view
+     * differs, it is written to `own`. */
+    void (*compare)(void *ctx, struct group *g, const char *from, const char *view,
+                    char own[DIALECT_VIEW_BYTES]);
+
+    /* On HTTP threads: how long ago the list of the group's peers has changed, in milliseconds, and
+     * its URLs, each with a line end (NULL: they are not wanted). */
+    uint64_t (*peers)(void *ctx, struct group *g, struct buf *urls);
     void *ctx;
 };
 

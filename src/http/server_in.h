@@ -123,8 +123,11 @@ int job_sender_is_gone(const struct job *j);
 /* The receiver of a job's answer. */
 const struct answer_to *job_to(struct job *j);
 
+/* If a node of ours asks: compares its ring with that of the group, or of the node (NULL). */
+void job_compare(struct asked *a, struct group *g);
+
 /* The group of a request; NULL: the request was answered, with *ok. */
-struct group *job_group_of(const struct asked *a, int *ok);
+struct group *job_group_of(struct asked *a, int *ok);
 
 /* Appends the parts of a request that a getter may see, in the form of flight.info. */
 void job_put_info(struct buf *out, struct MHD_Connection *c, const struct group *g, int peer);
@@ -161,14 +164,14 @@ int route_is_admin(const char *target);
 /* Each serves the kind in its name. */
 int serve_admin(const struct asked *a, const char *path, const char *method);
 int serve_admin_is_path(const char *path); /* whether serve_admin() has it */
-int serve_get(const struct asked *a);
-int serve_many(const struct asked *a);
-int serve_peer_batch(const struct asked *a);
-int serve_change_set(const struct asked *a);
-int serve_change_remove(const struct asked *a);
-int serve_change_flush(const struct asked *a);
-int serve_peer_change_set(const struct asked *a);
-int serve_peer_change_remove(const struct asked *a);
-int serve_peer_change_remove_keys(const struct asked *a);
+int serve_get(struct asked *a);
+int serve_many(struct asked *a);
+int serve_peer_batch(struct asked *a);
+int serve_change_set(struct asked *a);
+int serve_change_remove(struct asked *a);
+int serve_change_flush(struct asked *a);
+int serve_peer_change_set(struct asked *a);
+int serve_peer_change_remove(struct asked *a);
+int serve_peer_change_remove_keys(struct asked *a);
 
 #endif

@@ -202,7 +202,7 @@ static size_t on_header(char *line, size_t one, size_t n, void *arg)
     if (f->flaw)
         return 0;
     if (in_head && f->head.part == HEAD_TRAILERS && f->heard)
-        f->heard(f->ctx);
+        f->heard(f->ctx, f);
     if (in_head && f->head.part == HEAD_TRAILERS && (f->head.chunked || !head_has_body(&f->head)))
         curl_easy_setopt(f->transfer.curl, CURLOPT_VERBOSE, 1L);
     return n;
@@ -327,6 +327,7 @@ static CURLcode set_common(struct fetch *f)
     SET(CURLOPT_URL, f->url);
     SET(CURLOPT_HTTPHEADER, f->headers);
     SET(CURLOPT_CONNECTTIMEOUT_MS, f->connect_ms);
+    SET(CURLOPT_DNS_CACHE_TIMEOUT, f->name_s);
     SET(CURLOPT_MAXFILESIZE_LARGE,
         f->max_bytes < INT64_MAX && !f->data ? (curl_off_t)f->max_bytes : (curl_off_t)INT64_MAX);
     return rc ? rc : set_trust(c);

@@ -36,9 +36,11 @@ struct fetch_opts {
     const void *body; /* NULL: no body. HEAD takes no body */
     size_t body_len;
     uint64_t connect_timeout_ms; /* 0: 1000 */
-    uint64_t timeout_ms;         /* of the exchange, with the wait for a connection; 0: 5000 */
-    size_t max_bytes;            /* of the answer's body; 0: 8 MiB */
-    const char *ca_file;         /* NULL: the system's; PEM file for https */
+    uint64_t name_ms;    /* addresses of the host that were found longer ago are looked up anew, in
+                          * whole    seconds, rounded down; 0: after a minute */
+    uint64_t timeout_ms; /* of the exchange, with the wait for a connection; 0: 5000 */
+    size_t max_bytes;    /* of the answer's body; 0: 8 MiB */
+    const char *ca_file; /* NULL: the system's; PEM file for https */
     int decode; /* 1: a body with Content-Encoding gzip or deflate is decoded, to at most max_bytes;
                  * another coding is a failure. Not together with data below */
     int insecure;      /* 1: https without verifying the other side */
@@ -71,8 +73,8 @@ struct fetch_opts {
     void (*begun)(void *ctx, struct fetch *f);
 
     /* NULL, or called when the head of the answer has arrived, on the network thread, inside
-     * libcurl. */
-    void (*heard)(void *ctx);
+     * libcurl. f is borrowed, for fetch_header(). */
+    void (*heard)(void *ctx, struct fetch *f);
 
     /* Called exactly once, on the network thread. f is borrowed, for the functions below. */
     void (*done)(void *ctx, struct fetch *f);

@@ -13,7 +13,12 @@
 #include "net/fetch_in.h"
 #include "net/request.h"
 
-enum { DEFAULT_CONNECT_MS = 1000, DEFAULT_TIMEOUT_MS = 5000, DEFAULT_MAX_BYTES = 8 << 20 };
+enum {
+    DEFAULT_CONNECT_MS = 1000,
+    DEFAULT_TIMEOUT_MS = 5000,
+    DEFAULT_MAX_BYTES = 8 << 20,
+    NAME_S = 60
+};
 
 static enum err check(const struct fetch_opts *o, struct error *e)
 {
@@ -162,6 +167,7 @@ static void copy_opts(struct fetch *f, const struct fetch_opts *o)
     f->send = copy(&at, o->body, f->send_len);
     f->connect_ms = limit_ms(o->connect_timeout_ms, DEFAULT_CONNECT_MS);
     f->timeout_ms = limit_ms(o->timeout_ms, DEFAULT_TIMEOUT_MS);
+    f->name_s = o->name_ms ? limit_ms(o->name_ms, 0) / 1000 : NAME_S;
     f->max_bytes = o->max_bytes ? o->max_bytes : DEFAULT_MAX_BYTES;
     f->decode = o->decode;
     f->insecure = o->insecure;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* fetch_header.c - the headers of an answer, after the exchange.
+/* fetch_header.c - the headers of an answer, once its head has arrived.
  *
  * curl_easy_header() compares a name with each header, twice, in 900 instructions. Callers look up
  * six names in each answer of a peer, so the headers are listed once. */

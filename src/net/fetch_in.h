@@ -30,7 +30,7 @@ struct fetch {
     struct msg begin, cancel;
     size_t (*data)(void *ctx, const char *bytes, size_t n);
     void (*begun)(void *ctx, struct fetch *f);
-    void (*heard)(void *ctx);
+    void (*heard)(void *ctx, struct fetch *f);
     void (*done)(void *ctx, struct fetch *f);
     void *ctx;
     enum net_lane lane;
@@ -44,6 +44,7 @@ struct fetch {
     size_t send_len;
     struct curl_slist *headers;
     long connect_ms, timeout_ms;
+    long name_s; /* how long addresses of a name are kept */
     size_t max_bytes;
     int decode;
     int insecure;

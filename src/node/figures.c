@@ -95,6 +95,8 @@ static const struct figure of_peer[] = {
          "the part of all keys that the peer owns"),
     COUNTER(peer_stats, ejections, "peer_node_", "how often the peer was taken out of use"),
     COUNTER(peer_stats, hedges, "peer_node_", "loads that were sent to the next owner, too"),
+    LINE(FIGURE_TEXT, peer_stats, view, NULL, NULL, NULL),
+    LINE(FIGURE_TEXT, peer_stats, differs, NULL, NULL, NULL),
 };
 
 #define VMS_HELP "VMs for getters: serving, of an earlier script, abandoned in a C function"

@@ -118,8 +118,6 @@ enum err group_peers_replace(struct group_peers *p, const char *group, const cha
         p->made = peers_like(p->set->common);
     if (urls && use_of(p->made, 1, group, source ? "" : urls, e))
         return e->code;
-    if (source)
-        peers_expect(p->made);
     p->has_source = source;
     atomic_store(&p->own, urls ? p->made : NULL);
     return ERR_OK;

@@ -47,8 +47,6 @@ enum err keeper_take_over(struct keeper *k, const struct vm *vm, const struct ke
 {
     if (!list->source && peers_set(k->peers, list->peers, list->n_peers, e))
         return e->code;
-    if (list->source && !k->source)
-        peers_expect(k->peers);
     k->vm = vm;
     replace(&k->source, list->source);
     replace(&k->sources, list->sources ? list->sources : "");
@@ -124,20 +122,6 @@ void keeper_put(struct keeper *k, struct buf *out)
     pthread_mutex_lock(&k->mu);
     buf_puts(out, k->status ? k->status : "[]");
     pthread_mutex_unlock(&k->mu);
-}
-
-static void know(void *arg, struct group *g)
-{
-    if (!peers_known(group_peers_of(group_ctx(g))))
-        *(int *)arg = 0;
-}
-
-int keeper_knows(struct keeper *k)
-{
-    int known = peers_known(k->peers);
-
-    groups_each(k->groups, know, &known);
-    return known;
 }
 
 static void put_url(void *arg, const struct peer_stats *s)

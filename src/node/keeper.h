@@ -68,9 +68,6 @@ enum err keeper_set(struct keeper *k, const struct vm *vm, const char *group, co
 /* The keeper: what /stats says of the sources, a JSON list of n bytes. */
 void keeper_tell(struct keeper *k, const struct vm *vm, const char *json, size_t n);
 
-/* Whether all lists are known: typed, or said by their sources once. */
-int keeper_knows(struct keeper *k);
-
 /* Appends the list that is used now: URLs, each ended by a line end. group NULL, or a group without
  * a list of its own: the node's. */
 void keeper_list_put(struct keeper *k, const char *group, struct buf *out);

@@ -34,6 +34,7 @@
 #include "cache/group_seen.h"
 #include "cache/groups.h"
 #include "change/change.h"
+#include "change/handing.h"
 #include "http/server.h"
 #include "net/net.h"
 #include "node/control.h"
@@ -58,8 +59,8 @@ enum {
     LAST_WORDS_MS = 500,
     WATCH_MS = 100,
     CONTROL_MS = 2000,
-    FIRST_LIST_MS = 10000,
-    FAREWELL_MS = 2000
+    FAREWELL_MS = 2000,
+    HAND_SHARE = 2 /* of the drain time */
 };
 
 /* --- callbacks of the floors below --- */
@@ -113,6 +114,8 @@ static enum err start_peers(struct node *n, const struct node_opts *o, struct er
 
     peers.self = n->self;
     peers.auth = n->keys.auth;
+    peers.joined = n->changes ? node_rings_joined : NULL; /* node_check() has none */
+    peers.ctx = n;
     n->peers = peers_new(&peers, n->net);
     n->group_peers = group_peers_set_new(n->peers, n);
     n->keeper.peers = n->peers;
@@ -243,6 +246,13 @@ enum err node_check(const struct node_opts *o, struct vm *control, struct error 
     return failed;
 }
 
+static void put_peers(void *ctx, struct buf *out)
+{
+    struct node *n = ctx;
+
+    keeper_list_put(&n->keeper, NULL, out);
+}
+
 static enum err open_snapshot(struct node *n, struct error *e)
 {
     const struct node_snapshot_opts o = {
@@ -251,6 +261,8 @@ static enum err open_snapshot(struct node *n, struct error *e)
         .every_ms = n->settings.snapshot_every_ms,
         .max_age_ms = n->settings.snapshot_max_age_ms,
         .peers_of = peers_of,
+        .put_peers = put_peers,
+        .ctx = n,
     };
 
     n->snapshot = node_snapshot_open(&o, e);
@@ -261,9 +273,18 @@ static enum err open_snapshot(struct node *n, struct error *e)
     return ERR_OK;
 }
 
-/* While the sockets listen and are not served: a change that comes now waits, and holds. */
-static enum err read_snapshot(struct node *n, struct error *e)
+/* While the sockets listen and are not served: a change that comes now waits, and holds. A list
+ * that has a source is not there yet; until it is, the last one counts. */
+static enum err read_snapshot(struct node *n, const struct node_opts *o, const struct vm *control,
+                              struct error *e)
 {
+    struct buf urls;
+
+    buf_init(&urls, 0);
+    if (o->list.source && node_snapshot_last_peers(n->snapshot, &urls) &&
+        keeper_set(&n->keeper, control, NULL, urls.data, e))
+        log_warn("snapshot", "the last list of peers is not taken", "error=\"%s\"", e->msg);
+    buf_deinit(&urls);
     node_snapshot_read(n->snapshot, n->groups);
     return node_snapshot_start(n->snapshot, n->groups, e);
 }
@@ -277,6 +298,8 @@ static enum err start_servers(struct node *n, struct error *e)
     o.changes = n->changes;
     o.access = n->access;
     o.not_ready = node_show_not_ready;
+    o.compare = node_rings_compare;
+    o.peers = node_rings_list;
     o.show = node_show;
     o.ctx = n;
     return node_servers_start(&n->servers, &o, &n->keys, e);
@@ -287,8 +310,7 @@ static void be_ready(void *ctx)
 {
     struct node *n = ctx;
 
-    atomic_store(&n->asked_ready, 1);
-    if (!atomic_load(&n->open) || atomic_exchange(&n->ready, 1))
+    if (atomic_exchange(&n->ready, 1))
         return;
     log_info("node", "ready", "groups=%zu peers=%zu self=%s workers=%llu dialect=%s ms=%llu",
              n->n_groups, peers_count(n->peers), n->self, (unsigned long long)n->settings.workers,
@@ -303,11 +325,8 @@ static enum err start_control(struct node *n, struct worker *control, struct err
     const struct vm_opts o = control_opts_of(n);
 
     node_servers_log(&n->servers);
-    atomic_store(&n->open, 1);
-    if (control && control_take_over(n->control, control, &o, e))
+    if (control_take_over(n->control, control, &o, e))
         return e->code;
-    if (atomic_load(&n->asked_ready))
-        be_ready(n);
     if (!atomic_load(&n->ready))
         log_info("node", "not ready before background functions have ended", "%s", "");
     return ERR_OK;
@@ -326,26 +345,6 @@ static enum err set_groups_and_peers(struct node *n, const struct vm *control,
         failed = keeper_take_over(&n->keeper, control, list, e);
     keeper_unlock(&n->keeper);
     return failed;
-}
-
-/* A snapshot is of use only if the peers are known: they are asked what has changed since. So if
- * lists have sources, the control worker starts before the snapshot is read, and first lists are
- * waited for. Takes the worker then. */
-static enum err know_peers(struct node *n, struct worker **control, struct error *e)
-{
-    const struct timespec pause = {0, DRAIN_POLL_MS * 1000000};
-    const struct vm_opts o = control_opts_of(n);
-    uint64_t until_ms = clock_ms() + FIRST_LIST_MS;
-    struct worker *w = *control;
-
-    if (!n->settings.snapshot_path || keeper_knows(&n->keeper))
-        return ERR_OK;
-    *control = NULL;
-    if (control_take_over(n->control, w, &o, e))
-        return e->code;
-    while (!keeper_knows(&n->keeper) && clock_ms() < until_ms)
-        nanosleep(&pause, NULL);
-    return ERR_OK;
 }
 
 static void node_free(struct node *n);
@@ -370,8 +369,7 @@ struct node *node_start(const struct node_opts *o, struct worker *control, struc
     if (!n->changes || node_keys_start(&n->keys, &n->settings, e) || listen_first(n, o, e) ||
         open_access_log(n, e) || open_snapshot(n, e) || start_net(n, e) || start_peers(n, o, e) ||
         set_groups_and_peers(n, vm, vm_defs(vm), &o->list, e) || start_workers(n, o, vm, e) ||
-        start_watch(n, e) || know_peers(n, &control, e) || read_snapshot(n, e) ||
-        start_servers(n, e)) {
+        start_watch(n, e) || read_snapshot(n, o, vm, e) || start_servers(n, e)) {
         worker_free(control);
         node_free(n);
         return NULL;
@@ -510,9 +508,40 @@ static int wait_a_while(const struct node *n, int (*more)(const struct node *n),
     return 0;
 }
 
+/* Remembers that hurry() has said 1: it says so once. */
+struct haste {
+    int (*hurry)(void *arg);
+    void *arg;
+    int now;
+};
+
+static int is_hurried(void *arg)
+{
+    struct haste *h = arg;
+
+    h->now = h->now || (h->hurry && h->hurry(h->arg));
+    return h->now;
+}
+
+/* What this node holds is of use to the next owners of its keys. */
+static void hand_over(struct node *n, struct haste *h)
+{
+    uint64_t began = clock_ms(), until = began + n->settings.drain_timeout_ms / HAND_SHARE;
+    uint64_t items = handing_over(n->groups, peers_of, until, is_hurried, h);
+
+    if (items)
+        log_info("node", "handed its items to their next owners", "items=%llu ms=%llu",
+                 (unsigned long long)items, (unsigned long long)(clock_ms() - began));
+}
+
 static void drain(struct node *n, int (*hurry)(void *arg), void *arg)
 {
-    wait_a_while(n, while_asked, n->settings.drain_timeout_ms, hurry, arg);
+    uint64_t until = clock_ms() + n->settings.drain_timeout_ms, now;
+    struct haste h = {hurry, arg, 0};
+
+    hand_over(n, &h);
+    now = clock_ms();
+    wait_a_while(n, while_asked, until > now ? until - now : 0, is_hurried, &h);
     if (node_servers_active(&n->servers))
         log_warn("node", "requests were under way when the drain time ended", "requests=%u",
                  node_servers_active(&n->servers));

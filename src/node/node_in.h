@@ -38,14 +38,19 @@ struct node {
     int watching;
     struct watchdog *watchdog; /* NULL: the service manager asks for nothing */
     struct node_servers servers;
-    atomic_int open, asked_ready; /* the servers run; no background function is waited for */
-    atomic_int ready;             /* 1: the node waits for no background function */
+    atomic_int ready; /* 1: the node waits for no background function */
     atomic_int stopping;
 };
 
 /* Its context is the group's struct group_peers. */
 extern const struct loader node_loader;
 
+/* --- node_rings.c: functions of struct server_opts and peers_opts; ctx is the node --- */
+
+void node_rings_compare(void *ctx, struct group *g, const char *from, const char *view,
+                        char own[DIALECT_VIEW_BYTES]);
+uint64_t node_rings_list(void *ctx, struct group *g, struct buf *urls);
+void node_rings_joined(void *ctx, struct peer *peer, uint64_t since_ms);
 /* For struct server_opts, on HTTP threads; their context is the node. */
 const char *node_show_not_ready(void *ctx);
 void node_show(void *ctx, enum server_view what, const struct dialect_target *t, struct buf *out);

@@ -3,6 +3,7 @@
 #include "node/group_peers.h"
 #include "node/node_in.h"
 #include "node/workers.h"
+#include "peer/handover.h"
 #include "peer/peers.h"
 
 static struct peer *load_owner(void *ctx, const void *key, size_t key_len)
@@ -35,8 +36,15 @@ static void load_release(void *ctx)
 static void load_local(void *ctx, struct flight *f)
 {
     struct node *n = group_peers_ctx(ctx);
+    struct peers *peers = group_peers_of(ctx);
+    struct peer *from = NULL;
 
-    workers_load(n->workers, f);
+    if (!f->asked && !group_opts(f->group).local_only)
+        from = handover_from(peers, f);
+    if (from)
+        peer_queue_handover(f, from);
+    else
+        workers_load(n->workers, f);
 }
 
 const struct loader node_loader = {

@@ -380,9 +380,9 @@ void node_metrics_put(const struct node_view *v, struct buf *out)
 
     node_view_memory(v, &memory);
     workers_stats(v->workers, &workers);
-    put_head_of(out, "groupcache_build_info", "gauge", "1, with the version as a label");
-    out->len--; /* the labels come before the space */
-    buf_puts(out, "{version=\"" GROUPCACHE_VERSION "\"} 1\n");
+    buf_puts(out, "# HELP groupcache_build_info 1, with the version as a label\n"
+                  "# TYPE groupcache_build_info gauge\n"
+                  "groupcache_build_info{version=\"" GROUPCACHE_VERSION "\"} 1\n");
     put_one(out, &figures_whole, &v->whole, sizeof(v->whole));
     put_one(out, &figures_memory, &memory, sizeof(memory));
     put_one(out, &figures_workers, &workers, sizeof(workers));

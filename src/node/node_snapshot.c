@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/gate.h"
 #include "base/log.h"
@@ -94,6 +95,52 @@ struct changelog *node_snapshot_log(struct node_snapshot *s)
     return s->log;
 }
 
+/* --- the list of peers --- */
+
+enum { PEERS_BYTES = 1 << 20 };
+
+static FILE *open_peers(const struct node_snapshot *s, const char *end, const char *mode)
+{
+    char path[PATH_MAX];
+
+    snprintf(path, sizeof(path), "%s.peers%s", s->path, end);
+    return fopen(path, mode);
+}
+
+/* Without the file the next start reads no part that other nodes share. */
+static void write_peers(const struct node_snapshot *s)
+{
+    char path[PATH_MAX], fresh[PATH_MAX];
+    FILE *f = open_peers(s, ".new", "we");
+    struct buf urls;
+    int done;
+
+    buf_init(&urls, 0);
+    s->opts.put_peers(s->opts.ctx, &urls);
+    done = f && !urls.failed && fwrite(urls.data, 1, urls.len, f) == urls.len;
+    done = f && !fclose(f) && done;
+    snprintf(path, sizeof(path), "%s.peers", s->path);
+    snprintf(fresh, sizeof(fresh), "%s.peers.new", s->path);
+    if (!done || rename(fresh, path) != 0)
+        log_warn("snapshot", "the list of peers is not written", "error=\"%s\"", strerror(errno));
+    buf_deinit(&urls);
+}
+
+int node_snapshot_last_peers(struct node_snapshot *s, struct buf *out)
+{
+    FILE *f = s->path ? open_peers(s, "", "re") : NULL;
+    size_t n = 0;
+
+    if (!f)
+        return 0;
+    if (!buf_reserve(out, PEERS_BYTES)) {
+        n = fread(out->data, 1, PEERS_BYTES - 1, f);
+        out->data[n] = '\0';
+    }
+    fclose(f);
+    return n > 0 && !memchr(out->data, '\0', n);
+}
+
 /* --- writing --- */
 
 struct writing {
@@ -131,6 +178,7 @@ static enum err write_all(struct node_snapshot *s, int last, struct error *e)
 
     if (!w.writer)
         return e->code;
+    write_peers(s);
     groups_each(s->groups, write_group, &w);
     items = snapshot_write_items(w.writer);
     bytes = snapshot_write_bytes(w.writer);

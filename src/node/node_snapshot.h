@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 
+struct buf;
 struct changelog;
 struct group;
 struct groups;
@@ -23,6 +24,9 @@ struct node_snapshot_opts {
     uint64_t every_ms;   /* 0: only at the end */
     uint64_t max_age_ms; /* an older snapshot is not read */
     struct peers *(*peers_of)(const struct group *g);
+    void (*put_peers)(void *ctx, struct buf *out); /* appends the node's list of peers: URLs, each
+                                                    * ended by a line end */
+    void *ctx;
 };
 
 /* NULL and e: another node has the path, or its folder cannot be written. */
@@ -32,6 +36,10 @@ struct node_snapshot *node_snapshot_open(const struct node_snapshot_opts *o, str
 enum err node_snapshot_check(const char *path, struct error *e);
 
 struct changelog *node_snapshot_log(struct node_snapshot *s);
+
+/* The node's list of peers as of the last snapshot, as a C string in an empty buffer. A node whose
+ * list comes from a source would not know whom to ask before it serves. 0: there is none. */
+int node_snapshot_last_peers(struct node_snapshot *s, struct buf *out);
 
 /* Before the node serves, and once its peers can connect: reads the file, if it is there. Blocks
  * for some seconds at most. What is wrong with the file is logged. */

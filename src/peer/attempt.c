@@ -13,7 +13,10 @@
 #include "net/fetch.h"
 #include "peer/peer_in.h"
 
-enum { MOST_PEERS = 2 };
+enum {
+    MOST_PEERS = 2,
+    NEW_LIST_MS = 60000 /* longer than a load can be on its way to being queued */
+};
 
 static const uint64_t MAX_TTL_MS = UINT32_MAX; /* a peer's time is cut to this: 49 days */
 
@@ -62,6 +65,8 @@ static void fails(struct peer *peer, struct flight *f, int elsewhere)
 
 void attempt_begin(struct peer *peer, struct flight *f)
 {
+    if (!f->asked)
+        f->ring = atomic_load_explicit(&peer->peers->generation, memory_order_acquire);
     if (!f->asked && atomic_load(&peer->peers->has_ejected))
         f->passing = !peers_owns(peer->peers, peer, f->key, f->key_len);
     f->carrier = peer;
@@ -79,10 +84,24 @@ int attempt_hedge(struct peer *peer, struct flight *f)
 
 /* --- how it ends --- */
 
-/* Whether the peer stands in for the owner. */
-static int is_passing(const struct peer *peer, const struct flight *f)
+/* Whether the list has changed since the peer was chosen, or so shortly before that it was perhaps
+ * chosen by the list before. */
+static int is_of_old_list(const struct peer *peer, const struct flight *f)
 {
-    return f->passing || (f->asked > 1 && f->carrier == peer);
+    struct peers *p = peer->peers;
+
+    if (f->ring != atomic_load_explicit(&p->generation, memory_order_acquire))
+        return 1;
+    return clock_ms() < peers_changed_ms(p) + NEW_LIST_MS &&
+           !peers_owns(p, peer, f->key, f->key_len);
+}
+
+/* Whether the peer stands in for the owner, or is perhaps not the owner in every node's eyes. A
+ * change might tell it after us, so what it gives is not kept (docs/design/changes.md). */
+static int is_passing(const struct peer *peer, const struct flight *f, int other_ring)
+{
+    return other_ring || f->passing || (f->asked > 1 && f->carrier == peer) ||
+           is_of_old_list(peer, f);
 }
 
 void attempt_unusable(struct peer *peer, struct flight *f, const char *why)
@@ -110,7 +129,7 @@ void attempt_give(struct peer *peer, struct flight *f, const struct peer_value *
     struct key_ref k = flight_key(f);
     struct result r = {.source = v->stale ? SOURCE_STALE : SOURCE_PEER,
                        .minute_qps = v->minute_qps,
-                       .passing = is_passing(peer, f)};
+                       .passing = is_passing(peer, f, v->other_ring)};
 
     if (v->n > group_opts(f->group).max_value_bytes) { /* so is every other node's value */
         atomic_fetch_add(&peer->errors, 1);
@@ -131,14 +150,12 @@ void attempt_give(struct peer *peer, struct flight *f, const struct peer_value *
     item_unref(r.item);
 }
 
-void attempt_give_error(struct peer *peer, struct flight *f, enum err code, uint64_t expires_ms,
-                        const char *text, size_t n)
+void attempt_give_error(struct peer *peer, struct flight *f, const struct peer_failure *e)
 {
-    struct result r = {.expires_ms = is_passing(peer, f) ? 0 : expires_ms};
+    struct result r = {.expires_ms = is_passing(peer, f, e->other_ring) ? 0 : e->expires_ms};
+    size_t n = e->n < PEER_MESSAGE_BYTES ? e->n : PEER_MESSAGE_BYTES;
 
-    if (n > PEER_MESSAGE_BYTES)
-        n = PEER_MESSAGE_BYTES;
-    error_set(&r.err, code, "%.*s", (int)n, n ? text : "");
+    error_set(&r.err, e->code, "%.*s", (int)n, n ? e->text : "");
     atomic_fetch_add(&peer->loads, 1);
     f->pending--;
     group_finish(f, &r);

@@ -21,7 +21,8 @@ struct batch {
     struct peer *peer; /* a reference */
     size_t n, left;
     size_t max_frame;
-    int broken; /* a frame was */
+    int broken;     /* a frame was */
+    int other_ring; /* the peer says so in the head of its answer */
     struct peer_call call;
     struct flight *flights[]; /* NULL: has ended */
 };
@@ -39,21 +40,32 @@ static struct flight *take(struct batch *b, uint64_t index)
     return f;
 }
 
+static void give_error(struct batch *b, struct flight *f, const struct batch_answer *a)
+{
+    const int kept = a->code == ERR_NOTFOUND && a->has_ttl;
+    const struct peer_failure e = {.code = a->code,
+                                   .expires_ms = kept ? attempt_expiry_ms(f, 1, a->ttl_ms) : 0,
+                                   .other_ring = b->other_ring,
+                                   .text = a->message,
+                                   .n = a->message_len};
+
+    attempt_give_error(b->peer, f, &e);
+}
+
 static void take_answer(struct batch *b, struct flight *f, const struct batch_answer *a)
 {
     struct peer_value v = {.bytes = a->value,
                            .n = a->value_len,
                            .age_s = a->age_s,
                            .stale = a->stale,
+                           .other_ring = b->other_ring,
                            .minute_qps = a->minute_qps};
-    uint64_t kept;
 
     if (a->value) {
         v.expires_ms = attempt_expiry_ms(f, a->has_ttl, a->ttl_ms);
         attempt_give(b->peer, f, &v);
     } else if (err_is_final(a->code)) {
-        kept = a->code == ERR_NOTFOUND && a->has_ttl ? attempt_expiry_ms(f, 1, a->ttl_ms) : 0;
-        attempt_give_error(b->peer, f, a->code, kept, a->message, a->message_len);
+        give_error(b, f, a);
     } else {
         char why[PEER_MESSAGE_BYTES];
 
@@ -87,10 +99,11 @@ static size_t batch_data(void *ctx, const char *bytes, size_t n)
     }
 }
 
-static void batch_heard(void *ctx)
+static void batch_heard(void *ctx, struct fetch *f)
 {
     struct batch *b = ctx;
 
+    b->other_ring = fetch_header(f, HEADER_VIEW) != NULL;
     health_watch_heard(b->peer);
 }
 
@@ -126,6 +139,7 @@ static void batch_done(void *ctx, struct fetch *fetch)
     enum verdict verdict = VERDICT_NONE;
     int taken;
 
+    contact_end(b->peer, fetch);
     if (!e->code)
         peer_recognise(b->peer, fetch);
     taken = fetch_status(fetch) == 200 && atomic_load(&b->peer->kind) == PEER_OURS;
@@ -191,16 +205,12 @@ static uint64_t longest_ms(const struct batch *b)
 static struct fetch *send_request(struct batch *b, struct buf *url, struct buf *body,
                                   struct buf *echo, struct buf *proof, struct error *e)
 {
-    struct peers *p = b->peer->peers;
-    const char *headers[2] = {p->from};
+    const char *headers[CONTACT_HEADERS + 1];
+    char line[AGREE_LINE];
     struct group *g = b->flights[0]->group;
     struct fetch_opts o = {
         .lane = NET_PEERS,
         .method = "POST",
-        .headers = headers,
-        .n_headers = 1,
-        .identity = 1,
-        .connect_timeout_ms = p->opts.connect_timeout_ms,
         .timeout_ms = longest_ms(b),
         .max_bytes = b->max_frame + PEER_ENVELOPE_BYTES,
         .repeatable = 1,
@@ -212,6 +222,7 @@ static struct fetch *send_request(struct batch *b, struct buf *url, struct buf *
         .ctx = b,
     };
 
+    contact_begin(b->peer, &o, headers, line);
     if (peer_batch_put_url(url, b->peer, g) || put_request(body, b) ||
         peer_batch_put_echo(echo, g, body) ||
         sign_put(proof, b->peer, o.method, url->data, body->data, body->len)) {
@@ -224,7 +235,7 @@ static struct fetch *send_request(struct batch *b, struct buf *url, struct buf *
     o.echo = echo->data;
     o.body = body->data;
     o.body_len = body->len;
-    return fetch_start(p->net, &o, e);
+    return fetch_start(b->peer->peers->net, &o, e);
 }
 
 /* The bound on a value or an error's text. */

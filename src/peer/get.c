@@ -111,6 +111,7 @@ static enum verdict take_value(struct exchange *x, struct fetch *f)
             .expires_ms = expiry(x, f, &answer),
             .age_s = age_s,
             .stale = fetch_header(f, HEADER_STALE) != NULL,
+            .other_ring = fetch_header(f, HEADER_VIEW) != NULL,
             .minute_qps = answer.minute_qps,
         };
 
@@ -123,17 +124,19 @@ static enum verdict take_value(struct exchange *x, struct fetch *f)
 static void take_error(struct exchange *x, struct fetch *f, enum err code)
 {
     struct buf *body = fetch_body(f);
-    const char *text = body->data;
-    size_t n = body->len;
-    uint64_t ttl_ms, expires_ms = 0;
+    struct peer_failure e = {.code = code,
+                             .other_ring = fetch_header(f, HEADER_VIEW) != NULL,
+                             .text = body->data,
+                             .n = body->len};
+    uint64_t ttl_ms;
 
-    while (n && text[n - 1] == '\n')
-        n--;
-    for (; n && *text == '\n'; n--)
-        text++;
+    while (e.n && e.text[e.n - 1] == '\n')
+        e.n--;
+    for (; e.n && *e.text == '\n'; e.n--)
+        e.text++;
     if (code == ERR_NOTFOUND && header_number(f, HEADER_TTL, &ttl_ms))
-        expires_ms = attempt_expiry_ms(x->flight, 1, ttl_ms);
-    attempt_give_error(x->peer, x->flight, code, expires_ms, text, n);
+        e.expires_ms = attempt_expiry_ms(x->flight, 1, ttl_ms);
+    attempt_give_error(x->peer, x->flight, &e);
 }
 
 void peer_get_first_line(struct fetch *f, char *out, size_t size)
@@ -199,6 +202,7 @@ static void exchange_done(void *ctx, struct fetch *f)
     struct exchange *x = ctx;
     enum verdict verdict = VERDICT_NONE;
 
+    contact_end(x->peer, f);
     if (fetch_error(f)->code)
         attempt_failed(x->peer, x->flight, f, fetch_error(f));
     else
@@ -258,14 +262,10 @@ static size_t put_passed(struct buf *out, const struct flight *f, const char **l
 void peer_get(struct peer *peer, struct flight *f)
 {
     struct peers *p = peer->peers;
-    const char *headers[MAX_PASSED + 2] = {p->from};
+    const char *headers[MAX_PASSED + CONTACT_HEADERS + 1];
+    char line[AGREE_LINE];
     struct exchange *x = mem_zalloc(sizeof(*x));
-    struct fetch_opts o = {.lane = NET_PEERS,
-                           .headers = headers,
-                           .identity = 1,
-                           .here = 1,
-                           .done = exchange_done,
-                           .ctx = x};
+    struct fetch_opts o = {.lane = NET_PEERS, .here = 1, .done = exchange_done, .ctx = x};
     struct fetch *fetch = NULL;
     struct error e;
     struct buf url, passed, echo, proof;
@@ -275,7 +275,8 @@ void peer_get(struct peer *peer, struct flight *f)
     buf_init(&passed, 0);
     buf_init(&echo, 0);
     buf_init(&proof, 0);
-    o.n_headers = 1 + put_passed(&passed, f, headers + 1);
+    contact_begin(peer, &o, headers, line);
+    o.n_headers += put_passed(&passed, f, headers + o.n_headers);
     health_watch_begin(&x->call);
     if (put_url(&url, x) || dialect_put_echo(&echo, request_id(f)) ||
         sign_put(&proof, peer, "GET", url.data, NULL, 0)) {
@@ -285,7 +286,6 @@ void peer_get(struct peer *peer, struct flight *f)
             headers[o.n_headers++] = proof.data;
         o.url = url.data;
         o.echo = echo.data;
-        o.connect_timeout_ms = p->opts.connect_timeout_ms;
         o.timeout_ms = attempt_left_ms(f);
         o.max_bytes = (size_t)group_opts(f->group).max_value_bytes + PEER_ENVELOPE_BYTES;
         fetch = fetch_start(p->net, &o, &e);

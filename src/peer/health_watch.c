@@ -55,6 +55,7 @@ static void publish(struct peer *p)
     if (h->state == HEALTH_EJECTED) {
         atomic_store(&p->peers->has_ejected, 1);
         atomic_fetch_add(&p->ejections, 1);
+        contact_lost(p);
     }
     atomic_store(&p->state, h->state);
 }
@@ -172,13 +173,10 @@ static void question_done(void *ctx, struct fetch *f)
 static void ask(struct peer *p, int probe)
 {
     struct peers *ps = p->peers;
-    const char *headers[2] = {ps->from};
+    const char *headers[CONTACT_HEADERS + 1];
+    char line[AGREE_LINE];
     struct question *q = mem_zalloc(sizeof(*q));
     struct fetch_opts o = {.lane = NET_CHECKS,
-                           .identity = 1,
-                           .headers = headers,
-                           .n_headers = 1,
-                           .connect_timeout_ms = ps->opts.connect_timeout_ms,
                            .timeout_ms = probe ? PROBE_MS : ASK_MS,
                            .max_bytes = MAX_ANSWER,
                            .here = 1,
@@ -190,6 +188,7 @@ static void ask(struct peer *p, int probe)
 
     *q = (struct question){peer_ref(p), awake_ms(ps), probe};
     health_asked(&p->health, q->asked_ms);
+    contact_begin(p, &o, headers, line);
     buf_init(&url, 0);
     buf_puts(&url, p->url);
     buf_puts(&url, ps->opts.base_path);

@@ -18,6 +18,8 @@
 #include "base/list.h"
 #include "base/seldom.h"
 #include "base/timers.h"
+#include "peer/agree.h"
+#include "peer/departed.h"
 #include "peer/health.h"
 #include "peer/peers.h"
 
@@ -25,6 +27,7 @@ struct balance;
 struct batch_request;
 struct buf;
 struct fetch;
+struct fetch_opts;
 struct group;
 struct name;
 struct names;
@@ -42,8 +45,11 @@ struct peer {
     struct address address;
     _Atomic enum peer_kind kind; /* atomic */
     atomic_uint_fast64_t loads, errors, batches, ejections, hedges;
+    atomic_int waits;       /* not 0: it has joined, and is sent no loads yet; 2: that was told */
     struct seldom failures; /* of loads, for the log */
     atomic_int distrusted;  /* 1: the log says that certificates keep it from being used */
+    struct agree agree;
+    atomic_uint_fast64_t lost_ms; /* clock_real_ms() of the last failure to connect; 0: none */
     atomic_uint cuts; /* connections in a row that it ended instead of answering to a change */
 
     /* The network thread's (health_watch.c), except what is atomic. */
@@ -65,22 +71,30 @@ struct view {
     struct peer **list;      /* with references */
     uint32_t *shares;        /* owned: of each, ring_shares() */
     size_t n;
+    char text[OUTLINE_TEXT]; /* outline_put() */
 };
 
 struct peers {
-    struct peers_opts opts; /* set once; strings are ours */
-    struct net *net;        /* set once */
-    struct names *names;    /* set once: a reference */
-    char *from;             /* set once: the request header with this node's URL */
-    atomic_int warned;      /* that the ring is out of balance */
-    atomic_int has_ejected; /* 1: a peer was ejected at some time */
-    struct list watched;    /* the network thread's, like timer: peer.watched */
+    struct peers_opts opts;          /* set once; strings are ours */
+    struct net *net;                 /* set once */
+    struct names *names;             /* set once: a reference */
+    char *from;                      /* set once: the request header with this node's URL */
+    atomic_int warned;               /* that the ring is out of balance */
+    atomic_int has_ejected;          /* 1: a peer was ejected at some time */
+    atomic_uint_fast64_t changed_ms; /* written under lock: the list was set to another one then */
+    atomic_uint_fast64_t warm_ms;    /* until then former owners are asked (handover.c) */
+    atomic_uint generation;          /* the same: how often that has happened */
+    struct list watched;             /* the network thread's, like timer: peer.watched */
     struct timer timer;
     uint64_t looked_ms; /* the last run of the timer, or when it was set */
     uint64_t lost_ms;   /* how much later than they should the runs were, together */
+    pthread_mutex_t agree_mu;
+    atomic_int differing;              /* at least so many states of agree.c are AGREE_DIFFERS */
+    struct agree stranger;             /* of a node that asks here and is not in the list */
+    char stranger_url[AGREE_STRANGER]; /* guarded by agree_mu */
     pthread_rwlock_t lock;
-    struct view view;    /* guarded by lock */
-    atomic_int expected; /* atomic: the list is not known yet */
+    struct view view; /* guarded by lock, like the rest */
+    struct departed departed;
 };
 
 struct peer *peer_ref(struct peer *p);
@@ -94,12 +108,43 @@ struct peer *peers_place(struct peers *p, const void *key, size_t key_len);
 /* Whether the peer is the key's owner. */
 int peers_owns(struct peers *p, const struct peer *peer, const void *key, size_t key_len);
 
+/* Whether loads may be sent to it. */
+int peers_is_usable(const struct peer *p);
+
+/* Whether the list has that peer. */
+int peers_have(struct peers *p, const struct peer *peer);
+
+/* A peer that the list may lack, by its URL: a reference, or NULL if the URL is useless. */
+struct peer *peers_find_or_make(struct peers *p, const char *url);
+
 /* The first owner of the key in the order of the ring that can be used, other than `but`: a
  * reference, or NULL when it is this node. */
 struct peer *peers_next(struct peers *p, const void *key, size_t key_len, const struct peer *but);
 
+/* The first owner of the key in the order of the ring that can be used, other than this node: a
+ * reference, or NULL. Without this node in the list it is the owner. */
+struct peer *peers_successor(struct peers *p, const void *key, size_t key_len);
+
 /* All peers, with references, in a list that the caller frees; *n is 0 without peers. */
 struct peer **peers_list(struct peers *p, size_t *n);
+
+/* --- contact.c: what all exchanges with a peer have in common --- */
+
+enum { CONTACT_HEADERS = 2 /* at most */ };
+
+/* Fills in the options of an exchange on o->lane, and appends its common headers to `headers`, of
+ * which o->n_headers are used. o borrows both arrays. */
+void contact_begin(struct peer *peer, struct fetch_opts *o, const char **headers,
+                   char line[AGREE_LINE]);
+
+/* Network thread: an exchange that was no question has ended. */
+void contact_end(struct peer *peer, struct fetch *f);
+
+/* Whether it could not be reached since a clock_real_ms() time. */
+int contact_was_lost(const struct peer *peer, uint64_t after_ms);
+
+/* The peer cannot be reached: addresses of its name that are known by now are used no more. */
+void contact_lost(struct peer *peer);
 
 /* --- get.c --- */
 
@@ -137,11 +182,18 @@ struct peer_value {
     size_t n;
     uint64_t expires_ms, age_s;
     int stale;
+    int other_ring;    /* the peer said that it has another ring */
     double minute_qps; /* the owner's gets of the key; 0: unknown */
 };
 void attempt_give(struct peer *peer, struct flight *f, const struct peer_value *v);
-void attempt_give_error(struct peer *peer, struct flight *f, enum err code, uint64_t expires_ms,
-                        const char *text, size_t n);
+struct peer_failure {
+    enum err code;
+    uint64_t expires_ms; /* as in struct result */
+    int other_ring;
+    const char *text;
+    size_t n;
+};
+void attempt_give_error(struct peer *peer, struct flight *f, const struct peer_failure *e);
 void attempt_unusable(struct peer *peer, struct flight *f, const char *why);
 
 /* The exchange itself failed with e: ends the load by a function above, or with TIMEOUT. */
@@ -201,6 +253,13 @@ void peer_batch(struct peer *peer, struct list *flights, size_t n);
 
 /* --- tell.c --- */
 
+struct tell_ring {
+    int differs;       /* from ours */
+    uint64_t since_ms; /* since its list has changed: at most, when this is called */
+    const char *urls;  /* of its list if it differs, each with a line end; n bytes; borrowed */
+    size_t n;
+};
+
 struct tell_opts {
     struct group *group; /* borrowed for the call */
     const struct batch_request *what;
@@ -209,6 +268,9 @@ struct tell_opts {
      * it, or had nothing to do. ERR_INVAL: the peer cannot be told at all, since it is no node of
      * ours, or no node. ERR_TOOBIG, ERR_NOMEM: its answer to a set. */
     void (*done)(void *ctx, enum err code, const char *text);
+    /* NULL, or called before done, on the network thread, with what a node of ours says of its
+     * ring. */
+    void (*ring)(void *ctx, const struct tell_ring *r);
     /* Called before done with the body of a node of ours that has done it; NULL: it is of no
      * interest. */
     void (*answer)(void *ctx, const void *body, size_t n);

@@ -13,6 +13,7 @@
 #include "base/url.h"
 #include "peer/balance.h"
 #include "peer/names.h"
+#include "peer/outline.h"
 #include "peer/peer_in.h"
 #include "peer/ring.h"
 
@@ -32,12 +33,13 @@ struct peer *peer_ref(struct peer *p)
     return p;
 }
 
-/* Whether loads may be sent to it. */
-static int is_usable(const struct peer *p)
+enum { DEPARTED_MS = 10000 /* longer than most changes take */ };
+
+int peers_is_usable(const struct peer *p)
 {
     enum health_state s = atomic_load_explicit(&p->state, memory_order_acquire);
 
-    return s == HEALTH_FINE || s == HEALTH_SUSPECT;
+    return (s == HEALTH_FINE || s == HEALTH_SUSPECT) && !atomic_load(&p->waits);
 }
 
 static void view_clear(struct view *v)
@@ -51,6 +53,16 @@ static void view_clear(struct view *v)
     balance_free(v->balance);
     ring_free(v->ring);
     memset(v, 0, sizeof(*v));
+}
+
+/* The text of a view with n names on the ring. */
+static void write_outline(const struct peers *p, const char *const *names, size_t n,
+                          struct view *out)
+{
+    const struct peers_opts *o = &p->opts;
+    const struct outline ring = {o->dialect, o->hash, o->replicas, o->base_path};
+
+    outline_put(&ring, names, n, out->text);
 }
 
 static struct peers *make_peers(const struct peers_opts *o, struct net *net, struct names *names)
@@ -69,7 +81,10 @@ static struct peers *make_peers(const struct peers_opts *o, struct net *net, str
     buf_putf(&from, HEADER_FROM ": %s", o->self);
     buf_put(&from, "", 1);
     p->from = buf_take(&from, &len);
+    atomic_init(&p->changed_ms, clock_ms());
+    pthread_mutex_init(&p->agree_mu, NULL);
     pthread_rwlock_init(&p->lock, NULL);
+    write_outline(p, NULL, 0, &p->view);
     list_init(&p->watched);
     return p;
 }
@@ -101,6 +116,8 @@ void peers_free(struct peers *p)
     view_clear(&p->view);
     names_unref(p->names);
     pthread_rwlock_destroy(&p->lock);
+    pthread_mutex_destroy(&p->agree_mu);
+    departed_deinit(&p->departed);
     mem_free((char *)(size_t)p->opts.self);
     mem_free((char *)(size_t)p->opts.base_path);
     mem_free((char *)(size_t)p->opts.ring_scheme);
@@ -211,22 +228,90 @@ static struct peer *keep_or_make(struct peers *p, const char *url)
     return peer;
 }
 
-static struct ring *make_ring(const struct peers *p, const char *const *urls, size_t n,
-                              struct error *e)
+/* Makes the ring of a view, and its text. */
+static enum err make_ring(const struct peers *p, const char *const *urls, size_t n,
+                          struct view *out, struct error *e)
 {
     int md5 = dialect_facts(p->opts.dialect)->md5_points;
     char **names = mem_zalloc((n + 1) * sizeof(*names));
-    struct ring *ring;
     size_t i;
 
     for (i = 0; i < n; i++)
         names[i] = ring_name(p, urls[i]);
-    ring = ring_new(p->opts.hash, md5 ? RING_MD5 : RING_PLAIN, (const char *const *)names, n,
-                    (unsigned)p->opts.replicas, e);
+    out->ring = ring_new(p->opts.hash, md5 ? RING_MD5 : RING_PLAIN, (const char *const *)names, n,
+                         (unsigned)p->opts.replicas, e);
+    write_outline(p, (const char *const *)names, n, out);
     for (i = 0; i < n; i++)
         mem_free(names[i]);
     mem_free(names);
-    return ring;
+    return out->ring ? ERR_OK : e->code;
+}
+
+/* --- joining and leaving --- */
+
+static int has_url(const struct view *v, const char *url)
+{
+    size_t i;
+
+    for (i = 0; i < v->n && strcmp(v->list[i]->url, url) != 0; i++)
+        ;
+    return i < v->n;
+}
+
+/* Notes who is in `old` only. */
+static void note_departed_locked(struct peers *p, const struct view *old)
+{
+    size_t i;
+
+    for (i = 0; i < old->n; i++)
+        if (!old->list[i]->self && !has_url(&p->view, old->list[i]->url))
+            departed_note(&p->departed, old->list[i]->url, clock_ms());
+}
+
+static uint64_t left_ms(struct peers *p, const char *url)
+{
+    uint64_t at_ms;
+
+    pthread_rwlock_rdlock(&p->lock);
+    at_ms = departed_ms(&p->departed, url);
+    pthread_rwlock_unlock(&p->lock);
+    return at_ms;
+}
+
+/* Peers that are only in the view to come wait. */
+static void hold_new_locked(struct peers *p, const struct view *next)
+{
+    size_t i;
+
+    for (i = 0; i < next->n && p->opts.joined; i++) {
+        if (next->list[i]->self || has_url(&p->view, next->list[i]->url))
+            continue;
+        atomic_store(&next->list[i]->waits, 1);
+        atomic_store(&p->has_ejected, 1); /* next owners are asked */
+    }
+}
+
+/* Who left while a change was under way may have been told of it, or not. */
+static void greet_new(struct peers *p)
+{
+    size_t i, n;
+    struct peer **list = peers_list(p, &n);
+
+    for (i = 0; i < n; i++) {
+        uint64_t left = left_ms(p, list[i]->url);
+
+        if (atomic_load(&list[i]->waits) == 1) {
+            atomic_store(&list[i]->waits, 2);
+            p->opts.joined(p->opts.ctx, list[i], left > DEPARTED_MS ? left - DEPARTED_MS : left);
+        }
+        peer_unref(list[i]);
+    }
+    mem_free(list);
+}
+
+void peers_admit(struct peer *peer)
+{
+    atomic_store(&peer->waits, 0);
 }
 
 enum err peers_set(struct peers *p, const char *const *urls, size_t n, struct error *e)
@@ -236,8 +321,7 @@ enum err peers_set(struct peers *p, const char *const *urls, size_t n, struct er
 
     if (peers_check(p, urls, n, e))
         return e->code;
-    next.ring = make_ring(p, urls, n, e);
-    if (!next.ring)
+    if (make_ring(p, urls, n, &next, e))
         return e->code;
     next.balance = balance_new(n);
     next.list = mem_zalloc((n + 1) * sizeof(struct peer *));
@@ -246,13 +330,21 @@ enum err peers_set(struct peers *p, const char *const *urls, size_t n, struct er
     pthread_rwlock_rdlock(&p->lock);
     for (i = 0; i < n; i++)
         next.list[i] = keep_or_make(p, urls[i]);
+    hold_new_locked(p, &next);
     pthread_rwlock_unlock(&p->lock);
 
     pthread_rwlock_wrlock(&p->lock);
     old = p->view;
     p->view = next;
-    atomic_store(&p->expected, 0);
+    if (strcmp(old.text, next.text) != 0) {
+        atomic_store(&p->changed_ms, clock_ms());
+        atomic_fetch_add(&p->generation, 1);
+    }
+    if (old.n <= 1 && n > 1)
+        atomic_store(&p->warm_ms, clock_ms() + PEERS_WARM_MS);
+    note_departed_locked(p, &old);
     pthread_rwlock_unlock(&p->lock);
+    greet_new(p);
     view_clear(&old);
     return ERR_OK;
 }
@@ -277,7 +369,7 @@ static int is_out(void *arg, size_t i)
     const struct seeker *s = arg;
     const struct peer *p = s->view->list[i];
 
-    return !p->self && (p == s->but || !is_usable(p));
+    return !p->self && (p == s->but || !peers_is_usable(p));
 }
 
 /* The place of the first usable owner of the key. */
@@ -302,6 +394,26 @@ struct peer *peers_next(struct peers *p, const void *key, size_t key_len, const 
     return peer;
 }
 
+static int is_self_or_out(void *arg, size_t i)
+{
+    const struct view *v = arg;
+
+    return v->list[i]->self || !peers_is_usable(v->list[i]);
+}
+
+struct peer *peers_successor(struct peers *p, const void *key, size_t key_len)
+{
+    struct peer *peer = NULL;
+    size_t i;
+
+    pthread_rwlock_rdlock(&p->lock);
+    i = p->view.ring ? ring_next(p->view.ring, key, key_len, is_self_or_out, &p->view) : SIZE_MAX;
+    if (i != SIZE_MAX)
+        peer = peer_ref(p->view.list[i]);
+    pthread_rwlock_unlock(&p->lock);
+    return peer;
+}
+
 struct peer *peers_owner(void *ctx, const void *key, size_t key_len)
 {
     struct peers *p = ctx;
@@ -314,7 +426,7 @@ struct peer *peers_owner(void *ctx, const void *key, size_t key_len)
     if (i != SIZE_MAX) {
         size_t place = i;
 
-        if (!is_usable(p->view.list[i]))
+        if (!peers_is_usable(p->view.list[i]))
             place = next_locked(p, key, key_len, NULL);
         if (place != SIZE_MAX && !p->view.list[place]->self)
             peer = peer_ref(p->view.list[place]);
@@ -334,40 +446,44 @@ void peers_disown(void *ctx, struct peer *owner)
     peer_unref(owner);
 }
 
-void peers_each(struct peers *p, void (*fn)(void *arg, const struct peer_stats *s), void *arg)
+uint64_t peers_changed_ms(const struct peers *p)
+{
+    return atomic_load(&p->changed_ms);
+}
+
+void peers_put(struct peers *p, struct buf *out)
 {
     size_t i;
 
     pthread_rwlock_rdlock(&p->lock);
-    for (i = 0; i < p->view.n; i++) {
-        struct peer *peer = p->view.list[i];
-        enum health_state state = atomic_load(&peer->state);
-        struct peer_stats s = {.url = peer->url,
-                               .self = peer->self,
-                               .loads = atomic_load(&peer->loads),
-                               .errors = atomic_load(&peer->errors),
-                               .batches = atomic_load(&peer->batches),
-                               .ours = atomic_load(&peer->kind) == PEER_OURS,
-                               .state = health_state_name(state),
-                               .up = peer->self || is_usable(peer),
-                               .share = p->view.shares[i],
-                               .ejections = atomic_load(&peer->ejections),
-                               .hedges = atomic_load(&peer->hedges)};
-
-        s.is_in[state] = 1;
-        fn(arg, &s);
-    }
+    for (i = 0; i < p->view.n; i++)
+        buf_putf(out, "%s\n", p->view.list[i]->url);
     pthread_rwlock_unlock(&p->lock);
 }
 
-void peers_expect(struct peers *p)
+int peers_have(struct peers *p, const struct peer *peer)
 {
-    atomic_store(&p->expected, 1);
+    int have = 0;
+    size_t i;
+
+    pthread_rwlock_rdlock(&p->lock);
+    for (i = 0; i < p->view.n && !have; i++)
+        have = p->view.list[i] == peer;
+    pthread_rwlock_unlock(&p->lock);
+    return have;
 }
 
-int peers_known(const struct peers *p)
+struct peer *peers_find_or_make(struct peers *p, const char *url)
 {
-    return !atomic_load(&p->expected);
+    struct peer *peer;
+    struct error e;
+
+    if (url_check_peer(url, &e))
+        return NULL;
+    pthread_rwlock_rdlock(&p->lock);
+    peer = keep_or_make(p, url);
+    pthread_rwlock_unlock(&p->lock);
+    return peer;
 }
 
 size_t peers_count(struct peers *p)
@@ -400,7 +516,7 @@ char *peers_owner_url(struct peers *p, const void *key, size_t key_len, int usab
 
     pthread_rwlock_rdlock(&p->lock);
     i = p->view.ring ? ring_owner(p->view.ring, key, key_len) : SIZE_MAX;
-    if (i != SIZE_MAX && usable && !p->view.list[i]->self && !is_usable(p->view.list[i]))
+    if (i != SIZE_MAX && usable && !p->view.list[i]->self && !peers_is_usable(p->view.list[i]))
         i = next_locked(p, key, key_len, NULL);
     if (i != SIZE_MAX)
         url = mem_strdup(p->view.list[i]->url);

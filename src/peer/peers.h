@@ -16,6 +16,7 @@
 
 struct address;
 struct auth;
+struct buf;
 struct flight;
 struct net;
 struct peer;
@@ -33,11 +34,17 @@ struct peers;
 
 struct peers_opts {
     struct auth *auth; /* borrowed: signs requests; NULL: they are not signed */
-    const char *self;  /* this node's URL, byte for byte as in every node's list */
+    /* NULL, or called after peers_set() for each peer that the list did not have before. No load is
+     * sent to it before peers_admit(). It was in no list since `since_ms`, of clock_ms(). */
+    void (*joined)(void *ctx, struct peer *peer, uint64_t since_ms);
+    void *ctx;
+    const char *self; /* this node's URL, byte for byte as in every node's list */
 #define X(type, name) type name;
     PEERS_SETTINGS(X)
 #undef X
 };
+
+enum { PEERS_WARM_MS = 60000 /* so long a list is new (handover.h) */ };
 
 /* One line of /stats. */
 struct peer_stats {
@@ -52,7 +59,9 @@ struct peer_stats {
     int up;                   /* loads are sent to it */
     uint64_t share;           /* of the ring, and so of all keys, in millionths */
     uint64_t ejections;       /* how often it was taken out of use */
-    uint64_t hedges; /* loads that were sent to the next owner, for want of a sign of life */
+    uint64_t hedges;     /* loads that were sent to the next owner, for want of a sign of life */
+    const char *view;    /* its ring, as it says: "unknown", "same", "differs" from ours */
+    const char *differs; /* in what; else NULL */
 };
 
 /* Copies the options; borrows net, which outlives it. The list is empty at first: every key is
@@ -70,12 +79,20 @@ enum err peers_set(struct peers *p, const char *const *urls, size_t n, struct er
 /* Returns the error of peers_set(), and changes nothing. */
 enum err peers_check(const struct peers *p, const char *const *urls, size_t n, struct error *e);
 
+/* When the list was last set to another one, in clock_ms() time; the start counts. */
+uint64_t peers_changed_ms(const struct peers *p);
+
+/* Appends the URLs of the list, each with a line end. */
+void peers_put(struct peers *p, struct buf *out);
+
 /* Functions of a struct loader; ctx is the peers. If the owner is ejected, the next owner in the
  * order of the ring takes its place. */
 struct peer *peers_owner(void *ctx, const void *key, size_t key_len);
 void peers_disown(void *ctx, struct peer *owner);
 void peer_queue_load(void *ctx, struct flight *f, struct peer *owner);
 
+/* The same for a local load before which that peer is asked for what it holds (handover.h). */
+void peer_queue_handover(struct flight *f, struct peer *from);
 /* Whether the ring gives the key to this node, also if another node stands in for its owner. */
 int peers_is_ours(struct peers *p, const void *key, size_t key_len);
 
@@ -92,10 +109,8 @@ char *peers_owner_url(struct peers *p, const void *key, size_t key_len, int usab
  * background: if the answer is no, they are looked up again, once a second at most. */
 int peers_are_at(struct peers *p, const struct address *a);
 
-/* A source has the list, and has not said it yet: the list is not known until peers_set(). */
-void peers_expect(struct peers *p);
-int peers_known(const struct peers *p);
-
+/* Loads may be sent to a peer that has joined. */
+void peers_admit(struct peer *peer);
 /* How many are listed, this node too. */
 size_t peers_count(struct peers *p);
 

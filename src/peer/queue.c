@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "cache/group.h"
 #include "net/net.h"
+#include "peer/handover.h"
 #include "peer/peer_in.h"
 
 enum {
@@ -28,7 +29,8 @@ static _Thread_local struct {
 
 static int may_share(const struct peer *peer, const struct flight *f)
 {
-    return atomic_load_explicit(&peer->kind, memory_order_relaxed) != PEER_OTHER && !f->info_len;
+    return f->handover ||
+           (atomic_load_explicit(&peer->kind, memory_order_relaxed) != PEER_OTHER && !f->info_len);
 }
 
 /* Moves loads of f's group that may share an exchange from `all` to `some`. Returns their number.
@@ -41,7 +43,7 @@ static size_t take_companions(struct list *all, const struct flight *first, stru
     list_each_safe (l, next, all) {
         struct flight *f = list_entry(l, struct flight, queued);
 
-        if (f->group != first->group || !may_share(f->carrier, f))
+        if (f->group != first->group || f->handover != first->handover || !may_share(f->carrier, f))
             continue;
         if (n == BATCH_KEYS || bytes + f->key_len > BATCH_KEY_BYTES)
             break;
@@ -64,6 +66,10 @@ static void start(struct peer *peer, struct list *flights)
 
         list_init(&some);
         n = may_share(peer, f) ? take_companions(flights, f, &some) : 0;
+        if (f->handover) {
+            handover_ask(peer, &some, n);
+            continue;
+        }
         if (n > 1) {
             peer_batch(peer, &some, n);
             continue;
@@ -131,16 +137,28 @@ static void schedule(struct peer *peer)
     peer_unref(peer);
 }
 
-void peer_queue_load(void *ctx, struct flight *f, struct peer *owner)
+static void add(struct flight *f, struct peer *owner)
 {
-    (void)ctx;
-    attempt_begin(owner, f);
     if (held.depth) {
         list_push_back(&held.flights, &f->queued);
         return;
     }
     push(owner, f);
     schedule(owner);
+}
+
+void peer_queue_load(void *ctx, struct flight *f, struct peer *owner)
+{
+    (void)ctx;
+    attempt_begin(owner, f);
+    add(f, owner);
+}
+
+void peer_queue_handover(struct flight *f, struct peer *from)
+{
+    f->asked = f->handover = 1;
+    f->carrier = from;
+    add(f, from);
 }
 
 void peer_queue_hold(void)

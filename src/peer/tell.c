@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/num.h"
 #include "cache/group.h"
 #include "net/fetch.h"
 #include "peer/peer_in.h"
@@ -33,6 +34,7 @@ struct tell {
     struct batch_request what; /* a copy */
     uint64_t until_ms;
     void (*done)(void *ctx, enum err code, const char *text);
+    void (*ring)(void *ctx, const struct tell_ring *r);
     void (*answer)(void *ctx, const void *body, size_t n);
     void *ctx;
     size_t left;      /* current exchanges; the network thread's once the first has begun */
@@ -135,16 +137,12 @@ static void send_to(struct tell *t, const struct buf *url, const char *method,
                     enum verdict (*judge)(struct tell *t, struct fetch *f))
 {
     struct telling *x = mem_zalloc(sizeof(*x));
-    const struct peers_opts *opts = &t->peer->peers->opts;
-    const char *headers[2] = {t->peer->peers->from};
+    const char *headers[CONTACT_HEADERS + 1];
+    char line[AGREE_LINE];
     struct fetch_opts o = {
         .lane = NET_PEERS,
         .method = method,
         .url = url->data,
-        .headers = headers,
-        .n_headers = 1,
-        .identity = 1,
-        .connect_timeout_ms = opts->connect_timeout_ms,
         .timeout_ms = left_ms(t),
         .max_bytes = t->what.op == BATCH_RECENT ? MAX_RECENT : MAX_ANSWER,
         .repeatable = 1,
@@ -162,6 +160,7 @@ static void send_to(struct tell *t, const struct buf *url, const char *method,
         (struct peer_call){.peer = t->peer, .until_ms = t->until_ms, .give_up = telling_gives_up};
     t->left++;
     buf_init(&proof, 0);
+    contact_begin(t->peer, &o, headers, line);
     if (body) {
         o.body = body->data;
         o.body_len = body->len;
@@ -210,6 +209,7 @@ static enum verdict judge_dialect(struct tell *t, struct fetch *f)
 {
     char why[PEER_MESSAGE_BYTES];
 
+    contact_end(t->peer, f);
     if (is_cut_for_good(t, f)) {
         tell_failed(t, ERR_INVAL, fetch_error(f)->msg);
         return VERDICT_NONE;
@@ -348,14 +348,32 @@ static void take_refusal(struct tell *t, struct fetch *f)
     tell_failed(t, of_change ? code : ERR_PEER, why);
 }
 
+/* What a node of ours says of its ring. */
+static void hear_ring(struct tell *t, struct fetch *f)
+{
+    const char *since = fetch_header(f, HEADER_SINCE);
+    struct tell_ring r = {.differs = fetch_header(f, HEADER_VIEW) != NULL, .since_ms = UINT64_MAX};
+
+    if (since)
+        num_parse_u64(since, strlen(since), UINT64_MAX, &r.since_ms);
+    if (r.differs && fetch_status(f) == 200) {
+        r.urls = fetch_body(f)->data;
+        r.n = fetch_body(f)->len;
+    }
+    if (t->ring)
+        t->ring(t->ctx, &r);
+}
+
 static enum verdict judge_batch(struct tell *t, struct fetch *f)
 {
     char why[PEER_MESSAGE_BYTES];
 
+    contact_end(t->peer, f);
     if (fetch_error(f)->code)
         return exchange_failed(t, fetch_error(f));
     if (fetch_header(f, HEADER_NODE)) {
         peer_recognise(t->peer, f);
+        hear_ring(t, f);
         if (fetch_status(f) != 200)
             take_refusal(t, f);
         else if (t->answer)
@@ -382,6 +400,7 @@ void peer_tell(struct peer *peer, const struct tell_opts *o)
     t->group = group_ref(o->group);
     t->until_ms = clock_ms() + o->timeout_ms;
     t->done = o->done;
+    t->ring = o->ring;
     t->answer = o->answer;
     t->ctx = o->ctx;
     buf_init(&url, 0);

@@ -83,6 +83,8 @@ static enum err check_request(const struct batch_request *r, uint32_t op, struct
     if (op == BATCH_SET && (r->n_keys != 1 || !r->value))
         return error_set(e, ERR_INVAL, "a BatchRequest to set %zu keys to %s", r->n_keys,
                          r->value ? "a value" : "no value");
+    if (op == BATCH_HAND && !r->value)
+        return error_set(e, ERR_INVAL, "a BatchRequest that hands over no value");
     if (op != BATCH_FLUSH && op != BATCH_RECENT && r->n_keys == 0)
         return error_set(e, ERR_INVAL, "a BatchRequest without a key");
     return ERR_OK;

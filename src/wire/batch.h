@@ -6,7 +6,7 @@
  *   message BatchRequest {
  *     optional uint32 op = 1;        // enum batch_op
  *     repeated bytes key = 2;
- *     optional bytes value = 3;      // set: of the one key
+ *     optional bytes value = 3;      // set: of the one key; hand: frames
  *     optional uint64 ttl_ms = 4;    // set: absent for the group's own ttl
  *   }
  *
@@ -54,7 +54,17 @@
 #include "base/err.h"
 #include "base/key.h"
 
-enum batch_op { BATCH_GET, BATCH_REMOVE, BATCH_FLUSH, BATCH_SET, BATCH_RECENT, BATCH_OPS };
+enum batch_op {
+    BATCH_GET,
+    BATCH_REMOVE,
+    BATCH_FLUSH,
+    BATCH_SET,
+    BATCH_RECENT,
+    BATCH_HELD, /* a get of what the node holds: it loads nothing, and answers NOTFOUND instead */
+    BATCH_HAND, /* values to be kept, if they are not outdated: `value` has a frame for each key, as
+                 * in the answer to a get */
+    BATCH_OPS
+};
 
 enum {
     BATCH_MAX_KEYS = 10000,   /* of one request */

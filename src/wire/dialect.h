@@ -33,7 +33,16 @@ enum dialect {
                          * is one of ours, and takes batches (batch.h) */
 #define HEADER_KEY                                                                                 \
     "X-Groupcache-Key" /* the same answers: dialect_request_id() of what they answer, in hex */
+#define HEADER_VIEW                                                                                \
+    "X-Groupcache-View" /* request: what the asking node's ring is made of, outline_put(); answer: \
+                         * that of this node, if it differs */
 #define HEADER_STALE "X-Groupcache-Stale" /* answer: the value is past its ttl */
+
+#define HEADER_SINCE                                                                               \
+    "X-Groupcache-Since" /* answer to a change of our nodes: milliseconds since the list of peers  \
+                          * has changed there */
+
+enum { DIALECT_VIEW_BYTES = 80 /* room for the value of HEADER_VIEW, with its NUL */ };
 
 #define DIALECT_CONTENT_TYPE "application/x-protobuf"
 

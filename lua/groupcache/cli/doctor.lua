@@ -88,6 +88,15 @@ local function check_one(c, note, n)
   if #out > 0 then
     note("fail", "peers", "%s sends no loads to %s", s.self, table.concat(out, ", "))
   end
+  for _, source in ipairs(s.sources or {}) do
+    if type(source.last_error) == "string" then
+      note("warn", "sources", "%s asks %s for its peers: %s", s.self, source.source,
+        client.shown(source.last_error))
+    elseif source.self_listed == false then
+      note("fail", "sources", "%s asks %s for its peers, which does not list it", s.self,
+        source.source)
+    end
+  end
   if s.workers.stuck > 0 then
     note("fail", "workers", "%s has %d VMs that are stuck in C functions", s.self, s.workers.stuck)
   end

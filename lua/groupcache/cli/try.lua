@@ -37,10 +37,20 @@ local function read_waits(path)
   return waits
 end
 
+-- What a node keeps, shows or needs that is not for a try.
+local NOT_HERE = { "access_log", "snapshot_path", "tls_cert", "tls_key", "tls_ca",
+  "peer_secret", "peer_secret_file" }
+
 local function start(path)
-  return node.start { script = path, listen = "127.0.0.1:0", admin_listen = "127.0.0.1:0",
+  local flags = { listen = "127.0.0.1:0", admin_listen = "127.0.0.1:0",
     peer_listen = "127.0.0.1:0", client_listen = "127.0.0.1:0", peers = {}, workers = 1,
     http_threads = 1, drain_timeout = 0, drain_delay = 0, log_level = "warn" }
+  return node.begin(path, flags, function(settings)
+    for _, name in ipairs(NOT_HERE) do
+      settings[name] = nil
+    end
+    settings.tls_client_auth = "none"
+  end)
 end
 
 local function put_text(result)

@@ -1,0 +1,87 @@
+-- SPDX-License-Identifier: MIT
+
+-- A node that was out of all lists for a while, and ran on, had missed the changes of that time. As
+-- it was listed again, it owned its keys again, with the old values. Now the nodes that list it
+-- tell it first of what was changed meanwhile.
+
+local node = require "support.node"
+local ports = require "support.ports"
+local rig = require "node.rig"
+
+local SCRIPT = [[
+local groupcache = require "groupcache"
+groupcache.group("g", { hot = "never", writable = true, getter = function(key)
+  local f = assert(io.open(rig.dir .. "/version"))
+  local version = f:read "*a"
+  f:close()
+  return version
+end })
+return { workers = 1, peers = dofile(rig.dir .. "/peers-" .. os.getenv "NODE") }
+]]
+
+describe("a node that joins again", function()
+  local r, nodes, urls
+
+  local function set_list(i, members)
+    local list = {}
+    for k, m in ipairs(members) do
+      list[k] = ("%q"):format(urls[m])
+    end
+    r:file("peers-" .. i, "return { " .. table.concat(list, ", ") .. " }")
+  end
+
+  local function reload(n)
+    local _, before = n:log():gsub("msg=\"?reloaded", "")
+    n:signal "SIGHUP"
+    rig.wait(n, function()
+      local _, now = n:log():gsub("msg=\"?reloaded", "")
+      return now > before
+    end, 10)
+  end
+
+  before_each(function()
+    r, nodes, urls = rig.new(), {}, {}
+    local at = {}
+    for i = 1, 2 do
+      at[i] = ports.free()
+      urls[i] = "http://127.0.0.1:" .. at[i]
+    end
+    r:file("version", "old")
+    for i = 1, 2 do
+      set_list(i, { 1, 2 })
+      nodes[i] = node.start { port = at[i], self = urls[i], script = r:script(SCRIPT),
+        env = { NODE = tostring(i) } }
+    end
+  end)
+
+  after_each(function() rig.stop_all(nodes) end)
+
+  local function get(n, key)
+    return assert(n:get("g", key)).body
+  end
+
+  local cases = { ["some keys were"] = 1, ["more keys were than a node remembers"] = 1100 }
+  for what, removals in pairs(cases) do
+    it(("has no old value if %s removed meanwhile"):format(what), function()
+      local key = rig.owned_by(urls, urls[2], "k")
+      assert.equal("old", get(nodes[1], key))
+      set_list(1, { 1 })
+      reload(nodes[1])
+      r:file("version", "new")
+      assert.equal(204, nodes[1]:get("g", key, { method = "DELETE" }).status)
+      for i = 2, removals do
+        assert.equal(204, nodes[1]:get("g", "other" .. i, { method = "DELETE" }).status)
+      end
+      assert.equal("old", get(nodes[2], key)) -- nobody has told it
+      set_list(1, { 1, 2 })
+      reload(nodes[1])
+      assert.equal("new", get(nodes[1], key))
+      rig.wait(nodes[1], function()
+        local res = assert(nodes[1]:get("g", key .. math.random(1e9)))
+        return res.headers["x-cache"] == "peer"
+      end, 10, "the node is admitted")
+      assert.equal("new", get(nodes[1], key))
+      assert.equal("new", get(nodes[2], key))
+    end)
+  end
+end)

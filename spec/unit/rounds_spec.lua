@@ -1,0 +1,150 @@
+-- SPDX-License-Identifier: MIT
+
+local ffi = require "ffi"
+local C = require("support.unit").load("change/rounds.h", "peer/peer_in.h", "peer/peers.h",
+  "base/clock.h", "base/hash.h", "base/mem.h")
+
+local SELF, B, D = "http://127.0.0.1:1", "http://127.0.0.1:2", "http://127.0.0.1:3"
+
+describe("the rounds of a change", function()
+  local p, peer, r
+
+  local function set(urls)
+    local e = ffi.new "struct error"
+    assert.equal(0, tonumber(C.peers_set(p, ffi.new("const char *[?]", #urls, urls), #urls, e)))
+  end
+
+  before_each(function()
+    local o = ffi.new "struct peers_opts"
+    o.dialect, o.hash = C.DIALECT_GOLANG, C.HASH_CRC32
+    o.self, o.base_path, o.replicas = SELF, "/_groupcache/", 50
+    p = C.peers_new(o, nil)
+    set { SELF, B }
+    local n = ffi.new "size_t[1]"
+    local list = C.peers_list(p, n)
+    peer = list[1]
+    C.peer_unref(list[0])
+    C.mem_free(list)
+    C.clock_advance(1000)
+    r = ffi.new "struct rounds"
+    C.rounds_init(r, p)
+  end)
+
+  after_each(function()
+    C.rounds_deinit(r)
+    C.peer_unref(peer)
+    C.peers_free(p)
+  end)
+
+  local function heard(differs, since, urls)
+    C.clock_advance(10)
+    local ring = ffi.new "struct tell_ring"
+    ring.differs, ring.since_ms, ring.urls, ring.n = differs and 1 or 0, since, urls, #(urls or "")
+    C.rounds_heard(r, peer, ring)
+  end
+
+  local function enough(alone)
+    return C.rounds_are_enough(r, alone and 1 or 0) == 1
+  end
+
+  it("are one when all nodes have the same ring, and had it since it began", function()
+    heard(false, 1e6)
+    assert.is_true(enough())
+    assert.is_true(C.rounds_unsettled(r) == peer) -- the youngest, in any case
+  end)
+
+  it("are one when nobody says anything of rings, as Go nodes", function()
+    assert.is_true(enough())
+    assert.is_true(C.rounds_unsettled(r) == nil)
+  end)
+
+  it("are two when a list has changed meanwhile", function()
+    heard(false, 5)
+    assert.is_false(enough())
+    C.clock_advance(10)
+    C.rounds_begin(r)
+    heard(false, 1e6)
+    assert.is_true(enough())
+  end)
+
+  it("are two when our list has changed meanwhile", function()
+    heard(false, 1e6)
+    set { SELF, B, D }
+    assert.is_false(enough())
+    C.clock_advance(10)
+    C.rounds_begin(r)
+    heard(false, 1e6)
+    assert.is_true(enough())
+  end)
+
+  it("are three when rings differ and stay as they are", function()
+    for round = 1, C.ROUNDS do
+      heard(true, 1e6)
+      assert.equal(round == C.ROUNDS, enough())
+      assert.is_true(C.rounds_unsettled(r) == peer)
+      C.rounds_begin(r)
+    end
+  end)
+
+  it("begin anew when a ring changes again", function()
+    heard(true, 1e6)
+    C.rounds_begin(r)
+    heard(true, 5)
+    for round = 1, C.ROUNDS do
+      assert.is_false(enough(), round)
+      C.clock_advance(10)
+      C.rounds_begin(r)
+      heard(true, 1e6)
+    end
+    assert.is_true(enough())
+  end)
+
+  it("tell the nodes that only others know, from the next round on", function()
+    local function strangers()
+      local n, found = ffi.new "size_t[1]", {}
+      local list = C.rounds_strangers(r, n)
+      for i = 0, tonumber(n[0]) - 1 do
+        found[i + 1] = ffi.string(list[i].url)
+        C.peer_unref(list[i])
+      end
+      C.mem_free(list)
+      return found
+    end
+    assert.same({}, strangers())
+    heard(true, 1e6, ("%s\n%s\n%s\nnonsense\n\nunfinished"):format(SELF, B, D))
+    assert.same({ D }, strangers())
+    heard(true, 1e6, D .. "\n")
+    assert.same({ D }, strangers())
+    for _ = 1, C.ROUNDS do
+      assert.is_false(enough())
+      C.clock_advance(10)
+      C.rounds_begin(r)
+      heard(true, 1e6, D .. "\n")
+    end
+    assert.is_true(enough())
+  end)
+
+  it("are bounded in how many of those they tell", function()
+    local urls = {}
+    for i = 1, C.ROUNDS_MAX_STRANGE + 10 do
+      urls[i] = ("http://127.0.0.1:%d\n"):format(1000 + i)
+    end
+    heard(true, 1e6, table.concat(urls))
+    assert.equal(C.ROUNDS_MAX_STRANGE, tonumber(r.n_strange))
+  end)
+
+  it("know a node that has left by a connection that cannot be made", function()
+    heard(true, 1e6, D .. "\n")
+    assert.equal(0, C.rounds_has_left(r, r.strange[0]))
+    C.contact_lost(r.strange[0])
+    assert.equal(1, C.rounds_has_left(r, r.strange[0]))
+    C.contact_lost(peer) -- a listed one has not left
+    assert.equal(0, C.rounds_has_left(r, peer))
+  end)
+
+  it("are one of a node that is alone, unless it gets peers meanwhile", function()
+    assert.is_true(enough(true))
+    set { SELF, B, D }
+    assert.is_false(enough(true))
+  end)
+end)

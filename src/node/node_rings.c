@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/* node_rings.c - what a node says of its ring, and hears of others'. */
+#include "base/clock.h"
+#include "cache/group.h"
+#include "change/change.h"
+#include "node/group_peers.h"
+#include "node/node_in.h"
+#include "peer/agree.h"
+#include "peer/peers.h"
+
+void node_rings_compare(void *ctx, struct group *g, const char *from, const char *view,
+                        char own[DIALECT_VIEW_BYTES])
+{
+    struct node *n = ctx;
+
+    if (!agree_asked(g ? group_peers_of(group_ctx(g)) : n->peers, from, view, own))
+        own[0] = '\0';
+}
+
+/* Rounded down and less by one, so that no change of the list seems older than it is. */
+uint64_t node_rings_list(void *ctx, struct group *g, struct buf *urls)
+{
+    struct peers *peers = group_peers_of(group_ctx(g));
+    uint64_t since = clock_ms() - peers_changed_ms(peers);
+
+    (void)ctx;
+    if (urls)
+        peers_put(peers, urls);
+    return since ? since - 1 : 0;
+}
+
+void node_rings_joined(void *ctx, struct peer *peer, uint64_t since_ms)
+{
+    struct node *n = ctx;
+
+    changes_greet(n->changes, n->groups, peer, since_ms);
+}
