@@ -116,6 +116,7 @@ REPLAYS      = $(FUZZ_TARGETS:%=$(BUILD)/test/replay/%)
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .PHONY: all objects testlib deps run cluster test specs loops interop browser worst bench bench-programs outage guard fuzz sim \
+        coverage sanitize chaos soak \
         fuzz-programs \
         lint fmt manifests proto rock other-systems install valgrind clean help FORCE
 
@@ -245,6 +246,22 @@ SPEC_ENV = env BUILD=$(BUILD) CC='$(CC)' $(if $(GC),GC=$(GC)) $(if $(WRAP),GROUP
   UBSAN_OPTIONS=print_stacktrace=1:$$UBSAN_OPTIONS \
   $(if $(PRELOAD_$(SAN)),LD_PRELOAD=$(PRELOAD_$(SAN))) $(SETARCH))
 
+# A build whose programs count the lines that run. A node that a spec kills counts nothing.
+coverage: ## the lines of src/ that the specs run, by folder, and error lines that none reaches; T=
+	@.ci/deps $(RUN_PACKAGES) $(TEST_PACKAGES)
+	@find $(BUILD)/coverage -name '*.gcda' -delete 2>/dev/null || :
+	+-@$(SUBMAKE) test BUILD=$(BUILD)/coverage HARDEN= CFLAGS='-O0 -g --coverage' LDFLAGS=--coverage T='$(T)'
+	@$(LUAJIT) spec/support/coverage.lua $(BUILD)/coverage
+
+# All that the build server runs a part of. Leaks are looked for in nodes only, as in .ci/run.
+sanitize: ## all specs under AddressSanitizer with UBSan, then under ThreadSanitizer, and the simulator (hours)
+	+@failed=0; \
+	  ASAN_OPTIONS=detect_leaks=0 $(SUBMAKE) test SAN=address T="$(or $(T),spec/unit)" || failed=1; \
+	  $(SUBMAKE) test SAN=address T="$(or $(T),$(SANITIZED))" || failed=1; \
+	  $(SUBMAKE) test SAN=thread T="$(or $(T),spec/unit $(SANITIZED))" || failed=1; \
+	  $(SUBMAKE) sim SAN=address STEPS=1000000 || failed=1; exit $$failed
+SANITIZED = spec/node spec/cli spec/api spec/sources spec/regress spec/fuzz_spec.lua
+
 # What must hold under every event loop. `make test` has the short ones of these under all of them.
 LOOPS      = cqueues luv
 LOOP_SPECS = $(patsubst %,spec/node/%_spec.lua,background blocking deadline getter hits http reload stream waits) spec/regress
@@ -280,6 +297,21 @@ worst: ## a node in a cgroup of little memory, under the worst mix, for WORST_SE
 	@.ci/deps $(RUN_PACKAGES) $(TEST_PACKAGES)
 	+@$(SUBMAKE) $(J) all testlib
 	+@WORST_SECONDS=$(WORST_SECONDS) $(SUBMAKE) specs T="$(or $(T),spec/worst)"
+
+CHAOS_SECONDS ?= 110
+chaos: ## 3 and 5 nodes under faults of SEED [1] for CHAOS_SECONDS [110], with clients that check all
+	@.ci/deps $(RUN_PACKAGES) $(TEST_PACKAGES)
+	+@$(SUBMAKE) $(J) all testlib
+	+@in=; ns=0; if unshare -n ip link set lo up 2>/dev/null; then \
+	  ns=1; in='unshare -n sh -c "ip link set lo up && exec \"\$$@\"" sh'; fi; \
+	  eval "$$in env SEED=$(SEED) CHAOS_SECONDS=$(CHAOS_SECONDS) CHAOS_NAMESPACE=$$ns \
+	    $(SUBMAKE) specs T=spec/chaos/chaos_spec.lua"
+
+SOAK_SECONDS ?= 3600
+soak: ## 3 nodes under traffic and faults for SOAK_SECONDS [3600]: memory, descriptors and threads stay
+	@.ci/deps $(RUN_PACKAGES) $(TEST_PACKAGES)
+	+@$(SUBMAKE) $(J) all testlib
+	+@SEED=$(SEED) SOAK_SECONDS=$(SOAK_SECONDS) $(SUBMAKE) specs T=spec/chaos/soak_spec.lua
 
 bench: ## everything beside its peers, in one table; one row: make bench ONLY=hit ROUNDS=1
 	@.ci/deps $(RUN_PACKAGES) $(TEST_PACKAGES)

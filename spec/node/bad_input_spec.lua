@@ -249,16 +249,27 @@ describe("a node", function()
     ["a broken chunk"] = "POST /cache/g HTTP/1.1\r\nHost: x\r\n"
       .. "Transfer-Encoding: chunked\r\n\r\nzz\r\n",
     ["a malformed length"] = HEAD .. "Content-Length: -48\r\n\r\n",
+    ["a header that is too large"] = refused["a header of 100 KB"],
+    ["a header without a colon"] = refused["a header without a colon"],
+    ["a folded header"] = refused["another folded header"],
   } do
     it(("does not answer %s to another, whose head is still to come"):format(what), function()
-      local slow = {}
-      for i = 1, 2 do -- one on each thread, perhaps
-        slow[i] = assert(socket.connect(n.host, n.port))
+      local slow, earlier = {}, {}
+      for i = 1, 4 do -- on all threads, perhaps; their first lines are read before the others'
+        earlier[i] = n:connect()
+        earlier[i]:send(bytes:sub(1, #HEAD))
+      end
+      assert(n:request { target = "/healthz" })
+      for i = 1, 2 do
+        slow[i] = n:connect()
         slow[i]:send "GET /cache/g/fine HTTP/1.1\r\nHo"
       end
-      http.raw(n.host, n.port, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", { until_bytes = "ok" })
-      for _ = 1, 4 do
+      assert(n:request { target = "/healthz" })
+      for i = 1, 4 do
         http.raw(n.host, n.port, bytes, { timeout = 2 })
+        earlier[i]:send(bytes:sub(#HEAD + 1))
+        earlier[i]:receive "*a"
+        earlier[i]:close()
       end
       for _, sock in ipairs(slow) do
         sock:send "st: x\r\n\r\n"

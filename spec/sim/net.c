@@ -20,7 +20,7 @@
 #include "net/net.h"
 #include "sim.h"
 
-enum { MAX_HEADERS = 8, FAST_MS = 2, IDLE_CONNECT_MS = 200 };
+enum { MAX_HEADERS = 8, FAST_MS = 2, LATE_MS = 20, IDLE_CONNECT_MS = 200 };
 
 struct link sim_links[SIM_NODES][SIM_NODES];
 
@@ -146,7 +146,10 @@ static uint64_t delay(const struct call *c, uint64_t salt)
     const struct link *l = &sim_links[c->from][c->to];
     uint64_t number = c->fetch ? c->fetch->number : 0;
 
-    return sim_random(number, salt, FAST_MS + 1) +
+    /* One in 32 is a bit late, also if nothing is wrong. */
+    uint64_t late_ms = sim_random(number, salt + 200, 32) ? 0 : LATE_MS;
+
+    return sim_random(number, salt, FAST_MS + late_ms + 1) +
            (l->slow_ms ? sim_random(number, salt + 100, l->slow_ms) : 0);
 }
 

@@ -9,13 +9,13 @@
 #include "virtual.h"
 #include "wire/batch.h"
 
-enum { ACT_MS = 14, AGREE_MS = 400 };
+enum { ACT_MS = 14, AGREE_MS = 400, UNTOLD_KEYS = SIM_KEYS - 3 };
 
 enum act {
     ACT_GET = 0,
     ACT_REMOVE = 77,
     ACT_SET = 85,
-    ACT_SOURCE = 93,
+    ACT_SOURCE = 92,
     ACT_FLUSH = 94,
     ACT_FAULT = 95,
     ACTS = 100, /* of a hundred */
@@ -216,16 +216,17 @@ static void act(struct event *ev)
     } else if (i < 0 || sim_nodes[i].stopped) {
         /* nobody is there to be asked */
     } else if (what >= ACT_FLUSH) {
-        if (pick(19, 8) == 0)
+        if (pick(19, sim_ttl_ms() ? 300 : 3) == 0)
             node_change(i, 0, 0, BATCH_FLUSH);
     } else if (what >= ACT_SOURCE) { /* the source changes, and nobody is told */
-        if (sim_ttl_ms())
-            check_source(key);
+        check_source(key);
+    } else if (what >= ACT_REMOVE && sim_ttl_ms() && key >= UNTOLD_KEYS) {
+        /* some keys expire only */
     } else if (what >= ACT_REMOVE) {
         if (what >= ACT_SET)
             node_change(i, key, 1, BATCH_SET);
         else
-            node_change(i, key, pick(21, 4) ? 1 : 4, BATCH_REMOVE);
+            node_change(i, key, pick(21, 4) || key + 4 > UNTOLD_KEYS ? 1 : 4, BATCH_REMOVE);
     } else {
         node_get(i, key);
     }

@@ -134,6 +134,8 @@ static void shrink(uint64_t steps, uint64_t acts)
     time_t until = time(NULL) + SHRINK_S;
     uint64_t size, from, i, any;
 
+    memset(dropped + acts, 1,
+           MOST_ACTS - acts); /* else later ones come in the place of the others */
     for (size = (acts + 1) / 2; size; size = size > 1 ? (size + 1) / 2 : 0) {
         for (from = 0; from < acts && time(NULL) < until; from += size) {
             memcpy(before, dropped, sizeof(before));
@@ -145,8 +147,6 @@ static void shrink(uint64_t steps, uint64_t acts)
                 memcpy(dropped, before, sizeof(before));
         }
     }
-    for (i = acts; i < MOST_ACTS; i++)
-        dropped[i] = 1;
 }
 
 static void print_dropped(void)
@@ -190,7 +190,9 @@ static void explain(uint64_t steps)
            (unsigned long long)steps);
     if (getenv("SIM_KEEP"))
         return;
-    shrink(steps, sim_counts->broken_act ? sim_counts->broken_act : MOST_ACTS);
+    shrink(steps, sim_counts->broken_act && sim_counts->broken_act < MOST_ACTS
+                      ? sim_counts->broken_act
+                      : MOST_ACTS);
     for (i = 0; i < MOST_ACTS; i++)
         kept += !dropped[i];
     printf("short:  make sim SEED=%llu STEPS=%llu DROP=", (unsigned long long)seed,
@@ -233,7 +235,7 @@ int main(int argc, char **argv)
         child = fork(); /* each cluster has a process that is like all others at its start */
         if (child == 0) {
             run(some);
-            _exit(0);
+            exit(0); /* so that coverage is counted */
         }
         if (child < 0 || waitpid(child, &status, 0) != child)
             return 1;

@@ -7,6 +7,7 @@
 
 #include "base/list.h"
 #include "base/mem.h"
+#include "cache/group.h"
 #include "peer/peers.h"
 
 struct group_peers {
@@ -152,6 +153,11 @@ struct peers *group_peers_of(const struct group_peers *p)
     struct peers *own = group_peers_own(p);
 
     return own ? own : p->set->common;
+}
+
+struct peers *group_peers_of_group(const struct group *g)
+{
+    return group_peers_of(group_ctx(g));
 }
 
 void *group_peers_ctx(const struct group_peers *p)

@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 
+struct group;
 struct peers;
 struct group_peers;
 struct group_peers_set;
@@ -46,6 +47,7 @@ enum err group_peers_check(const struct group_peers_set *ps, const char *group, 
 
 /* Any thread: the peers that own the group's keys, and the group's own peers, or NULL. */
 struct peers *group_peers_of(const struct group_peers *p);
+struct peers *group_peers_of_group(const struct group *g); /* of a node */
 struct peers *group_peers_own(const struct group_peers *p);
 void *group_peers_ctx(const struct group_peers *p);
 

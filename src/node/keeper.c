@@ -133,7 +133,7 @@ void keeper_list_put(struct keeper *k, const char *group, struct buf *out)
 {
     struct group *g = group ? groups_find(k->groups, group, strlen(group)) : NULL;
 
-    peers_each(g ? group_peers_of(group_ctx(g)) : k->peers, put_url, out);
+    peers_each(g ? group_peers_of_group(g) : k->peers, put_url, out);
     group_unref(g);
 }
 

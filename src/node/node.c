@@ -1,19 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* node.c - start, stop, and the few lines that join the floors below.
+/* node.c - start, reload, and the few lines that join the floors below.
  *
- * Start builds from the inside out: groups, network thread, peers, workers, servers. Stop goes the
- * other way, and no step may come earlier:
- *
- *   1 not ready, farewells         load balancers and other nodes look elsewhere
- *   2 refuse new connections       open connections are still served
- *   3 wait for requests to end     for the drain time at most
- *   4 end the background functions, close the groups: ends all flights
- *   5 stop the network thread      ends all exchanges and changes: no request stays parked
- *   6 let connections answer       parked requests get a 503, if their clients read it
- *   7 stop the servers             libmicrohttpd aborts while a connection is suspended;
- *                                  then nobody changes a group: the last snapshot
- *   8 stop all workers             their fetches are refused by now
- *   9 free */
+ * Start builds from the inside out: groups, network thread, peers, workers, servers. node_stop.c
+ * goes the other way. */
 #include "node/node.h"
 
 #include <pthread.h>
@@ -34,7 +23,6 @@
 #include "cache/group_seen.h"
 #include "cache/groups.h"
 #include "change/change.h"
-#include "change/handing.h"
 #include "http/server.h"
 #include "net/net.h"
 #include "node/control.h"
@@ -54,14 +42,7 @@
 #include "script/vm.h"
 #include "script/worker.h"
 
-enum {
-    DRAIN_POLL_MS = 5,
-    LAST_WORDS_MS = 500,
-    WATCH_MS = 100,
-    CONTROL_MS = 2000,
-    FAREWELL_MS = 2000,
-    HAND_SHARE = 2 /* of the drain time */
-};
+enum { WATCH_MS = 100 };
 
 /* --- callbacks of the floors below --- */
 
@@ -82,11 +63,6 @@ static void tick(void *ctx, uint64_t now_ms)
     groups_each(n->groups, tick_group, &now_ms);
     changes_tick(n->changes, now_ms);
     node_servers_tick(&n->servers, now_ms);
-}
-
-static struct peers *peers_of(const struct group *g)
-{
-    return group_peers_of(group_ctx(g));
 }
 
 void node_stats(struct node *n, struct buf *out)
@@ -252,7 +228,7 @@ static enum err open_snapshot(struct node *n, struct error *e)
         .dialect = dialect_name(n->settings.peers.dialect),
         .every_ms = n->settings.snapshot_every_ms,
         .max_age_ms = n->settings.snapshot_max_age_ms,
-        .peers_of = peers_of,
+        .peers_of = group_peers_of_group,
         .put_peers = put_peers,
         .ctx = n,
     };
@@ -339,8 +315,6 @@ static enum err set_groups_and_peers(struct node *n, const struct vm *control,
     return failed;
 }
 
-static void node_free(struct node *n);
-
 struct node *node_start(const struct node_opts *o, struct worker *control, struct error *e)
 {
     struct node *n = mem_zalloc(sizeof(*n));
@@ -357,22 +331,22 @@ struct node *node_start(const struct node_opts *o, struct worker *control, struc
     n->n_groups = defs_count(vm_defs(vm));
     n->helpless.timeout_ms = n->settings.stuck_timeout_ms;
     n->helpless.may_exit = o->may_exit;
-    n->changes = changes_new(&n->settings.changes, peers_of, e);
+    n->changes = changes_new(&n->settings.changes, group_peers_of_group, e);
     if (!n->changes || node_keys_start(&n->keys, &n->settings, e) || listen_first(n, o, e) ||
         open_access_log(n, e) || open_snapshot(n, e) || start_net(n, e) || start_peers(n, o, e) ||
         set_groups_and_peers(n, vm, vm_defs(vm), &o->list, e) || start_workers(n, o, vm, e) ||
         start_watch(n, e) || read_snapshot(n, o, vm, e) || start_servers(n, e)) {
         worker_free(control);
-        node_free(n);
+        node_stop_free(n);
         return NULL;
     }
     if (watchdog_start(&n->servers, n->net, n->workers, &n->watchdog, e)) {
         worker_free(control);
-        node_free(n);
+        node_stop_free(n);
         return NULL;
     }
     if (start_control(n, control, e)) {
-        node_free(n);
+        node_stop_free(n);
         return NULL;
     }
     return n;
@@ -438,7 +412,7 @@ enum err node_reload(struct node *n, struct script *script, struct worker *contr
     node_keys_take(&n->keys, &keys);
     if (n->keys.identity)
         net_show(n->net, n->keys.identity);
-    control_leave(n->control, FAREWELL_MS, NULL, NULL);
+    control_leave(n->control, NODE_FAREWELL_MS, NULL, NULL);
     if (control_take_over(n->control, control, &o, e))
         return e->code;
     log_info("node", "reloaded", "groups=%zu removed=%zu peers=%zu ms=%llu", n_groups, gone,
@@ -464,135 +438,4 @@ size_t node_max_key_bytes(const struct node *n)
 int node_gave_up(const struct node *n)
 {
     return atomic_load(&n->helpless.gave_up);
-}
-
-/* --- stop --- */
-
-static int for_ever(const struct node *n)
-{
-    (void)n;
-    return 1;
-}
-
-static int while_active(const struct node *n)
-{
-    return node_servers_active(&n->servers) != 0;
-}
-
-/* A connection that was taken a moment ago has not asked yet. */
-static int while_asked(const struct node *n)
-{
-    return while_active(n) || node_servers_about_to_ask(&n->servers);
-}
-
-/* Waits for ms, while more(n) says 1. 1 when hurry() has ended the wait. */
-static int wait_a_while(const struct node *n, int (*more)(const struct node *n), uint64_t ms,
-                        int (*hurry)(void *arg), void *arg)
-{
-    const struct timespec pause = {0, DRAIN_POLL_MS * 1000000};
-    uint64_t until = clock_ms() + ms;
-
-    while (more(n) && clock_ms() < until) {
-        if (hurry && hurry(arg))
-            return 1;
-        nanosleep(&pause, NULL);
-    }
-    return 0;
-}
-
-/* Remembers that hurry() has said 1: it says so once. */
-struct haste {
-    int (*hurry)(void *arg);
-    void *arg;
-    int now;
-};
-
-static int is_hurried(void *arg)
-{
-    struct haste *h = arg;
-
-    h->now = h->now || (h->hurry && h->hurry(h->arg));
-    return h->now;
-}
-
-/* What this node holds is of use to the next owners of its keys. */
-static void hand_over(struct node *n, struct haste *h)
-{
-    uint64_t began = clock_ms(), until = began + n->settings.drain_timeout_ms / HAND_SHARE;
-    uint64_t items = handing_over(n->groups, peers_of, until, is_hurried, h);
-
-    if (items)
-        log_info("node", "handed its items to their next owners", "items=%llu ms=%llu",
-                 (unsigned long long)items, (unsigned long long)(clock_ms() - began));
-}
-
-static void drain(struct node *n, int (*hurry)(void *arg), void *arg)
-{
-    uint64_t until = clock_ms() + n->settings.drain_timeout_ms, now;
-    struct haste h = {hurry, arg, 0};
-
-    hand_over(n, &h);
-    now = clock_ms();
-    wait_a_while(n, while_asked, until > now ? until - now : 0, is_hurried, &h);
-    if (node_servers_active(&n->servers))
-        log_warn("node", "requests were under way when the drain time ended", "requests=%u",
-                 node_servers_active(&n->servers));
-}
-
-static void close_group(void *arg, struct group *g)
-{
-    (void)arg;
-    group_failed_tick(g, UINT64_MAX);
-    group_close(g);
-}
-
-/* Steps 4 to 9. */
-static void node_free(struct node *n)
-{
-    uint64_t until_ms = clock_ms() + CONTROL_MS;
-    int ended;
-
-    atomic_store(&n->stopping, 1);
-    if (n->watching)
-        pthread_join(n->watch, NULL);
-    watchdog_stop(n->watchdog);
-    control_quit(n->control);
-    groups_each(n->groups, close_group, NULL);
-    net_end(n->net);
-    wait_a_while(n, while_active, LAST_WORDS_MS, NULL, NULL);
-    node_servers_stop(&n->servers);
-    node_snapshot_end(n->snapshot);
-    spool_close(n->access);
-    ended = !n->workers || workers_stop(n->workers);
-    if (!control_stop(n->control, until_ms) || !ended)
-        return; /* a stuck thread may use the rest, so it is leaked */
-    control_free(n->control);
-    workers_free(n->workers);
-    net_stop(n->net);
-    changes_free(n->changes);
-    group_peers_set_free(n->group_peers);
-    peers_free(n->peers);
-    keeper_deinit(&n->keeper);
-    groups_free(n->groups);
-    node_snapshot_free(n->snapshot);
-    node_keys_deinit(&n->keys);
-    settings_deinit(&n->settings);
-    mem_free(n->self);
-    mem_free(n);
-}
-
-void node_stop(struct node *n, int (*hurry)(void *arg), void *arg)
-{
-    log_info("node", "stopping", "requests=%u", node_servers_active(&n->servers));
-    notify_stopping("stopping: %u requests are under way", node_servers_active(&n->servers));
-    atomic_store(&n->stopping, 1);
-    keeper_end(&n->keeper);
-    if (control_leave(n->control, FAREWELL_MS, hurry,
-                      arg) || /* load balancers look elsewhere meanwhile: */
-        wait_a_while(n, for_ever, n->settings.drain_delay_ms, hurry, arg))
-        n->settings.drain_timeout_ms = 0;
-    node_servers_quiesce(&n->servers);
-    drain(n, hurry, arg);
-    node_free(n);
-    log_info("node", "stopped", "%s", "");
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* node_in.h - what the files of node.h share. node.c: its life. node_loader.c: where its loads go.
- * node_show.c: how others see it. */
+ * node_show.c: how others see it. node_stop.c: its end. */
 #ifndef NODE_IN_H
 #define NODE_IN_H
 
@@ -15,6 +15,8 @@
 #include "node/node.h"
 #include "node/node_keys.h"
 #include "node/node_servers.h"
+
+enum { NODE_FAREWELL_MS = 2000 /* for the farewells of background functions */ };
 
 struct node {
     struct settings settings; /* a copy */
@@ -54,5 +56,8 @@ void node_rings_joined(void *ctx, struct peer *peer, uint64_t since_ms);
 /* For struct server_opts, on HTTP threads; their context is the node. */
 const char *node_show_not_ready(void *ctx);
 void node_show(void *ctx, enum server_view what, const struct dialect_target *t, struct buf *out);
+
+/* Steps 4 to 9 of a stop, also of a node that has started in part. */
+void node_stop_free(struct node *n);
 
 #endif

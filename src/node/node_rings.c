@@ -13,14 +13,14 @@ void node_rings_compare(void *ctx, struct group *g, const char *from, const char
 {
     struct node *n = ctx;
 
-    if (!agree_asked(g ? group_peers_of(group_ctx(g)) : n->peers, from, view, own))
+    if (!agree_asked(g ? group_peers_of_group(g) : n->peers, from, view, own))
         own[0] = '\0';
 }
 
 /* Rounded down and less by one, so that no change of the list seems older than it is. */
 uint64_t node_rings_list(void *ctx, struct group *g, struct buf *urls)
 {
-    struct peers *peers = group_peers_of(group_ctx(g));
+    struct peers *peers = group_peers_of_group(g);
     uint64_t since = clock_ms() - peers_changed_ms(peers);
 
     (void)ctx;

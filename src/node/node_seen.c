@@ -105,7 +105,7 @@ void node_seen_put_recent(const struct node_view *v, struct buf *out)
 static void put_owners(struct json_out *o, const struct node_view *v, struct group *g,
                        const struct key_ref *k)
 {
-    struct peers *peers = group_peers_of(group_ctx(g));
+    struct peers *peers = group_peers_of_group(g);
     int local = group_opts(g).local_only != 0;
     char *owner = local ? NULL : peers_owner_url(peers, k->bytes, k->n, 0);
     char *used = local ? NULL : peers_owner_url(peers, k->bytes, k->n, 1);

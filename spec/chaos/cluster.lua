@@ -1,0 +1,313 @@
+-- SPDX-License-Identifier: MIT
+
+--- A cluster of real nodes under a schedule of faults that a seed gives. Nodes are killed and
+-- started again, stopped and continued, reloaded; the source is slow, or fails. In a network
+-- namespace (CHAOS_NAMESPACE=1) the packets to a node are dropped, too.
+--
+--   local c = cluster.new { seed=, nodes=3, seconds=, kinds=cluster.KINDS }
+--   c:say_schedule()      prints it
+--   c:run(each)           runs the clients and the faults; each() is called now and then
+--   c:settles()           waits until no load is under way
+--   c:say_counts(), c.counts, c.trouble (texts: each a broken rule), c.nodes
+--
+-- Clients check each byte, and a register: one writer a key puts the versions 1, 2, 3 ... into the
+-- source, then sets or removes the key. A get that begins after that was confirmed never gives an
+-- older version. A load that has asked a stand-in may bring one, but nobody keeps it
+-- (docs/design/changes.md). So an older version counts if the node gives one again at once.
+
+local http = require "support.http"
+local node = require "support.node"
+local ports = require "support.ports"
+local rig = require "node.rig"
+local socket = require "socket"
+local tmp = require "support.tmp"
+
+local KEYS, READERS, WRITERS = 24, 6, 3
+
+local SCRIPT = [[
+local groupcache = require "groupcache"
+local function read(name)
+  local f = io.open(rig.dir .. "/" .. name)
+  local text = f and f:read "*a"
+  if f then f:close() end
+  return text
+end
+groupcache.group("g", { writable = true, hot = "always", timeout = 2, getter = function(key)
+  local text = read(key)
+  local mood = read "mood"
+  if mood == "slow" then groupcache.sleep(0.3) end
+  if mood == "fails" then return nil, "the source fails" end
+  return text
+end })
+]]
+
+-- ---- numbers of the seed ------------------------------------------------------------------------
+
+-- Lehmer's generator (Park and Miller, 1988): the same numbers everywhere.
+local function randomizer(seed)
+  local state = seed % 2147483646 + 1
+  return function(n)
+    state = state * 48271 % 2147483647
+    return state % n
+  end
+end
+
+-- { at= seconds, what=, node=, lasts= }
+local function schedule(random, nodes, seconds, kinds)
+  local list, at = {}, 1
+  while at < seconds - 5 do
+    list[#list + 1] = { at = at, what = kinds[random(#kinds) + 1], node = random(nodes) + 1,
+      lasts = 0.2 + random(30) / 10 }
+    at = at + list[#list].lasts + random(20) / 10
+  end
+  return list
+end
+
+-- ---- values -------------------------------------------------------------------------------------
+
+local function value(key, version)
+  return ("%s %d "):format(key, version) .. ("0123456789"):rep(version * 7 % 300)
+end
+
+-- The version of a value; nil: it is not one that was ever written.
+local function version_of(key, body)
+  local version = tonumber(body:match("^" .. key:gsub("%-", "%%-") .. " (%d+) "))
+  return version and body == value(key, version) and version or nil
+end
+
+-- ---- a cluster ----------------------------------------------------------------------------------
+
+local cluster = { KINDS = { "kill", "stop", "reload", "slow", "fails" },
+  cuts = os.getenv "CHAOS_NAMESPACE" == "1" }
+if cluster.cuts then
+  table.insert(cluster.KINDS, "cut")
+end
+
+local chaos = {}
+chaos.__index = chaos
+
+function cluster.new(o)
+  local random, nodes = randomizer(o.seed), o.nodes
+  local c = setmetatable({ nodes = {}, ports = {}, hosts = {}, urls = {}, rig = rig.new(),
+    down = {},
+    seconds = o.seconds, random = random, written = {}, confirmed = {}, trouble = {},
+    schedule = schedule(random, nodes, o.seconds, o.kinds or cluster.KINDS),
+    counts = { gets = 0, values = 0, changes = 0, confirmed = 0, brief = 0, faults = 0 } }, chaos)
+  for i = 1, nodes do
+    c.ports[i] = ports.free()
+    c.hosts[i] = "127.0.1." .. i
+    c.urls[i] = ("http://%s:%d"):format(c.hosts[i], c.ports[i])
+  end
+  for i = 1, KEYS do
+    c.written["key-" .. i], c.confirmed["key-" .. i] = 0, 0
+    c:write_source("key-" .. i, value("key-" .. i, 0))
+  end
+  c.script = tmp.file(c.rig:script(SCRIPT), "chaos.lua")
+  for i = 1, nodes do
+    c:start_node(i)
+  end
+  for i = 1, nodes do
+    rig.wait(c.nodes[i], function()
+      local res = c:ask(i, { target = "/readyz", timeout = 1 })
+      return res and res.status == 200
+    end, 20, "a node that is ready")
+  end
+  return c
+end
+
+function chaos:write_source(name, text)
+  local path = self.rig.dir .. "/" .. name
+  tmp.write(path .. ".new", text)
+  assert(os.rename(path .. ".new", path))
+end
+
+function chaos:start_node(i)
+  self.nodes[i] = node.start { script = self.script, host = self.hosts[i],
+    port = self.ports[i], peers = self.urls, ready = false,
+    args = { "--peer-changes", "127.0.0.0/8", "--workers", "1", "--http-threads", "1" } }
+  self.down[i] = nil
+end
+
+function chaos:ask(i, request)
+  request.host, request.port = self.hosts[i], self.ports[i]
+  request.timeout = request.timeout or 8
+  return http.request(request)
+end
+
+function chaos:any_node()
+  return self.random(#self.ports) + 1
+end
+
+function chaos:broken(fmt, ...)
+  self.trouble[#self.trouble + 1] = ("%.1f s: "):format(socket.gettime() - self.began)
+    .. fmt:format(...)
+end
+
+-- ---- clients ------------------------------------------------------------------------------------
+
+-- Returns the version, or nil without a value.
+function chaos:get(i, key)
+  local res = self:ask(i, { target = "/cache/g/" .. key })
+  self.counts.gets = self.counts.gets + 1
+  if not res or res.status ~= 200 then
+    return nil
+  end
+  self.counts.values = self.counts.values + 1
+  local version = version_of(key, res.body)
+  if not version or version > self.written[key] then
+    self:broken("node %d gave %d bytes for %s that nobody has written: %q", i, #res.body, key,
+      res.body:sub(1, 60))
+    return nil
+  end
+  return version
+end
+
+function chaos:read_once()
+  local key, i = "key-" .. self.random(KEYS) + 1, self:any_node()
+  local least = self.confirmed[key]
+  local version = self:get(i, key)
+  if version and version < least then
+    local again = self:get(i, key)
+    if again and again < least then
+      self:broken("node %d gave versions %d and %d of %s after %d was confirmed", i, version, again,
+        key, least)
+    end
+    self.counts.brief = self.counts.brief + 1
+  end
+end
+
+function chaos:write_once(writer)
+  local key = "key-" .. self.random(KEYS / WRITERS) * WRITERS + writer
+  local version = self.written[key] + 1
+  local sets = self.random(2) == 0
+  self.written[key] = version
+  self:write_source(key, value(key, version))
+  local res = self:ask(self:any_node(), { target = "/cache/g/" .. key,
+    method = sets and "PUT" or "DELETE", body = sets and value(key, version) or nil })
+  self.counts.changes = self.counts.changes + 1
+  if res and res.status < 300 then
+    self.confirmed[key] = version
+    self.counts.confirmed = self.counts.confirmed + 1
+  end
+end
+
+-- ---- faults -------------------------------------------------------------------------------------
+
+local begin, finish = {}, {}
+
+function begin.kill(c, i)
+  c.nodes[i]:kill9()
+  c.down[i] = true
+end
+
+function finish.kill(c, i)
+  c:start_node(i)
+end
+
+function begin.stop(c, i)
+  c.nodes[i].process:kill "SIGSTOP"
+end
+
+function finish.stop(c, i)
+  c.nodes[i].process:kill "SIGCONT"
+end
+
+function begin.reload(c, i)
+  c.nodes[i].process:kill "SIGHUP"
+end
+
+function finish.reload() end
+
+-- Nobody reaches its address, neither by a new connection nor by one that is there.
+local function route(c, what, i)
+  local command = ("ip route %s blackhole %s/32 table local"):format(what, c.hosts[i])
+  assert(os.execute(command) == 0, command)
+end
+
+function begin.cut(c, i)
+  route(c, "add", i)
+end
+
+function finish.cut(c, i)
+  route(c, "del", i)
+end
+
+function begin.slow(c)
+  c:write_source("mood", "slow")
+end
+
+function begin.fails(c)
+  c:write_source("mood", "fails")
+end
+
+local function good_mood(c)
+  c:write_source("mood", "good")
+end
+
+finish.slow, finish.fails = good_mood, good_mood
+
+-- One fault at a time, and then the next.
+function chaos:disturb()
+  for _, fault in ipairs(self.schedule) do
+    http.pause(math.max(0.01, self.began + fault.at - socket.gettime()))
+    self.counts.faults = self.counts.faults + 1
+    begin[fault.what](self, fault.node)
+    http.pause(fault.lasts)
+    finish[fault.what](self, fault.node)
+  end
+end
+
+function chaos:run(each)
+  local fns = { function() self:disturb() end }
+  self.began = socket.gettime()
+  local function loop(fn, ...)
+    local args = { ... }
+    fns[#fns + 1] = function()
+      while socket.gettime() < self.began + self.seconds do
+        fn(self, unpack(args))
+        http.pause(0.002)
+      end
+    end
+  end
+  for _ = 1, READERS do
+    loop(chaos.read_once)
+  end
+  for writer = 1, WRITERS do
+    loop(chaos.write_once, writer)
+  end
+  if each then
+    loop(function()
+      each()
+      http.pause(self.seconds / 100)
+    end)
+  end
+  http.together(fns)
+end
+
+-- All nodes are up: nothing is under way any more, in the end.
+function chaos:settles()
+  for i = 1, #self.ports do
+    rig.wait(self.nodes[i], function()
+      local group = self.nodes[i]:stats().groups.g
+      return group.flights == 0 and group.waiters == 0
+    end, 20, "a node without loads")
+  end
+end
+
+local function say(...)
+  io.stderr:write("chaos: ", (...):format(select(2, ...)), "\n")
+end
+
+function chaos:say_schedule()
+  for _, f in ipairs(self.schedule) do
+    say("  at %5.1f s: %s node %d for %.1f s", f.at, f.what, f.node, f.lasts)
+  end
+end
+
+function chaos:say_counts()
+  local n = self.counts
+  say("%d nodes: %d gets, %d values, %d changes, %d confirmed, %d faults, %d brief answers of "
+    .. "stand-ins", #self.nodes, n.gets, n.values, n.changes, n.confirmed, n.faults, n.brief)
+end
+
+return cluster
