@@ -99,30 +99,22 @@ static enum err start_peers(struct node *n, const struct node_opts *o, struct er
 }
 
 /* The options of all VMs of the node. */
-static struct vm_opts vm_opts_of(const struct node *n)
+static struct vm_opts vm_opts_of(struct node *n)
 {
     struct vm_opts o = n->settings.vm;
 
     o.net = n->net;
     o.groups = n->groups;
     o.changes = n->changes;
+    o.node = n;
     return o;
 }
 
-static struct workers_opts workers_opts_of(const struct node *n)
+static struct workers_opts workers_opts_of(struct node *n)
 {
     const struct workers_opts o = {
         .vm = vm_opts_of(n), .n = n->settings.workers, .loop = n->settings.loop};
 
-    return o;
-}
-
-/* Of the control worker's VM, which keeps the lists of peers. */
-static struct vm_opts control_opts_of(struct node *n)
-{
-    struct vm_opts o = vm_opts_of(n);
-
-    o.node = n;
     return o;
 }
 
@@ -298,7 +290,7 @@ static void be_ready(void *ctx)
 /* The last step: background functions may use all of the node. Takes the worker. */
 static enum err start_control(struct node *n, struct worker *control, struct error *e)
 {
-    const struct vm_opts o = control_opts_of(n);
+    const struct vm_opts o = vm_opts_of(n);
 
     node_servers_log(&n->servers);
     if (control_take_over(n->control, control, &o, e))
@@ -405,7 +397,7 @@ static enum err reload_all_but_control(struct node *n, struct script *script, st
 enum err node_reload(struct node *n, struct script *script, struct worker *control,
                      const struct keeper_list *list, struct error *e)
 {
-    const struct vm_opts o = control_opts_of(n);
+    const struct vm_opts o = vm_opts_of(n);
     struct vm *vm = worker_vm(control);
     uint64_t began_ms = clock_ms();
     size_t gone = 0, n_groups = defs_count(vm_defs(vm));

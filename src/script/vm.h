@@ -47,7 +47,7 @@ struct vm_opts {
     struct net *net;                  /* borrowed; NULL: getters cannot fetch */
     struct groups *groups;            /* borrowed; NULL: getters cannot ask other groups */
     struct changes *changes;          /* borrowed; NULL if groups is: changes of other groups */
-    struct node *node; /* borrowed: the control VM's, which keeps its peers; else NULL */
+    struct node *node; /* borrowed: for the VM that keeps its lists of peers; NULL: no node */
 #define X(type, name) type name;
     VM_SETTINGS(X)
 #undef X
