@@ -97,6 +97,8 @@ static const struct figure of_peer[] = {
     COUNTER(peer_stats, hedges, "peer_node_", "loads that were sent to the next owner, too"),
     LINE(FIGURE_TEXT, peer_stats, view, NULL, NULL, NULL),
     LINE(FIGURE_TEXT, peer_stats, differs, NULL, NULL, NULL),
+    {NULL, "peer_disagrees", NULL, FIGURE_FLAG, FIELD(peer_stats, disagrees),
+     "1: the ring of the peer, as it says, differs from ours"},
 };
 
 #define VMS_HELP "VMs for getters: serving, of an earlier script, abandoned in a C function"

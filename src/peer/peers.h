@@ -61,6 +61,7 @@ struct peer_stats {
     uint64_t ejections;       /* how often it was taken out of use */
     uint64_t hedges;     /* loads that were sent to the next owner, for want of a sign of life */
     const char *view;    /* its ring, as it says: "unknown", "same", "differs" from ours */
+    int disagrees;       /* 1: it differs */
     const char *differs; /* in what; else NULL */
 };
 

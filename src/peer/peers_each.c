@@ -42,6 +42,7 @@ void peers_each(struct peers *p, void (*fn)(void *arg, const struct peer_stats *
                                .ejections = atomic_load(&peer->ejections),
                                .hedges = atomic_load(&peer->hedges),
                                .view = view,
+                               .disagrees = *why != '\0',
                                .differs = *why ? why : NULL};
 
         s.is_in[state] = 1;

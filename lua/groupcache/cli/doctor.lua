@@ -81,6 +81,10 @@ local function check_one(c, note, n)
   end
   local out = {}
   for _, peer in ipairs(s.peers) do
+    if peer.view == "differs" then
+      note("fail", "ring", "%s and %s have different rings: %s", s.self, peer.url,
+        client.shown(peer.differs or "?"))
+    end
     if not peer.up then
       out[#out + 1] = ("%s (%s)"):format(peer.url, peer.state)
     end
