@@ -15,7 +15,7 @@ return {
   max_waiting = { kind = "integer", default = 4096, min = 1, max = 16384 },
   cpu_timeout = { kind = "duration", default = 1 },
   burst = { kind = "duration", default = 0.1 },
-  eviction = { kind = "enum", default = "adaptive", values = { "adaptive", "lru", "sieve" } },
+  eviction = { kind = "enum", default = "lru", values = { "lru", "adaptive", "sieve" } },
   hot = { kind = "enum", default = "sample", values = { "sample", "always", "never", "rate" } },
   content_type = { kind = "text" }, -- default: the codec's, or application/octet-stream
   codec = { kind = "any" },

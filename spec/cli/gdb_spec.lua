@@ -43,8 +43,8 @@ end
 
 local COMMANDS = {
   "source gdb/groupcache.py", "groupcache nodes", "groupcache flights", "groupcache workers",
-  "python for it in elements(groups_of(nodes()[0])[0]['main'].dereference()['order'], 'item', "
-    .. "'order'): print(it)",
+  "python for it in elements(groups_of(nodes()[0])[0]['main'].dereference()['order']['lists'][0],"
+    .. " 'item', 'order'): print(it)",
   "python print(nodes()[0]['groups'].dereference()['list'][0].dereference()['queues'][0])",
 }
 

@@ -50,14 +50,14 @@ enum hot_policy {
     X(uint64_t, timeout_ms, 5000)             /* of a load, waiting included */                    \
     X(uint64_t, max_value_bytes, 8000000)     /* a larger value is TOOBIG */                       \
     X(uint64_t, max_loads, 256)               /* getters that run at once */                       \
-    X(uint64_t, max_waiting, 4096)        /* those that run, and those that wait for sources */    \
-    X(uint64_t, cpu_timeout_ms, 1000)     /* processor time of one getter; 0 is no bound */        \
-    X(uint64_t, burst_ms, 100)            /* then others of its VM may run; 0: never */            \
-    X(uint64_t, eviction, EVICT_ADAPTIVE) /* enum eviction */                                      \
-    X(uint64_t, hot, HOT_SAMPLE)          /* enum hot_policy */                                    \
-    X(uint64_t, local_only, 0)            /* 1: every key is this node's own */                    \
-    X(uint64_t, writable, 0)              /* 1: clients may set and remove over HTTP */            \
-    X(uint64_t, query, QUERY_REFUSE)      /* enum query_policy */
+    X(uint64_t, max_waiting, 4096)    /* those that run, and those that wait for sources */        \
+    X(uint64_t, cpu_timeout_ms, 1000) /* processor time of one getter; 0 is no bound */            \
+    X(uint64_t, burst_ms, 100)        /* then others of its VM may run; 0: never */                \
+    X(uint64_t, eviction, EVICT_LRU)  /* enum eviction */                                          \
+    X(uint64_t, hot, HOT_SAMPLE)      /* enum hot_policy */                                        \
+    X(uint64_t, local_only, 0)        /* 1: every key is this node's own */                        \
+    X(uint64_t, writable, 0)          /* 1: clients may set and remove over HTTP */                \
+    X(uint64_t, query, QUERY_REFUSE)  /* enum query_policy */
 
 struct group_opts {
 #define X(type, name, def) type name;
