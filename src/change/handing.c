@@ -104,7 +104,8 @@ static void parcel_done(void *ctx, enum err code, const char *text)
     parcel_unref(p);
 }
 
-/* peer_tell() copies what it sends. */
+/* Empties the parcel. peer_tell() copies what it sends. If there was no memory for a part of it,
+ * nothing is sent: the next owners load these keys. */
 static void parcel_send(const struct handing *w, struct group *g, struct parcel *p)
 {
     uint64_t now = clock_ms(), left = w->until_ms > now ? w->until_ms - now : 1;
@@ -119,12 +120,12 @@ static void parcel_send(const struct handing *w, struct group *g, struct parcel 
                                 .done = parcel_done,
                                 .ctx = p};
 
-    if (!p->n || p->frames.failed)
-        return;
-    p->sent = p->n;
-    atomic_store(&p->busy, 1);
-    atomic_fetch_add(&p->refs, 1);
-    peer_tell(p->peer, &o);
+    if (p->n && !p->frames.failed) {
+        p->sent = p->n;
+        atomic_store(&p->busy, 1);
+        atomic_fetch_add(&p->refs, 1);
+        peer_tell(p->peer, &o);
+    }
     parcel_empty(p);
 }
 
