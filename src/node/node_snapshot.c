@@ -277,17 +277,22 @@ void node_snapshot_read(struct node_snapshot *s, struct groups *groups)
     struct snapshot_facts f = {.log = s->log, .peers_of = s->opts.peers_of};
     struct snapshot_reader *r = NULL;
     struct error e;
+    int good;
 
     if (!s->path)
         return;
     f.dialect = s->opts.dialect;
     f.until_ms = clock_real_ms() + READ_MS;
     r = snapshot_read_open(s->path, &e);
-    if (!r || check_head(s, r, &f, &e))
+    good = r && !check_head(s, r, &f, &e);
+    if (!good)
         refuse(s->path, &e);
-    else
+    /* Else a start after the next one might take the file for that of a node that has ended. */
+    if (r && snapshot_read_spoil(s->path, &e)) {
+        refuse(s->path, &e);
+        good = 0;
+    }
+    if (good)
         snapshot_parts_read(r, groups, &f);
     snapshot_read_close(r);
-    if (r && snapshot_read_spoil(s->path, &e))
-        refuse(s->path, &e);
 }

@@ -189,7 +189,7 @@ enum err snapshot_read_spoil(const char *path, struct error *e)
         done = pwrite(fd, &h, sizeof(h), 0) == (ssize_t)sizeof(h) && fdatasync(fd) == 0;
     }
     if (!done)
-        error_set(e, ERR_INVAL, "%.200s: %s", path, strerror(errno));
+        error_set(e, ERR_INVAL, "%.200s cannot be marked as not clean: %s", path, strerror(errno));
     if (fd >= 0)
         close(fd);
     return done ? ERR_OK : e->code;
