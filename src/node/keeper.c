@@ -117,10 +117,24 @@ void keeper_tell(struct keeper *k, const struct vm *vm, const char *json, size_t
     pthread_mutex_unlock(&k->mu);
 }
 
+/* Bytes outside ASCII are in strings only, and may be no UTF-8: an error quotes what a source said.
+ * They are written as json_out.h does it in all of /stats. */
+static void put_json(struct buf *out, const char *json)
+{
+    const char *at;
+
+    for (at = json; *at; at++) {
+        if (*at & 0x80)
+            buf_putf(out, "\\u%04x", (unsigned char)*at);
+        else
+            buf_put(out, at, 1);
+    }
+}
+
 void keeper_put(struct keeper *k, struct buf *out)
 {
     pthread_mutex_lock(&k->mu);
-    buf_puts(out, k->status ? k->status : "[]");
+    put_json(out, k->status ? k->status : "[]");
     pthread_mutex_unlock(&k->mu);
 }
 

@@ -22,7 +22,7 @@ local RING_SECONDS = 1
 local WATCH_SECONDS = 60 -- then a source looks again, since a dead connection is silent
 local FIRST_PAUSE, LAST_PAUSE = 1, 30
 local MAX_PEERS = 10000
-local MOST_STATUS = 2 ^ 20 -- bytes
+local MOST_ERROR, MOST_STATUS = 500, 2 ^ 20 -- bytes
 
 local function sleep(seconds)
   wait.await(core.sleep(seconds), "groupcache.sleep")
@@ -204,7 +204,7 @@ end
 
 -- The log has a failure once, until it is another or the source works again.
 function Kept:note_failure(what, err)
-  err = tostring(err)
+  err = tostring(err):sub(1, MOST_ERROR)
   self.errors = self.errors + 1
   self.last_error = err
   if self.said[what] ~= err then
@@ -368,7 +368,10 @@ function All:tell()
   for i, kept in ipairs(self) do
     out[i] = kept:status()
   end
-  core.tell_sources(core.encode(out, "json", MOST_STATUS))
+  local json = core.encode(out, "json", MOST_STATUS)
+  if json then
+    core.tell_sources(json)
+  end
 end
 
 function All:farewell()
