@@ -37,19 +37,24 @@ local function read_options(text, out)
   for pair in (text or ""):gmatch("[^&]+") do
     local name, value = pair:match("^([%w_]+)=(.*)$")
     if not name then
-      return nil, ("%q is no option: they have the form name=value"):format(pair)
+      return nil, "an option behind the question mark does not have the form name=value"
     end
     value = unescape(value)
     local known = { yes = true, no = false }
-    if known[value] ~= nil then
-      out[name] = known[value]
-    elseif name ~= "token" and name ~= "password" and tonumber(value) then
-      out[name] = tonumber(value)
-    else
+    if name == "token" or name == "password" then
       out[name] = value
+    elseif known[value] ~= nil then
+      out[name] = known[value]
+    else
+      out[name] = tonumber(value) or value
     end
   end
   return out
+end
+
+-- Messages about hosts show them, so what may be a part of a password is none.
+local function is_host(text)
+  return text:find "^%[[%x:.]+%]:?%d*$" or text:find "^[^:@%[]+:?%d*$"
 end
 
 local READ = {}
@@ -79,7 +84,7 @@ end
 
 function READ.consul(rest, out)
   local host, service = rest:match("^//([^/]+)/([^/]+)$")
-  if not host then
+  if not host or not is_host(host) then
     return nil, "it must be consul://HOST:PORT/SERVICE"
   end
   out.address, out.service = host, unescape(service)
@@ -88,16 +93,20 @@ end
 
 local function read_etcd(rest, out, scheme)
   local authority, prefix = rest:match("^//([^/]+)(/.+)$")
-  if not authority then
-    return nil, "it must be etcd://HOST:PORT,HOST:PORT/PREFIX/"
-  end
-  local user, password, hosts = authority:match("^([^:@]+):([^@]*)@(.*)$")
+  local user, password, hosts = (authority or ""):match("^([^:@]+):([^@]*)@(.*)$")
   if user then
     out.user, out.password = unescape(user), unescape(password)
   end
   out.endpoints, out.prefix = {}, prefix
-  for host in (hosts or authority):gmatch("[^,]+") do
+  for host in (hosts or authority or ""):gmatch("[^,]+") do
+    if not is_host(host) then
+      prefix = nil
+    end
     table.insert(out.endpoints, scheme .. host)
+  end
+  if not prefix or not user and prefix:find "@" then
+    return nil, "it must be etcd://HOST:PORT,HOST:PORT/PREFIX/, with USER:PASSWORD@ before the "
+      .. "first HOST if need be, in which %40, %2F, %3A and %3F stand for @ / : and ?"
   end
   return "etcd"
 end
@@ -106,9 +115,10 @@ function READ.etcd(rest, out) return read_etcd(rest, out, "http://") end
 
 function READ.etcds(rest, out) return read_etcd(rest, out, "https://") end
 
--- What may be shown of an address: all but a password or a token.
+-- What may be shown of an address: all but a password or a token. A password that is not escaped
+-- may have any character.
 local function public(text)
-  return (text:gsub("//([^:@/]+):[^@/]*@", "//%1:***@"):gsub("([?&]%w*token=)[^&]*", "%1***")
+  return (text:gsub("//([^:@/]*):.*@", "//%1:***@"):gsub("([?&]%w*token=)[^&]*", "%1***")
     :gsub("([?&]password=)[^&]*", "%1***"))
 end
 
