@@ -2,7 +2,7 @@
 
 -- A node that starts marks its snapshot as not clean: from then on the file lacks changes. When
 -- that failed, the node had read the values already and served on. Had it been killed, and the
--- machine started anew, the next node would have taken the file for whole: removed values came back.
+-- machine started anew, the next node would have taken the file for whole, with removed values.
 
 local ffi = require "ffi"
 local node = require "support.node"

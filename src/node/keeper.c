@@ -14,6 +14,7 @@ void keeper_init(struct keeper *k, struct groups *groups)
 {
     memset(k, 0, sizeof(*k));
     pthread_mutex_init(&k->mu, NULL);
+    pthread_mutex_init(&k->status_mu, NULL);
     k->groups = groups;
     k->sources = mem_strdup("");
 }
@@ -23,6 +24,7 @@ void keeper_deinit(struct keeper *k)
     mem_free(k->source);
     mem_free(k->sources);
     mem_free(k->status);
+    pthread_mutex_destroy(&k->status_mu);
     pthread_mutex_destroy(&k->mu);
 }
 
@@ -42,6 +44,15 @@ static void replace(char **text, const char *by)
     *text = by ? mem_strdup(by) : NULL;
 }
 
+/* Takes the text. */
+static void set_status(struct keeper *k, char *status)
+{
+    pthread_mutex_lock(&k->status_mu);
+    mem_free(k->status);
+    k->status = status;
+    pthread_mutex_unlock(&k->status_mu);
+}
+
 enum err keeper_take_over(struct keeper *k, const struct vm *vm, const struct keeper_list *list,
                           struct error *e)
 {
@@ -50,7 +61,7 @@ enum err keeper_take_over(struct keeper *k, const struct vm *vm, const struct ke
     k->vm = vm;
     replace(&k->source, list->source);
     replace(&k->sources, list->sources ? list->sources : "");
-    replace(&k->status, NULL);
+    set_status(k, NULL);
     return ERR_OK;
 }
 
@@ -110,10 +121,8 @@ enum err keeper_set(struct keeper *k, const struct vm *vm, const char *group, co
 void keeper_tell(struct keeper *k, const struct vm *vm, const char *json, size_t n)
 {
     pthread_mutex_lock(&k->mu);
-    if (k->vm == vm) {
-        mem_free(k->status);
-        k->status = mem_strndup(json, n);
-    }
+    if (k->vm == vm)
+        set_status(k, mem_strndup(json, n));
     pthread_mutex_unlock(&k->mu);
 }
 
@@ -133,9 +142,9 @@ static void put_json(struct buf *out, const char *json)
 
 void keeper_put(struct keeper *k, struct buf *out)
 {
-    pthread_mutex_lock(&k->mu);
+    pthread_mutex_lock(&k->status_mu);
     put_json(out, k->status ? k->status : "[]");
-    pthread_mutex_unlock(&k->mu);
+    pthread_mutex_unlock(&k->status_mu);
 }
 
 static void put_url(void *arg, const struct peer_stats *s)

@@ -7,7 +7,7 @@
  * VM becomes the keeper, in the moment in which the lists are swapped. So a list of an earlier
  * script never replaces one of a later script.
  *
- * Any thread, unless a function says otherwise. No callback runs under the lock. */
+ * Any thread, unless a function says otherwise. Under the lock only peers_opts.joined is called. */
 #ifndef KEEPER_H
 #define KEEPER_H
 
@@ -25,12 +25,13 @@ struct vm;
 /* Embedded in a node. */
 struct keeper {
     pthread_mutex_t mu;
-    struct peers *peers;   /* borrowed, set once; NULL before there are any */
-    struct groups *groups; /* borrowed, set once */
-    const struct vm *vm;   /* guarded by mu, like the rest: the VM that may call keeper_set() */
-    char *source;          /* of the node's list; NULL: it is typed */
-    char *sources;         /* of all lists, each ended by a line end; never NULL */
-    char *status;          /* what keeper_tell() was given, or NULL */
+    struct peers *peers;       /* borrowed, set once; NULL before there are any */
+    struct groups *groups;     /* borrowed, set once */
+    const struct vm *vm;       /* guarded by mu, like the next two: who may call keeper_set() */
+    char *source;              /* of the node's list; NULL: it is typed */
+    char *sources;             /* of all lists, each ended by a line end; never NULL */
+    pthread_mutex_t status_mu; /* under mu, or alone: /stats does not wait while a ring is made */
+    char *status;              /* guarded by status_mu: what keeper_tell() was given, or NULL */
 };
 
 /* Where the lists of a script come from. */
@@ -78,7 +79,7 @@ enum err keeper_set_typed(struct keeper *k, const char *const *urls, size_t n, s
 enum err keeper_set_typed_of(struct keeper *k, const char *group, const char *urls,
                              struct error *e);
 
-/* Appends a JSON list. */
+/* Appends the JSON list that keeper_tell() was given, in ASCII. Does not wait for the lock. */
 void keeper_put(struct keeper *k, struct buf *out);
 
 #endif
