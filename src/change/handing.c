@@ -16,7 +16,7 @@
 #include "peer/peer_in.h"
 #include "wire/batch.h"
 
-enum { POLL_MS = 1, PARCEL_KEYS = 500, MOST_NODES = 64, EXCHANGE_MS = 2000 };
+enum { POLL_MS = 1, MOST_NODES = 64, EXCHANGE_MS = 2000 };
 
 /* Whoever drops the last reference frees it: the exchange may end after that. */
 struct parcel {
@@ -24,8 +24,8 @@ struct parcel {
     atomic_int busy; /* an exchange is under way */
     atomic_uint_fast64_t confirmed;
     struct peer *peer; /* a reference */
-    struct key *keys;  /* of the items below, PARCEL_KEYS at most */
-    struct item *items[PARCEL_KEYS];
+    struct key *keys;  /* of the items below, HANDING_KEYS at most */
+    struct item *items[HANDING_KEYS];
     size_t n, sent;
     struct buf frames;
 };
@@ -70,7 +70,7 @@ static struct parcel *parcel_for(struct handing *w, struct peer *peer)
     p = w->parcels[w->n++] = mem_zalloc(sizeof(*p));
     atomic_init(&p->refs, 1);
     p->peer = peer_ref(peer);
-    p->keys = mem_zalloc(PARCEL_KEYS * sizeof(*p->keys));
+    p->keys = mem_zalloc(HANDING_KEYS * sizeof(*p->keys));
     buf_init(&p->frames, 0);
     return p;
 }
@@ -163,7 +163,7 @@ static int hand(struct handing *w, struct group *g, struct item *it)
         item_unref(it);
         return !is_over(w);
     }
-    if (p->n == PARCEL_KEYS || p->frames.len + v.n > HANDING_BYTES) {
+    if (p->n == HANDING_KEYS || p->frames.len + v.n > HANDING_BYTES) {
         goes_on = wait_for(w, p);
         if (goes_on)
             parcel_send(w, g, p);

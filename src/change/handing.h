@@ -11,6 +11,7 @@ struct peers;
 
 enum {
     HANDING_ITEMS = 20000,  /* of a group, those used last */
+    HANDING_KEYS = 500,     /* of one exchange */
     HANDING_BYTES = 1 << 20 /* of values in one exchange, or one value */
 };
 

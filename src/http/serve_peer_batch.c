@@ -14,6 +14,7 @@
 #include "cache/group.h"
 #include "cache/group_hand.h"
 #include "cache/item.h"
+#include "change/handing.h"
 #include "http/access.h"
 #include "http/doors.h"
 #include "http/gather.h"
@@ -360,13 +361,15 @@ static void batch_end(struct job *j)
 
 static const struct job_kind batch_kind = {batch_run, batch_end};
 
-/* The longest body that can make sense: a set of one value, or keys. */
+/* The longest body that can make sense: a set of one value, keys, or items that are handed over. */
 static size_t max_body(const struct server *s, struct group *g)
 {
     size_t key = s->opts.max_key_bytes + KEY_OVERHEAD, keys = BATCH_MAX_KEYS * key;
     size_t set = (size_t)group_opts(g).max_value_bytes + key + BATCH_FRAME_OVERHEAD;
+    size_t handed = HANDING_BYTES + HANDING_KEYS * key + 2 * BATCH_FRAME_OVERHEAD;
 
     keys = keys < KEYS_BYTES ? keys : KEYS_BYTES;
+    set = set > handed ? set : handed;
     return set > keys ? set : keys;
 }
 
