@@ -118,6 +118,7 @@ static void put_owners(struct json_out *o, const struct node_view *v, struct gro
 
     json_out_text(o, "owner", owner ? owner : v->self);
     json_out_text(o, "asked", used ? used : v->self);
+    json_out_bool(o, "alone", !owner); /* there is no ring */
     mem_free(owner);
     mem_free(used);
 }
