@@ -7,7 +7,7 @@ local cjson = require "cjson"
 local node = require "support.node"
 local rig = require "node.rig"
 
-local only_with_browser = require "sources.with"(browser, it, pending)
+local only_with_browser = require "sources.with"(browser, it, function(why) pending(why) end)
 
 local NO_LUCK = [[no luck with <b onclick="x">]]
 local EVIL = '<img src=x onerror="document.title=1">'
@@ -123,7 +123,7 @@ describe("/explain", function()
     local bad = n:request { target = "/explain/g" }
     rig.stop(n)
     assert.same({ node = n.url, group = "g", key = "k", known = true, owner = n.url, asked = n.url,
-      loading = false, waiters = 0 }, before)
+      alone = true, loading = false, waiters = 0 }, before)
     assert.same({ "main", 3, 0 }, { after.held, after.value_bytes, after.age_s })
     assert.is_true(after.cost_bytes > 3 and after.expires_in_ms > 500000)
     assert.equal(1, gets)
