@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
--- Of the sockets that a service manager passes, one of datagrams was left open and unused if it stood
--- beside good ones. A socket that would serve nobody must end the start.
+-- Of the sockets that a service manager passes, one of datagrams was left open and unused if it
+-- stood beside good ones. A socket that would serve nobody must end the start.
 
 local manager = require "support.manager"
 local node = require "support.node"

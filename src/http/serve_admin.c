@@ -146,7 +146,8 @@ static int has(const struct answer_to *to, const char *name)
     return MHD_lookup_connection_value(to->connection, MHD_HEADER_KIND, name) != NULL;
 }
 
-/* Whether a Host is an address of this machine, or a name without a dot: no site has such a name. */
+/* Whether a Host is an address of this machine, or a name without a dot: no site has such a name.
+ */
 static int is_local(const char *host)
 {
     static const char v6[] = "[::1]";
