@@ -1,34 +1,15 @@
 -- SPDX-License-Identifier: MIT
 
--- stream:line() copied all bytes behind a line for each line, and looked through all bytes of a long
--- line for each piece of it. A megabyte of short lines took seconds. A line that never ended took
--- all memory, whatever max_bytes was.
+-- stream:line() copied all bytes behind a line for each line, and looked through all of a long line
+-- for each piece of it. A megabyte of short lines took seconds. A line that never ended took all
+-- memory, whatever max_bytes was.
 
-local fake = require "node.fake"
-local node = require "support.node"
-local rig = require "node.rig"
+local streamed = require "node.streamed"
+
+local get = streamed.get
 
 describe("the lines of a stream", function()
-  local origin, n
-
-  local function get(answer, text, options)
-    origin = fake.start("return function(_, c) " .. answer .. " end")
-    n = node.start { args = { "--workers", "1" }, script = ([[
-      local groupcache, http = require "groupcache", require "groupcache.http"
-      groupcache.group("g", { timeout = 20, getter = function()
-        local s = assert(http.stream { url = "%s/x" %s })
-        %s
-      end })
-    ]]):format(origin.url, options or "", text) }
-    return (assert(n:get("g", "k")).body:gsub("%s+$", ""))
-  end
-
-  after_each(function()
-    local ended = n
-    n = nil
-    rig.stop(ended)
-    origin:stop()
-  end)
+  after_each(streamed.stop)
 
   local COUNT = [[
     groupcache.sleep(0.5) -- most bytes have arrived then
