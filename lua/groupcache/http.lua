@@ -176,13 +176,18 @@ local Stream = {}
 Stream.__index = Stream
 Stream.__name = "groupcache.http.stream"
 
+-- The bytes that no line has taken yet: those of `rest` from `at` on.
+local function take_rest(self)
+  local bytes = self.rest:sub(self.at)
+  self.rest, self.at = "", 1
+  return bytes
+end
+
 --- The bytes of the body that have arrived since the last call; waits for some.
 -- @return bytes; nothing at the end; or nil, message, code
 function Stream:read()
-  if self.rest ~= "" then
-    local rest = self.rest
-    self.rest = ""
-    return rest
+  if self.at <= #self.rest then
+    return take_rest(self)
   end
   while true do
     wait.await(self.raw:more(), "stream:read")
@@ -198,22 +203,29 @@ function Stream:read()
 end
 
 --- The next line of the body, without its end; waits for it. The last line needs no end.
--- @return line; nothing at the end; or nil, message, code
+-- @return line; nothing at the end; or nil, message, code. TOOBIG: it has more than max_bytes
 function Stream:line()
-  local text = ""
+  local parts, size = {}, 0
   while true do
+    local feed = self.rest:find("\n", self.at, true)
+    if feed then
+      parts[#parts + 1] = self.rest:sub(self.at, feed - 1)
+      self.at = feed + 1
+      return (table.concat(parts):gsub("\r$", ""))
+    end
+    local part = take_rest(self)
+    parts[#parts + 1], size = part, size + #part
+    if size > self.most then
+      return nil, ("a line of the stream has more than %d bytes, max_bytes"):format(self.most),
+        "TOOBIG"
+    end
     local bytes, err, code = self:read()
     if err then
       return nil, err, code
-    end
-    text = text .. (bytes or "")
-    local line, rest = text:match("^(.-)\r?\n(.*)$")
-    if line then
-      self.rest = rest
-      return line
     elseif not bytes then
-      return text ~= "" and text or nil
+      return size > 0 and table.concat(parts) or nil
     end
+    self.rest = bytes
   end
 end
 
@@ -236,11 +248,11 @@ function http.stream(request)
   elseif request.follow ~= nil or request.decode ~= nil then
     error("http.stream: a stream follows no redirects and decodes nothing", 2)
   end
-  local raw, err, code = core.stream(prepared)
+  local raw, most, code = core.stream(prepared)
   if not raw then
-    return nil, err, code
+    return nil, most, code
   end
-  return setmetatable({ raw = raw, rest = "" }, Stream)
+  return setmetatable({ raw = raw, most = most, rest = "", at = 1 }, Stream)
 end
 
 --- Percent-encodes bytes as one path segment: everything but A-Z a-z 0-9 - . _ ~.

@@ -2,32 +2,12 @@
 
 -- http.stream: an answer that is read while it arrives.
 
-local fake = require "node.fake"
-local node = require "support.node"
-local rig = require "node.rig"
+local streamed = require "node.streamed"
+
+local get = streamed.get
 
 describe("http.stream", function()
-  local origin, n
-
-  -- The getter's result is what `text`, with the stream s of the origin's answer, returns.
-  local function get(answer, text, options)
-    origin = fake.start("return function(_, c) " .. answer .. " end")
-    n = node.start { args = { "--workers", "1" }, script = ([[
-      local groupcache, http = require "groupcache", require "groupcache.http"
-      groupcache.group("g", { timeout = 3, getter = function()
-        local s = assert(http.stream { url = "%s/x" %s })
-        %s
-      end })
-    ]]):format(origin.url, options or "", text) }
-    return (assert(n:get("g", "k")).body:gsub("%s+$", ""))
-  end
-
-  after_each(function()
-    local ended = n
-    n = nil
-    rig.stop(ended)
-    origin:stop()
-  end)
+  after_each(streamed.stop)
 
   local LINES = [[
     c:send "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\na\nb\r\n"

@@ -91,6 +91,7 @@ describe("agreement", function()
     assert.equal("http://127.0.0.1:9", ffi.string(p.stranger_url))
     assert.equal(own, asked("http://" .. ("x"):rep(1000), ("1"):rep(1000)))
     assert.equal(tonumber(C.AGREE_UNKNOWN), state())
+    assert.equal(0, tonumber(p.differing)) -- else each later request looks its sender up
   end)
 
   it("is about the present list", function()

@@ -136,7 +136,8 @@ static struct stream **check_stream(lua_State *L)
     return slot;
 }
 
-/* core.stream(request) -> stream | nil, message, code. The request is http.request's. */
+/* core.stream(request) -> stream, its max_bytes | nil, message, code. The request is
+ * http.request's. */
 static int l_stream(lua_State *L)
 {
     struct stream **slot, *s;
@@ -161,8 +162,10 @@ static int l_stream(lua_State *L)
     r.opts.done = on_done;
     r.opts.ctx = s;
     s->fetch = fetch_start(vm_net(vm_of(L)), &r.opts, &e);
-    if (s->fetch)
-        return 1;
+    if (s->fetch) {
+        lua_pushnumber(L, (lua_Number)s->max_bytes);
+        return 2;
+    }
     *slot = NULL;
     stream_unref(s);
     stream_unref(s);

@@ -17,7 +17,11 @@
 #include "peer/peers.h"
 #include "store/snapshot_read.h"
 
-enum { ASK_MS = 2000, LOOK_AT_CLOCK = 1024 };
+enum {
+    ASK_MS = 2000,
+    LOOK_AT_CLOCK = 1 << 20, /* bytes of values, where */
+    AN_ITEM = 1 << 10        /* an item counts as so many more */
+};
 
 /* The part of one group. */
 struct part {
@@ -160,7 +164,7 @@ static void take(struct part *p, const struct snapshot_entry *e, uint64_t age_ms
 static int read_items(struct snapshot_reader *r, struct parts *ps, struct error *e)
 {
     struct snapshot_entry entry;
-    unsigned n = 0;
+    uint64_t read = 0;
     int got;
 
     while ((got = snapshot_read_next(r, &entry, e)) > 0) {
@@ -170,7 +174,11 @@ static int read_items(struct snapshot_reader *r, struct parts *ps, struct error 
             judge_block(p, entry.block);
         if (p && !p->why)
             take(p, &entry, ps->facts->age_ms);
-        if (++n % LOOK_AT_CLOCK == 0 && clock_real_ms() > ps->facts->until_ms) {
+        read += AN_ITEM + entry.record.value_len;
+        if (read < LOOK_AT_CLOCK)
+            continue;
+        read = 0;
+        if (clock_real_ms() > ps->facts->until_ms) {
             error_set(e, ERR_TIMEOUT, "there was no time for more");
             return 0;
         }

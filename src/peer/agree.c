@@ -40,7 +40,8 @@ static void tell(const char *url, const char *note, const char *ours, const stru
 static int note_locked(struct peers *p, struct agree *a, const char *text)
 {
     if (atomic_load(&a->state) != AGREE_DIFFERS) {
-        atomic_fetch_add(&p->differing, 1);
+        if (a != &p->stranger) /* whose answers nobody hears, so it never agrees again */
+            atomic_fetch_add(&p->differing, 1);
         a->since_ms = clock_ms();
         a->told = 0;
         atomic_store(&a->state, AGREE_DIFFERS);

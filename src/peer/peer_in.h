@@ -89,7 +89,7 @@ struct peers {
     uint64_t looked_ms; /* the last run of the timer, or when it was set */
     uint64_t lost_ms;   /* how much later than they should the runs were, together */
     pthread_mutex_t agree_mu;
-    atomic_int differing;              /* at least so many states of agree.c are AGREE_DIFFERS */
+    atomic_int differing;              /* peers in AGREE_DIFFERS, and those that left so */
     struct agree stranger;             /* of a node that asks here and is not in the list */
     char stranger_url[AGREE_STRANGER]; /* guarded by agree_mu */
     pthread_rwlock_t lock;

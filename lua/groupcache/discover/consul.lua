@@ -79,7 +79,9 @@ function Consul:tend(ctx)
       return nil, err
     end
   end
-  if not res then -- an agent that was restarted, or that has deregistered the service
+  if self.leaves then
+    return self.ttl
+  elseif not res then -- an agent that was restarted, or that has deregistered the service
     res, err = self:register()
   end
   self.registered = res ~= nil
@@ -87,6 +89,7 @@ function Consul:tend(ctx)
 end
 
 function Consul:leave()
+  self.leaves = true
   if not self.registered then
     return true
   end

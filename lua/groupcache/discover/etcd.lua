@@ -145,6 +145,9 @@ function Etcd:register_anew()
   if not answer then
     return nil, err
   end
+  if self.leaves then
+    return true -- this node has taken leave meanwhile; the lease expires without a key
+  end
   self.lease = tostring(answer.ID)
   answer, err = self:put(self.own)
   if not answer then
@@ -175,6 +178,7 @@ end
 
 -- Other nodes see the key change before it is gone: so they know that this node is not dead.
 function Etcd:leave()
+  self.leaves = true
   if not self.lease then
     return true
   end
