@@ -66,7 +66,8 @@ function Etcd:call_one(path, body, seconds)
     return nil, ("%s answered %d, and no JSON"):format(self.endpoints[self.at], res.status), true
   end
   if res.status ~= 200 then
-    local why = type(answer.error) == "string" and answer.error or "no error"
+    local why = answer.error or answer.message -- Debian 13's has a message only
+    why = type(why) == "string" and why or "no error"
     return nil, ("%s answered %d: %s"):format(self.endpoints[self.at], res.status, why),
       res.status == 503, answer.code
   end
