@@ -94,8 +94,8 @@ describe("groupcached", function()
       { "usage: groupcached get GROUP KEY", "get", "g", "k", "more" },
       { "get: unknown option --nod, the nearest is --node", "get", "--nod", "x", "g", "k" },
       { "get: --timeout needs DURATION", "get", "g", "k", "--timeout" },
-      { 'get: --timeout is "soon", and must be a duration such as 1.5 or 250ms', "get", "g", "k",
-        "--timeout", "soon" },
+      { 'get: --timeout is "soon", and must be a duration such as 1.5 or 250ms, of 1000000000 s at '
+        .. "most", "get", "g", "k", "--timeout", "soon" },
       { "get: --json takes no value", "get", "g", "k", "--json=1" },
       { 'top: --count is "0", and must be a whole number above 0', "top", "--count", "0" },
       { 'completion: "csh" is none of bash, zsh, fish, man', "completion", "csh" },

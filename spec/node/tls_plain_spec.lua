@@ -3,6 +3,7 @@
 -- A port that takes plain HTTP beside TLS, and the way of a running cluster from http to https.
 
 local certs = require "support.certs"
+local eventually = require "support.eventually"
 local http = require "support.http"
 local node = require "support.node"
 local ports = require "support.ports"
@@ -111,7 +112,7 @@ describe("a running cluster", function()
       tmp.write(script, r:script(([[
         require("groupcache").group("g", { hot = "never", writable = true,
           getter = function(key) rig.record(key) return "loaded" end })
-        return { peers = { "%s" } }
+        return { peers = { "%s" }, drain_timeout = 0 } -- so nothing is handed to next owners
       ]]):format(table.concat(peers, '", "'))))
     end
     local function start(i, tls, self, ...)
@@ -125,6 +126,14 @@ describe("a running cluster", function()
     -- Every node answers every key from the owner that the first ring has; who answers in what way
     -- is up to the round.
     local function look(over_tls)
+      eventually(function() -- a node that joins gets loads when it has been told of changes
+        for _, n in ipairs(nodes) do
+          for _, peer in ipairs(n:stats().peers) do
+            if not peer.up then return false end
+          end
+        end
+        return true
+      end, 10, "all nodes are in use")
       for _, key in ipairs(keys) do
         for i, n in ipairs(nodes) do
           local res

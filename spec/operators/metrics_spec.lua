@@ -9,7 +9,7 @@ local rig = require "node.rig"
 local socket = require "socket"
 local tmp = require "support.tmp"
 
-local only_with_prometheus = require "sources.with"(prometheus, it, pending)
+local only_with_prometheus = require "sources.with"(prometheus, it, function(why) pending(why) end)
 
 -- The samples of a text: { name =, labels =, value =, series = }, in their order.
 local function samples(text)

@@ -9,7 +9,7 @@ local prometheus = require "support.prometheus"
 local rig = require "node.rig"
 local tmp = require "support.tmp"
 
-local only_with_prometheus = require "sources.with"(prometheus, it, pending)
+local only_with_prometheus = require "sources.with"(prometheus, it, function(why) pending(why) end)
 
 local FOLDER = "examples/prometheus/"
 

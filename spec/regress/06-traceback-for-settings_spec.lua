@@ -16,7 +16,8 @@ describe("a script that cannot be taken", function()
   end
 
   it("for a function among its settings is refused in one line", function()
-    assert.matches("node%.lua: setting \"peers\" is a function", message "return { peers = print }")
+    assert.matches("node%.lua: setting \"listen\" is a function",
+      message "return { listen = print }")
     assert.matches("node%.lua: setting \"tls\" is a function",
       message "return { tls = { cert = { print } } }")
   end)

@@ -60,7 +60,7 @@ describe("examples/listen.lua", function()
     return true
   end
 
-  local only_with_server = require "sources.with"(postgres, it, pending)
+  local only_with_server = require "sources.with"(postgres, it, function(why) pending(why) end)
 
   only_with_server("has every node give the new value after a NOTIFY", function()
     for _, name in ipairs(NAMES) do

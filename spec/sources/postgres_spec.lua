@@ -27,7 +27,7 @@ local SCHEMA = {
   "CREATE VIEW pages AS SELECT name, served(name, body) AS body FROM stored",
 }
 
-local only_with_server = require "sources.with"(postgres, it, pending)
+local only_with_server = require "sources.with"(postgres, it, function(why) pending(why) end)
 
 describe("examples/postgres.lua", function()
   local server, n

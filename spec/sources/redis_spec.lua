@@ -14,7 +14,7 @@ local EXAMPLE = "examples/redis.lua"
 local GONE = { ["Connection refused"] = true, ["Connection reset by peer"] = true,
   ["connection closed"] = true, ["Broken pipe"] = true }
 
-local only_with_server = require "sources.with"(redis, it, pending)
+local only_with_server = require "sources.with"(redis, it, function(why) pending(why) end)
 
 describe("examples/redis.lua", function()
   local server, n

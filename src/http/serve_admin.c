@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "base/address.h"
 #include "base/buf.h"
 #include "base/mem.h"
 #include "http/page.h"
@@ -145,18 +146,18 @@ static int has(const struct answer_to *to, const char *name)
     return MHD_lookup_connection_value(to->connection, MHD_HEADER_KIND, name) != NULL;
 }
 
-/* Whether a Host is of this machine, or a name without a dot: no site has such a name. */
+/* Whether a Host is an address of this machine, or a name without a dot: no site has such a name.
+ */
 static int is_local(const char *host)
 {
-    static const char *const local[] = {"127.0.0.1", "[::1]"};
-    size_t i, n = strcspn(host, ":");
+    static const char v6[] = "[::1]";
+    size_t n = strcspn(host, ":"), v6_len = sizeof(v6) - 1;
+    struct address a;
 
-    for (i = 0; i < sizeof(local) / sizeof(local[0]); i++) {
-        size_t len = strlen(local[i]);
-
-        if (strncmp(host, local[i], len) == 0 && (host[len] == '\0' || host[len] == ':'))
-            return 1;
-    }
+    if (strncmp(host, v6, v6_len) == 0)
+        return host[v6_len] == '\0' || host[v6_len] == ':';
+    if (address_parse(host, n, &a)) /* of IPv4, since there is no colon in it */
+        return a.bytes[sizeof(a.bytes) - 4] == 127;
     return n > 0 && host[0] != '[' && !memchr(host, '.', n);
 }
 
@@ -194,8 +195,8 @@ static int answer_rebound(const struct answer_to *to)
     struct error e;
 
     error_set(&e, ERR_INVAL,
-              "the Host is another than 127.0.0.1, [::1] or a name without a dot: keys are shown "
-              "on a loopback address only to this machine");
+              "the Host is none of 127.0.0.0/8, [::1] and names without a dot: keys are shown on a "
+              "loopback address only to this machine");
     return answer_status(to, 403, &e);
 }
 

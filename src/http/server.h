@@ -32,8 +32,8 @@ enum server_face {
     SERVER_PEERS = 1,   /* base_path */
     SERVER_CLIENTS = 2, /* /cache/ */
     SERVER_DATA = SERVER_PEERS | SERVER_CLIENTS,
-    SERVER_ADMIN = 4,    /* /stats */
-    SERVER_FIRST_TRY = 8 /* /stats, to somebody who asks by hand on this machine */
+    SERVER_ADMIN = 4,    /* enum server_view */
+    SERVER_FIRST_TRY = 8 /* the same, to somebody who asks by hand on this machine */
 };
 
 /* What operators see. */

@@ -94,9 +94,11 @@ static enum err refuse_rest(struct error *e)
     for (i = 0; i < activation_count(); i++) {
         const char *name = activation_name(i);
 
-        if (activation_fd(i) < 0 || listen_inspect("a socket of the service manager",
-                                                   activation_fd(i), bound, sizeof(bound), e))
+        if (activation_fd(i) < 0)
             continue;
+        if (listen_inspect("a socket of the service manager", activation_fd(i), bound,
+                           sizeof(bound), e))
+            return e->code;
         return error_set(e, ERR_INVAL,
                          "the service manager passes the socket \"%.60s\" at %.120s, which %s: "
                          "FileDescriptorName= is listen, peer_listen, client_listen or "

@@ -19,6 +19,12 @@ static void put_key(struct json_out *o, const char *key, size_t len, size_t kept
         json_out_number(o, "key_bytes", len);
 }
 
+/* A load may have ended after now_ms was read. */
+static void put_ago(struct json_out *o, uint64_t at_ms, uint64_t now_ms)
+{
+    json_out_number(o, "ago_ms", now_ms > at_ms ? now_ms - at_ms : 0);
+}
+
 static void put_popular(struct json_out *o, const struct group_seen *s)
 {
     struct json_out list, in;
@@ -48,7 +54,7 @@ static void put_slow(struct json_out *o, const struct group_seen *s, uint64_t no
         json_out_open(&list, NULL, &in, '{');
         put_key(&in, l->key, l->key_len, sizeof(l->key));
         json_out_number(&in, "took_us", l->took_us);
-        json_out_number(&in, "ago_ms", now_ms - l->at_ms);
+        put_ago(&in, l->at_ms, now_ms);
         json_out_close(&in);
     }
     json_out_close(&list);
@@ -69,7 +75,7 @@ static void put_failed(struct json_out *o, const struct group_seen *s, uint64_t 
         json_out_text(&in, "source", l->source);
         json_out_text(&in, "code", err_name(l->code));
         json_out_text(&in, "error", l->text);
-        json_out_number(&in, "ago_ms", now_ms - l->at_ms);
+        put_ago(&in, l->at_ms, now_ms);
         json_out_close(&in);
     }
     json_out_close(&list);
@@ -84,7 +90,7 @@ static void put_group(void *arg, struct group *g)
     group_seen(g, now_ms, s);
     json_out_open(arg, group_name(g), &in, '{');
     put_popular(&in, s);
-    put_slow(&in, s, now_ms > s->slow[0].at_ms ? now_ms : s->slow[0].at_ms);
+    put_slow(&in, s, now_ms);
     put_failed(&in, s, now_ms);
     json_out_close(&in);
     mem_free(s);
@@ -112,6 +118,7 @@ static void put_owners(struct json_out *o, const struct node_view *v, struct gro
 
     json_out_text(o, "owner", owner ? owner : v->self);
     json_out_text(o, "asked", used ? used : v->self);
+    json_out_bool(o, "alone", !owner); /* there is no ring */
     mem_free(owner);
     mem_free(used);
 }

@@ -51,10 +51,21 @@ local function say(seen)
   return table.concat(parts, ", ")
 end
 
+-- Whether the nodes name several owners. A node without peers in the group owns all of its keys.
+local function disagree(result)
+  local has_ring = false
+  for _, seen in ipairs(result.nodes) do
+    has_ring = has_ring or seen.alone == false
+  end
+  return has_ring and #result.owners > 1
+end
+
 local function put_text(result)
   print("owner: " .. table.concat(result.owners, ", "))
-  if #result.owners > 1 then
+  if disagree(result) then
     print "the nodes do not agree: their lists of peers or their rings differ"
+  elseif #result.owners > 1 then
+    print "each node owns all keys of the group: it is local_only, or has no peers"
   end
   for _, seen in ipairs(result.nodes) do
     print(("  %s%s  %s"):format(seen.node or seen.asked_at,
@@ -103,7 +114,7 @@ function explain.explain(options, rest)
   else
     put_text(result)
   end
-  return (failures > 0 or #result.owners > 1) and STATUS.FAILED or STATUS.FINE
+  return (failures > 0 or disagree(result)) and STATUS.FAILED or STATUS.FINE
 end
 
 return explain

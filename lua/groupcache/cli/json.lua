@@ -3,6 +3,8 @@
 --
 -- Strings are bytes: one that is not UTF-8 has each byte above 127 as \u00XX, as /stats has it.
 
+local core = require "groupcache.core"
+
 local json = {}
 
 local SHORT = { ['"'] = '\\"', ["\\"] = "\\\\", ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t" }
@@ -72,8 +74,8 @@ function encode(value)
   return tostring(value)
 end
 
---- The metatable of a table that is a list, also when it is empty.
-json.LIST = {}
+--- The metatable of a table that is a list, also when it is empty. Lists that were read have it.
+json.LIST = core.list
 
 json.encode = encode
 

@@ -2,7 +2,8 @@
 -- groupcache.cli.try: groupcached run-getter, which runs one getter as a node would, once.
 --
 -- The node is real, in this process: it has one worker, no peers, and listens where nobody asks.
--- The folder traced/ has a groupcache.wait that notes each wait in a file.
+-- The folder traced/ has a groupcache.wait that notes each wait in a file, and a
+-- groupcache.discover that leaves out groups' own peers.
 
 local client = require "groupcache.cli.client"
 local core = require "groupcache.core"
@@ -13,7 +14,7 @@ local try = {}
 
 local STATUS = client.STATUS
 
--- The file beside this one that has to be found before groupcache.wait is.
+-- The folder beside this file whose modules are found before those that they stand for.
 local function folder_of_traced()
   local own = package.searchpath("groupcache.cli.try", package.path)
   return own:match "^(.*)/try%.lua$" .. "/traced/?.lua"

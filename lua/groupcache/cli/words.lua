@@ -28,6 +28,8 @@ words.OPTIONS = {
   keys = { arg = "N", kind = "count", default = 1000, help = "different keys, at random" },
 }
 
+local LONGEST = 1e9 -- seconds
+
 local ASK = { "node", "timeout", "ca", "json" }
 local CHANGE = { "node", "token", "timeout", "ca", "json" }
 local LOOK = { "node", "admin", "timeout", "ca", "json" }
@@ -111,8 +113,9 @@ end
 local function read(name, rule, text)
   if rule.kind == "duration" then
     local seconds = tonumber(text) or options.seconds(text)
-    if not seconds or seconds < 0 then
-      return nil, ("--%s is %q, and must be a duration such as 1.5 or 250ms"):format(name, text)
+    if not (seconds and seconds >= 0 and seconds <= LONGEST) then -- nan is not, either
+      return nil, ("--%s is %q, and must be a duration such as 1.5 or 250ms, of %d s at most")
+        :format(name, text, LONGEST)
     end
     return seconds
   elseif rule.kind == "count" then

@@ -3,15 +3,7 @@
 -- each wait is noted in the file that GROUPCACHED_TRACE names: when it began, and how long it was.
 
 local core = require "groupcache.core"
-
-local own = "/cli/traced/"
-local real
-for template in package.path:gmatch "[^;]+" do
-  if not real and not template:find(own, 1, true) then
-    real = package.searchpath("groupcache.wait", template)
-  end
-end
-local wait = assert(loadfile(assert(real, "groupcache.wait is missing")))(...)
+local wait = require "groupcache.real" "groupcache.wait"
 
 local await, path = wait.await, os.getenv "GROUPCACHED_TRACE"
 local first
