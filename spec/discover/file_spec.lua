@@ -109,6 +109,16 @@ describe("a list of peers in a file", function()
     assert.equal(1, listed.count(n, 'msg="a source of peers can be read again"'))
   end)
 
+  for _, text in ipairs { '{"targets":["10.9.0.1:80"]}', '[{"targets":{"a":"10.9.0.1:80"}}]' } do
+    it("is no empty list when its JSON has an object for a list: " .. text, function()
+      start(lines(A, B))
+      tmp.write(path, text)
+      listed.looks(n, 4) -- an empty list would be taken by now
+      assert.matches("list", listed.source(n).last_error, 1, true)
+      listed.wait(n, { A, B, n.url })
+    end)
+  end
+
   it("is not taken while its last line is being written", function()
     start(lines(A, B))
     tmp.write(path, lines(A) .. "http://10.9.0.33")

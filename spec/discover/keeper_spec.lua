@@ -89,6 +89,13 @@ describe("a source of peers", function()
     listed.wait(n, with_self(A))
   end)
 
+  it("is no empty list when its function returns a table with names", function()
+    start [[ return { peers = function() return { url = "http://10.9.0.1:80" } end,
+      peers_wait = 0.1 } ]]
+    eventually(function() return listed.source(n).errors > 0 end, listed.patience)
+    assert.matches("a table with names", listed.source(n).last_error, 1, true)
+  end)
+
   it("may be a table of functions: this node is told first, and says goodbye", function()
     start [[
       local function say(text)

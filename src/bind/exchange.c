@@ -13,7 +13,8 @@ enum { MAX_ANSWER = 1 << 30 };
 enum { USUAL_TIMEOUT_MS = 30000 }; /* of a fetch in code that has no deadline */
 
 /* A string field. Without `len` it must not have a NUL. */
-static const char *opt_string(lua_State *L, const char *field, size_t *len)
+static const char *opt_string(lua_State *L, const struct exchange *r, const char *field,
+                              size_t *len)
 {
     const char *s = NULL;
     size_t n;
@@ -21,19 +22,19 @@ static const char *opt_string(lua_State *L, const char *field, size_t *len)
     lua_getfield(L, 1, field);
     if (!lua_isnil(L, -1)) {
         if (lua_type(L, -1) != LUA_TSTRING)
-            check_raise(L, "http.request: %s must be a string, not a %s", field,
+            check_raise(L, "%s: %s must be a string, not a %s", r->who, field,
                         luaL_typename(L, -1));
         s = lua_tolstring(L, -1, &n); /* the table holds it */
         if (len)
             *len = n;
         else if (strlen(s) != n)
-            check_raise(L, "http.request: %s holds a NUL", field);
+            check_raise(L, "%s: %s holds a NUL", r->who, field);
     }
     lua_pop(L, 1);
     return s;
 }
 
-static uint64_t opt_ms(lua_State *L, const char *field, uint64_t def)
+static uint64_t opt_ms(lua_State *L, const struct exchange *r, const char *field, uint64_t def)
 {
     uint64_t ms = def;
 
@@ -42,7 +43,7 @@ static uint64_t opt_ms(lua_State *L, const char *field, uint64_t def)
         double s = luaL_checknumber(L, -1);
 
         if (!(s > 0 && s <= 1e6))
-            check_raise(L, "http.request: %s is %f, and must be above 0 and at most 1000000", field,
+            check_raise(L, "%s: %s is %f, and must be above 0 and at most 1000000", r->who, field,
                         s);
         ms = s < 0.001 ? 1 : (uint64_t)(s * 1000);
     }
@@ -59,15 +60,15 @@ static void check_headers(lua_State *L, struct exchange *r)
     if (lua_istable(L, -1)) {
         n = lua_objlen(L, -1);
         if (n > EXCHANGE_HEADERS)
-            check_raise(L, "http.request: a request has at most %d headers, not %d",
-                        EXCHANGE_HEADERS, (int)n);
+            check_raise(L, "%s: a request has at most %d headers, not %d", r->who, EXCHANGE_HEADERS,
+                        (int)n);
         for (i = 0; i < n; i++) {
             size_t len;
 
             lua_rawgeti(L, -1, (int)i + 1);
             r->headers[i] = luaL_checklstring(L, -1, &len); /* the list holds it */
             if (strlen(r->headers[i]) != len)
-                check_raise(L, "http.request: a header holds a NUL");
+                check_raise(L, "%s: a header holds a NUL", r->who);
             lua_pop(L, 1);
         }
         r->opts.headers = r->headers;
@@ -76,7 +77,7 @@ static void check_headers(lua_State *L, struct exchange *r)
     lua_pop(L, 1);
 }
 
-void exchange_check(lua_State *L, struct exchange *r)
+void exchange_check(lua_State *L, const char *who, struct exchange *r)
 {
     struct task *t = vm_current(vm_of(L));
     uint64_t now = clock_ms(), until = t->deadline_ms;
@@ -86,22 +87,23 @@ void exchange_check(lua_State *L, struct exchange *r)
     double max_bytes;
 
     memset(&r->opts, 0, sizeof(r->opts));
+    r->who = who;
     luaL_checktype(L, 1, LUA_TTABLE);
-    r->opts.url = opt_string(L, "url", &url_len);
+    r->opts.url = opt_string(L, r, "url", &url_len);
     if (!r->opts.url || strlen(r->opts.url) != url_len)
-        check_raise(L, "http.request: url must be a string without NUL");
-    r->opts.method = opt_string(L, "method", NULL);
-    r->opts.ca_file = opt_string(L, "ca_file", NULL);
-    r->opts.reach = opt_string(L, "reach", NULL);
-    r->opts.body = opt_string(L, "body", &r->opts.body_len);
-    r->opts.timeout_ms = opt_ms(L, "timeout", usual);
+        check_raise(L, "%s: url must be a string without NUL", r->who);
+    r->opts.method = opt_string(L, r, "method", NULL);
+    r->opts.ca_file = opt_string(L, r, "ca_file", NULL);
+    r->opts.reach = opt_string(L, r, "reach", NULL);
+    r->opts.body = opt_string(L, r, "body", &r->opts.body_len);
+    r->opts.timeout_ms = opt_ms(L, r, "timeout", usual);
     if (r->opts.timeout_ms > left)
         r->opts.timeout_ms = left;
-    r->opts.connect_timeout_ms = opt_ms(L, "connect_timeout", 0);
+    r->opts.connect_timeout_ms = opt_ms(L, r, "connect_timeout", 0);
     lua_getfield(L, 1, "max_bytes");
     max_bytes = luaL_optnumber(L, -1, (double)t->max_bytes);
     if (!(max_bytes >= 1 && max_bytes <= (double)MAX_ANSWER))
-        check_raise(L, "http.request: max_bytes is %f, and must be 1 to %d", max_bytes, MAX_ANSWER);
+        check_raise(L, "%s: max_bytes is %f, and must be 1 to %d", r->who, max_bytes, MAX_ANSWER);
     r->opts.max_bytes = (size_t)max_bytes;
     lua_getfield(L, 1, "insecure");
     r->opts.insecure = lua_toboolean(L, -1);

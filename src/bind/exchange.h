@@ -13,11 +13,12 @@ enum { EXCHANGE_HEADERS = 100 };
 /* The strings stay on the Lua stack, or in the table, while it is used. */
 struct exchange {
     struct fetch_opts opts;
+    const char *who; /* the Lua function, a literal: messages name it */
     const char *headers[EXCHANGE_HEADERS];
 };
 
-/* Fills r from the table at index 1; raises for what is wrong. A getter runs. The caller sets the
- * functions of r->opts. */
-void exchange_check(lua_State *L, struct exchange *r);
+/* Fills r from the table at index 1; raises for what is wrong, in the name of `who`. A getter runs.
+ * The caller sets the functions of r->opts. */
+void exchange_check(lua_State *L, const char *who, struct exchange *r);
 
 #endif

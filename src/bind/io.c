@@ -129,7 +129,7 @@ static int l_fetch(lua_State *L)
     struct error e;
 
     check_can_wait(L, "http.request");
-    exchange_check(L, &r);
+    exchange_check(L, "http.request", &r);
     f = mem_zalloc(sizeof(*f));
     buf_init(&f->body, 0);
     buf_init(&f->headers, 0);

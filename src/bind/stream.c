@@ -145,7 +145,7 @@ static int l_stream(lua_State *L)
     struct error e;
 
     check_can_wait(L, "http.stream");
-    exchange_check(L, &r);
+    exchange_check(L, "http.stream", &r);
     slot = lua_newuserdata(L, sizeof(struct stream *));
     *slot = NULL;
     luaL_getmetatable(L, BIND_STREAM);

@@ -31,15 +31,20 @@ local function read_lines(text)
   return urls
 end
 
+-- An object would be taken for an empty list.
+local function is_list(value)
+  return type(value) == "table" and (#value > 0 or next(value) == nil)
+end
+
 local function read_json(text, scheme)
   local groups, err = core.decode(text, "json")
-  if type(groups) ~= "table" then
+  if not is_list(groups) or text:find "^%s*{" then
     return nil, err or "the JSON is no list"
   end
   local urls = {}
   for _, group in ipairs(groups) do
     local targets = type(group) == "table" and group.targets
-    if type(targets) ~= "table" then
+    if not is_list(targets) then
       return nil, 'an entry of the JSON has no list "targets"'
     end
     local own = type(group.labels) == "table" and group.labels.__scheme__

@@ -178,6 +178,8 @@ end
 function Kept:judge(list, seconds, left)
   if type(list) ~= "table" then
     return nil, ("the source returned a %s, and must return a list of URLs"):format(type(list))
+  elseif #list == 0 and next(list) ~= nil then
+    return nil, "the source returned a table with names, and must return a list of URLs"
   elseif #list > MAX_PEERS then
     return nil, ("the source lists %d peers, and a node has at most %d"):format(#list, MAX_PEERS)
   end
