@@ -44,6 +44,7 @@ describe("a raw NUL in a request's method", function()
   end
 
   it("is told from spaces behind a method", function()
-    assert.equal(200, assert(n:request { method = "GET ", target = "/cache/g/b" }).status)
+    local status = assert(n:request { method = "GET ", target = "/cache/g/b" }).status
+    assert.equal(CLOSES and 400 or 200, status) -- 1.0 takes one space only
   end)
 end)

@@ -44,7 +44,11 @@ struct node_snapshot {
 enum err node_snapshot_check(const char *path, struct error *e)
 {
     char copy[PATH_MAX];
+    size_t most = sizeof(copy) - sizeof(".peers.new"); /* the longest name that is added */
 
+    if (strlen(path) > most)
+        return error_set(e, ERR_INVAL, "snapshot_path: %.60s... has %zu bytes, %zu are the most",
+                         path, strlen(path), most);
     snprintf(copy, sizeof(copy), "%s", path);
     if (access(dirname(copy), W_OK | X_OK) != 0)
         return error_set(e, ERR_INVAL, "snapshot_path: %.200s: %s", path, strerror(errno));
