@@ -114,41 +114,45 @@ uint32_t hash_crc32(const void *bytes, size_t n)
 
 uint32_t hash_fnv1_32(const void *bytes, size_t n)
 {
-    const unsigned char *p = bytes, *end = p + n;
+    const unsigned char *p = bytes;
+    size_t i;
     uint32_t h = FNV_BASIS_32;
 
-    while (p < end)
-        h = h * FNV_PRIME_32 ^ *p++;
+    for (i = 0; i < n; i++)
+        h = h * FNV_PRIME_32 ^ p[i];
     return h;
 }
 
 uint32_t hash_fnv1a_32(const void *bytes, size_t n)
 {
-    const unsigned char *p = bytes, *end = p + n;
+    const unsigned char *p = bytes;
+    size_t i;
     uint32_t h = FNV_BASIS_32;
 
-    while (p < end)
-        h = (h ^ *p++) * FNV_PRIME_32;
+    for (i = 0; i < n; i++)
+        h = (h ^ p[i]) * FNV_PRIME_32;
     return h;
 }
 
 uint64_t hash_fnv1_64(const void *bytes, size_t n)
 {
-    const unsigned char *p = bytes, *end = p + n;
+    const unsigned char *p = bytes;
+    size_t i;
     uint64_t h = FNV_BASIS_64;
 
-    while (p < end)
-        h = h * FNV_PRIME_64 ^ *p++;
+    for (i = 0; i < n; i++)
+        h = h * FNV_PRIME_64 ^ p[i];
     return h;
 }
 
 uint64_t hash_fnv1a_64(const void *bytes, size_t n)
 {
-    const unsigned char *p = bytes, *end = p + n;
+    const unsigned char *p = bytes;
+    size_t i;
     uint64_t h = FNV_BASIS_64;
 
-    while (p < end)
-        h = (h ^ *p++) * FNV_PRIME_64;
+    for (i = 0; i < n; i++)
+        h = (h ^ p[i]) * FNV_PRIME_64;
     return h;
 }
 
