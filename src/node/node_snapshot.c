@@ -121,7 +121,7 @@ static void write_peers(const struct node_snapshot *s)
 
     buf_init(&urls, 0);
     s->opts.put_peers(s->opts.ctx, &urls);
-    done = f && !urls.failed && fwrite(urls.data, 1, urls.len, f) == urls.len;
+    done = f && !urls.failed && (!urls.len || fwrite(urls.data, 1, urls.len, f) == urls.len);
     done = f && !fclose(f) && done;
     snprintf(path, sizeof(path), "%s.peers", s->path);
     snprintf(fresh, sizeof(fresh), "%s.peers.new", s->path);
