@@ -175,17 +175,57 @@ enum err peer_batch_put_echo(struct buf *out, const struct group *g, const struc
     return dialect_put_echo(out, dialect_request_id(name, strlen(name), body->data, body->len));
 }
 
-static enum err put_request(struct buf *out, const struct batch *b)
+static enum err put_request(struct buf *out, enum batch_op op, struct flight *const *flights,
+                            size_t n)
 {
-    struct batch_request r = {.op = BATCH_GET, .n_keys = b->n};
+    struct batch_request r = {.op = op, .n_keys = n};
     size_t i;
 
-    r.keys = mem_zalloc(b->n * sizeof(*r.keys));
-    for (i = 0; i < b->n; i++)
-        r.keys[i] = (struct key){b->flights[i]->key, b->flights[i]->key_len};
+    r.keys = mem_zalloc(n * sizeof(*r.keys));
+    for (i = 0; i < n; i++)
+        r.keys[i] = (struct key){flights[i]->key, flights[i]->key_len};
     batch_put(out, &r);
     mem_free(r.keys);
     return out->failed;
+}
+
+struct fetch *peer_batch_send(struct peer *peer, enum batch_op op, struct flight *const *flights,
+                              size_t n, struct fetch_opts *o, struct error *e)
+{
+    const char *headers[CONTACT_HEADERS + 1];
+    char line[AGREE_LINE];
+    struct group *g = flights[0]->group;
+    struct buf url, body, echo, proof;
+    struct fetch *f = NULL;
+
+    buf_init(&url, 0);
+    buf_init(&body, 0);
+    buf_init(&echo, 0);
+    buf_init(&proof, 0);
+    o->lane = NET_PEERS;
+    o->method = "POST";
+    o->repeatable = 1;
+    o->here = 1;
+    o->flaw = "a malformed answer to a batch";
+    contact_begin(peer, o, headers, line);
+    if (peer_batch_put_url(&url, peer, g) || put_request(&body, op, flights, n) ||
+        peer_batch_put_echo(&echo, g, &body) ||
+        sign_put(&proof, peer, o->method, url.data, body.data, body.len)) {
+        error_set(e, ERR_NOMEM, "no memory for a request of %zu keys", n);
+    } else {
+        if (proof.len)
+            headers[o->n_headers++] = proof.data;
+        o->url = url.data;
+        o->echo = echo.data;
+        o->body = body.data;
+        o->body_len = body.len;
+        f = fetch_start(peer->peers->net, o, e);
+    }
+    buf_deinit(&url);
+    buf_deinit(&body);
+    buf_deinit(&echo);
+    buf_deinit(&proof);
+    return f;
 }
 
 /* The exchange may take as long as its longest load. */
@@ -202,42 +242,6 @@ static uint64_t longest_ms(const struct batch *b)
     return longest;
 }
 
-static struct fetch *send_request(struct batch *b, struct buf *url, struct buf *body,
-                                  struct buf *echo, struct buf *proof, struct error *e)
-{
-    const char *headers[CONTACT_HEADERS + 1];
-    char line[AGREE_LINE];
-    struct group *g = b->flights[0]->group;
-    struct fetch_opts o = {
-        .lane = NET_PEERS,
-        .method = "POST",
-        .timeout_ms = longest_ms(b),
-        .max_bytes = b->max_frame + PEER_ENVELOPE_BYTES,
-        .repeatable = 1,
-        .here = 1,
-        .data = batch_data,
-        .flaw = "a malformed answer to a batch",
-        .heard = batch_heard,
-        .done = batch_done,
-        .ctx = b,
-    };
-
-    contact_begin(b->peer, &o, headers, line);
-    if (peer_batch_put_url(url, b->peer, g) || put_request(body, b) ||
-        peer_batch_put_echo(echo, g, body) ||
-        sign_put(proof, b->peer, o.method, url->data, body->data, body->len)) {
-        error_set(e, ERR_NOMEM, "no memory for a request of %zu keys", b->n);
-        return NULL;
-    }
-    if (proof->len)
-        headers[o.n_headers++] = proof->data;
-    o.url = url->data;
-    o.echo = echo->data;
-    o.body = body->data;
-    o.body_len = body->len;
-    return fetch_start(b->peer->peers->net, &o, e);
-}
-
 /* The bound on a value or an error's text. */
 static size_t longest_frame(struct group *g)
 {
@@ -249,8 +253,8 @@ static size_t longest_frame(struct group *g)
 void peer_batch(struct peer *peer, struct list *flights, size_t n)
 {
     struct batch *b = mem_zalloc(sizeof(*b) + n * sizeof(struct flight *));
+    struct fetch_opts o = {.data = batch_data, .heard = batch_heard, .done = batch_done, .ctx = b};
     struct fetch *fetch;
-    struct buf url, body, echo, proof;
     struct error e;
     struct list *l;
     size_t i;
@@ -263,15 +267,9 @@ void peer_batch(struct peer *peer, struct list *flights, size_t n)
     b->call = (struct peer_call){.peer = peer, .flights = b->flights, .n = b->n};
     health_watch_begin(&b->call);
     atomic_fetch_add(&peer->batches, 1);
-    buf_init(&url, 0);
-    buf_init(&body, 0);
-    buf_init(&echo, 0);
-    buf_init(&proof, 0);
-    fetch = send_request(b, &url, &body, &echo, &proof, &e);
-    buf_deinit(&url);
-    buf_deinit(&body);
-    buf_deinit(&echo);
-    buf_deinit(&proof);
+    o.timeout_ms = longest_ms(b);
+    o.max_bytes = b->max_frame + PEER_ENVELOPE_BYTES;
+    fetch = peer_batch_send(peer, BATCH_GET, b->flights, b->n, &o, &e);
     fetch_unref(fetch);
     if (fetch)
         return;

@@ -3,15 +3,12 @@
  * does not answer in time costs 10 ms, and nothing is known of it. */
 #include "peer/handover.h"
 
-#include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "cache/group.h"
 #include "cache/group_hand.h"
 #include "net/fetch.h"
-#include "net/net.h"
 #include "peer/peer_in.h"
-#include "peer/sign.h"
 #include "wire/batch.h"
 
 enum { LOST_MS = 1000 /* so long a peer that could not be reached is not asked */ };
@@ -109,59 +106,13 @@ static void asking_done(void *ctx, struct fetch *fetch)
     mem_free(a);
 }
 
-/* --- the request --- */
-
-static enum err put_request(struct buf *out, const struct asking *a)
-{
-    struct batch_request r = {.op = BATCH_HELD, .n_keys = a->n};
-    size_t i;
-
-    r.keys = mem_zalloc(a->n * sizeof(*r.keys));
-    for (i = 0; i < a->n; i++)
-        r.keys[i] = (struct key){a->flights[i]->key, a->flights[i]->key_len};
-    batch_put(out, &r);
-    mem_free(r.keys);
-    return out->failed;
-}
-
-static struct fetch *send_request(struct asking *a, struct buf *url, struct buf *body,
-                                  struct buf *echo, struct buf *proof)
-{
-    const char *headers[CONTACT_HEADERS + 1];
-    char line[AGREE_LINE];
-    struct fetch_opts o = {
-        .lane = NET_PEERS,
-        .method = "POST",
-        .timeout_ms = HANDOVER_MS,
-        .max_bytes = a->max_frame + PEER_ENVELOPE_BYTES,
-        .repeatable = 1,
-        .here = 1,
-        .data = asking_data,
-        .flaw = "a malformed answer to a batch",
-        .done = asking_done,
-        .ctx = a,
-    };
-    struct error e;
-
-    contact_begin(a->peer, &o, headers, line);
-    if (peer_batch_put_url(url, a->peer, a->group) || put_request(body, a) ||
-        peer_batch_put_echo(echo, a->group, body) ||
-        sign_put(proof, a->peer, o.method, url->data, body->data, body->len))
-        return NULL;
-    if (proof->len)
-        headers[o.n_headers++] = proof->data;
-    o.url = url->data;
-    o.echo = echo->data;
-    o.body = body->data;
-    o.body_len = body->len;
-    return fetch_start(a->peer->peers->net, &o, &e);
-}
-
 void handover_ask(struct peer *peer, struct list *flights, size_t n)
 {
     struct asking *a = mem_zalloc(sizeof(*a) + n * sizeof(struct flight *));
-    struct buf url, body, echo, proof;
+    struct fetch_opts o = {
+        .timeout_ms = HANDOVER_MS, .data = asking_data, .done = asking_done, .ctx = a};
     struct fetch *fetch;
+    struct error e;
     struct list *l;
     size_t i;
 
@@ -170,15 +121,8 @@ void handover_ask(struct peer *peer, struct list *flights, size_t n)
         a->flights[a->n++] = list_entry(l, struct flight, queued);
     a->group = group_ref(a->flights[0]->group);
     a->max_frame = (size_t)group_opts(a->group).max_value_bytes + BATCH_FRAME_OVERHEAD + ERROR_TEXT;
-    buf_init(&url, 0);
-    buf_init(&body, 0);
-    buf_init(&echo, 0);
-    buf_init(&proof, 0);
-    fetch = send_request(a, &url, &body, &echo, &proof);
-    buf_deinit(&url);
-    buf_deinit(&body);
-    buf_deinit(&echo);
-    buf_deinit(&proof);
+    o.max_bytes = a->max_frame + PEER_ENVELOPE_BYTES;
+    fetch = peer_batch_send(peer, BATCH_HELD, a->flights, a->n, &o, &e);
     fetch_unref(fetch);
     if (fetch)
         return;

@@ -22,9 +22,9 @@
 #include "peer/departed.h"
 #include "peer/health.h"
 #include "peer/peers.h"
+#include "wire/batch.h"
 
 struct balance;
-struct batch_request;
 struct buf;
 struct fetch;
 struct fetch_opts;
@@ -246,6 +246,12 @@ enum err peer_batch_put_url(struct buf *out, const struct peer *peer, const stru
 
 /* Appends the header that the answer to this batch must have (fetch_opts.echo). */
 enum err peer_batch_put_echo(struct buf *out, const struct group *g, const struct buf *body);
+
+/* Network thread: sends a batch about the keys of n flights, at least one, all of one group. The
+ * caller has set timeout_ms, max_bytes and the functions of *o; the rest is filled in. Returns a
+ * reference. NULL and e: the request was not sent. */
+struct fetch *peer_batch_send(struct peer *peer, enum batch_op op, struct flight *const *flights,
+                              size_t n, struct fetch_opts *o, struct error *e);
 
 /* Network thread: asks for all keys on the list (flight.queued), all of one group. Takes the
  * flights' references, borrows the peer. */
