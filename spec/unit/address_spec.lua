@@ -47,4 +47,12 @@ describe("address", function()
       assert.equal(case[3], put(a))
     end
   end)
+
+  it("is of this machine only if it is one of loopback, with a port", function()
+    for text, is in pairs { ["127.0.0.1:1"] = 1, ["127.9.9.9:80"] = 1, ["[::1]:80"] = 1,
+      ["128.0.0.1:1"] = 0, ["[::1f]:80"] = 0, ["0.0.0.0:80"] = 0, ["[::]:80"] = 0,
+      ["unix:/x"] = 0 } do
+      assert.equal(is, C.address_is_loopback(text), text)
+    end
+  end)
 end)

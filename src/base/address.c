@@ -50,6 +50,11 @@ int address_parse(const char *text, size_t n, struct address *out)
     return inet_pton(AF_INET6, copy, out->bytes) == 1;
 }
 
+int address_is_loopback(const char *host_port)
+{
+    return strncmp(host_port, "127.", 4) == 0 || strncmp(host_port, "[::1]:", 6) == 0;
+}
+
 int address_equal(const struct address *a, const struct address *b)
 {
     return memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;

@@ -28,6 +28,9 @@ int address_of(const struct sockaddr *from, struct address *out);
 /* An address that is written in digits, of n bytes, without brackets and port. 0: it is none. */
 int address_parse(const char *text, size_t n, struct address *out);
 
+/* Whether "HOST:PORT", with digits as an address is logged, is of this machine only. */
+int address_is_loopback(const char *host_port);
+
 int address_equal(const struct address *a, const struct address *b);
 
 /* Clears the bits behind the first `bits`. 1: some of them were set. */

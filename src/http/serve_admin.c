@@ -183,11 +183,10 @@ static int is_first_try(const struct asked *a)
  * what only this machine may see. The browser sends that name as the Host. */
 static int is_rebound(const struct asked *a)
 {
-    const char *own = a->server->opts.address;
     const char *host =
         MHD_lookup_connection_value(a->to.connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST);
 
-    return (!strncmp(own, "127.", 4) || !strncmp(own, "[::1]", 5)) && host && !is_local(host);
+    return address_is_loopback(a->server->opts.address) && host && !is_local(host);
 }
 
 static int answer_rebound(const struct answer_to *to)

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/activation.h"
+#include "base/address.h"
 #include "base/log.h"
 #include "http/listen.h"
 #include "http/server.h"
@@ -189,11 +190,6 @@ static int open_moved(const struct place *p, struct node_socket *s, struct error
     return fd;
 }
 
-static int is_loopback(const char *address)
-{
-    return strncmp(address, "127.", 4) == 0 || strncmp(address, "[::1]:", 6) == 0;
-}
-
 static enum err open_one(const struct place *p, int moves, struct node_socket *s, int *moved,
                          struct error *e)
 {
@@ -221,7 +217,7 @@ enum err node_listen(const struct node_listen_opts *o, struct node_sockets *out,
 
         if (!s->passed && open_one(&places[i], moves, s, &out->moved, e))
             return e->code;
-        if (moves && s->faces & SERVER_CLIENTS && is_loopback(s->address))
+        if (moves && s->faces & SERVER_CLIENTS && address_is_loopback(s->address))
             s->faces |= SERVER_FIRST_TRY;
     }
     return ERR_OK;

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/address.h"
+
 static int begins(const char *text, const char *with)
 {
     return strncmp(text, with, strlen(with)) == 0;
@@ -15,9 +17,9 @@ static int is_every_address(const char *address)
            address[0] == ':';
 }
 
-static int is_loopback(const char *address)
+static int is_of_this_host(const char *address)
 {
-    return begins(address, "127.") || begins(address, "[::1]:") || begins(address, "localhost:");
+    return address_is_loopback(address) || begins(address, "localhost:");
 }
 
 enum err node_self_url(const struct node_self_opts *o, const char *scheme, const char *address,
@@ -36,7 +38,7 @@ enum err node_self_url(const struct node_self_opts *o, const char *scheme, const
         return error_set(e, ERR_INVAL,
                          "self is \"auto\", and this host has no address: set self, or POD_IP in "
                          "the environment");
-    if (is_loopback(address) && o->remote)
+    if (is_of_this_host(address) && o->remote)
         return error_set(e, ERR_INVAL,
                          "the node listens on %s, where no other host reaches it, and its source "
                          "of peers is on another host: set listen to %s%s, or set self",
