@@ -199,6 +199,9 @@ end
 --- Checks `given` against `schema` and fills in defaults.
 -- @return the complete table, times in ms and sizes in bytes; or nil, message: all that is wrong
 function options.check(schema, given, what)
+  if type(given) ~= "table" then
+    return nil, ("%s: a %s, and must be a table"):format(what, type(given))
+  end
   local out, wrong = {}, {}
   for name, value in pairs(given) do
     local checked, complaint = judge(schema, name, value)

@@ -155,9 +155,6 @@ end
 --   consul_scheme = "http" or "https", ca_file =, insecure =, identity = as for etcd }
 -- @return source; or nil, message
 return function(given)
-  if type(given) ~= "table" then
-    return nil, ("discover.consul: a %s, and must be a table"):format(type(given))
-  end
   local o, err = options.check(SCHEMA, given, "discover.consul")
   if not o then
     return nil, err

@@ -66,9 +66,6 @@ end
 --   "ADDRESS:PORT" of a name server, least = and most = seconds between looks [1, 30] }
 -- @return source; or nil, message
 return function(given)
-  if type(given) ~= "table" then
-    return nil, ("discover.dns: a %s, and must be a table"):format(type(given))
-  end
   local o, err = options.check(SCHEMA, given, "discover.dns")
   if not o then
     return nil, err

@@ -309,14 +309,12 @@ end
 --   identity = whether the node's own certificate is shown }
 -- @return source; or nil, message
 return function(given)
-  if type(given) ~= "table" then
-    return nil, ("discover.etcd: a %s, and must be a table"):format(type(given))
-  end
   local o, err = options.check(SCHEMA, given, "discover.etcd")
-  local ok = o and true
-  if ok then
-    ok, err = check_endpoints(o.endpoints)
+  if not o then
+    return nil, err
   end
+  local ok
+  ok, err = check_endpoints(o.endpoints)
   if not ok then
     return nil, err
   end
