@@ -7,6 +7,7 @@ local names = require "groupcache.names"
 local own = require "groupcache.discover.own"
 local reload = require "groupcache.reload"
 local words = require "groupcache.cli.words"
+local sorted = require "groupcache.sorted"
 
 local cli = {}
 
@@ -41,12 +42,8 @@ local function flag_of(name)
 end
 
 local function help()
-  local settings, out = {}, { HEAD:format(words.help_of_commands()) }
-  for name in pairs(config.SETTINGS) do
-    settings[#settings + 1] = name
-  end
-  table.sort(settings)
-  for _, name in ipairs(settings) do
+  local out = { HEAD:format(words.help_of_commands()) }
+  for _, name in ipairs(sorted(config.SETTINGS)) do
     local rule = config.SETTINGS[name]
     local left = ("  %s %s"):format(flag_of(name), rule.arg)
     local text = rule.help:gsub("\n", "\n" .. (" "):rep(34))

@@ -11,6 +11,7 @@ local discover = require "groupcache.discover"
 local group = require "groupcache.group"
 local options = require "groupcache.options"
 local schema = require "groupcache.schema"
+local sorted = require "groupcache.sorted"
 local wait = require "groupcache.wait"
 local writable = require "groupcache.writable"
 
@@ -332,12 +333,8 @@ end
 groupcache.now = core.now
 
 local function fields_text(fields)
-  local names, out = {}, {}
-  for name in pairs(fields) do
-    names[#names + 1] = name
-  end
-  table.sort(names)
-  for i, name in ipairs(names) do
+  local out = {}
+  for i, name in ipairs(sorted(fields)) do
     local value = fields[name]
     local plain = type(value) == "number" or type(value) == "boolean"
     out[i] = name .. "=" .. (plain and tostring(value) or core.quote(tostring(value)))

@@ -6,6 +6,7 @@ local client = require "groupcache.cli.client"
 local core = require "groupcache.core"
 local json = require "groupcache.cli.json"
 local terminal = require "groupcache.cli.terminal"
+local sorted = require "groupcache.sorted"
 
 local bench = {}
 
@@ -45,19 +46,10 @@ local function count(t, seconds, answer, message)
   end
 end
 
-local function sorted_buckets(t)
-  local list = {}
-  for bucket in pairs(t.buckets) do
-    list[#list + 1] = bucket
-  end
-  table.sort(list)
-  return list
-end
-
 -- The time in ms within which so large a part of the answers came.
 local function within(t, part)
   local seen = 0
-  for _, bucket in ipairs(sorted_buckets(t)) do
+  for _, bucket in ipairs(sorted(t.buckets)) do
     seen = seen + t.buckets[bucket]
     if seen >= part * t.n then
       return math.min(bound(bucket), t.slowest * 1000)
@@ -116,7 +108,7 @@ end
 local function put_histogram(t)
   local WIDE, bars, most = 8, {}, 0
   local first, last
-  for _, bucket in ipairs(sorted_buckets(t)) do
+  for _, bucket in ipairs(sorted(t.buckets)) do
     local bar = math.floor(bucket / WIDE)
     bars[bar] = (bars[bar] or 0) + t.buckets[bucket]
     most, first, last = math.max(most, bars[bar]), first or bar, bar
@@ -134,12 +126,7 @@ local function put_text(t, r)
   print(("  half within %.3f ms, 90 in 100 %.3f, 99 in 100 %.3f, 999 in 1000 %.3f, all %.3f")
     :format(r.ms.p50, r.ms.p90, r.ms.p99, r.ms.p999, r.ms.max))
   put_histogram(t)
-  local names = {}
-  for source in pairs(r.sources) do
-    names[#names + 1] = source
-  end
-  table.sort(names)
-  for _, source in ipairs(names) do
+  for _, source in ipairs(sorted(r.sources)) do
     print(("  from %-6s %9d"):format(source, r.sources[source]))
   end
   if r.missing > 0 then

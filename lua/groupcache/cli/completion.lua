@@ -6,6 +6,7 @@ local client = require "groupcache.cli.client"
 local config = require "groupcache.config"
 local core = require "groupcache.core"
 local words = require "groupcache.cli.words"
+local sorted = require "groupcache.sorted"
 
 local completion = {}
 local makers = {}
@@ -21,10 +22,9 @@ end
 -- The flags of a node and of check.
 local function flags_of_node()
   local list = {}
-  for name in pairs(config.SETTINGS) do
-    list[#list + 1] = "--" .. name:gsub("_", "-")
+  for i, name in ipairs(sorted(config.SETTINGS)) do
+    list[i] = "--" .. name:gsub("_", "-")
   end
-  table.sort(list)
   return list
 end
 
@@ -155,12 +155,7 @@ cluster, by the getter of its group, at the node that owns the key.
     end
   end
   out[#out + 1] = ".SH OPTIONS OF COMMANDS\n"
-  local sorted = {}
-  for name in pairs(words.OPTIONS) do
-    sorted[#sorted + 1] = name
-  end
-  table.sort(sorted)
-  for _, name in ipairs(sorted) do
+  for _, name in ipairs(sorted(words.OPTIONS)) do
     local o = words.OPTIONS[name]
     out[#out + 1] = (".TP\n.BI \\-\\-%s \" %s\"\n%s%s%s.\n"):format(roff(name), o.arg or "",
       roff(o.help), o.default and roff((" [%s]"):format(o.default)) or "",

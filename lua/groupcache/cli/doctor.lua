@@ -213,13 +213,9 @@ end
 function doctor.doctor(options)
   local note, worst = noter(options)
   local c = client.new(options)
-  local admin, stats, status = c:admin()
-  local list, message
-  if admin then
-    list, message, status = explain.nodes(c, admin)
-  end
+  local list, stats, status = explain.nodes(c)
   if not list then
-    note("fail", "reached", "%s", admin and message or stats)
+    note("fail", "reached", "%s", stats)
     return status
   end
   local nodes = ask_all(c, note, list, stats)

@@ -10,9 +10,13 @@ local explain = {}
 
 local STATUS = client.STATUS
 
---- The operators' addresses of all nodes, this one first.
--- @return list of URLs; or nil, message, the exit status
-function explain.nodes(c, admin)
+--- The operators' addresses of all nodes, the asked one first.
+-- @return list of URLs, the /stats of the first; or nil, message, the exit status
+function explain.nodes(c)
+  local admin, stats, failed = c:admin()
+  if not admin then
+    return nil, stats, failed
+  end
   local seen, message, status = c:view(admin, "/peers/http_sd")
   if not seen then
     return nil, message, status
@@ -25,7 +29,7 @@ function explain.nodes(c, admin)
       end
     end
   end
-  return list
+  return list, stats
 end
 
 local HELD = { main = "main", hot = "hot: a copy", stale = "expired",
@@ -98,11 +102,7 @@ end
 --- What each node says of a key. Status 1: the nodes do not agree, or some did not answer.
 function explain.explain(options, rest)
   local c = client.new(options)
-  local admin, message, status = c:admin()
-  local list
-  if admin then
-    list, message, status = explain.nodes(c, admin)
-  end
+  local list, message, status = explain.nodes(c)
   if not list then
     client.complain(message)
     return status

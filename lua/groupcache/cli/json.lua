@@ -4,6 +4,7 @@
 -- Strings are bytes: one that is not UTF-8 has each byte above 127 as \u00XX, as /stats has it.
 
 local core = require "groupcache.core"
+local sorted = require "groupcache.sorted"
 
 local json = {}
 
@@ -45,12 +46,8 @@ end
 local encode
 
 local function object(t)
-  local names, out = {}, {}
-  for name in pairs(t) do
-    names[#names + 1] = name
-  end
-  table.sort(names)
-  for i, name in ipairs(names) do
+  local out = {}
+  for i, name in ipairs(sorted(t)) do
     out[i] = text(name) .. ":" .. encode(t[name])
   end
   return "{" .. table.concat(out, ",") .. "}"

@@ -5,6 +5,7 @@
 local discover = require "groupcache.discover"
 local keeper = require "groupcache.discover.keeper"
 local options = require "groupcache.options"
+local sorted = require "groupcache.sorted"
 
 local USUAL_WAIT_MS = 30000
 
@@ -18,12 +19,7 @@ local function sources_of(given)
     end
     lists[1] = { source = source }
   end
-  local names = {}
-  for name in pairs(discover.of_groups) do
-    names[#names + 1] = name
-  end
-  table.sort(names)
-  for _, name in ipairs(names) do
+  for _, name in ipairs(sorted(discover.of_groups)) do
     lists[#lists + 1] = { source = discover.of_groups[name], group = name }
   end
   return lists
