@@ -8,6 +8,7 @@ jit.off(true, true)
 local engine = require "unit.engine"
 local ffi = require "ffi"
 local key_ref = require "unit.key_ref"
+local peers = require "unit.peers"
 local C = require("support.unit").load("change/handing.h", "peer/peer_in.h", "peer/peers.h",
   "cache/groups.h", "cache/group.h", "cache/group_hand.h", "net/net.h", "base/clock.h",
   "base/hash.h", "base/mem.h")
@@ -19,13 +20,11 @@ describe("handing over without memory", function()
   local net, p, g, groups, peers_of
 
   setup(function()
-    local o, e = ffi.new "struct peers_opts", ffi.new "struct error"
+    local e = ffi.new "struct error"
     net = C.net_start(ffi.new "struct net_opts", e)
     assert(net ~= nil)
-    o.dialect, o.hash = C.DIALECT_GOLANG, C.HASH_CRC32
-    o.self, o.base_path, o.replicas = SELF, "/_groupcache/", 50
-    p = C.peers_new(o, net)
-    assert.equal(0, tonumber(C.peers_set(p, ffi.new("const char *[2]", { SELF, B }), 2, e)))
+    p = peers.new(SELF, { net = net })
+    peers.set(p, { SELF, B })
     local peer = C.peers_find_or_make(p, B)
     peer.kind = C.PEER_OURS
     C.peer_unref(peer)

@@ -3,6 +3,7 @@
 -- spec/node/agree_spec.lua has the log and /stats.
 
 local ffi = require "ffi"
+local peers = require "unit.peers"
 local C = require("support.unit").load("peer/peer_in.h", "peer/agree.h", "peer/peers.h",
   "base/clock.h", "base/hash.h", "base/mem.h", "base/log.h")
 
@@ -14,16 +15,9 @@ describe("agreement", function()
 
   before_each(function()
     C.log_set_level(C.LOG_OFF)
-    local o, e = ffi.new "struct peers_opts", ffi.new "struct error"
-    o.dialect, o.hash = C.DIALECT_GOLANG, C.HASH_CRC32
-    o.self, o.base_path, o.replicas = SELF, "/_groupcache/", 50
-    p = C.peers_new(o, nil)
-    assert.equal(0, tonumber(C.peers_set(p, ffi.new("const char *[2]", { SELF, OTHER }), 2, e)))
-    local n = ffi.new "size_t[1]"
-    local list = C.peers_list(p, n)
-    peer = list[1]
-    C.peer_unref(list[0])
-    C.mem_free(list)
+    p = peers.new(SELF)
+    peers.set(p, { SELF, OTHER })
+    peer = peers.at(p, 1)
   end)
 
   after_each(function()

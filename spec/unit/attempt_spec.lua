@@ -2,6 +2,7 @@
 
 local engine = require "unit.engine"
 local ffi = require "ffi"
+local peers = require "unit.peers"
 local C = require("support.unit").load("peer/peer_in.h", "peer/peers.h", "cache/group.h",
   "base/err.h", "base/hash.h", "base/mem.h")
 
@@ -11,12 +12,8 @@ describe("an attempt", function()
   local p, g, by_url
 
   before_each(function()
-    local o = ffi.new "struct peers_opts"
-    o.dialect, o.hash = C.DIALECT_GOLANG, C.HASH_CRC32
-    o.self, o.base_path, o.replicas = SELF, "/_groupcache/", 50
-    p = C.peers_new(o, nil)
-    local urls, e = ffi.new("const char *[3]", { SELF, B, D }), ffi.new "struct error"
-    assert.equal(0, tonumber(C.peers_set(p, urls, 3, e)))
+    p = peers.new(SELF)
+    peers.set(p, { SELF, B, D })
     local n = ffi.new "size_t[1]"
     local list = C.peers_list(p, n)
     by_url = {}

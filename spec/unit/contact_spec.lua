@@ -3,6 +3,7 @@
 -- spec/regress/83-peer-moves_spec.lua follows a peer to its new address.
 
 local ffi = require "ffi"
+local peers = require "unit.peers"
 local C = require("support.unit").load("peer/peer_in.h", "peer/peers.h", "net/fetch.h",
   "net/lane.h", "base/hash.h", "base/mem.h", "base/clock.h")
 
@@ -12,16 +13,9 @@ describe("a contact with a peer", function()
   local p, peer
 
   setup(function()
-    local o, e = ffi.new "struct peers_opts", ffi.new "struct error"
-    o.dialect, o.hash, o.connect_timeout_ms = C.DIALECT_GOLANG, C.HASH_CRC32, 77
-    o.self, o.base_path, o.replicas = SELF, "/_groupcache/", 50
-    p = C.peers_new(o, nil)
-    assert.equal(0, tonumber(C.peers_set(p, ffi.new("const char *[2]", { SELF, OTHER }), 2, e)))
-    local n = ffi.new "size_t[1]"
-    local list = C.peers_list(p, n)
-    peer = list[1]
-    C.peer_unref(list[0])
-    C.mem_free(list)
+    p = peers.new(SELF, { connect_timeout_ms = 77 })
+    peers.set(p, { SELF, OTHER })
+    peer = peers.at(p, 1)
   end)
 
   teardown(function()

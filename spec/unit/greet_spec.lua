@@ -6,6 +6,7 @@ jit.off(true, true)
 
 local ffi = require "ffi"
 local key_ref = require "unit.key_ref"
+local peers = require "unit.peers"
 local C = require("support.unit").load("change/greet.h", "peer/peer_in.h", "peer/peers.h",
   "cache/groups.h", "cache/group.h", "base/hash.h", "base/mem.h")
 
@@ -15,11 +16,8 @@ describe("a greeting", function()
   local p, peer, greetings, groups, peers_of
 
   before_each(function()
-    local o, e = ffi.new "struct peers_opts", ffi.new "struct error"
-    o.dialect, o.hash = C.DIALECT_GOLANG, C.HASH_CRC32
-    o.self, o.base_path, o.replicas = SELF, "/_groupcache/", 50
-    p = C.peers_new(o, nil)
-    assert.equal(0, tonumber(C.peers_set(p, ffi.new("const char *[1]", { SELF }), 1, e)))
+    p = peers.new(SELF)
+    peers.set(p, { SELF })
     peer = C.peers_find_or_make(p, B) -- in no list
     peer.waits = 1
     groups = C.groups_new()

@@ -7,6 +7,7 @@ jit.off(true, true)
 local engine = require "unit.engine"
 local ffi = require "ffi"
 local key_ref = require "unit.key_ref"
+local peers = require "unit.peers"
 local C = require("support.unit").load("change/handing.h", "peer/peer_in.h", "peer/peers.h",
   "cache/groups.h", "cache/group.h", "cache/group_hand.h", "base/clock.h", "base/hash.h",
   "base/mem.h")
@@ -17,11 +18,8 @@ describe("handing over what a node holds", function()
   local p, g, groups, peers_of
 
   before_each(function()
-    local o, e = ffi.new "struct peers_opts", ffi.new "struct error"
-    o.dialect, o.hash = C.DIALECT_GOLANG, C.HASH_CRC32
-    o.self, o.base_path, o.replicas = SELF, "/_groupcache/", 50
-    p = C.peers_new(o, nil)
-    assert.equal(0, tonumber(C.peers_set(p, ffi.new("const char *[2]", { SELF, B }), 2, e)))
+    p = peers.new(SELF)
+    peers.set(p, { SELF, B })
     g = engine.group {}
     local v = ffi.new "struct group_handed"
     v.bytes, v.n = "v", 1

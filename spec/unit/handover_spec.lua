@@ -3,6 +3,7 @@
 -- spec/node/warm_spec.lua has the loads that it saves.
 
 local ffi = require "ffi"
+local peers = require "unit.peers"
 local C = require("support.unit").load("peer/handover.h", "peer/peer_in.h", "peer/peers.h",
   "cache/flight.h", "cache/group.h", "base/clock.h", "base/hash.h", "base/mem.h")
 
@@ -11,16 +12,8 @@ local SELF, B, D = "http://127.0.0.1:1", "http://127.0.0.1:2", "http://127.0.0.1
 describe("the node to ask before a getter", function()
   local p
 
-  local function set(urls)
-    local e = ffi.new "struct error"
-    assert.equal(0, tonumber(C.peers_set(p, ffi.new("const char *[?]", #urls, urls), #urls, e)))
-  end
-
   before_each(function()
-    local o = ffi.new "struct peers_opts"
-    o.dialect, o.hash = C.DIALECT_GOLANG, C.HASH_CRC32
-    o.self, o.base_path, o.replicas = SELF, "/_groupcache/", 50
-    p = C.peers_new(o, nil)
+    p = peers.new(SELF)
     C.clock_advance(C.PEERS_WARM_MS)
   end)
 
@@ -59,30 +52,30 @@ describe("the node to ask before a getter", function()
   end
 
   it("is the owner in the list without this node, for a minute after it has joined", function()
-    set { SELF, B, D }
+    peers.set(p, { SELF, B, D })
     local key = key_of(SELF)
     local from = asked(key)
     assert.equal(from, asked(key, true))
     C.clock_advance(C.PEERS_WARM_MS)
     assert.is_nil(asked(key))
-    set { SELF }
-    set { B, D, SELF }
+    peers.set(p, { SELF })
+    peers.set(p, { B, D, SELF })
     assert.equal(from, asked(key))
   end)
 
   it("is none for a node that is alone, and none because others join", function()
-    set { SELF }
+    peers.set(p, { SELF })
     assert.is_nil(asked "key")
-    set { SELF, B }
+    peers.set(p, { SELF, B })
     C.clock_advance(C.PEERS_WARM_MS)
-    set { SELF, B, D }
+    peers.set(p, { SELF, B, D })
     assert.is_nil(asked(key_of(SELF)))
   end)
 
   it("is the owner by our ring of a key that a peer asks us for, while the list is new", function()
-    set { SELF, B }
+    peers.set(p, { SELF, B })
     C.clock_advance(C.PEERS_WARM_MS)
-    set { SELF, B, D }
+    peers.set(p, { SELF, B, D })
     local key = key_of(D)
     assert.equal(D, asked(key, true))
     assert.is_nil(asked(key)) -- a client's load went there already
@@ -91,7 +84,7 @@ describe("the node to ask before a getter", function()
   end)
 
   it("is no Go node, and none that could not be reached just now", function()
-    set { SELF, B }
+    peers.set(p, { SELF, B })
     local key, n = key_of(SELF), ffi.new "size_t[1]"
     local list = C.peers_list(p, n)
     list[1].kind = C.PEER_OTHER

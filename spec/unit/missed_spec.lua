@@ -2,6 +2,7 @@
 
 local ffi = require "ffi"
 local engine = require "unit.engine"
+local peers = require "unit.peers"
 local C = require("support.unit").load("change/missed.h", "peer/peers.h", "base/buf.h",
   "base/hash.h")
 
@@ -10,10 +11,7 @@ describe("missed changes", function()
   local p, g
 
   before_each(function()
-    local o = ffi.new "struct peers_opts"
-    o.dialect, o.hash = C.DIALECT_GOLANG, C.HASH_CRC32
-    o.self, o.base_path, o.replicas = "http://127.0.0.1:1", "/_groupcache/", 50
-    p = C.peers_new(o, nil)
+    p = peers.new "http://127.0.0.1:1"
     g = engine.group()
   end)
 

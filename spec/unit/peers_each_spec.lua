@@ -5,16 +5,14 @@
 jit.off(true, true)
 
 local ffi = require "ffi"
+local peers = require "unit.peers"
 local C = require("support.unit").load("peer/peers.h", "peer/peer_in.h", "base/hash.h")
 
 describe("what is told of each peer", function()
   it("is in the order of the list, with a share of the ring and a state", function()
-    local o, e = ffi.new "struct peers_opts", ffi.new "struct error"
-    o.dialect, o.hash = C.DIALECT_GOLANG, C.HASH_CRC32
-    o.self, o.base_path, o.replicas = "http://a:1", "/_groupcache/", 50
-    local p = C.peers_new(o, nil)
+    local p = peers.new "http://a:1"
     local urls = { "http://b:1", "http://a:1" }
-    assert.equal(0, tonumber(C.peers_set(p, ffi.new("const char *[2]", urls), 2, e)))
+    peers.set(p, urls)
     local seen, shares = {}, 0
     local each = ffi.cast("void (*)(void *, const struct peer_stats *)", function(_, s)
       seen[#seen + 1] = { ffi.string(s.url), s.self, s.up, ffi.string(s.state),

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
 local ffi = require "ffi"
+local peers = require "unit.peers"
 local C = require("support.unit").load("peer/peer_in.h", "peer/peers.h", "base/err.h",
   "base/hash.h", "base/mem.h")
 
@@ -18,10 +19,7 @@ describe("peers", function()
   local p
 
   before_each(function()
-    local o = ffi.new "struct peers_opts"
-    o.dialect, o.hash = C.DIALECT_GOLANG, C.HASH_CRC32
-    o.self, o.base_path, o.replicas = SELF, "/_groupcache/", 50
-    p = C.peers_new(o, nil) -- nothing is loaded here, so there need be no network thread
+    p = peers.new(SELF) -- nothing is loaded here, so there need be no network thread
   end)
 
   after_each(function()
@@ -44,9 +42,9 @@ describe("peers", function()
     return call(C.peers_check, urls)
   end
 
-  local function urls_of(peers)
+  local function urls_of(of)
     local n, urls = ffi.new "size_t[1]", {}
-    local list = C.peers_list(peers, n)
+    local list = C.peers_list(of, n)
     for i = 1, tonumber(n[0]) do
       urls[i] = ffi.string(list[i - 1].url)
       C.peer_unref(list[i - 1])

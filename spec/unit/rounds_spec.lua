@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
 local ffi = require "ffi"
+local peers = require "unit.peers"
 local C = require("support.unit").load("change/rounds.h", "peer/peer_in.h", "peer/peers.h",
   "base/clock.h", "base/hash.h", "base/mem.h")
 
@@ -9,22 +10,10 @@ local SELF, B, D = "http://127.0.0.1:1", "http://127.0.0.1:2", "http://127.0.0.1
 describe("the rounds of a change", function()
   local p, peer, r
 
-  local function set(urls)
-    local e = ffi.new "struct error"
-    assert.equal(0, tonumber(C.peers_set(p, ffi.new("const char *[?]", #urls, urls), #urls, e)))
-  end
-
   before_each(function()
-    local o = ffi.new "struct peers_opts"
-    o.dialect, o.hash = C.DIALECT_GOLANG, C.HASH_CRC32
-    o.self, o.base_path, o.replicas = SELF, "/_groupcache/", 50
-    p = C.peers_new(o, nil)
-    set { SELF, B }
-    local n = ffi.new "size_t[1]"
-    local list = C.peers_list(p, n)
-    peer = list[1]
-    C.peer_unref(list[0])
-    C.mem_free(list)
+    p = peers.new(SELF)
+    peers.set(p, { SELF, B })
+    peer = peers.at(p, 1)
     C.clock_advance(1000)
     r = ffi.new "struct rounds"
     C.rounds_init(r, p)
@@ -69,7 +58,7 @@ describe("the rounds of a change", function()
 
   it("are two when our list has changed meanwhile", function()
     heard(false, 1e6)
-    set { SELF, B, D }
+    peers.set(p, { SELF, B, D })
     assert.is_false(enough())
     C.clock_advance(10)
     C.rounds_begin(r)
@@ -144,7 +133,7 @@ describe("the rounds of a change", function()
 
   it("are one of a node that is alone, unless it gets peers meanwhile", function()
     assert.is_true(enough(true))
-    set { SELF, B, D }
+    peers.set(p, { SELF, B, D })
     assert.is_false(enough(true))
   end)
 end)

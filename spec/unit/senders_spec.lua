@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
 local ffi = require "ffi"
+local peers = require "unit.peers"
 local C = require("support.unit").load("change/senders.h", "peer/peers.h", "base/err.h",
   "base/hash.h")
 
@@ -8,21 +9,17 @@ local SELF, OTHER = "http://10.0.0.1:8080", "http://[fd00::2]:8080"
 
 -- Whether a change is taken from an address, nil for none: true; or false, message.
 local function takes(setting, from, urls)
-  local e, s, o = ffi.new "struct error", ffi.new "struct senders", ffi.new "struct peers_opts"
-  o.dialect, o.hash = C.DIALECT_GOLANG, C.HASH_CRC32
-  o.self, o.base_path, o.replicas = SELF, "/_groupcache/", 50
-  local peers = C.peers_new(o, nil)
-  urls = urls or { SELF, OTHER }
-  assert.equal(0, tonumber(C.peers_set(peers, ffi.new("const char *[?]", #urls + 1, urls), #urls,
-    e)))
+  local e, s = ffi.new "struct error", ffi.new "struct senders"
+  local p = peers.new(SELF)
+  peers.set(p, urls or { SELF, OTHER })
   assert.equal(0, tonumber(C.senders_parse(s, setting, e)), ffi.string(e.msg))
   local a = ffi.new "struct address"
   if from then
     assert.equal(1, C.address_parse(from, #from, a))
   end
-  local ok = C.senders_check(s, peers, from and a or nil, e) == 0
+  local ok = C.senders_check(s, p, from and a or nil, e) == 0
   C.senders_deinit(s)
-  C.peers_free(peers)
+  C.peers_free(p)
   return ok, not ok and ffi.string(e.msg) or nil
 end
 

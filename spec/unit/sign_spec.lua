@@ -1,16 +1,13 @@
 -- SPDX-License-Identifier: MIT
 
 local ffi = require "ffi"
+local peers = require "unit.peers"
 local C = require("support.unit").load("peer/sign.h", "peer/peer_in.h", "peer/peers.h",
   "wire/auth.h", "base/secrets.h", "base/buf.h", "base/mem.h")
 
-local function peers(auth)
-  local o = ffi.new "struct peers_opts"
-  o.dialect, o.hash, o.auth = C.DIALECT_GOLANG, C.HASH_CRC32, auth
-  o.self, o.base_path, o.replicas = "http://a:1", "/_groupcache/", 50
-  local p = C.peers_new(o, nil)
-  local list = ffi.new("const char *[2]", { "http://a:1", "https://b:2" })
-  assert.equal(0, C.peers_set(p, list, 2, nil))
+local function two_with(auth)
+  local p = peers.new("http://a:1", { auth = auth })
+  peers.set(p, { "http://a:1", "https://b:2" })
   return p
 end
 
@@ -34,7 +31,7 @@ describe("the proof in a request to a peer", function()
     local secrets = C.secrets_read("a secret of many bytes", nil, nil)
     local auth = C.auth_new(secrets)
     C.secrets_unref(secrets)
-    local p = peers(auth)
+    local p = two_with(auth)
     local value = line(p, "POST", "https://b:2/_groupcache/g", "body"):match ": (.*)$"
     local r, claim = ffi.new "struct auth_request", ffi.new "struct auth_claim"
     r.method, r.target = "POST", "/_groupcache/g"
@@ -45,7 +42,7 @@ describe("the proof in a request to a peer", function()
   end)
 
   it("is none without a secret", function()
-    local p = peers(nil)
+    local p = two_with()
     assert.is_nil(line(p, "GET", "https://b:2/_groupcache/g/k"))
     C.peers_free(p)
   end)
