@@ -47,14 +47,6 @@ local function later(nodes, seconds)
   end
 end
 
-local function peer_of(n, url)
-  for _, peer in ipairs(n:stats().peers) do
-    if peer.url == url then
-      return peer
-    end
-  end
-end
-
 local function lines(n)
   local found = {}
   for line in n:log():gmatch "[^\n]+" do
@@ -89,17 +81,17 @@ for _, case in ipairs(CASES) do
     it("show it in /stats, and log it once on both sides when it lasts", function()
       for round = 1, 4 do
         ask(nodes[1], "a" .. round)
-        assert.equal("differs", peer_of(nodes[1], urls[2]).view)
-        assert.equal("differs", peer_of(nodes[2], urls[1]).view)
+        assert.equal("differs", rig.peer(nodes[1], urls[2]).view)
+        assert.equal("differs", rig.peer(nodes[2], urls[1]).view)
         if round == 1 then
           assert.same({ {}, {} }, { lines(nodes[1]), lines(nodes[2]) })
         end
         later(nodes, 3)
       end
-      assert.truthy(peer_of(nodes[1], urls[2]).differs:find(first_says, 1, true),
-        peer_of(nodes[1], urls[2]).differs)
-      assert.truthy(peer_of(nodes[2], urls[1]).differs:find(second_says, 1, true),
-        peer_of(nodes[2], urls[1]).differs)
+      assert.truthy(rig.peer(nodes[1], urls[2]).differs:find(first_says, 1, true),
+        rig.peer(nodes[1], urls[2]).differs)
+      assert.truthy(rig.peer(nodes[2], urls[1]).differs:find(second_says, 1, true),
+        rig.peer(nodes[2], urls[1]).differs)
       assert.same({ urls[2] }, lines(nodes[1]))
       assert.same({ urls[1] }, lines(nodes[2]))
       assert.truthy(nodes[1]:log():find(first_says, 1, true))
@@ -136,13 +128,13 @@ describe("nodes with the same list in another order", function()
   teardown(function() rig.stop_all(nodes) end)
 
   it("agree", function()
-    assert.equal("unknown", peer_of(nodes[1], urls[2]).view)
+    assert.equal("unknown", rig.peer(nodes[1], urls[2]).view)
     for round = 1, 3 do
       ask(nodes[1], "a" .. round)
       later(nodes, 3)
     end
-    assert.equal("same", peer_of(nodes[1], urls[2]).view)
-    assert.is_nil(peer_of(nodes[1], urls[2]).differs)
+    assert.equal("same", rig.peer(nodes[1], urls[2]).view)
+    assert.is_nil(rig.peer(nodes[1], urls[2]).differs)
     assert.same({ {}, {} }, { lines(nodes[1]), lines(nodes[2]) })
   end)
 end)
@@ -162,14 +154,14 @@ describe("nodes that agree after a while", function()
       ask(nodes[1], "a" .. round)
       later(nodes, 3)
     end
-    assert.equal("differs", peer_of(nodes[1], urls[2]).view)
+    assert.equal("differs", rig.peer(nodes[1], urls[2]).view)
     rig.stop(nodes[2])
     nodes[2] = node.start { port = nodes[2].port, script = SCRIPT, self = urls[2], peers = urls,
       env = nodes[2].faults.env }
     rig.wait(nodes[1], function()
       ask(nodes[1], "b" .. math.random(1e9) .. "-")
       later({ nodes[1] }, 1)
-      return peer_of(nodes[1], urls[2]).view == "same"
+      return rig.peer(nodes[1], urls[2]).view == "same"
     end, 20)
     assert.truthy(nodes[1]:logged "nodes have the same ring again")
     assert.equal(1, #lines(nodes[1]))

@@ -41,11 +41,7 @@ function World:write(name, text)
 end
 
 function World:set_list(i, members)
-  local list = {}
-  for k, m in ipairs(members) do
-    list[k] = ("%q"):format(self.urls[m])
-  end
-  self:write("peers-" .. i, "return { " .. table.concat(list, ", ") .. " }")
+  self:write("peers-" .. i, rig.list_text(self.urls, members))
 end
 
 function World:start(i)

@@ -187,14 +187,6 @@ describe("a cluster that loses a node", function()
     rig.stop_all(nodes)
   end)
 
-  local function peer_of(n, url)
-    for _, peer in ipairs(n:stats().peers) do
-      if peer.url == url then
-        return peer
-      end
-    end
-  end
-
   it("loads the keys of the dead one where they are asked for, and asks it once", function()
     b:kill9()
     for i = 1, 5 do
@@ -204,9 +196,9 @@ describe("a cluster that loses a node", function()
       assert.equal("main", assert(a:get(GROUP, key)).headers["x-cache"])
     end
     assert.equal(1, a:stats().groups[GROUP].peer_errors)
-    local peer = peer_of(a, b.url)
+    local peer = rig.peer(a, b.url)
     assert.same({ 1, "ejected", 1 }, { peer.errors, peer.state, peer.ejections })
-    assert.equal("fine", peer_of(a, a.url).state)
+    assert.equal("fine", rig.peer(a, a.url).state)
     assert.matches('msg="peer could not be used, loading elsewhere" peer=' .. b.url, a:log(), 1,
       true)
     assert.matches('msg="peer is out of use, its keys go to their next owners" peer=' .. b.url
@@ -222,7 +214,7 @@ describe("a cluster that loses a node", function()
       assert.same({ 200, stopped .. "@n1" }, { res.status, res.body })
       assert.equal(1, r:calls()[stopped .. "@n1"])
     end
-    eventually(function() return peer_of(a, b.url).state == "ejected" end, 10)
+    eventually(function() return rig.peer(a, b.url).state == "ejected" end, 10)
     local began = socket.gettime()
     local key = rig.owned_by(urls, b.url, "at once")
     assert.equal(key .. "@n1", assert(a:get("brief", key)).body)
@@ -234,7 +226,7 @@ describe("a cluster that loses a node", function()
       key = rig.owned_by(urls, b.url, "goes on" .. n)
       return assert(a:get("brief", key)).body == key .. "@n2"
     end, 20)
-    assert.equal("fine", peer_of(a, b.url).state)
+    assert.equal("fine", rig.peer(a, b.url).state)
   end)
 
   it("uses it again once it is back, over new connections", function()

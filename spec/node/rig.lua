@@ -22,7 +22,9 @@
 --   rig.reload(nodes, wait)                 SIGHUP to each, and wait for its reload; inside of
 --                                           http.together, wait is rig.wait
 --   rig.urls(nodes) -> list, rig.key_of(nodes, i, name) -> a key that node i owns
+--   rig.peer(n, url) -> what n says of the peer with that URL in /stats
 --   rig.peer_errors(nodes) -> times that a node could not use another
+--   rig.list_text(urls, members) -> a Lua file that returns those of the URLs, by their numbers
 --   rig.check_shut_out(nodes, i, j, group)  clients ask node i for keys of node j, and change them,
 --                                           in every way: it loads them, the changes fail, and
 --                                           node j takes no notice
@@ -173,6 +175,22 @@ end
 
 function rig.key_of(nodes, i, name)
   return rig.owned_by(rig.urls(nodes), nodes[i].url, name)
+end
+
+function rig.peer(n, url)
+  for _, peer in ipairs(n:stats().peers) do
+    if peer.url == url then
+      return peer
+    end
+  end
+end
+
+function rig.list_text(urls, members)
+  local list = {}
+  for k, m in ipairs(members) do
+    list[k] = ("%q"):format(urls[m])
+  end
+  return "return { " .. table.concat(list, ", ") .. " }"
 end
 
 function rig.peer_errors(nodes)

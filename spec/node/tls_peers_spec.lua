@@ -54,14 +54,6 @@ describe("a cluster with TLS", function()
       tmp.read(n.dir .. "/head"):match "X%-Cache: (%w+)"
   end
 
-  local function errors_of(n, url)
-    for _, peer in ipairs(n:stats().peers) do
-      if peer.url == url then
-        return peer.errors
-      end
-    end
-  end
-
   it("loads each key once, at its owner, whichever node is asked", function()
     start(3)
     for owner = 1, 3 do
@@ -180,7 +172,7 @@ describe("a cluster with TLS", function()
         local res, source = get(nodes[1], key)
         assert.same({ "loaded " .. key, "local" }, { res.body, source })
       end
-      assert.equal(5, errors_of(nodes[1], nodes[2].url))
+      assert.equal(5, rig.peer(nodes[1], nodes[2].url).errors)
       rig.check_shut_out(nodes, 1, 2, "g")
       local log = nodes[1]:log()
       assert.matches(said, log, 1, true)

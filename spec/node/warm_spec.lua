@@ -42,11 +42,7 @@ describe("a list that changes under load", function()
   local r, nodes, urls, at, draw
 
   local function set_list(i, members)
-    local list = {}
-    for k, m in ipairs(members) do
-      list[k] = ("%q"):format(urls[m])
-    end
-    r:file("peers-" .. i, "return { " .. table.concat(list, ", ") .. " }")
+    r:file("peers-" .. i, rig.list_text(urls, members))
   end
 
   local function start(i, members)

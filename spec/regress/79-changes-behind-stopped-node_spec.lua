@@ -18,14 +18,6 @@ local SCRIPT = [[
   return { workers = 1, http_threads = 1 }
 ]]
 
-local function seen(n, url)
-  for _, peer in ipairs(n:stats().peers) do
-    if peer.url == url then
-      return peer
-    end
-  end
-end
-
 -- The status of a removal, and the seconds that it took.
 local function remove(n, key)
   local began = socket.gettime()
@@ -56,7 +48,7 @@ describe("a change beside a node", function()
     local status, took = remove(nodes[1], theirs)
     assert.equal(502, status)
     assert(took < TIMEOUT_S / 4, took)
-    assert.equal("ejected", seen(nodes[1], urls[3]).state)
+    assert.equal("ejected", rig.peer(nodes[1], urls[3]).state)
     local began = socket.gettime()
     for i = 1, 20 do
       local owner = urls[1 + i % 3]
@@ -76,14 +68,14 @@ describe("a change beside a node", function()
     local status, took = remove(nodes[1], rig.owned_by(urls, urls[1], "k"))
     assert.equal(502, status)
     assert(took < TIMEOUT_S / 4, took)
-    eventually(function() return seen(nodes[1], urls[3]).state == "ejected" end)
+    eventually(function() return rig.peer(nodes[1], urls[3]).state == "ejected" end)
   end)
 
   it("that is well again is confirmed", function()
     local port = nodes[3].port
     nodes[3]:kill9()
     remove(nodes[1], rig.owned_by(urls, urls[1], "k"))
-    eventually(function() return seen(nodes[1], urls[3]).state == "ejected" end)
+    eventually(function() return rig.peer(nodes[1], urls[3]).state == "ejected" end)
     nodes[3] = node.start { script = SCRIPT, port = port, peers = urls, self = urls[3] }
     confirms(rig.owned_by(urls, urls[3], "k"))
   end)
@@ -103,7 +95,7 @@ describe("a node that lives", function()
     local status, took = remove(n, rig.owned_by({ url, f.url }, f.url, "k"))
     assert.equal(204, status)
     assert(took >= 2.4, took)
-    assert.same({ "fine", 0 }, { seen(n, f.url).state, seen(n, f.url).ejections })
+    assert.same({ "fine", 0 }, { rig.peer(n, f.url).state, rig.peer(n, f.url).ejections })
     rig.stop(n)
     f:stop()
   end)

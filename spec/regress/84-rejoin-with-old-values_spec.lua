@@ -23,11 +23,7 @@ describe("a node that joins again", function()
   local r, nodes, urls
 
   local function set_list(i, members)
-    local list = {}
-    for k, m in ipairs(members) do
-      list[k] = ("%q"):format(urls[m])
-    end
-    r:file("peers-" .. i, "return { " .. table.concat(list, ", ") .. " }")
+    r:file("peers-" .. i, rig.list_text(urls, members))
   end
 
   local function reload(n)
