@@ -15,13 +15,12 @@ describe("a raw NUL in a request's target", function()
   local r, n
 
   setup(function()
-    r = rig.new()
-    n = node.start { script = r:script [[
+    r, n = rig.start [[
       require("groupcache").group("g", { getter = function(key)
         rig.record(key)
         return key
       end })
-    ]] }
+    ]]
   end)
 
   teardown(function() rig.stop(n) end)

@@ -14,13 +14,12 @@ describe("a raw NUL in a request's method", function()
   local r, n
 
   setup(function()
-    r = rig.new()
-    n = node.start { script = r:script [[
+    r, n = rig.start [[
       require("groupcache").group("g", { writable = true, getter = function(key)
         rig.record(key)
         return key
       end })
-    ]] }
+    ]]
   end)
 
   teardown(function() rig.stop(n) end)

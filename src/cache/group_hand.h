@@ -34,7 +34,7 @@ int group_hand_keep(struct group *g, const struct key_ref *k, const struct group
  * `max` items in out. Returns their number. */
 size_t group_hand_list(struct group *g, size_t max, struct item **out);
 
-/* What is left of an item that is live. 0: nothing. */
+/* Describes an item that is live. 0: it is not live. */
 int group_hand_of(const struct item *it, struct group_handed *out);
 
 #endif

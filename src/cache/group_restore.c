@@ -3,7 +3,7 @@
 #include "cache/after.h"
 #include "cache/group_in.h"
 
-/* Nothing is evicted for it: what is there is newer. */
+/* Nothing is evicted for it: the present items are newer. */
 static int has_room_locked(const struct group *g, const struct item *it)
 {
     return lru_bytes(g->main) + lru_bytes(g->hot) + g->stats.flushed_bytes + item_cost(it) <=

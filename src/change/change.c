@@ -218,8 +218,8 @@ static void begin_round(struct change *c)
     c->owner = NULL;
 }
 
-/* The time is over before the rings have settled. A node of another ring counts as unconfirmed: it
- * is told again later, and all others after it. */
+/* The time has ended before the rings have settled. A node of another ring counts as unconfirmed:
+ * it is told again later, and all others after it. */
 static void note_unsettled(struct change *c)
 {
     struct exchange t = {c, rounds_unsettled(&c->rounds)};
