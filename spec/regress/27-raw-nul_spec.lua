@@ -4,7 +4,6 @@
 -- than the one it asked for, and two keys shared one entry of the cache.
 
 local http = require "support.http"
-local node = require "support.node"
 local rig = require "node.rig"
 local versions = require "support.versions"
 

@@ -3,7 +3,6 @@
 -- A raw NUL ended the method of a request, and the bytes behind it were ignored. So "DELETE\0x"
 -- removed a key, also behind a proxy that lets no "DELETE" through. `make fuzz` found it.
 
-local node = require "support.node"
 local rig = require "node.rig"
 local versions = require "support.versions"
 

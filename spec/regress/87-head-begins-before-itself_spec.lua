@@ -5,7 +5,6 @@
 -- node read memory before the buffer of its connection. `make fuzz` found it.
 
 local http = require "support.http"
-local node = require "support.node"
 local rig = require "node.rig"
 local socket = require "socket"
 

@@ -225,11 +225,12 @@ void group_flush(struct group *g);
 
 /* Appends the keys that were set or removed here since then, as changed_put() does. 0: that is no
  * more known, and all keys may be among them. */
-int group_change_since(struct group *g, uint64_t since_ms, struct buf *keys);
+int group_change_keys(struct group *g, uint64_t since_ms, struct buf *keys);
+
 /* The changes of the last age_ms and some seconds before, with this node's part of changes over all
  * nodes: appends changelog_name() of each key, eight bytes each. 1: all of them. 0: some are not
  * known any more, or this node has not run for so long. */
-int group_changes_since(struct group *g, uint64_t age_ms, struct buf *out);
+int group_change_names(struct group *g, uint64_t age_ms, struct buf *out);
 
 /* Puts back an item that this node has kept before. Takes the reference. 1: it is in the cache. 0:
  * its key is held, the cache is full, the value is too large, or it has expired. */

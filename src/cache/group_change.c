@@ -78,7 +78,7 @@ int group_remove(struct group *g, const struct key_ref *k)
     return there;
 }
 
-int group_change_since(struct group *g, uint64_t since_ms, struct buf *keys)
+int group_change_keys(struct group *g, uint64_t since_ms, struct buf *keys)
 {
     int known;
 
@@ -107,7 +107,7 @@ void group_flush(struct group *g)
     lru_free(spare_hot);
 }
 
-int group_changes_since(struct group *g, uint64_t age_ms, struct buf *out)
+int group_change_names(struct group *g, uint64_t age_ms, struct buf *out)
 {
     struct changelog *l = g->loader.log;
     uint64_t now_ms = clock_boot_ms(), since_ms = age_ms < now_ms ? now_ms - age_ms : 0;

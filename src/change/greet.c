@@ -148,7 +148,7 @@ static void add_news(void *arg, struct group *g)
     if (w->list->peers_of(g) != w->peer->peers || group_opts(g).local_only)
         return;
     buf_init(&log, 0);
-    known = group_change_since(g, w->since_ms, &log);
+    known = group_change_keys(g, w->since_ms, &log);
     if (!known || log.len) {
         n = mem_zalloc(sizeof(*n));
         n->group = group_ref(g);

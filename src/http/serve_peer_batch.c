@@ -307,7 +307,7 @@ static int answer_recent(struct batch_job *b)
 
     buf_init(&out, 0);
     since_begin(&out);
-    since_end(&out, group_changes_since(b->job.group, b->request.ttl_ms, &out));
+    since_end(&out, group_change_names(b->job.group, b->request.ttl_ms, &out));
     ok = answer_buf(job_to(&b->job), 200, BATCH_TYPE, &out);
     buf_deinit(&out);
     return ok;
