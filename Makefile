@@ -172,9 +172,9 @@ $(OBJ)/src/http/page.o $(OBJ)/test/src/http/page.o: src/http/page.html
 # protoc-c's output is not ours to warn about.
 $(OBJ)/proto/%.o $(OBJ)/test/proto/%.o: GENERATED = -w
 
-# Changes only when the compiler or its flags do, and then everything is compiled again. It is also
-# where a package is noticed that is missing or too old, once and by name. LuaRocks has looked for itself
-# already, but not at versions.
+# Changes only when the compiler or its flags do, or when BUILD is spelt in another way: the .d files name
+# objects by it. Then everything is compiled again. It is also where a package is noticed that is missing
+# or too old, once and by name. LuaRocks has looked for itself already, but not at versions.
 $(OBJ)/flags: FORCE
 	@$(if $(LUAJIT_INCDIR),,$(call need,$(CC),gcc) $(call need,pkg-config,pkg-config) \
 	  $(call need_lib,luajit,libluajit-5.1-dev) $(call need_lib,libmicrohttpd,libmicrohttpd-dev) \
@@ -186,7 +186,7 @@ $(OBJ)/flags: FORCE
 	if [ -n "$$old" ]; then \
 	  echo "too old:$${old#,}; Debian 12 and Ubuntu 24.04 have what is needed" >&2; exit 1; fi; \
 	mkdir -p $(@D); \
-	printf '%s\n' '$(CC) $(subst ','\'',$(ALL_CFLAGS))' >$@.new; \
+	printf '%s\n' '$(BUILD): $(CC) $(subst ','\'',$(ALL_CFLAGS))' >$@.new; \
 	if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 need     = command -v $(firstword $(1)) >/dev/null || missing="$$missing $(2)";
 need_lib = pkg-config --exists $(1) 2>/dev/null || missing="$$missing $(2)";
