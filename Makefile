@@ -33,7 +33,7 @@ RUN_PACKAGES     = gcc libc6-dev make pkg-config libluajit-5.1-dev libmicrohttpd
 TEST_PACKAGES    = luajit lua-busted lua-cjson lua-filesystem lua-mpack lua-posix lua-socket \
                    nginx-light openssl lua-sql-postgres lua-sql-sqlite3 postgresql \
                    lua-cqueues lua-http lua-luv redis-server gnutls-bin systemd prometheus tmux \
-                   etcd-server dnsmasq-base
+                   etcd-server dnsmasq-base php-cli python3
 FUZZ_PACKAGES    = clang
 LINT_PACKAGES    = lua-check clang clang-format cppcheck protobuf-c-compiler
 INTEROP_PACKAGES = golang-go golang-github-golang-groupcache-dev
