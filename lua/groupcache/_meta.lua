@@ -41,6 +41,18 @@
 ---@field encode fun(value: any): bytes: string?, err: string?
 ---@field decode fun(bytes: string): value: any, err: string?
 
+--- A value with more than its bytes, as a getter may return it, or a set take it.
+---@class groupcache.Value
+---@field body? string the bytes; may only be missing beside a status other than 200
+---@field ttl? groupcache.Seconds 0 or less: it is not kept
+---@field age? groupcache.Seconds so old it is already
+---@field status? integer 200 to 599, but not 206, 304, 412 and 416; outside of 200 to 299 it is no value for those who ask for bytes
+---@field content_type? string
+---@field headers? table<string, string|number|(string|number)[]> further headers of its answer
+---@field tags? string[] up to 64, of 1 to 255 bytes
+---@field stale_while_revalidate? groupcache.Seconds in place of the group's
+---@field stale_if_error? groupcache.Seconds in place of the group's
+
 --- Makes the value of a key. A value may come with a ttl in seconds; nil alone is "not found"; nil and
 --- a text is a failure, as is a throw.
 ---@alias groupcache.Getter fun(key: string, ctx: groupcache.Context): value: any, err: string?, ttl: (groupcache.Seconds|string)?
@@ -156,6 +168,7 @@
 
 ---@class groupcache.GetOptions
 ---@field timeout? groupcache.Duration above 0: TIMEOUT for this caller after it, while the load goes on
+---@field full? boolean a table with the value, its status and headers, in place of the bytes
 
 ---@class groupcache.Group
 ---@field name string
@@ -165,7 +178,7 @@ local Group = {}
 --- when the group is a node's, and runs the getter when it is a group alone.
 ---@param key string
 ---@param options? groupcache.GetOptions|groupcache.Duration without effect for a group alone
----@return string? value
+---@return (string|groupcache.Value)? value a table if the options have full
 ---@return string? message nil with a value
 ---@return groupcache.Source|groupcache.Code source of the value; without one the code of the failure
 function Group:get(key, options) end
@@ -184,7 +197,7 @@ function Group:get_many(keys, options) end
 
 --- Puts a value in place: the key's owner holds it, the other nodes nothing. Waits until all have confirmed.
 ---@param key string
----@param value any a string, or what the group's codec encodes
+---@param value any a string, what the group's codec encodes, or a table with a body (groupcache.Value)
 ---@param ttl? groupcache.Seconds nil: the group's own; 0 or less: the key is removed
 ---@return true? ok
 ---@return string? message
@@ -217,10 +230,11 @@ function Group:flush() end
 
 --- The value that this node holds for a key: nothing is loaded, counted or moved; never waits.
 ---@param key string
+---@param options? { full?: boolean }
 ---@return any value
 ---@return string? message nil with a value
 ---@return groupcache.Source|groupcache.Code source "main", "hot" or "stale"; without a value NOTFOUND
-function Group:peek(key) end
+function Group:peek(key, options) end
 
 --- Seconds that what this node holds of a key has left: less than 0 when stale, math.huge when it does not end.
 ---@param key string
@@ -342,6 +356,11 @@ function groupcache.now() end
 --- Stands for nil inside of values with the codec "json" or "msgpack"; cjson.null, too.
 ---@type userdata
 groupcache.null = nil
+
+--- Marks a table as one that has a value in its `body`, in a group with a codec.
+---@param t groupcache.Value
+---@return groupcache.Value
+function groupcache.value(t) end
 
 --- Marks a table as a list, so that it is one with the codec "json" though it is empty.
 ---@generic T: table

@@ -118,14 +118,15 @@ end
 -- @return value, nil, source; or nil, message, code
 function Alone:get(key, given)
   options.check_key(key, "group:get")
+  local _, full
   if given ~= nil then
-    options.get_timeout(given, "group:get")
+    _, full = options.get_timeout(given, "group:get")
   end
-  local value, _, source = self.handle:hit(key)
+  local value, _, source = self.handle:hit(key, full)
   if value then
     return codec.unwrap(self.name, self.codec, value, nil, source)
   end
-  local load, message, code = core.load_begin(self.handle.raw, key)
+  local load, message, code = core.load_begin(self.handle.raw, key, full)
   if type(load) ~= "userdata" then
     return codec.unwrap(self.name, self.codec, load, message, code)
   end
@@ -141,10 +142,10 @@ group(Alone, {
     return core.wait_change(self.handle.raw, change, keys, value, ttl_ms)
   end,
 
-  get_many = function(self, keys)
+  get_many = function(self, keys, _, full)
     local values, errors = {}, {}
     for _, key in ipairs(keys) do
-      local value, message, code = self:get(key)
+      local value, message, code = self:get(key, full and { full = true } or nil)
       values[key] = value
       errors[key] = value == nil and { message = message, code = code } or nil
     end

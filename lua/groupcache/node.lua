@@ -19,16 +19,20 @@ function Group:__tostring()
 end
 
 --- The value of a key, loaded if need be. Blocks the calling thread.
--- @param given optional { timeout = seconds }, or the seconds; default: the group's own
+-- @param given optional { timeout = seconds, full = boolean }, or the seconds; default: the group's
+-- own timeout
 -- @return value, nil, source; or nil, message, code
 function Group:get(key, given)
   options.check_key(key, "group:get")
-  local timeout_ms = given ~= nil and options.get_timeout(given, "group:get") or nil
-  local value, _, source = self.handle:hit(key)
+  local timeout_ms, full
+  if given ~= nil then
+    timeout_ms, full = options.get_timeout(given, "group:get")
+  end
+  local value, _, source = self.handle:hit(key, full)
   if value then
     return value, nil, source
   end
-  return core.wait(self.handle.raw, key, timeout_ms)
+  return core.wait(self.handle.raw, key, timeout_ms, full)
 end
 
 group(Group, {
@@ -40,8 +44,8 @@ group(Group, {
     return core.wait_change(self.handle.raw, change, keys, value, ttl_ms)
   end,
 
-  get_many = function(self, keys, timeout_ms)
-    return core.wait_many(self.handle.raw, keys, timeout_ms)
+  get_many = function(self, keys, timeout_ms, full)
+    return core.wait_many(self.handle.raw, keys, timeout_ms, full)
   end,
 })
 

@@ -12,8 +12,8 @@
  * node_script.c runs node scripts, node.c nodes, child.c commands. client.c is the HTTP client of
  * the command line. stream.c has exchanges whose answer is read while it arrives. discover.c and
  * dns.c serve the sources of peers. many.c asks for many keys, change.c sets and removes, peek.c
- * looks: each for getters and for programs. encode.c and decode.c convert between values and
- * bytes. */
+ * looks: each for getters and for programs. value.c has what they get of an item. encode.c and
+ * decode.c convert between values and bytes. */
 #ifndef BIND_H
 #define BIND_H
 

@@ -278,18 +278,25 @@ void group_finish(struct flight *f, const struct result *r)
     after_drop_flight(f);
 }
 
-enum err group_finish_value(struct flight *f, const void *value, size_t n, const double *ttl_ms,
-                            struct error *e)
+enum err group_load_given(struct flight *f, const struct given *v, struct error *e)
 {
     struct result r = {.source = SOURCE_LOCAL};
     struct key_ref k = flight_key(f);
 
-    r.item = group_keep_item(f->group, &k, value, n, ttl_ms, &r.err);
+    r.item = group_keep_item(f->group, &k, v, &r.err);
     if (e)
         *e = r.err;
     group_finish(f, &r);
     item_unref(r.item);
     return r.err.code;
+}
+
+enum err group_finish_value(struct flight *f, const void *value, size_t n, const double *ttl_ms,
+                            struct error *e)
+{
+    const struct given v = {.bytes = value, .n = n, .ttl_ms = ttl_ms};
+
+    return group_load_given(f, &v, e);
 }
 
 void group_finish_error(struct flight *f, enum err code, const char *fmt, ...)

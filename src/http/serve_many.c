@@ -10,6 +10,7 @@
 
 #include "base/list.h"
 #include "base/mem.h"
+#include "cache/group.h"
 #include "cache/group_many.h"
 #include "cache/item.h"
 #include "http/changing.h"
@@ -105,6 +106,12 @@ static void put_result(struct list_job *l)
     int first = l->answered == 0;
     struct error e = r->err;
 
+    if (r->item && !item_is_value(r->item)) {
+        extra_refuse(item_status(r->item), group_name(l->job.group), &e);
+        keylist_put_error(&l->out, first, key, &e);
+        next_result(l);
+        return;
+    }
     if (r->item && (l->part.begun || r->item->value_len <= VALUES_BYTES - l->values)) {
         l->values += l->part.begun ? 0 : r->item->value_len;
         if (keylist_put_value(&l->out, first, key, item_value(r->item), r->item->value_len,

@@ -59,7 +59,9 @@ static void take_answer(struct batch *b, struct flight *f, const struct batch_an
                            .age_s = a->age_s,
                            .stale = a->stale,
                            .other_ring = b->other_ring,
-                           .minute_qps = a->minute_qps};
+                           .minute_qps = a->minute_qps,
+                           .extra = a->extra,
+                           .extra_len = a->extra_len};
 
     if (a->value) {
         v.expires_ms = attempt_expiry_ms(f, a->has_ttl, a->ttl_ms);

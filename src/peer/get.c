@@ -113,6 +113,8 @@ static enum verdict take_value(struct exchange *x, struct fetch *f)
             .stale = fetch_header(f, HEADER_STALE) != NULL,
             .other_ring = fetch_header(f, HEADER_VIEW) != NULL,
             .minute_qps = answer.minute_qps,
+            .extra = answer.extra,
+            .extra_len = answer.extra_len,
         };
 
         attempt_give(x->peer, x->flight, &v);

@@ -129,6 +129,7 @@ static void getter_end(struct task *t, enum task_end how, const struct error *e)
 {
     struct getter *g = (struct getter *)(void *)t;
     struct flight *f = t->flight;
+    struct given v;
     struct outcome o;
 
     judge(g, how, e, &o);
@@ -139,8 +140,10 @@ static void getter_end(struct task *t, enum task_end how, const struct error *e)
         group_load_not_found(f, o.err.msg, o.has_ttl ? &o.ttl_ms : NULL);
     else if (o.err.code)
         group_finish_error(f, o.err.code, "%s", o.err.msg);
-    else
-        group_finish_value(f, o.value, o.n, o.has_ttl ? &o.ttl_ms : NULL, NULL);
+    else {
+        outcome_give(&o, &v);
+        group_load_given(f, &v, NULL);
+    }
 }
 
 static const struct task_kind kind = {"the getter", getter_push, getter_end};
