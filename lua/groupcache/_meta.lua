@@ -57,6 +57,9 @@
 ---@field max_value_bytes? groupcache.Size a larger value is TOOBIG; default "8MB", at most "1GiB"
 ---@field max_loads? integer getters that run at once, 1 to 16384; more wait their turn; default 256
 ---@field max_waiting? integer getters that run or wait for a source, 1 to 16384; more wait their turn; default 4096
+---@field max_rate? number loads that the getter begins a second, 0 for no bound; default 0
+---@field breaker? integer failed loads in a row that open the breaker, 0 for none; default 0
+---@field breaker_share? number the share of failed loads that opens the breaker; default 0
 ---@field cpu_timeout? groupcache.Duration processor time of one getter, 0 for no bound; default 1
 ---@field burst? groupcache.Duration how long a getter computes before others of its VM run, 0 for ever; default 0.1
 ---@field eviction? "lru"|"adaptive"|"sieve" which values are evicted first when the cache is full; default "lru"
