@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- Values of a source that is fine, slow, or fails, as the file BENCH_MODE says: a number of
--- seconds that it takes, or "fail". Each call of the getter is a byte in the file BENCH_CALLS, of all nodes.
+-- seconds that it takes, or "fail". Each call of the getter is a byte in the file BENCH_CALLS, of
+-- all nodes.
 local groupcache = require "groupcache"
 
 local function line(path)

@@ -164,8 +164,25 @@
 ---@field name string
 local Group = {}
 
+--- A get that has begun. A table for cqueues.poll(), and a socket for copas.receive().
+---@class groupcache.Pending
+---@field done fun(self: groupcache.Pending): boolean whether it has ended
+---@field result fun(self: groupcache.Pending): any, string?, groupcache.Source|groupcache.Code as group:get; blocks until it has ended
+---@field pollfd fun(self: groupcache.Pending): integer a descriptor, readable from its end on
+---@field getfd fun(self: groupcache.Pending): integer the same
+---@field events fun(self: groupcache.Pending): string "r"
+---@field timeout fun(self: groupcache.Pending): number? seconds until the timeout of its options
+---@field receive fun(self: groupcache.Pending): any, string?, groupcache.Source|groupcache.Code result(), or nil, "timeout"
+---@field close fun(self: groupcache.Pending) waits no longer
+
+--- Begins a get, without waiting. In a program only.
+---@param key string
+---@param options? groupcache.GetOptions|groupcache.Duration
+---@return groupcache.Pending
+function Group:start(key, options) end
+
 --- The value of a key, loaded if need be. In a getter it waits and others run; in a program it blocks the thread
---- when the group is a node's, and runs the getter when it is a group alone.
+--- when the group is a node's, outside of coroutines of cqueues, and runs the getter when it is a group alone.
 ---@param key string
 ---@param options? groupcache.GetOptions|groupcache.Duration without effect for a group alone
 ---@return string? value
