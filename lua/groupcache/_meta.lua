@@ -69,6 +69,9 @@
 ---@field max_value_bytes? groupcache.Size a larger value is TOOBIG; default "8MB", at most "1GiB"
 ---@field max_loads? integer getters that run at once, 1 to 16384; more wait their turn; default 256
 ---@field max_waiting? integer getters that run or wait for a source, 1 to 16384; more wait their turn; default 4096
+---@field max_rate? number loads that the getter begins a second, 0 for no bound; default 0
+---@field breaker? integer failed loads in a row that open the breaker, 0 for none; default 0
+---@field breaker_share? number the share of failed loads that opens the breaker; default 0
 ---@field cpu_timeout? groupcache.Duration processor time of one getter, 0 for no bound; default 1
 ---@field burst? groupcache.Duration how long a getter computes before others of its VM run, 0 for ever; default 0.1
 ---@field eviction? "lru"|"adaptive"|"sieve" which values are evicted first when the cache is full; default "lru"
@@ -174,8 +177,25 @@
 ---@field name string
 local Group = {}
 
+--- A get that has begun. A table for cqueues.poll(), and a socket for copas.receive().
+---@class groupcache.Pending
+---@field done fun(self: groupcache.Pending): boolean whether it has ended
+---@field result fun(self: groupcache.Pending): any, string?, groupcache.Source|groupcache.Code as group:get; blocks until it has ended
+---@field pollfd fun(self: groupcache.Pending): integer a descriptor, readable from its end on
+---@field getfd fun(self: groupcache.Pending): integer the same
+---@field events fun(self: groupcache.Pending): string "r"
+---@field timeout fun(self: groupcache.Pending): number? seconds until the timeout of its options
+---@field receive fun(self: groupcache.Pending): any, string?, groupcache.Source|groupcache.Code result(), or nil, "timeout"
+---@field close fun(self: groupcache.Pending) waits no longer
+
+--- Begins a get, without waiting. In a program only.
+---@param key string
+---@param options? groupcache.GetOptions|groupcache.Duration
+---@return groupcache.Pending
+function Group:start(key, options) end
+
 --- The value of a key, loaded if need be. In a getter it waits and others run; in a program it blocks the thread
---- when the group is a node's, and runs the getter when it is a group alone.
+--- when the group is a node's, outside of coroutines of cqueues, and runs the getter when it is a group alone.
 ---@param key string
 ---@param options? groupcache.GetOptions|groupcache.Duration without effect for a group alone
 ---@return (string|groupcache.Value)? value a table if the options have full

@@ -77,6 +77,15 @@ local function integer(value, rule)
   return value
 end
 
+-- How often a second, kept in thousandths.
+local function rate(value)
+  if type(value) ~= "number" or value ~= 0
+    and not (value >= 0.001 and value <= 1e6) then
+    return nil, "a number from 0.001 to 1000000, or 0 for no bound"
+  end
+  return math.floor(value * 1000 + 0.5)
+end
+
 local function of_type(name)
   return function(value)
     if type(value) ~= name then
@@ -146,6 +155,7 @@ local KINDS = {
   duration = duration,
   share = share,
   integer = integer,
+  rate = rate,
   text = text,
   list = list,
   peers = peers,

@@ -51,6 +51,9 @@ enum hot_policy {
     X(uint64_t, max_value_bytes, 8000000)     /* a larger value is TOOBIG */                       \
     X(uint64_t, max_loads, 256)               /* getters that run at once */                       \
     X(uint64_t, max_waiting, 4096)    /* those that run, and those that wait for sources */        \
+    X(uint64_t, max_rate, 0)          /* thousandths of getters begun a second; 0 is no bound */   \
+    X(uint64_t, breaker, 0)           /* failed loads in a row that open the breaker; 0: none */   \
+    X(uint64_t, breaker_share, 0)     /* thousandths of loads that may fail; 0: all */             \
     X(uint64_t, cpu_timeout_ms, 1000) /* processor time of one getter; 0 is no bound */            \
     X(uint64_t, burst_ms, 100)        /* then others of its VM may run; 0: never */                \
     X(uint64_t, eviction, EVICT_LRU)  /* enum eviction */                                          \
@@ -283,6 +286,9 @@ void group_tick(struct group *g, uint64_t now_ms);
 
 /* For the owner of a node: writes the log line about loads that failed, once a second at most. */
 void group_failed_tick(struct group *g, uint64_t now_ms);
+
+/* The same about the breaker: a line when it opens and when it closes. */
+void group_calm_tick(struct group *g);
 
 /* Every later load ends with CLOSED, and so do those under way. Hits go on. The node is stopping,
  * or the group was removed. */

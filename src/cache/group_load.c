@@ -53,6 +53,17 @@ static int is_nested(const struct waiter *w)
     return w->from && (w->from->kind == FLIGHT_LOCAL || w->from->nested);
 }
 
+/* Whether a new local load of the key would be of no use. 1: the reason is in now->err. */
+static int is_refused_locked(struct group *g, const struct key_ref *k, const struct waiter *w,
+                             struct result *now)
+{
+    int hopeless = !is_nested(w) && (group_places_is_hopeless_locked(g, now) ||
+                                     group_calm_is_too_much_locked(g, now));
+
+    g->stats.hopeless += hopeless ? 1 : 0;
+    return hopeless || group_calm_refuses_locked(g, k, now);
+}
+
 /* Joins the key's flight or opens one. *open is the new flight, with a reference for its loader, or
  * NULL. ERR_OK: w waits if `waits` is 1; otherwise the load runs in the background. */
 static enum err join_or_open_locked(struct group *g, enum flight_kind kind, const struct key_ref *k,
@@ -76,10 +87,8 @@ static enum err join_or_open_locked(struct group *g, enum flight_kind kind, cons
     if (!f) {
         if (flights_count(fs) >= GROUP_MAX_FLIGHTS)
             return refuse(now, ERR_BUSY, "too many loads are under way", g);
-        if (kind == FLIGHT_LOCAL && !is_nested(w) && group_places_is_hopeless_locked(g, now)) {
-            g->stats.hopeless++;
+        if (kind == FLIGHT_LOCAL && is_refused_locked(g, k, w, now))
             return ERR_BUSY;
-        }
         now_ns = clock_ns();
         f = flights_open(fs, k, now_ns / 1000000 + g->opts.timeout_ms);
         if (!f)
@@ -251,6 +260,7 @@ static void finish_locked(struct flight *f, const struct result *r, struct after
 
     count_end_locked(g, f, r);
     count_times_locked(g, f);
+    group_calm_note_locked(g, f, r);
     if (!r->item && !f->fell_back) /* the load that took over has told */
         group_failed_note_locked(g, f->kind == FLIGHT_LOCAL ? "getter" : "peer", &k, &r->err);
     result_copy(&a->result, r);
@@ -264,17 +274,60 @@ static void finish_locked(struct flight *f, const struct result *r, struct after
     end_locked(f, a);
 }
 
+/* The oldest queued flight, if the breaker has opened after it. */
+static struct flight *stopped_locked(struct group *g)
+{
+    int nested;
+
+    for (nested = 0; nested < 2; nested++) {
+        struct flight *f = list_empty(&g->queues[nested])
+                               ? NULL
+                               : list_entry(g->queues[nested].next, struct flight, queued);
+
+        if (f && group_calm_is_stopped_locked(g, f))
+            return f;
+    }
+    return NULL;
+}
+
+/* Ends the flights that were queued when the breaker opened, one critical section each. */
+static void end_stopped(struct group *g)
+{
+    struct flight *f;
+
+    do {
+        struct result r = {.item = NULL};
+        struct after a;
+
+        after_init(&a);
+        pthread_mutex_lock(&g->mu);
+        f = stopped_locked(g);
+        if (f) {
+            g->stats.breaker_refused++;
+            refuse(&r, ERR_BUSY, "the source has begun to fail while this load waited", g);
+            finish_locked(f, &r, &a);
+        }
+        pthread_mutex_unlock(&g->mu);
+        after_run(g, &a);
+    } while (f);
+}
+
 void group_finish(struct flight *f, const struct result *r)
 {
     struct group *g = f->group;
+    int stopped = 0;
     struct after a;
 
     after_init(&a);
     pthread_mutex_lock(&g->mu);
-    if (f->state != FLIGHT_ENDED)
+    if (f->state != FLIGHT_ENDED) {
         finish_locked(f, r, &a);
+        stopped = stopped_locked(g) != NULL;
+    }
     pthread_mutex_unlock(&g->mu);
     after_run(g, &a);
+    if (stopped)
+        end_stopped(g);
     after_drop_flight(f);
 }
 
@@ -447,15 +500,29 @@ static int is_overdue(struct group *g, uint64_t now_ms)
     return overdue;
 }
 
+/* Starts the flights that have waited for a token of max_rate. */
+static void start_waiting(struct group *g)
+{
+    struct after a;
+
+    after_init(&a);
+    pthread_mutex_lock(&g->mu);
+    group_places_start_locked(g, &a);
+    pthread_mutex_unlock(&g->mu);
+    after_run(g, &a);
+}
+
 void group_tick(struct group *g, uint64_t now_ms)
 {
     struct result late = {.item = NULL};
 
     group_keep_tick(g, now_ms);
+    start_waiting(g);
     if (!is_overdue(g, now_ms))
         return;
     group_late(g, group_opts(g).timeout_ms, &late.err);
     end_until(g, now_ms, &late);
+    end_stopped(g);
 }
 
 void group_close(struct group *g)
