@@ -15,6 +15,7 @@
 #include "net/net.h"
 #include "peer/peer_in.h"
 #include "peer/sign.h"
+#include "peer/stand_in.h"
 #include "wire/batch.h"
 
 struct batch {
@@ -210,6 +211,7 @@ struct fetch *peer_batch_send(struct peer *peer, enum batch_op op, struct flight
     o->here = 1;
     o->flaw = "a malformed answer to a batch";
     contact_begin(peer, o, headers, line);
+    stand_in_put(o, headers, flights, n);
     if (peer_batch_put_url(&url, peer, g) || put_request(&body, op, flights, n) ||
         peer_batch_put_echo(&echo, g, &body) ||
         sign_put(&proof, peer, o->method, url.data, body.data, body.len)) {

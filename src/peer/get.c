@@ -22,6 +22,7 @@
 #include "net/request.h"
 #include "peer/peer_in.h"
 #include "peer/sign.h"
+#include "peer/stand_in.h"
 #include "wire/expire.h"
 #include "wire/getresponse.h"
 
@@ -278,6 +279,7 @@ void peer_get(struct peer *peer, struct flight *f)
     buf_init(&echo, 0);
     buf_init(&proof, 0);
     contact_begin(peer, &o, headers, line);
+    stand_in_put(&o, headers, &f, 1);
     o.n_headers += put_passed(&passed, f, headers + o.n_headers);
     health_watch_begin(&x->call);
     if (put_url(&url, x) || dialect_put_echo(&echo, request_id(f)) ||
