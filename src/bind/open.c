@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/log_line.h"
 #include "base/thread.h"
 #include "base/url.h"
 #include "bind/bind.h"
@@ -55,14 +56,31 @@ static int l_quote(lua_State *L)
     return 1;
 }
 
-/* core.set_log_level(name) */
-static int l_set_log_level(lua_State *L)
+/* core.set_log(levels, format): both checked */
+static int l_set_log(lua_State *L)
 {
-    int level = log_level_from_name(luaL_checkstring(L, 1));
+    int format = log_line_format_from_name(luaL_optstring(L, 2, "text"));
+    struct error e;
 
-    luaL_argcheck(L, level >= 0, 1, "level is debug, info, warn, error or off");
-    log_set_level((enum log_level)level);
+    if (log_set_levels(luaL_checkstring(L, 1), &e))
+        return luaL_argerror(L, 1, e.msg);
+    luaL_argcheck(L, format >= 0, 2, "format is text or json");
+    log_line_set_format((enum log_format)format);
     return 0;
+}
+
+/* core.check_log_levels(text) -> true | nil, message */
+static int l_check_log_levels(lua_State *L)
+{
+    struct error e;
+
+    if (log_check_levels(luaL_checkstring(L, 1), &e)) {
+        lua_pushnil(L);
+        lua_pushstring(L, e.msg);
+        return 2;
+    }
+    lua_pushboolean(L, 1);
+    return 1;
 }
 
 /* core.check_peer_url(url) -> true | nil, message, code */
@@ -114,7 +132,8 @@ static const luaL_Reg functions[] = {
     {"log", l_log},
     {"now", l_now},
     {"quote", l_quote},
-    {"set_log_level", l_set_log_level},
+    {"set_log", l_set_log},
+    {"check_log_levels", l_check_log_levels},
     {"stack_used", l_stack_used},
     {NULL, NULL},
 };
