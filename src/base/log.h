@@ -19,8 +19,7 @@ enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR, LOG_OFF };
 #define LOG_MODULES(X)                                                                             \
     X(access)                                                                                      \
     X(change)                                                                                      \
-    X(group) X(log) X(mem) X(net) X(node) X(peers) X(script) X(server) X(service) X(snapshot)      \
-        X(tls)
+    X(group) X(log) X(mem) X(net) X(node) X(peers) X(script) X(server) X(service) X(snapshot) X(tls)
 
 /* The least level that is written, of all modules; LOG_INFO at first. Process-wide. */
 void log_set_level(enum log_level level);
