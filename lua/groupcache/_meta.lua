@@ -31,6 +31,8 @@
 ---@class groupcache.Context
 ---@field group string the name of the group
 ---@field key string the key again
+---@field traceparent? string the trace that the load belongs to, with the span of this node
+---@field tracestate? string the vendors' part of the trace
 ---@field from_peer boolean another node asked first: the load was opened by its request
 ---@field deadline groupcache.Seconds the load's deadline, on the clock of groupcache.now()
 ---@field peer? string the URL of the node that asked, if it is one of ours

@@ -12,9 +12,12 @@
 #include "base/log.h"
 #include "base/log_line.h"
 #include "base/thread.h"
+#include "base/traceparent.h"
 #include "base/url.h"
 #include "bind/bind.h"
 #include "bind/core.h"
+#include "cache/flight.h"
+#include "script/task.h"
 #include "script/vm.h"
 
 #ifndef GROUPCACHE_VERSION
@@ -28,6 +31,16 @@ static int l_now(lua_State *L)
     return 1;
 }
 
+/* The trace of the load that the running getter makes; "": none. */
+static void trace_of(lua_State *L, char *out)
+{
+    struct vm *vm = vm_of(L);
+    struct task *t = vm ? vm_current(vm) : NULL;
+
+    if (t && t->flight && t->flight->trace)
+        traceparent_id(t->flight->trace, out);
+}
+
 /* core.log(level, message, fields, mod): fields is a text of key=value pairs, already quoted; mod
  * is the module's name, "script" when it is nil. */
 static int l_log(lua_State *L)
@@ -36,12 +49,14 @@ static int l_log(lua_State *L)
     size_t n;
     const char *message = luaL_checklstring(L, 2, &n), *fields = luaL_optstring(L, 3, "");
     const char *mod = luaL_optstring(L, 4, "script");
-    char quoted[2048];
+    char quoted[2048], trace[TRACEPARENT_ID_BYTES + 1] = "";
 
     luaL_argcheck(L, level >= 0 && level < LOG_OFF, 1, "level is debug, info, warn or error");
+    trace_of(L, trace);
     log_quote(quoted, sizeof(quoted), message, n);
     quoted[strlen(quoted) - 1] = '\0'; /* log_write() has quotes of its own */
-    log_write((enum log_level)level, mod, quoted + 1, "%s", fields);
+    log_write((enum log_level)level, mod, quoted + 1, "%s%s%s%s", fields,
+              *trace && *fields ? " " : "", *trace ? "trace=" : "", trace);
     return 0;
 }
 

@@ -13,6 +13,7 @@
 #include "base/log_line.h"
 #include "base/mem.h"
 #include "base/spool.h"
+#include "base/traceparent.h"
 
 enum {
     TARGET_BYTES = 4096,
@@ -143,6 +144,17 @@ static char *put_json_header(char *at, const char *name, struct MHD_Connection *
                     HEADER_BYTES);
 }
 
+static char *put_trace(char *at, struct MHD_Connection *c)
+{
+    const char *text = MHD_lookup_connection_value(c, MHD_HEADER_KIND, TRACEPARENT_HEADER);
+    char id[TRACEPARENT_ID_BYTES + 1];
+    struct traceparent t;
+
+    if (!text || !traceparent_read(&t, text, strlen(text), NULL, 0))
+        return at;
+    return put_text(at, "trace", traceparent_id(&t, id), SHORT_BYTES);
+}
+
 static void write_json(const struct access *a, struct spool *to, struct MHD_Connection *c)
 {
     char line[LINE_BYTES], host[100], bytes[24], *at = log_line_json_begin(line);
@@ -160,6 +172,7 @@ static void write_json(const struct access *a, struct spool *to, struct MHD_Conn
     at = put_json_header(at, "referer", c, MHD_HTTP_HEADER_REFERER);
     at = put_json_header(at, "user_agent", c, MHD_HTTP_HEADER_USER_AGENT);
     at = put_text(at, "source", a->source, SHORT_BYTES);
+    at = put_trace(at, c);
     if (a->key)
         at = log_line_json(at, at + 2 * KEY_BYTES, "key", a->key, a->key_len);
     memcpy(at, "}\n", 2);
