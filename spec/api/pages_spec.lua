@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: MIT
 
 -- Every block of README.md and docs/: it is run, or the table at the end says why not. The Lua of
--- README.md and docs/getters.md runs in docs_spec, the programs of docs/clients.md in clients_spec, the
--- setups of docs/recipes.md in spec/sources/recipes_spec.
+-- README.md and docs/getters.md runs in docs_spec, the programs of docs/clients.md in clients_spec,
+-- the setups of docs/recipes.md in spec/sources/recipes_spec.
 
 local cjson = require "cjson.safe"
 local lfs = require "lfs"
