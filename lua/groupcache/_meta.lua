@@ -31,6 +31,8 @@
 ---@class groupcache.Context
 ---@field group string the name of the group
 ---@field key string the key again
+---@field traceparent? string the trace that the load belongs to, with the span of this node
+---@field tracestate? string the vendors' part of the trace
 ---@field from_peer boolean another node asked first: the load was opened by its request
 ---@field deadline groupcache.Seconds the load's deadline, on the clock of groupcache.now()
 ---@field peer? string the URL of the node that asked, if it is one of ours
@@ -122,7 +124,8 @@
 ---@field http_threads? integer threads that serve HTTP, 1 to 256; default: one a core
 ---@field dialect? "golang"|"mailgun"|"groupcache-go"|"modernprogram" what the cluster speaks; default "golang"
 ---@field access_log? string a path, "-" for stdout; default: no access log
----@field log_level? "debug"|"info"|"warn"|"error"|"off" default "info"
+---@field log_level? "debug"|"info"|"warn"|"error"|"off"|string|table<string|integer, string> of all modules, or "info,peers=debug"; default "info"
+---@field log_format? "text"|"json" of the log and of the access log; default "text"
 ---@field base_path? string where peers ask, the same on every node, with a slash at both ends; default "/_groupcache/"
 ---@field replicas? integer points of each peer on the ring, the same on every node, 1 to 10000; default 50
 ---@field hash? "crc32"|"fnv1-32"|"fnv1a-32"|"fnv1-64"|"fnv1a-64" hash of the ring; default the dialect's own

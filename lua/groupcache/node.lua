@@ -166,7 +166,7 @@ function node.begin(path, flags, adjust)
   if adjust then
     adjust(settings)
   end
-  core.set_log_level(settings.log_level)
+  core.set_log(settings.log_level, settings.log_format)
   config.warn_of_environment()
   own.find(settings)
   local raw, err, code = core.node(script, settings)

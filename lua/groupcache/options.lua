@@ -144,6 +144,23 @@ local function words(value)
   return joined
 end
 
+-- Levels of the log: "info,peers=debug", or { "info", peers = "debug" }.
+local function levels(value)
+  if type(value) == "table" then
+    local parts = {}
+    for module, level in pairs(value) do
+      parts[#parts + 1] = module ~= 1 and tostring(module) .. "=" .. tostring(level) or nil
+    end
+    table.sort(parts)
+    table.insert(parts, 1, tostring(value[1] or "info"))
+    value = table.concat(parts, ",")
+  elseif type(value) ~= "string" then
+    return nil, 'a text such as "info,peers=debug", or a table'
+  end
+  local fine, expected = core.check_log_levels(value)
+  return fine and value, expected
+end
+
 -- Anything; its reader checks it.
 local function any(value)
   return value
@@ -160,6 +177,7 @@ local KINDS = {
   list = list,
   peers = peers,
   words = words,
+  levels = levels,
   enum = function(value, rule) return one_of(value, rule.values) end,
   boolean = of_type("boolean"),
   ["function"] = of_type("function"),

@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/traceparent.h"
 #include "cache/after.h"
 #include "cache/group_in.h"
 
@@ -45,6 +46,17 @@ static void keep_info(struct flight *f, const struct waiter *w)
         return;
     memcpy(f->info, w->info, w->info_len);
     f->info_len = w->info_len;
+}
+
+/* The load belongs to the trace of the request that opens it; later waiters may have others.
+ * Without memory it has none. */
+static void keep_trace(struct flight *f, const struct waiter *w)
+{
+    const struct traceparent *of = w->trace ? w->trace : w->from ? w->from->trace : NULL;
+
+    f->trace = of ? mem_alloc(sizeof(*f->trace)) : NULL;
+    if (f->trace)
+        traceparent_child(f->trace, of);
 }
 
 /* 1: a getter of this node asks for the load, itself or through a load at a peer. */
@@ -98,6 +110,7 @@ static enum err join_or_open_locked(struct group *g, enum flight_kind kind, cons
             cycle_add(&w->edge, &w->from->cycle,
                       &f->cycle); /* a new flight waits for no flight yet */
         keep_info(f, w);
+        keep_trace(f, w);
         f->group = group_ref(g);
         f->kind = kind;
         f->from_peer = from_peer;
@@ -185,7 +198,7 @@ int group_load(struct group *g, const struct key_ref *k, int from_peer, struct w
             open->state = FLIGHT_RUNNING;
         if (err && !known) {
             end = refused;
-            group_failed_note_locked(g, "limit", k, &refused.err);
+            group_failed_note_locked(g, "limit", k, &refused.err, w->trace);
             replace_error_locked(g, found.stale, &end, 1);
             known = 1;
         }
@@ -262,7 +275,8 @@ static void finish_locked(struct flight *f, const struct result *r, struct after
     count_times_locked(g, f);
     group_calm_note_locked(g, f, r);
     if (!r->item && !f->fell_back) /* the load that took over has told */
-        group_failed_note_locked(g, f->kind == FLIGHT_LOCAL ? "getter" : "peer", &k, &r->err);
+        group_failed_note_locked(g, f->kind == FLIGHT_LOCAL ? "getter" : "peer", &k, &r->err,
+                                 f->trace);
     result_copy(&a->result, r);
     if (!r->item && !flights_outdated(g->flights[f->kind], f)) {
         group_keep_peek_locked(g, &k, &found);

@@ -10,6 +10,7 @@
 
 #include "base/list.h"
 #include "base/mem.h"
+#include "base/traceparent.h"
 #include "cache/group.h"
 #include "cache/group_many.h"
 #include "cache/item.h"
@@ -64,7 +65,9 @@ static int keep(void *ctx, size_t bytes)
 
 static int ask_window(struct list_job *l)
 {
-    const struct many_caller caller = {.done = on_done, .keep = keep, .ctx = l};
+    struct traceparent trace;
+    const struct many_caller caller = {
+        .done = on_done, .keep = keep, .ctx = l, .trace = job_trace(l->job.to.connection, &trace)};
     size_t n = l->keys.n - l->answered;
     int ok;
 

@@ -181,6 +181,8 @@ static int answer_get(struct batch_job *b)
         .group = j->group,
         .keys = b->request.keys,
         .n_keys = b->request.n_keys,
+        .traces = b->request.traces,
+        .traces_len = b->request.traces_len,
         .budget = &j->server->budget,
     };
     struct error e;

@@ -40,6 +40,7 @@ struct sorter;
 struct group;
 struct MHD_Connection;
 struct tls_conn;
+struct traceparent;
 
 /* Who asks, by the path of a request. */
 enum server_asker { SERVER_ASKER_PEER, SERVER_ASKER_CLIENT, SERVER_ASKER_OPERATOR, SERVER_ASKERS };
@@ -130,6 +131,9 @@ void job_compare(struct asked *a, struct group *g);
 
 /* The group of a request; NULL: the request was answered, with *ok. */
 struct group *job_group_of(struct asked *a, int *ok);
+
+/* The trace that a request says it belongs to, read into *out. NULL: none, or not well said. */
+const struct traceparent *job_trace(struct MHD_Connection *c, struct traceparent *out);
 
 /* Appends the parts of a request that a getter may see, in the form of flight.info. */
 void job_put_info(struct buf *out, struct MHD_Connection *c, const struct group *g, int peer);
