@@ -27,6 +27,9 @@ INST_PREFIX ?= $(PREFIX)
 INST_BINDIR ?= $(INST_PREFIX)/bin
 INST_LIBDIR ?= $(INST_PREFIX)/lib/lua/5.1
 INST_LUADIR ?= $(INST_PREFIX)/share/lua/5.1
+INST_DATADIR ?= $(INST_PREFIX)/share
+# What `make install` made, for `make uninstall`; empty where a package manager knows it.
+INST_LIST   ?= $(INST_DATADIR)/groupcache/installed
 
 RUN_PACKAGES     = gcc libc6-dev make pkg-config libluajit-5.1-dev libmicrohttpd-dev \
                    libcurl4-openssl-dev libgnutls28-dev libprotobuf-c-dev zlib1g-dev curl
@@ -118,7 +121,7 @@ REPLAYS      = $(FUZZ_TARGETS:%=$(BUILD)/test/replay/%)
 .PHONY: all objects testlib deps run cluster test specs loops interop browser worst bench bench-programs outage guard fuzz sim \
         coverage sanitize chaos soak \
         fuzz-programs \
-        lint fmt manifests proto rock other-systems install valgrind clean help FORCE
+        lint fmt manifests proto rock other-systems install uninstall valgrind clean help FORCE
 
 all: $(BIN) $(CORE) $(LUA_COPIES) ## build everything into $(BUILD)
 	@:
@@ -457,12 +460,32 @@ other-systems: ## `make test` on the Debian releases SYSTEMS [bookworm trixie si
 	  CFLAGS='$(if $(filter command% environment%,$(origin CFLAGS)),$(CFLAGS))' LDFLAGS='$(LDFLAGS)' \
 	  sh spec/systems/try.sh $(BUILD)/systems $(SYSTEMS)
 
-install: all ## install under PREFIX [/usr/local], or where LuaRocks says
-	install -d '$(DESTDIR)$(INST_BINDIR)' '$(DESTDIR)$(INST_LIBDIR)/groupcache'
-	install -m 755 $(BIN) '$(DESTDIR)$(INST_BINDIR)/groupcached'
-	install -m 755 $(CORE) '$(DESTDIR)$(INST_LIBDIR)/groupcache/core.so'
-	@for f in $(LUA_FILES:lua/%=%); do \
-	  install -D -m 644 lua/$$f '$(DESTDIR)$(INST_LUADIR)'/$$f || exit 1; done
+# A mode, a file and where it goes, a line. The program prints its own man page and completions.
+COMPLETIONS = bash-completion/completions/groupcached zsh/site-functions/_groupcached \
+              fish/vendor_completions.d/groupcached.fish
+PAGES       = $(addprefix $(BUILD)/share/,man/man8/groupcached.8 $(COMPLETIONS))
+
+to_install = { \
+  printf '%s\t%s\t%s\n' 755 $(BIN) '$(INST_BINDIR)/groupcached' \
+    755 $(CORE) '$(INST_LIBDIR)/groupcache/core.so'; \
+  for f in $(LUA_FILES:lua/%=%); do printf '644\tlua/%s\t%s\n' $$f '$(INST_LUADIR)'/$$f; done; \
+  for f in $(PAGES:$(BUILD)/share/%=%); do \
+    printf '644\t$(BUILD)/share/%s\t%s\n' $$f '$(INST_DATADIR)'/$$f; done; }
+
+$(BUILD)/share/man/man8/groupcached.8: PAGE = man
+$(BUILD)/share/bash-completion/completions/groupcached: PAGE = bash
+$(BUILD)/share/zsh/site-functions/_groupcached: PAGE = zsh
+$(BUILD)/share/fish/vendor_completions.d/groupcached.fish: PAGE = fish
+$(PAGES): $(BIN) $(LUA_COPIES)
+	@mkdir -p $(@D)
+	$(call say,MAKE,$@)
+	$(Q)$(BIN) completion $(PAGE) >$@
+
+install: all $(PAGES) ## install under PREFIX [/usr/local], or where LuaRocks says
+	@$(to_install) | sh package/install.sh install '$(DESTDIR)' '$(INST_LIST)'
+
+uninstall: ## remove what `make install` made, with the same PREFIX and DESTDIR
+	@sh package/install.sh uninstall '$(DESTDIR)' '$(INST_LIST)'
 
 clean: ## remove everything made
 	rm -rf bench/results.md build build-address build-undefined build-thread $(filter-out build,$(BUILD))
