@@ -35,7 +35,7 @@ RUN_PACKAGES     = gcc libc6-dev make pkg-config libluajit-5.1-dev libmicrohttpd
                    libcurl4-openssl-dev libgnutls28-dev libprotobuf-c-dev zlib1g-dev curl
 TEST_PACKAGES    = luajit lua-busted lua-cjson lua-filesystem lua-mpack lua-posix lua-socket \
                    nginx-light openssl lua-sql-postgres lua-sql-sqlite3 postgresql \
-                   lua-cqueues lua-http lua-luv redis-server gnutls-bin systemd prometheus tmux \
+                   lua-cqueues lua-http lua-luv redis-server gnutls-bin systemd prometheus tmux iproute2 \
                    etcd-server dnsmasq-base
 FUZZ_PACKAGES    = clang
 LINT_PACKAGES    = lua-check clang clang-format cppcheck protobuf-c-compiler
@@ -46,6 +46,7 @@ BROWSER_PACKAGES = chromium
 PLAYWRIGHT       = playwright-core@1.65.1
 ROCK_PACKAGES    = luajit luarocks lua-cjson lua-mpack
 SYSTEMS_PACKAGES = debootstrap
+DEB_PACKAGES     = dpkg-dev debhelper lintian luajit debootstrap
 
 # ---- flags -------------------------------------------------------------------------------------
 
@@ -89,7 +90,7 @@ STD        = -std=c11 -D_GNU_SOURCE
 WARN       = -Wall -Wextra -Wshadow -Wconversion $(if $(filter 1,$(WERROR)),-Werror)
 INCS       = -Isrc -Iproto $(ROCK_INCS) $(LUAJIT_CFLAGS) $(DEP_CFLAGS)
 ALL_CFLAGS = $(STD) $(WARN) -fPIC -pthread -DGROUPCACHE_VERSION='"$(VERSION)"' \
-             $(INCS) $(HARDEN) $(SANFLAGS) $(CFLAGS)
+             $(INCS) $(HARDEN) $(SANFLAGS) $(CPPFLAGS) $(CFLAGS)
 ALL_LDFLAGS = -pthread $(HARDEN_LD) $(SANFLAGS) $(ROCK_LIBS) $(LDFLAGS)
 LDLIBS      = $(DEP_LIBS) -lresolv -lm
 
@@ -121,7 +122,7 @@ REPLAYS      = $(FUZZ_TARGETS:%=$(BUILD)/test/replay/%)
 .PHONY: all objects testlib deps run cluster test specs loops interop browser worst bench bench-programs outage guard fuzz sim \
         coverage sanitize chaos soak \
         fuzz-programs \
-        lint fmt manifests proto rock other-systems install uninstall valgrind clean help FORCE
+        lint fmt manifests proto rock deb other-systems install uninstall valgrind clean help FORCE
 
 all: $(BIN) $(CORE) $(LUA_COPIES) ## build everything into $(BUILD)
 	@:
@@ -326,7 +327,7 @@ bench: ## everything beside its peers, in one table; one row: make bench ONLY=hi
 	  TRACES='$(TRACES)' $(LUAJIT) bench/run.lua
 
 outage: ## what a node in trouble costs the clients of the others; KINDS="kill stop", CLIENTS="12 300", GO=1
-	@.ci/deps $(RUN_PACKAGES) $(TEST_PACKAGES) wrk iproute2
+	@.ci/deps $(RUN_PACKAGES) $(TEST_PACKAGES) wrk
 	+@$(SUBMAKE) $(J) all testlib
 	@$(if $(GO),sh spec/interop/build.sh $(BUILD)/interop)
 	@$(BENCH_ENV) CLIENTS='$(CLIENTS)' SECONDS='$(SECONDS)' GO='$(GO)' $(LUAJIT) bench/outage.lua $(KINDS)
@@ -452,6 +453,10 @@ proto: ## generate the C pairs from proto/*.proto
 rock: ## install, try and remove the LuaRocks package in a scratch tree; ends with "rock: fine"
 	@.ci/deps $(RUN_PACKAGES) $(ROCK_PACKAGES)
 	@sh spec/rock/try.sh $(BUILD)/rock $(VERSION)
+
+deb: ## build the Debian package into $(BUILD)/deb, try it in a bare root; ends with "deb: fine"
+	@.ci/deps $(RUN_PACKAGES) $(DEB_PACKAGES)
+	@sh spec/deb/try.sh $(BUILD)/deb $(VERSION) $(BUILD)/systems
 
 SYSTEMS ?= bookworm trixie sid
 other-systems: ## `make test` on the Debian releases SYSTEMS [bookworm trixie sid], each in a root of its own; as root
