@@ -120,8 +120,8 @@
 ---@field peers? string[]|groupcache.PeerSource the URL of every node of the cluster, this one too, or where the list is; default none: alone
 ---@field peers_wait? groupcache.Duration how long a node that starts waits for the first list of a source; default 30
 ---@field admin_listen? string an address for /stats; default: 127.0.0.1 on the port of listen + 1000, or a free one
----@field workers? integer Lua VMs that run getters, 1 to 256; default: one a core
----@field http_threads? integer threads that serve HTTP, 1 to 256; default: one a core
+---@field workers? integer Lua VMs that run getters, 1 to 256; default: one a core, or fewer by its control group
+---@field http_threads? integer threads that serve HTTP, 1 to 256; default: one a core, or fewer by its control group
 ---@field dialect? "golang"|"mailgun"|"groupcache-go"|"modernprogram" what the cluster speaks; default "golang"
 ---@field access_log? string a path, "-" for stdout; default: no access log
 ---@field log_level? "debug"|"info"|"warn"|"error"|"off"|string|table<string|integer, string> of all modules, or "info,peers=debug"; default "info"

@@ -6,6 +6,7 @@ local config = require "groupcache.config"
 local core = require "groupcache.core"
 local group = require "groupcache.group"
 local handle = require "groupcache.handle"
+local limits = require "groupcache.limits"
 local options = require "groupcache.options"
 local pending = require "groupcache.pending"
 local own = require "groupcache.discover.own"
@@ -169,11 +170,13 @@ function node.begin(path, flags, adjust)
   core.set_log(settings.log_level, settings.log_format)
   config.warn_of_environment()
   own.find(settings)
+  local groups = script:groups()
   local raw, err, code = core.node(script, settings)
   script:close()
   if not raw then
     return nil, err, code
   end
+  limits.log(settings, groups)
   local address, admin, _, url = raw:address()
   return setmetatable({ raw = raw, address = address, admin_address = admin,
     url = url,

@@ -1,9 +1,11 @@
 -- SPDX-License-Identifier: MIT
 -- The options of a group, as rules for groupcache.options. docs/api.md says what each is for.
 
+local limits = require "groupcache.limits"
+
 return {
   getter = { kind = "function", required = true },
-  cache_bytes = { kind = "size", default = "64MB" },
+  cache_bytes = { kind = "size", default = limits.cache_bytes() }, -- 64MB, or less
   ttl = { kind = "duration", default = 0 },
   ttl_jitter = { kind = "share", default = 0.1 },
   negative_ttl = { kind = "duration", default = 0 },
