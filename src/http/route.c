@@ -128,11 +128,30 @@ static int refuse_change(const struct asked *a)
     return -1;
 }
 
+/* The group of a request that is no plain get, if it is an HTTP cache: a reference, or NULL. */
+static struct group *find_web(const struct asked *a, const char *method, enum dialect_parse parsed)
+{
+    const struct dialect_target *t = &a->target;
+    struct group *g;
+
+    if (parsed != DIALECT_OK || (job_is_get(method) && !a->framing->body))
+        return NULL; /* serve_get() finds it out */
+    g = groups_find(a->server->opts.groups, t->group, t->group_len);
+    if (g && group_http(g))
+        return g;
+    group_unref(g);
+    return NULL;
+}
+
 static int serve_client(struct asked *a, const char *method, enum dialect_parse parsed)
 {
-    int refused = job_is_get(method) ? -1 : refuse_change(a);
+    struct group *web = find_web(a, method, parsed);
+    int refused;
     struct error e;
 
+    if (web)
+        return serve_web(a, web);
+    refused = job_is_get(method) ? -1 : refuse_change(a);
     if (refused >= 0)
         return refused;
     if (parsed == DIALECT_OK)
@@ -166,6 +185,9 @@ static int serve_group(struct asked *a, const char *rest, const char *method)
         return answer_error(&a->to, &e);
     }
     parsed = dialect_parse(a->to.dialect, rest, n, scratch, &a->target);
+    a->method = method;
+    a->url = strchr(rest, '/');
+    a->url_len = a->url ? n - (size_t)(a->url - rest) : 0;
     if (parsed == DIALECT_OK)
         access_note_key(a->target.key, a->target.key_len);
     if (parsed == DIALECT_OK && a->target.key_len > max) {
@@ -208,7 +230,7 @@ static int takes_query(const struct server *s, const char *rest)
     if (!n || n > sizeof(fixed) || dialect_parse(s->opts.dialect, rest, n, fixed, &t) != DIALECT_OK)
         return 0;
     g = groups_find(s->opts.groups, t.group, t.group_len);
-    takes = g && group_opts(g).query == QUERY_KEY;
+    takes = g && (group_http(g) || group_opts(g).query == QUERY_KEY);
     group_unref(g);
     return takes;
 }
