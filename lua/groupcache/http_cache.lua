@@ -37,6 +37,7 @@ local OF_ONE_CLIENT = { ["if-none-match"] = true, ["if-modified-since"] = true, 
 
 local TO_CLIENT = { host = true } -- libcurl writes that of the origin
 
+local FAILED_IN_A_ROW = 10
 local PAUSE_FIRST, PAUSE_MAX = 1, 30 -- seconds, as a stale value's in cache/group_keep.c
 
 -- The request that a getter works for. Without one, a plain GET.
@@ -152,10 +153,16 @@ local function ask(o, path, request, kept)
   return answer
 end
 
--- An origin that cannot be reached is not asked again at once where a kept message can stand in.
+-- If the last exchanges have all failed, the origin is down, and is not asked again at once where a
+-- kept message can stand in.
 local function note_outage(o, failed)
-  o.pause = failed and math.min((o.pause or PAUSE_FIRST / 2) * 2, PAUSE_MAX) or nil
-  o.until_s = failed and core.now() + o.pause or nil
+  o.failed = failed and (o.failed or 0) + 1 or 0
+  if o.failed < FAILED_IN_A_ROW then
+    o.pause, o.until_s = nil, nil
+    return
+  end
+  o.pause = math.min((o.pause or PAUSE_FIRST / 2) * 2, PAUSE_MAX)
+  o.until_s = core.now() + o.pause
 end
 
 local function fill(o, ctx, request)

@@ -62,6 +62,12 @@ static void find_validators(const struct httpmsg *m, struct validators *v)
 
 /* --- conditions --- */
 
+/* If-None-Match compares weakly: without the mark of a weak tag. */
+static const char *strong_part(const char *etag)
+{
+    return strncmp(etag, "W/", 2) == 0 ? etag + 2 : etag;
+}
+
 /* A list of tags as C strings, for conditional.h. */
 static int matches(void *ctx, const char *value, size_t n)
 {
@@ -73,7 +79,7 @@ static int matches(void *ctx, const char *value, size_t n)
         return 0;
     memcpy(list, value, n);
     list[n] = '\0';
-    found = conditional_etag_matches(list, *v->etag ? v->etag : NULL);
+    found = conditional_etag_matches(list, *v->etag ? strong_part(v->etag) : NULL);
     mem_free(list);
     return found;
 }

@@ -134,7 +134,7 @@ function rules.judge(answer, asked, o)
   end
   fact.keep = math.max(o.keep, fact.swr, fact.sie or 0)
   local checkable = headers.get(list, "etag") or headers.get(list, "last-modified")
-  local of_use = checkable or life > fact.age or fact.swr > 0 or (fact.sie or 0) > 0
+  local of_use = checkable or life > 0 or fact.swr > 0 or (fact.sie or 0) > 0
   fact.store = rules.may_store(answer.status, list, control, told, asked.authorized)
     and of_use and life - fact.age + fact.keep > 0 and true or false
   return fact
