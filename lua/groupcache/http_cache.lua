@@ -22,11 +22,12 @@ local OWN = {
   cache_status = { kind = "boolean", default = false },
   connect_timeout = { kind = "duration", default = 1 },
   ca_file = { kind = "text" },
+  host = { kind = "text" },
 }
 
 -- Options of a group that would contradict what it does.
 local TAKEN = { getter = true, query = true, codec = true, content_type = true, ttl = true,
-  ttl_jitter = true, negative_ttl = true, writable = true, pass_headers = true, http = true }
+  ttl_jitter = true, negative_ttl = true, pass_headers = true, http = true }
 
 local REQUEST = "x-groupcache-request" -- HTTPMSG_REQUEST
 
@@ -35,7 +36,7 @@ local REQUEST = "x-groupcache-request" -- HTTPMSG_REQUEST
 local OF_ONE_CLIENT = { ["if-none-match"] = true, ["if-modified-since"] = true, range = true,
   ["if-range"] = true }
 
-local TO_CLIENT = { host = true } -- libcurl writes that of the origin
+local TO_CLIENT = { host = true }
 
 local FAILED_IN_A_ROW = 10
 local PAUSE_FIRST, PAUSE_MAX = 1, 30 -- seconds, as a stale value's in cache/group_keep.c
@@ -62,7 +63,10 @@ local function exchange(o, method, path, list, body)
   for i, h in ipairs(list) do
     lines[i] = h[1] .. ": " .. h[2]
   end
-  lines[#lines + 1] = "via: 1.1 groupcache"
+  lines[#lines + 1] = "via: 1.1 groupcache" -- RFC 9110, 7.6.3
+  if o.host then -- else libcurl writes that of the origin
+    lines[#lines + 1] = "host: " .. o.host
+  end
   local asked_s = os.time()
   local op, err, code = core.fetch { url = o.origin .. path, method = method, headers = lines,
     body = body, decode = false, connect_timeout = o.connect_timeout, ca_file = o.ca_file }

@@ -53,6 +53,15 @@ describe("an HTTP cache", function()
     check(suite.run(cases, { nodes[1].url .. "/cache/site" }))
   end)
 
+  it("passes them as the front of a node, which has all paths but its own", function()
+    nodes = { node.start { script = SCRIPT, env = { ORIGIN = origin.url },
+      args = { "--front", "site" } } }
+    check(suite.run(cases, { nodes[1].url }))
+    assert.equal("ok\n", nodes[1]:request { target = "/healthz" }.body)
+    assert.equal(404, nodes[1]:request { target = "/" }.status) -- the origin's word
+    assert.equal(200, nodes[1]:request { target = "/stats" }.status)
+  end)
+
   it("passes them on three nodes that are asked in turn", function()
     nodes = node.cluster(3, { script = SCRIPT, env = { ORIGIN = origin.url } })
     local bases = {}

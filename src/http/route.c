@@ -278,6 +278,45 @@ int route_is_admin(const char *target)
     return serve_admin_is_path(path_of(target));
 }
 
+/* Whether a path belongs to the HTTP cache that is the front: all that no other face has. The
+ * operators' page gives way to the site's. */
+static int is_front(const struct server *s, const char *path)
+{
+    if (!s->opts.front || !(s->opts.faces & SERVER_CLIENTS) || *path != '/')
+        return 0;
+    if (strcmp(path, "/healthz") == 0 || strcmp(path, "/readyz") == 0)
+        return 0;
+    return !path[1] || !(s->opts.faces & SERVER_ADMIN) || !serve_admin_is_path(path);
+}
+
+static int serve_front(struct asked *a, const char *path, const struct request_line *line)
+{
+    const char *name = a->server->opts.front;
+    struct group *g = groups_find(a->server->opts.groups, name, strlen(name));
+    struct error e;
+    struct buf url;
+    int ok;
+
+    if (!g || !group_http(g)) {
+        group_unref(g);
+        error_set(&e, ERR_NOTFOUND, "front: there is no HTTP cache with the name %s", name);
+        return answer_error(&a->to, &e);
+    }
+    buf_init(&url, 0);
+    buf_puts(&url, path);
+    if (line->query) {
+        buf_puts(&url, "?");
+        buf_puts(&url, line->query);
+    }
+    a->method = line->method;
+    a->url = url.failed ? "" : url.data;
+    a->url_len = url.len;
+    access_note_key(a->url, a->url_len);
+    ok = serve_web(a, g);
+    buf_deinit(&url);
+    return ok;
+}
+
 static int serve_if_admitted(struct asked *a, const struct request_line *line, const char *path)
 {
     struct request_line origin_form = *line;
@@ -305,6 +344,8 @@ int route(struct server *s, struct MHD_Connection *c, const struct request_line 
                                       : serve_data(&a, path + base, line);
     if ((s->opts.faces & SERVER_CLIENTS) && strncmp(path, CLIENT_PATH, client) == 0)
         return serve_data(&a, path + client, line);
+    if (is_front(s, path))
+        return serve_front(&a, path, line);
     if (f->body)
         return refuse_body(&a);
     if (!doors_ask_for_proof(s))

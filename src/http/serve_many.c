@@ -210,6 +210,10 @@ int serve_many(struct asked *a)
     g = job_group_of(a, &ok);
     if (!g)
         return ok;
+    if (group_http(g)) { /* its values hold headers of requests */
+        group_unref(g);
+        return answer_method(&a->to, "POST", "DELETE");
+    }
     l = mem_zalloc(sizeof(*l));
     buf_init(&l->out, ANSWER_BYTES);
     job_init(&l->job, &list_kind, a, g);

@@ -23,6 +23,7 @@
 #include "http/web.h"
 #include "http/web_answer.h"
 
+#define METHODS "GET, HEAD, OPTIONS, POST, PUT, PATCH, DELETE"
 #define PASS "pass:" /* the key of a pass, before the id and the URL */
 
 enum {
@@ -370,6 +371,10 @@ int serve_web(struct asked *a, struct group *g)
     struct buf key;
     struct web w;
 
+    if (strcmp(a->method, "TRACE") == 0 || strcmp(a->method, "CONNECT") == 0) {
+        group_unref(g);
+        return answer_method(&a->to, a->method, METHODS);
+    }
     max = max > KEY_ROOM ? max - KEY_ROOM : 0;
     if (n > max) {
         group_unref(g);
