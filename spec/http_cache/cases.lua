@@ -233,7 +233,8 @@ once("cc-resp-must-revalidate-fresh", true, "cached",
   cc("max-age=10000, must-revalidate", { { "ETag", '"abcd"' } }))
 must("cc-resp-must-revalidate-stale",
   { res = cc("max-age=2, must-revalidate", { { "ETag", '"abcd"' } }) },
-  { type = "cached", pause = true, res = cc("max-age=2, must-revalidate", { { "ETag", '"abcd"' } }) },
+  { res = cc("max-age=2, must-revalidate", { { "ETag", '"abcd"' } }), type = "cached",
+    pause = true },
   { type = "etag" })
 local FOO = { headers = { { "Authorization", "FOO" } }, pause = true }
 once("other-authorization", false, "not_cached", { { "Expires", MONTH }, { "Date", 0 } }, FOO)
@@ -296,8 +297,7 @@ asks("ccreq-no-cache-lm", true, "lm", cc("max-age=3600", { { "Last-Modified", -1
 asks("ccreq-no-cache-etag", true, "etag", cc("max-age=3600", { { "ETag", '"abc"' } }), "no-cache")
 asks("ccreq-no-store", true, "not_cached", cc "max-age=3600", "no-store")
 may("ccreq-oic", { headers = { { "Cache-Control", "only-if-cached" } }, expect_status = 504,
-  expect_text = false, type = "cached_or_none" })
-cases[#cases].requests[1].type = nil
+  expect_text = false })
 once("pragma-response-no-cache", true, "cached", cc("max-age=3600", { { "Pragma", "no-cache" } }))
 once("pragma-request-extension", true, "cached", cc "max-age=3600",
   { second = { { "Pragma", "unrecognised-extension" } } })
@@ -398,7 +398,6 @@ may("stale-while-revalidate",
   { pause = true, expect = { { "ETag", '"abc"' } },
     res = cc("max-age=3600", { { "ETag", '"def"' } }) },
   { type = "cached", expect = { { "ETag", '"def"' } } })
-cases[#cases].loose = true -- the origin sees the second request behind the answer
 may("stale-if-error-cc-response", { res = cc "max-age=0, stale-if-error=3600" },
   { status = 500, expect_status = 200 })
 must("stale-if-error-cc-response-expired",
@@ -447,7 +446,8 @@ vary("vary-omit-stored", false, "not_cached", "Foo", nil, F1)
 vary("vary-cache-key", true, "cached", "Foo", { { "Foo", "1" }, { "Other", "2" } },
   { { "Foo", "1" }, { "Other", "3" } })
 vary("vary-2-match", true, "cached", "Foo, Bar", F1BAR, F1BAR)
-vary("vary-2-no-match", false, "not_cached", "Foo, Bar", F1BAR, { { "Foo", "2" }, { "Bar", "abc" } })
+vary("vary-2-no-match", false, "not_cached", "Foo, Bar", F1BAR,
+  { { "Foo", "2" }, { "Bar", "abc" } })
 vary("vary-2-match-omit", true, "cached", "Foo, Bar", F1, F1)
 vary("vary-3-match", true, "cached", "Foo, Bar, Baz", THREE, THREE)
 vary("vary-3-no-match", false, "not_cached", "Foo, Bar, Baz", THREE,
@@ -474,7 +474,8 @@ must("vary-invalidate-all", { headers = F1, res = VARIES }, { headers = F2, res 
 -- --- parts ---
 
 local function part(id, range, text)
-  may("partial-store-complete-reuse-partial" .. id, { res = cc "max-age=3600", text = "0123456789A" },
+  may("partial-store-complete-reuse-partial" .. id,
+    { res = cc "max-age=3600", text = "0123456789A" },
     { headers = { { "Range", range } }, type = "cached", expect_status = 206, expect_text = text })
 end
 part("", "bytes=0-1", "01")

@@ -128,7 +128,8 @@ describe("a request to an HTTP cache", function()
   it("selects a message by the values of the headers in its Vary, however they are spaced",
     function()
     local m, held = message(nil, 0, "x-groupcache-vary: foo:a, b\r\nx-groupcache-vary: bar:\r\n")
-    local same = { { { "Foo", "a,b" } }, { { "foo", " a ,  b " } }, { { "Foo", "a" }, { "Foo", "b" } } }
+    local same = { { { "Foo", "a,b" } }, { { "foo", " a ,  b " } },
+      { { "Foo", "a" }, { "Foo", "b" } } }
     local keys = {}
     local function key(w)
       local b = ffi.new "struct buf"

@@ -214,7 +214,11 @@ static int l_escape(lua_State *L)
 }
 
 const luaL_Reg bind_io[] = {
-    {"sleep", l_sleep},   {"fetch", l_fetch}, {"fetch_result", l_fetch_result},
-    {"escape", l_escape}, {"fetch_headers", l_fetch_headers},
-    {"http_date", l_http_date}, {NULL, NULL},
+    {"sleep", l_sleep},
+    {"fetch", l_fetch},
+    {"fetch_result", l_fetch_result},
+    {"escape", l_escape},
+    {"fetch_headers", l_fetch_headers},
+    {"http_date", l_http_date},
+    {NULL, NULL},
 };

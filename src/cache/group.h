@@ -33,8 +33,8 @@ enum query_policy {
 
 /* A group whose values are messages of HTTP (wire/httpmsg.h). */
 enum http_policy {
-    HTTP_CACHE = 1,    /* the values are such messages, and clients get what is in them */
-    HTTP_OBEY = 2,     /* the Cache-Control of requests counts */
+    HTTP_CACHE = 1,     /* the values are such messages, and clients get what is in them */
+    HTTP_OBEY = 2,      /* the Cache-Control of requests counts */
     HTTP_SAY_STATUS = 4 /* answers have a Cache-Status */
 };
 

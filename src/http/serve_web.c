@@ -27,7 +27,7 @@
 #define PASS "pass:" /* the key of a pass, before the id and the URL */
 
 enum {
-    KEY_ROOM = 64,         /* of max_key_bytes, for what is added to a URL */
+    KEY_ROOM = 64,                        /* of max_key_bytes, for what is added to a URL */
     LARGEST_LINE = PORCH_LINE_BYTES - 128 /* a request on its way to another node */
 };
 
@@ -36,10 +36,10 @@ struct web_job {
     struct waiter waiter;
     struct result result; /* written by wake() before the connection is resumed */
     struct web web;
-    struct buf key;  /* the URL's, or that of its variant */
-    size_t url_len;  /* the URL's part of it */
-    int varied;      /* 1: a variant was looked up */
-    int passing;     /* 1: the load is this request's own */
+    struct buf key; /* the URL's, or that of its variant */
+    size_t url_len; /* the URL's part of it */
+    int varied;     /* 1: a variant was looked up */
+    int passing;    /* 1: the load is this request's own */
     enum web_came came;
 };
 

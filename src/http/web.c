@@ -77,9 +77,10 @@ static int lists(const char *list, const char *name, size_t n)
 /* Headers that are about one connection, or about the length of the body. */
 static int ends_here(const struct web *w, const char *name, size_t n)
 {
-    static const char *const names[] = {"connection", "keep-alive",       "te",      "trailer",
-                                        "upgrade",    "transfer-encoding", "expect",  "content-length",
-                                        "proxy-authorization", "proxy-connection"};
+    static const char *const names[] = {"connection",      "keep-alive",     "te",
+                                        "trailer",         "upgrade",        "transfer-encoding",
+                                        "expect",          "content-length", "proxy-authorization",
+                                        "proxy-connection"};
     size_t i;
 
     for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -238,8 +239,7 @@ static int read_first(struct web *w, const char *s, size_t n)
 {
     char method[32];
 
-    if (n <= WEB_ID_HEX + 1 || n - WEB_ID_HEX - 1 >= sizeof(method) ||
-        s[n - WEB_ID_HEX - 1] != ' ')
+    if (n <= WEB_ID_HEX + 1 || n - WEB_ID_HEX - 1 >= sizeof(method) || s[n - WEB_ID_HEX - 1] != ' ')
         return 0;
     memcpy(method, s, n - WEB_ID_HEX - 1);
     method[n - WEB_ID_HEX - 1] = '\0';

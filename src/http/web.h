@@ -16,16 +16,16 @@
 enum { WEB_UNSET = -1, WEB_ID_HEX = 16 };
 
 struct web {
-    struct buf text;                            /* owned */
-    size_t headers;                             /* where the first header begins in it */
-    uint64_t id;                                /* of the request */
+    struct buf text;                             /* owned */
+    size_t headers;                              /* where the first header begins in it */
+    uint64_t id;                                 /* of the request */
     int64_t max_age_s, min_fresh_s, max_stale_s; /* WEB_UNSET: not asked for */
-    char *connection;     /* owned: what Connection names, or NULL */
-    unsigned get : 1;     /* GET or HEAD */
-    unsigned head : 1;    /* HEAD */
+    char *connection;                            /* owned: what Connection names, or NULL */
+    unsigned get : 1;                            /* GET or HEAD */
+    unsigned head : 1;                           /* HEAD */
     unsigned no_cache : 1, no_store : 1, only_if_cached : 1; /* in its Cache-Control */
-    unsigned pragma : 1;       /* Pragma: no-cache */
-    unsigned control : 1;      /* there is a Cache-Control */
+    unsigned pragma : 1;                                     /* Pragma: no-cache */
+    unsigned control : 1;                                    /* there is a Cache-Control */
     unsigned conditional : 1;  /* If-None-Match or If-Modified-Since */
     unsigned ranged : 1;       /* Range */
     unsigned precondition : 1; /* If-Match or If-Unmodified-Since: for the origin alone */

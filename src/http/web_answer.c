@@ -29,7 +29,7 @@ struct part {
 
 /* The message's validators. */
 struct validators {
-    char etag[MAX_ETAG]; /* empty: none */
+    char etag[MAX_ETAG];  /* empty: none */
     const char *modified; /* Last-Modified, else Date; NULL: none */
     size_t modified_len;
     int dated; /* it is the Date */
@@ -302,8 +302,7 @@ int web_answer(const struct answer_to *to, struct group *g, const struct web *w,
     if (p.n && !w->head)
         tls_expect_body();
     item_ref(taken.item); /* the response takes one */
-    response =
-        answer_response(to, taken.item, NULL, p.bytes, p.n, !w->head && p.status != 304, &e);
+    response = answer_response(to, taken.item, NULL, p.bytes, p.n, !w->head && p.status != 304, &e);
     if (response && !add_lines(response, &m, &p, m.id == w->id)) {
         MHD_destroy_response(response);
         response = NULL;

@@ -18,7 +18,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define HTTPMSG_REQUEST "x-groupcache-request" /* a request on its way to its getter, in one line */
+#define HTTPMSG_REQUEST                                                                            \
+    "x-groupcache-request" /* a request on its way to its getter, in one line                      \
+                            */
 
 enum {
     HTTPMSG_CHECK = 1,  /* 'C': it is checked with the origin before each use */
