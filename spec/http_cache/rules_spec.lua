@@ -15,7 +15,8 @@ end
 
 describe("directives", function()
   it("are names with values, in any case and order, quoted or not", function()
-    assert.same({ ["max-age"] = "60", private = "a, b", x = "y\\\"z, max-age=1", ["no-store"] = true },
+    assert.same({ ["max-age"] = "60", private = "a, b", x = "y\\\"z, max-age=1",
+      ["no-store"] = true },
       directives.parse 'Max-Age=60 ,, private="a, b", x="y\\"z, max-age=1",No-Store')
   end)
 

@@ -165,7 +165,7 @@ for _, count in ipairs { 1, 3 } do
         assert.equal("nothing", res.headers["x-seen"])
       end
       local lists = http.request(ask(1, "", {}, { method = "POST", body = '["/plain"]' }))
-      assert.equal(405, lists.status)
+      assert.equal(400, lists.status)
     end)
 
     it("answers in place of an origin that is gone, and says so when nothing is kept", function()
@@ -179,6 +179,20 @@ for _, count in ipairs { 1, 3 } do
         assert.same({ 200, "kept" }, { res.status, res.body })
       end
       assert.equal(502, http.request(ask(1, "/never")).status)
+    end)
+
+    it("forgets URLs by a list of them, with all their variants", function()
+      local en, de = { ["Accept-Language"] = "en" }, { ["Accept-Language"] = "de" }
+      for i, headers in ipairs { en, de, en, de } do
+        assert.equal(200, http.request(ask(i, "/lang", headers)).status)
+      end
+      assert.equal(2, seen "/lang")
+      assert.equal(204, http.request(ask(1, "", {}, { method = "POST",
+        body = '{"remove": ["/lang"]}' })).status)
+      for i, headers in ipairs { en, de, en, de } do
+        assert.equal(200, http.request(ask(i, "/lang", headers)).status)
+      end
+      assert.equal(4, seen "/lang")
     end)
 
     it("forgets everything by a flush", function()
