@@ -10,6 +10,7 @@
 
 #include "base/list.h"
 #include "base/mem.h"
+#include "cache/group.h"
 #include "cache/group_many.h"
 #include "cache/item.h"
 #include "http/changing.h"
