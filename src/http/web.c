@@ -263,9 +263,10 @@ int web_read(struct web *w, const char *line, int obey)
 
     buf_init(&text, 0);
     unescape(line, &text);
-    s = text.data;
-    end = s + text.len;
-    if (!text.failed && s && (stop = memchr(s, '\n', text.len))) {
+    stop = text.failed || !text.len ? NULL : memchr(text.data, '\n', text.len);
+    if (stop) {
+        s = text.data;
+        end = s + text.len;
         ok = read_first(w, s, (size_t)(stop - s));
         for (s = stop + 1; ok && s < end && (stop = memchr(s, '\n', (size_t)(end - s)));
              s = stop + 1)
