@@ -36,6 +36,7 @@
 ---@field from_peer boolean another node asked first: the load was opened by its request
 ---@field deadline groupcache.Seconds the load's deadline, on the clock of groupcache.now()
 ---@field peer? string the URL of the node that asked, if it is one of ours
+---@field body? string of a request that an HTTP cache passes on
 ---@field headers? table<string, string> what came of the group's pass_headers, names in lower case
 
 --- Stands between Lua values and the bytes that are cached.
@@ -84,6 +85,7 @@
 ---@field peers? string[]|groupcache.PeerSource URLs of the nodes that share this group, this one too, {} for none; default: the node's
 ---@field local_only? boolean every key is this node's own: no other node is asked; default false
 ---@field query? "refuse"|"key" what a query in a client's URL means; default "refuse"
+---@field http? table set by groupcache.http.cache(), nothing else should
 ---@field writable? boolean|groupcache.Writable clients may set and remove over HTTP; default false
 
 --- What a client needs to change a group. If there are a token and networks, it needs both.
@@ -126,6 +128,7 @@
 ---@field access_log? string a path, "-" for stdout; default: no access log
 ---@field log_level? "debug"|"info"|"warn"|"error"|"off"|string|table<string|integer, string> of all modules, or "info,peers=debug"; default "info"
 ---@field log_format? "text"|"json" of the log and of the access log; default "text"
+---@field front? string the HTTP cache that has all paths of clients which no other part of the node has
 ---@field base_path? string where peers ask, the same on every node, with a slash at both ends; default "/_groupcache/"
 ---@field replicas? integer points of each peer on the ring, the same on every node, 1 to 10000; default 50
 ---@field hash? "crc32"|"fnv1-32"|"fnv1a-32"|"fnv1-64"|"fnv1a-64" hash of the ring; default the dialect's own
@@ -456,6 +459,23 @@ function http.stream(request) end
 ---@param bytes string at most 1 MiB
 ---@return string
 function http.escape(bytes) end
+
+--- Of http.cache(), beside those of a group.
+---@class groupcache.http.CacheOptions: groupcache.GroupOptions
+---@field heuristic? number share of the time since Last-Modified for which an answer is fresh; default 0.1
+---@field heuristic_max? groupcache.Duration and for so long at most; default a day
+---@field keep? groupcache.Duration how long a stale answer is kept; default 3600
+---@field obey_requests? boolean the Cache-Control of requests counts; default true
+---@field cache_status? boolean answers have a Cache-Status; default false
+---@field host? string the Host that the origin gets; default the origin's
+---@field connect_timeout? groupcache.Duration to the origin; default 1
+---@field ca_file? string PEM file of the authorities of an https origin; default: the system's
+
+--- The options of a group that is a shared HTTP cache in front of an origin (RFC 9111).
+---@param origin string "http://host:port"
+---@param options? groupcache.http.CacheOptions
+---@return groupcache.GroupOptions
+function http.cache(origin, options) end
 
 --- The module groupcache.discover: sources of lists of peers.
 ---@class groupcache.discover

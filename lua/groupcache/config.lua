@@ -44,6 +44,9 @@ config.SETTINGS = {
     help = "form of the log and of the access log: text or json" },
   access_log = { kind = "text", arg = "PATH",
     help = "a line for each request, in the combined format; - is\nstdout; default: no log" },
+  front = { kind = "text", arg = "GROUP",
+    help = "the HTTP cache that has all paths of clients which no\n"
+      .. "other part of the node has; default: none" },
   base_path = { kind = "text", default = "/_groupcache/", arg = "PATH",
     help = "where peers ask, the same on every node" },
   replicas = { kind = "integer", default = 50, min = 1, max = 10000, arg = "N",

@@ -28,5 +28,6 @@ return {
   peers = { kind = "peers" }, -- default: the node's
   local_only = { kind = "boolean", default = false },
   query = { kind = "enum", default = "refuse", values = { "refuse", "key" } },
+  http = { kind = "any" }, -- groupcache.http.cache sets it
   writable = { kind = "any", default = false }, -- groupcache.writable reads it
 }

@@ -31,6 +31,13 @@ enum query_policy {
     QUERY_KEY     /* it is a part of the key, with its question mark */
 };
 
+/* A group whose values are messages of HTTP (wire/httpmsg.h). */
+enum http_policy {
+    HTTP_CACHE = 1,     /* the values are such messages, and clients get what is in them */
+    HTTP_OBEY = 2,      /* the Cache-Control of requests counts */
+    HTTP_SAY_STATUS = 4 /* answers have a Cache-Status */
+};
+
 /* Which answers of peers are kept in the hot cache. */
 enum hot_policy {
     HOT_SAMPLE, /* Go's one in ten */
@@ -60,7 +67,8 @@ enum hot_policy {
     X(uint64_t, hot, HOT_SAMPLE)      /* enum hot_policy */                                        \
     X(uint64_t, local_only, 0)        /* 1: every key is this node's own */                        \
     X(uint64_t, writable, 0)          /* 1: clients may set and remove over HTTP */                \
-    X(uint64_t, query, QUERY_REFUSE)  /* enum query_policy */
+    X(uint64_t, query, QUERY_REFUSE)  /* enum query_policy */                                      \
+    X(uint64_t, http, 0)              /* enum http_policy, or-ed; 0: values are bytes */
 
 struct group_opts {
 #define X(type, name, def) type name;
@@ -129,6 +137,7 @@ const char *group_pass_headers(const struct group *g);
  * 't' and a token, or 'n' and a network. Empty: nothing. As group_pass_headers() otherwise. */
 const char *group_writers(const struct group *g);
 struct group_opts group_opts(struct group *g);
+unsigned group_http(const struct group *g); /* opts.http, without the mutex */
 
 /* Changes the group's options; the items stay. A smaller cache_bytes evicts at once. A load under
  * way keeps its deadline, a value its expiry. */
@@ -152,6 +161,13 @@ struct item *group_peek(struct group *g, const struct key_ref *k, enum source *s
  * `from_peer` never goes to another node. */
 int group_load(struct group *g, const struct key_ref *k, int from_peer, struct waiter *w,
                struct result *now);
+
+/* The same, but the value that is held is no answer: it is loaded anew. The get was counted. */
+int group_load_anew(struct group *g, const struct key_ref *k, int from_peer, struct waiter *w,
+                    struct result *now);
+
+/* Loads a value anew, in the background; of *w only info counts. */
+void group_load_behind(struct group *g, const struct key_ref *k, int from_peer, struct waiter *w);
 
 /* Around several calls of group_load() by one thread: loads from the same peer travel together. If
  * group_hold() returns 1, group_release() must follow. */

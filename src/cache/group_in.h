@@ -62,6 +62,7 @@ struct group {
         writers;           /* atomic; one thread, the node's, changes them */
     struct text *texts;    /* that thread's: all of them, newest first */
     atomic_int local_only; /* atomic: opts.local_only, to be seen without the mutex */
+    atomic_uint http;      /* atomic: opts.http, as local_only */
     struct loader loader;  /* set once; not called once closed is 1 */
     atomic_int measured;   /* atomic: there is a sketch, to be seen without the mutex */
     atomic_int closed;     /* atomic; set under mu */

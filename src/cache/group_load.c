@@ -166,8 +166,12 @@ static void replace_error_locked(struct group *g, struct item *stale, struct res
     r->source = SOURCE_STALE;
 }
 
-int group_load(struct group *g, const struct key_ref *k, int from_peer, struct waiter *w,
-               struct result *now)
+/* What answers a load: a value that is held, if there is one; only a new value; nothing, since
+ * nobody waits. */
+enum load_how { LOAD_HELD, LOAD_ANEW, LOAD_BEHIND };
+
+static int load(struct group *g, const struct key_ref *k, int from_peer, enum load_how how,
+                struct waiter *w, struct result *now)
 {
     struct result end = {.item = NULL}; /* not *now: once w waits, only the waker writes *now */
     struct peer *owner = NULL;
@@ -176,7 +180,7 @@ int group_load(struct group *g, const struct key_ref *k, int from_peer, struct w
     struct found found;
     struct after a;
     enum err err = ERR_OK;
-    int known, revalidate;
+    int known, revalidate = 0;
 
     if (!from_peer && !atomic_load_explicit(&g->local_only, memory_order_relaxed) &&
         !atomic_load(&g->closed))
@@ -187,11 +191,12 @@ int group_load(struct group *g, const struct key_ref *k, int from_peer, struct w
     pthread_mutex_lock(&g->mu);
     g->stats.loads++;
     group_keep_find_locked(g, k, &found, &a);
-    known = known_locked(g, &found, &end, &revalidate);
+    known = how == LOAD_HELD && known_locked(g, &found, &end, &revalidate);
     if (!known || revalidate) {
         struct result refused = {.item = NULL};
 
-        err = join_or_open_locked(g, kind, k, from_peer, w, !revalidate, &open, &refused);
+        err = join_or_open_locked(g, kind, k, from_peer, w, !revalidate && how != LOAD_BEHIND,
+                                  &open, &refused);
         if (open && kind == FLIGHT_LOCAL)
             group_places_enqueue_locked(g, open, &a);
         else if (open)
@@ -213,6 +218,26 @@ int group_load(struct group *g, const struct key_ref *k, int from_peer, struct w
     if (known)
         *now = end;
     return known;
+}
+
+int group_load(struct group *g, const struct key_ref *k, int from_peer, struct waiter *w,
+               struct result *now)
+{
+    return load(g, k, from_peer, LOAD_HELD, w, now);
+}
+
+int group_load_anew(struct group *g, const struct key_ref *k, int from_peer, struct waiter *w,
+                    struct result *now)
+{
+    return load(g, k, from_peer, LOAD_ANEW, w, now);
+}
+
+void group_load_behind(struct group *g, const struct key_ref *k, int from_peer, struct waiter *w)
+{
+    struct result refused = {.item = NULL};
+
+    load(g, k, from_peer, LOAD_BEHIND, w, &refused);
+    item_unref(refused.item);
 }
 
 int group_cancel(struct group *g, struct waiter *w)

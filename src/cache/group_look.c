@@ -101,6 +101,7 @@ void group_configure(struct group *g, const struct group_texts *texts,
     if (opts->writable) /* else a group that asked for a token could be changed without it */
         group_set_texts(g, texts);
     atomic_store(&g->local_only, opts->local_only != 0);
+    atomic_store(&g->http, (unsigned)opts->http);
     after_init(&a);
     pthread_mutex_lock(&g->mu);
     g->opts = *opts;

@@ -211,6 +211,11 @@ static int list_run(struct job *j)
             return answer_error(job_to(j), &e);
         if (l->keys.ask == KEYLIST_REMOVE)
             return remove_run(l);
+        if (group_http(j->group)) { /* its values hold headers of other requests */
+            error_set(&e, ERR_INVAL,
+                      "an HTTP cache takes a list of keys to be removed, and no other");
+            return answer_error(job_to(j), &e);
+        }
         keylist_put_begin(&l->out);
     }
     if (l->answered < l->keys.n)

@@ -33,6 +33,11 @@ static void set_info(lua_State *L, const struct flight *f)
     while (at < end) {
         const char *value = at + strlen(at) + 1;
 
+        if (*at == *FLIGHT_BODY) {
+            lua_pushlstring(L, value, (size_t)(end - value));
+            lua_setfield(L, -3, "body");
+            break;
+        }
         lua_pushstring(L, value);
         if (*at)
             lua_setfield(L, -2, at);
