@@ -261,6 +261,7 @@ int web_read(struct web *w, const char *line, int obey)
     struct buf text;
     int ok = 0;
 
+    memset(w, 0, sizeof(*w));
     buf_init(&text, 0);
     unescape(line, &text);
     stop = text.failed || !text.len ? NULL : memchr(text.data, '\n', text.len);
