@@ -38,6 +38,7 @@ local OF_ONE_CLIENT = { ["if-none-match"] = true, ["if-modified-since"] = true, 
 
 local TO_CLIENT = { host = true }
 
+local MOST_HEADERS = 100 -- EXCHANGE_HEADERS
 local FAILED_IN_A_ROW = 10
 local PAUSE_FIRST, PAUSE_MAX = 1, 30 -- seconds, as a stale value's in cache/group_keep.c
 
@@ -66,6 +67,10 @@ local function exchange(o, method, path, list, body)
   lines[#lines + 1] = "via: 1.1 groupcache" -- RFC 9110, 7.6.3
   if o.host then -- else libcurl writes that of the origin
     lines[#lines + 1] = "host: " .. o.host
+  end
+  if #lines > MOST_HEADERS then
+    return nil, ("the request has %d headers, and may have %d"):format(#lines, MOST_HEADERS),
+      "TOOBIG"
   end
   local asked_s = os.time()
   local op, err, code = core.fetch { url = o.origin .. path, method = method, headers = lines,
@@ -187,7 +192,8 @@ local function fill(o, ctx, request)
     if bytes then
       return bytes, nil, ttl
     elseif not answer then
-      return nil, err, code
+      -- RFC 9111, 5.2.2.2: in place of a message that may not be used stale, 504.
+      return nil, err, kept and kept.strict and "TIMEOUT" or code
     end
   else
     note_outage(o, false)

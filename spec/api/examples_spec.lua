@@ -6,6 +6,7 @@ local cjson = require "cjson"
 local eventually = require "support.eventually"
 local http = require "support.http"
 local lfs = require "lfs"
+local nginx = require "support.nginx"
 local node = require "support.node"
 local ports = require "support.ports"
 local process = require "support.process"
@@ -66,6 +67,22 @@ checks["quickstart.lua"] = function(path)
   assert.equal("text/plain; charset=utf-8",
     assert(n:get("files", "GPL-3")).headers["content-type"])
   assert.equal(0, (n:stop()))
+end
+
+checks["site.lua"] = function(path)
+  local origin = nginx.start { config = "location / { expires 60s; }" }
+  tmp.write(origin.dir .. "/index.html", "hello from the site")
+  local n = node.start { script = path, env = { ORIGIN = origin.url } }
+  local tries = to_try(path)
+  local first = try(tries[1].command, n.port)
+  assert.matches("\r\n\r\nhello from the site$", first)
+  assert.matches("Cache%-Status: groupcache; fwd=uri%-miss; ttl=%d+; stored", first)
+  assert.matches("Cache%-Status: groupcache; hit", try(tries[2].command, n.port))
+  assert.matches("^HTTP/1.1 206 .*\r\n\r\nhello$", try(tries[3].command, n.port))
+  assert.matches("^HTTP/1.1 204 ", try(tries[4].command, n.port))
+  assert.matches("fwd=uri%-miss", try(tries[1].command, n.port))
+  assert.equal(0, (n:stop()))
+  origin:stop()
 end
 
 -- It prints what its comments say.

@@ -37,7 +37,8 @@ end
 
 local function put(c, status, lines, body)
   table.insert(lines, 1, ("HTTP/1.1 %d X"):format(status))
-  if status ~= 204 and status ~= 304 then
+  if status ~= 204 and status ~= 304
+    and not table.concat(lines, "\n"):lower():find "\ncontent%-length:" then
     lines[#lines + 1] = "Content-Length: " .. #body
   end
   c:send(table.concat(lines, "\r\n") .. "\r\n\r\n"

@@ -170,11 +170,13 @@ end
 
 --- The second half alone, as for a caller whose lookup was a while ago.
 -- @param from optional: the load of a getter that asks, as in g.started
-function methods:load(key, from_peer, from)
+-- @param anew optional: the value that is held is no answer
+function methods:load(key, from_peer, from, anew)
   local t, now = ticket_for(self, key), ffi.new "struct result"
   t.waiter[0].from = from and from.flight
+  local load = anew and C.group_load_anew or C.group_load
   local hash = engine.hash(key)
-  if C.group_load(self.c, key_ref(key, hash), from_peer and 1 or 0, t.waiter, now) ~= 0 then
+  if load(self.c, key_ref(key, hash), from_peer and 1 or 0, t.waiter, now) ~= 0 then
     answer(t, now)
     t.now = true
     if now.item ~= nil then

@@ -491,6 +491,73 @@ describe("group", function()
     end)
   end)
 
+  describe("a load anew", function()
+    it("brings a new value though one is held, once for all who ask", function()
+      begin()
+      fill("k", "old")
+      assert.is_true(g:get("k").hit)
+      counters { gets = 2, cache_hits = 1, loads = 1 }
+      assert.is_true(g:get("k").hit) -- the lookup before the load
+      local first, second = g:load("k", false, nil, true), g:load("k", false, nil, true)
+      assert.equal(0, first.wakes + second.wakes)
+      assert.equal("old", g:get("k").value)
+      g:finish(g.loads[1], "new")
+      assert.same({ "new", "new" }, { first.value, second.value })
+      assert.equal("new", g:get("k").value)
+      counters { loads = 3, loads_deduped = 2 }
+    end)
+
+    it("goes to the owner of the key", function()
+      begin { owner = everything_remote, hot = C.HOT_ALWAYS }
+      fill("k", "old")
+      local t = g:load("k", false, nil, true)
+      assert.equal("remote", g.loads[1].kind)
+      g:finish(g.loads[1], "new")
+      assert.equal("new", t.value)
+      assert.equal("new", g:get("k").value)
+    end)
+
+    it("that fails leaves the value that is held", function()
+      begin()
+      fill("k", "old")
+      local t = g:load("k", false, nil, true)
+      g:fail(g.loads[1], "GETTER")
+      assert.equal("GETTER", t.code)
+      assert.equal("old", g:get("k").value)
+    end)
+
+    it("in the background wakes nobody, and is one", function()
+      begin()
+      fill("k", "old")
+      local none = ffi.new "struct waiter"
+      for _ = 1, 3 do
+        C.group_load_behind(g.c, key_ref("k", engine.hash "k"), 0, none)
+      end
+      assert.equal(1, #g.loads)
+      g:finish(g.loads[1], "new")
+      assert.equal("new", g:get("k").value)
+    end)
+  end)
+
+  describe("of an HTTP cache", function()
+    it("a newer copy replaces an older one whatever hot says", function()
+      for _, http in ipairs { C.HTTP_CACHE, 0 } do
+        begin { owner = everything_remote, hot = C.HOT_ALWAYS, http = http }
+        fill("k", "a")
+        local texts = ffi.new("struct group_texts", "text/plain", "", "")
+        local opts = ffi.new("struct group_opts[1]", { C.group_opts(g.c) })
+        opts[0].hot = C.HOT_NEVER
+        C.group_configure(g.c, texts, opts)
+        assert.equal(http, C.group_http(g.c))
+        g:load("k", false, nil, true)
+        g:finish(g.loads[1], "b")
+        assert.equal(http == 0 and "a" or "b", g:get("k").value)
+        g:ended()
+        g = nil
+      end
+    end)
+  end)
+
   describe("with max_loads getters running", function()
     it("queues the next ones and starts them in order", function()
       begin { max_loads = 2 }

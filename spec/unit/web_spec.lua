@@ -150,4 +150,12 @@ describe("a request to an HTTP cache", function()
     end
     assert.is_truthy(held)
   end)
+
+  it("selects by languages and codings whatever their case is", function()
+    for name, same in pairs { ["accept-language"] = 1, ["accept-encoding"] = 1, foo = 0 } do
+      local m, held = message(nil, 0, ("x-groupcache-vary: %s:a, B\r\n"):format(name))
+      assert.equal(same, C.web_selects(web { { name, "A,b" } }, m))
+      assert.is_truthy(held)
+    end
+  end)
 end)

@@ -192,6 +192,8 @@ static int load(struct group *g, const struct key_ref *k, int from_peer, enum lo
     g->stats.loads++;
     group_keep_find_locked(g, k, &found, &a);
     known = how == LOAD_HELD && known_locked(g, &found, &end, &revalidate);
+    if (how == LOAD_ANEW && found.live && g->stats.cache_hits)
+        g->stats.cache_hits--; /* the caller's lookup was none */
     if (!known || revalidate) {
         struct result refused = {.item = NULL};
 

@@ -261,6 +261,7 @@ int web_read(struct web *w, const char *line, int obey)
     struct buf text;
     int ok = 0;
 
+    memset(w, 0, sizeof(*w));
     buf_init(&text, 0);
     unescape(line, &text);
     stop = text.failed || !text.len ? NULL : memchr(text.data, '\n', text.len);
@@ -319,8 +320,25 @@ int web_any(const struct web *w, const char *name,
 
 /* --- variants --- */
 
+/* Whether the case of letters means nothing in the values of a header (RFC 9110, 12.5). */
+static int is_caseless(const char *name, size_t n)
+{
+    return is(name, n, "accept-language") || is(name, n, "accept-encoding") ||
+           is(name, n, "accept-charset");
+}
+
+static void put_lower(struct buf *out, const char *s, size_t n)
+{
+    size_t from = out->len, i;
+
+    buf_put(out, s, n);
+    for (i = from; i < out->len; i++)
+        if (out->data[i] >= 'A' && out->data[i] <= 'Z')
+            out->data[i] |= 0x20;
+}
+
 /* A value without the blanks around its commas (RFC 9111, 4.1, names such normalisations). */
-static void put_normal(struct buf *out, const char *s, size_t n)
+static void put_normal(struct buf *out, int caseless, const char *s, size_t n)
 {
     const char *end = s + n;
 
@@ -329,7 +347,10 @@ static void put_normal(struct buf *out, const char *s, size_t n)
         size_t len = (size_t)((comma ? comma : end) - s);
 
         trim(&part, &len);
-        buf_put(out, part, len);
+        if (caseless)
+            put_lower(out, part, len);
+        else
+            buf_put(out, part, len);
         if (comma)
             buf_put(out, ",", 1);
         s = comma ? comma + 1 : end;
@@ -346,7 +367,7 @@ static void put_own(const struct web *w, const char *name, size_t name_len, stru
     while ((value = next_of(w, name, name_len, &at, &n))) {
         if (!first)
             buf_put(out, ",", 1);
-        put_normal(out, value, n);
+        put_normal(out, is_caseless(name, name_len), value, n);
         first = 0;
     }
 }
@@ -359,7 +380,7 @@ static int is_same(const struct web *w, const struct httpmsg_line *l)
     buf_init(&own, 0);
     buf_init(&kept, 0);
     put_own(w, l->name, l->name_len, &own);
-    put_normal(&kept, l->value, l->value_len);
+    put_normal(&kept, is_caseless(l->name, l->name_len), l->value, l->value_len);
     same = !own.failed && !kept.failed && own.len == kept.len &&
            (!own.len || memcmp(own.data, kept.data, own.len) == 0);
     buf_deinit(&own);

@@ -8,6 +8,7 @@ local OF_CONNECTION = {
   connection = true, ["keep-alive"] = true, ["proxy-connection"] = true, te = true,
   trailer = true, upgrade = true, ["transfer-encoding"] = true, ["content-length"] = true,
   ["proxy-authenticate"] = true, ["proxy-authentication-info"] = true,
+  ["proxy-authorization"] = true,
 }
 
 --- From names and values in turn.
