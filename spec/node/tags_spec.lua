@@ -196,18 +196,20 @@ describe("a tag that is removed", function()
       end
     end
     local name = k:match "^%S+"
+    local removed = false
     http.together {
       ask "before",
       function()
         rig.wait(nodes[1], function() return r:calls()[k] == 1 end)
         r:file("version", "2")
         assert.equal("true|nil", remove(nodes[1], "x"))
-        http.together { ask "after", function()
-          rig.wait(nodes[2], function()
-            return nodes[2]:stats().groups.g.waiters >= 2
-          end)
-          r:open(name)
-        end }
+        removed = true
+        rig.wait(nodes[2], function() return nodes[2]:stats().groups.g.waiters >= 2 end)
+        r:open(name)
+      end,
+      function()
+        rig.wait(nodes[2], function() return removed end)
+        ask "after"()
       end,
     }
     assert.equal("1", values.before)

@@ -143,6 +143,16 @@ describe("a value with tags", function()
     return t.value, t.hit or false
   end
 
+  it("costs at most eight bytes a tag, if it has four", function()
+    local x, k = extra_of { "a", "b", "c", "d" }, key_ref(("k"):rep(12))
+    local value = ("v"):rep(100)
+    local plain = C.item_new(k, value, #value, 0)
+    local it = C.item_new_extra(k, value, #value, 0, x.bytes, x.n)
+    assert.is_true(tonumber(C.item_cost(it) - C.item_cost(plain)) <= 4 * 8)
+    C.item_unref(it)
+    C.item_unref(plain)
+  end)
+
   it("is removed by any of them, and by no other", function()
     get("k", "1", { "a", "b" })
     get("l", "1", { "c" })
