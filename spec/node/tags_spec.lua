@@ -20,13 +20,15 @@ local function version()
   return text
 end
 
-local g = groupcache.group("g", { hot = "always", writable = true, timeout = 2, getter = function(key)
+local o = { hot = "always", writable = true, timeout = 2 }
+function o.getter(key)
   rig.record(key)
   local tags, v = {}, version()
   for tag in key:gmatch "=(%S+)" do tags[#tags + 1] = tag end
   if key:find "^waits" then rig.gate(key:match "^%S+") end
   return { body = v, tags = tags }
-end })
+end
+local g = groupcache.group("g", o)
 
 groupcache.group("remove", { timeout = 3, getter = function(key)
   local ok, message, code = g:remove_tag(key:match "^%d+ (.*)$")
