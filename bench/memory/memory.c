@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* memory.c - what groups cost the process, against what they may.
  *
- *   memory fill  [items=1000000] [key=12] [value=100]
+ *   memory fill  [items=1000000] [key=12] [value=100] [tags=0]
  *   memory churn [mix=small|medium|mixed|turns] [cache_mb=64] [groups=1] [threads=2] [times=10]
  *
  * fill puts that many items in and says what each takes beyond its key and value, as the group
- * counts and by resident memory. churn loads `times` the cache's worth of new keys through the
+ * counts and by resident memory. With tags, each item has so many, and then some of them are
+ * removed: what such a call takes. churn loads `times` the cache's worth of new keys through the
  * groups: each is missed, loaded, answered and evicted in its time, and looked up again now and
  * then. Values have 16 bytes, 1 KB, or any size between 16 bytes and 128 KB. As many are between 16
  * and 32 bytes as between 64 and 128 KB. With `turns` all are small, then medium, then mixed, which
@@ -28,6 +29,7 @@
 #include "base/thread.h"
 #include "cache/group.h"
 #include "cache/item.h"
+#include "cache/tags.h"
 
 enum {
     KEY_MAX = 250,
@@ -38,7 +40,9 @@ enum {
     HELD = 32, /* answers that are under way at any time */
     MAX_GROUPS = 16,
     MAX_THREADS = 16,
-    TICK_US = 50000 /* as a node does */
+    TAGS = 1000,     /* different ones */
+    REMOVALS = 1000, /* of tags that no item has, then one of a tag that some have */
+    TICK_US = 50000  /* as a node does */
 };
 
 enum mix { MIX_SMALL, MIX_MEDIUM, MIX_MIXED, MIX_TURNS, MIXES };
@@ -46,8 +50,8 @@ static const char *const mix_names[MIXES] = {"small", "medium", "mixed", "turns"
 
 static struct settings {
     enum mix mix;
-    size_t items, key, value, cache_mb, groups, threads, times;
-} settings = {MIX_MIXED, 1000000, 12, 100, 64, 1, 2, 10};
+    size_t items, key, value, cache_mb, groups, threads, times, tags;
+} settings = {MIX_MIXED, 1000000, 12, 100, 64, 1, 2, 10, 0};
 
 static struct group *groups[MAX_GROUPS];
 static _Atomic(struct item *) held[HELD];
@@ -91,12 +95,27 @@ static uint64_t now_ns(void)
 
 static _Thread_local size_t wanted; /* bytes of the value */
 
+/* The tag of that number: a thousandth of the items have it. */
+static size_t name_tag(char out[32], uint64_t n)
+{
+    return (size_t)snprintf(out, 32, "tag:%llu", (unsigned long long)n);
+}
+
 static void load(void *ctx, struct flight *f)
 {
+    static _Thread_local struct extra x;
+    static _Thread_local uint64_t random = 88172645463325252u;
+    struct given v = {.bytes = source, .n = wanted, .extra = x.bytes};
     struct error e;
+    char tag[32];
+    size_t i;
 
     (void)ctx;
-    group_finish_value(f, source, wanted, NULL, &e);
+    extra_init(&x);
+    for (i = 0; i < settings.tags; i++)
+        extra_put_tag(&x, tag, name_tag(tag, next_random(&random) % TAGS), &e);
+    v.extra_len = x.n;
+    group_load_given(f, &v, &e);
 }
 
 static struct group *new_group(size_t cache_bytes)
@@ -234,6 +253,35 @@ static void churn(void)
            (unsigned long long)(began / atomic_load(&gets)));
 }
 
+/* The wall-clock time of one removal, and how many items it took. */
+static void remove_tags(void)
+{
+    uint64_t began = clock_real_ns(), gone = 0, n;
+    enum source from;
+    char key[KEY_MAX + 1], tag[32];
+    struct key_ref k;
+
+    for (n = 0; n < REMOVALS; n++) {
+        tags_key(key, extra_tag_hash(tag, name_tag(tag, TAGS + n)));
+        k = group_key(key, TAGS_KEY);
+        group_remove(groups[0], &k);
+    }
+    printf(" remove_ns=%llu", (unsigned long long)((clock_real_ns() - began) / REMOVALS));
+    tags_key(key, extra_tag_hash(tag, name_tag(tag, 7)));
+    k = group_key(key, TAGS_KEY);
+    group_remove(groups[0], &k);
+    for (n = 0; n < settings.items; n++) {
+        struct item *it;
+
+        snprintf(key, sizeof(key), "%0*llu", (int)settings.key, (unsigned long long)n);
+        k = group_key(key, settings.key);
+        it = group_lookup(groups[0], &k, 0, &from);
+        gone += it ? 0 : 1;
+        item_unref(it);
+    }
+    printf(" removed=%llu\n", (unsigned long long)gone);
+}
+
 static void fill(void)
 {
     size_t before, after, bytes = settings.items * (settings.key + settings.value);
@@ -250,10 +298,14 @@ static void fill(void)
     began = now_ns() - began;
     cost = counted(&items);
     after = status_bytes("VmRSS:");
-    printf("items=%llu key=%zu value=%zu counted_each=%.1f rss_each=%.1f cpu_ns_per_load=%llu\n",
+    printf("items=%llu key=%zu value=%zu counted_each=%.1f rss_each=%.1f cpu_ns_per_load=%llu",
            (unsigned long long)items, settings.key, settings.value,
            (double)(cost - bytes) / (double)items, (double)(after - before - bytes) / (double)items,
            (unsigned long long)(began / settings.items));
+    if (settings.tags)
+        remove_tags();
+    else
+        puts("");
 }
 
 static int set(const char *arg)
@@ -269,6 +321,7 @@ static int set(const char *arg)
         {"groups=", &settings.groups, 1, MAX_GROUPS},
         {"threads=", &settings.threads, 1, MAX_THREADS},
         {"times=", &settings.times, 1, SIZE_MAX},
+        {"tags=", &settings.tags, 0, EXTRA_TAGS},
     };
     size_t i, n;
 

@@ -247,6 +247,22 @@ function Group:remove(key) end
 ---@return string[]? unconfirmed
 function Group:remove_many(keys) end
 
+--- Removes every value that has this tag from every node.
+---@param tag string 1 to 255 bytes
+---@return true? ok
+---@return string? message
+---@return groupcache.Code? code
+---@return string[]? unconfirmed
+function Group:remove_tag(tag) end
+
+--- Removes every value that has one of up to 10000 tags from every node.
+---@param tags string[]
+---@return true? ok
+---@return string? message
+---@return groupcache.Code? code
+---@return string[]? unconfirmed
+function Group:remove_tags(tags) end
+
 --- Removes every key from every node.
 ---@return true? ok
 ---@return string? message

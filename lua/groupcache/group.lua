@@ -16,6 +16,8 @@ local core = require "groupcache.core"
 local options = require "groupcache.options"
 
 local MAX_KEYS = 10000 -- BATCH_MAX_KEYS
+local MAX_TAG = 255 -- bytes, as a getter may give
+local TAG = "%s: the %s must be a string of 1 to 255 bytes"
 
 -- A copy: the caller's list may change during the wait.
 local function check_keys(keys, what, limit)
@@ -98,6 +100,32 @@ return function(Group, how)
     end
     how.can_wait "group:remove_many"
     return how.change(self, "group:remove_many", "remove", list)
+  end
+
+  --- Removes the values with a tag from every node, whatever their keys are.
+  -- @return as set
+  function Group:remove_tag(tag)
+    if type(tag) ~= "string" or tag == "" or #tag > MAX_TAG then
+      error(TAG:format("group:remove_tag", "tag"), 2)
+    end
+    how.can_wait "group:remove_tag"
+    return how.change(self, "group:remove_tag", "remove_tags", { tag })
+  end
+
+  --- Removes the values with one of many tags.
+  -- @return as set
+  function Group:remove_tags(tags)
+    local list = check_keys(tags, "group:remove_tags")
+    for i, tag in ipairs(list) do
+      if tag == "" or #tag > MAX_TAG then
+        error(TAG:format("group:remove_tags", "tag " .. i), 2)
+      end
+    end
+    if not list[1] then
+      return true
+    end
+    how.can_wait "group:remove_tags"
+    return how.change(self, "group:remove_tags", "remove_tags", list)
   end
 
   --- Removes every key from every node.

@@ -50,7 +50,7 @@ nil|busy|BUSY
 nil|prog.lua:7: thrown|GETTER
 nil|prog.lua:8: attempt to index a nil value|GETTER
 nil|group g: the getter returned a number, not a string|GETTER
-nil|group g: the table that the getter returned: it has no body, and must have a body or a status other than 200|GETTER
+nil|group g: the table that the getter returned: body is a number, and must be a string|GETTER
 nil|group g: the getter's third result, the ttl in seconds, is a table|GETTER
 nil|group g: the value has 11 bytes, max_value_bytes is 10|TOOBIG
 |nil|local
@@ -65,7 +65,7 @@ fine|nil|local
         function() error "thrown" end,
         function() return (nil).x end,
         function() return 1 end,
-        function() return {} end,
+        function() return { body = 1 } end,
         function() return "v", nil, {} end,
         function() return ("x"):rep(11) end,
         function() return "" end,

@@ -10,15 +10,16 @@ enum { MOST = 100, MOST_BYTES = 64 };
 
 static void put_list(struct buf *out, const struct keylist *ks)
 {
+    static const char *const heads[] = {"[", "{\"remove\":[", "{\"remove_tags\":["};
     size_t i;
 
-    buf_puts(out, ks->ask == KEYLIST_REMOVE ? "{\"remove\":[" : "[");
+    buf_puts(out, heads[ks->ask]);
     for (i = 0; i < ks->n; i++) {
         if (i)
             buf_puts(out, ",");
         json_out_string(out, ks->list[i].bytes, ks->list[i].n, JSON_OUT_UTF8);
     }
-    buf_puts(out, ks->ask == KEYLIST_REMOVE ? "]}" : "]");
+    buf_puts(out, ks->ask == KEYLIST_GET ? "]" : "]}");
 }
 
 FUZZ_TARGET

@@ -455,7 +455,7 @@ describe("a getter", function()
     assert.equal("7: group:set: the key has 33 bytes, max_key_bytes is 32\n"
       .. "8: group:remove_many: key 2 has 33 bytes, max_key_bytes is 32\n"
       .. "9: group:get_many: key 1 is a number, and must be a string\n"
-      .. "10: group:set: the value is a number, and must be a string", (get(n, "k")))
+      .. "10: group:set: the value is a number, and must be a string or a table", (get(n, "k")))
   end)
 
   it("leaves a change running when its timeout has passed", function()

@@ -84,8 +84,9 @@ describe("a list of keys to be removed", function()
       local res = post(n, body)
       assert.same({ 400, "INVAL" }, { res.status, cjson.decode(res.body).code }, body)
     end
-    assert.equal('the body has a list named "Remove": it may be a JSON list of strings, or '
-      .. '{"remove": [...]}', cjson.decode(post(n, '{"Remove":[]}').body).error)
+    assert.equal('the body has a list named "Remove": it may be a JSON list of strings, '
+      .. '{"remove": [...]} or {"remove_tags": [...]}',
+      cjson.decode(post(n, '{"Remove":[]}').body).error)
     assert.equal("set", value(n, "a"))
   end)
 

@@ -78,7 +78,17 @@ describe("a list of keys", function()
     end
     assert.same({ { "a" }, false }, { decode '["a"]' })
     assert.equal('the body has a list named "' .. ("x"):rep(40) .. '": it may be a JSON list of '
-      .. 'strings, or {"remove": [...]}', select(3, decode('{"' .. ("x"):rep(99) .. '":["a"]}')))
+      .. 'strings, {"remove": [...]} or {"remove_tags": [...]}',
+      select(3, decode('{"' .. ("x"):rep(99) .. '":["a"]}')))
+  end)
+
+  it("may be of tags that are to be removed", function()
+    local copy, out, e = '{"remove_tags":["user:1"]}', ffi.new "struct keylist",
+      ffi.new "struct error"
+    assert.equal(0, tonumber(C.keylist_decode(copy, #copy, 100, 100, out, e)))
+    assert.equal(tonumber(C.KEYLIST_REMOVE_TAGS), tonumber(out.ask))
+    assert.equal("user:1", ffi.string(out.list[0].bytes, out.list[0].n))
+    C.keylist_deinit(out)
   end)
 
   it("agrees with cjson on 500 random ones", function()

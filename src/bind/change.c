@@ -12,6 +12,7 @@
 #include "bind/core.h"
 #include "bind/which.h"
 #include "cache/group.h"
+#include "cache/tags.h"
 #include "change/change.h"
 #include "script/check.h"
 #include "script/given.h"
@@ -57,12 +58,28 @@ static int push_end(lua_State *L, const struct end *end)
 
 /* --- the arguments --- */
 
-static enum batch_op check_op(lua_State *L, int index)
+static enum batch_op check_op(lua_State *L, int index, int *tags)
 {
-    static const char *const names[] = {"set", "remove", "flush", NULL};
-    static const enum batch_op ops[] = {BATCH_SET, BATCH_REMOVE, BATCH_FLUSH};
+    static const char *const names[] = {"set", "remove", "flush", "remove_tags", NULL};
+    static const enum batch_op ops[] = {BATCH_SET, BATCH_REMOVE, BATCH_FLUSH, BATCH_REMOVE};
+    int i = luaL_checkoption(L, index, NULL, names);
 
-    return ops[luaL_checkoption(L, index, NULL, names)];
+    *tags = i == 3;
+    return ops[i];
+}
+
+/* Puts keys that stand for the tags in their places; a userdata on the stack owns them. Raises. */
+static const struct key *keys_of_tags(lua_State *L, const struct key *tags, size_t n)
+{
+    struct key *keys = lua_newuserdata(L, (n + 1) * sizeof(*keys));
+    char *bytes = lua_newuserdata(L, (n + 1) * TAGS_KEY);
+    size_t i;
+
+    for (i = 0; i < n; i++) {
+        keys[i] = (struct key){bytes + i * TAGS_KEY, TAGS_KEY};
+        tags_key(bytes + i * TAGS_KEY, extra_tag_hash(tags[i].bytes, tags[i].n));
+    }
+    return keys;
 }
 
 /* A value with extras, in a userdata on the stack; the table holds the bytes. Raises. */
@@ -83,12 +100,14 @@ static void take_table(lua_State *L, int index, struct change_opts *o, double *t
     o->ttl_ms = ttl_ms;
 }
 
-/* From index 2 on: "set", "remove" or "flush", list of keys, value, ttl_ms. They own the strings; a
- * userdata on the stack owns the array. */
+/* From index 2 on: "set", "remove", "flush" or "remove_tags", list of keys or tags, value, ttl_ms.
+ * They own the strings; a userdata on the stack owns the array. */
 static void check_change(lua_State *L, struct change_opts *o, double *ttl_ms)
 {
-    o->op = check_op(L, 2);
+    o->op = check_op(L, 2, &o->tags);
     o->keys = core_check_keys(L, 3, &o->n_keys);
+    if (o->tags)
+        o->keys = keys_of_tags(L, o->keys, o->n_keys);
     if (o->op == BATCH_SET) {
         luaL_argcheck(L, o->n_keys == 1, 3, "a set is of one key");
         *ttl_ms = luaL_optnumber(L, 5, 0);

@@ -303,6 +303,13 @@ int extra_window(const char *bytes, size_t n, enum extra_kind kind, uint64_t *ms
     return 1;
 }
 
+int extra_has_tags(const char *bytes, size_t n)
+{
+    struct extra_field f;
+
+    return find(bytes, n, EXTRA_TAG_HASHES, &f);
+}
+
 size_t extra_tag_hashes(const char *bytes, size_t n, uint32_t out[EXTRA_TAGS])
 {
     struct extra_field f;

@@ -89,6 +89,8 @@ const char *extra_header(const char *bytes, size_t n, const char *name);
 /* Whether there is such a window; *ms is its length. */
 int extra_window(const char *bytes, size_t n, enum extra_kind kind, uint64_t *ms);
 
+int extra_has_tags(const char *bytes, size_t n);
+
 /* The hashes of the tags: their number, at most EXTRA_TAGS. */
 size_t extra_tag_hashes(const char *bytes, size_t n, uint32_t out[EXTRA_TAGS]);
 

@@ -45,6 +45,7 @@ struct waiter {
     const struct traceparent *trace; /* borrowed for the call: of the request, or NULL; then the
                                       * load belongs to the trace of `from`, if there is one */
 
+    uint64_t tags_seen;     /* the engine's: the last removal of a tag before it joined (tags.h) */
     struct cycle_edge edge; /* the engine's; used when `from` is set */
 };
 
@@ -84,8 +85,9 @@ struct flight {
     struct traceparent *trace; /* set once, owned: the span of this load; NULL: it has none */
     uint64_t opened_ns;        /* set once: clock_ns() time */
     _Atomic uint64_t began_ns; /* atomic: clock_ns() time at which its getter began; 0: not yet */
-    uint64_t deadline_ms;      /* set once: clock_ms() time at which it ends with TIMEOUT */
-    uint64_t started_ms;       /* guarded: clock_ms() time at which a local one began to run */
+    uint64_t tags_began;   /* set once: the last removal of a tag before it was opened (tags.h) */
+    uint64_t deadline_ms;  /* set once: clock_ms() time at which it ends with TIMEOUT */
+    uint64_t started_ms;   /* guarded: clock_ms() time at which a local one began to run */
     uint64_t since_ms;     /* guarded: at which it took its place among max_loads, if it has one */
     uint64_t held_ms;      /* guarded: how long it had such a place before */
     uint64_t handed_ms;    /* the loader's: clock_ms() time at which it was given the flight */

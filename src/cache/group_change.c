@@ -27,6 +27,7 @@ static int change_locked(struct group *g, const struct key_ref *k, struct after 
             flight_outdate(f);
     }
     changed_note(&g->changed, k->bytes, k->n, clock_ms());
+    group_tags_change_locked(g, k);
     return group_keep_take_out_locked(g, k, a);
 }
 
@@ -47,6 +48,8 @@ enum err group_change_given(struct group *g, const struct key_ref *k, const stru
     after_init(&a);
     pthread_mutex_lock(&g->mu);
     change_locked(g, k, &a);
+    if (it && it->tagged)
+        item_set_tags_began(it, g->tags.last);
     if (it && !(it->expires_ms && it->expires_ms <= clock_ms()))
         kept = group_keep_put_main_locked(g, it, &a);
     g->stats.sets++;

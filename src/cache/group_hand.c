@@ -14,7 +14,10 @@ static int is_outdated_locked(struct group *g, const struct key_ref *k,
 {
     uint64_t now = clock_ms(), age_ms = v->age_s * 1000 + AGE_ERROR_MS;
 
-    return changed_has(&g->changed, k->bytes, k->n, age_ms < now ? now - age_ms : 0);
+    const uint64_t since_ms = age_ms < now ? now - age_ms : 0;
+
+    return changed_has(&g->changed, k->bytes, k->n, since_ms) ||
+           group_tags_changed_locked(g, v->extra, v->extra_len, since_ms);
 }
 
 /* NULL: no memory, or it has expired. */
@@ -62,8 +65,11 @@ int group_hand_keep(struct group *g, const struct key_ref *k, const struct group
     pthread_mutex_lock(&g->mu);
     group_keep_peek_locked(g, k, &found);
     if (!found.live && !found.negative && v->n <= g->opts.max_value_bytes && !g->closed &&
-        !is_outdated_locked(g, k, v))
+        !is_outdated_locked(g, k, v)) {
+        if (it->tagged)
+            item_set_tags_began(it, g->tags.last);
         kept = group_keep_put_main_locked(g, it, &a);
+    }
     g->stats.handed += (uint64_t)kept;
     pthread_mutex_unlock(&g->mu);
     after_run(g, &a);
@@ -73,12 +79,18 @@ int group_hand_keep(struct group *g, const struct key_ref *k, const struct group
 
 size_t group_hand_list(struct group *g, size_t max, struct item **out)
 {
-    size_t n;
+    size_t n, i, kept = 0;
 
     pthread_mutex_lock(&g->mu);
     n = lru_newest(g->main, max, out);
+    for (i = 0; i < n; i++) {
+        if (group_tags_check_locked(g, out[i]))
+            out[kept++] = out[i];
+        else
+            item_unref(out[i]); /* the cache has another reference */
+    }
     pthread_mutex_unlock(&g->mu);
-    return n;
+    return kept;
 }
 
 int group_hand_of(const struct item *it, struct group_handed *out)

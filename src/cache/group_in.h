@@ -5,7 +5,8 @@
  * items that it keeps, and for how long. group_hot.c: which keys are hot. group_load.c: loads.
  * group_places.c: which loads may run. group_calm.c: what keeps loads from
  * the source. group_failed.c: failed loads in the log. group_change.c:
- * set, remove, flush. group_hand.c: values that nodes hand over. group_seen.c: what an operator
+ * set, remove, flush. group_tags.c: values whose tags
+ * were removed. group_hand.c: values that nodes hand over. group_seen.c: what an operator
  * sees. group_many.c: many keys at once. group_walk.c: a walk over all items. group_restore.c:
  * items that come back. group_wait.c: a get that blocks. A function whose name ends in _locked is
  * called with the group's mutex held; it neither calls out nor frees. It notes that work in a
@@ -28,6 +29,7 @@
 #include "cache/recent.h"
 #include "cache/sketch.h"
 #include "cache/stats.h"
+#include "cache/tags.h"
 
 struct after;
 struct text;
@@ -86,6 +88,8 @@ struct group {
     struct sketch *sketch; /* gets by key; NULL unless opts.hot is HOT_RATE */
     uint64_t swept_ms;     /* the time up to which the sweep for expired items has come */
     struct changed changed;
+    struct tags tags;
+    uint64_t tags_ms; /* the clock_ms() time of the last removal of a tag */
     struct stats stats;
     struct failed failed;
     struct breaker breaker;
@@ -162,6 +166,33 @@ void group_keep_evict_locked(struct group *g, struct after *a);
 /* Removes some of the expired items, so that all are looked at once in a while, and frees some of
  * the items of a flush. */
 void group_keep_tick(struct group *g, uint64_t now_ms);
+
+/* --- group_tags.c --- */
+
+/* The first removal of a tag of this item after the removal `began`; 0: none. */
+uint64_t group_tags_removed_locked(const struct group *g, const struct item *it, uint64_t began);
+
+/* Whether a tag of the item was removed after the item's load began. Any item. */
+static inline int group_tags_outdate_locked(const struct group *g, const struct item *it)
+{
+    return it->tagged && item_tags_began(it) < g->tags.last &&
+           group_tags_removed_locked(g, it, item_tags_began(it));
+}
+
+/* The same for a hit: a look at an item that is up to date is quick until the next removal. */
+int group_tags_check_locked(struct group *g, struct item *it);
+
+/* Removes a tag, if the key stands for one. */
+void group_tags_change_locked(struct group *g, const struct key_ref *k);
+
+/* Whether a tag of the extras was removed since then, or may have been, by the log of changes. */
+int group_tags_changed_locked(const struct group *g, const char *extra, size_t n,
+                              uint64_t since_ms);
+
+/* Moves the waiters that joined after a removal of a tag of this value to `late`: they must not get
+ * it, since it is older. */
+void group_tags_sort_out_locked(struct group *g, const struct flight *f, const struct item *it,
+                                struct list *woken, struct list *late);
 
 /* --- group_hot.c --- */
 

@@ -21,9 +21,10 @@ enum {
     ADMIT_SHARE = 8,    /* an item over an eighth of the cache is not stored */
     SAMPLE_ONE_IN = 10, /* Go: rand.Intn(10) == 0 */
     SWEEP_MS = 10000,   /* the time of one round of the sweep */
-    SWEEP_SLICE = 512,  /* buckets looked at in one critical section: some 20 us */
-    FREE_SLICE = 512,   /* items of a flush, freed in one critical section */
-    FREE_A_TICK = 50000 /* items of a flush, at most */
+    TAGS_SWEEP_MS = 2 * SWEEP_MS, /* after a removal of a tag the sweep looks at all items */
+    SWEEP_SLICE = 512,            /* buckets looked at in one critical section: some 20 us */
+    FREE_SLICE = 512,             /* items of a flush, freed in one critical section */
+    FREE_A_TICK = 50000           /* items of a flush, at most */
 };
 
 /* --- time --- */
@@ -215,6 +216,11 @@ static int found_locked(struct group *g, struct lru *l, enum source source, cons
 
     if (!it)
         return 0;
+    if (!group_tags_check_locked(g, it)) {
+        lru_get_missed(l);
+        after_drop_item(a, lru_del(l, k));
+        return 0;
+    }
     now = it->expires_ms ? clock_ms() : 0;
     if (it->expires_ms && it->expires_ms <= now) {
         lru_get_missed(l);
@@ -242,12 +248,12 @@ void group_keep_peek_locked(struct group *g, const struct key_ref *k, struct fou
     uint64_t now = clock_ms();
 
     memset(out, 0, sizeof(*out));
-    if (it && !is_over(g, it, now))
+    if (it && !is_over(g, it, now) && !group_tags_outdate_locked(g, it))
         sort_out(it, SOURCE_MAIN, now, out);
     if (out->live || out->negative)
         return;
     it = lru_peek(g->hot, k);
-    if (it && !is_over(g, it, now))
+    if (it && !is_over(g, it, now) && !group_tags_outdate_locked(g, it))
         sort_out(it, SOURCE_HOT, now, out);
 }
 
@@ -402,6 +408,11 @@ void group_keep_locked(struct group *g, const struct flight *f, struct result *r
         return;
     if (r->item && r->passing)
         return;
+    if (r->item && r->item->tagged && r->source != SOURCE_STALE) {
+        if (group_tags_removed_locked(g, r->item, f->tags_began))
+            return;
+        item_set_tags_began(r->item, g->tags.last);
+    }
     if (r->item && (r->source == SOURCE_PEER || (ours && r->source == SOURCE_LOCAL)))
         keep_item_locked(g, ours, r->item, r->minute_qps, a);
     else if (!r->item && r->err.code == ERR_NOTFOUND)
@@ -419,7 +430,7 @@ static int sweep_is_over(void *arg, const struct item *it)
 {
     const struct sweep *s = arg;
 
-    return is_over(s->group, it, s->now);
+    return is_over(s->group, it, s->now) || group_tags_outdate_locked(s->group, it);
 }
 
 static void drop_list_locked(struct after *a, struct list *items)
@@ -453,12 +464,12 @@ static void sweep(struct group *g, struct lru *l, size_t n, uint64_t now)
     }
 }
 
-/* How many buckets of l are due after ms. */
-static size_t due_buckets(const struct lru *l, uint64_t ms)
+/* How many buckets of l are due after ms. `all` is 1: immortal items may be expired, too. */
+static size_t due_buckets(const struct lru *l, uint64_t ms, int all)
 {
     size_t n = lru_buckets(l);
 
-    if (!lru_mortals(l))
+    if (!lru_mortals(l) && !all)
         return 0;
     return ms >= SWEEP_MS ? n : (size_t)(n * ms / SWEEP_MS + 1);
 }
@@ -484,7 +495,7 @@ void group_keep_tick(struct group *g, uint64_t now_ms)
 {
     size_t main, hot;
     uint64_t ms;
-    int flushed;
+    int flushed, tags;
 
     pthread_mutex_lock(&g->mu);
     ms = now_ms > g->swept_ms ? now_ms - g->swept_ms : 0;
@@ -493,8 +504,9 @@ void group_keep_tick(struct group *g, uint64_t now_ms)
         reader_hits_count_locked(g); /* the sketch computes rates between two ticks */
         sketch_tick(g->sketch, now_ms);
     }
-    main = due_buckets(g->main, ms);
-    hot = due_buckets(g->hot, ms);
+    tags = g->tags.last && now_ms < g->tags_ms + TAGS_SWEEP_MS;
+    main = due_buckets(g->main, ms, tags);
+    hot = due_buckets(g->hot, ms, tags);
     flushed = !list_empty(&g->flushed);
     pthread_mutex_unlock(&g->mu);
     sweep(g, g->main, main, now_ms);

@@ -106,6 +106,7 @@ static enum err join_or_open_locked(struct group *g, enum flight_kind kind, cons
         if (!f)
             return refuse(now, ERR_NOMEM, "no memory for a load", g);
         f->opened_ns = now_ns;
+        f->tags_began = g->tags.last;
         if (waits && w->from)
             cycle_add(&w->edge, &w->from->cycle,
                       &f->cycle); /* a new flight waits for no flight yet */
@@ -119,6 +120,7 @@ static enum err join_or_open_locked(struct group *g, enum flight_kind kind, cons
         *open = f;
     }
     if (waits) {
+        w->tags_seen = g->tags.last;
         flight_join(f, w);
         g->waiters++;
     }
@@ -353,20 +355,44 @@ static void end_stopped(struct group *g)
     } while (f);
 }
 
+/* Waiters that must not get the value of this flight wait for another load. */
+static void load_again(struct flight *f, struct list *late)
+{
+    struct key_ref k = flight_key(f);
+    struct result now;
+    struct list *l;
+
+    while ((l = list_pop_front(late))) {
+        struct waiter *w = list_entry(l, struct waiter, link);
+
+        w->info = f->info; /* its own may be gone */
+        w->info_len = f->info_len;
+        now = (struct result){.item = NULL};
+        if (!group_load(f->group, &k, f->from_peer, w, &now))
+            continue;
+        w->wake(w, &now);
+        item_unref(now.item);
+    }
+}
+
 void group_finish(struct flight *f, const struct result *r)
 {
     struct group *g = f->group;
     int stopped = 0;
+    struct list late;
     struct after a;
 
     after_init(&a);
+    list_init(&late);
     pthread_mutex_lock(&g->mu);
     if (f->state != FLIGHT_ENDED) {
         finish_locked(f, r, &a);
+        group_tags_sort_out_locked(g, f, r->item, &a.woken, &late);
         stopped = stopped_locked(g) != NULL;
     }
     pthread_mutex_unlock(&g->mu);
     after_run(g, &a);
+    load_again(f, &late);
     if (stopped)
         end_stopped(g);
     after_drop_flight(f);

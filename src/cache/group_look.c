@@ -14,6 +14,8 @@ static struct item *quick_locked(struct group *g, const struct key_ref *k)
 
     if (!it || it->negative || (it->expires_ms && it->expires_ms <= clock_ms()))
         return NULL;
+    if (it->tagged && !group_tags_check_locked(g, it))
+        return NULL;
     lru_use(g->main, it);
     return it;
 }

@@ -18,7 +18,7 @@ int group_restore(struct group *g, struct item *it)
 
     after_init(&a);
     pthread_mutex_lock(&g->mu);
-    if (!lru_peek(g->main, &k) && has_room_locked(g, it) &&
+    if (!group_tags_outdate_locked(g, it) && !lru_peek(g->main, &k) && has_room_locked(g, it) &&
         it->value_len <= g->opts.max_value_bytes && !group_keep_is_expired_locked(g, it))
         kept = group_keep_put_main_locked(g, it, &a);
     pthread_mutex_unlock(&g->mu);

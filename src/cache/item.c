@@ -24,8 +24,8 @@ static size_t put_prefix(char *out, size_t value_len)
     return n;
 }
 
-/* Where the tag of a large value lies: behind its bytes, aligned. */
-static size_t tag_offset(size_t key_len, size_t prefix_len, size_t value_len)
+/* Where the etag of a large value lies: behind its bytes, aligned. */
+static size_t etag_offset(size_t key_len, size_t prefix_len, size_t value_len)
 {
     size_t end = offsetof(struct item, bytes) + key_len + prefix_len + value_len;
     const size_t align = sizeof(uint64_t);
@@ -33,21 +33,21 @@ static size_t tag_offset(size_t key_len, size_t prefix_len, size_t value_len)
     return (end + align - 1) / align * align;
 }
 
-static _Atomic uint64_t *tag_of(const struct item *it)
+static _Atomic uint64_t *etag_of(const struct item *it)
 {
-    size_t at = tag_offset(it->key_len, it->prefix_len, it->value_len);
+    size_t at = etag_offset(it->key_len, it->prefix_len, it->value_len);
 
-    if (it->value_len < ITEM_TAGGED_BYTES)
+    if (it->value_len < ITEM_ETAG_BYTES)
         return NULL;
     return (_Atomic uint64_t *)(void *)((char *)(size_t)it + at);
 }
 
-/* The end of the value and its tag. */
+/* The end of the value and its etag. */
 static size_t plain_size(size_t key_len, size_t prefix_len, size_t value_len)
 {
-    if (value_len < ITEM_TAGGED_BYTES)
+    if (value_len < ITEM_ETAG_BYTES)
         return offsetof(struct item, bytes) + key_len + prefix_len + value_len;
-    return tag_offset(key_len, prefix_len, value_len) + sizeof(uint64_t);
+    return etag_offset(key_len, prefix_len, value_len) + sizeof(uint64_t);
 }
 
 /* Of extras: their length and their bytes. */
@@ -58,16 +58,17 @@ static char *extras_of(const struct item *it)
 
 static void put_extras(struct item *it, const void *extra, size_t n)
 {
-    uint32_t hashes[EXTRA_TAGS];
     uint16_t len = (uint16_t)n;
 
     it->extra = n != 0;
     it->has_status = n != 0 && extra_status(extra, n) != EXTRA_OK;
-    it->tagged = n != 0 && extra_tag_hashes(extra, n, hashes) != 0;
+    it->tagged = extra_has_tags(extra, n) != 0;
     if (!n)
         return;
     memcpy(extras_of(it), &len, sizeof(len));
     memcpy(extras_of(it) + sizeof(len), extra, n);
+    if (it->tagged)
+        item_set_tags_began(it, 0);
 }
 
 struct item *item_new_extra(const struct key_ref *k, const void *value, size_t value_len,
@@ -75,12 +76,13 @@ struct item *item_new_extra(const struct key_ref *k, const void *value, size_t v
 {
     char prefix[PREFIX_MAX];
     size_t prefix_len, extras = extra_len ? sizeof(uint16_t) + extra_len : 0;
+    size_t began = extra_has_tags(extra, extra_len) ? sizeof(uint64_t) : 0;
     struct item *it;
 
     if (k->n > ITEM_MAX_BYTES || value_len > ITEM_MAX_BYTES || extra_len > EXTRA_MAX)
         return NULL;
     prefix_len = put_prefix(prefix, value_len);
-    it = mem_alloc(plain_size(k->n, prefix_len, value_len) + extras);
+    it = mem_alloc(plain_size(k->n, prefix_len, value_len) + extras + began);
     if (!it)
         return NULL;
     it->chain = NULL;
@@ -98,8 +100,8 @@ struct item *item_new_extra(const struct key_ref *k, const void *value, size_t v
     it->list = 0;
     it->uses = 0;
     atomic_init(&it->place, ITEM_NEW);
-    if (tag_of(it))
-        atomic_init(tag_of(it), 0);
+    if (etag_of(it))
+        atomic_init(etag_of(it), 0);
     if (k->n)
         memcpy(it->bytes, k->bytes, k->n);
     memcpy(it->bytes + k->n, prefix, prefix_len);
@@ -190,6 +192,28 @@ const char *item_extra(const struct item *it, size_t *n)
     return at + sizeof(len);
 }
 
+/* It is behind the extras. */
+static char *began_of(const struct item *it)
+{
+    size_t n;
+    const char *extra = item_extra(it, &n);
+
+    return (char *)(size_t)extra + n;
+}
+
+uint64_t item_tags_began(const struct item *it)
+{
+    uint64_t number;
+
+    memcpy(&number, began_of(it), sizeof(number));
+    return number;
+}
+
+void item_set_tags_began(struct item *it, uint64_t number)
+{
+    memcpy(began_of(it), &number, sizeof(number));
+}
+
 int item_status(const struct item *it)
 {
     const char *extra;
@@ -201,17 +225,17 @@ int item_status(const struct item *it)
     return extra_status(extra, n);
 }
 
-uint64_t item_tag(const struct item *it)
+uint64_t item_etag(const struct item *it)
 {
-    const _Atomic uint64_t *tag = tag_of(it);
+    const _Atomic uint64_t *tag = etag_of(it);
 
     return tag ? atomic_load_explicit(tag, memory_order_relaxed) : 0;
 }
 
-void item_set_tag(struct item *it, uint64_t tag)
+void item_set_etag(struct item *it, uint64_t tag)
 {
-    if (tag_of(it))
-        atomic_store_explicit(tag_of(it), tag, memory_order_relaxed);
+    if (etag_of(it))
+        atomic_store_explicit(etag_of(it), tag, memory_order_relaxed);
 }
 
 int item_has_key(const struct item *it, const void *key, size_t n)

@@ -40,18 +40,19 @@ struct item {
     uint8_t negative : 1;   /* 1: there is no such value; value_len is 0 */
     uint8_t extra : 1;      /* 1: it has extras (extra.h); set once, like the next two */
     uint8_t has_status : 1; /* 1: its status is not EXTRA_OK */
-    uint8_t tagged : 1;     /* 1: it has tags */
+    uint8_t tagged : 1;     /* 1: it has tags (tags.h) */
     _Atomic uint8_t place;  /* atomic; enum item_place; the lru's, written as that is guarded */
     uint16_t pause_s;       /* while failures is not 0: when its pause ends, in seconds, cut */
     uint8_t failures; /* of its last loads. Both are guarded as the lru is, as are the next two */
     uint8_t list;     /* the order's: enum manner_list */
     uint8_t uses;     /* the order's: see uses.h */
-    char bytes[];     /* key, prefix, value; behind a large value its tag; then the extras */
+    char bytes[];     /* key, prefix, value; behind a large value its etag; then the extras and the
+                       * number of tags.h */
 };
 
 enum {
     ITEM_MAX_BYTES = 1 << 30, /* of key and of value: protobuf and our lengths hold it */
-    ITEM_TAGGED_BYTES = 512   /* from this size on a value has a tag, of 8 bytes */
+    ITEM_ETAG_BYTES = 512     /* from this size on a value has an etag, of 8 bytes */
 };
 
 /* Copies key and value into a new item, made now, and returns a reference. NULL: no memory, or
@@ -84,6 +85,11 @@ const char *item_wire(const struct item *it, size_t *len);
 /* The extras of the item, in its own bytes. NULL and *n is 0: it has none. */
 const char *item_extra(const struct item *it, size_t *n);
 
+/* Of an item with tags: the last removal of a tag before its load began (tags.h), 0 at first.
+ * Guarded as its lru is. */
+uint64_t item_tags_began(const struct item *it);
+void item_set_tags_began(struct item *it, uint64_t number);
+
 /* The status of its answer: EXTRA_OK for most. */
 int item_status(const struct item *it);
 
@@ -100,9 +106,9 @@ static inline int item_is_in(const struct item *it)
 }
 
 /* A number that was computed from a large value, kept for later; 0: not yet, or the value is too
- * small to have a tag. Atomic. */
-uint64_t item_tag(const struct item *it);
-void item_set_tag(struct item *it, uint64_t tag);
+ * small to have one. Atomic. */
+uint64_t item_etag(const struct item *it);
+void item_set_etag(struct item *it, uint64_t tag);
 
 int item_is(const struct item *it, const struct key_ref *k);
 int item_has_key(const struct item *it, const void *key, size_t n);

@@ -195,8 +195,9 @@ static enum hit look_up(struct reader *r, struct reader_slot *s, const struct ke
     if (!same)
         was = exchange_locked(g, s, it ? item_ref(it) : NULL);
     s->key = k->bytes;
-    s->epoch =
-        it && source == SOURCE_MAIN ? atomic_load_explicit(&g->epoch, memory_order_relaxed) : 0;
+    s->epoch = it && source == SOURCE_MAIN && !it->tagged
+                   ? atomic_load_explicit(&g->epoch, memory_order_relaxed)
+                   : 0;
     pthread_mutex_unlock(&g->mu);
     item_unref(was);
     if (a.dropped)

@@ -13,8 +13,9 @@
  * slot keeps its item alive. It changes only under the mutex, after the ring, which may point to
  * the item, was emptied.
  *
- * A slot is found by the address of the key's bytes: where strings are interned, an address means a
- * key. The bytes are compared all the same. A reader belongs to one thread at a time. */
+ * An item with tags is looked up under the mutex each time, since a removal of its tag marks no
+ * item. A slot is found by the address of the key's bytes: where strings are interned, an address
+ * means a key. The bytes are compared all the same. A reader belongs to one thread at a time. */
 #ifndef READER_H
 #define READER_H
 

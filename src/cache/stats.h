@@ -30,6 +30,7 @@
     X(expired, "items that were removed because they had expired")                                 \
     X(sets, "values put here by a set")                                                            \
     X(removes, "keys removed here, present or not")                                                \
+    X(tag_removes, "of these, tags")                                                               \
     X(flushes, "times that everything was removed")
 
 struct stats {

@@ -3,7 +3,7 @@
  *
  *   set, remove   1 each key's owner: a set puts the value there
  *                 2 all others remove the keys
- *   flush         1 every node, since each owns some keys
+ *   flush, tags   1 every node, since each owns some keys
  *                 2 every node again: it may have fetched a value from a late node
  *
  * If nodes have different rings, or change their lists meanwhile, both steps are made again
@@ -52,6 +52,7 @@ struct change {
     struct peers *peers;     /* borrowed */
     int alone;               /* no other node exists */
     enum batch_op op;
+    int everyone; /* each step tells every node: a flush, or a removal of tags */
     struct keys keys;
     char *value;
     size_t value_len;
@@ -400,7 +401,7 @@ static void next_step(struct change *c)
     atomic_store(&c->left, 1); /* ours: the step does not end before all nodes are told */
     if (c->alone && c->op == BATCH_FLUSH)
         group_flush(c->group);
-    else if (c->step == 1 && c->op != BATCH_FLUSH)
+    else if (c->step == 1 && (c->alone || !c->everyone))
         step_owners(c);
     else
         step_everyone(c);
@@ -418,6 +419,7 @@ static struct change *change_new(struct changes *cs, struct group *g, enum batch
     c->changes = cs;
     c->group = group_ref(g);
     c->op = op;
+    c->everyone = op == BATCH_FLUSH;
     c->until_ms = clock_ms() + group_opts(g).timeout_ms;
     c->peers = cs->peers_of(g);
     pthread_mutex_init(&c->mu, NULL);
@@ -482,6 +484,7 @@ void change_start(struct changes *cs, const struct change_opts *o)
     }
     c->done = o->done;
     c->ctx = o->ctx;
+    c->everyone |= o->tags;
     if (o->op == BATCH_SET)
         take_value(c, o);
     next_step(c);

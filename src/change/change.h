@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* change.h - set, remove and flush for the whole cluster.
  *
+ * A tag has values at many owners, so its removal is told as a flush is: each node twice.
+ *
  * The owner of a key changes first. When it has confirmed, all others are told at once, this node
  * too. So no node can fetch the old value again from an owner that still has it. The others remove
  * the key, also for a set. A change ends when every node has confirmed or failed, at the latest at
@@ -48,6 +50,7 @@ struct change_result {
 struct change_opts {
     struct group *group; /* borrowed for the call */
     enum batch_op op;    /* BATCH_SET, BATCH_REMOVE or BATCH_FLUSH */
+    int tags;            /* 1: a BATCH_REMOVE whose keys stand for tags (cache/tags.h) */
     const struct key *keys;
     size_t n_keys; /* 1 for a set, 0 for a flush, at most BATCH_MAX_KEYS */
     const void *value;

@@ -281,13 +281,13 @@ static void choose_part(const struct answer_to *to, const char *etag, struct par
 /* The tag of the whole value; 0: it is too large to have one. */
 static int put_etag(struct item *it, char out[ETAG_BYTES])
 {
-    uint64_t tag = item_tag(it);
+    uint64_t tag = item_etag(it);
 
     if (it->value_len > ETAG_MAX_BYTES)
         return 0;
     if (!tag) {
         tag = conditional_etag(item_value(it), it->value_len);
-        item_set_tag(it, tag);
+        item_set_etag(it, tag);
     }
     conditional_etag_print(tag, out);
     return 1;

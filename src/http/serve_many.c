@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* serve_many.c - a client's many keys of a group: a JSON list in, a JSON list of results out. The
- * list may also be one of keys to be removed: that is one change over all nodes (changing.h).
+ * list may also be one of keys or tags to be removed: that is one change over all nodes
+ * (changing.h).
  *
  * The keys are loaded a window at a time, and the connection is suspended during each window. So
  * only the values of one window and the written part of the answer are held, both within the
@@ -14,6 +15,7 @@
 #include "cache/group.h"
 #include "cache/group_many.h"
 #include "cache/item.h"
+#include "cache/tags.h"
 #include "http/changing.h"
 #include "http/doors.h"
 #include "http/server_in.h"
@@ -177,7 +179,47 @@ static int wait_a_turn(struct list_job *l)
     return MHD_YES;
 }
 
-/* The keys are to be removed: all in one change. */
+/* Puts keys that stand for the tags in their places; their bytes are in *bytes. 0: see e. */
+static int keys_of_tags(struct keylist *ks, struct buf *bytes, struct error *e)
+{
+    struct extra x;
+    char key[TAGS_KEY];
+    size_t i;
+
+    if (buf_reserve(bytes, (ks->n + 1) * TAGS_KEY)) {
+        error_set(e, ERR_NOMEM, "no memory for %zu tags", ks->n);
+        return 0;
+    }
+    for (i = 0; i < ks->n; i++) {
+        struct key *k = &ks->list[i];
+
+        extra_init(&x);
+        if (extra_put_tag(&x, k->bytes, k->n, e))
+            return 0;
+        tags_key(key, extra_tag_hash(k->bytes, k->n));
+        *k = (struct key){bytes->data + bytes->len, TAGS_KEY};
+        buf_put(bytes, key, TAGS_KEY);
+    }
+    return 1;
+}
+
+static int start_tags(struct list_job *l)
+{
+    struct job *j = &l->job;
+    struct change_opts o = {
+        .op = BATCH_REMOVE, .tags = 1, .keys = l->keys.list, .n_keys = l->keys.n};
+    struct error e;
+    struct buf bytes;
+    int ok;
+
+    buf_init(&bytes, 0);
+    ok = keys_of_tags(&l->keys, &bytes, &e) ? changing_start(&l->changing, j, &o)
+                                            : answer_error(job_to(j), &e);
+    buf_deinit(&bytes);
+    return ok;
+}
+
+/* The keys or tags are to be removed: all in one change. */
 static int remove_run(struct list_job *l)
 {
     struct job *j = &l->job;
@@ -188,7 +230,9 @@ static int remove_run(struct list_job *l)
         return changing_answer(&l->changing, j);
     if (!doors_admit_client(j->server, job_to(j), j->group, &ok))
         return ok;
-    return l->keys.n ? changing_start(&l->changing, j, &o) : answer_done(job_to(j));
+    if (!l->keys.n)
+        return answer_done(job_to(j));
+    return l->keys.ask == KEYLIST_REMOVE_TAGS ? start_tags(l) : changing_start(&l->changing, j, &o);
 }
 
 static int list_run(struct job *j)
@@ -196,7 +240,7 @@ static int list_run(struct job *j)
     struct list_job *l = list_entry(j, struct list_job, job);
     struct error e;
 
-    if (l->keys.ask == KEYLIST_REMOVE)
+    if (l->keys.ask != KEYLIST_GET)
         return remove_run(l);
     if (l->many && !take_window(l))
         return wait_a_turn(l);
@@ -209,7 +253,7 @@ static int list_run(struct job *j)
         if (keylist_decode(body_bytes(&j->body), j->body.len, BATCH_MAX_KEYS,
                            j->server->opts.max_key_bytes, &l->keys, &e))
             return answer_error(job_to(j), &e);
-        if (l->keys.ask == KEYLIST_REMOVE)
+        if (l->keys.ask != KEYLIST_GET)
             return remove_run(l);
         if (group_http(j->group)) { /* its values hold headers of other requests */
             error_set(&e, ERR_INVAL,

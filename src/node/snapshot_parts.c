@@ -13,6 +13,7 @@
 #include "cache/group.h"
 #include "cache/groups.h"
 #include "cache/item.h"
+#include "cache/tags.h"
 #include "change/missed.h"
 #include "peer/peers.h"
 #include "store/snapshot_read.h"
@@ -149,11 +150,28 @@ static struct item *make_item(const struct snapshot_entry *e, uint64_t age_ms)
     return it;
 }
 
+/* Whether one of its tags was removed since. */
+static int has_lost_tags(const struct part *p, const struct snapshot_entry *e)
+{
+    uint32_t hashes[EXTRA_TAGS];
+    char key[TAGS_KEY];
+    size_t n =
+        extra_check(e->extra, e->extra_len) ? extra_tag_hashes(e->extra, e->extra_len, hashes) : 0;
+
+    while (n) {
+        tags_key(key, hashes[--n]);
+        if (was_changed(p, changelog_name(p->number, key, TAGS_KEY)))
+            return 1;
+    }
+    return 0;
+}
+
 static void take(struct part *p, const struct snapshot_entry *e, uint64_t age_ms)
 {
     struct item *it;
 
-    if (was_changed(p, changelog_name(p->number, e->key, e->record.key_len))) {
+    if (was_changed(p, changelog_name(p->number, e->key, e->record.key_len)) ||
+        has_lost_tags(p, e)) {
         p->changed++;
         return;
     }

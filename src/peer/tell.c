@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "base/num.h"
 #include "cache/group.h"
+#include "cache/tags.h"
 #include "net/fetch.h"
 #include "peer/peer_in.h"
 #include "peer/sign.h"
@@ -316,12 +317,16 @@ static void tell_in_dialect(struct tell *t)
     enum dialect d = t->peer->peers->opts.dialect;
     const char *set = dialect_method(d, DIALECT_SET), *remove = dialect_method(d, DIALECT_REMOVE);
     const char *remove_keys = dialect_method(d, DIALECT_REMOVE_KEYS);
+    uint32_t tag;
 
     if (t->what.op == BATCH_SET && remove &&
         !extra_is_value(extra_status(t->what.extra, t->what.extra_len))) {
         send_removes(t); /* the bytes would be a value there */
     } else if (t->what.op == BATCH_SET && set) {
         send_set(t, set);
+    } else if (t->what.op == BATCH_REMOVE &&
+               tags_is_key(t->what.keys[0].bytes, t->what.keys[0].n, &tag)) {
+        tell_failed(t, ERR_INVAL, "it is no node of ours, and knows no tags");
     } else if (t->what.op == BATCH_REMOVE && remove) {
         if (t->what.n_keys > 1 && remove_keys && send_remove_keys(t, remove_keys))
             return;

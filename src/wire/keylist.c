@@ -8,7 +8,7 @@
 #include "base/utf8.h"
 #include "wire/json.h"
 
-#define FORMS "a JSON list of strings, or {\"remove\": [...]}"
+#define FORMS "a JSON list of strings, {\"remove\": [...]} or {\"remove_tags\": [...]}"
 
 /* --- reading --- */
 
@@ -18,6 +18,7 @@ static const struct {
     enum keylist_ask ask;
 } asks[] = {
     {"remove", KEYLIST_REMOVE},
+    {"remove_tags", KEYLIST_REMOVE_TAGS},
 };
 
 static enum err add_key(struct keylist *ks, size_t *room, const char *bytes, size_t n,

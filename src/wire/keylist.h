@@ -3,6 +3,7 @@
  *
  *   ["a", "b", "c"]                 gets these keys
  *   {"remove": ["a", "b", "c"]}     removes them
+ *   {"remove_tags": ["a", "b"]}     removes the values that have one of these tags
  *
  * The answer to a get:
  *
@@ -29,7 +30,8 @@
 /* What is to be done with the keys: the name in front of a list says so. */
 enum keylist_ask {
     KEYLIST_GET, /* a list without a name */
-    KEYLIST_REMOVE
+    KEYLIST_REMOVE,
+    KEYLIST_REMOVE_TAGS
 };
 
 struct keylist {
