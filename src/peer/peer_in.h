@@ -54,6 +54,7 @@ struct peer {
 
     /* The network thread's (health_watch.c), except what is atomic. */
     _Atomic enum health_state state; /* atomic: health.state, for other threads */
+    atomic_int silent;               /* the same of health.silent */
     struct health health;
     uint64_t wavered_ms; /* the last log line that it is suspect, or is so no more; 0: none */
     struct list watched; /* in peers.watched, with a reference, or alone */

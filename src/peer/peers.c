@@ -39,7 +39,8 @@ int peers_is_usable(const struct peer *p)
 {
     enum health_state s = atomic_load_explicit(&p->state, memory_order_acquire);
 
-    return (s == HEALTH_FINE || s == HEALTH_SUSPECT) && !atomic_load(&p->waits);
+    return (s == HEALTH_FINE || s == HEALTH_SUSPECT) && !atomic_load(&p->silent) &&
+           !atomic_load(&p->waits);
 }
 
 static void view_clear(struct view *v)
