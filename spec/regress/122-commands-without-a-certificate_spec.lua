@@ -24,8 +24,8 @@ describe("a command", function()
   end)
 
   local function get(...)
-    return process.run { timeout = 30, node.binary, "get", "g", "k", "--node", n.url, "--ca", ca.path,
-      ... }
+    return process.run { timeout = 30, node.binary, "get", "g", "k", "--node", n.url, "--ca",
+      ca.path, ... }
   end
 
   it("shows a certificate to a node that asks for one", function()

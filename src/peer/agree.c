@@ -37,24 +37,6 @@ static void tell(const char *url, const char *note, const char *ours, const stru
              (unsigned long long)(clock_ms() - a->since_ms));
 }
 
-void agree_listed(struct peer *const *list, size_t n, int in)
-{
-    size_t i;
-
-    for (i = 0; i < n; i++) {
-        struct agree *a = &list[i]->agree;
-        struct peers *p = list[i]->peers;
-        unsigned was, is;
-
-        pthread_mutex_lock(&p->agree_mu);
-        was = a->lists;
-        is = a->lists += in ? 1u : -1u;
-        if (!was != !is && atomic_load(&a->state) == AGREE_DIFFERS)
-            atomic_fetch_add(&p->differing, is ? 1 : -1);
-        pthread_mutex_unlock(&p->agree_mu);
-    }
-}
-
 /* Under agree_mu. 1: the log is to tell of it now. */
 static int note_locked(struct peers *p, struct agree *a, const char *text)
 {

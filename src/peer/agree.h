@@ -12,7 +12,6 @@
 #define AGREE_H
 
 #include <stdatomic.h>
-#include <stddef.h>
 #include <stdint.h>
 
 #include "peer/outline.h"
@@ -34,13 +33,9 @@ struct agree {
         state;               /* atomic; written under peers.agree_mu, which guards the rest */
     uint64_t since_ms;       /* AGREE_DIFFERS: since then */
     int told;                /* 1: the log has told of it */
-    unsigned lists;          /* 1: in the list; 2 while the list changes */
+    unsigned lists;          /* 1: in the list; 2 while the list changes: view_listed() */
     char text[OUTLINE_TEXT]; /* AGREE_DIFFERS: the other node's text */
 };
-
-/* Peers come into the list, or leave it: only those in the list count as different. A peer that is
- * in the old and in the new list comes before it leaves. The caller has references. */
-void agree_listed(struct peer *const *list, size_t n, int in);
 
 /* Writes the header line of a request to a peer. */
 void agree_put(struct peers *p, char line[AGREE_LINE]);

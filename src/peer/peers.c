@@ -329,7 +329,7 @@ enum err peers_set(struct peers *p, const char *const *urls, size_t n, struct er
     view_index(&next);
     hold_new_locked(p, &next);
     pthread_rwlock_unlock(&p->lock);
-    agree_listed(next.list, n, 1);
+    view_listed(next.list, n, 1);
 
     pthread_rwlock_wrlock(&p->lock);
     old = p->view;
@@ -342,7 +342,7 @@ enum err peers_set(struct peers *p, const char *const *urls, size_t n, struct er
         atomic_store(&p->warm_ms, clock_ms() + PEERS_WARM_MS);
     note_departed_locked(p, &old);
     pthread_rwlock_unlock(&p->lock);
-    agree_listed(old.list, old.n, 0);
+    view_listed(old.list, old.n, 0);
     greet_new(p);
     view_clear(&old);
     return ERR_OK;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "peer/view.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -63,4 +65,24 @@ size_t view_repeated(const char *const *names, size_t n)
     }
     mem_free(all);
     return first;
+}
+
+/* --- who counts as different --- */
+
+void view_listed(struct peer *const *list, size_t n, int in)
+{
+    size_t i;
+
+    for (i = 0; i < n; i++) {
+        struct agree *a = &list[i]->agree;
+        struct peers *p = list[i]->peers;
+        unsigned was, is;
+
+        pthread_mutex_lock(&p->agree_mu);
+        was = a->lists;
+        is = a->lists += in ? 1u : -1u;
+        if (!was != !is && atomic_load(&a->state) == AGREE_DIFFERS)
+            atomic_fetch_add(&p->differing, is ? 1 : -1);
+        pthread_mutex_unlock(&p->agree_mu);
+    }
 }
