@@ -7,7 +7,10 @@
 -- Three nodes share the keys of one group, whose values are there after the first get. Clients in
 -- closed loops ask the first two, each for any key: before, in the first second of the trouble,
 -- while it goes on, and once the third node is well again. A line has the requests a second, those
--- that failed (no answer, or a status other than 200), and the 99th percentile of the latency.
+-- that failed (no answer, or a status other than 200), and the 99th percentile of the latency. wrk
+-- weighs it by time: a client that waits counts for all requests that it could have sent meanwhile.
+-- Then the ejections of the third node, and the loads that were sent elsewhere for its silence, as
+-- both nodes count them: these do not depend on what else the machine does.
 --
 -- Environment: CLIENTS ["12 300"], SECONDS [4] of a phase, KEYS [3000], BUILD; GO=1: the third is a
 -- Go node, whose getter's calls are not counted.
@@ -93,16 +96,27 @@ local function key_files(dir)
   return files
 end
 
-local function line(kind, clients, name, f, most)
-  print(("%-8s %4d  %-12s %8.0f/s  %6d failed  p99 %8.1f ms  %d calls a key, at most"):format(kind,
-    clients, name, f.rate, f.errors, f.p99, most))
+-- What the first two nodes have counted of the third since the last time.
+local function counted(c, before)
+  local sum = { ejections = 0, hedges = 0 }
+  for name in pairs(sum) do
+    local all = c:seen_by(1)[name] + c:seen_by(2)[name]
+    sum[name], before[name] = all - (before[name] or 0), all
+  end
+  return sum
+end
+
+local function line(kind, clients, name, f, most, n)
+  print(("%-8s %4d  %-12s %8.0f/s  %6d failed  p99 %8.1f ms  %d calls a key, at most  "
+    .. "%d ejections  %d hedges"):format(kind, clients, name, f.rate, f.errors, f.p99, most,
+    n.ejections, n.hedges))
   io.stdout:flush()
 end
 
 local GO = os.getenv "GO" == "1" and require "interop.golang" or nil
 
 local function measure(kind, clients)
-  local dir, seen = tmp.dir(), {}
+  local dir, seen, before = tmp.dir(), {}, {}
   local c = outage.start { kind = kind, go = GO, script = SCRIPT:format(dir),
     args = { "--connect-timeout", "0.2" } }
   local keys = key_files(dir)
@@ -110,9 +124,10 @@ local function measure(kind, clients)
   local function one(name, seconds)
     local f = phase(c, clients, seconds, keys)
     local most = calls(dir, seen)
-    line(kind, clients, name, f, most)
+    line(kind, clients, name, f, most, counted(c, before))
   end
   calls(dir, seen)
+  counted(c, before)
   one("before", SECONDS)
   c:begin()
   one("first second", 1)

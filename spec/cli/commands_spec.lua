@@ -98,6 +98,8 @@ describe("groupcached", function()
         .. "most", "get", "g", "k", "--timeout", "soon" },
       { "get: --json takes no value", "get", "g", "k", "--json=1" },
       { 'top: --count is "0", and must be a whole number above 0', "top", "--count", "0" },
+      { 'bench: --clients is "500", and must be a whole number from 1 to 256', "bench", "g",
+        "--clients", "500" },
       { 'completion: "csh" is none of bash, zsh, fish, man', "completion", "csh" },
       { "get: unknown option --token", "get", "g", "k", "--token", "x" },
     } do

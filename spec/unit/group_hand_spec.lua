@@ -49,6 +49,16 @@ describe("a value that another node hands over", function()
     assert.is_false(keep("gone", value("v", { has_ttl = 1, ttl_ms = 0 })))
   end)
 
+  it("is taken with any age and ttl that a peer may say", function()
+    for _, n in ipairs { 2 ^ 62, 18446744073709551ULL, -1ULL } do
+      local key = "k" .. tostring(n)
+      assert.is_true(keep(key, value("v", { has_ttl = 1, ttl_ms = n, age_s = n })))
+      assert.equal("main", g:get(key).source)
+      C.group_remove(g.c, key_ref("gone" .. key))
+      assert.is_false(keep("gone" .. key, value("v", { age_s = n })))
+    end
+  end)
+
   it("does not displace what is here", function()
     g:get "k"
     g:finish(table.remove(g.loads), "ours")

@@ -82,6 +82,71 @@ describe("the health of a peer", function()
     assert.equal("fine", state())
   end)
 
+  it("is used again after one probe if it could not be reached once", function()
+    event "REFUSED"
+    probe "PROBED"
+    assert.equal("fine", state())
+  end)
+
+  -- Probes one after another until it is used or ejected again.
+  local function probe_on(result)
+    local n = 0
+    repeat
+      probe(result)
+      n = n + 1
+    until state() ~= "probing"
+    return n
+  end
+
+  it("must answer five probes over a second if it was silent, or fails again soon", function()
+    event "SILENT"
+    event "SILENT"
+    local began = tonumber(h.until_ms)
+    assert.same({ 5, "fine" }, { probe_on "PROBED", state() })
+    assert.equal(1000, now - began)
+    event "REFUSED"
+    assert.equal(5, probe_on "PROBED")
+    now = now + 60000
+    event "REFUSED"
+    assert.equal(1, probe_on "PROBED")
+  end)
+
+  it("stays out when one of the probes is late or fails", function()
+    for _, result in ipairs { "LATE", "UNANSWERED" } do
+      event "SILENT"
+      event "SILENT"
+      probe "PROBED"
+      probe "PROBED"
+      assert.is_true(event(result))
+      assert.equal("ejected", state())
+      assert(pause() >= 2000, pause())
+      assert.equal(5, probe_on "PROBED")
+      now = now + 60000
+    end
+  end)
+
+  it("is probed once at a time", function()
+    event "SILENT"
+    event "SILENT"
+    probe "PROBED"
+    now = now + 250
+    C.health_asked(h, now)
+    assert.equal(0, C.health_probe_is_due(h, now))
+    C.health_question_ended(h)
+    assert.equal(1, C.health_probe_is_due(h, now))
+  end)
+
+  it("has 250 ms for a probe, or its patience", function()
+    local function verdict(ms)
+      return tonumber(C.health_probe_event(h, now, now + ms))
+    end
+    assert.same({ C.HEALTH_PROBED, C.HEALTH_LATE }, { verdict(999), verdict(1000) })
+    for _ = 1, 100 do
+      C.health_took(h, now, now + 1)
+    end
+    assert.same({ C.HEALTH_PROBED, C.HEALTH_LATE }, { verdict(249), verdict(250) })
+  end)
+
   it("pauses for 1 s, twice as long each time, at most 30 s, and up to a fifth more", function()
     event "REFUSED"
     for _, ms in ipairs { 1000, 2000, 4000, 8000, 16000, 30000, 30000 } do
@@ -107,25 +172,41 @@ describe("the health of a peer", function()
   it("counts an ejection less for each 10 s in use", function()
     for _ = 1, 3 do -- levels 1 to 3
       event "REFUSED"
-      probe "PROBED"
+      probe_on "PROBED"
     end
     now = now + 20000
     event "REFUSED"
     assert(pause() >= 2000 and pause() < 2400, pause())
   end)
 
-  it("is ejected seldom while it flaps each half second for a minute", function()
-    local ejections, start = 0, now
+  -- For a minute, so many ms each; how often it failed while it was in use.
+  local function flap(failure, ms)
+    local caught, start = 0, now
     while now < start + 60000 do
-      local up = math.floor((now - start) / 500) % 2 == 0
-      if C.health_is_usable(h) == 1 and not up and event "REFUSED" then
-        ejections = ejections + 1
+      local up = math.floor((now - start) / ms) % 2 == 0
+      if C.health_is_usable(h) == 1 and not up then
+        event(failure)
+        caught = caught + (state() == "ejected" and 1 or 0)
       elseif C.health_probe_is_due(h, now) == 1 then
         event(up and "PROBED" or "UNANSWERED")
       end
       now = now + 25
     end
-    assert(ejections >= 1 and ejections <= 10, ejections)
+    return caught
+  end
+
+  it("costs clients one silence in a minute in which it stops each half second", function()
+    assert.equal(1, flap("SILENT", 500))
+  end)
+
+  it("costs clients two refusals in a minute in which it is gone each half second", function()
+    local caught = flap("REFUSED", 500)
+    assert(caught == 1 or caught == 2, caught)
+  end)
+
+  it("costs few silences while it stops for three seconds of six", function()
+    local caught = flap("SILENT", 3000)
+    assert(caught >= 1 and caught <= 6, caught)
   end)
 
   describe("and its silence", function()
@@ -161,7 +242,9 @@ describe("the health of a peer", function()
 
     it("makes it suspect after the patience, and ejects it after one more", function()
       look(500)
+      assert.equal(1, C.health_is_usable(h))
       assert.same({ HEDGE, "suspect" }, { look(1000), state() })
+      assert.equal(0, C.health_is_usable(h)) -- until it speaks
       assert.equal(500,
         tonumber(C.health_hedge_until_ms(h, oldest, now)) - tonumber(oldest.since_ms))
       assert.same({ HEDGE, "suspect" }, { look(1999), state() })
@@ -173,8 +256,16 @@ describe("the health of a peer", function()
       look(500)
       look(1000)
       assert.equal(1, C.health_heard(h, now + 1))
-      assert.equal("fine", state())
+      assert.same({ "fine", 1 }, { state(), C.health_is_usable(h) })
       assert.equal(WAIT, look(1400))
+    end)
+
+    it("ends with its question, which may have been cut", function()
+      look(500)
+      look(1000)
+      event "BROKEN"
+      C.health_question_ended(h)
+      assert.same({ "suspect", 1 }, { state(), C.health_is_usable(h) })
     end)
 
     it("of a slow getter costs few questions, and no load is sent elsewhere", function()

@@ -124,6 +124,18 @@ describe("peers", function()
     assert.same({}, urls_of(p))
   end)
 
+  -- Each step that is taken for each pair would take minutes.
+  it("check a list of 20,000 peers, and name the one that is there twice", function()
+    local urls = { SELF }
+    for i = 2, 20000 do
+      urls[i] = ("http://10.%d.%d.%d:80"):format(i % 7, i / 250, i % 250)
+    end
+    assert.is_true(check(urls))
+    table.insert(urls, urls[777])
+    local _, why = check(urls)
+    assert.equal(('peer "%s" is listed twice'):format(urls[777]), why)
+  end)
+
   it("keep a peer that stays in the list, and the references to a removed peer", function()
     assert.is_true(set { SELF, "http://a:1" })
     local n = ffi.new "size_t[1]"

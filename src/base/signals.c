@@ -24,7 +24,7 @@ static pthread_mutex_t mu = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t cond = PTHREAD_COND_INITIALIZER;
 static enum state state; /* guarded by mu, as are the next two */
 static int stop, hup;    /* the signal that waits to be taken, or 0 */
-static _Atomic(void (*)(void)) on_usr1;
+static _Atomic(void (*)(void)) on_usr1, on_end;
 static atomic_uint strays[2]; /* bits of signals that the handler saw: below 32, and from 32 on */
 
 /* --- others --- */
@@ -107,8 +107,11 @@ static void our_signals(sigset_t *set)
 /* Ends the process as the signal would, which does not end the first process of a container. */
 static void die(int signo, const char *why)
 {
+    void (*fn)(void) = atomic_load(&on_end);
     sigset_t set;
 
+    if (fn)
+        fn();
     log_warn("node", why, "name=SIG%s", signo == SIGINT ? "INT" : "TERM");
     signal(signo, SIG_DFL);
     sigemptyset(&set);
@@ -219,6 +222,11 @@ enum err signals_take(struct error *e)
 void signals_on_usr1(void (*fn)(void))
 {
     atomic_store(&on_usr1, fn);
+}
+
+void signals_on_end(void (*fn)(void))
+{
+    atomic_store(&on_end, fn);
 }
 
 void signals_serve(void)

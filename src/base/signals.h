@@ -23,6 +23,9 @@ enum err signals_take(struct error *e);
 /* What SIGUSR1 calls, on the thread "signals". */
 void signals_on_usr1(void (*fn)(void));
 
+/* What is called before a signal ends the process, on the thread "signals". NULL: nothing. */
+void signals_on_end(void (*fn)(void));
+
 /* A node is about to start: SIGTERM and SIGINT wait for signals_wait(). */
 void signals_serve(void);
 

@@ -8,8 +8,11 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/identity.h"
 #include "base/list.h"
 #include "base/mem.h"
+#include "base/signals.h"
+#include "base/terminal.h"
 #include "bind/core.h"
 #include "bind/headers.h"
 #include "net/fetch.h"
@@ -48,11 +51,15 @@ static void exchange_free(struct exchange *x)
     mem_free(x);
 }
 
-/* core.client() -> client | nil, message, code */
+/* core.client(cert, key) -> client | nil, message, code. The paths of a certificate and its key for
+ * https, or nil. */
 static int l_client(lua_State *L)
 {
     const struct net_opts opts = {.max_host_connections = MAX_CONNECTIONS};
+    const struct identity_paths paths = {luaL_optstring(L, 1, NULL), luaL_optstring(L, 2, NULL),
+                                         NULL};
     struct client *c = lua_newuserdata(L, sizeof(*c));
+    struct identity *id;
     struct error e;
 
     memset(c, 0, sizeof(*c));
@@ -61,7 +68,13 @@ static int l_client(lua_State *L)
     pthread_cond_init(&c->changed, NULL);
     luaL_getmetatable(L, BIND_CLIENT);
     lua_setmetatable(L, -2);
+    id = identity_read(&paths, &e);
+    if (!id)
+        return core_error(L, &e);
     c->net = net_start(&opts, &e);
+    if (c->net)
+        net_show(c->net, id);
+    identity_unref(id);
     return c->net ? 1 : core_error(L, &e);
 }
 
@@ -155,7 +168,7 @@ static int l_client_begin(lua_State *L)
 {
     struct client *c = luaL_checkudata(L, 1, BIND_CLIENT);
     const char *headers[MAX_HEADERS];
-    struct fetch_opts o = {.headers = headers, .max_bytes = MAX_ANSWER, .decode = 1};
+    struct fetch_opts o = {.headers = headers, .max_bytes = MAX_ANSWER, .decode = 1, .identity = 1};
     struct exchange *x;
     struct fetch *f;
     struct error e;
@@ -236,7 +249,24 @@ static const luaL_Reg methods[] = {
     {NULL, NULL},
 };
 
-const luaL_Reg bind_client[] = {{"client", l_client}, {NULL, NULL}};
+/* core.terminal(take) -> true | nil, message, code. Takes the terminal for a live view, or gives it
+ * back. A signal that ends groupcached gives it back, too. */
+static int l_terminal(lua_State *L)
+{
+    struct error e;
+
+    if (!lua_toboolean(L, 1)) {
+        terminal_give_back();
+    } else {
+        signals_on_end(terminal_give_back);
+        if (terminal_take(&e))
+            return core_error(L, &e);
+    }
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+const luaL_Reg bind_client[] = {{"client", l_client}, {"terminal", l_terminal}, {NULL, NULL}};
 
 void bind_client_open(lua_State *L)
 {

@@ -20,7 +20,7 @@ struct asked {
     pthread_mutex_t mu;
     unsigned refs;       /* guarded by mu, like the op: the op's and the thread's */
     struct dns_op *op;   /* NULL: nobody waits any more */
-    struct dns_answer a; /* a copy, once the op has ended */
+    struct dns_answer a; /* its own, once the op has ended */
 };
 
 struct dns_op {
@@ -68,7 +68,7 @@ static void dns_op_cancel(struct op *op)
 static const struct op_kind dns_kind = {.cancel = dns_op_cancel, .free = dns_op_free};
 
 /* The question's own thread. */
-static void on_answer(void *ctx, const struct dns_answer *a)
+static void on_answer(void *ctx, struct dns_answer *a)
 {
     struct asked *q = ctx;
     struct dns_op *op;
@@ -76,11 +76,8 @@ static void on_answer(void *ctx, const struct dns_answer *a)
     pthread_mutex_lock(&q->mu);
     op = q->op;
     q->op = NULL;
-    q->a.err = a->err;
-    q->a.n = a->n;
-    q->a.list = a->n ? mem_zalloc(a->n * sizeof(*a->list)) : NULL;
-    if (a->n)
-        memcpy(q->a.list, a->list, a->n * sizeof(*a->list));
+    q->a = *a;
+    a->list = NULL;
     leave(q);
     if (op)
         op_finish(&op->op);

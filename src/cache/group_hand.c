@@ -8,16 +8,27 @@
 /* Ages are whole seconds, rounded down at both nodes. */
 enum { AGE_ERROR_MS = 2000 };
 
+static const uint64_t MAX_TTL_MS = UINT32_MAX; /* 49 days, as for the answers of peers */
+
 /* Whether the key was changed here since the value was loaded, or may have been. */
 static int is_outdated_locked(struct group *g, const struct key_ref *k,
                               const struct group_handed *v)
 {
-    uint64_t now = clock_ms(), age_ms = v->age_s * 1000 + AGE_ERROR_MS;
+    uint64_t now = clock_ms(), age_ms, since_ms;
 
-    const uint64_t since_ms = age_ms < now ? now - age_ms : 0;
-
+    /* a peer may say any age */
+    age_ms = v->age_s < now / 1000 ? v->age_s * 1000 + AGE_ERROR_MS : now;
+    since_ms = age_ms < now ? now - age_ms : 0;
     return changed_has(&g->changed, k->bytes, k->n, since_ms) ||
            group_tags_changed_locked(g, v->extra, v->extra_len, since_ms);
+}
+
+/* A peer may say any time. */
+static uint64_t expiry_ms(const struct group_handed *v)
+{
+    if (!v->has_ttl)
+        return 0;
+    return clock_ms() + (v->ttl_ms < MAX_TTL_MS ? v->ttl_ms : MAX_TTL_MS);
 }
 
 /* NULL: no memory, or it has expired. */
@@ -26,8 +37,7 @@ static struct item *make(const struct key_ref *k, const struct group_handed *v)
     struct item *it = NULL;
 
     if (!v->has_ttl || v->ttl_ms)
-        it = item_new_extra(k, v->bytes, v->n, v->has_ttl ? clock_ms() + v->ttl_ms : 0, v->extra,
-                            v->extra_len);
+        it = item_new_extra(k, v->bytes, v->n, expiry_ms(v), v->extra, v->extra_len);
     if (it)
         item_set_age(it, v->age_s);
     return it;

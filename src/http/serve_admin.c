@@ -194,13 +194,13 @@ static int answer_rebound(const struct answer_to *to)
     struct error e;
 
     error_set(&e, ERR_INVAL,
-              "the Host is none of 127.0.0.0/8, [::1] and names without a dot: keys are shown on a "
-              "loopback address only to this machine");
+              "the Host is none of 127.0.0.0/8, [::1] and names without a dot: a loopback address "
+              "shows this only to the machine itself");
     return answer_status(to, 403, &e);
 }
 
-/* What has keys in it. */
-static int serve_keys(const struct asked *a, const char *path, const struct view *v)
+/* `v` is what is shown at the path, or NULL: the page or a key. */
+static int serve_view(const struct asked *a, const char *path, const struct view *v)
 {
     const struct answer_to *to = &a->to;
 
@@ -227,9 +227,7 @@ int serve_admin(const struct asked *a, const char *path, const char *method)
         return answer_ready(s, to);
     if (!(s->opts.faces & SERVER_ADMIN) && !is_first_try(a))
         return not_found(to);
-    if (v && v->what != SERVER_VIEW_RECENT)
-        return answer_shown(s, to, v, NULL);
     if (v || !strcmp(path, "/") || !strncmp(path, KEY_PATH, strlen(KEY_PATH)))
-        return serve_keys(a, path, v);
+        return serve_view(a, path, v);
     return not_found(to);
 }

@@ -67,7 +67,11 @@ static void read_answer(const unsigned char *bytes, int n, const struct dns_ques
         return;
     }
     count = ns_msg_count(msg, ns_s_an);
-    a->list = mem_zalloc(((size_t)count + 1) * sizeof(*a->list));
+    a->list = mem_alloc(((size_t)count + 1) * sizeof(*a->list));
+    if (!a->list) {
+        error_set(&a->err, ERR_NOMEM, "no memory for %d records of %s", count, q->name);
+        return;
+    }
     for (i = 0; i < count; i++) {
         if (!ns_parserr(&msg, ns_s_an, i, &rr))
             a->n += (size_t)read_record(msg, &rr, q->type, &a->list[a->n]);

@@ -39,8 +39,9 @@ struct dns_question {
     enum dns_type type;
     char server[DNS_SERVER]; /* "": those of /etc/resolv.conf; else ADDRESS:PORT, in digits */
 
-    /* Called once, on a thread of its own. The answer is borrowed. */
-    void (*done)(void *ctx, const struct dns_answer *a);
+    /* Called once, on a thread of its own. The answer is borrowed. done may take a->list, which
+     * mem_free() frees, and sets it to NULL then. */
+    void (*done)(void *ctx, struct dns_answer *a);
     void *ctx;
 };
 

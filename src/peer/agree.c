@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "peer/peer_in.h"
+#include "peer/view.h"
 
 static void own_text(struct peers *p, char out[OUTLINE_TEXT])
 {
@@ -40,7 +41,7 @@ static void tell(const char *url, const char *note, const char *ours, const stru
 static int note_locked(struct peers *p, struct agree *a, const char *text)
 {
     if (atomic_load(&a->state) != AGREE_DIFFERS) {
-        if (a != &p->stranger) /* whose answers nobody hears, so it never agrees again */
+        if (a->lists)
             atomic_fetch_add(&p->differing, 1);
         a->since_ms = clock_ms();
         a->told = 0;
@@ -78,7 +79,7 @@ static void agrees(struct peer *peer)
     pthread_mutex_lock(&peer->peers->agree_mu);
     told = a->told;
     a->told = 0;
-    if (atomic_load(&a->state) == AGREE_DIFFERS)
+    if (a->lists && atomic_load(&a->state) == AGREE_DIFFERS)
         atomic_fetch_sub(&peer->peers->differing, 1);
     atomic_store(&a->state, AGREE_SAME);
     pthread_mutex_unlock(&peer->peers->agree_mu);
@@ -102,13 +103,12 @@ void agree_answered(struct peer *peer, const char *text)
 /* The listed peer of that URL, a reference, or NULL. */
 static struct peer *find(struct peers *p, const char *url)
 {
-    struct peer *found = NULL;
-    size_t i;
+    struct peer *found;
 
     pthread_rwlock_rdlock(&p->lock);
-    for (i = 0; i < p->view.n && !found; i++)
-        if (strcmp(p->view.list[i]->url, url) == 0)
-            found = peer_ref(p->view.list[i]);
+    found = view_find(&p->view, url);
+    if (found)
+        peer_ref(found);
     pthread_rwlock_unlock(&p->lock);
     return found;
 }

@@ -33,6 +33,7 @@ struct agree {
         state;               /* atomic; written under peers.agree_mu, which guards the rest */
     uint64_t since_ms;       /* AGREE_DIFFERS: since then */
     int told;                /* 1: the log has told of it */
+    unsigned lists;          /* 1: in the list; 2 while the list changes: view_listed() */
     char text[OUTLINE_TEXT]; /* AGREE_DIFFERS: the other node's text */
 };
 

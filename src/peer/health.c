@@ -9,6 +9,7 @@ enum {
     MOST_OF_SILENCE = 3,
     MOST_LEVEL = 5,   /* 2^5 s is above the longest pause */
     JITTER_SHARE = 5, /* a fifth */
+    QUICK_PROBES = 1,
     TOOK_ENOUGH = 32, /* times, before they say something */
     TOOK_MOST = 1024, /* then all counts are halved: old times fade */
     PATIENCE_FACTOR = 3,
@@ -58,23 +59,26 @@ static void pause(struct health *h, uint64_t now_ms)
     h->until_ms = now_ms + ms + random_below(h, ms / JITTER_SHARE);
 }
 
-static void eject(struct health *h, const char *why, uint64_t now_ms)
+static void eject(struct health *h, unsigned probes, const char *why, uint64_t now_ms)
 {
-    if (h->state != HEALTH_PROBING)
+    if (h->state != HEALTH_PROBING) {
         calm_down(h, now_ms);
+        h->needed = h->level ? HEALTH_PROBES : probes;
+    } else if (probes > h->needed) {
+        h->needed = probes;
+    }
     pause(h, now_ms);
     h->level += h->level < MOST_LEVEL;
     h->unready = 0;
     enter(h, HEALTH_EJECTED, why);
 }
 
-/* One failure of its kind too many ejects; the first makes the peer suspect. */
-static void fail(struct health *h, unsigned n, unsigned most, const char *why, uint64_t now_ms)
+/* The first failure of its kind makes the peer suspect. 1: it is one too many. */
+static int fail(struct health *h, unsigned n, unsigned most, const char *why)
 {
-    if (n >= most)
-        eject(h, why, now_ms);
-    else
+    if (n < most)
         enter(h, HEALTH_SUSPECT, why);
+    return n >= most;
 }
 
 static void recover(struct health *h, const char *why)
@@ -86,6 +90,8 @@ static void recover(struct health *h, const char *why)
 /* It says so itself: no reason for a longer pause. */
 static void unready(struct health *h, uint64_t now_ms)
 {
+    if (health_is_in_use(h))
+        h->needed = QUICK_PROBES;
     h->unready = 1;
     enter(h, HEALTH_EJECTED, "not ready");
     h->until_ms = now_ms + HEALTH_PAUSE_MS;
@@ -103,16 +109,18 @@ static void in_use(struct health *h, enum health_event event, uint64_t now_ms)
         recover(h, "it lives");
         break;
     case HEALTH_REFUSED:
-        eject(h, "no connection", now_ms);
+        eject(h, QUICK_PROBES, "no connection", now_ms);
         break;
     case HEALTH_SILENT:
-        fail(h, ++h->silences, MOST_SILENCES, "no sign of life", now_ms);
+        if (fail(h, ++h->silences, MOST_SILENCES, "no sign of life"))
+            eject(h, HEALTH_PROBES, "no sign of life", now_ms);
         break;
     case HEALTH_UNREADY:
         unready(h, now_ms);
         break;
     case HEALTH_BROKEN:
-        fail(h, ++h->broken, MOST_BROKEN, "broken answers", now_ms);
+        if (fail(h, ++h->broken, MOST_BROKEN, "broken answers"))
+            eject(h, QUICK_PROBES, "broken answers", now_ms);
         break;
     default:
         break;
@@ -127,20 +135,32 @@ static void speak(struct health *h, uint64_t now_ms)
     h->silent = 0;
 }
 
+static void readmit(struct health *h, uint64_t now_ms)
+{
+    h->silences = h->broken = 0;
+    h->fine_ms = now_ms;
+    enter(h, HEALTH_FINE,
+          h->needed > QUICK_PROBES ? "the probes were answered in time" : "the probe was answered");
+}
+
 static void probed(struct health *h, enum health_event event, uint64_t now_ms)
 {
     switch (event) {
     case HEALTH_PROBED:
-        h->silences = h->broken = 0;
-        h->fine_ms = now_ms;
         speak(h, now_ms);
-        enter(h, HEALTH_FINE, "the probe was answered");
+        h->until_ms = now_ms + HEALTH_PROBE_EACH_MS;
+        if (++h->probes >= h->needed)
+            readmit(h, now_ms);
+        break;
+    case HEALTH_LATE:
+        speak(h, now_ms);
+        eject(h, HEALTH_PROBES, "the probe was answered late", now_ms);
         break;
     case HEALTH_UNREADY:
         unready(h, now_ms);
         break;
     case HEALTH_UNANSWERED:
-        eject(h, "the probe failed", now_ms);
+        eject(h, QUICK_PROBES, "the probe failed", now_ms);
         break;
     default:
         break;
@@ -151,7 +171,7 @@ int health_event(struct health *h, enum health_event event, uint64_t now_ms)
 {
     enum health_state was = h->state;
 
-    if (health_is_usable(h))
+    if (health_is_in_use(h))
         in_use(h, event, now_ms);
     else if (h->state == HEALTH_PROBING)
         probed(h, event, now_ms);
@@ -160,15 +180,33 @@ int health_event(struct health *h, enum health_event event, uint64_t now_ms)
 
 int health_probe_is_due(struct health *h, uint64_t now_ms)
 {
-    if (h->state != HEALTH_EJECTED || now_ms < h->until_ms)
+    if (health_is_in_use(h) || now_ms < h->until_ms)
         return 0;
+    if (h->state == HEALTH_EJECTED)
+        h->probes = 0;
+    else if (h->asking)
+        return 0;
+    h->until_ms = now_ms + HEALTH_PROBE_EACH_MS;
     enter(h, HEALTH_PROBING, "the pause has passed");
     return 1;
 }
 
-int health_is_usable(const struct health *h)
+enum health_event health_probe_event(const struct health *h, uint64_t since_ms, uint64_t now_ms)
+{
+    uint64_t patience = health_patience_ms(h);
+    uint64_t most = patience > HEALTH_PROBE_EACH_MS ? patience : HEALTH_PROBE_EACH_MS;
+
+    return now_ms < since_ms + most ? HEALTH_PROBED : HEALTH_LATE;
+}
+
+int health_is_in_use(const struct health *h)
 {
     return h->state == HEALTH_FINE || h->state == HEALTH_SUSPECT;
+}
+
+int health_is_usable(const struct health *h)
+{
+    return health_is_in_use(h) && !h->silent;
 }
 
 void health_took(struct health *h, uint64_t since_ms, uint64_t now_ms)
@@ -218,7 +256,8 @@ void health_asked(struct health *h, uint64_t now_ms)
 
 void health_question_ended(struct health *h)
 {
-    h->asking--;
+    if (!--h->asking && health_is_in_use(h))
+        h->silent = 0; /* else nobody would ask again */
 }
 
 int health_heard(struct health *h, uint64_t now_ms)
@@ -271,7 +310,7 @@ enum health_need health_look(struct health *h, const struct health_load *oldest,
 uint64_t health_hedge_until_ms(const struct health *h, const struct health_load *oldest,
                                uint64_t now_ms)
 {
-    return health_is_usable(h) ? now_ms - half_ms(h, oldest) : now_ms;
+    return health_is_in_use(h) ? now_ms - half_ms(h, oldest) : now_ms;
 }
 
 const char *health_state_name(enum health_state state)

@@ -5,13 +5,16 @@
  *   FINE      loads are sent to it
  *   SUSPECT   it failed once; loads are sent to it
  *   EJECTED   no load is sent to it until its pause has passed
- *   PROBING   the pause has passed; one probe, which is no user's load, decides
+ *   PROBING   the pause has passed; probes, which are no user's loads, decide
  *
  * A refused or unreachable connection ejects at once, and so does a node that says that it is not
- * ready. So do two silences in a row, and two broken answers in a row. The pause is 1 s at first,
- * twice as long with each ejection, and 30 s at most; up to a fifth of it is added at random, so
- * that nodes do not probe in step. A peer that was fine for 10 s in a row counts an ejection less.
- * An error of a getter, NOTFOUND and BUSY are answers.
+ * ready. So do two silences in a row, and two broken answers in a row. A peer that is silent is
+ * sent no loads until it speaks or is ejected. The pause is 1 s at first, twice as long with each
+ * ejection, and 30 s at most; up to a fifth of it is added at random, so that nodes do not probe in
+ * step. A peer that was fine for 10 s in a row counts an ejection less. One probe in time is enough
+ * after a first failure that was no silence. All other peers must answer five in a row, over a
+ * second: so a peer that stops each half second stays out. An error of a getter, NOTFOUND and BUSY
+ * are answers.
  *
  * Pure: events and times are arguments, of any clock that does not go back. One thread. */
 #ifndef HEALTH_H
@@ -27,7 +30,8 @@ enum health_event {
     HEALTH_REFUSED,   /* no connection could be made */
     HEALTH_SILENT,    /* connected, and no sign of life within the patience */
     HEALTH_BROKEN,    /* an answer that makes no sense, or a connection that ended instead */
-    HEALTH_PROBED,    /* the probe succeeded */
+    HEALTH_PROBED,    /* the probe succeeded in time */
+    HEALTH_LATE,      /* the probe was answered, too late */
     HEALTH_UNREADY,   /* a node of ours says that it starts, stops or can do no more */
     HEALTH_UNANSWERED /* the probe failed */
 };
@@ -36,6 +40,8 @@ enum {
     HEALTH_PAUSE_MS = 1000,
     HEALTH_PAUSE_MAX_MS = 30000,
     HEALTH_CALM_MS = 10000,
+    HEALTH_PROBES = 5,          /* in a row, for a peer that may fail again at once */
+    HEALTH_PROBE_EACH_MS = 250, /* between them; a probe that takes longer is late */
     HEALTH_PATIENCE_MIN_MS = 50,
     HEALTH_PATIENCE_MAX_MS = 1000,
     HEALTH_BUCKETS = 17
@@ -54,7 +60,8 @@ struct health {
     unsigned silences, broken; /* in a row */
     unsigned level;            /* ejections that lengthen the next pause */
     int unready;               /* EJECTED, PROBING: by its own word */
-    uint64_t until_ms;         /* EJECTED: the time of the probe */
+    unsigned needed, probes;   /* in a row before it is used again; those that succeeded */
+    uint64_t until_ms;         /* EJECTED, PROBING: the time of the next probe */
     uint64_t fine_ms;          /* since when it is in use */
     uint64_t random;
     uint64_t heard_ms;                     /* the last sign of life */
@@ -73,13 +80,21 @@ void health_init(struct health *h, uint64_t seed, uint64_t now_ms);
  * come from exchanges that began before. */
 int health_event(struct health *h, enum health_event event, uint64_t now_ms);
 
-/* 1: the pause has passed, the state is PROBING from now on, and the caller probes. */
+/* 1: the pause has passed, or the time between two probes. The state is PROBING from now on, and
+ * the caller probes. */
 int health_probe_is_due(struct health *h, uint64_t now_ms);
 
-/* Whether loads may be sent to it. */
+/* What a probe that was answered is, by the time that it took: HEALTH_PROBED or HEALTH_LATE. */
+enum health_event health_probe_event(const struct health *h, uint64_t since_ms, uint64_t now_ms);
+
+/* Whether the peer is neither ejected nor probed. */
+int health_is_in_use(const struct health *h);
+
+/* Whether loads may be sent to it: it is in use, and not silent. */
 int health_is_usable(const struct health *h);
 
-/* The peer is asked whether it lives, or probed; the question has ended, whatever its answer. */
+/* The peer is asked whether it lives, or probed; the question has ended, whatever its answer, which
+ * was told before. */
 void health_asked(struct health *h, uint64_t now_ms);
 void health_question_ended(struct health *h);
 

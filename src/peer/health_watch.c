@@ -10,7 +10,8 @@
  *
  * If the rest of the patience passes without an answer, the loads that wait for the peer are also
  * sent to the next owners (attempt.c), and the peer is suspect. If a whole patience more passes,
- * the peer is ejected. After its pause the same question is the probe. */
+ * the peer is ejected. Until it speaks it is sent no more loads. After its pause the same question
+ * is the probe. */
 #include <stdatomic.h>
 #include <string.h>
 
@@ -60,6 +61,16 @@ static void publish(struct peer *p)
     atomic_store(&p->state, h->state);
 }
 
+/* A silent peer is passed over, like an ejected one, until it speaks. */
+static void publish_silence(struct peer *p)
+{
+    if (p->health.silent == atomic_load_explicit(&p->silent, memory_order_relaxed))
+        return;
+    if (p->health.silent)
+        atomic_store(&p->peers->has_ejected, 1);
+    atomic_store(&p->silent, p->health.silent);
+}
+
 /* A peer that is suspect again and again is told of once a second. */
 static int is_told(struct peer *p, enum health_state was, uint64_t now)
 {
@@ -105,12 +116,14 @@ static void happened(struct peer *p, enum health_event event)
 
     if (health_event(&p->health, event, now))
         changed(p, now);
+    publish_silence(p);
 }
 
 static void heard(struct peer *p, uint64_t now)
 {
     if (health_heard(&p->health, now))
         changed(p, now);
+    publish_silence(p);
 }
 
 /* --- the question --- */
@@ -128,10 +141,22 @@ static int is_sound(int status)
     return status < 500;
 }
 
-static void judge_probe(struct peer *p, struct fetch *f)
+static void probe_answered(const struct question *q)
 {
+    struct health *h = &q->peer->health;
+    uint64_t now = awake_ms(q->peer->peers);
+    enum health_event event = health_probe_event(h, q->asked_ms, now);
+
+    health_took(h, q->asked_ms, now);
+    happened(q->peer, event);
+}
+
+static void judge_probe(const struct question *q, struct fetch *f)
+{
+    struct peer *p = q->peer;
+
     if (!fetch_error(f)->code && is_sound(fetch_status(f)))
-        happened(p, HEALTH_PROBED);
+        probe_answered(q);
     else if (!fetch_error(f)->code && fetch_status(f) == 503 && fetch_header(f, HEADER_NODE))
         happened(p, HEALTH_UNREADY);
     else if (fetch_error(f)->code != ERR_CLOSED)
@@ -160,11 +185,12 @@ static void question_done(void *ctx, struct fetch *f)
 {
     struct question *q = ctx;
 
-    health_question_ended(&q->peer->health);
     if (q->probe)
-        judge_probe(q->peer, f);
+        judge_probe(q, f);
     else
         judge_question(q, f);
+    health_question_ended(&q->peer->health);
+    publish_silence(q->peer);
     peer_unref(q->peer);
     mem_free(q);
 }
@@ -204,9 +230,10 @@ static void ask(struct peer *p, int probe)
     fetch_unref(f);
     if (f)
         return;
-    health_question_ended(&p->health);
     if (probe)
         happened(p, HEALTH_UNANSWERED);
+    health_question_ended(&p->health);
+    publish_silence(p);
     peer_unref(p);
     mem_free(q);
 }
@@ -287,6 +314,7 @@ static void look_at_calls(struct peer *p, uint64_t now)
     case HEALTH_HEDGE:
         if (has_changed)
             changed(p, now);
+        publish_silence(p);
         hedge(p, health_hedge_until_ms(&p->health, oldest, now));
         break;
     default:
@@ -296,14 +324,17 @@ static void look_at_calls(struct peer *p, uint64_t now)
 
 static void look(struct peer *p, uint64_t now)
 {
-    if (health_is_usable(&p->health)) {
+    enum health_state was = p->health.state;
+
+    if (health_is_in_use(&p->health)) {
         look_at_calls(p, now);
     } else {
         hedge(p, now);
         if (!p->health.unready)
             give_up(p, now);
         if (health_probe_is_due(&p->health, now)) {
-            changed(p, now);
+            if (was != HEALTH_PROBING)
+                changed(p, now);
             ask(p, 1);
         }
     }
@@ -313,8 +344,7 @@ static void look(struct peer *p, uint64_t now)
 static int is_idle(const struct peer *p)
 {
     return list_empty(&p->calls) && !p->health.asking &&
-           (p->health.state == HEALTH_FINE || p->health.state == HEALTH_SUSPECT ||
-            atomic_load(&p->refs) == 1);
+           (health_is_in_use(&p->health) || atomic_load(&p->refs) == 1);
 }
 
 static void note_stall(struct peers *ps)
@@ -414,8 +444,8 @@ void health_watch_end(struct peer_call *c, struct fetch *f, enum verdict verdict
     else if (fetch_unreached(f))
         happened(p, HEALTH_REFUSED);
     else if (fetch_phase(f) == FETCH_TIMED_OUT && p->health.heard_ms < c->since_ms &&
-             !p->health.asking && health_is_usable(&p->health))
+             !p->health.asking && health_is_in_use(&p->health))
         ask(p, 0);
-    if (!health_is_usable(&p->health) || p->health.asking)
+    if (!health_is_in_use(&p->health) || p->health.asking)
         watch(p);
 }

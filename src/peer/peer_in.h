@@ -54,6 +54,7 @@ struct peer {
 
     /* The network thread's (health_watch.c), except what is atomic. */
     _Atomic enum health_state state; /* atomic: health.state, for other threads */
+    atomic_int silent;               /* the same of health.silent */
     struct health health;
     uint64_t wavered_ms; /* the last log line that it is suspect, or is so no more; 0: none */
     struct list watched; /* in peers.watched, with a reference, or alone */
@@ -69,6 +70,7 @@ struct view {
     struct ring *ring;
     struct balance *balance; /* may be NULL */
     struct peer **list;      /* with references */
+    struct peer **by_url;    /* the same in the order of the URLs, without: view.h */
     uint32_t *shares;        /* owned: of each, ring_shares() */
     size_t n;
     char text[OUTLINE_TEXT]; /* outline_put() */
@@ -90,7 +92,7 @@ struct peers {
     uint64_t looked_ms; /* the last run of the timer, or when it was set */
     uint64_t lost_ms;   /* how much later than they should the runs were, together */
     pthread_mutex_t agree_mu;
-    atomic_int differing;              /* peers in AGREE_DIFFERS, and those that left so */
+    atomic_int differing;              /* listed peers in AGREE_DIFFERS */
     struct agree stranger;             /* of a node that asks here and is not in the list */
     char stranger_url[AGREE_STRANGER]; /* guarded by agree_mu */
     pthread_rwlock_t lock;

@@ -16,6 +16,7 @@
 #include "peer/outline.h"
 #include "peer/peer_in.h"
 #include "peer/ring.h"
+#include "peer/view.h"
 
 void peer_unref(struct peer *p)
 {
@@ -39,7 +40,8 @@ int peers_is_usable(const struct peer *p)
 {
     enum health_state s = atomic_load_explicit(&p->state, memory_order_acquire);
 
-    return (s == HEALTH_FINE || s == HEALTH_SUSPECT) && !atomic_load(&p->waits);
+    return (s == HEALTH_FINE || s == HEALTH_SUSPECT) && !atomic_load(&p->silent) &&
+           !atomic_load(&p->waits);
 }
 
 static void view_clear(struct view *v)
@@ -49,6 +51,7 @@ static void view_clear(struct view *v)
     for (i = 0; i < v->n; i++)
         peer_unref(v->list[i]);
     mem_free(v->list);
+    mem_free(v->by_url);
     mem_free(v->shares);
     balance_free(v->balance);
     ring_free(v->ring);
@@ -156,28 +159,33 @@ static char *ring_name(const struct peers *p, const char *url)
     return name;
 }
 
-/* Whether two URLs have the same name on the ring. */
-static int same_name(const struct peers *p, const char *a, const char *b)
+/* The first URL that has the ring's name of an earlier one, or NULL. */
+static const char *listed_twice(const struct peers *p, const char *const *urls, size_t n)
 {
-    enum dialect d = p->opts.dialect;
+    const char **names = mem_zalloc((n + 1) * sizeof(*names));
+    size_t i;
 
-    return strcmp(dialect_ring_name(d, place_of(p, a)), dialect_ring_name(d, place_of(p, b))) == 0;
+    for (i = 0; i < n; i++)
+        names[i] = dialect_ring_name(p->opts.dialect, place_of(p, urls[i]));
+    i = view_repeated(names, n);
+    mem_free(names);
+    return i < n ? urls[i] : NULL;
 }
 
 enum err peers_check(const struct peers *p, const char *const *urls, size_t n, struct error *e)
 {
-    size_t i, j, self = n;
+    const char *twice;
+    size_t i, self = n;
 
     for (i = 0; i < n; i++) {
         if (url_check_peer(urls[i], e))
             return e->code;
-        for (j = 0; j < i; j++) {
-            if (same_name(p, urls[i], urls[j]))
-                return error_set(e, ERR_INVAL, "peer \"%s\" is listed twice", urls[i]);
-        }
         if (is_self(p, urls[i]))
             self = i;
     }
+    twice = listed_twice(p, urls, n);
+    if (twice)
+        return error_set(e, ERR_INVAL, "peer \"%s\" is listed twice", twice);
     if (n && self == n)
         return error_set(e, ERR_INVAL,
                          "self \"%s\" is not in the peer list (%zu peers, the first "
@@ -205,14 +213,11 @@ static uint64_t pause_seed(const struct peers *p, const char *url)
 /* The present peer of that URL, so that its counters go on, or a new peer. */
 static struct peer *keep_or_make(struct peers *p, const char *url)
 {
-    struct peer *peer;
-    size_t i;
+    struct peer *peer = view_find(&p->view, url);
 
-    for (i = 0; i < p->view.n; i++) {
-        if (strcmp(p->view.list[i]->url, url) == 0) {
-            atomic_store(&p->view.list[i]->distrusted, 0);
-            return peer_ref(p->view.list[i]);
-        }
+    if (peer) {
+        atomic_store(&peer->distrusted, 0);
+        return peer_ref(peer);
     }
     peer = mem_zalloc(sizeof(*peer));
     atomic_init(&peer->refs, 1);
@@ -249,22 +254,13 @@ static enum err make_ring(const struct peers *p, const char *const *urls, size_t
 
 /* --- joining and leaving --- */
 
-static int has_url(const struct view *v, const char *url)
-{
-    size_t i;
-
-    for (i = 0; i < v->n && strcmp(v->list[i]->url, url) != 0; i++)
-        ;
-    return i < v->n;
-}
-
 /* Notes who is in `old` only. */
 static void note_departed_locked(struct peers *p, const struct view *old)
 {
     size_t i;
 
     for (i = 0; i < old->n; i++)
-        if (!old->list[i]->self && !has_url(&p->view, old->list[i]->url))
+        if (!old->list[i]->self && !view_find(&p->view, old->list[i]->url))
             departed_note(&p->departed, old->list[i]->url, clock_ms());
 }
 
@@ -284,7 +280,7 @@ static void hold_new_locked(struct peers *p, const struct view *next)
     size_t i;
 
     for (i = 0; i < next->n && p->opts.joined; i++) {
-        if (next->list[i]->self || has_url(&p->view, next->list[i]->url))
+        if (next->list[i]->self || view_find(&p->view, next->list[i]->url))
             continue;
         atomic_store(&next->list[i]->waits, 1);
         atomic_store(&p->has_ejected, 1); /* next owners are asked */
@@ -330,8 +326,10 @@ enum err peers_set(struct peers *p, const char *const *urls, size_t n, struct er
     pthread_rwlock_rdlock(&p->lock);
     for (i = 0; i < n; i++)
         next.list[i] = keep_or_make(p, urls[i]);
+    view_index(&next);
     hold_new_locked(p, &next);
     pthread_rwlock_unlock(&p->lock);
+    view_listed(next.list, n, 1);
 
     pthread_rwlock_wrlock(&p->lock);
     old = p->view;
@@ -344,6 +342,7 @@ enum err peers_set(struct peers *p, const char *const *urls, size_t n, struct er
         atomic_store(&p->warm_ms, clock_ms() + PEERS_WARM_MS);
     note_departed_locked(p, &old);
     pthread_rwlock_unlock(&p->lock);
+    view_listed(old.list, old.n, 0);
     greet_new(p);
     view_clear(&old);
     return ERR_OK;
@@ -463,12 +462,10 @@ void peers_put(struct peers *p, struct buf *out)
 
 int peers_have(struct peers *p, const struct peer *peer)
 {
-    int have = 0;
-    size_t i;
+    int have;
 
     pthread_rwlock_rdlock(&p->lock);
-    for (i = 0; i < p->view.n && !have; i++)
-        have = p->view.list[i] == peer;
+    have = view_find(&p->view, peer->url) == peer;
     pthread_rwlock_unlock(&p->lock);
     return have;
 }

@@ -67,7 +67,7 @@ local function ask(options, group, prefix)
   local function begin()
     c:begin { url = url .. core.escape(prefix .. math.random(options.keys)) }
   end
-  for _ = 1, math.min(options.clients, 256) do
+  for _ = 1, options.clients do
     begin()
   end
   while true do

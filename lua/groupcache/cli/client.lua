@@ -13,13 +13,19 @@ client.STATUS = { FINE = 0, FAILED = 1, USAGE = 2, AWAY = 3 }
 local Client = {}
 Client.__index = Client
 
---- @param options of the command: timeout, ca
-function client.new(options)
-  return setmetatable({ raw = assert(core.client()), options = options }, Client)
-end
-
 function client.complain(message)
   io.stderr:write("groupcached: ", message, "\n")
+end
+
+--- Ends the process with USAGE when the files of the options are of no use.
+-- @param options of the command: timeout, ca, cert, key
+function client.new(options)
+  local raw, message = core.client(options.cert, options.key)
+  if not raw then
+    client.complain(message)
+    os.exit(client.STATUS.USAGE)
+  end
+  return setmetatable({ raw = raw, options = options }, Client)
 end
 
 --- The path of a group, or of a key in it.

@@ -2,6 +2,7 @@
 -- groupcache.cli.terminal: a terminal for a live view: another screen, keys without Enter, its
 -- size. All of it is undone by close(), which the caller calls also after an error.
 
+local core = require "groupcache.core"
 local ffi = require "ffi"
 
 pcall(ffi.cdef, [[
@@ -13,8 +14,6 @@ int gc_poll(struct gc_pollfd *fds, unsigned long n, int timeout) __asm__("poll")
 local POLLIN = 1
 
 local terminal = {}
-local Terminal = {}
-Terminal.__index = Terminal
 
 --- Whether a descriptor is a terminal.
 function terminal.is(fd)
@@ -28,21 +27,14 @@ local function output_of(command)
   return text
 end
 
---- Takes the terminal.
+--- Takes the terminal. A signal that ends the process gives it back, too.
 function terminal.open()
-  local self = setmetatable({ before = output_of("stty -g </dev/tty"):match "%S+" }, Terminal)
-  os.execute "stty -icanon -isig -echo min 0 time 0 </dev/tty"
-  io.stdout:write "\27[?1049h\27[?25l"
-  io.stdout:flush()
-  return self
+  assert(core.terminal(true))
 end
 
-function Terminal:close()
-  io.stdout:write "\27[?25h\27[?1049l"
+function terminal.close()
   io.stdout:flush()
-  if self.before then
-    os.execute("stty " .. self.before .. " </dev/tty")
-  end
+  core.terminal(false)
 end
 
 --- -> rows, columns

@@ -143,14 +143,15 @@ local function pause(seconds)
 end
 
 local function on_terminal(options, c, admin)
-  local screen, looks = terminal.open(), 0
+  local looks = 0
+  terminal.open()
   local ok, status, message = pcall(watch, c, admin, function(stats, groups, keys)
     looks = looks + 1
     terminal.draw(draw(stats, groups, keys, (terminal.size())))
     local key = terminal.key(options.interval)
     return key ~= "q" and key ~= "\3" and looks ~= options.count
   end)
-  screen:close()
+  terminal.close()
   if not ok then
     error(status, 0)
   end

@@ -7,7 +7,8 @@ local options = require "groupcache.options"
 
 local words = {}
 
---- The options of commands: name -> { arg = nil for a flag, kind =, default =, env =, help = }
+--- The options of commands: name -> { arg = nil for a flag, kind =, most = of a count, default =,
+--- env =, help = }
 words.OPTIONS = {
   node = { arg = "URL", env = "GROUPCACHE_NODE", default = "http://127.0.0.1:8080",
     help = "the node that is asked" },
@@ -19,20 +20,23 @@ words.OPTIONS = {
   timeout = { arg = "DURATION", kind = "duration", default = 10,
     help = "the most time that an answer may take" },
   ca = { arg = "FILE", help = "PEM file of the CA of https nodes; default: the system's" },
+  cert = { arg = "FILE", help = "PEM file of the certificate that is shown to https nodes" },
+  key = { arg = "FILE", help = "PEM file of its key" },
   json = { help = "print JSON, one object a line" },
   verbose = { help = "say on stderr where the value came from" },
   interval = { arg = "DURATION", kind = "duration", default = 2, help = "time between two looks" },
   count = { arg = "N", kind = "count", help = "end after so many looks" },
-  clients = { arg = "N", kind = "count", default = 8, help = "gets at a time, at most 256" },
+  clients = { arg = "N", kind = "count", default = 8, most = 256,
+    help = "gets at a time, at most 256" },
   seconds = { arg = "N", kind = "count", default = 10, help = "how long" },
   keys = { arg = "N", kind = "count", default = 1000, help = "different keys, at random" },
 }
 
 local LONGEST = 1e9 -- seconds
 
-local ASK = { "node", "timeout", "ca", "json" }
-local CHANGE = { "node", "token", "timeout", "ca", "json" }
-local LOOK = { "node", "admin", "timeout", "ca", "json" }
+local ASK = { "node", "timeout", "ca", "cert", "key", "json" }
+local CHANGE = { "node", "token", "timeout", "ca", "cert", "key", "json" }
+local LOOK = { "node", "admin", "timeout", "ca", "cert", "key", "json" }
 
 local function with(list, ...)
   local all = { ... }
@@ -120,8 +124,9 @@ local function read(name, rule, text)
     return seconds
   elseif rule.kind == "count" then
     local n = tonumber(text)
-    if not n or n < 1 or n % 1 ~= 0 then
-      return nil, ("--%s is %q, and must be a whole number above 0"):format(name, text)
+    if not n or n < 1 or n % 1 ~= 0 or n > (rule.most or n) then
+      return nil, ("--%s is %q, and must be a whole number %s"):format(name, text,
+        rule.most and "from 1 to " .. rule.most or "above 0")
     end
     return n
   end
