@@ -14,7 +14,8 @@ static int is_outdated_locked(struct group *g, const struct key_ref *k,
 {
     uint64_t now = clock_ms(), age_ms = v->age_s * 1000 + AGE_ERROR_MS;
 
-    return changed_has(&g->changed, k->bytes, k->n, age_ms < now ? now - age_ms : 0);
+    return changelog_has(&g->log, changelog_name(g->number, k->bytes, k->n),
+                         age_ms < now ? now - age_ms : 0);
 }
 
 /* NULL: no memory, or it has expired. */

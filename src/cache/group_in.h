@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 #include "base/list.h"
-#include "cache/changed.h"
+#include "cache/changelog.h"
 #include "cache/flight.h"
 #include "cache/group.h"
 #include "cache/lru.h"
@@ -72,7 +72,7 @@ struct group {
     uint64_t random;
     struct sketch *sketch; /* gets by key; NULL unless opts.hot is HOT_RATE */
     uint64_t swept_ms;     /* the time up to which the sweep for expired items has come */
-    struct changed changed;
+    struct changelog log;
     struct stats stats;
     struct failed failed;
     struct recent recent;
