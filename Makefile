@@ -120,7 +120,7 @@ REPLAYS      = $(FUZZ_TARGETS:%=$(BUILD)/test/replay/%)
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .PHONY: all objects testlib deps packages run cluster test specs loops interop browser worst bench bench-programs outage guard fuzz sim \
-        coverage sanitize chaos soak \
+        coverage sanitize chaos soak keep \
         fuzz-programs \
         lint fmt manifests proto rock deb other-systems install uninstall valgrind clean help FORCE
 
@@ -313,7 +313,15 @@ chaos: ## 3 and 5 nodes under faults of SEED [1] for CHAOS_SECONDS [110], with c
 	+@in=; ns=0; if unshare -n ip link set lo up 2>/dev/null; then \
 	  ns=1; in='unshare -n sh -c "ip link set lo up && exec \"\$$@\"" sh'; fi; \
 	  eval "$$in env SEED=$(SEED) CHAOS_SECONDS=$(CHAOS_SECONDS) CHAOS_NAMESPACE=$$ns \
-	    $(SUBMAKE) specs T=spec/chaos/chaos_spec.lua"
+	    $(SUBMAKE) specs T='spec/chaos/chaos_spec.lua $(wildcard spec/regress/*-chaos-*_spec.lua)'"
+
+KIND ?= sim
+NODES ?= 3
+NAMESPACE = $(shell unshare -n true 2>/dev/null && echo 1 || echo 0)
+keep: ## a failing SEED of KIND [sim] (STEPS=, DROP=) or chaos (NODES=, CHAOS_SECONDS=) becomes a regress spec, NAME=
+	+@$(SUBMAKE) $(J) $(BUILD)/test/sim
+	@$(LUAJIT) spec/keep.lua $(KIND) '$(NAME)' $(if $(filter sim,$(KIND)),$(BUILD)/test/sim $(SEED) $(STEPS) $(DROP),\
+	  $(SEED) $(NODES) $$(($(CHAOS_SECONDS) / 2)) $(NAMESPACE))
 
 SOAK_SECONDS ?= 3600
 soak: ## 3 nodes under traffic and faults for SOAK_SECONDS [3600]: memory, descriptors and threads stay

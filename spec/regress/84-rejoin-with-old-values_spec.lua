@@ -2,7 +2,7 @@
 
 -- A node that was out of all lists for a while, and ran on, had missed the changes of that time. As
 -- it was listed again, it owned its keys again, with the old values. Now the nodes that list it
--- tell it first of what was changed meanwhile.
+-- tell it first of what was changed meanwhile. They remember 16384 changes of a group.
 
 local node = require "support.node"
 local ports = require "support.ports"
@@ -10,11 +10,22 @@ local rig = require "node.rig"
 
 local SCRIPT = [[
 local groupcache = require "groupcache"
-groupcache.group("g", { hot = "never", writable = true, getter = function(key)
+local g = groupcache.group("g", { hot = "never", writable = true, getter = function(key)
   local f = assert(io.open(rig.dir .. "/version"))
   local version = f:read "*a"
   f:close()
   return version
+end })
+-- The key is a number: so many other keys are removed.
+groupcache.group("remover", { local_only = true, getter = function(count)
+  for from = 1, tonumber(count), 6000 do
+    local keys = {}
+    for i = from, math.min(from + 5999, tonumber(count)) do
+      keys[#keys + 1] = "other" .. i
+    end
+    assert(g:remove_many(keys))
+  end
+  return "done"
 end })
 return { workers = 1, peers = dofile(rig.dir .. "/peers-" .. os.getenv "NODE") }
 ]]
@@ -56,18 +67,22 @@ describe("a node that joins again", function()
     return assert(n:get("g", key)).body
   end
 
-  local cases = { ["some keys were"] = 1, ["more keys were than a node remembers"] = 1100 }
-  for what, removals in pairs(cases) do
-    it(("has no old value if %s removed meanwhile"):format(what), function()
+  local cases = {
+    { "and keeps all others if some keys were", removals = 0, flushes = 0 },
+    { "and keeps all others if 12,001 keys were", removals = 12000, flushes = 0 },
+    { "if more keys were than a node remembers", removals = 18000, flushes = 1 },
+  }
+  for _, case in ipairs(cases) do
+    it(("has no old value, %s removed meanwhile"):format(case[1]), function()
       local key = rig.owned_by(urls, urls[2], "k")
+      local other = rig.owned_by(urls, urls[2], "untouched")
       assert.equal("old", get(nodes[1], key))
+      assert.equal("old", get(nodes[1], other))
       set_list(1, { 1 })
       reload(nodes[1])
       r:file("version", "new")
       assert.equal(204, nodes[1]:get("g", key, { method = "DELETE" }).status)
-      for i = 2, removals do
-        assert.equal(204, nodes[1]:get("g", "other" .. i, { method = "DELETE" }).status)
-      end
+      assert.equal("done", assert(nodes[1]:get("remover", tostring(case.removals))).body)
       assert.equal("old", get(nodes[2], key)) -- nobody has told it
       set_list(1, { 1, 2 })
       reload(nodes[1])
@@ -78,6 +93,8 @@ describe("a node that joins again", function()
       end, 10, "the node is admitted")
       assert.equal("new", get(nodes[1], key))
       assert.equal("new", get(nodes[2], key))
+      assert.equal(case.flushes, nodes[2]:stats().groups.g.flushes)
+      assert.equal(case.flushes == 0 and "old" or "new", get(nodes[1], other))
     end)
   end
 end)

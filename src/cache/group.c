@@ -93,8 +93,8 @@ struct group *group_new(const char *name, const char *content_type, const struct
     list_init(&g->queues[1]);
     list_init(&g->flushed);
     list_init(&g->readers);
-    changed_init(&g->changed);
     tags_init(&g->tags);
+    changelog_init(&g->log, g->number);
     g->stride = GROUP_FIRST_STRIDE;
     atomic_init(&g->epoch, 1);
     g->swept_ms = clock_ms();
@@ -118,8 +118,8 @@ void group_unref(struct group *g)
     lru_free(g->main);
     lru_free(g->hot);
     sketch_free(g->sketch);
-    changed_deinit(&g->changed);
     tags_deinit(&g->tags);
+    changelog_deinit(&g->log);
     while ((l = list_pop_front(&g->flushed)))
         item_unref(list_entry(l, struct item, order));
     flights_free(g->flights[FLIGHT_REMOTE]);

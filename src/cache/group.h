@@ -21,7 +21,6 @@
 #include "cache/stats.h"
 
 struct buf;
-struct changelog;
 struct group;
 struct peer;
 
@@ -96,8 +95,10 @@ enum {
 struct loader {
     void *ctx;
 
-    /* Borrowed: notes the changes of the group (changelog.h); NULL: nobody does. */
-    struct changelog *log;
+    /* NULL, or called once a change of the group is made, with the numbers of changelog.h: `name`
+     * is that of the key, or of the group for a flush. Any thread. */
+    void (*changed)(void *journal, uint64_t group, uint64_t name);
+    void *journal; /* borrowed */
 
     /* The peer that owns the key, a reference that remote() takes; NULL when this node is the
      * owner. */
@@ -259,8 +260,8 @@ int group_remove(struct group *g, const struct key_ref *k);
 /* Removes every key, in O(1). The memory is freed bit by bit, and counts until then. */
 void group_flush(struct group *g);
 
-/* Appends the keys that were set or removed here since then, as changed_put() does. 0: that is no
- * more known, and all keys may be among them. */
+/* Appends the keys that were set or removed here since then, as changelog_keys() does. 0: that is
+ * no more known, and all keys may be among them. */
 int group_change_keys(struct group *g, uint64_t since_ms, struct buf *keys);
 
 /* The changes of the last age_ms and some seconds before, with this node's part of changes over all

@@ -9,14 +9,13 @@
 
 #include "base/clock.h"
 #include "cache/after.h"
-#include "cache/changelog.h"
 #include "cache/group_in.h"
 #include "cache/reader_hits.h"
 
 enum { SLACK_MS = 5000 /* a change reaches the nodes one after the other */ };
 
 /* Removes the key's item and outdates its flights. 1 when there was an item. */
-static int change_locked(struct group *g, const struct key_ref *k, struct after *a)
+static int change_locked(struct group *g, const struct key_ref *k, uint64_t name, struct after *a)
 {
     int kind;
 
@@ -26,28 +25,29 @@ static int change_locked(struct group *g, const struct key_ref *k, struct after 
         if (f)
             flight_outdate(f);
     }
-    changed_note(&g->changed, k->bytes, k->n, clock_ms());
+    changelog_note_key(&g->log, name, k->bytes, k->n, changelog_bound(g->opts.cache_bytes));
     group_tags_change_locked(g, k);
     return group_keep_take_out_locked(g, k, a);
 }
 
 /* Once the change is made: who copied the old value has done so before this time. */
-static void note(struct group *g, const struct key_ref *k)
+static void note(struct group *g, uint64_t name)
 {
-    if (g->loader.log)
-        changelog_note(g->loader.log, g->number, changelog_name(g->number, k->bytes, k->n));
+    if (g->loader.changed)
+        g->loader.changed(g->loader.journal, g->number, name);
 }
 
 enum err group_change_given(struct group *g, const struct key_ref *k, const struct given *v,
                             struct error *e)
 {
     struct item *it = group_keep_item(g, k, v, e);
+    uint64_t name = changelog_name(g->number, k->bytes, k->n);
     struct after a;
     int kept = 1;
 
     after_init(&a);
     pthread_mutex_lock(&g->mu);
-    change_locked(g, k, &a);
+    change_locked(g, k, name, &a);
     if (it && it->tagged)
         item_set_tags_began(it, g->tags.last);
     if (it && !(it->expires_ms && it->expires_ms <= clock_ms()))
@@ -55,7 +55,7 @@ enum err group_change_given(struct group *g, const struct key_ref *k, const stru
     g->stats.sets++;
     pthread_mutex_unlock(&g->mu);
     after_run(g, &a);
-    note(g, k);
+    note(g, name);
     if (!it)
         return e->code;
     if (!kept)
@@ -76,16 +76,17 @@ enum err group_set(struct group *g, const struct key_ref *k, const void *value, 
 
 int group_remove(struct group *g, const struct key_ref *k)
 {
+    uint64_t name = changelog_name(g->number, k->bytes, k->n);
     struct after a;
     int there;
 
     after_init(&a);
     pthread_mutex_lock(&g->mu);
-    there = change_locked(g, k, &a);
+    there = change_locked(g, k, name, &a);
     g->stats.removes++;
     pthread_mutex_unlock(&g->mu);
     after_run(g, &a);
-    note(g, k);
+    note(g, name);
     return there;
 }
 
@@ -94,7 +95,7 @@ int group_change_keys(struct group *g, uint64_t since_ms, struct buf *keys)
     int known;
 
     pthread_mutex_lock(&g->mu);
-    known = changed_put(&g->changed, since_ms, keys);
+    known = changelog_keys(&g->log, since_ms, keys);
     pthread_mutex_unlock(&g->mu);
     return known;
 }
@@ -110,20 +111,23 @@ void group_flush(struct group *g)
     flights_outdate_all(g->flights[FLIGHT_LOCAL]);
     g->stats.flushed_bytes += lru_clear(g->main, spare_main, &g->flushed);
     g->stats.flushed_bytes += lru_clear(g->hot, spare_hot, &g->flushed);
-    changed_note_all(&g->changed, clock_ms());
+    changelog_note_all(&g->log);
     g->stats.flushes++;
     pthread_mutex_unlock(&g->mu);
-    changelog_note(g->loader.log, g->number, g->number);
+    note(g, g->number);
     lru_free(spare_main);
     lru_free(spare_hot);
 }
 
 int group_change_names(struct group *g, uint64_t age_ms, struct buf *out)
 {
-    struct changelog *l = g->loader.log;
     uint64_t now_ms = clock_boot_ms(), since_ms = age_ms < now_ms ? now_ms - age_ms : 0;
+    int known = since_ms >= g->log.began_boot_ms; /* set once */
 
-    if (!l || since_ms < changelog_began_ms(l))
+    if (!known)
         return 0;
-    return changelog_since(l, g->number, since_ms > SLACK_MS ? since_ms - SLACK_MS : 0, out);
+    pthread_mutex_lock(&g->mu);
+    known = changelog_names(&g->log, since_ms > SLACK_MS ? since_ms - SLACK_MS : 0, out);
+    pthread_mutex_unlock(&g->mu);
+    return known;
 }

@@ -19,7 +19,7 @@ static int is_outdated_locked(struct group *g, const struct key_ref *k,
     /* a peer may say any age */
     age_ms = v->age_s < now / 1000 ? v->age_s * 1000 + AGE_ERROR_MS : now;
     since_ms = age_ms < now ? now - age_ms : 0;
-    return changed_has(&g->changed, k->bytes, k->n, since_ms) ||
+    return changelog_has(&g->log, changelog_name(g->number, k->bytes, k->n), since_ms) ||
            group_tags_changed_locked(g, v->extra, v->extra_len, since_ms);
 }
 

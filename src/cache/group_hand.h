@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* group_hand.h - values that nodes hand to each other, when one joins or leaves.
  *
- * Such a value is never older than a change of its key here: the log of recent changes (changed.h)
- * must go back to the time at which it was loaded, and lack the key. Any thread. */
+ * Such a value is never older than a change of its key here: the log of recent changes
+ * (changelog.h) must go back to the time at which it was loaded, and lack the key. Any thread. */
 #ifndef GROUP_HAND_H
 #define GROUP_HAND_H
 

@@ -21,7 +21,7 @@
 #include "base/list.h"
 #include "base/traceparent.h"
 #include "cache/breaker.h"
-#include "cache/changed.h"
+#include "cache/changelog.h"
 #include "cache/flight.h"
 #include "cache/group.h"
 #include "cache/lru.h"
@@ -87,7 +87,7 @@ struct group {
     uint64_t random;
     struct sketch *sketch; /* gets by key; NULL unless opts.hot is HOT_RATE */
     uint64_t swept_ms;     /* the time up to which the sweep for expired items has come */
-    struct changed changed;
+    struct changelog log;
     struct tags tags;
     uint64_t tags_ms; /* the clock_ms() time of the last removal of a tag */
     struct stats stats;

@@ -45,7 +45,7 @@ int group_tags_changed_locked(const struct group *g, const char *extra, size_t n
 
     for (i = 0; i < n_tags; i++) {
         tags_key(key, hashes[i]);
-        if (changed_has(&g->changed, key, TAGS_KEY, since_ms))
+        if (changelog_has(&g->log, changelog_name(g->number, key, TAGS_KEY), since_ms))
             return 1;
     }
     return 0;

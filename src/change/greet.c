@@ -28,7 +28,7 @@ struct greet_list {
     struct list all; /* guarded by mu: struct greeting, each waiting for its next try */
 };
 
-/* What one group is to be told. */
+/* A batch of one group. */
 struct news {
     struct list link;
     struct group *group; /* a reference */
@@ -119,42 +119,58 @@ static void go_on(struct greeting *w)
     peer_tell(w->peer, &o);
 }
 
-/* Puts the keys of a log (changed.h) into *out. */
-static enum err read_keys(const struct buf *log, struct keys *out)
+static void add_one(struct greeting *w, struct group *g, enum batch_op op, const struct key *keys,
+                    size_t n_keys)
+{
+    struct news *n = mem_zalloc(sizeof(*n));
+
+    n->group = group_ref(g);
+    n->op = op;
+    if (n_keys && keys_copy(&n->keys, keys, n_keys))
+        n->op = BATCH_FLUSH;
+    list_push_back(&w->news, &n->link);
+}
+
+/* The keys of a log (changelog_keys()), which point into it, in a list that the caller frees. */
+static struct key *read_keys(const struct buf *log, size_t *n)
 {
     struct key *list = mem_zalloc((log->len / sizeof(size_t) + 1) * sizeof(*list));
-    size_t at = 0, n = 0;
-    enum err failed;
+    size_t at;
 
-    while (at < log->len) {
-        struct key *k = &list[n++];
+    for (at = 0, *n = 0; at < log->len; ++*n) {
+        struct key *k = &list[*n];
 
         memcpy(&k->n, log->data + at, sizeof(k->n));
         k->bytes = log->data + at + sizeof(k->n);
         at += sizeof(k->n) + k->n;
     }
-    failed = keys_copy(out, list, n);
-    mem_free(list);
-    return failed;
+    return list;
+}
+
+static void add_keys(struct greeting *w, struct group *g, const struct buf *log)
+{
+    size_t n, at, some;
+    struct key *keys = read_keys(log, &n);
+
+    for (at = 0; at < n; at += some) {
+        some = n - at < BATCH_MAX_KEYS ? n - at : BATCH_MAX_KEYS;
+        add_one(w, g, BATCH_REMOVE, keys + at, some);
+    }
+    mem_free(keys);
 }
 
 static void add_news(void *arg, struct group *g)
 {
     struct greeting *w = arg;
-    struct news *n;
     struct buf log;
-    int known;
 
     if (w->list->peers_of(g) != w->peer->peers || group_opts(g).local_only)
         return;
     buf_init(&log, 0);
-    known = group_change_keys(g, w->since_ms, &log);
-    if (!known || log.len) {
-        n = mem_zalloc(sizeof(*n));
-        n->group = group_ref(g);
-        n->op = known && !read_keys(&log, &n->keys) ? BATCH_REMOVE : BATCH_FLUSH;
-        list_push_back(&w->news, &n->link);
-    }
+    if (group_change_keys(g, w->since_ms, &log))
+        add_keys(w, g, &log);
+    else
+        add_one(w, g, BATCH_FLUSH, NULL, 0);
     buf_deinit(&log);
 }
 

@@ -3,7 +3,7 @@
  *
  * While no node had it in its list, nobody told it of changes. It may have run all the time, with
  * old values. So it is told of what was changed here since then, and it is sent no loads before it
- * has confirmed. If more was changed than the group remembers (cache/changed.h), the group is
+ * has confirmed. If more was changed than the group remembers (cache/changelog.h), the group is
  * flushed there. A new node is empty, so it loses nothing by that.
  *
  * Any thread. */

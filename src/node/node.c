@@ -238,7 +238,7 @@ static enum err open_snapshot(struct node *n, struct error *e)
     if (!n->snapshot)
         return e->code;
     n->loader = node_loader;
-    n->loader.log = node_snapshot_log(n->snapshot);
+    node_snapshot_note_changes(n->snapshot, &n->loader);
     return ERR_OK;
 }
 

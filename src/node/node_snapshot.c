@@ -17,7 +17,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/thread.h"
-#include "cache/changelog.h"
+#include "cache/group.h"
 #include "cache/groups.h"
 #include "change/missed.h"
 #include "node/snapshot_parts.h"
@@ -31,7 +31,6 @@ struct node_snapshot {
     struct node_snapshot_opts opts; /* set once, as is all but the last two */
     char *path;
     struct journal *journal; /* NULL without a path */
-    struct changelog *log;
     struct groups *groups;
     struct gate quit;
     atomic_int quitting;
@@ -79,7 +78,6 @@ struct node_snapshot *node_snapshot_open(const struct node_snapshot_opts *o, str
         node_snapshot_free(s);
         return NULL;
     }
-    s->log = changelog_new(s->journal ? journal_notes(s->journal) : NULL);
     return s;
 }
 
@@ -87,16 +85,21 @@ void node_snapshot_free(struct node_snapshot *s)
 {
     if (!s)
         return;
-    changelog_free(s->log);
     journal_close(s->journal);
     gate_deinit(&s->quit);
     mem_free(s->path);
     mem_free(s);
 }
 
-struct changelog *node_snapshot_log(struct node_snapshot *s)
+static void note_change(void *journal, uint64_t group, uint64_t name)
 {
-    return s->log;
+    journal_note(journal, group, name);
+}
+
+void node_snapshot_note_changes(struct node_snapshot *s, struct loader *l)
+{
+    l->journal = s->journal;
+    l->changed = s->journal ? note_change : NULL;
 }
 
 /* --- the list of peers --- */
@@ -278,7 +281,7 @@ static void refuse(const char *path, const struct error *e)
 
 void node_snapshot_read(struct node_snapshot *s, struct groups *groups)
 {
-    struct snapshot_facts f = {.log = s->log, .peers_of = s->opts.peers_of};
+    struct snapshot_facts f = {.journal = s->journal, .peers_of = s->opts.peers_of};
     struct snapshot_reader *r = NULL;
     struct error e;
     int good;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* node_snapshot.h - the snapshot of a node: written now and then and at the end, read at the start.
  *
- * It also owns the log of changes that the node's groups keep, with a snapshot or without: peers
- * that start from theirs ask for it. docs/design/snapshot.md says why a value that was removed does
- * not come back. The node's thread calls all functions. */
+ * It also owns the journal, in which the node's own changes outlive its process.
+ * docs/design/snapshot.md says why a value that was removed does not come back. The node's thread
+ * calls all functions. */
 #ifndef NODE_SNAPSHOT_H
 #define NODE_SNAPSHOT_H
 
@@ -12,14 +12,14 @@
 #include "base/err.h"
 
 struct buf;
-struct changelog;
 struct group;
 struct groups;
+struct loader;
 struct node_snapshot;
 struct peers;
 
 struct node_snapshot_opts {
-    const char *path;    /* borrowed, as is the next; NULL: no snapshot, only the log */
+    const char *path;    /* borrowed, as is the next; NULL: no snapshot, and no journal */
     const char *dialect; /* its name */
     uint64_t every_ms;   /* 0: only at the end */
     uint64_t max_age_ms; /* an older snapshot is not read */
@@ -35,7 +35,8 @@ struct node_snapshot *node_snapshot_open(const struct node_snapshot_opts *o, str
 /* Whether node_snapshot_open() could open it; nothing is left behind. */
 enum err node_snapshot_check(const char *path, struct error *e);
 
-struct changelog *node_snapshot_log(struct node_snapshot *s);
+/* With a path: the groups of that loader note their changes in the journal. */
+void node_snapshot_note_changes(struct node_snapshot *s, struct loader *l);
 
 /* The node's list of peers as of the last snapshot, as a C string in an empty buffer. A node whose
  * list comes from a source would not know whom to ask before it serves. 0: there is none. */

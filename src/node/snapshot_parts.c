@@ -16,6 +16,7 @@
 #include "cache/tags.h"
 #include "change/missed.h"
 #include "peer/peers.h"
+#include "store/journal.h"
 #include "store/snapshot_read.h"
 
 enum {
@@ -80,7 +81,7 @@ static int was_changed(const struct part *p, uint64_t name)
 /* Why a part cannot be taken, or NULL. */
 static const char *judge(const struct snapshot_facts *f, struct part *p)
 {
-    int complete = !f->same_start || changelog_since(f->log, p->number, f->since_ms, &p->names);
+    int complete = !f->same_start || journal_since(f->journal, p->number, f->since_ms, &p->names);
     unsigned witnesses = p->asked ? missed_wait(p->asked, &p->names) : 0;
 
     p->asked = NULL;

@@ -6,14 +6,14 @@
 
 #include <stdint.h>
 
-struct changelog;
+struct journal;
 struct group;
 struct groups;
 struct peers;
 struct snapshot_reader;
 
 struct snapshot_facts {
-    struct changelog *log; /* the node's own */
+    struct journal *journal; /* the node's own */
     struct peers *(*peers_of)(const struct group *g);
     const char *dialect; /* the node's */
     int same_start;      /* 1: since_ms is a time of this start of the machine */

@@ -3,29 +3,38 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/boot.h"
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
-#include "cache/changelog.h"
+
+struct note {
+    uint64_t group, name;
+    uint64_t at_ms; /* clock_boot_ms() */
+};
 
 /* The file, in the byte order of the machine: it is of no use to another. */
 struct image {
     char magic[8];
     char boot[BOOT_BYTES]; /* of the machine, when the file was made; "": unknown */
     uint64_t began_ms;
-    struct changelog_notes notes;
+    _Atomic uint64_t n; /* notes ever; the last JOURNAL_NOTES of them are in the list */
+    struct note list[JOURNAL_NOTES];
 };
 
 #define MAGIC "GCNOTES1" /* eight bytes, without the NUL */
 
 struct journal {
     int fd;
-    struct image *image;
+    pthread_mutex_t mu;
+    struct image *image; /* set once; its notes are guarded by mu */
 };
 
 static int is_of_this_start(const struct image *i)
@@ -74,6 +83,7 @@ struct journal *journal_open(const char *path, struct error *e)
 {
     struct journal *j = mem_zalloc(sizeof(*j));
 
+    pthread_mutex_init(&j->mu, NULL);
     if (open_and_lock(path, &j->fd, e) || map(path, j->fd, &j->image, e)) {
         journal_close(j);
         return NULL;
@@ -91,12 +101,43 @@ void journal_close(struct journal *j)
         munmap(j->image, sizeof(*j->image));
     if (j->fd >= 0)
         close(j->fd);
+    pthread_mutex_destroy(&j->mu);
     mem_free(j);
 }
 
-struct changelog_notes *journal_notes(struct journal *j)
+/* The note is written before it counts: the process may end in between. */
+void journal_note(struct journal *j, uint64_t group, uint64_t name)
 {
-    return &j->image->notes;
+    struct image *i = j->image;
+    uint64_t n;
+
+    pthread_mutex_lock(&j->mu);
+    n = atomic_load_explicit(&i->n, memory_order_relaxed);
+    i->list[n % JOURNAL_NOTES] = (struct note){group, name, clock_boot_ms()};
+    atomic_store_explicit(&i->n, n + 1, memory_order_release);
+    pthread_mutex_unlock(&j->mu);
+}
+
+int journal_since(struct journal *j, uint64_t group, uint64_t since_ms, struct buf *out)
+{
+    const struct image *i = j->image;
+    uint64_t n, left;
+    int complete;
+
+    pthread_mutex_lock(&j->mu);
+    n = atomic_load_explicit(&i->n, memory_order_relaxed);
+    left = n < JOURNAL_NOTES ? n : JOURNAL_NOTES;
+    complete = n < JOURNAL_NOTES;
+    for (; left; left--) {
+        const struct note *note = &i->list[--n % JOURNAL_NOTES];
+
+        if (note->at_ms < since_ms)
+            break;
+        if (note->group == group)
+            buf_put(out, (const char *)&note->name, sizeof(note->name));
+    }
+    pthread_mutex_unlock(&j->mu);
+    return complete || left > 0; /* or it has come to a note that is too old */
 }
 
 uint64_t journal_began_ms(const struct journal *j)
