@@ -22,6 +22,7 @@
 
 struct buf;
 struct changelog;
+struct spans;
 struct group;
 struct peer;
 
@@ -87,6 +88,9 @@ struct loader {
 
     /* Borrowed: notes the changes of the group (changelog.h); NULL: nobody does. */
     struct changelog *log;
+
+    /* Borrowed: takes the spans of loads that have a trace; NULL: nobody does. */
+    struct spans *spans;
 
     /* The peer that owns the key, a reference that remote() takes; NULL when this node is the
      * owner. */
