@@ -127,6 +127,9 @@
 ---@field dialect? "golang"|"mailgun"|"groupcache-go"|"modernprogram" what the cluster speaks; default "golang"
 ---@field access_log? string a path, "-" for stdout; default: no access log
 ---@field log_level? "debug"|"info"|"warn"|"error"|"off"|string|table<string|integer, string> of all modules, or "info,peers=debug"; default "info"
+---@field trace_endpoint? string URL of a collector of OpenTelemetry, for spans of traced loads; default none
+---@field trace_sample? number part of the loads without a trace that begin one, 0 to 1; default 0
+---@field trace? groupcache.Trace the two settings above as a table; in a script only
 ---@field log_format? "text"|"json" of the log and of the access log; default "text"
 ---@field front? string the HTTP cache that has all paths of clients which no other part of the node has
 ---@field base_path? string where peers ask, the same on every node, with a slash at both ends; default "/_groupcache/"
@@ -157,6 +160,10 @@
 ---@field vm_bytes? groupcache.Size of each Lua VM's heap; default "64MiB"
 ---@field loop? "plain"|"cqueues"|"luv" event loop that getters may use beside this API; default "plain"
 ---@field jit? boolean compile getters; an endless loop can then not be stopped; default false
+
+---@class groupcache.Trace
+---@field endpoint? string
+---@field sample? number
 
 ---@class groupcache.Snapshot
 ---@field path? string

@@ -47,6 +47,11 @@ config.SETTINGS = {
   front = { kind = "text", arg = "GROUP",
     help = "the HTTP cache that has all paths of clients which no\n"
       .. "other part of the node has; default: none" },
+  trace_endpoint = { kind = "text", arg = "URL",
+    help = "send spans of loads that belong to a trace to this\ncollector: OTLP over HTTP, "
+      .. "as JSON" },
+  trace_sample = { kind = "share", default = 0, arg = "SHARE",
+    help = "part of the loads without a trace that begin one: 0 to 1" },
   base_path = { kind = "text", default = "/_groupcache/", arg = "PATH",
     help = "where peers ask, the same on every node" },
   replicas = { kind = "integer", default = 50, min = 1, max = 10000, arg = "N",
@@ -133,7 +138,7 @@ local function from_text(rule, text)
     local known = { yes = true, no = false, ["true"] = true, ["false"] = false, ["1"] = true,
       ["0"] = false }
     return known[text:lower()]
-  elseif rule.kind == "integer" or rule.kind == "duration" then
+  elseif rule.kind == "integer" or rule.kind == "duration" or rule.kind == "share" then
     return tonumber(text) or text
   end
   return text
@@ -300,6 +305,22 @@ local function complete_tls(s)
   return true
 end
 
+local TRACES = "/v1/traces" -- where collectors take spans
+
+local function complete_trace(s)
+  local url = s.trace_endpoint
+  if not url and s.trace_sample > 0 then
+    return nil, "trace.sample is set, and trace.endpoint is missing: where are the spans to go?"
+  end
+  if url and not url:find("^https?://[^/%s]+/?%S*$") then
+    return nil, ("trace.endpoint is %q, and must be a URL such as http://127.0.0.1:4318")
+      :format(url)
+  end
+  local host = url and url:match("^(https?://[^/]+)/?$")
+  s.trace_endpoint = host and host .. TRACES or url
+  return true
+end
+
 -- Peers and clients may have a server each, with as many connections.
 local function data_servers(s)
   return (s.peer_listen or s.listen) ~= (s.client_listen or s.listen) and 2 or 1
@@ -354,7 +375,7 @@ end
 
 -- What follows from other settings: each step takes what those before it have set.
 local STEPS = { complete_addresses, check_base_path, complete_self, complete_hash, complete_tls,
-  complete_threads, complete_durations, complete_connections }
+  complete_trace, complete_threads, complete_durations, complete_connections }
 
 -- `found` has the sources of peers (discover/start.lua).
 local function complete(s, found)
@@ -369,9 +390,10 @@ local function complete(s, found)
   return s
 end
 
--- A script may write `tls = { cert =, key =, ca =, client_auth = }` for tls_cert and so on, and
--- `snapshot = { path = }` for snapshot_path.
-local TABLES = { tls = "cert, key, ca, client_auth or faces", snapshot = "path, every or max_age" }
+-- A script may write `tls = { cert =, key =, ca =, client_auth = }` for tls_cert and so on,
+-- `snapshot = { path = }` for snapshot_path, and `trace = { endpoint = }` for trace_endpoint.
+local TABLES = { tls = "cert, key, ca, client_auth or faces", snapshot = "path, every or max_age",
+  trace = "endpoint or sample" }
 
 local function spread_table(script, name, path)
   local given = script[name]
@@ -404,7 +426,7 @@ end
 
 local function spread_tables(script, path)
   local err
-  for _, name in ipairs({ "tls", "snapshot" }) do
+  for _, name in ipairs({ "tls", "snapshot", "trace" }) do
     script, err = spread_table(script, name, path)
     if not script then
       return nil, err
@@ -480,6 +502,13 @@ local function settle(script, path, flags, old)
   end
   if not settings.jit and script:jit_refusal() then
     return nil, script:jit_refusal()
+  end
+  if settings.trace_endpoint then
+    local ok
+    ok, err = script:ask("groupcache.trace", { endpoint = settings.trace_endpoint })
+    if not ok then
+      return nil, err
+    end
   end
   if #script:groups() == 0 then
     return nil, path .. ' defines no group: call groupcache.group("name", { getter = ... })'

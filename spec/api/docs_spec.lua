@@ -424,7 +424,7 @@ describe("_meta.lua", function()
 
   it("has the options, settings, fields and codes", function()
     assert.same(keys(modules.schema), fields "groupcache%.GroupOptions")
-    local settings = { snapshot = {}, tls = {} } -- several settings as a table
+    local settings = { snapshot = {}, tls = {}, trace = {} } -- several settings as a table
     for name in pairs(modules.config.SETTINGS) do
       settings[name] = {}
     end

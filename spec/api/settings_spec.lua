@@ -16,6 +16,7 @@ local ELSEWHERE = {
 
 local KINDS = {
   integer = { C.SETTING_NUMBER },
+  share = { C.SETTING_NUMBER },
   size = { C.SETTING_NUMBER },
   duration = { C.SETTING_NUMBER },
   text = { C.SETTING_TEXT },

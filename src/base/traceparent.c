@@ -90,17 +90,43 @@ static uint64_t new_number(void)
     return n[0];
 }
 
-void traceparent_child(struct traceparent *out, const struct traceparent *of)
+static void put_number(char *at, uint64_t n)
 {
-    uint64_t n = new_number();
     size_t i;
 
+    for (i = 0; i < TRACEPARENT_SPAN_BYTES; i++, n >>= 4)
+        at[i] = digits[n & 15];
+}
+
+void traceparent_child(struct traceparent *out, const struct traceparent *of)
+{
     memcpy(out->text, of->text, sizeof(out->text));
     memcpy(out->from, of->text + SPAN_AT, TRACEPARENT_SPAN_BYTES);
     out->from[TRACEPARENT_SPAN_BYTES] = '\0';
     memcpy(out->state, of->state, strlen(of->state) + 1);
-    for (i = 0; i < TRACEPARENT_SPAN_BYTES; i++, n >>= 4)
-        out->text[SPAN_AT + i] = digits[n & 15];
+    put_number(out->text + SPAN_AT, new_number());
+    if (strspn(out->from, "0") == TRACEPARENT_SPAN_BYTES)
+        out->from[0] = '\0'; /* the trace begins here */
+}
+
+/* As long as `share` lets no trace begin, no random number is asked for. */
+int traceparent_begin(struct traceparent *out, unsigned long share)
+{
+    if (!share || new_number() % 1000 >= share)
+        return 0;
+    memcpy(out->text, "00-", TRACE_AT);
+    put_number(out->text + TRACE_AT, new_number());
+    put_number(out->text + TRACE_AT + TRACEPARENT_SPAN_BYTES, new_number());
+    out->text[SPAN_AT - 1] = '-';
+    memset(out->text + SPAN_AT, '0', TRACEPARENT_SPAN_BYTES); /* nobody: a child comes next */
+    memcpy(out->text + FLAGS_AT - 1, "-03", sizeof("-03"));
+    out->from[0] = out->state[0] = '\0';
+    return 1;
+}
+
+int traceparent_is_sampled(const struct traceparent *t)
+{
+    return value_of(t->text[FLAGS_AT + 1]) & 1;
 }
 
 int traceparent_is_header(const char *name, size_t n)
@@ -129,5 +155,12 @@ const char *traceparent_id(const struct traceparent *t, char out[TRACEPARENT_ID_
 {
     memcpy(out, t->text + TRACE_AT, TRACEPARENT_ID_BYTES);
     out[TRACEPARENT_ID_BYTES] = '\0';
+    return out;
+}
+
+const char *traceparent_span(const struct traceparent *t, char out[TRACEPARENT_SPAN_BYTES + 1])
+{
+    memcpy(out, t->text + SPAN_AT, TRACEPARENT_SPAN_BYTES);
+    out[TRACEPARENT_SPAN_BYTES] = '\0';
     return out;
 }

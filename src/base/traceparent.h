@@ -6,7 +6,7 @@
  *
  * The first number is the trace's, the second that of the span which sends the header, the last two
  * digits are flags. Each node and each exchange is a span of its own: it keeps the trace, the flags
- * and the tracestate, and has a new number. A node begins no trace.
+ * and the tracestate, and has a new number. A node begins a trace only if its operator asks for it.
  *
  * A header that is not exactly of this form counts as absent: capitals, zeros as numbers, version
  * ff, or a length other than 55 in version 00. Of later versions the first 55 bytes count, as the
@@ -43,13 +43,19 @@ int traceparent_read(struct traceparent *out, const char *text, size_t n, const 
 /* A new span of the same trace. */
 void traceparent_child(struct traceparent *out, const struct traceparent *of);
 
+/* The first span of a new trace, for `share` thousandths of all calls. 1: out is one. */
+int traceparent_begin(struct traceparent *out, unsigned long share);
+
+int traceparent_is_sampled(const struct traceparent *t);
+
 /* Whether a header, of which the name has n bytes, is one of the two. */
 int traceparent_is_header(const char *name, size_t n);
 
 /* Appends the headers of a request, each ended by NUL. Returns how many: 2 if there is a state. */
 int traceparent_put_headers(const struct traceparent *t, char out[TRACEPARENT_LINES]);
 
-/* The trace's number, for log lines, into out. Returns out. */
+/* The number of the trace, for log lines, and that of the span, each into out. Return out. */
 const char *traceparent_id(const struct traceparent *t, char out[TRACEPARENT_ID_BYTES + 1]);
+const char *traceparent_span(const struct traceparent *t, char out[TRACEPARENT_SPAN_BYTES + 1]);
 
 #endif

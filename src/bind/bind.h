@@ -28,7 +28,7 @@ struct node;
 extern const luaL_Reg bind_client[], bind_child[], bind_core[], bind_group[], bind_io[],
     bind_library[], bind_loop[], bind_node[], bind_many[], bind_change[], bind_peek[], bind_hits[],
     bind_encode[], bind_decode[], bind_background[], bind_node_script[], bind_stream[],
-    bind_discover[], bind_dns[], bind_pending[];
+    bind_discover[], bind_dns[], bind_pending[], bind_spans[];
 
 /* The metatable of a node; the node at that index, which is not closed. Raises. */
 #define BIND_NODE "groupcache.node"

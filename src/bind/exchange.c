@@ -92,6 +92,7 @@ static void add_trace(struct exchange *r, const struct flight *f)
         if (traceparent_is_header(r->headers[i], strcspn(r->headers[i], ":")))
             return;
     traceparent_child(&span, f->trace);
+    spans_begin(&r->span, &span, SPAN_EXCHANGE, r->opts.method ? r->opts.method : "GET");
     r->opts.headers = r->headers;
     for (n = traceparent_put_headers(&span, r->trace); n; n--, line += strlen(line) + 1)
         r->headers[r->opts.n_headers++] = line;
@@ -107,6 +108,7 @@ void exchange_check(lua_State *L, const char *who, struct exchange *r)
     double max_bytes;
 
     memset(&r->opts, 0, sizeof(r->opts));
+    r->span.sampled = 0;
     r->who = who;
     luaL_checktype(L, 1, LUA_TTABLE);
     r->opts.url = opt_string(L, r, "url", &url_len);
@@ -134,4 +136,11 @@ void exchange_check(lua_State *L, const char *who, struct exchange *r)
     lua_pop(L, 4);
     check_headers(L, r);
     add_trace(r, t->flight);
+}
+
+void exchange_end(struct spans *to, struct span *s, struct fetch *f)
+{
+    s->code = fetch_error(f)->code;
+    s->status = s->code ? 0 : fetch_status(f);
+    spans_end(to, s);
 }

@@ -6,7 +6,7 @@
 
 #include <lua.h>
 
-#include "base/traceparent.h"
+#include "base/spans.h"
 #include "net/fetch.h"
 
 enum { EXCHANGE_HEADERS = 100 };
@@ -16,11 +16,15 @@ struct exchange {
     struct fetch_opts opts;
     const char *who; /* the Lua function, a literal: messages name it */
     const char *headers[EXCHANGE_HEADERS + 2];
+    struct span span;              /* of the exchange; not sampled: it belongs to no trace */
     char trace[TRACEPARENT_LINES]; /* the headers of the trace that the getter's load belongs to */
 };
 
 /* Fills r from the table at index 1; raises for what is wrong, in the name of `who`. A getter runs.
  * The caller sets the functions of r->opts. */
 void exchange_check(lua_State *L, const char *who, struct exchange *r);
+
+/* The exchange that began with r's span has ended. Any thread. */
+void exchange_end(struct spans *to, struct span *s, struct fetch *f);
 
 #endif

@@ -83,6 +83,8 @@ struct fetch_op {
     int status;
     struct buf body;
     struct buf headers; /* name, NUL, value, NUL, ... */
+    struct spans *spans;
+    struct span span; /* written before fetch_start() */
 };
 
 static void fetch_op_free(struct op *op)
@@ -111,6 +113,7 @@ static void fetch_op_done(void *ctx, struct fetch *fetch)
     struct fetch_op *f = ctx;
     struct buf *body = fetch_body(fetch);
 
+    exchange_end(f->spans, &f->span, fetch);
     f->err = *fetch_error(fetch);
     f->status = fetch_status(fetch);
     f->body.data = buf_take(body, &f->body.len);
@@ -138,6 +141,8 @@ static int l_fetch(lua_State *L)
     *slot = &f->op;
     r.opts.done = fetch_op_done;
     r.opts.ctx = f;
+    f->spans = vm_spans(vm);
+    f->span = r.span;
     f->fetch = fetch_start(vm_net(vm), &r.opts, &e);
     if (!f->fetch) {
         op_drop(&f->op); /* the userdata keeps its own reference */

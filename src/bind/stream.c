@@ -27,6 +27,8 @@ struct stream {
     atomic_uint refs;    /* the Lua value's, the exchange's, and one of each op */
     struct fetch *fetch; /* the VM's thread: a reference, or NULL */
     size_t max_bytes;    /* set once: of bytes that nobody has taken */
+    struct spans *spans; /* set once */
+    struct span span;    /* the network thread's, once the exchange has begun */
     pthread_mutex_t mu;
     struct buf got;          /* guarded by mu, like the rest */
     struct stream_op *waits; /* or NULL */
@@ -89,6 +91,7 @@ static void on_done(void *ctx, struct fetch *fetch)
     const struct buf *rest = fetch_body(fetch); /* of an answer with another status than 200 */
     struct stream_op *w;
 
+    exchange_end(s->spans, &s->span, fetch);
     pthread_mutex_lock(&s->mu);
     s->ended = 1;
     s->err = *fetch_error(fetch);
@@ -161,6 +164,8 @@ static int l_stream(lua_State *L)
     r.opts.flaw = "more bytes of the stream wait than max_bytes";
     r.opts.done = on_done;
     r.opts.ctx = s;
+    s->spans = vm_spans(vm_of(L));
+    s->span = r.span;
     s->fetch = fetch_start(vm_net(vm_of(L)), &r.opts, &e);
     if (s->fetch) {
         lua_pushnumber(L, (lua_Number)s->max_bytes);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cache/after.h"
 
+#include "base/spans.h"
 #include "cache/group_in.h"
 
 void after_drop_flight(struct flight *f)
@@ -44,9 +45,24 @@ void after_init(struct after *a)
     a->result.item = NULL;
 }
 
+/* A load that belongs to a trace has ended. */
+static void end_span(const struct group *g, const struct flight *f, const struct result *r)
+{
+    struct span s;
+
+    spans_begin(&s, f->trace, SPAN_LOAD, g->name);
+    s.began_ns = f->opened_ns;
+    s.source = f->kind == FLIGHT_LOCAL ? "local" : "peer";
+    s.code = r->item ? ERR_OK : r->err.code;
+    spans_end(g->loader.spans, &s);
+}
+
 void after_run(struct group *g, struct after *a)
 {
     struct list *l;
+
+    if (a->ended && a->ended->trace && g->loader.spans)
+        end_span(g, a->ended, &a->result);
 
     while (a->dropped) {
         struct item *it = a->dropped;

@@ -21,6 +21,7 @@
 #include "cache/stats.h"
 
 struct buf;
+struct spans;
 struct group;
 struct peer;
 
@@ -99,6 +100,9 @@ struct loader {
      * is that of the key, or of the group for a flush. Any thread. */
     void (*changed)(void *journal, uint64_t group, uint64_t name);
     void *journal; /* borrowed */
+
+    /* Borrowed: takes the spans of loads that have a trace; NULL: nobody does. */
+    struct spans *spans;
 
     /* The peer that owns the key, a reference that remote() takes; NULL when this node is the
      * owner. */

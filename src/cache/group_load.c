@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/spans.h"
 #include "base/traceparent.h"
 #include "cache/after.h"
 #include "cache/group_in.h"
@@ -53,7 +54,11 @@ static void keep_info(struct flight *f, const struct waiter *w)
 static void keep_trace(struct flight *f, const struct waiter *w)
 {
     const struct traceparent *of = w->trace ? w->trace : w->from ? w->from->trace : NULL;
+    struct spans *ss = f->group->loader.spans;
+    struct traceparent begun;
 
+    if (!of && ss && !w->from && !f->from_peer && spans_may_begin(ss, &begun))
+        of = &begun;
     f->trace = of ? mem_alloc(sizeof(*f->trace)) : NULL;
     if (f->trace)
         traceparent_child(f->trace, of);
@@ -111,10 +116,10 @@ static enum err join_or_open_locked(struct group *g, enum flight_kind kind, cons
             cycle_add(&w->edge, &w->from->cycle,
                       &f->cycle); /* a new flight waits for no flight yet */
         keep_info(f, w);
-        keep_trace(f, w);
         f->group = group_ref(g);
         f->kind = kind;
         f->from_peer = from_peer;
+        keep_trace(f, w);
         f->nested = is_nested(w);
         g->stats.loads_deduped++;
         *open = f;

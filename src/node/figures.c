@@ -158,6 +158,8 @@ static const struct figure of_whole[] = {
     LINE(FIGURE_TEXT, figures_node_stats, hash, NULL, NULL, NULL),
     LINE(FIGURE_GAUGE, figures_node_stats, replicas, NULL, NULL, NULL),
     GAUGE(figures_node_stats, unconfirmed, "", "removals that nodes have not confirmed now"),
+    COUNTER(figures_node_stats, spans_sent, "", "spans that the collector has taken"),
+    COUNTER(figures_node_stats, spans_dropped, "", "spans that nobody took"),
 };
 
 const struct figures figures_group = FIGURES(of_group);

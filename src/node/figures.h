@@ -54,8 +54,9 @@ struct figures_memory_stats {
 struct figures_node_stats {
     int ready;
     uint64_t uptime_ms;
-    uint64_t unconfirmed;       /* changes_unconfirmed() */
-    const char *dialect, *hash; /* the settings, like the next */
+    uint64_t unconfirmed;               /* changes_unconfirmed() */
+    uint64_t spans_sent, spans_dropped; /* spans_counts() */
+    const char *dialect, *hash;         /* the settings, like the next */
     uint64_t replicas;
 };
 

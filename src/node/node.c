@@ -17,6 +17,7 @@
 #include "base/log_out.h"
 #include "base/mem.h"
 #include "base/notify.h"
+#include "base/spans.h"
 #include "base/spool.h"
 #include "base/thread.h"
 #include "cache/group.h"
@@ -107,6 +108,7 @@ static struct vm_opts vm_opts_of(struct node *n)
     o.net = n->net;
     o.groups = n->groups;
     o.changes = n->changes;
+    o.spans = n->spans;
     o.node = n;
     return o;
 }
@@ -239,6 +241,7 @@ static enum err open_snapshot(struct node *n, struct error *e)
         return e->code;
     n->loader = node_loader;
     node_snapshot_note_changes(n->snapshot, &n->loader);
+    n->loader.spans = n->spans;
     return ERR_OK;
 }
 
@@ -329,6 +332,7 @@ struct node *node_start(const struct node_opts *o, struct worker *control, struc
     n->started_wall_ms = clock_wall_ns() / 1000000;
     n->groups = groups_new();
     n->control = control_new(be_ready, n);
+    n->spans = n->settings.trace_endpoint ? spans_new(n->settings.trace_sample) : NULL;
     keeper_init(&n->keeper, n->groups);
     n->n_groups = defs_count(vm_defs(vm));
     n->helpless.timeout_ms = n->settings.stuck_timeout_ms;
@@ -357,6 +361,11 @@ struct node *node_start(const struct node_opts *o, struct worker *control, struc
 struct keeper *node_keeper(struct node *n)
 {
     return &n->keeper;
+}
+
+struct spans *node_spans(struct node *n)
+{
+    return n->spans;
 }
 
 const char *node_self(const struct node *n)

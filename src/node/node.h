@@ -58,6 +58,9 @@ enum err node_reload(struct node *n, struct script *script, struct worker *contr
 
 /* Any thread: who may replace its lists of peers, until node_stop(); and its own URL. */
 struct keeper *node_keeper(struct node *n);
+
+/* The spans that wait for the collector, or NULL. */
+struct spans *node_spans(struct node *n);
 const char *node_self(const struct node *n);
 
 /* A reference to the group of that name, or NULL. */

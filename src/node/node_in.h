@@ -32,6 +32,7 @@ struct node {
     struct changes *changes;
     struct node_keys keys;
     struct spool *access;    /* the access log, or NULL */
+    struct spans *spans;     /* for the collector, or NULL */
     struct workers *workers; /* set once, before any flight can start */
     struct control *control; /* set once, before any flight can start */
     size_t n_groups;         /* at the start */

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/hash.h"
+#include "base/spans.h"
 #include "change/change.h"
 #include "http/server.h"
 #include "node/keeper.h"
@@ -45,6 +46,7 @@ static struct node_view view_of(struct node *n)
                   .unconfirmed = changes_unconfirmed(n->changes)},
     };
 
+    spans_counts(n->spans, &view.whole.spans_sent, &view.whole.spans_dropped);
     node_servers_stats(&n->servers, &view.http);
     return view;
 }

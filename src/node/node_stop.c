@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/notify.h"
+#include "base/spans.h"
 #include "base/spool.h"
 #include "cache/group.h"
 #include "cache/groups.h"
@@ -151,6 +152,7 @@ void node_stop_free(struct node *n)
     node_snapshot_free(n->snapshot);
     node_keys_deinit(&n->keys);
     settings_deinit(&n->settings);
+    spans_free(n->spans);
     mem_free(n->self);
     mem_free(n);
 }

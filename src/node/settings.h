@@ -7,8 +7,8 @@
  * settings_at() tells the binding where each is kept, and a floor gets its options whole. Names of
  * times end in _ms; sizes are in bytes.
  *
- * No list has `peers`, which is a list and changes at a reload, or `log_level`, which belongs to
- * the process. */
+ * No list has `peers`, which is a list and changes at a reload, or `log_level` and `log_format`,
+ * which belong to the process. */
 #ifndef SETTINGS_H
 #define SETTINGS_H
 
@@ -26,11 +26,13 @@
     X(const char *, peer_listen)   /* NULL: listen */                                              \
     X(const char *, client_listen) /* NULL: listen */                                              \
     X(const char *, admin_listen)                                                                  \
-    X(const char *, self)       /* this node's URL, as in every node's list; NULL when there       \
-                                 * are no peers: http:// and where it listens */                   \
-    X(const char *, loop)       /* an event loop for the worker VMs, as in worker.h */             \
-    X(const char *, access_log) /* a path; "-": stdout; NULL: no log */                            \
-    X(const char *, tls_cert)   /* paths of PEM files, as is the next; NULL: no TLS */             \
+    X(const char *, self)           /* this node's URL, as in every node's list; NULL when there   \
+                                     * are no peers: http:// and where it listens */               \
+    X(const char *, loop)           /* an event loop for the worker VMs, as in worker.h */         \
+    X(const char *, access_log)     /* a path; "-": stdout; NULL: no log */                        \
+    X(const char *, trace_endpoint) /* a collector's URL; NULL: spans are not kept */              \
+    X(uint64_t, trace_sample)       /* of loads without a trace that begin one, in thousandths */  \
+    X(const char *, tls_cert)       /* paths of PEM files, as is the next; NULL: no TLS */         \
     X(const char *, tls_key)                                                                       \
     X(const char *, tls_ca) /* the same; NULL: the system's for peers, none for clients */         \
     X(const char *, tls_client_auth)  /* as in http/tls.h */                                       \

@@ -358,6 +358,7 @@ void vm_settle(struct vm *vm, const struct vm_opts *o)
     vm->opts.net = o->net;
     vm->opts.groups = o->groups;
     vm->opts.changes = o->changes;
+    vm->opts.spans = o->spans;
     vm->opts.node = o->node;
     vm->settled = 1;
     if (o->jit)
@@ -401,6 +402,11 @@ struct timers *vm_timers(struct vm *vm)
 struct net *vm_net(struct vm *vm)
 {
     return vm->opts.net;
+}
+
+struct spans *vm_spans(struct vm *vm)
+{
+    return vm->opts.spans;
 }
 
 struct groups *vm_groups(struct vm *vm)

@@ -28,6 +28,7 @@ struct lua_State;
 struct net;
 struct node;
 struct op;
+struct spans;
 struct task;
 struct vm;
 
@@ -47,7 +48,8 @@ struct vm_opts {
     struct net *net;                  /* borrowed; NULL: getters cannot fetch */
     struct groups *groups;            /* borrowed; NULL: getters cannot ask other groups */
     struct changes *changes;          /* borrowed; NULL if groups is: changes of other groups */
-    struct node *node; /* borrowed: for the VM that keeps its lists of peers; NULL: no node */
+    struct spans *spans; /* borrowed: of exchanges of getters; NULL: nobody takes them */
+    struct node *node;   /* borrowed: for the VM that keeps its lists of peers; NULL: no node */
 #define X(type, name) type name;
     VM_SETTINGS(X)
 #undef X
@@ -113,6 +115,7 @@ struct inbox *vm_inbox(struct vm *vm);
 struct timers *vm_timers(struct vm *vm);
 struct interrupt *vm_interrupt(struct vm *vm);
 struct net *vm_net(struct vm *vm);
+struct spans *vm_spans(struct vm *vm);
 struct loop *vm_loop(const struct vm *vm);          /* NULL: it has no other loop */
 void vm_set_loop(struct vm *vm, struct loop *loop); /* borrowed */
 struct groups *vm_groups(struct vm *vm);
