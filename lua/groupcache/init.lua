@@ -27,6 +27,7 @@ local MAX_VALUE = 2 ^ 30 -- ITEM_MAX_BYTES
 local function engine_numbers(o)
   return {
     cache_bytes = o.cache_bytes,
+    remember_bytes = o.remember_bytes,
     ttl_ms = o.ttl,
     ttl_jitter = o.ttl_jitter,
     negative_ttl_ms = o.negative_ttl,

@@ -4,6 +4,7 @@
 return {
   getter = { kind = "function", required = true },
   cache_bytes = { kind = "size", default = "64MB" },
+  remember_bytes = { kind = "size" }, -- default: a share of cache_bytes
   ttl = { kind = "duration", default = 0 },
   ttl_jitter = { kind = "share", default = 0.1 },
   negative_ttl = { kind = "duration", default = 0 },
