@@ -33,7 +33,7 @@ RUN_PACKAGES     = gcc libc6-dev make pkg-config libluajit-5.1-dev libmicrohttpd
 TEST_PACKAGES    = luajit lua-busted lua-cjson lua-filesystem lua-mpack lua-posix lua-socket \
                    nginx-light openssl lua-sql-postgres lua-sql-sqlite3 postgresql \
                    lua-cqueues lua-http lua-luv redis-server gnutls-bin systemd prometheus tmux \
-                   etcd-server dnsmasq-base
+                   etcd-server dnsmasq-base php-cli python3
 FUZZ_PACKAGES    = clang
 LINT_PACKAGES    = lua-check clang clang-format cppcheck protobuf-c-compiler
 INTEROP_PACKAGES = golang-go golang-github-golang-groupcache-dev
@@ -115,7 +115,7 @@ REPLAYS      = $(FUZZ_TARGETS:%=$(BUILD)/test/replay/%)
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all objects testlib deps run cluster test specs loops interop browser worst bench bench-programs outage guard fuzz sim \
+.PHONY: all objects testlib deps packages run cluster test specs loops interop browser worst bench bench-programs outage guard fuzz sim \
         coverage sanitize chaos soak \
         fuzz-programs \
         lint fmt manifests proto rock other-systems install valgrind clean help FORCE
@@ -205,6 +205,10 @@ SUBMAKE = $(MAKE) --no-print-directory
 
 deps: ## install the Debian packages that are missing (through sudo when not root)
 	@.ci/deps $(RUN_PACKAGES) $(TEST_PACKAGES)
+
+packages: ## the same with those of every check that the build server runs
+	@.ci/deps $(RUN_PACKAGES) $(TEST_PACKAGES) $(LINT_PACKAGES) $(GUARD_PACKAGES) $(FUZZ_PACKAGES) \
+	  $(ROCK_PACKAGES) $(INTEROP_PACKAGES) $(BROWSER_PACKAGES)
 
 run: ## build all, then serve examples/quickstart.lua on 127.0.0.1:PORT [8080]
 	@.ci/deps $(RUN_PACKAGES)

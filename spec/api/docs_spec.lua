@@ -471,11 +471,7 @@ describe("README.md", function()
   it("shows a script that a node would run, and a program that asks one", function()
     local dir = blocks_of(readme)
     check_script(dir .. "/node.lua")
-    -- The program asks pages that an origin far away has: here its script is one that needs none.
-    tmp.write(dir .. "/node.lua", [[
-      require("groupcache").group("pages", { getter = function(key) return "page " .. key end })
-    ]])
-    assert.equal("local\tpage index.html\nmain\n", run_program(dir, "app.lua"))
+    assert.equal("local\tpage index.html\n\nmain\n", run_program(dir, "app.lua"))
   end)
 end)
 

@@ -12,13 +12,13 @@ static void put_list(struct buf *out, const struct keylist *ks)
 {
     size_t i;
 
-    buf_puts(out, "[");
+    buf_puts(out, ks->ask == KEYLIST_REMOVE ? "{\"remove\":[" : "[");
     for (i = 0; i < ks->n; i++) {
         if (i)
             buf_puts(out, ",");
         json_out_string(out, ks->list[i].bytes, ks->list[i].n, JSON_OUT_UTF8);
     }
-    buf_puts(out, "]");
+    buf_puts(out, ks->ask == KEYLIST_REMOVE ? "]}" : "]");
 }
 
 FUZZ_TARGET
@@ -38,7 +38,7 @@ FUZZ_TARGET
         HOLDS(ks.n <= MOST);
         put_list(&out, &ks);
         HOLDS(!keylist_decode(out.data, out.len, MOST, MOST_BYTES, &again, &e));
-        HOLDS(again.n == ks.n);
+        HOLDS(again.n == ks.n && again.ask == ks.ask);
         for (i = 0; i < ks.n; i++) {
             HOLDS(ks.list[i].n <= MOST_BYTES && ks.list[i].n == again.list[i].n);
             HOLDS(!memcmp(ks.list[i].bytes, again.list[i].bytes, ks.list[i].n));

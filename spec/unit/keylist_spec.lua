@@ -6,7 +6,7 @@ local C = require("support.unit").load("wire/keylist.h", "base/utf8.h", "base/me
 
 local INVAL, NOMEM = tonumber(C.ERR_INVAL), tonumber(C.ERR_NOMEM)
 
--- The keys; or nil, code, message.
+-- The keys, and whether they are to be removed; or nil, code, message.
 local function decode(json, max, max_key)
   local copy = ffi.cast("char *", C.mem_alloc(#json))
   ffi.copy(copy, json, #json)
@@ -19,7 +19,7 @@ local function decode(json, max, max_key)
   end
   C.keylist_deinit(out)
   if code == 0 then
-    return keys
+    return keys, out.ask == C.KEYLIST_REMOVE
   end
   return nil, code, ffi.string(e.msg)
 end
@@ -69,6 +69,18 @@ describe("a list of keys", function()
     end
   end)
 
+  it("may be named: the keys are to be removed", function()
+    for json, want in pairs {
+      ['{"remove":[]}'] = {}, [' { "remove" : [ "a", "b" ] } '] = { "a", "b" },
+      ['{"\\u0072emove":["remove"]}'] = { "remove" },
+    } do
+      assert.same({ want, true }, { decode(json) })
+    end
+    assert.same({ { "a" }, false }, { decode '["a"]' })
+    assert.equal('the body has a list named "' .. ("x"):rep(40) .. '": it may be a JSON list of '
+      .. 'strings, or {"remove": [...]}', select(3, decode('{"' .. ("x"):rep(99) .. '":["a"]}')))
+  end)
+
   it("agrees with cjson on 500 random ones", function()
     math.randomseed(91)
     for _ = 1, 500 do
@@ -87,7 +99,10 @@ describe("a list of keys", function()
   it("is nothing else", function()
     for _, json in ipairs { "", " ", "[", "]", '["a"', '["a",', '["a",]', "[,]", '["a" "b"]', "[1]",
       "[null]", '[["a"]]', '{"keys":["a"]}', '"a"', '["a"]x', '["a"][]', "['a']", '["a]', '["\\x"]',
-      '["\\u12"]', '["a\nb"]', "[\"a\0b\"]", '["a"]\0', "\239\187\191[]" } do
+      '["\\u12"]', '["a\nb"]', "[\"a\0b\"]", '["a"]\0', "\239\187\191[]", "{", "{}",
+      '{"remove"}', '{"remove":}', '{"remove":["a"]', '{"remove":["a"],}', '{"remove":["a"]}}',
+      '{"remove":["a"],"remove":["b"]}', '{"remove" ["a"]}', '{"removes":["a"]}', '{"":["a"]}',
+      '{"remov":["a"]}', '{"remove\\u0000":["a"]}', '{["a"]}', '{"\\ud83d":["a"]}' } do
       local got, code, message = decode(json)
       assert.is_nil(got, json)
       assert.equal(INVAL, code)

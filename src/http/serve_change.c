@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* serve_change.c - a client's set, remove and flush: on all nodes (change.h), in groups with
- * `writable`.
- *
- * The connection is suspended until every node has confirmed or failed. */
+/* serve_change.c - a client's set, remove and flush: on all nodes (changing.h), in groups with
+ * `writable`. */
 #include <microhttpd.h>
 #include <string.h>
 
-#include "base/json_out.h"
 #include "base/list.h"
 #include "base/mem.h"
 #include "cache/group.h"
 #include "change/change.h"
+#include "http/changing.h"
 #include "http/conditional.h"
 #include "http/doors.h"
 #include "http/server_in.h"
@@ -22,79 +20,30 @@ struct change_job {
     size_t key_len;
     double ttl_ms;
     int has_ttl;
-
-    /* Written by on_done() before the connection is resumed. */
-    int done;
-    struct error err;
-    struct buf unconfirmed; /* JSON list of the unconfirmed nodes */
+    struct changing changing;
 };
-
-static void on_done(void *ctx, const struct change_result *r)
-{
-    struct change_job *c = ctx;
-    struct json_out list;
-    size_t i;
-
-    c->done = 1;
-    c->err = r->err;
-    json_out_begin(&list, &c->unconfirmed, '[');
-    for (i = 0; i < r->n_unconfirmed; i++)
-        json_out_text(&list, NULL, r->unconfirmed[i]);
-    json_out_close(&list);
-    server_loop_unpark(&c->job.parking);
-}
 
 static int start(struct change_job *c)
 {
     struct job *j = &c->job;
     const struct key key = {c->key, c->key_len};
-    const struct change_opts o = {
-        .group = j->group,
+    struct change_opts o = {
         .op = c->op,
         .keys = &key,
         .n_keys = c->op == BATCH_FLUSH ? 0 : 1,
         .value = body_bytes(&j->body),
         .value_len = j->body.len,
         .ttl_ms = c->has_ttl ? &c->ttl_ms : NULL,
-        .done = on_done,
-        .ctx = c,
     };
 
-    server_loop_park(&j->parking, j->to.connection); /* before on_done() can run */
-    change_start(j->server->opts.changes, &o);
-    return MHD_YES;
-}
-
-/* Answers with the change's error and the unconfirmed nodes. */
-static int answer_unconfirmed(struct change_job *c)
-{
-    struct json_out j;
-    struct buf out;
-    int ok;
-
-    buf_init(&out, 0);
-    json_out_begin(&j, &out, '{');
-    json_out_error(&j, &c->err);
-    json_out_raw(&j, "missing", c->unconfirmed.data, c->unconfirmed.len);
-    json_out_close(&j);
-    buf_puts(&out, "\n");
-    ok = answer_buf(job_to(&c->job), 502, "application/json", &out);
-    buf_deinit(&out);
-    return ok;
+    return changing_start(&c->changing, j, &o);
 }
 
 static int change_run(struct job *j)
 {
     struct change_job *c = list_entry(j, struct change_job, job);
-    int ok;
 
-    if (!c->done)
-        return job_may_park(j, &ok) ? start(c) : ok;
-    if (!c->err.code)
-        return answer_done(job_to(j));
-    if (c->err.code == ERR_PEER && !c->unconfirmed.failed)
-        return answer_unconfirmed(c);
-    return answer_error(job_to(j), &c->err);
+    return changing_has_ended(&c->changing) ? changing_answer(&c->changing, j) : start(c);
 }
 
 static void change_end(struct job *j)
@@ -102,7 +51,7 @@ static void change_end(struct job *j)
     struct change_job *c = list_entry(j, struct change_job, job);
 
     mem_free(c->key);
-    buf_deinit(&c->unconfirmed);
+    changing_deinit(&c->changing);
     job_deinit(j);
     mem_free(c);
 }
@@ -149,7 +98,7 @@ static int begin(struct asked *a, enum batch_op op)
         return ok;
     c = mem_zalloc(sizeof(*c));
     c->op = op;
-    buf_init(&c->unconfirmed, 0);
+    changing_init(&c->changing);
     job_init(&c->job, &change_kind, a, g);
     if (op != BATCH_FLUSH) {
         c->key = mem_alloc(t->key_len);

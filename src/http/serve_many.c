@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* serve_many.c - a client's many keys of a group: a JSON list in, a JSON list of results out.
+/* serve_many.c - a client's many keys of a group: a JSON list in, a JSON list of results out. The
+ * list may also be one of keys to be removed: that is one change over all nodes (changing.h).
  *
  * The keys are loaded a window at a time, and the connection is suspended during each window. So
  * only the values of one window and the written part of the answer are held, both within the
@@ -11,6 +12,8 @@
 #include "base/mem.h"
 #include "cache/group_many.h"
 #include "cache/item.h"
+#include "http/changing.h"
+#include "http/doors.h"
 #include "http/server_in.h"
 #include "wire/keylist.h"
 
@@ -33,8 +36,9 @@ struct list_job {
     enum err failed;          /* NOMEM: for a window; BUSY: no room for the answer */
     size_t values;            /* bytes of values in out */
     struct buf out;
-    size_t out_held;    /* bytes of out in the server's budget */
-    atomic_size_t held; /* bytes of the window's values there */
+    size_t out_held;          /* bytes of out in the server's budget */
+    atomic_size_t held;       /* bytes of the window's values there */
+    struct changing changing; /* of keys to be removed */
 };
 
 /* Any thread: the window has ended. */
@@ -163,11 +167,27 @@ static int wait_a_turn(struct list_job *l)
     return MHD_YES;
 }
 
+/* The keys are to be removed: all in one change. */
+static int remove_run(struct list_job *l)
+{
+    struct job *j = &l->job;
+    struct change_opts o = {.op = BATCH_REMOVE, .keys = l->keys.list, .n_keys = l->keys.n};
+    int ok;
+
+    if (changing_has_ended(&l->changing))
+        return changing_answer(&l->changing, j);
+    if (!doors_admit_client(j->server, job_to(j), j->group, &ok))
+        return ok;
+    return l->keys.n ? changing_start(&l->changing, j, &o) : answer_done(job_to(j));
+}
+
 static int list_run(struct job *j)
 {
     struct list_job *l = list_entry(j, struct list_job, job);
     struct error e;
 
+    if (l->keys.ask == KEYLIST_REMOVE)
+        return remove_run(l);
     if (l->many && !take_window(l))
         return wait_a_turn(l);
     if (l->failed) {
@@ -179,6 +199,8 @@ static int list_run(struct job *j)
         if (keylist_decode(body_bytes(&j->body), j->body.len, BATCH_MAX_KEYS,
                            j->server->opts.max_key_bytes, &l->keys, &e))
             return answer_error(job_to(j), &e);
+        if (l->keys.ask == KEYLIST_REMOVE)
+            return remove_run(l);
         keylist_put_begin(&l->out);
     }
     if (l->answered < l->keys.n)
@@ -195,6 +217,7 @@ static void list_end(struct job *j)
     budget_give(&j->server->budget, l->out_held + l->held);
     keylist_deinit(&l->keys);
     buf_deinit(&l->out);
+    changing_deinit(&l->changing);
     job_deinit(j);
     mem_free(l);
 }
@@ -212,6 +235,7 @@ int serve_many(struct asked *a)
         return ok;
     l = mem_zalloc(sizeof(*l));
     buf_init(&l->out, ANSWER_BYTES);
+    changing_init(&l->changing);
     job_init(&l->job, &list_kind, a, g);
     return job_begin(&l->job, a->framing, BODY_BYTES);
 }

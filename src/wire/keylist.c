@@ -8,7 +8,17 @@
 #include "base/utf8.h"
 #include "wire/json.h"
 
+#define FORMS "a JSON list of strings, or {\"remove\": [...]}"
+
 /* --- reading --- */
+
+/* The names that may stand in front of a list. */
+static const struct {
+    const char *name;
+    enum keylist_ask ask;
+} asks[] = {
+    {"remove", KEYLIST_REMOVE},
+};
 
 static enum err add_key(struct keylist *ks, size_t *room, const char *bytes, size_t n,
                         struct error *e)
@@ -34,8 +44,7 @@ static enum err no_text(const struct json *j, const char *json, size_t nth, stru
     if (j->flaw)
         return error_set(e, ERR_INVAL, "key %zu of the list has %s: see byte %zu of the body", nth,
                          j->flaw, at);
-    return error_set(e, ERR_INVAL,
-                     "the body is not a JSON list of strings: see byte %zu of the body", at);
+    return error_set(e, ERR_INVAL, "the body is not " FORMS ": see byte %zu of the body", at);
 }
 
 /* The strings up to the closing bracket. */
@@ -69,21 +78,46 @@ static enum err get_keys(struct json *j, const char *json, size_t max, size_t ma
     return ERR_OK;
 }
 
+/* The name in front of the list, and its colon. */
+static enum err get_name(struct json *j, struct keylist *out, struct error *e)
+{
+    enum { SHOWN = 40 };
+    struct buf *name = &out->bytes;
+    int whole = json_text(j, name), found = 0;
+    size_t i;
+
+    for (i = 0; whole && !found && i < sizeof(asks) / sizeof(asks[0]); i++) {
+        found = name->len == strlen(asks[i].name) && !memcmp(name->data, asks[i].name, name->len);
+        out->ask = found ? asks[i].ask : KEYLIST_GET;
+    }
+    if (whole && !found)
+        return error_set(e, ERR_INVAL, "the body has a list named \"%.*s\": it may be " FORMS,
+                         (int)(name->len < SHOWN ? name->len : SHOWN), name->data);
+    name->len = 0;
+    if (!whole || !json_char(j, ':'))
+        return error_set(e, ERR_INVAL, "the body is not " FORMS);
+    return ERR_OK;
+}
+
 enum err keylist_decode(const char *json, size_t n, size_t max, size_t max_key_bytes,
                         struct keylist *out, struct error *e)
 {
     struct json j = {.at = json, .end = json + n};
+    int has_name;
 
     memset(out, 0, sizeof(*out));
     buf_init(&out->bytes, 0);
     /* A string's text is never longer than its JSON, so the buffer never moves under the keys. */
     if (buf_reserve(&out->bytes, n + 1))
         return error_set(e, ERR_NOMEM, "no memory for a list of %zu bytes", n);
+    has_name = json_char(&j, '{');
+    if (has_name && get_name(&j, out, e))
+        return e->code;
     if (!json_char(&j, '['))
-        return error_set(e, ERR_INVAL, "the body is not a JSON list of strings");
+        return error_set(e, ERR_INVAL, "the body is not " FORMS);
     if (get_keys(&j, json, max, max_key_bytes, out, e))
         return e->code;
-    if (j.at != j.end)
+    if ((has_name && !json_char(&j, '}')) || j.at != j.end)
         return error_set(e, ERR_INVAL, "there is text behind the list: see byte %zu of the body",
                          (size_t)(j.at - json));
     return ERR_OK;

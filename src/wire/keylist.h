@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* keylist.h - a client's list of keys of a group, and the answer, both JSON.
  *
- *   ["a", "b", "c"]
+ *   ["a", "b", "c"]                 gets these keys
+ *   {"remove": ["a", "b", "c"]}     removes them
+ *
+ * The answer to a get:
  *
  *   {"results":[{"key":"a","value":"text","source":"main"},
  *               {"key":"b","base64":"AAE=","source":"local"},
@@ -23,14 +26,21 @@
 #include "base/err.h"
 #include "wire/batch.h"
 
+/* What is to be done with the keys: the name in front of a list says so. */
+enum keylist_ask {
+    KEYLIST_GET, /* a list without a name */
+    KEYLIST_REMOVE
+};
+
 struct keylist {
+    enum keylist_ask ask;
     struct key *list; /* owned, like the bytes that its keys borrow */
     size_t n;
     struct buf bytes;
 };
 
-/* INVAL: not such a list, over max keys, or a key over max_key_bytes; NOMEM. keylist_deinit() must
- * follow in any case. */
+/* INVAL: not such a list, an unknown name, over max keys, or a key over max_key_bytes; NOMEM.
+ * keylist_deinit() must follow in any case. */
 enum err keylist_decode(const char *json, size_t n, size_t max, size_t max_key_bytes,
                         struct keylist *out, struct error *e);
 void keylist_deinit(struct keylist *ks);
