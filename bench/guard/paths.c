@@ -82,7 +82,7 @@ int main(int argc, char **argv)
     group_opts_init(&o);
     o.cache_bytes = 1000000; /* some five thousand entries */
     g = group_new("guard", "text/plain", &o, &loader);
-    r = reader_new(g);
+    r = reader_new(g, 1);
     for (i = 0; i < KEYS; i++) {
         name_key(keys[i], i);
         get(g, keys[i]);

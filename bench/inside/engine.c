@@ -223,7 +223,7 @@ static void run_recall(unsigned threads, double seconds)
     if (threads > MAX_THREADS)
         die("too many threads");
     for (i = 0; i < threads; i++) {
-        askers[i] = (struct asker){.reader = reader_new(g), .keys = keys, .seconds = seconds};
+        askers[i] = (struct asker){.reader = reader_new(g, 1), .keys = keys, .seconds = seconds};
         if (pthread_create(&t[i], NULL, recall, &askers[i]))
             die("no thread");
     }

@@ -1,34 +1,42 @@
 -- SPDX-License-Identifier: MIT
 -- Hits of a group in a LuaJIT program, each giving a Lua string.
 --
---   luajit bench/inside/hit.lua SECONDS     -> "bench ns=...", the time of one
+--   luajit bench/inside/hit.lua SECONDS KEYS uniform|zipf
+--     -> "bench ns=... cpu=...", the time of one, and the processor's
 
+package.path = "./?.lua;" .. package.path
+
+local asks = require "bench.inside.asks"
 local groupcache = require "groupcache"
 local socket = require "socket"
 
-local KEYS, BATCH = 512, 8192 -- keys as in bench/peers/gopeer/inside.go
+local BATCH = 8192 -- gets between two looks at the clock
 
-local value = ("x"):rep(100)
-local group = groupcache.group("bench", { getter = function() return value end })
-
-local keys = {}
-for i = 1, KEYS do
-  keys[i] = ("k%011d"):format(i)
-  assert(group:get(keys[i]))
+local seconds, count, law = tonumber(arg[1]), tonumber(arg[2]), arg[3]
+local group = groupcache.group("bench", { cache_bytes = "2GB", getter = asks.value })
+local keys, order = asks.keys(count), asks.order(count, law)
+for _, key in ipairs(keys) do
+  assert(group:get(key))
 end
 
-local function run(seconds)
-  local begin, ops = socket.gettime(), 0
-  while socket.gettime() - begin < seconds do
-    for i = 1, BATCH do
-      if #group:get(keys[i % KEYS + 1]) ~= 100 then
-        error "another value"
-      end
+local at = 0
+
+local function batch()
+  for i = at, at + BATCH - 1 do
+    if #group:get(keys[order[i]]) ~= 100 then
+      error "another value"
     end
-    ops = ops + BATCH
   end
-  return (socket.gettime() - begin) * 1e9 / ops
+  at = (at + BATCH) % asks.MANY
 end
 
-run(0.1) -- so that the loop is compiled
-print(("bench ns=%.1f"):format(run(tonumber(arg[1]))))
+for _ = 1, math.max(1, 4 * count / asks.MANY) * asks.MANY / BATCH do
+  batch() -- what is asked for often is remembered then
+end
+local begin, cpu, ops = socket.gettime(), os.clock(), 0
+while socket.gettime() - begin < seconds do
+  batch()
+  ops = ops + BATCH
+end
+print(("bench ns=%.1f cpu=%.1f"):format((socket.gettime() - begin) * 1e9 / ops,
+  (os.clock() - cpu) * 1e9 / ops))

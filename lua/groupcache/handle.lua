@@ -11,19 +11,24 @@
 
 local core = require "groupcache.core"
 
+local bit = require "bit"
+
+local band, rshift = bit.band, bit.rshift
+
 local has_ffi, ffi = pcall(require, "ffi")
 
-local MISS, SAME = 0, 1 -- enum hit
+local MISS, SAME, OTHER = 0, 1, 2 -- enum hit
 local SOURCES = { [0] = "main", "hot", "peer", "local", "stale" } -- enum source
 
-local MAX_ENTRY = 64 * 1024 -- of key and value: larger ones are not remembered
-local MAX_BYTES = 4 * 1024 * 1024 -- remembered in all, per handle
+-- Keys and values are kept in many tables, since the collector visits a whole table in one step.
+local CHUNK = 1024 -- places in a table; a power of two
+local CHUNK_BITS = 10
 
 local recall, new_table
 if has_ffi then
   new_table = require "table.new"
   -- The first fields of struct handle; the tag makes the name unique.
-  pcall(ffi.cdef, "struct groupcache_handle { int source, slot; };")
+  pcall(ffi.cdef, "struct groupcache_handle { int source, place; };")
   recall = ffi.cast("int (*)(void *, const char *, size_t)", core.recall())
 end
 
@@ -43,24 +48,38 @@ end
 --- Forgets all the items and strings.
 function Handle:forget()
   core.forget(self.raw)
-  self.strings, self.slots, self.bytes = {}, 0, 0
+  self.chunks, self.age = {}, 0
 end
 
--- Keeps the string of an item that recall() has just returned; later it returns SAME.
+-- Drops the strings of items that are not remembered any more.
+local function clear(self)
+  local place = core.left(self.raw)
+  while place >= 0 do
+    local chunk = self.chunks[rshift(place, CHUNK_BITS)]
+    if chunk then
+      chunk[band(place, CHUNK - 1)], chunk[CHUNK + band(place, CHUNK - 1)] = nil, nil
+    end
+    place = core.left(self.raw)
+  end
+end
+
+-- Makes the string of an item that recall() has just returned. If the item is remembered, it keeps
+-- the string: later recall() returns SAME. It keeps the key too, so that the key's string has one
+-- address as long.
 local function make_string(self, key)
-  local value, slot, slots = core.recalled(self.raw)
-  local bytes = #key + #value
-  if bytes > MAX_ENTRY then
-    core.forget(self.raw, slot)
-    return value
+  local value, place, age = core.recalled(self.raw)
+  if age ~= self.age then -- all slots were emptied
+    self.chunks, self.age = {}, age
   end
-  if slots ~= self.slots then -- there are more slots, and all are empty
-    self.strings, self.slots, self.bytes = new_table(slots, 0), slots, 0
-  end
-  self.strings[slot] = value
-  self.bytes = self.bytes + bytes -- the size of a replaced string is not known any more
-  if self.bytes > MAX_BYTES then
-    self:forget()
+  clear(self)
+  if place >= 0 then
+    local chunk = self.chunks[rshift(place, CHUNK_BITS)]
+    if not chunk then
+      chunk = new_table(2 * CHUNK - 1, 0)
+      self.chunks[rshift(place, CHUNK_BITS)] = chunk
+    end
+    place = band(place, CHUNK - 1)
+    chunk[place], chunk[CHUNK + place] = value, key
   end
   return value
 end
@@ -69,16 +88,21 @@ end
 -- would take a side exit at every hit.
 if has_ffi then
   jit.off(make_string)
+  jit.off(clear)
 end
 
 -- -> value, source; or nil
 local function find(self, key)
   local state = self.state
   local hit = recall(state, key, #key)
-  if hit == SAME then
-    return self.strings[state.slot], SOURCES[state.source]
-  elseif hit == MISS then
+  if hit == MISS then
     return nil
+  elseif hit ~= OTHER then
+    if hit ~= SAME then
+      clear(self)
+    end
+    local place = state.place
+    return self.chunks[rshift(place, CHUNK_BITS)][band(place, CHUNK - 1)], SOURCES[state.source]
   end
   return make_string(self, key), SOURCES[state.source]
 end

@@ -33,6 +33,7 @@ end
 local function engine_numbers(o)
   return {
     cache_bytes = o.cache_bytes,
+    remember_bytes = o.remember_bytes,
     ttl_ms = o.ttl,
     ttl_jitter = o.ttl_jitter,
     negative_ttl_ms = o.negative_ttl,

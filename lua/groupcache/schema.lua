@@ -6,6 +6,7 @@ local limits = require "groupcache.limits"
 return {
   getter = { kind = "function", required = true },
   cache_bytes = { kind = "size", default = limits.cache_bytes() }, -- 64MB, or less
+  remember_bytes = { kind = "size" }, -- default: a share of cache_bytes
   ttl = { kind = "duration", default = 0 },
   ttl_jitter = { kind = "share", default = 0.1 },
   negative_ttl = { kind = "duration", default = 0 },

@@ -190,7 +190,7 @@ static void *getter_main(void *arg)
 {
     struct getter *me = arg;
     struct crowd *c = me->crowd;
-    struct reader *reader = me->random % 2 ? reader_new(c->group) : NULL;
+    struct reader *reader = me->random % 2 ? reader_new(c->group, 0) : NULL;
     unsigned i;
 
     for (i = 0; i < c->rounds; i++) {
@@ -279,7 +279,7 @@ struct versions {
 static void *version_reader(void *arg)
 {
     struct versions *v = arg;
-    struct reader *reader = reader_new(v->group);
+    struct reader *reader = reader_new(v->group, 1);
     unsigned i;
 
     for (i = 0; !atomic_load(&v->stop); i++) {

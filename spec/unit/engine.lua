@@ -186,9 +186,10 @@ function methods:load(key, from_peer, from, anew)
   return t
 end
 
---- A thread's reader. Give it back with C.reader_free() before g:ended().
-function methods:reader()
-  return C.reader_new(self.c)
+--- A thread's reader, of an owner that keeps copies or not. Give it back with C.reader_free()
+-- before g:ended().
+function methods:reader(copies)
+  return C.reader_new(self.c, copies and 1 or 0)
 end
 
 local HITS = { [0] = "none", "same", "other" } -- enum hit
@@ -202,7 +203,7 @@ function methods.recall(_, reader, key)
     return nil, hit
   end
   return { key = key, wakes = 1, hit = true, value = item_value(found.item),
-    source = ffi.string(C.source_name(found.source)), slot = found.slot }, hit
+    source = ffi.string(C.source_name(found.source)), place = found.place }, hit
 end
 
 local on_many_done = {} -- id -> function

@@ -138,50 +138,161 @@ describe("a reader", function()
     assert.equal(C.HIT_NONE, tonumber(C.reader_recall(reader, bytes, 2, found)))
   end)
 
-  it("remembers as many as it has slots, each at a place of its own", function()
-    begin()
-    local keys, slots, n = {}, {}, 0
-    for i = 1, 5000 do
+  -- Puts n values in and gets each so often.
+  local function ask(n, times)
+    local keys = {}
+    for i = 1, n do
       keys[i] = "key" .. i
       g:set(keys[i], "value" .. i)
-      recall(keys[i])
     end
-    for i = 4900, 5000 do -- those asked for last
-      local t, hit = g:recall(reader, keys[i])
-      if hit == "same" then
-        n = n + 1
-        assert.equal("value" .. i, t.value)
-        assert(t.slot < C.READER_SLOTS)
-        assert.is_nil(slots[t.slot])
-        slots[t.slot] = true
+    for _ = 1, times do
+      for i = 1, n do
+        recall(keys[i])
       end
     end
-    assert(n > 50, n)
-    local s = g:stats()
-    assert(s.remembered_items > C.READER_SLOTS / 2 and s.remembered_items <= C.READER_SLOTS)
-    assert(s.remembered_bytes > 50 * s.remembered_items)
+    return keys
+  end
+
+  it("remembers all keys that are asked for, each at a place of its own", function()
+    begin()
+    local keys, places, same = ask(5000, 2), {}, 0
+    for i, key in ipairs(keys) do
+      local t, hit = g:recall(reader, key)
+      assert.equal("value" .. i, t.value)
+      assert(t.place >= 0 and t.place < 5000 and not places[t.place], t.place)
+      places[t.place] = true
+      same = same + (hit == "same" and 1 or 0)
+    end
+    assert(same >= 4990, same) -- a key may find all its slots taken
+    assert(g:stats().remembered_items >= 4990)
+    assert(g:stats().remembered_bytes > 50 * 5000)
   end)
 
-  it("forgets one slot, or all", function()
+  it("remembers what it can without memory for more", function()
     begin()
-    for i = 1, 20 do
-      g:set("key" .. i, "v")
+    local keys = ask(16, 1) -- half of the slots that there are at first
+    for i = 17, 200 do
+      keys[i] = "key" .. i
+      g:set(keys[i], "value" .. i)
+      C.mem_fail_after(0)
+      assert.same({ "other", "value" .. i, "main" }, { recall(keys[i]) })
+      C.mem_fail_after(-1)
     end
-    for _ = 1, 3 do -- slots are made as they are needed, which empties those there are
-      for i = 1, 20 do
-        recall("key" .. i)
+    for i, key in ipairs(keys) do
+      assert.equal("value" .. i, select(2, recall(key)))
+    end
+  end)
+
+  it("shares remember_bytes with the other readers", function()
+    begin { remember_bytes = 200000 }
+    ask(5000, 3)
+    local alone = g:stats().remembered_bytes
+    assert(alone <= 200000 and alone > 190000, alone)
+    local other = g:reader()
+    for i = 1, 5000 do
+      g:recall(other, "key" .. i)
+    end
+    local both = g:stats().remembered_bytes
+    assert(both > alone and both <= 300000, both) -- the first one has not learned of the second
+    for _ = 1, 100000 do
+      recall "key1"
+    end
+    both = g:stats().remembered_bytes
+    C.reader_free(other)
+    assert(both <= 200000, both)
+  end)
+
+  it("remembers nothing with remember_bytes = 0, and no large part of it", function()
+    for bytes, large in pairs { [0] = 1, [64000] = 2000 } do
+      begin { remember_bytes = bytes }
+      g:set("large", ("x"):rep(large))
+      for _ = 1, 3 do
+        local t, hit = g:recall(reader, "large")
+        assert.same({ "other", C.READER_NOWHERE, ("x"):rep(large) }, { hit, t.place, t.value })
       end
+      assert.equal(0, g:stats().remembered_items)
+      assert.equal(3, g:stats().main.hits)
+      C.reader_free(reader)
+      g:ended()
     end
+    begin()
+  end)
+
+  it("keeps what is asked for often when there is no room for all", function()
+    begin { remember_bytes = 64000 }
+    ask(5000, 1)
+    local same = 0
+    for i = 1, 20000 do
+      recall("key" .. i % 5000 + 1)
+      same = same + (recall("key" .. i % 50 + 1) == "same" and 1 or 0)
+    end
+    assert(same > 15000, same)
+  end)
+
+  it("gives memory back of keys that are not asked for any more", function()
+    begin()
+    ask(5000, 2)
+    local before, age = g:stats().remembered_bytes, C.reader_age(reader)
+    for _ = 1, 300000 do -- two rounds of the hand
+      recall "key1"
+    end
+    assert.equal(1, g:stats().remembered_items)
+    assert(g:stats().remembered_bytes < before / 1000)
+    assert.equal(age + 1, C.reader_age(reader))
+    assert.same({ "same", "value1", "main" }, { recall "key1" })
+  end)
+
+  it("counts the copies of its owner, and says which are of no use any more", function()
+    begin()
+    ask(20, 2)
+    local bytes = g:stats().remembered_bytes
+    local other = g:reader(true)
+    local places = {}
+    for i = 1, 20 do
+      places[i] = g:recall(other, "key" .. i).place
+    end
+    assert(g:stats().remembered_bytes > 2 * bytes + 20 * #"key1value1")
+    assert.equal(0, C.reader_left(other))
+    for i = 1, 3 do
+      g:remove("key" .. i)
+      assert.is_nil((g:recall(other, "key" .. i)))
+    end
+    assert.equal(3, C.reader_left(other))
+    g:set("key1", "new")
+    local again = g:recall(other, "key1").place -- a place that was left is taken again
+    assert.equal(places[3], again)
+    assert.equal(2, C.reader_left(other))
+    assert.equal(places[1], C.reader_take_left(other))
+    assert.equal(places[2], C.reader_take_left(other))
+    assert.equal(C.READER_NOWHERE, C.reader_take_left(other))
+    C.reader_free(other)
+  end)
+
+  it("forgets all", function()
+    begin()
+    ask(20, 2)
     assert.equal(20, g:stats().remembered_items)
-    C.reader_forget(reader, (g:recall(reader, "key3")).slot)
-    C.reader_forget(reader, C.READER_SLOTS - 1) -- has no such slot yet
-    assert.equal(19, g:stats().remembered_items)
-    assert.equal("other", (recall "key3"))
-    assert.equal("same", (recall "key4"))
     C.reader_forget_all(reader)
     assert.equal(0, g:stats().remembered_items)
     assert.equal(0, g:stats().remembered_bytes)
     assert.equal("other", (recall "key4"))
+  end)
+
+  it("counts hits before a flush and after it, in one ring", function()
+    begin()
+    g:set("k", "v")
+    known "k"
+    for _ = 1, 10 do
+      recall "k"
+    end
+    g:flush()
+    g:set("k", "new")
+    known "k"
+    for _ = 1, 100 do
+      assert.same({ "same", "new", "main" }, { recall "k" })
+    end
+    assert.equal(2 + 10 + 2 + 100, g:stats().main.hits)
+    assert.equal(1, g:stats().main.items)
   end)
 
   it("keeps an evicted item until the slot gets another", function()

@@ -13,8 +13,8 @@ struct reader;
 
 /* The first two fields are read by handle.lua through the FFI. */
 struct handle {
-    int source, slot;  /* of the last recall() that hit */
-    const char *value; /* borrowed from the slot */
+    int source, place; /* of the last recall() that hit */
+    const char *value; /* borrowed from the reader */
     size_t value_len;
     struct group *group;     /* a reference */
     struct reader *reader;   /* of the program's thread; set with group */

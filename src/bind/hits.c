@@ -22,15 +22,9 @@
 
 #define BIND_HITS "groupcache.hits"
 
-enum {
-    MAX_ENTRY = 4096,  /* bytes of key and value: larger items are not remembered */
-    MAX_BYTES = 262144 /* of all items that are remembered */
-};
-
 struct hits {
     struct vm *vm;         /* borrowed: it owns the state */
     struct reader *reader; /* NULL once collected */
-    size_t bytes;          /* of items put into slots since all were emptied */
     int pushing;           /* a value is pushed: finalizers must not use the reader */
 };
 
@@ -43,21 +37,6 @@ static int l_hits_gc(lua_State *L)
     return 0;
 }
 
-static void bound(struct hits *h, const struct recalled *found)
-{
-    size_t n = (size_t)found->item->key_len + found->item->value_len;
-
-    if (n > MAX_ENTRY) {
-        reader_forget(h->reader, found->slot);
-        return;
-    }
-    h->bytes += n;
-    if (h->bytes > MAX_BYTES) {
-        h->bytes = 0;
-        reader_forget_all(h->reader);
-    }
-}
-
 /* If this raises for want of memory, `pushing` stays set, and getters use core.get() from then on.
  */
 static void push_value(lua_State *L, struct hits *h, struct item *it)
@@ -66,6 +45,7 @@ static void push_value(lua_State *L, struct hits *h, struct item *it)
     vm_make_room(h->vm, it->value_len);
     lua_pushlstring(L, item_value(it), it->value_len);
     h->pushing = 0;
+    reader_let_go(h->reader);
 }
 
 static int may_look(lua_State *L, const struct hits *h)
@@ -81,7 +61,6 @@ static int l_hit(lua_State *L)
 {
     struct hits *h = lua_touserdata(L, lua_upvalueindex(1));
     struct recalled found;
-    enum hit hit;
     const char *key;
     size_t n;
 
@@ -90,15 +69,12 @@ static int l_hit(lua_State *L)
         return 1;
     }
     key = lua_tolstring(L, 1, &n);
-    hit = reader_recall(h->reader, key, n, &found);
-    if (hit == HIT_NONE || !item_is_value(found.item)) { /* core.get() says why */
-        lua_pushnil(L);
+    if (reader_recall(h->reader, key, n, &found) == HIT_NONE || !item_is_value(found.item)) {
+        lua_pushnil(L); /* core.get() says why */
         return 1;
     }
     push_value(L, h, found.item);
     lua_pushvalue(L, lua_upvalueindex(2 + (int)found.source));
-    if (hit == HIT_OTHER)
-        bound(h, &found);
     return 2;
 }
 
@@ -119,7 +95,7 @@ static int l_hits(lua_State *L)
     lua_pushcclosure(L, l_hit, 1 + SOURCE_COUNT);
     g = which_group(L, "group:get", NULL);
     h->vm = vm_of(L);
-    h->reader = reader_new(g);
+    h->reader = reader_new(g, 0);
     group_unref(g);
     return 1;
 }

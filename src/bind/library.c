@@ -58,7 +58,13 @@ static int push_from(lua_State *L, const struct handle *h, void **place, enum so
 
 /* --- hits --- */
 
-/* Called through the FFI: no lua_State, never raises. -> enum hit, and the first fields of h */
+enum {
+    CLEAR_AT = 64,                 /* copies of no use, at which they are cleared */
+    HIT_SAME_CLEAR = 1 + HIT_OTHER /* HIT_SAME, and copies are to be cleared */
+};
+
+/* Called through the FFI: no lua_State, never raises. -> enum hit or HIT_SAME_CLEAR, and the first
+ * fields of h */
 static int recall(void *handle, const char *key, size_t key_len)
 {
     struct handle *h = handle;
@@ -74,8 +80,10 @@ static int recall(void *handle, const char *key, size_t key_len)
         h->value = item_value(found.item);
         h->value_len = found.item->value_len;
         h->source = (int)found.source;
-        h->slot = (int)found.slot;
+        h->place = found.place;
     }
+    if (hit == HIT_SAME && reader_left(h->reader) >= CLEAR_AT)
+        return HIT_SAME_CLEAR;
     return (int)hit;
 }
 
@@ -90,16 +98,24 @@ static int l_recall(lua_State *L)
     return 1;
 }
 
-/* core.recalled(handle) -> value and slot of what recall() has just found, number of slots */
+/* core.recalled(handle) -> value and place of what recall() has just found, age of the reader */
 static int l_recalled(lua_State *L)
 {
     struct handle *h = handle_check(L, 1);
-    lua_Integer slot = h->slot;
+    lua_Integer place = h->place;
 
     lua_pushlstring(L, h->value, h->value_len);
-    lua_pushinteger(L, slot);
-    lua_pushinteger(L, reader_slots(h->reader));
+    lua_pushinteger(L, place);
+    lua_pushinteger(L, reader_age(h->reader));
+    reader_let_go(h->reader);
     return 3;
+}
+
+/* core.left(handle) -> a place whose copies are of no use, or a number below 0 */
+static int l_left(lua_State *L)
+{
+    lua_pushinteger(L, reader_take_left(handle_check(L, 1)->reader));
+    return 1;
 }
 
 /* core.handle_address(handle) -> what recall() takes */
@@ -109,16 +125,10 @@ static int l_handle_address(lua_State *L)
     return 1;
 }
 
-/* core.forget(handle, slot or nil): empties a slot, or all */
+/* core.forget(handle): empties all slots */
 static int l_forget(lua_State *L)
 {
-    struct handle *h = handle_check(L, 1);
-    lua_Number slot = luaL_optnumber(L, 2, -1);
-
-    if (slot >= 0 && slot < (lua_Number)READER_SLOTS)
-        reader_forget(h->reader, (unsigned)slot);
-    else
-        reader_forget_all(h->reader);
+    reader_forget_all(handle_check(L, 1)->reader);
     return 0;
 }
 
@@ -202,7 +212,7 @@ static int l_group_alone(lua_State *L)
     loader = (struct loader){.ctx = h, .owner = no_owner, .local = note_flight};
     mem_refill();
     h->group = group_new(name, type, &opts, &loader);
-    h->reader = reader_new(h->group);
+    h->reader = reader_new(h->group, 1);
     return 1;
 }
 
@@ -402,7 +412,7 @@ static int l_node_handle(lua_State *L)
     h->group = node_group(n, name, len);
     if (!h->group)
         return 0;
-    h->reader = reader_new(h->group);
+    h->reader = reader_new(h->group, 1);
     h->changes = node_changes(n);
     h->max_key_bytes = node_max_key_bytes(n);
     return 1;
@@ -431,6 +441,7 @@ const luaL_Reg bind_library[] = {
     {"group_alone", l_group_alone},
     {"handle_address", l_handle_address},
     {"hit", l_hit},
+    {"left", l_left},
     {"load_begin", l_load_begin},
     {"load_circle", l_load_circle},
     {"load_end", l_load_end},

@@ -48,10 +48,11 @@ enum hot_policy {
 
 /* X(type, name, default): the numbers of a group. Times in ms, sizes in bytes. */
 #define GROUP_NUMBERS(X)                                                                           \
-    X(uint64_t, cache_bytes, 64000000) /* main and hot together; 0 keeps nothing */                \
-    X(uint64_t, ttl_ms, 0)             /* age at which a value expires; 0 is never */              \
-    X(uint64_t, ttl_jitter, 100)       /* thousandths of ttl_ms by which it may be shorter */      \
-    X(uint64_t, negative_ttl_ms, 0)    /* how long NOTFOUND is kept; 0 is not at all */            \
+    X(uint64_t, cache_bytes, 64000000)      /* main and hot together; 0 keeps nothing */           \
+    X(uint64_t, remember_bytes, UINT64_MAX) /* of all readers; UINT64_MAX: see reader.h */         \
+    X(uint64_t, ttl_ms, 0)                  /* age at which a value expires; 0 is never */         \
+    X(uint64_t, ttl_jitter, 100)            /* thousandths of ttl_ms by which it may be shorter */ \
+    X(uint64_t, negative_ttl_ms, 0)         /* how long NOTFOUND is kept; 0 is not at all */       \
     X(uint64_t, stale_while_revalidate_ms, 0) /* after its ttl a value still answers gets */       \
     X(uint64_t, stale_if_error_ms, 0)         /* after its ttl a value stands in for an error */   \
     X(uint64_t, timeout_ms, 5000)             /* of a load, waiting included */                    \

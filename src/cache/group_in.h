@@ -74,6 +74,7 @@ struct group {
     struct group_opts opts;                /* guarded by mu, like all that follows */
     struct lru *main, *hot;                /* two caches, one bound */
     struct list readers;                   /* reader.link */
+    unsigned nreaders;                     /* in that list */
     struct list flushed;                   /* items by item.order, to be freed bit by bit */
     struct flights *flights[FLIGHT_KINDS]; /* [enum flight_kind] */
     struct list queues[2];                 /* flight.queued, [flight.nested]: waiting for a place */

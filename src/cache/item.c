@@ -238,11 +238,6 @@ void item_set_etag(struct item *it, uint64_t tag)
         atomic_store_explicit(etag_of(it), tag, memory_order_relaxed);
 }
 
-int item_has_key(const struct item *it, const void *key, size_t n)
-{
-    return it->key_len == n && memcmp(it->bytes, key, n) == 0;
-}
-
 int item_is(const struct item *it, const struct key_ref *k)
 {
     return it->hash == k->hash && item_has_key(it, k->bytes, k->n);

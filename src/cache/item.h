@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/key.h"
 
@@ -111,7 +112,22 @@ uint64_t item_etag(const struct item *it);
 void item_set_etag(struct item *it, uint64_t tag);
 
 int item_is(const struct item *it, const struct key_ref *k);
-int item_has_key(const struct item *it, const void *key, size_t n);
+
+/* Keys are short: of most no more is compared than their first and their last 8 bytes. */
+static inline int item_has_key(const struct item *it, const void *key, size_t n)
+{
+    uint64_t a[2], b[2];
+
+    if (it->key_len != n)
+        return 0;
+    if (n < 8 || n > 16)
+        return memcmp(it->bytes, key, n) == 0;
+    memcpy(&a[0], it->bytes, 8);
+    memcpy(&b[0], key, 8);
+    memcpy(&a[1], it->bytes + n - 8, 8);
+    memcpy(&b[1], (const char *)key + n - 8, 8);
+    return a[0] == b[0] && a[1] == b[1];
+}
 
 /* What the item costs the process, in bytes: what the allocator spends on it. */
 size_t item_cost(const struct item *it);

@@ -1,21 +1,30 @@
 /* SPDX-License-Identifier: MIT */
 /* reader.h - one thread that gets the same keys of a group over and over.
  *
- * A reader remembers the items that it was given last, each in a slot. While the item of a slot is
- * the value of its key, a get costs no mutex. The item itself says that it is in main, and the
- * group's epoch that there was no flush. The reader notes the hit in a ring of its own. The hits of
- * a ring are moved to the order of use and the counters when the ring is full. A thread that has
- * the mutex also moves them before it evicts or reads counters. Caffeine's read buffers (Manes,
- * "Design of a Modern Cache", 2016) do the same; here no hit is lost.
+ * A reader remembers the items that it was given, each in a slot. While the item of a slot is the
+ * value of its key, a get costs no mutex. The item itself says that it is in main, and the group's
+ * epoch that there was no flush. The reader notes the hit in a ring of its own. The hits of a ring
+ * are moved to the order of use and the counters when the ring is full. A thread that has the mutex
+ * also moves them before it evicts or reads counters. Caffeine's read buffers (Manes, "Design of a
+ * Modern Cache", 2016) do the same; here no hit is lost.
  *
  * Why a reader needs no mutex: an item is put into one lru, once. So an item that was removed is
  * never the value again, and the thread that removes it marks the item before it drops the mutex. A
- * slot keeps its item alive. It changes only under the mutex, after the ring, which may point to
- * the item, was emptied.
+ * slot keeps its item alive. It gives the item up only under the mutex, after the ring, which may
+ * point to the item, was emptied.
  *
  * An item with tags is looked up under the mutex each time, since a removal of its tag marks no
  * item. A slot is found by the address of the key's bytes: where strings are interned, an address
- * means a key. The bytes are compared all the same. A reader belongs to one thread at a time. */
+ * means a key. The bytes are compared all the same.
+ *
+ * The slots are as many as the keys that the thread asks for. All readers of a group share
+ * opts.remember_bytes in equal parts. A hand goes over the slots, a few for each ring of hits, and
+ * empties those that were not used since it passed (CLOCK, Corbato 1968). So memory of keys that
+ * are not asked for any more is given back while others are.
+ *
+ * The owner may keep a copy of its own beside each item, at the place that `place` says.
+ * reader_take_left() tells which copies are of no use any more. A reader belongs to one thread at a
+ * time. */
 #ifndef READER_H
 #define READER_H
 
@@ -27,22 +36,28 @@
 struct item;
 struct reader;
 
-enum { READER_SLOTS = 2048 }; /* at most */
+enum {
+    READER_SHARE = 4,                /* by default readers remember this part of cache_bytes, */
+    READER_LEAST_BYTES = 256 * 1024, /* or so much, if that is more */
+    READER_LARGE = 64,               /* an item is remembered if it costs less than this part
+                                        of what its reader may remember */
+    READER_NOWHERE = -1              /* a place: the item is not remembered */
+};
 
 enum hit {
     HIT_NONE,
     HIT_SAME, /* the item that the slot had at the last get */
-    HIT_OTHER /* another item, now in the slot */
+    HIT_OTHER /* another item, now in the slot, or not remembered */
 };
 
 struct recalled {
     struct item *item; /* borrowed until the reader is next called */
     enum source source;
-    unsigned slot; /* less than reader_slots() */
+    int place; /* of the owner's copy: from 0 on, without holes; or READER_NOWHERE */
 };
 
-/* Holds a reference to the group. */
-struct reader *reader_new(struct group *g);
+/* Holds a reference to the group. copies: 1 if the owner keeps a copy of each key and value. */
+struct reader *reader_new(struct group *g, int copies);
 void reader_free(struct reader *r); /* NULL is fine */
 
 struct group *reader_group(const struct reader *r); /* borrowed */
@@ -51,11 +66,17 @@ struct group *reader_group(const struct reader *r); /* borrowed */
  * are counted in the group's stats. */
 enum hit reader_recall(struct reader *r, const void *key, size_t key_len, struct recalled *out);
 
-/* How many slots there are now. All are emptied when their number grows. */
-unsigned reader_slots(const struct reader *r);
+/* How often all slots were emptied: copies that are older are of no use. */
+unsigned reader_age(const struct reader *r);
 
-/* Empties a slot; all of them. */
-void reader_forget(struct reader *r, unsigned slot);
+/* How many places were left whose copies are still kept; one of them, or READER_NOWHERE. */
+unsigned reader_left(const struct reader *r);
+int reader_take_left(struct reader *r);
+
+/* Releases the item that was found last, if it is not remembered. */
+void reader_let_go(struct reader *r);
+
+/* Empties all slots. */
 void reader_forget_all(struct reader *r);
 
 #endif

@@ -3,26 +3,36 @@
 
 #include "cache/group_in.h"
 
-static void count_hit_locked(struct group *g, const struct reader_slot *s)
+static void count_hit_locked(struct group *g, struct item *it, int now)
 {
-    struct item *it = s->item;
-
     g->stats.gets++;
     g->stats.cache_hits++;
     group_hot_count_locked(g, it->hash);
-    if (s->epoch == atomic_load_explicit(&g->epoch, memory_order_relaxed) && item_is_in(it))
+    if (now && item_is_in(it))
         lru_use(g->main, it);
     else
         lru_count_hit(g->main);
 }
 
+/* A use writes to the item's neighbours in the order of use. With many items they are in no cache
+ * of the processor: one after the other they would cost a wait each. */
+static void fetch_neighbours(const struct item *it)
+{
+    __builtin_prefetch(it->order.prev, 1);
+    __builtin_prefetch(it->order.next, 1);
+}
+
 void reader_hits_count_one_locked(struct reader *r)
 {
+    struct group *g = r->group;
     uint32_t noted = atomic_load_explicit(&r->noted, memory_order_acquire);
-    uint32_t i = atomic_load_explicit(&r->counted, memory_order_relaxed);
+    uint32_t first = atomic_load_explicit(&r->counted, memory_order_relaxed), i;
+    int now = r->epoch == atomic_load_explicit(&g->epoch, memory_order_relaxed);
 
-    for (; i != noted; i++)
-        count_hit_locked(r->group, r->ring[i % READER_RING]);
+    for (i = first; i != noted; i++)
+        fetch_neighbours(r->ring[i % READER_RING]);
+    for (i = first; i != noted; i++)
+        count_hit_locked(g, r->ring[i % READER_RING], now);
     atomic_store_explicit(&r->counted, noted, memory_order_release);
 }
 

@@ -7,56 +7,112 @@ import (
 	"flag"
 	"fmt"
 	"log"
+	"math"
+	"math/rand"
 	"os"
 	"runtime"
 	"runtime/debug"
+	"sort"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/golang/groupcache"
 )
 
 const (
-	hitKeys = 512  // as in bench/inside/hit.lua
-	batch   = 1024 // gets between two looks at the clock
+	batch    = 1024    // gets between two looks at the clock
+	asks     = 1 << 21 // as in bench/inside/asks.lua
+	exponent = 0.99
 )
 
-// runHit prints the time that a hit takes a thread: each asks all keys in turn, as strings.
+// valueOf has 100 bytes that no other key has.
+func valueOf(key string) string {
+	return key + strings.Repeat("x", 100-len(key))
+}
+
+// orderOf draws the numbers of keys, each by itself, by the laws of bench/inside/asks.lua.
+func orderOf(n int, law string) []uint32 {
+	random := rand.New(rand.NewSource(1))
+	sums, sum := make([]float64, n), 0.0
+	for i := range sums {
+		weight := 1.0
+		if law == "zipf" {
+			weight = math.Pow(float64(i+1), -exponent)
+		}
+		sum += weight
+		sums[i] = sum
+	}
+	at := random.Perm(n) // frequent keys are not neighbours in memory
+	order := make([]uint32, asks)
+	for i := range order {
+		u := random.Float64() * sum
+		place := sort.Search(n-1, func(i int) bool { return sums[i] > u })
+		order[i] = uint32(at[place])
+	}
+	return order
+}
+
+// runHit prints the time that a hit takes a thread, each giving a string.
 func runHit(fs *flag.FlagSet, args []string) {
 	seconds := fs.Float64("seconds", 1, "how long")
 	threads := fs.Int("threads", 1, "how many at once, on as many cores")
+	count := fs.Int("keys", 512, "how many keys there are")
+	law := fs.String("law", "uniform", "how they are drawn: uniform or zipf")
 	fs.Parse(args)
 
 	runtime.GOMAXPROCS(*threads)
-	group := constantGroup(100, 64<<20)
-	keys := make([]string, hitKeys)
+	group := groupcache.NewGroup("bench", 2<<30, groupcache.GetterFunc(
+		func(_ context.Context, key string, dest groupcache.Sink) error {
+			return dest.SetString(valueOf(key))
+		}))
+	keys := make([]string, *count)
 	for i := range keys {
 		keys[i] = keyOf(i)
 		mustGet(group, keys[i])
 	}
-	ns := make([]float64, *threads)
+	order := orderOf(*count, *law)
+	runtime.GC()
+	ns, cpus := make([]float64, *threads), make([]float64, *threads)
 	var all sync.WaitGroup
 	for t := 0; t < *threads; t++ {
 		all.Add(1)
 		go func(t int) {
 			defer all.Done()
-			begin, ops := time.Now(), 0
+			at, ops := t*asks / *threads, 0
+			for ; ops < asks/4; ops++ { // what is asked for often is at the front then
+				mustGet(group, keys[order[(at+ops)%asks]])
+			}
+			at, ops = at+ops, 0
+			begin, cpu := time.Now(), cpuTime()
 			for time.Since(begin).Seconds() < *seconds {
 				for i := 0; i < batch; i++ {
-					mustGet(group, keys[(ops+i)%hitKeys])
+					mustGet(group, keys[order[(at+i)%asks]])
 				}
+				at += batch
 				ops += batch
 			}
 			ns[t] = float64(time.Since(begin).Nanoseconds()) / float64(ops)
+			cpus[t] = float64(cpuTime()-cpu) / float64(ops)
 		}(t)
 	}
 	all.Wait()
-	sum := 0.0
-	for _, n := range ns {
-		sum += n
+	sum, cpu := 0.0, 0.0
+	for t := range ns {
+		sum += ns[t]
+		cpu += cpus[t] / float64(*threads) // each saw the time of all
 	}
-	fmt.Printf("bench ns=%.1f\n", sum/float64(*threads))
+	fmt.Printf("bench ns=%.1f cpu=%.1f\n", sum/float64(*threads), cpu/float64(*threads))
+}
+
+// cpuTime is the processor time of the process so far, in ns.
+func cpuTime() int64 {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		log.Fatal(err)
+	}
+	return u.Utime.Nano() + u.Stime.Nano()
 }
 
 func mustGet(group *groupcache.Group, key string) {

@@ -4,7 +4,7 @@
 // them is what its README shows.
 //
 //	gopeer node -port N -bytes N [-peers URL,URL] [-tuned]   serves peers and clients until killed
-//	gopeer hit -seconds N [-threads N]                       hits of a group in the process
+//	gopeer hit -seconds N [-threads N] [-keys N] [-law LAW]  hits of a group in the process
 //	gopeer memory -entries N                                 what an entry costs
 //	gopeer ring -peers N -seconds N                          look-ups in a ring
 //	gopeer set -peers N -seconds N                           a new list of peers, readers meanwhile
