@@ -36,7 +36,7 @@ RUN_PACKAGES     = gcc libc6-dev make pkg-config libluajit-5.1-dev libmicrohttpd
 TEST_PACKAGES    = luajit lua-busted lua-cjson lua-filesystem lua-mpack lua-posix lua-socket \
                    nginx-light openssl lua-sql-postgres lua-sql-sqlite3 postgresql \
                    lua-cqueues lua-http lua-luv redis-server gnutls-bin systemd prometheus tmux iproute2 \
-                   etcd-server dnsmasq-base php-cli python3
+                   etcd-server dnsmasq-base php-cli python3 procps
 FUZZ_PACKAGES    = clang
 LINT_PACKAGES    = lua-check clang clang-format cppcheck protobuf-c-compiler
 INTEROP_PACKAGES = golang-go golang-github-golang-groupcache-dev
@@ -47,6 +47,7 @@ PLAYWRIGHT       = playwright-core@1.65.1
 ROCK_PACKAGES    = luajit luarocks lua-cjson lua-mpack
 SYSTEMS_PACKAGES = debootstrap
 DEB_PACKAGES     = dpkg-dev debhelper lintian luajit debootstrap
+IMAGE_PACKAGES   = dpkg-dev debhelper mmdebstrap skopeo procps iproute2
 
 # ---- flags -------------------------------------------------------------------------------------
 
@@ -122,7 +123,7 @@ REPLAYS      = $(FUZZ_TARGETS:%=$(BUILD)/test/replay/%)
 .PHONY: all objects testlib deps packages run cluster test specs loops interop browser worst bench bench-programs outage guard fuzz sim \
         coverage sanitize chaos soak \
         fuzz-programs \
-        lint fmt manifests proto rock deb other-systems install uninstall valgrind clean help FORCE
+        lint fmt manifests proto rock deb image other-systems install uninstall valgrind clean help FORCE
 
 all: $(BIN) $(CORE) $(LUA_COPIES) ## build everything into $(BUILD)
 	@:
@@ -461,6 +462,10 @@ rock: ## install, try and remove the LuaRocks package in a scratch tree; ends wi
 deb: ## build the Debian package into $(BUILD)/deb, try it in a bare root; ends with "deb: fine"
 	@.ci/deps $(RUN_PACKAGES) $(DEB_PACKAGES)
 	@sh spec/deb/try.sh $(BUILD)/deb $(VERSION) $(BUILD)/systems
+
+image: ## build an image for containers into $(BUILD)/image and try it, as root; ends with "image: fine"
+	@.ci/deps $(RUN_PACKAGES) $(IMAGE_PACKAGES)
+	@sh spec/image/try.sh $(BUILD)/image $(VERSION) $(BUILD)/deb
 
 SYSTEMS ?= bookworm trixie sid
 other-systems: ## `make test` on the Debian releases SYSTEMS [bookworm trixie sid], each in a root of its own; as root
