@@ -10,7 +10,7 @@
 # Variables: CC CFLAGS LDFLAGS BUILD WERROR=1 V=1 SAN=address|undefined|thread GC=1 T=spec... PORT PREFIX DESTDIR
 # Of the benchmark: ROUNDS SECONDS ONLY=row,row STRICT=1 TRACES=DIR; of the guard: RENEW=1
 
-VERSION = 0.1.0
+VERSION = 0.2.0
 
 CC      ?= cc
 CFLAGS  ?= -O2 -g
@@ -120,7 +120,7 @@ REPLAYS      = $(FUZZ_TARGETS:%=$(BUILD)/test/replay/%)
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all objects testlib deps packages run cluster test specs loops interop browser worst bench bench-programs outage guard fuzz sim \
+.PHONY: all objects testlib deps packages run cluster test specs loops interop upgrade browser worst bench bench-programs outage guard fuzz sim \
         coverage sanitize chaos soak \
         fuzz-programs \
         lint fmt manifests proto rock deb image other-systems install uninstall valgrind clean help FORCE
@@ -321,6 +321,13 @@ soak: ## 3 nodes under traffic and faults for SOAK_SECONDS [3600]: memory, descr
 	@.ci/deps $(RUN_PACKAGES) $(TEST_PACKAGES)
 	+@$(SUBMAKE) $(J) all testlib
 	+@SEED=$(SEED) SOAK_SECONDS=$(SOAK_SECONDS) $(SUBMAKE) specs T=spec/chaos/soak_spec.lua
+
+# LAST is a commit, in place of the newest tag v* before this one.
+upgrade: ## the program of the last release in rings with the new one; LAST=COMMIT instead of its tag
+	@.ci/deps $(RUN_PACKAGES) $(TEST_PACKAGES) git
+	+@$(SUBMAKE) $(J) all testlib
+	@program=$$(sh spec/upgrade/build.sh $(BUILD)/releases $(LAST)) && \
+	  LAST_RELEASE=$$program $(SUBMAKE) specs T="$(or $(T),spec/upgrade)"
 
 bench: ## everything beside its peers, in one table; one row: make bench ONLY=hit ROUNDS=1
 	@.ci/deps $(RUN_PACKAGES) $(TEST_PACKAGES)
