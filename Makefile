@@ -10,7 +10,7 @@
 # Variables: CC CFLAGS LDFLAGS BUILD WERROR=1 V=1 SAN=address|undefined|thread GC=1 T=spec... PORT PREFIX DESTDIR
 # Of the benchmark: ROUNDS SECONDS ONLY=row,row STRICT=1 TRACES=DIR; of the guard: RENEW=1
 
-VERSION = 0.1.0
+VERSION = 0.2.0
 
 CC      ?= cc
 CFLAGS  ?= -O2 -g
@@ -36,7 +36,7 @@ RUN_PACKAGES     = gcc libc6-dev make pkg-config libluajit-5.1-dev libmicrohttpd
 TEST_PACKAGES    = luajit lua-busted lua-cjson lua-filesystem lua-mpack lua-posix lua-socket \
                    nginx-light openssl lua-sql-postgres lua-sql-sqlite3 postgresql \
                    lua-cqueues lua-http lua-luv lua-copas redis-server gnutls-bin systemd prometheus tmux \
-                   iproute2 etcd-server dnsmasq-base php-cli python3
+                   iproute2 etcd-server dnsmasq-base php-cli python3 procps
 FUZZ_PACKAGES    = clang
 LINT_PACKAGES    = lua-check clang clang-format cppcheck protobuf-c-compiler
 INTEROP_PACKAGES = golang-go golang-github-golang-groupcache-dev
@@ -47,6 +47,7 @@ PLAYWRIGHT       = playwright-core@1.65.1
 ROCK_PACKAGES    = luajit luarocks lua-cjson lua-mpack
 SYSTEMS_PACKAGES = debootstrap
 DEB_PACKAGES     = dpkg-dev debhelper lintian luajit debootstrap
+IMAGE_PACKAGES   = dpkg-dev debhelper mmdebstrap skopeo procps iproute2
 
 # ---- flags -------------------------------------------------------------------------------------
 
@@ -119,10 +120,10 @@ REPLAYS      = $(FUZZ_TARGETS:%=$(BUILD)/test/replay/%)
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all objects testlib deps packages run cluster test specs loops interop browser worst bench bench-programs outage guard fuzz sim \
-        coverage sanitize chaos soak keep \
+.PHONY: all objects testlib deps packages run cluster test specs loops interop upgrade browser worst bench \
+        bench-programs outage guard fuzz sim coverage sanitize chaos soak keep \
         fuzz-programs \
-        lint fmt manifests proto rock deb other-systems install uninstall valgrind clean help FORCE
+        lint fmt manifests proto rock deb image other-systems install uninstall valgrind clean help FORCE
 
 all: $(BIN) $(CORE) $(LUA_COPIES) ## build everything into $(BUILD)
 	@:
@@ -329,6 +330,13 @@ soak: ## 3 nodes under traffic and faults for SOAK_SECONDS [3600]: memory, descr
 	+@$(SUBMAKE) $(J) all testlib
 	+@SEED=$(SEED) SOAK_SECONDS=$(SOAK_SECONDS) $(SUBMAKE) specs T=spec/chaos/soak_spec.lua
 
+# LAST is a commit, in place of the newest tag v* before this one.
+upgrade: ## the program of the last release in rings with the new one; LAST=COMMIT instead of its tag
+	@.ci/deps $(RUN_PACKAGES) $(TEST_PACKAGES) git
+	+@$(SUBMAKE) $(J) all testlib
+	@program=$$(sh spec/upgrade/build.sh $(BUILD)/releases $(LAST)) && \
+	  LAST_RELEASE=$$program $(SUBMAKE) specs T="$(or $(T),spec/upgrade)"
+
 bench: ## everything beside its peers, in one table; one row: make bench ONLY=hit ROUNDS=1
 	@.ci/deps $(RUN_PACKAGES) $(TEST_PACKAGES)
 	@.ci/deps $(BENCH_PACKAGES) || echo 'bench: without the peers that are missing' >&2
@@ -469,6 +477,10 @@ rock: ## install, try and remove the LuaRocks package in a scratch tree; ends wi
 deb: ## build the Debian package into $(BUILD)/deb, try it in a bare root; ends with "deb: fine"
 	@.ci/deps $(RUN_PACKAGES) $(DEB_PACKAGES)
 	@sh spec/deb/try.sh $(BUILD)/deb $(VERSION) $(BUILD)/systems
+
+image: ## build an image for containers into $(BUILD)/image and try it, as root; ends with "image: fine"
+	@.ci/deps $(RUN_PACKAGES) $(IMAGE_PACKAGES)
+	@sh spec/image/try.sh $(BUILD)/image $(VERSION) $(BUILD)/deb
 
 SYSTEMS ?= bookworm trixie sid
 other-systems: ## `make test` on the Debian releases SYSTEMS [bookworm trixie sid], each in a root of its own; as root

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# The life of the Debian package, for `make deb`: dpkg-buildpackage makes it from a copy of the tree, lintian
-# looks at it. It is used unpacked; then a bare root of this Debian installs, uses and purges it.
+# The life of the Debian package, for `make deb`: package/deb.sh makes it, lintian looks at it. It is used
+# unpacked; then a bare root of this Debian installs, uses and purges it.
 # usage: spec/deb/try.sh FOLDER VERSION SYSTEMS      (in the root of the source tree; FOLDER is emptied)
 #
 # SYSTEMS is the folder of the roots of `make other-systems`. The root keeps nothing of this. Without root, or
@@ -24,19 +24,7 @@ fail() { echo "deb: $*" >&2; exit 1; }
 logged() { "$@" >>"$log" 2>&1 || { tail -n 40 "$log" >&2; fail "failed: $*"; }; }
 
 say "build in $1"
-copy_sources "$out/groupcache"
-date=$(git log -1 --format=%cD 2>/dev/null || date -R)
-cat >"$out/groupcache/debian/changelog" <<END
-groupcache ($version-1) unstable; urgency=medium
-
-  * Version $version. CHANGELOG.md says what is new.
-
- -- $(sed -n 's/^Maintainer: //p' debian/control)  $date
-END
-# Nothing of an outer make: its flags would be those of the package.
-(cd "$out/groupcache" && logged env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u CFLAGS -u LDFLAGS \
-    DEB_BUILD_OPTIONS="parallel=$(nproc)" dpkg-buildpackage -us -uc -b)
-rm -rf "$out/groupcache"
+sh package/deb.sh "$out" "$version" || fail "it cannot be built"
 deb=$(ls "$out"/groupcache_*.deb)
 
 say "lintian"

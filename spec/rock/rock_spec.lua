@@ -173,6 +173,17 @@ describe("the rockspec", function()
     assert.same(sorted(libraries), sorted(linked))
   end)
 
+  it("of this version differs from that of the branch in nothing but version and source", function()
+    local release = load_rockspec(("rockspec/groupcache-%s-1.rockspec"):format(VERSION))
+    assert.equal(VERSION .. "-1", release.version)
+    assert.equal(spec.source.url, release.source.url)
+    local branch = load_rockspec(scm)
+    for _, fields in ipairs { branch, release } do
+      fields.version, fields.source = nil, nil
+    end
+    assert.same(branch, release)
+  end)
+
   it("passes variables that the Makefile knows", function()
     local unknown = {}
     for _, set in ipairs { spec.build.variables, spec.build.install_variables } do
@@ -189,6 +200,24 @@ describe("the rockspec", function()
     for _, name in ipairs(spec.build.copy_directories) do
       assert.equal("directory", lfs.attributes(name, "mode"))
     end
+  end)
+end)
+
+describe("the version", function()
+  it("has the newest section of the changelog, with a date once it is tagged", function()
+    local version, date = tmp.read "CHANGELOG.md":match "\n## (%S+) %((%S+)%)\n"
+    assert.equal(VERSION, version)
+    assert.is_truthy(date == "YYYY-MM-DD" or date:match "^%d%d%d%d%-%d%d%-%d%d$", date)
+    local tags = process.run { "git", "tag", "--points-at", "HEAD" }
+    if tags.code == 0 and ("\n" .. tags.stdout):find("\nv" .. VERSION .. "\n", 1, true) then
+      assert.not_equal("YYYY-MM-DD", date)
+    end
+  end)
+
+  it("is written in the Makefile alone", function()
+    local alone = "(^|[^0-9.])" .. VERSION:gsub("%.", "\\.") .. "([^0-9.]|$)"
+    local r = process.run { "grep", "-rlE", alone, "src", "lua", "debian", "package", "Makefile" }
+    assert.equal("Makefile\n", r.stdout)
   end)
 end)
 
