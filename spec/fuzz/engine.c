@@ -559,7 +559,7 @@ static void do_cancel(unsigned pick)
 
 static void do_configure(unsigned pick)
 {
-    const struct group_texts texts = {"", "", ""};
+    const struct group_texts texts = {"", "", "", ""};
 
     opts.cache_bytes = 20000 + pick * 400;
     group_configure(g, &texts, &opts);

@@ -125,12 +125,16 @@ const char *group_pass_headers(const struct group *g);
 /* What clients need to change a group with `writable`: rules, each ended by a line end. A rule is
  * 't' and a token, or 'n' and a network. Empty: nothing. As group_pass_headers() otherwise. */
 const char *group_writers(const struct group *g);
+
+/* What a client's query and headers add to a key: rules, each ended by a line end (http/keying.h).
+ * Empty: nothing. As group_pass_headers() otherwise. */
+const char *group_keying(const struct group *g);
 struct group_opts group_opts(struct group *g);
 
 /* Changes the group's options; the items stay. A smaller cache_bytes evicts at once. A load under
  * way keeps its deadline, a value its expiry. */
 struct group_texts {
-    const char *content_type, *pass_headers, *writers;
+    const char *content_type, *pass_headers, *writers, *keying;
 };
 void group_configure(struct group *g, const struct group_texts *texts,
                      const struct group_opts *opts);

@@ -48,8 +48,8 @@ struct group {
     char *name;             /* set once */
     uint64_t number;        /* set once: changelog_group() of the name */
     _Atomic uint64_t epoch; /* atomic; 1 and the flushes so far; written under mu */
-    _Atomic(struct text *) content_type, pass_headers,
-        writers;           /* atomic; one thread, the node's, changes them */
+    _Atomic(struct text *) content_type, pass_headers, writers,
+        keying;            /* atomic; one thread, the node's, changes them */
     struct text *texts;    /* that thread's: all of them, newest first */
     atomic_int local_only; /* atomic: opts.local_only, to be seen without the mutex */
     struct loader loader;  /* set once; not called once closed is 1 */
