@@ -69,7 +69,7 @@ checks["quickstart.lua"] = function(path)
 end
 
 -- A real origin, with a redirect and an outage.
-checks["site.lua"] = function(path)
+checks["pages.lua"] = function(path)
   local root = tmp.dir() .. "/"
   tmp.write(root .. "pictures/17.png", "\137PNG")
   for _, language in ipairs { "en", "de" } do
