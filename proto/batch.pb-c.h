@@ -37,10 +37,12 @@ struct  Batchpb__BatchRequest
   uint64_t ttl_ms;
   protobuf_c_boolean has_extra;
   ProtobufCBinaryData extra;
+  protobuf_c_boolean has_traces;
+  ProtobufCBinaryData traces;
 };
 #define BATCHPB__BATCH_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&batchpb__batch_request__descriptor) \
-    , 0, 0, 0,NULL, 0, {0,NULL}, 0, 0, 0, {0,NULL} }
+    , 0, 0, 0,NULL, 0, {0,NULL}, 0, 0, 0, {0,NULL}, 0, {0,NULL} }
 
 
 struct  Batchpb__BatchAnswer

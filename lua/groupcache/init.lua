@@ -9,6 +9,7 @@ local codec = require "groupcache.codec"
 local core = require "groupcache.core"
 local discover = require "groupcache.discover"
 local group = require "groupcache.group"
+local http = require "groupcache.http"
 local keying = require "groupcache.keying"
 local options = require "groupcache.options"
 local schema = require "groupcache.schema"
@@ -16,7 +17,7 @@ local sorted = require "groupcache.sorted"
 local wait = require "groupcache.wait"
 local writable = require "groupcache.writable"
 
-local groupcache = { _VERSION = core.version }
+local groupcache = { _VERSION = core.version, http = http }
 
 local HOT = { sample = 0, always = 1, never = 2, rate = 3 } -- enum hot_policy
 local QUERY = { refuse = 0, key = 1 } -- enum query_policy
@@ -24,6 +25,11 @@ local EVICTION = { lru = 0, sieve = 1, adaptive = 2 } -- enum eviction
 
 local MAX_NAME = 255
 local MAX_VALUE = 2 ^ 30 -- ITEM_MAX_BYTES
+
+-- enum http_policy
+local function http_policy(given)
+  return given and 1 + (given.obey and 2 or 0) + (given.status and 4 or 0) or 0
+end
 
 local function engine_numbers(o)
   return {
@@ -37,6 +43,9 @@ local function engine_numbers(o)
     max_value_bytes = o.max_value_bytes,
     max_loads = o.max_loads,
     max_waiting = o.max_waiting,
+    max_rate = o.max_rate,
+    breaker = o.breaker,
+    breaker_share = o.breaker_share,
     cpu_timeout_ms = o.cpu_timeout,
     burst_ms = o.burst,
     eviction = EVICTION[o.eviction],
@@ -44,6 +53,7 @@ local function engine_numbers(o)
     local_only = o.local_only and 1 or 0,
     writable = o.writable and 1 or 0,
     query = QUERY[o.query],
+    http = http_policy(o.http),
   }
 end
 
@@ -191,6 +201,10 @@ local function check_group(name, given)
   if o.max_value_bytes > MAX_VALUE then
     return nil, ("group %q: max_value_bytes is %d, and at most %d"):format(
       name, o.max_value_bytes, MAX_VALUE)
+  end
+  if o.http ~= nil and type(o.http) ~= "table" then
+    return nil, ("group %q: http is a %s, and is what groupcache.http.cache() sets"):format(name,
+      type(o.http))
   end
   if o.codec ~= nil then
     o.codec, err = codec.find(o.codec, o.max_value_bytes)

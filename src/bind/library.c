@@ -194,6 +194,7 @@ static int l_group_alone(lua_State *L)
     /* A load in the queue would wait for its own caller, and no thread would end it at a deadline.
      */
     opts.max_loads = opts.max_waiting = UINT64_MAX;
+    opts.max_rate = 0;
     opts.timeout_ms = NO_DEADLINE_MS;
     opts.stale_while_revalidate_ms = 0; /* no thread runs a getter in the background */
     opts.hot = HOT_NEVER;               /* there is no other node */

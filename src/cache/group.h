@@ -31,6 +31,13 @@ enum query_policy {
     QUERY_KEY     /* it is a part of the key, with its question mark */
 };
 
+/* A group whose values are messages of HTTP (wire/httpmsg.h). */
+enum http_policy {
+    HTTP_CACHE = 1,     /* the values are such messages, and clients get what is in them */
+    HTTP_OBEY = 2,      /* the Cache-Control of requests counts */
+    HTTP_SAY_STATUS = 4 /* answers have a Cache-Status */
+};
+
 /* Which answers of peers are kept in the hot cache. */
 enum hot_policy {
     HOT_SAMPLE, /* Go's one in ten */
@@ -51,13 +58,17 @@ enum hot_policy {
     X(uint64_t, max_value_bytes, 8000000)     /* a larger value is TOOBIG */                       \
     X(uint64_t, max_loads, 256)               /* getters that run at once */                       \
     X(uint64_t, max_waiting, 4096)    /* those that run, and those that wait for sources */        \
+    X(uint64_t, max_rate, 0)          /* thousandths of getters begun a second; 0 is no bound */   \
+    X(uint64_t, breaker, 0)           /* failed loads in a row that open the breaker; 0: none */   \
+    X(uint64_t, breaker_share, 0)     /* thousandths of loads that may fail; 0: all */             \
     X(uint64_t, cpu_timeout_ms, 1000) /* processor time of one getter; 0 is no bound */            \
     X(uint64_t, burst_ms, 100)        /* then others of its VM may run; 0: never */                \
     X(uint64_t, eviction, EVICT_LRU)  /* enum eviction */                                          \
     X(uint64_t, hot, HOT_SAMPLE)      /* enum hot_policy */                                        \
     X(uint64_t, local_only, 0)        /* 1: every key is this node's own */                        \
     X(uint64_t, writable, 0)          /* 1: clients may set and remove over HTTP */                \
-    X(uint64_t, query, QUERY_REFUSE)  /* enum query_policy */
+    X(uint64_t, query, QUERY_REFUSE)  /* enum query_policy */                                      \
+    X(uint64_t, http, 0)              /* enum http_policy, or-ed; 0: values are bytes */
 
 struct group_opts {
 #define X(type, name, def) type name;
@@ -130,6 +141,7 @@ const char *group_writers(const struct group *g);
  * Empty: nothing. As group_pass_headers() otherwise. */
 const char *group_keying(const struct group *g);
 struct group_opts group_opts(struct group *g);
+unsigned group_http(const struct group *g); /* opts.http, without the mutex */
 
 /* Changes the group's options; the items stay. A smaller cache_bytes evicts at once. A load under
  * way keeps its deadline, a value its expiry. */
@@ -153,6 +165,13 @@ struct item *group_peek(struct group *g, const struct key_ref *k, enum source *s
  * `from_peer` never goes to another node. */
 int group_load(struct group *g, const struct key_ref *k, int from_peer, struct waiter *w,
                struct result *now);
+
+/* The same, but the value that is held is no answer: it is loaded anew. The get was counted. */
+int group_load_anew(struct group *g, const struct key_ref *k, int from_peer, struct waiter *w,
+                    struct result *now);
+
+/* Loads a value anew, in the background; of *w only info counts. */
+void group_load_behind(struct group *g, const struct key_ref *k, int from_peer, struct waiter *w);
 
 /* Around several calls of group_load() by one thread: loads from the same peer travel together. If
  * group_hold() returns 1, group_release() must follow. */
@@ -287,6 +306,9 @@ void group_tick(struct group *g, uint64_t now_ms);
 
 /* For the owner of a node: writes the log line about loads that failed, once a second at most. */
 void group_failed_tick(struct group *g, uint64_t now_ms);
+
+/* The same about the breaker: a line when it opens and when it closes. */
+void group_calm_tick(struct group *g);
 
 /* Every later load ends with CLOSED, and so do those under way. Hits go on. The node is stopping,
  * or the group was removed. */

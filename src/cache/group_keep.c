@@ -362,6 +362,14 @@ static int mirrors_locked(struct group *g, const struct item *it, double minute_
     }
 }
 
+/* Whether a copy is newer than a kept copy of an HTTP cache, which may be used though stale. */
+static int replaces_locked(struct group *g, const struct item *it)
+{
+    struct key_ref k = item_key_ref(it);
+
+    return g->opts.http && lru_peek(g->hot, &k);
+}
+
 static void keep_item_locked(struct group *g, int ours, struct item *it, double minute_qps,
                              struct after *a)
 {
@@ -369,7 +377,7 @@ static void keep_item_locked(struct group *g, int ours, struct item *it, double 
         return; /* the waiters get it, and it is not kept */
     if (ours)
         insert_locked(g, g->main, it, a);
-    else if (mirrors_locked(g, it, minute_qps))
+    else if (mirrors_locked(g, it, minute_qps) || replaces_locked(g, it))
         insert_locked(g, g->hot, it, a);
 }
 

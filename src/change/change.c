@@ -195,8 +195,12 @@ static void exchange_done(void *ctx, enum err code, const char *text)
 static void exchange_ring(void *ctx, const struct tell_ring *r)
 {
     struct exchange *t = ctx;
+    struct change *c = t->change;
+    struct tell_ring heard = *r;
 
-    rounds_heard(&t->change->rounds, t->peer, r);
+    if (c->step == 1 && c->op != BATCH_FLUSH)
+        heard.stood_in_ms = UINT64_MAX; /* as the owner of its keys it stands in for no other */
+    rounds_heard(&c->rounds, t->peer, &heard);
 }
 
 /* Whether no other node owns keys or has copies. */
@@ -227,10 +231,13 @@ static void note_unsettled(struct change *c)
 {
     struct exchange t = {c, rounds_unsettled(&c->rounds)};
 
-    if (!t.peer || c->unconfirmed)
-        return;
-    c->step = 1;
-    note_unconfirmed(c, &t, ERR_PEER, "its ring is another one, or has just changed");
+    if (t.peer && !c->unconfirmed) {
+        c->step = 1;
+        note_unconfirmed(
+            c, &t, ERR_PEER,
+            "its ring is another one or has just changed, or it stands in for an owner");
+    }
+    peer_unref(t.peer);
 }
 
 /* The time for the step that begins. The first step has half of it, else a silent owner would leave
@@ -373,7 +380,7 @@ static void step_everyone(struct change *c)
 /* 1: the last round has ended. */
 static int is_over(struct change *c)
 {
-    if (rounds_are_enough(&c->rounds, c->alone))
+    if (rounds_are_enough(&c->rounds, c->alone, c->unconfirmed != NULL))
         return 1;
     if (clock_ms() < c->until_ms)
         return 0;

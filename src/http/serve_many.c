@@ -11,6 +11,7 @@
 
 #include "base/list.h"
 #include "base/mem.h"
+#include "base/traceparent.h"
 #include "cache/group.h"
 #include "cache/group_many.h"
 #include "cache/item.h"
@@ -66,7 +67,9 @@ static int keep(void *ctx, size_t bytes)
 
 static int ask_window(struct list_job *l)
 {
-    const struct many_caller caller = {.done = on_done, .keep = keep, .ctx = l};
+    struct traceparent trace;
+    const struct many_caller caller = {
+        .done = on_done, .keep = keep, .ctx = l, .trace = job_trace(l->job.to.connection, &trace)};
     size_t n = l->keys.n - l->answered;
     int ok;
 
@@ -252,6 +255,11 @@ static int list_run(struct job *j)
             return answer_error(job_to(j), &e);
         if (l->keys.ask != KEYLIST_GET)
             return remove_run(l);
+        if (group_http(j->group)) { /* its values hold headers of other requests */
+            error_set(&e, ERR_INVAL,
+                      "an HTTP cache takes a list of keys to be removed, and no other");
+            return answer_error(job_to(j), &e);
+        }
         keylist_put_begin(&l->out);
     }
     if (l->answered < l->keys.n)

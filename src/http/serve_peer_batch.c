@@ -181,6 +181,8 @@ static int answer_get(struct batch_job *b)
         .group = j->group,
         .keys = b->request.keys,
         .n_keys = b->request.n_keys,
+        .traces = b->request.traces,
+        .traces_len = b->request.traces_len,
         .budget = &j->server->budget,
     };
     struct error e;
@@ -251,23 +253,33 @@ static void keep_handed(struct batch_job *b)
     }
 }
 
+static void add_number(struct MHD_Response *r, const char *name, uint64_t n)
+{
+    char text[24];
+
+    snprintf(text, sizeof(text), "%llu", (unsigned long long)n);
+    MHD_add_response_header(r, name, text);
+}
+
 /* If the sender has another ring, it is told the peers of this one, which it may lack
  * (change/change.c). */
 static int answer_changed(struct batch_job *b)
 {
     const struct server_opts *o = &b->job.server->opts;
     const struct answer_to *to = job_to(&b->job);
+    struct server_ring ring = {.urls = NULL};
     struct MHD_Response *r;
     struct buf urls;
-    char since[24];
 
     buf_init(&urls, 0);
-    snprintf(since, sizeof(since), "%llu",
-             (unsigned long long)o->peers(o->ctx, b->job.group, *to->view ? &urls : NULL));
+    ring.urls = *to->view ? &urls : NULL;
+    o->ring(o->ctx, b->job.group, &ring);
     r = urls.failed ? NULL
                     : MHD_create_response_from_buffer(urls.len, urls.data, MHD_RESPMEM_MUST_COPY);
     if (r)
-        MHD_add_response_header(r, HEADER_SINCE, since);
+        add_number(r, HEADER_SINCE, ring.since_ms);
+    if (r && ring.stood_in_ms != UINT64_MAX)
+        add_number(r, HEADER_STAND_IN, ring.stood_in_ms);
     access_note_bytes(urls.len);
     buf_deinit(&urls);
     return answer_queue(to, 200, r);

@@ -356,14 +356,23 @@ static void take_refusal(struct tell *t, struct fetch *f)
     tell_failed(t, of_change ? code : ERR_PEER, why);
 }
 
+static void header_ms(struct fetch *f, const char *name, uint64_t *out)
+{
+    const char *text = fetch_header(f, name);
+
+    if (text)
+        num_parse_u64(text, strlen(text), UINT64_MAX, out);
+}
+
 /* What a node of ours says of its ring. */
 static void hear_ring(struct tell *t, struct fetch *f)
 {
-    const char *since = fetch_header(f, HEADER_SINCE);
-    struct tell_ring r = {.differs = fetch_header(f, HEADER_VIEW) != NULL, .since_ms = UINT64_MAX};
+    struct tell_ring r = {.differs = fetch_header(f, HEADER_VIEW) != NULL,
+                          .since_ms = UINT64_MAX,
+                          .stood_in_ms = UINT64_MAX};
 
-    if (since)
-        num_parse_u64(since, strlen(since), UINT64_MAX, &r.since_ms);
+    header_ms(f, HEADER_SINCE, &r.since_ms);
+    header_ms(f, HEADER_STAND_IN, &r.stood_in_ms);
     if (r.differs && fetch_status(f) == 200) {
         r.urls = fetch_body(f)->data;
         r.n = fetch_body(f)->len;

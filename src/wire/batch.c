@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/traceparent.h"
 #include "batch.pb-c.h"
 #include "wire/pb.h"
 #include "wire/pbc.h"
@@ -65,6 +66,42 @@ static enum err put_value(struct buf *out, const struct batch_request *r)
     return pbc_put(out, &value.base);
 }
 
+static enum err put_traces(struct buf *out, const struct batch_request *r)
+{
+    Batchpb__BatchRequest m = BATCHPB__BATCH_REQUEST__INIT;
+
+    m.has_traces = 1;
+    m.traces = data_of(r->traces, r->traces_len);
+    return pbc_put(out, &m.base);
+}
+
+enum err batch_put_trace(struct buf *traces, const struct traceparent *t)
+{
+    if (t)
+        buf_puts(traces, t->text);
+    if (t && *t->state) {
+        buf_puts(traces, " ");
+        buf_puts(traces, t->state);
+    }
+    return buf_puts(traces, "\n");
+}
+
+int batch_next_trace(const char *traces, size_t n, size_t *at, struct traceparent *out)
+{
+    const char *line = traces + *at, *end, *space;
+
+    if (*at >= n)
+        return 0;
+    end = memchr(line, '\n', n - *at);
+    end = end ? end : traces + n;
+    *at = (size_t)(end - traces) + 1;
+    space = memchr(line, ' ', (size_t)(end - line));
+    if (!space)
+        return traceparent_read(out, line, (size_t)(end - line), NULL, 0);
+    return traceparent_read(out, line, (size_t)(space - line), space + 1,
+                            (size_t)(end - space - 1));
+}
+
 enum err batch_put(struct buf *out, const struct batch_request *r)
 {
     size_t i, n;
@@ -76,6 +113,8 @@ enum err batch_put(struct buf *out, const struct batch_request *r)
     }
     if (r->value)
         put_value(out, r);
+    if (r->traces)
+        put_traces(out, r);
     return out->failed;
 }
 
@@ -126,6 +165,10 @@ enum err batch_parse(const void *bytes, size_t n, struct batch_request *out, str
     if (m->has_value)
         out->value = m->value.data ? (const char *)m->value.data : "";
     out->value_len = m->value.len;
+    if (m->has_traces && m->traces.len) {
+        out->traces = (const char *)m->traces.data;
+        out->traces_len = m->traces.len;
+    }
     out->has_ttl = m->has_ttl_ms;
     out->ttl_ms = m->ttl_ms;
     out->extra = (const char *)m->extra.data;

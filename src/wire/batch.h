@@ -9,6 +9,8 @@
  *     optional bytes value = 3;      // set: of the one key; hand: frames
  *     optional uint64 ttl_ms = 4;    // set: absent for the group's own ttl
  *     optional bytes extra = 5;      // set: what the value has beside its bytes
+ *     optional bytes traces = 6;     // get: a line for each key, if any has a trace: nothing, or
+ *                                    // its traceparent, perhaps a space and its tracestate
  *   }
  *
  * BATCH_RECENT asks which keys of the group were changed in the last ttl_ms; since.h has its
@@ -57,6 +59,8 @@
 #include "base/err.h"
 #include "base/key.h"
 
+struct traceparent;
+
 enum batch_op {
     BATCH_GET,
     BATCH_REMOVE,
@@ -85,9 +89,18 @@ struct batch_request {
     size_t value_len;
     int has_ttl;
     uint64_t ttl_ms;
-    const char *extra; /* of a set */
-    size_t extra_len;  /* 0: none */
+    const char *extra;  /* of a set */
+    size_t extra_len;   /* 0: none */
+    const char *traces; /* NULL when there are none */
+    size_t traces_len;
 };
+
+/* Appends the line of a key to a request's traces; t is NULL if it has no trace. */
+enum err batch_put_trace(struct buf *traces, const struct traceparent *t);
+
+/* Reads the next line of the traces, from *at on. 0: the key has no trace, or there are no more
+ * lines. */
+int batch_next_trace(const char *traces, size_t n, size_t *at, struct traceparent *out);
 
 /* Appends a request. Returns out->failed. */
 enum err batch_put(struct buf *out, const struct batch_request *r);
