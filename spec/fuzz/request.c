@@ -65,7 +65,7 @@ static void local(void *ctx, struct flight *f)
 
     (void)ctx;
     if (last == 'n')
-        group_load_not_found(f, "not found", NULL);
+        group_end_not_found(f, "not found", NULL);
     else if (last == 'e')
         group_finish_error(f, ERR_GETTER, "an error");
     else

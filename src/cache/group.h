@@ -219,11 +219,11 @@ struct given {
 };
 
 /* group_finish_value() for a value with extras. */
-enum err group_load_given(struct flight *f, const struct given *v, struct error *e);
+enum err group_end_given(struct flight *f, const struct given *v, struct error *e);
 
 /* Ends the flight with NOTFOUND. ttl_ms is how long that may be kept: 0 or less not at all, NULL
  * for the group's negative_ttl. */
-void group_load_not_found(struct flight *f, const char *text, const double *ttl_ms);
+void group_end_not_found(struct flight *f, const char *text, const double *ttl_ms);
 
 /* Loaders of local flights: what the getter does now, FLIGHT_RUNNING, FLIGHT_WAITING or
  * FLIGHT_ASKING. The flight was FLIGHT_RUNNING when it was given to the loader. Does nothing once

@@ -3,13 +3,13 @@
  *
  * One file a subject: group.c: its life. group_look.c: lookups and counters. group_keep.c: the
  * items that it keeps, and for how long. group_hot.c: which keys are hot. group_load.c: loads.
- * group_places.c: which loads may run. group_calm.c: what keeps loads from
- * the source. group_failed.c: failed loads in the log. group_change.c:
- * set, remove, flush. group_tags.c: values whose tags were removed. group_hand.c: values that nodes
- * hand over. group_seen.c: what an operator sees. group_many.c: many keys at once. group_walk.c: a
- * walk over all items. group_restore.c: items that come back. group_wait.c: a get that blocks. A
- * function whose name ends in _locked is called with the group's mutex held; it neither calls out
- * nor frees. It notes that work in a struct after (after.h), for when the mutex is dropped. */
+ * group_end.c: how loaders end them. group_places.c: which loads may run. group_calm.c: what keeps
+ * loads from the source. group_failed.c: failed loads in the log. group_change.c: set, remove,
+ * flush. group_tags.c: values whose tags were removed. group_hand.c: values that nodes hand over.
+ * group_seen.c: what an operator sees. group_many.c: many keys at once. group_walk.c: a walk over
+ * all items. group_restore.c: items that come back. group_wait.c: a get that blocks. A function
+ * whose name ends in _locked is called with the group's mutex held; it neither calls out nor frees.
+ * It notes that work in a struct after (after.h), for when the mutex is dropped. */
 #ifndef GROUP_IN_H
 #define GROUP_IN_H
 
@@ -192,9 +192,6 @@ int group_tags_changed_locked(const struct group *g, const char *extra, size_t n
  * it, since it is older. */
 void group_tags_sort_out_locked(struct group *g, const struct flight *f, const struct item *it,
                                 struct list *woken, struct list *late);
-
-/* Without the mutex: these waiters of an ended flight wait for another load of its key. */
-void group_tags_load_again(struct flight *f, struct list *late);
 
 /* --- group_hot.c --- */
 

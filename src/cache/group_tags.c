@@ -66,22 +66,3 @@ void group_tags_sort_out_locked(struct group *g, const struct flight *f, const s
         list_push_back(late, l);
     }
 }
-
-void group_tags_load_again(struct flight *f, struct list *late)
-{
-    struct key_ref k = flight_key(f);
-    struct result now;
-    struct list *l;
-
-    while ((l = list_pop_front(late))) {
-        struct waiter *w = list_entry(l, struct waiter, link);
-
-        w->info = f->info; /* its own may be gone */
-        w->info_len = f->info_len;
-        now = (struct result){.item = NULL};
-        if (!group_load(f->group, &k, f->from_peer, w, &now))
-            continue;
-        w->wake(w, &now);
-        item_unref(now.item);
-    }
-}
