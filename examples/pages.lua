@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- pages.lua: what a site needs beside bytes: pictures with their types, redirects that are kept, and
+-- pages.lua: what a site needs beside bytes: pictures with types, redirects that are kept, and
 -- pages in two languages that are removed by what they show. The origin is an HTTP server.
 --   ORIGIN=http://127.0.0.1:9000 build/bin/groupcached examples/pages.lua
 --   curl -i http://127.0.0.1:8080/cache/pictures/17.png
