@@ -115,7 +115,7 @@ static void load(void *ctx, struct flight *f)
     for (i = 0; i < settings.tags; i++)
         extra_put_tag(&x, tag, name_tag(tag, next_random(&random) % TAGS), &e);
     v.extra_len = x.n;
-    group_load_given(f, &v, &e);
+    group_end_given(f, &v, &e);
 }
 
 static struct group *new_group(size_t cache_bytes)

@@ -85,7 +85,8 @@
 ---@field pass_headers? string[] request headers that the getter may see; default none
 ---@field peers? string[]|groupcache.PeerSource URLs of the nodes that share this group, this one too, {} for none; default: the node's
 ---@field local_only? boolean every key is this node's own: no other node is asked; default false
----@field query? "refuse"|"key" what a query in a client's URL means; default "refuse"
+---@field query? "refuse"|"key"|{ names?: string[], sort?: boolean } what a query in a client's URL means; default "refuse"
+---@field vary? string[]|table<string, string[]> headers of a client's request that are a part of the key; default none
 ---@field http? table set by groupcache.http.cache(), nothing else should
 ---@field writable? boolean|groupcache.Writable clients may set and remove over HTTP; default false
 
@@ -406,6 +407,11 @@ function groupcache.now() end
 --- Stands for nil inside of values with the codec "json" or "msgpack"; cjson.null, too.
 ---@type userdata
 groupcache.null = nil
+
+--- The parts of a key that a client's request has made.
+---@param key string
+---@return { path: string, query?: string, args: table<string, string>, vary: table<string, string> }
+function groupcache.split(key) end
 
 --- Marks a table as one that has a value in its `body`, in a group with a codec.
 ---@param t groupcache.Value

@@ -10,6 +10,7 @@ local core = require "groupcache.core"
 local discover = require "groupcache.discover"
 local group = require "groupcache.group"
 local http = require "groupcache.http"
+local keying = require "groupcache.keying"
 local options = require "groupcache.options"
 local schema = require "groupcache.schema"
 local sorted = require "groupcache.sorted"
@@ -219,6 +220,10 @@ local function check_group(name, given)
   if not o.pass_headers then
     return nil, ("group %q: %s"):format(name, err)
   end
+  o.query, o.keying = keying.rules(o.query, o.vary)
+  if not o.query then
+    return nil, ("group %q: %s"):format(name, o.keying)
+  end
   o.writers, err = writable.rules(o.writable)
   if not o.writers then
     return nil, ("group %q: %s"):format(name, err)
@@ -257,7 +262,7 @@ function groupcache.group(name, given)
   end
   local ok
   ok, err = core.define(name, engine_numbers(o), o.content_type, o.getter, caller(),
-    o.pass_headers, o.peers, takes_second(o.getter), o.writers)
+    o.pass_headers, o.peers, takes_second(o.getter), o.writers, o.keying)
   if not ok then
     error(err, 2)
   end
@@ -337,6 +342,15 @@ function groupcache.critical(fn, ...)
     error(("groupcache.critical: a %s, and must be a function"):format(type(fn)), 2)
   end
   return core.critical(fn, ...)
+end
+
+--- The parts of a key of a group with `query` or `vary`.
+-- @return { path =, query = text or nil, args = table, vary = table }
+function groupcache.split(key)
+  if type(key) ~= "string" then
+    error(("groupcache.split: a %s, and must be a key"):format(type(key)), 2)
+  end
+  return keying.split(key)
 end
 
 --- What stands for nil inside of values with the codec "json" or "msgpack"; cjson.null, too.

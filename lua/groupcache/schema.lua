@@ -28,7 +28,8 @@ return {
   pass_headers = { kind = "list", default = {} },
   peers = { kind = "peers" }, -- default: the node's
   local_only = { kind = "boolean", default = false },
-  query = { kind = "enum", default = "refuse", values = { "refuse", "key" } },
+  query = { kind = "any", default = "refuse" }, -- groupcache.keying reads it, and the next
+  vary = { kind = "any", default = {} },
   http = { kind = "any" }, -- groupcache.http.cache sets it
   writable = { kind = "any", default = false }, -- groupcache.writable reads it
 }

@@ -83,6 +83,47 @@ checks["site.lua"] = function(path)
   assert.matches("fwd=uri%-miss", try(tries[1].command, n.port))
   assert.equal(0, (n:stop()))
   origin:stop()
+-- A real origin, with a redirect and an outage.
+checks["pages.lua"] = function(path)
+  local root = tmp.dir() .. "/"
+  tmp.write(root .. "pictures/17.png", "\137PNG")
+  for _, language in ipairs { "en", "de" } do
+    for page = 1, 2 do
+      tmp.write(("%s%s/users/17.%d.html"):format(root, language, page), language .. page)
+    end
+  end
+  local origin = nginx.start { root = root, http = "types { image/png png; text/html html; }",
+    config = "location /pictures/old.png { return 301 http://site.example/new.png; }" }
+  local n = node.start { script = path, env = { ORIGIN = origin.url } }
+  local tries = to_try(path)
+  assert.equal(3, #tries)
+
+  for _ = 1, 2 do
+    local picture = try(tries[1].command, n.port)
+    assert.matches("^HTTP/1.1 200 OK\r\n", picture)
+    assert.matches("\r\nContent%-Type: image/png\r\n", picture)
+    assert.matches("\r\nLast%-Modified: ", picture)
+    local moved = assert(n:get("pictures", "old.png"))
+    assert.same({ 301, "http://site.example/new.png" }, { moved.status, moved.headers.location })
+    assert.equal(404, assert(n:get("pictures", "none.png")).status)
+    assert.matches("\r\n\r\nde1$", try(tries[2].command, n.port))
+  end
+  local function page(target, language)
+    return assert(n:request { target = "/cache/pages/" .. target,
+      headers = { ["Accept-Language"] = language } }).body
+  end
+  assert.equal("en2", page("users/17?x=1&page=2"))
+  assert.equal("en1", page("users/17", "fr, en;q=0.5"))
+  assert.equal(6, #origin:requests()) -- each only once
+
+  tmp.write(root .. "de/users/17.1.html", "new")
+  assert.equal("de1", page("users/17", "de"))
+  assert.matches("^HTTP/1.1 204 No Content\r\n", try(tries[3].command, n.port))
+  assert.equal("new", page("users/17", "de-AT"))
+  origin:stop()
+  assert.equal("new", page("users/17", "de"))
+  assert.equal(301, assert(n:get("pictures", "old.png")).status)
+  assert.equal(0, (n:stop()))
 end
 
 -- It prints what its comments say.

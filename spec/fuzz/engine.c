@@ -437,7 +437,7 @@ static void do_error(int i, enum err code)
     if (l->open)
         ending(i, &x);
     if (code == ERR_NOTFOUND)
-        group_load_not_found(give_back(i), "not found", NULL);
+        group_end_not_found(give_back(i), "not found", NULL);
     else
         group_finish_error(give_back(i), code, "an error");
     if (code != ERR_NOTFOUND || !was_open || l->outdated)
@@ -559,7 +559,7 @@ static void do_cancel(unsigned pick)
 
 static void do_configure(unsigned pick)
 {
-    const struct group_texts texts = {"", "", ""};
+    const struct group_texts texts = {"", "", "", ""};
 
     opts.cache_bytes = 20000 + pick * 400;
     group_configure(g, &texts, &opts);

@@ -65,7 +65,7 @@ static void local(void *ctx, struct flight *f)
 
     (void)ctx;
     if (last == 'n')
-        group_load_not_found(f, "not found", NULL);
+        group_end_not_found(f, "not found", NULL);
     else if (last == 'e')
         group_finish_error(f, ERR_GETTER, "an error");
     else
@@ -96,7 +96,7 @@ static void add_group(struct groups *gs, const char *name, int changes)
 {
     const struct loader loader = {
         .owner = owner, .disown = disown, .remote = remote, .local = local};
-    const struct group_texts writers = {"text/plain", "", "n127.0.0.1/32\n"};
+    const struct group_texts writers = {"text/plain", "", "n127.0.0.1/32\n", ""};
     struct group_opts o;
     struct group *g;
 

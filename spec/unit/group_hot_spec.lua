@@ -252,7 +252,7 @@ describe("group with hot = \"rate\"", function()
   describe("that is configured anew", function()
     local function configure(changes)
       local o = C.group_opts(g.c)
-      local texts = ffi.new("struct group_texts", "text/plain", "", "")
+      local texts = ffi.new("struct group_texts", "text/plain", "", "", "")
       for name, value in pairs(changes) do
         o[name] = value
       end

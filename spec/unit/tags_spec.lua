@@ -127,7 +127,7 @@ describe("a value with tags", function()
     local x = extra_of(tags)
     local v = ffi.new("struct given", { bytes = value, n = #value, extra = x.bytes,
       extra_len = x.n })
-    C.group_load_given(load.flight, v, e)
+    C.group_end_given(load.flight, v, e)
   end
 
   local function remove(tag)

@@ -86,7 +86,7 @@ static const struct key *keys_of_tags(lua_State *L, const struct key *tags, size
 static void take_table(lua_State *L, int index, struct change_opts *o, double *ttl_ms)
 {
     struct given_table *t = lua_newuserdata(L, sizeof(*t));
-    struct error e;
+    struct error e = {.code = ERR_OK};
 
     if (given_read(L, index, t, &e))
         luaL_error(L, "group:set: %s", e.msg); /* group.lua has asked core.check_given() */
@@ -267,8 +267,8 @@ static int l_wait_change(lua_State *L)
 /* core.check_given(table) -> true | nil, message, code */
 static int l_check_given(lua_State *L)
 {
-    struct given_table t;
-    struct error e;
+    struct given_table t = {.n = 0};
+    struct error e = {.code = ERR_OK};
 
     luaL_checktype(L, 1, LUA_TTABLE);
     if (given_read(L, 1, &t, &e))

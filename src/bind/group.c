@@ -21,8 +21,8 @@
 #include "script/vm.h"
 
 /* core.define(name, numbers, content_type, getter, where, pass_headers, peers or nil, takes_ctx,
- * writers): records a group. groupcache/init.lua has checked and completed the options. -> true |
- * nil, message, code */
+ * writers, keying): records a group. groupcache/init.lua has checked and completed the options. ->
+ * true | nil, message, code */
 static int l_define(lua_State *L)
 {
     struct vm *vm = which_vm(L, "groupcache.group");
@@ -34,6 +34,7 @@ static int l_define(lua_State *L)
         .peers = (char *)(size_t)luaL_optstring(L, 7, NULL),
         .takes_ctx = lua_toboolean(L, 8),
         .writers = (char *)(size_t)luaL_checkstring(L, 9),
+        .keying = (char *)(size_t)luaL_checkstring(L, 10),
     };
     struct error e;
 

@@ -388,12 +388,12 @@ static int l_load_end(lua_State *L)
     f = l->flight;
     l->flight = NULL;
     if (o.err.code == ERR_NOTFOUND)
-        group_load_not_found(f, o.err.msg, o.has_ttl ? &o.ttl_ms : NULL);
+        group_end_not_found(f, o.err.msg, o.has_ttl ? &o.ttl_ms : NULL);
     else if (o.err.code)
         group_finish_error(f, o.err.code, "%s", o.err.msg);
     else {
         outcome_give(&o, &v);
-        if (!group_load_given(f, &v, NULL) && !l->full && lua_type(L, 3) == LUA_TSTRING)
+        if (!group_end_given(f, &v, NULL) && !l->full && lua_type(L, 3) == LUA_TSTRING)
             return push_given(L, l, 3);
     }
     return push_end(L, l);

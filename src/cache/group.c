@@ -58,6 +58,7 @@ void group_set_texts(struct group *g, const struct group_texts *texts)
     atomic_store(&g->content_type, keep_text(g, texts->content_type));
     atomic_store(&g->pass_headers, keep_text(g, texts->pass_headers));
     atomic_store(&g->writers, keep_text(g, texts->writers));
+    atomic_store(&g->keying, keep_text(g, texts->keying));
 }
 
 void group_set_eviction_locked(struct group *g)
@@ -76,6 +77,7 @@ struct group *group_new(const char *name, const char *content_type, const struct
     atomic_init(&g->content_type, keep_text(g, content_type));
     atomic_init(&g->pass_headers, keep_text(g, ""));
     atomic_init(&g->writers, keep_text(g, ""));
+    atomic_init(&g->keying, keep_text(g, ""));
     g->opts = *opts;
     atomic_init(&g->local_only, opts->local_only != 0);
     atomic_init(&g->http, (unsigned)opts->http);
@@ -156,6 +158,11 @@ const char *group_pass_headers(const struct group *g)
 const char *group_writers(const struct group *g)
 {
     return atomic_load_explicit(&g->writers, memory_order_acquire)->bytes;
+}
+
+const char *group_keying(const struct group *g)
+{
+    return atomic_load_explicit(&g->keying, memory_order_acquire)->bytes;
 }
 
 unsigned group_http(const struct group *g)

@@ -142,13 +142,17 @@ const char *group_pass_headers(const struct group *g);
 /* What clients need to change a group with `writable`: rules, each ended by a line end. A rule is
  * 't' and a token, or 'n' and a network. Empty: nothing. As group_pass_headers() otherwise. */
 const char *group_writers(const struct group *g);
+
+/* What a client's query and headers add to a key: rules, each ended by a line end (http/keying.h).
+ * Empty: nothing. As group_pass_headers() otherwise. */
+const char *group_keying(const struct group *g);
 struct group_opts group_opts(struct group *g);
 unsigned group_http(const struct group *g); /* opts.http, without the mutex */
 
 /* Changes the group's options; the items stay. A smaller cache_bytes evicts at once. A load under
  * way keeps its deadline, a value its expiry. */
 struct group_texts {
-    const char *content_type, *pass_headers, *writers;
+    const char *content_type, *pass_headers, *writers, *keying;
 };
 void group_configure(struct group *g, const struct group_texts *texts,
                      const struct group_opts *opts);
@@ -221,11 +225,11 @@ struct given {
 };
 
 /* group_finish_value() for a value with extras. */
-enum err group_load_given(struct flight *f, const struct given *v, struct error *e);
+enum err group_end_given(struct flight *f, const struct given *v, struct error *e);
 
 /* Ends the flight with NOTFOUND. ttl_ms is how long that may be kept: 0 or less not at all, NULL
  * for the group's negative_ttl. */
-void group_load_not_found(struct flight *f, const char *text, const double *ttl_ms);
+void group_end_not_found(struct flight *f, const char *text, const double *ttl_ms);
 
 /* Loaders of local flights: what the getter does now, FLIGHT_RUNNING, FLIGHT_WAITING or
  * FLIGHT_ASKING. The flight was FLIGHT_RUNNING when it was given to the loader. Does nothing once

@@ -3,14 +3,13 @@
  *
  * One file a subject: group.c: its life. group_look.c: lookups and counters. group_keep.c: the
  * items that it keeps, and for how long. group_hot.c: which keys are hot. group_load.c: loads.
- * group_places.c: which loads may run. group_calm.c: what keeps loads from
- * the source. group_failed.c: failed loads in the log. group_change.c:
- * set, remove, flush. group_tags.c: values whose tags
- * were removed. group_hand.c: values that nodes hand over. group_seen.c: what an operator
- * sees. group_many.c: many keys at once. group_walk.c: a walk over all items. group_restore.c:
- * items that come back. group_wait.c: a get that blocks. A function whose name ends in _locked is
- * called with the group's mutex held; it neither calls out nor frees. It notes that work in a
- * struct after (after.h), for when the mutex is dropped. */
+ * group_end.c: how loaders end them. group_places.c: which loads may run. group_calm.c: what keeps
+ * loads from the source. group_failed.c: failed loads in the log. group_change.c: set, remove,
+ * flush. group_tags.c: values whose tags were removed. group_hand.c: values that nodes hand over.
+ * group_seen.c: what an operator sees. group_many.c: many keys at once. group_walk.c: a walk over
+ * all items. group_restore.c: items that come back. group_wait.c: a get that blocks. A function
+ * whose name ends in _locked is called with the group's mutex held; it neither calls out nor frees.
+ * It notes that work in a struct after (after.h), for when the mutex is dropped. */
 #ifndef GROUP_IN_H
 #define GROUP_IN_H
 
@@ -60,8 +59,8 @@ struct group {
     char *name;             /* set once */
     uint64_t number;        /* set once: changelog_group() of the name */
     _Atomic uint64_t epoch; /* atomic; 1 and the flushes so far; written under mu */
-    _Atomic(struct text *) content_type, pass_headers,
-        writers;           /* atomic; one thread, the node's, changes them */
+    _Atomic(struct text *) content_type, pass_headers, writers,
+        keying;            /* atomic; one thread, the node's, changes them */
     struct text *texts;    /* that thread's: all of them, newest first */
     atomic_int local_only; /* atomic: opts.local_only, to be seen without the mutex */
     atomic_uint http;      /* atomic: opts.http, as local_only */

@@ -10,8 +10,6 @@
  * BUSY at once (group_places.c).
  * group_tick() ends every flight at its deadline, whatever its loader does. A loader that is late
  * finds the flight ended and only gives back its reference. */
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -322,6 +320,26 @@ static void finish_locked(struct flight *f, const struct result *r, struct after
     end_locked(f, a);
 }
 
+/* Waiters that must not get the value of this flight wait for another load. */
+static void load_again(struct flight *f, struct list *late)
+{
+    struct key_ref k = flight_key(f);
+    struct result now;
+    struct list *l;
+
+    while ((l = list_pop_front(late))) {
+        struct waiter *w = list_entry(l, struct waiter, link);
+
+        w->info = f->info; /* its own may be gone */
+        w->info_len = f->info_len;
+        now = (struct result){.item = NULL};
+        if (!group_load(f->group, &k, f->from_peer, w, &now))
+            continue;
+        w->wake(w, &now);
+        item_unref(now.item);
+    }
+}
+
 /* The oldest queued flight, if the breaker has opened after it. */
 static struct flight *stopped_locked(struct group *g)
 {
@@ -360,31 +378,11 @@ static void end_stopped(struct group *g)
     } while (f);
 }
 
-/* Waiters that must not get the value of this flight wait for another load. */
-static void load_again(struct flight *f, struct list *late)
-{
-    struct key_ref k = flight_key(f);
-    struct result now;
-    struct list *l;
-
-    while ((l = list_pop_front(late))) {
-        struct waiter *w = list_entry(l, struct waiter, link);
-
-        w->info = f->info; /* its own may be gone */
-        w->info_len = f->info_len;
-        now = (struct result){.item = NULL};
-        if (!group_load(f->group, &k, f->from_peer, w, &now))
-            continue;
-        w->wake(w, &now);
-        item_unref(now.item);
-    }
-}
-
 void group_finish(struct flight *f, const struct result *r)
 {
     struct group *g = f->group;
-    int stopped = 0;
     struct list late;
+    int stopped = 0;
     struct after a;
 
     after_init(&a);
@@ -401,49 +399,6 @@ void group_finish(struct flight *f, const struct result *r)
     if (stopped)
         end_stopped(g);
     after_drop_flight(f);
-}
-
-enum err group_load_given(struct flight *f, const struct given *v, struct error *e)
-{
-    struct result r = {.source = SOURCE_LOCAL};
-    struct key_ref k = flight_key(f);
-
-    r.item = group_keep_item(f->group, &k, v, &r.err);
-    if (e)
-        *e = r.err;
-    group_finish(f, &r);
-    item_unref(r.item);
-    return r.err.code;
-}
-
-enum err group_finish_value(struct flight *f, const void *value, size_t n, const double *ttl_ms,
-                            struct error *e)
-{
-    const struct given v = {.bytes = value, .n = n, .ttl_ms = ttl_ms};
-
-    return group_load_given(f, &v, e);
-}
-
-void group_finish_error(struct flight *f, enum err code, const char *fmt, ...)
-{
-    struct result r = {.item = NULL};
-    va_list ap;
-
-    r.err.code = code;
-    va_start(ap, fmt);
-    vsnprintf(r.err.msg, sizeof(r.err.msg), fmt, ap);
-    va_end(ap);
-    group_finish(f, &r);
-}
-
-void group_load_not_found(struct flight *f, const char *text, const double *ttl_ms)
-{
-    struct result r = {.item = NULL};
-
-    error_set(&r.err, ERR_NOTFOUND, "%s", text);
-    if (ttl_ms)
-        r.expires_ms = group_keep_ends_ms(*ttl_ms);
-    group_finish(f, &r);
 }
 
 /* The local flight has ended, and ends the remote flight that waited for it. */

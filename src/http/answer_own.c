@@ -15,6 +15,7 @@ void answer_own_read(const struct item *it, struct answer_own *out)
     out->status = extra_status(extra, n);
     out->content_type = extra_header(extra, n, "content-type") != NULL;
     out->cache_control = extra_header(extra, n, "cache-control") != NULL;
+    out->vary = extra_header(extra, n, "vary") != NULL;
     out->etag = extra_header(extra, n, "etag");
 }
 

@@ -11,8 +11,8 @@ struct MHD_Response;
 /* What a value says of its answer; borrows the item. */
 struct answer_own {
     int status;
-    int content_type, cache_control; /* 1: it has that header */
-    const char *etag;                /* NULL: none */
+    int content_type, cache_control, vary; /* 1: it has that header */
+    const char *etag;                      /* NULL: none */
 };
 
 /* Reads the extras of an item that has some. */

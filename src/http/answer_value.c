@@ -20,6 +20,7 @@
 #include "http/answer_own.h"
 #include "http/conditional.h"
 #include "http/crowd.h"
+#include "http/keying.h"
 #include "http/sending.h"
 #include "http/tls.h"
 #include "wire/expire.h"
@@ -167,6 +168,16 @@ static void add_peer_headers(struct MHD_Response *r, const struct result *result
         MHD_add_response_header(r, HEADER_STALE, "1");
 }
 
+/* Caches behind this one must know which headers the key has. */
+static void add_vary(struct MHD_Response *r, const char *rules)
+{
+    char names[KEYING_VARY_BYTES];
+
+    keying_vary_names(rules, names);
+    if (*names)
+        MHD_add_response_header(r, "Vary", names);
+}
+
 static void add_client_headers(struct MHD_Response *r, const struct group *g,
                                const struct result *result, const struct part *p, const char *etag,
                                uint64_t now_ms)
@@ -195,6 +206,8 @@ static void add_client_headers(struct MHD_Response *r, const struct group *g,
                    "max-age=", item_age_s(it, now_ms) + left_ms(it, now_ms) / 1000);
     else if (it->expires_ms)
         MHD_add_response_header(r, "Cache-Control", "max-age=0");
+    if (*group_keying(g) && (!own || !own->vary))
+        add_vary(r, group_keying(g));
     if (result->source == SOURCE_STALE)
         MHD_add_response_header(r, "Warning", "110 - \"Response is Stale\"");
 }

@@ -11,6 +11,7 @@
 #include "cache/groups.h"
 #include "http/access.h"
 #include "http/doors.h"
+#include "http/keying.h"
 #include "http/server_in.h"
 
 enum { SHORT_TARGET = 1024 /* decoded on the stack */ };
@@ -217,40 +218,53 @@ static const char *path_of(const char *target)
     return path ? path : "/";
 }
 
-/* Whether the group of a client's path takes the query as a part of the key. */
-static int takes_query(const struct server *s, const char *rest)
+/* The group of a client's path if it takes the query as a part of the key: a reference, or NULL. */
+static struct group *takes_query(const struct server *s, const char *rest)
 {
     const char *slash = strchr(rest, '/');
     size_t n = slash ? (size_t)(slash + 1 - rest) : 0; /* of the group: the key may be long */
     char fixed[SHORT_TARGET];
     struct dialect_target t;
     struct group *g;
-    int takes;
 
     if (!n || n > sizeof(fixed) || dialect_parse(s->opts.dialect, rest, n, fixed, &t) != DIALECT_OK)
-        return 0;
+        return NULL;
     g = groups_find(s->opts.groups, t.group, t.group_len);
-    takes = g && (group_http(g) || group_opts(g).query == QUERY_KEY);
+    if (g && (group_http(g) || group_opts(g).query == QUERY_KEY))
+        return g;
     group_unref(g);
-    return takes;
+    return NULL;
+}
+
+/* The path with what the group's rules leave of the query. If they leave nothing of a path that
+ * ends with the group, the question mark stays: without it a change would be of the whole group. */
+static void put_whole(struct buf *out, const struct group *g, const char *rest, const char *query)
+{
+    const char *slash = strchr(rest, '/');
+    size_t n = strlen(rest);
+
+    buf_puts(out, rest);
+    keying_put_query(out, group_keying(g), query);
+    if (out->len == n && slash && !slash[1])
+        buf_puts(out, "?");
+    buf_put(out, "", 1);
 }
 
 /* A path with a query. The group decides its meaning. If the query were ignored, two targets would
  * be one key, and a change of one key could be a change of the whole group. */
 static int serve_query(struct asked *a, const char *rest, const struct request_line *line)
 {
+    struct group *g = a->to.peer ? NULL : takes_query(a->server, rest);
     struct buf whole;
     int ok;
 
-    if (a->to.peer || !takes_query(a->server, rest))
+    if (!g)
         return job_refuse(a->server, a->to.connection, 400, ERR_INVAL,
                           "the target has a query: a ? in a key is written %3F, and a group with "
                           "query = \"key\" takes the query for a part of its key");
     buf_init(&whole, 0);
-    buf_puts(&whole, rest);
-    buf_puts(&whole, "?");
-    buf_puts(&whole, line->query);
-    buf_put(&whole, "", 1);
+    put_whole(&whole, g, rest, line->query);
+    group_unref(g);
     ok = whole.failed
              ? job_refuse(a->server, a->to.connection, 503, ERR_NOMEM, "no memory for a key")
              : serve_group(a, whole.data, line->method);

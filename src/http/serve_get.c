@@ -7,6 +7,7 @@
 #include <microhttpd.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/buf.h"
 #include "base/mem.h"
@@ -14,6 +15,7 @@
 #include "cache/group.h"
 #include "cache/item.h"
 #include "http/answer_value.h"
+#include "http/keying.h"
 #include "http/server_in.h"
 #include "wire/getrequest.h"
 
@@ -126,12 +128,83 @@ static int await_body(struct asked *a, struct group *g)
     return job_begin(&q->job, a->framing, t->group_len + t->key_len + BODY_OVERHEAD);
 }
 
-int serve_get(struct asked *a)
+/* Takes the reference to g. */
+static int get_key(struct asked *a, struct group *g)
 {
     const struct dialect_target *t = &a->target;
     struct result r = {.item = NULL};
-    struct group *g;
     struct key_ref k;
+    int ok;
+
+    k = group_key(t->key, t->key_len);
+    r.item = group_lookup(g, &k, a->to.peer, &r.source);
+    if (!r.item)
+        return park(get_new(a, g), &k);
+    server_loop_hit();
+    ok = answer_value(&a->to, g, &r);
+    group_unref(g);
+    return ok;
+}
+
+/* A header that may be on several lines. */
+struct lines {
+    const char *name;
+    struct buf *out;
+};
+
+static enum MHD_Result add_line(void *arg, enum MHD_ValueKind kind, const char *name,
+                                const char *value)
+{
+    const struct lines *l = arg;
+
+    (void)kind;
+    if (strcasecmp(name, l->name) != 0 || !value)
+        return MHD_YES;
+    if (l->out->len)
+        buf_puts(l->out, ",");
+    buf_puts(l->out, value);
+    return MHD_YES;
+}
+
+static void put_header(void *ctx, const char *name, struct buf *value)
+{
+    struct lines l = {name, value};
+
+    MHD_get_connection_values(ctx, MHD_HEADER_KIND, add_line, &l);
+}
+
+/* The request's headers are a part of the key. Takes the reference to g. */
+static int get_varied(struct asked *a, struct group *g)
+{
+    size_t max = a->server->opts.max_key_bytes;
+    struct error e = {.code = ERR_OK};
+    struct buf key;
+    int ok;
+
+    buf_init(&key, 0);
+    buf_put(&key, a->target.key, a->target.key_len);
+    keying_put_vary(&key, group_keying(g), put_header, a->to.connection);
+    if (key.failed)
+        error_set(&e, ERR_NOMEM, "no memory for a key");
+    else if (key.len > max)
+        error_set(&e, ERR_INVAL,
+                  "the key with the headers that vary has %zu bytes, max_key_bytes is %zu", key.len,
+                  max);
+    if (e.code) {
+        group_unref(g);
+        ok = answer_error(&a->to, &e);
+    } else {
+        a->target.key = key.data;
+        a->target.key_len = key.len;
+        ok = get_key(a, g);
+    }
+    buf_deinit(&key);
+    return ok;
+}
+
+int serve_get(struct asked *a)
+{
+    struct group *g;
     int ok;
 
     g = job_group_of(a, &ok);
@@ -143,12 +216,7 @@ int serve_get(struct asked *a)
         return ok;
     if (a->framing->body)
         return await_body(a, g);
-    k = group_key(t->key, t->key_len);
-    r.item = group_lookup(g, &k, a->to.peer, &r.source);
-    if (!r.item)
-        return park(get_new(a, g), &k);
-    server_loop_hit();
-    ok = answer_value(&a->to, g, &r);
-    group_unref(g);
-    return ok;
+    if (!a->to.peer && *group_keying(g) && keying_varies(group_keying(g)))
+        return get_varied(a, g);
+    return get_key(a, g);
 }

@@ -38,7 +38,7 @@ enum err node_groups_set(struct groups *groups, struct group_peers_set *peers,
             g = group_new(d->name, d->content_type, &d->opts, &own);
             groups_add(groups, g);
         }
-        texts = (struct group_texts){d->content_type, d->pass_headers, d->writers};
+        texts = (struct group_texts){d->content_type, d->pass_headers, d->writers, d->keying};
         group_configure(g, &texts, &d->opts);
         group_unref(g);
     }

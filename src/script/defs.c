@@ -32,6 +32,7 @@ void defs_free(struct defs *ds)
         mem_free(ds->list[i].where);
         mem_free(ds->list[i].content_type);
         mem_free(ds->list[i].pass_headers);
+        mem_free(ds->list[i].keying);
         mem_free(ds->list[i].writers);
         mem_free(ds->list[i].peers);
     }
@@ -98,6 +99,7 @@ enum err defs_add(struct defs *ds, const struct def *d, struct error *e)
     copy->where = mem_strdup(d->where);
     copy->content_type = mem_strdup(d->content_type);
     copy->pass_headers = mem_strdup(d->pass_headers);
+    copy->keying = mem_strdup(d->keying);
     copy->writers = mem_strdup(d->writers);
     copy->peers = d->peers ? mem_strdup(d->peers) : NULL;
     *slot_of(ds, copy->name) = ds->n;
@@ -133,6 +135,11 @@ static enum err compare_one(const struct def *a, const struct def *b, struct err
     if (strcmp(a->pass_headers, b->pass_headers) != 0)
         return error_set(e, ERR_INVAL,
                          "group \"%s\" is not the same in every VM: pass_headers at "
+                         "%s are others than at %s",
+                         a->name, a->where, b->where);
+    if (strcmp(a->keying, b->keying) != 0)
+        return error_set(e, ERR_INVAL,
+                         "group \"%s\" is not the same in every VM: query or vary at "
                          "%s are others than at %s",
                          a->name, a->where, b->where);
     if (!a->peers != !b->peers || (a->peers && strcmp(a->peers, b->peers) != 0))

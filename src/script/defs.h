@@ -18,6 +18,7 @@ struct def {
     char *content_type;
     char *pass_headers; /* as group_pass_headers() says */
     char *writers;      /* as group_writers() says; not compared, since it may come from a file */
+    char *keying;       /* as group_keying() says */
     char *peers;        /* as group_peers.h says; NULL: the node's */
     struct group_opts opts;
     int getter_ref; /* the getter, in the registry of the VM */

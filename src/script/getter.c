@@ -157,12 +157,12 @@ static void getter_end(struct task *t, enum task_end how, const struct error *e)
     g->ended(f);
     mem_free(g);
     if (o.err.code == ERR_NOTFOUND)
-        group_load_not_found(f, o.err.msg, o.has_ttl ? &o.ttl_ms : NULL);
+        group_end_not_found(f, o.err.msg, o.has_ttl ? &o.ttl_ms : NULL);
     else if (o.err.code)
         group_finish_error(f, o.err.code, "%s", o.err.msg);
     else {
         outcome_give(&o, &v);
-        group_load_given(f, &v, NULL);
+        group_end_given(f, &v, NULL);
     }
 }
 
