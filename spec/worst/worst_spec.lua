@@ -10,6 +10,7 @@
 -- times is the work of those threads: how long a hit waits behind other answers. The same hits at a
 -- node with nothing else to do say what the machine itself costs.
 
+local first = require "support.first"
 local http = require "support.http"
 local lfs = require "lfs"
 local node = require "support.node"
@@ -82,22 +83,6 @@ end
 
 local function share(took, part)
   return took[math.ceil(#took * part)] or 0
-end
-
--- Whether the threads of a node that answer run before all others now.
-local function put_first(n)
-  local tasks, done = ("/proc/%s/task"):format(n.process.pid), 0
-  for tid in lfs.dir(tasks) do
-    local f = tid:match "%d" and io.open(tasks .. "/" .. tid .. "/comm")
-    local name = f and f:read "*l"
-    if f then
-      f:close()
-    end
-    if name and (name:match "^http%-" or name == "accept") then
-      done = done + (os.execute("chrt -f -p 1 " .. tid .. " 2>/dev/null") == 0 and 1 or -100)
-    end
-  end
-  return done > 0
 end
 
 local function read(path)
@@ -221,8 +206,8 @@ describe("a node with little memory", function()
     assert.equal(200, assert(n:get("g", "hit")).status)
     local found, probers = tmp.dir() .. "/", {}
     assert.equal(200, assert(idle:get("g", "hit")).status)
-    local judged = put_first(n) and put_first(idle)
-    local priority = judged and { "chrt", "-f", "2" } or { "nice", "-n", "-10" }
+    local judged = first.put(n) and first.put(idle)
+    local priority = judged and first.COMMAND or { "nice", "-n", "-10" }
     for i, asked in ipairs { { "hit", n, "hit" }, { "over", n, "over" },
       { "idle", idle, "hit" } } do
       local name, of, kind = unpack(asked)
