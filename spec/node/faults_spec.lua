@@ -9,6 +9,7 @@ local faults = require "support.faults"
 local messages = require "support.messages"
 local node = require "support.node"
 local rig = require "node.rig"
+local tmp = require "support.tmp"
 local C = require("support.unit").load "wire/batch.h"
 
 local MOST = 3000 -- allocations of a request
@@ -91,7 +92,8 @@ describe("a node whose memory ends", function()
       count = count + 1
       return n:request { method = "POST", target = "/_groupcache/g", timeout = 8,
         headers = { ["X-Groupcache-From"] = urls[2] },
-        body = messages.batch_request(op, op ~= C.BATCH_FLUSH and { "told" .. count } or {}, value) }
+        body = messages.batch_request(op, op == C.BATCH_FLUSH and {} or { "told" .. count },
+          value) }
     end
   end
 
@@ -118,7 +120,8 @@ describe("a node whose memory ends", function()
     end },
     { "a key with a condition", request("GET", "/cache/alone/hit", nil,
       { ["If-None-Match"] = '"other"' }) },
-    { "a large head", request("GET", "/cache/alone/hit", nil, { ["X-Large"] = ("x"):rep(9000) }) },
+    { "a large head", request("GET", "/cache/alone/hit", nil, {
+      ["X-Large"] = ("x"):rep(6000) }) },
     { "a value in pieces", function()
       return n:request { method = "PUT", target = "/cache/g/set", timeout = 8, body = BODY }
     end },
@@ -206,5 +209,36 @@ describe("a node whose memory ends", function()
     assert(failures > 20, failures)
     assert.equal(200, assert(n:get("alone", "hit")).status)
     assert.equal(200, assert(n:get("alone", "other")).status)
+  end)
+
+  it("writes a snapshot or says why not, whichever allocation fails", function()
+    local dir = tmp.dir()
+    local own = node.start { script = SCRIPT, env = f.env, args = { "--workers", "1",
+      "--snapshot-path", dir .. "/snapshot", "--snapshot-every", "0.02" } }
+    assert.equal(200, assert(own:get("alone", "k")).status)
+    local function ended()
+      local _, fine = own:log():gsub('mod=snapshot msg="?written', "")
+      local _, refused = own:log():gsub('mod=snapshot msg="not written', "")
+      return fine + refused, refused
+    end
+    local at = 0
+    repeat
+      local so_far = ended()
+      local before = f:failed()
+      f:fail_after(at)
+      eventually(function()
+        return not own.process:alive() or ended() >= so_far + 2 -- one may be under way
+      end, 10, "the end of a snapshot, allocation " .. at)
+      f:fail_after(-1)
+      assert(own.process:alive(), ("allocation %d: the node ended (%s)\n%s"):format(at, f:place(),
+        own:log():sub(-2000)))
+      at = at + 1
+    until f:failed() == before or at > MOST
+    assert(at > 2 and at <= MOST, at)
+    rig.stop(own)
+    local again = node.start { script = SCRIPT, args = { "--workers", "1", "--snapshot-path",
+      dir .. "/snapshot" } }
+    eventually(function() return again:stats().groups.alone.main.items == 1 end, 5, "the value")
+    rig.stop(again)
   end)
 end)
