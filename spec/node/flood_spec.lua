@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: MIT
 
--- Keys that were made to collide in some table cost a node no more than others do. Our tables have
--- keys of their own: spec/unit/hash_spec.lua, spec/unit/lru_spec.lua. LuaJIT has a table of strings,
--- where all keys and values of getters are.
+-- Keys that were made to collide in some table cost a node no more than others do. Our tables are
+-- keyed: spec/unit/hash_spec.lua, spec/unit/lru_spec.lua. LuaJIT has a table of strings, where all
+-- keys and values of getters are.
 
 local cjson = require "cjson"
 local node = require "support.node"
