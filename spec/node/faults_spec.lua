@@ -3,12 +3,17 @@
 -- Every single allocation of a request fails once, for each kind of request. That request may get
 -- an error; the node lives, nothing leaks, and no load is stuck.
 
+local cjson = require "cjson"
 local eventually = require "support.eventually"
 local faults = require "support.faults"
+local messages = require "support.messages"
 local node = require "support.node"
 local rig = require "node.rig"
+local tmp = require "support.tmp"
+local C = require("support.unit").load "wire/batch.h"
 
 local MOST = 3000 -- allocations of a request
+local BODY = ("v"):rep(100000)
 
 local SCRIPT = [[
 local groupcache = require "groupcache"
@@ -40,7 +45,7 @@ if not f then
 end
 
 describe("a node whose memory ends", function()
-  local n, peer, urls
+  local n, peer, urls, away
 
   local function url_of(name)
     return ("http://127.0.0.1:%d/cache/alone/%s"):format(peer.port, name)
@@ -50,7 +55,10 @@ describe("a node whose memory ends", function()
     local ports = require "support.ports"
     local a, b = ports.free(), ports.free()
     urls = { "http://127.0.0.1:" .. a, "http://127.0.0.1:" .. b }
-    n = node.start { script = SCRIPT, env = f.env, port = a, peers = urls,
+    away = { urls[1], "http://127.0.0.1:" .. ports.free() } -- nobody is there
+    n = node.start { script = SCRIPT .. ([[
+      groupcache.group("away", { peers = { %q, %q }, getter = function(key) return key end })
+    ]]):format(unpack(away)), env = f.env, port = a, peers = urls,
       args = { "--workers", "1", "--http-threads", "1" } }
     peer = node.start { script = SCRIPT, port = b, peers = urls }
   end)
@@ -62,9 +70,9 @@ describe("a node whose memory ends", function()
   end)
 
   local count = 0
-  local function key_of(url, name)
+  local function key_of(url, name, list)
     count = count + 1
-    return rig.owned_by(urls, url, name .. count .. ".")
+    return rig.owned_by(list or urls, url, name .. count .. ".")
   end
 
   local function get(name, owner)
@@ -76,6 +84,16 @@ describe("a node whose memory ends", function()
       count = count + 1
       return n:request { method = method, target = target:gsub("#", count), headers = headers,
         body = body and body:gsub("#", count):gsub("%%04d", ("%04d"):format(count)), timeout = 8 }
+    end
+  end
+
+  local function told(op, value)
+    return function()
+      count = count + 1
+      return n:request { method = "POST", target = "/_groupcache/g", timeout = 8,
+        headers = { ["X-Groupcache-From"] = urls[2] },
+        body = messages.batch_request(op, op == C.BATCH_FLUSH and {} or { "told" .. count },
+          value) }
     end
   end
 
@@ -93,6 +111,23 @@ describe("a node whose memory ends", function()
       { ["X-Groupcache-From"] = "http://127.0.0.1:1" }) },
     { "a peer's batch", request("POST", "/_groupcache/alone", "\18\8one-%04d\18\8two-%04d") },
     { "a list", request("POST", "/cache/g", '["a-#","b-#","c-#","d-#"]') },
+    { "a list of a peer's keys", function()
+      return n:request { method = "POST", target = "/cache/g", timeout = 8,
+        body = cjson.encode { key_of(urls[2], "far"), key_of(urls[2], "far") } }
+    end },
+    { "a key whose owner is away", function()
+      return n:request { target = "/cache/away/" .. key_of(away[2], "k", away), timeout = 8 }
+    end },
+    { "a key with a condition", request("GET", "/cache/alone/hit", nil,
+      { ["If-None-Match"] = '"other"' }) },
+    { "a large head", request("GET", "/cache/alone/hit", nil, {
+      ["X-Large"] = ("x"):rep(6000) }) },
+    { "a value in pieces", function()
+      return n:request { method = "PUT", target = "/cache/g/set", timeout = 8, body = BODY }
+    end },
+    { "a peer's set", told(C.BATCH_SET, "value") },
+    { "a peer's removal", told(C.BATCH_REMOVE) },
+    { "a peer's flush", told(C.BATCH_FLUSH) },
     { "a set", request("PUT", "/cache/g/set#", "value") },
     { "a removal", request("DELETE", "/cache/g/set#") },
     { "a flush", request("DELETE", "/cache/g") },
@@ -174,5 +209,36 @@ describe("a node whose memory ends", function()
     assert(failures > 20, failures)
     assert.equal(200, assert(n:get("alone", "hit")).status)
     assert.equal(200, assert(n:get("alone", "other")).status)
+  end)
+
+  it("writes a snapshot or says why not, whichever allocation fails", function()
+    local dir = tmp.dir()
+    local own = node.start { script = SCRIPT, env = f.env, args = { "--workers", "1",
+      "--snapshot-path", dir .. "/snapshot", "--snapshot-every", "0.02" } }
+    assert.equal(200, assert(own:get("alone", "k")).status)
+    local function ended()
+      local _, fine = own:log():gsub('mod=snapshot msg="?written', "")
+      local _, refused = own:log():gsub('mod=snapshot msg="not written', "")
+      return fine + refused, refused
+    end
+    local at = 0
+    repeat
+      local so_far = ended()
+      local before = f:failed()
+      f:fail_after(at)
+      eventually(function()
+        return not own.process:alive() or ended() >= so_far + 2 -- one may be under way
+      end, 10, "the end of a snapshot, allocation " .. at)
+      f:fail_after(-1)
+      assert(own.process:alive(), ("allocation %d: the node ended (%s)\n%s"):format(at, f:place(),
+        own:log():sub(-2000)))
+      at = at + 1
+    until f:failed() == before or at > MOST
+    assert(at > 2 and at <= MOST, at)
+    rig.stop(own)
+    local again = node.start { script = SCRIPT, args = { "--workers", "1", "--snapshot-path",
+      dir .. "/snapshot" } }
+    eventually(function() return again:stats().groups.alone.main.items == 1 end, 5, "the value")
+    rig.stop(again)
   end)
 end)

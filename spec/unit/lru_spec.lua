@@ -1,8 +1,39 @@
 -- SPDX-License-Identifier: MIT
 
+local bit = require "bit"
 local ffi = require "ffi"
 local key_ref = require "unit.key_ref"
 local C = require("support.unit").load("cache/lru.h", "base/hash.h", "base/mem.h")
+
+-- The polynomial of the CRC-32, shifted, changes no CRC. So the sums of 20 such patterns are a
+-- million keys of 64 bytes with one CRC. Gives them one after another: each differs by a pattern.
+local function colliding()
+  local POLY, PLACES, patterns = 0x04c11db7, 20, {}
+  for place = 1, PLACES do
+    local bytes = ffi.new "uint8_t[64]"
+    for j = 0, 32 do
+      if j == 0 or bit.band(bit.rshift(POLY, 32 - j), 1) == 1 then
+        local k = (place - 1) * 23 + j
+        bytes[math.floor(k / 8)] = bit.bxor(bytes[math.floor(k / 8)], bit.lshift(1, k % 8))
+      end
+    end
+    patterns[place] = bytes
+  end
+  local key, i = ffi.new "uint8_t[64]", 0
+  return function()
+    i = i + 1
+    local place, n = 1, i -- that of the lowest 1: a Gray code
+    while n % 2 == 0 do
+      place, n = place + 1, n / 2
+    end
+    local words = ffi.cast("uint64_t *", key)
+    local pattern = ffi.cast("uint64_t *", patterns[place])
+    for w = 0, 7 do
+      words[w] = bit.bxor(words[w], pattern[w])
+    end
+    return ffi.string(key, 64)
+  end
+end
 
 local function hash_of(key)
   return C.hash_crc32(key, #key)
@@ -590,5 +621,33 @@ describe("lru", function()
       end
       assert.equal(#list, count "items")
     end)
+  end)
+
+  -- The hash of a group's keys is keyed (hash.h). With another, the last thousand keys would each
+  -- be compared with all before.
+  it("finds a key as soon among a million that were made to have one CRC-32", function()
+    local KEYS, PART, next_key, crc = 1000000, 5000, colliding(), nil
+    local function put_keys(n)
+      for _ = 1, n do
+        local key = next_key()
+        crc = crc or hash_of(key)
+        C.lru_put(l, C.item_new(key_ref(key), "v", 1, 0))
+      end
+    end
+    local function time_of_part()
+      local began = os.clock()
+      for _ = 1, PART do
+        local key = next_key()
+        assert(C.lru_get(l, key_ref(key)) == nil)
+        C.lru_put(l, C.item_new(key_ref(key), "v", 1, 0))
+        assert(C.lru_get(l, key_ref(key)) ~= nil)
+      end
+      return os.clock() - began
+    end
+    local early = time_of_part()
+    put_keys(KEYS - 2 * PART)
+    local late = time_of_part()
+    assert.equal(crc, hash_of(next_key()))
+    assert(late < 5 * early + 0.1, ("%.3f s after %.3f s"):format(late, early))
   end)
 end)

@@ -6,7 +6,7 @@
 ---   luajit spec/worst/prober.lua HOST PORT SECONDS OUT KIND
 ---
 --- "hit" is the key "hit" of the group "g", each 5 ms, on a kept connection, and each 20th time on
---- a new one. "over" is a new key of the group "full", each 50 ms. A line of OUT has the status or
+--- a new one. "over" is a new key of the group "full", each 10 ms. A line of OUT has the status or
 --- the error, and the milliseconds.
 
 package.path = "./spec/?.lua;" .. package.path
@@ -16,7 +16,7 @@ local socket = require "socket"
 
 local KINDS = {
   hit = { pause = 0.005, target = function() return "/cache/g/hit" end },
-  over = { pause = 0.05, target = function(i) return "/cache/full/k" .. i end },
+  over = { pause = 0.01, target = function(i) return "/cache/full/k" .. i end },
 }
 
 local host, port, seconds, out = arg[1], tonumber(arg[2]), tonumber(arg[3]), arg[4]

@@ -4,7 +4,13 @@
 -- of all sizes that churn, readers that stop, bodies that drip, lists that nobody reads, silent
 -- connections. It must live, answer hits soon, and refuse soon what is over its caps.
 -- `make worst`; WORST_SECONDS [120] is how long.
+--
+-- The clients of the mix, and whatever else the machine does, want the same processors. So the
+-- threads that answer, and the probers, run before all others (SCHED_FIFO). What is left of the
+-- times is the work of those threads: how long a hit waits behind other answers. The same hits at a
+-- node with nothing else to do say what the machine itself costs.
 
+local first = require "support.first"
 local http = require "support.http"
 local lfs = require "lfs"
 local node = require "support.node"
@@ -15,6 +21,10 @@ local tmp = require "support.tmp"
 
 local SECONDS = tonumber(os.getenv "WORST_SECONDS" or "") or 120
 local MB = 1e6
+-- Of 99 in 100, beyond what an idle node takes. Refusals should be within 10 ms; 17 ms were seen on
+-- a busy machine, also with the threads that answer first.
+local HIT_MS, REFUSED_MS = 5, 50
+local ENOUGH = 300 -- times, before they are judged
 
 -- What docs/design/memory.md says of this node, in bytes.
 local BUDGETS = {
@@ -43,7 +53,7 @@ groupcache.group("full", { cache_bytes = "1MB", max_loads = 1, max_waiting = 1, 
 -- A cgroup of its own: the folder, the file of its limit, the file of its peak. Or nil, why.
 local function cgroup()
   local name = "groupcache-worst-" .. tostring(socket.gettime()):gsub("%D", "")
-  for _, kind in ipairs {
+  for _, kind in ipairs { -- version 1 of cgroups, then 2
     { "/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.max_usage_in_bytes" },
     { "/sys/fs/cgroup", "memory.max", "memory.peak" },
   } do
@@ -99,7 +109,7 @@ describe("a node with little memory", function()
   for _, budget in ipairs(BUDGETS) do
     sum = sum + budget[2]
   end
-  local n
+  local n, idle
 
   setup(function()
     local f = assert(io.open(limit_file, "w"))
@@ -110,12 +120,19 @@ describe("a node with little memory", function()
     assert.equal(0, process.run({ "chmod", "+x", wrapped }).code)
     n = node.start { script = SCRIPT, program = wrapped, args = { "--workers", "2", "--vm-bytes",
       "32MiB", "--max-connections", "1000", "--log-level", "error" } }
+    -- What the same hits take at a node that has nothing else to do: the noise of the machine, and
+    -- of the load beside it.
+    local beside = tmp.file(("#!/bin/sh\nexec nice -n -10 %s \"$@\"\n"):format(node.binary),
+      "beside")
+    os.execute("chmod +x " .. beside)
+    idle = node.start { script = SCRIPT, program = beside, args = { "--workers", "1" } }
   end)
 
   teardown(function()
     if n and n.process:alive() then
       n:kill9()
     end
+    rig.stop(idle)
     lfs.rmdir(dir)
   end)
 
@@ -191,9 +208,18 @@ describe("a node with little memory", function()
     end
     assert.equal(200, assert(n:get("g", "hit")).status)
     local found, probers = tmp.dir() .. "/", {}
-    for i, kind in ipairs { "hit", "over" } do
-      probers[i] = process.spawn { "nice", "-n", "-10", "luajit", "spec/worst/prober.lua", n.host,
-        n.port, SECONDS, found .. kind, kind }
+    assert.equal(200, assert(idle:get("g", "hit")).status)
+    local judged = first.put(n) and first.put(idle)
+    local priority = judged and first.COMMAND or { "nice", "-n", "-10" }
+    for i, asked in ipairs { { "hit", n, "hit" }, { "over", n, "over" },
+      { "idle", idle, "hit" } } do
+      local name, of, kind = unpack(asked)
+      local command = { unpack(priority) }
+      for _, word in ipairs { "luajit", "spec/worst/prober.lua", of.host, of.port, SECONDS,
+        found .. name, kind } do
+        command[#command + 1] = word
+      end
+      probers[i] = process.spawn(command)
     end
     http.together(clients)
     for _, prober in ipairs(probers) do
@@ -201,9 +227,10 @@ describe("a node with little memory", function()
     end
 
     local peak = tonumber(read(peak_file) or "") or 0
-    local lines = {}
-    for _, kind in ipairs { "hit", "over" } do
+    local lines, p99 = {}, {}
+    for _, kind in ipairs { "hit", "over", "idle" } do
       for status, took in pairs(select(2, digest(found .. kind))) do
+        p99[kind .. " " .. status] = #took >= ENOUGH and share(took, 0.99) or nil
         lines[#lines + 1] = ("%s %s: %d, p50 %.2f ms, p99 %.2f ms, at most %.1f ms"):format(kind,
           status, #took, share(took, 0.5), share(took, 0.99), took[#took])
       end
@@ -217,9 +244,17 @@ describe("a node with little memory", function()
       "late_bodies", "refused" } do
       lines[#lines + 1] = name .. ": " .. tostring(stats[name])
     end
-    io.write(("%d s: peak %.0f MB of %.0f MB (budgets %.0f MB)\n  %s\n"):format(
-      SECONDS, peak / MB, sum * 1.15 / MB, sum / MB, table.concat(lines, "\n  ")))
+    io.write(("%d s, %s: peak %.0f MB of %.0f MB (budgets %.0f MB)\n  %s\n"):format(
+      SECONDS, limit_file:match "[^/]+$", peak / MB, sum * 1.15 / MB, sum / MB,
+      table.concat(lines, "\n  ")))
     assert(n.process:alive(), "the node was killed:\n" .. n:log():sub(-2000))
+    if judged then
+      local idle_ms = p99["idle 200"] or 0
+      assert((p99["hit 200"] or 0) < HIT_MS + idle_ms, "hits are late")
+      assert((p99["over 503"] or 0) < REFUSED_MS + idle_ms, "refusals are late")
+    else
+      io.write "skipped: the times are not judged, since chrt may not put threads first here\n"
+    end
     assert.equal(200, assert(n:get("g", "hit")).status)
     for _, sock in pairs(held) do
       sock:close()

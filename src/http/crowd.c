@@ -332,7 +332,9 @@ void crowd_sweep(uint64_t now_ms)
 
     if (now_ms < crowd_due_ms())
         return;
-    mine.sweep_ms = now_ms + SWEEP_MS;
+    mine.sweep_ms += SWEEP_MS; /* late sweeps do not add up */
+    if (mine.sweep_ms <= now_ms)
+        mine.sweep_ms = now_ms + SWEEP_MS;
     list_each (l, &mine.all)
         look_at(list_entry(l, struct guest, on_thread), now_ms);
 }
