@@ -62,6 +62,7 @@ static void put_frame(const struct batch_job *b, struct buf *out, const struct g
         a->age_s = item_age_s(it, now_ms);
         a->stale = r->source == SOURCE_STALE;
         a->minute_qps = group_hot_minute_qps(b->job.group, it->hash);
+        a->extra = item_extra(it, &a->extra_len);
     } else {
         a->code = r->err.code;
         a->message = r->err.msg;
@@ -180,6 +181,8 @@ static int answer_get(struct batch_job *b)
         .group = j->group,
         .keys = b->request.keys,
         .n_keys = b->request.n_keys,
+        .traces = b->request.traces,
+        .traces_len = b->request.traces_len,
         .budget = &j->server->budget,
     };
     struct error e;
@@ -241,9 +244,11 @@ static void keep_handed(struct batch_job *b)
         if (a.value && a.index < r->n_keys) {
             const struct key *key = &r->keys[a.index];
             const struct key_ref k = group_key(key->bytes, key->n);
-            const struct group_handed v = {a.value, a.value_len, a.has_ttl, a.ttl_ms, a.age_s};
+            const struct group_handed v = {a.value, a.value_len, a.has_ttl,  a.ttl_ms,
+                                           a.age_s, a.extra,     a.extra_len};
 
-            group_hand_keep(b->job.group, &k, &v);
+            if (extra_check(a.extra, a.extra_len))
+                group_hand_keep(b->job.group, &k, &v);
         }
     }
 }
@@ -297,7 +302,17 @@ static int answer_change(struct batch_job *b)
         k = group_key(r->keys[0].bytes, r->keys[0].n);
         if (job_sender_is_gone(&b->job))
             return MHD_NO;
-        if (group_set(g, &k, r->value, r->value_len, r->has_ttl ? &ttl_ms : NULL, &e))
+        if (!extra_check(r->extra, r->extra_len)) {
+            error_set(&e, ERR_INVAL, "a BatchRequest to set a value with malformed extras");
+            return answer_error(job_to(&b->job), &e);
+        }
+        if (group_change_given(g, &k,
+                               &(struct given){.bytes = r->value,
+                                               .n = r->value_len,
+                                               .ttl_ms = r->has_ttl ? &ttl_ms : NULL,
+                                               .extra = r->extra,
+                                               .extra_len = r->extra_len},
+                               &e))
             return answer_error(job_to(&b->job), &e);
     } else {
         for (i = 0; i < r->n_keys; i++) {

@@ -52,6 +52,7 @@ enum server_view {
     X(enum dialect, dialect)                                                                       \
     X(int, tls_plain)                /* with TLS: plain HTTP is served, too */                     \
     X(const char *, peer_secret_for) /* which requests of nodes are signed: "all" or "changes" */  \
+    X(const char *, front)           /* the group that has all other paths; NULL: none */          \
     X(const char *, base_path)       /* starts and ends with a slash */
 
 /* What a node that makes a change is told of this node's ring. */

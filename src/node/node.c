@@ -52,6 +52,7 @@ static void tick_group(void *arg, struct group *g)
 
     group_tick(g, now_ms);
     group_failed_tick(g, now_ms);
+    group_calm_tick(g);
     group_seen_tick(g, now_ms);
 }
 

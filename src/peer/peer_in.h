@@ -151,6 +151,7 @@ void contact_lost(struct peer *peer);
 
 enum {
     PEER_ENVELOPE_BYTES =
+        BATCH_EXTRA_MAX +
         64, /* the bytes of an answer around its value, with room for unknown fields */
     PEER_MESSAGE_BYTES = 200 /* bytes of a peer's error text that we pass on */
 };
@@ -185,6 +186,8 @@ struct peer_value {
     int stale;
     int other_ring;    /* the peer said that it has another ring */
     double minute_qps; /* the owner's gets of the key; 0: unknown */
+    const char *extra; /* not checked yet */
+    size_t extra_len;
 };
 void attempt_give(struct peer *peer, struct flight *f, const struct peer_value *v);
 struct peer_failure {

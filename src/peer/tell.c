@@ -317,7 +317,10 @@ static void tell_in_dialect(struct tell *t)
     const char *set = dialect_method(d, DIALECT_SET), *remove = dialect_method(d, DIALECT_REMOVE);
     const char *remove_keys = dialect_method(d, DIALECT_REMOVE_KEYS);
 
-    if (t->what.op == BATCH_SET && set) {
+    if (t->what.op == BATCH_SET && remove &&
+        !extra_is_value(extra_status(t->what.extra, t->what.extra_len))) {
+        send_removes(t); /* the bytes would be a value there */
+    } else if (t->what.op == BATCH_SET && set) {
         send_set(t, set);
     } else if (t->what.op == BATCH_REMOVE && remove) {
         if (t->what.n_keys > 1 && remove_keys && send_remove_keys(t, remove_keys))
