@@ -189,14 +189,17 @@ void check_get_ends(const struct check_get *g, const struct result *r)
 
 void check_load_begins(int node, const struct flight *f, int key)
 {
+    /* Its time begins with the flight: another node may have been asked before the getter. */
+    uint64_t begun_ms = f->opened_ns / 1000000;
     int i;
 
     for (i = 0; i < n_loads; i++) {
         const struct load *l = &loads[i];
 
-        /* A change may have outdated the first, and its time may have passed. */
+        /* A change may have outdated one of them, and the time of the first may have passed. */
         if (l->key == key && clock_ms() < l->begun_ms + SIM_TIMEOUT_MS && clock_ms() > quiet_ms &&
-            l->begun_ms > keys[key].changed_ms && !keys[key].changes && !flushes)
+            l->begun_ms > keys[key].changed_ms && begun_ms > keys[key].changed_ms &&
+            !keys[key].changes && !flushes)
             sim_broken("nodes %d and %d load key %d at the same time, and there was no fault",
                        l->node, node, key);
     }
@@ -204,8 +207,7 @@ void check_load_begins(int node, const struct flight *f, int key)
     sim_counts->calm_loads += clock_ms() > quiet_ms;
     if (n_loads == LOADS)
         sim_broken("too many getters run");
-    /* Its time begins with the flight: another node may have been asked before the getter. */
-    loads[n_loads++] = (struct load){node, key, f, f->opened_ns / 1000000};
+    loads[n_loads++] = (struct load){node, key, f, begun_ms};
 }
 
 void check_load_ends(int node, const struct flight *f, int key)
