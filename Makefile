@@ -325,10 +325,10 @@ keep: ## a failing SEED of KIND [sim] (STEPS=, DROP=) or chaos (NODES=, CHAOS_SE
 	  $(SEED) $(NODES) $$(($(CHAOS_SECONDS) / 2)) $(NAMESPACE))
 
 SOAK_SECONDS ?= 3600
-soak: ## 3 nodes under traffic and faults for SOAK_SECONDS [3600]: memory, descriptors and threads stay
+soak: ## nodes under traffic, faults, joins and leaves for SOAK_SECONDS [3600]: memory, descriptors and threads stay
 	@.ci/deps $(RUN_PACKAGES) $(TEST_PACKAGES)
 	+@$(SUBMAKE) $(J) all testlib
-	+@SEED=$(SEED) SOAK_SECONDS=$(SOAK_SECONDS) $(SUBMAKE) specs T=spec/chaos/soak_spec.lua
+	+@SEED=$(SEED) SOAK_SECONDS=$(SOAK_SECONDS) $(SUBMAKE) specs T='spec/chaos/soak_spec.lua spec/chaos/churn_spec.lua'
 
 # LAST is a commit, in place of the newest tag v* before this one.
 upgrade: ## the program of the last release in rings with the new one; LAST=COMMIT instead of its tag

@@ -7,8 +7,8 @@
  *      was told that it has changed, and whatever the wall clock does.
  *   4. Every get and every change ends in time, and in the end no load is left.
  *
- * While the nodes' lists of peers differ, a change may be confirmed by nodes of which none is the
- * owner for all (docs/design/changes.md). Such a change promises nothing here. */
+ * The first holds also while the nodes' lists of peers differ (docs/design/changes.md).
+ */
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,14 +40,13 @@ static struct {
 static struct load loads[LOADS];
 static int n_loads, flushes;
 static uint64_t quiet_ms;      /* no fault since */
-static uint64_t agreed_ms;     /* the lists are the same since; UINT64_MAX: they differ */
 static uint64_t gets, changes; /* under way */
 
 void check_reset(void)
 {
     memset(keys, 0, sizeof(keys));
     n_loads = flushes = 0;
-    quiet_ms = agreed_ms = 0;
+    quiet_ms = 0;
     gets = changes = 0;
 }
 
@@ -87,31 +86,15 @@ void check_fault(void)
     quiet_ms = clock_ms() + CALM_MS;
 }
 
-void check_disagree(void)
-{
-    int i;
-
-    agreed_ms = UINT64_MAX;
-    for (i = 0; i < SIM_KEYS; i++)
-        keys[i].confirmed = 0;
-    check_fault();
-}
-
-/* Loads of the time before may still bring what they have read then. */
-void check_agree(void)
-{
-    agreed_ms = clock_ms() + 2 * SIM_TIMEOUT_MS;
-}
-
 static void no_change_is_late(uint64_t begun_ms, const char *what)
 {
     if (clock_ms() > begun_ms + SIM_TIMEOUT_MS + MARGIN_MS)
         sim_broken("%s took %llu ms", what, (unsigned long long)(clock_ms() - begun_ms));
 }
 
-static void raise_confirmed(int key, uint64_t version, uint64_t begun_ms)
+static void raise_confirmed(int key, uint64_t version)
 {
-    if (agreed_ms == UINT64_MAX || begun_ms < agreed_ms || version <= keys[key].confirmed)
+    if (version <= keys[key].confirmed)
         return;
     keys[key].confirmed = version;
     sim_counts->confirmed++;
@@ -125,7 +108,7 @@ void check_changed(int key, uint64_t version, int confirmed, uint64_t begun_ms)
     keys[key].changes = 0;
     keys[key].changed_ms = clock_ms();
     if (confirmed)
-        raise_confirmed(key, version, begun_ms);
+        raise_confirmed(key, version);
 }
 
 void check_flush(uint64_t all[SIM_KEYS])
@@ -139,7 +122,7 @@ void check_flush(uint64_t all[SIM_KEYS])
     }
 }
 
-void check_flushed(const uint64_t all[SIM_KEYS], int confirmed, uint64_t begun_ms)
+void check_flushed(const uint64_t all[SIM_KEYS], int confirmed)
 {
     int i;
 
@@ -147,7 +130,7 @@ void check_flushed(const uint64_t all[SIM_KEYS], int confirmed, uint64_t begun_m
     for (i = 0; i < SIM_KEYS; i++) {
         keys[i].changed_ms = clock_ms();
         if (confirmed)
-            raise_confirmed(i, all[i], begun_ms);
+            raise_confirmed(i, all[i]);
     }
 }
 
@@ -206,14 +189,17 @@ void check_get_ends(const struct check_get *g, const struct result *r)
 
 void check_load_begins(int node, const struct flight *f, int key)
 {
+    /* Its time begins with the flight: another node may have been asked before the getter. */
+    uint64_t begun_ms = f->opened_ns / 1000000;
     int i;
 
     for (i = 0; i < n_loads; i++) {
         const struct load *l = &loads[i];
 
-        /* A change may have outdated the first, and its time may have passed. */
+        /* A change may have outdated one of them, and the time of the first may have passed. */
         if (l->key == key && clock_ms() < l->begun_ms + SIM_TIMEOUT_MS && clock_ms() > quiet_ms &&
-            l->begun_ms > keys[key].changed_ms && !keys[key].changes && !flushes)
+            l->begun_ms > keys[key].changed_ms && begun_ms > keys[key].changed_ms &&
+            !keys[key].changes && !flushes)
             sim_broken("nodes %d and %d load key %d at the same time, and there was no fault",
                        l->node, node, key);
     }
@@ -221,7 +207,7 @@ void check_load_begins(int node, const struct flight *f, int key)
     sim_counts->calm_loads += clock_ms() > quiet_ms;
     if (n_loads == LOADS)
         sim_broken("too many getters run");
-    loads[n_loads++] = (struct load){node, key, f, clock_ms()};
+    loads[n_loads++] = (struct load){node, key, f, begun_ms};
 }
 
 void check_load_ends(int node, const struct flight *f, int key)

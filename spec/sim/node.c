@@ -6,7 +6,9 @@
 
 #include "base/clock.h"
 #include "base/list.h"
+#include "cache/groups.h"
 #include "change/change.h"
+#include "peer/handover.h"
 #include "peer/peers.h"
 #include "sim.h"
 
@@ -64,7 +66,7 @@ static void getter_ends(struct event *ev)
     free(x);
 }
 
-static void load_here(void *ctx, struct flight *f)
+static void run_getter(void *ctx, struct flight *f)
 {
     struct getter *x = calloc(1, sizeof(*x));
     int node = (int)((struct node *)ctx - sim_nodes);
@@ -83,7 +85,19 @@ static void load_here(void *ctx, struct flight *f)
     events_set(&x->ev, node, sim_random(chance, (uint64_t)x->key << 8 | 30, slow), getter_ends);
 }
 
-/* --- the loader --- */
+/* --- the loader, as in node/node_loader.c --- */
+
+/* A node that has joined asks the former owner first. */
+static void load_here(void *ctx, struct flight *f)
+{
+    struct peers *peers = ((struct node *)ctx)->peers;
+    struct peer *from = f->asked ? NULL : handover_from(peers, f);
+
+    if (from)
+        peer_queue_handover(f, from);
+    else
+        run_getter(ctx, f);
+}
 
 static struct peer *owner(void *ctx, const void *key, size_t n)
 {
@@ -103,6 +117,13 @@ static void load_there(void *ctx, struct flight *f, struct peer *p)
 static struct peers *peers_of(const struct group *g)
 {
     return ((struct node *)group_ctx(g))->peers;
+}
+
+static void joined(void *ctx, struct peer *peer, uint64_t since_ms)
+{
+    struct node *n = ctx;
+
+    changes_greet(n->changes, n->groups, peer, since_ms);
 }
 
 /* --- its life --- */
@@ -132,6 +153,8 @@ void node_start(int i)
                             .base_path = "/_groupcache/",
                             .hash = HASH_CRC32,
                             .replicas = 50,
+                            .joined = joined,
+                            .ctx = n,
                             .connect_timeout_ms = 200};
     struct group_opts o;
     struct error e;
@@ -150,6 +173,8 @@ void node_start(int i)
     n->peers = peers_new(&po, n->net);
     n->changes = changes_new(&co, peers_of, &e);
     n->group = group_new("g", "", &o, &loader);
+    n->groups = groups_new();
+    groups_add(n->groups, n->group);
     n->up = 1;
     n->stopped = 0;
     n->life++;
@@ -173,6 +198,7 @@ void node_crash(int i)
     net_crashed(i);
     changes_free(n->changes);
     peers_free(n->peers);
+    groups_free(n->groups);
     group_unref(n->group);
     net_free(n->net);
     n->group = NULL;
@@ -259,7 +285,7 @@ static void change_done(void *ctx, const struct change_result *r)
     sim_say("the change of %d keys (%d) by node %d has ended: %s", c->n, c->keys[0], c->node,
             r->err.code ? r->err.msg : "confirmed");
     if (!c->n)
-        check_flushed(c->all, is_alive && !r->err.code, c->begun_ms);
+        check_flushed(c->all, is_alive && !r->err.code);
     for (i = 0; i < c->n; i++)
         check_changed(c->keys[i], c->versions[i], is_alive && !r->err.code, c->begun_ms);
     free(c);

@@ -91,7 +91,7 @@ static void all_agree(struct event *ev)
     (void)ev;
     for (i = 0; i < sim_n_nodes; i++)
         sim_nodes[i].listed = sim_nodes[i].up && (members >> i & 1);
-    check_agree();
+    check_fault();
     sim_say("the lists are the same again");
 }
 
@@ -100,7 +100,7 @@ static void change_list(unsigned to)
 {
     int i;
 
-    check_disagree();
+    check_fault();
     members = to;
     for (i = 0; i < sim_n_nodes; i++)
         if (sim_nodes[i].up && (to >> i & 1))

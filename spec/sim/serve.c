@@ -122,6 +122,7 @@ static void answer_frame(struct batch *b, uint64_t index, const struct result *r
         a.has_ttl = r->item->expires_ms != 0;
         a.ttl_ms = left_ms(r->item->expires_ms);
         a.stale = r->source == SOURCE_STALE;
+        a.age_s = item_age_s(r->item, clock_ms());
     } else {
         a.code = r->err.code;
         a.message = r->err.msg;
@@ -176,6 +177,27 @@ static void get_batch(int node, struct call *c, const struct batch_request *r)
     call_begun(c);
     for (i = 0; i < r->n_keys; i++)
         get(node, c, b, i, r->keys[i].bytes, r->keys[i].n);
+}
+
+/* What the node holds, for a node that has joined. */
+static void get_held(int node, struct call *c, const struct batch_request *r)
+{
+    struct batch *b = calloc(1, sizeof(*b));
+    size_t i;
+
+    *b = (struct batch){c, r->n_keys};
+    call_head(c, 200);
+    for (i = 0; i < r->n_keys; i++) {
+        const struct key_ref k = group_key(r->keys[i].bytes, r->keys[i].n);
+        struct result held = {.item = NULL};
+
+        held.item = group_peek(sim_nodes[node].group, &k, &held.source);
+        if (!held.item)
+            error_set(&held.err, ERR_NOTFOUND, "not held here");
+        sim_counts->handed += held.item != NULL;
+        answer_frame(b, i, &held);
+        item_unref(held.item);
+    }
 }
 
 /* --- changes --- */
@@ -234,6 +256,8 @@ void serve(int node, struct call *c)
             sim_broken("a batch of node %d cannot be read: %s", call_from(c), e.msg);
         if (r.op == BATCH_GET)
             get_batch(node, c, &r);
+        else if (r.op == BATCH_HELD)
+            get_held(node, c, &r);
         else
             change(node, c, &r, differs);
         batch_request_deinit(&r);

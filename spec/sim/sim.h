@@ -39,7 +39,8 @@ extern int sim_verbose;
 /* What happened in all clusters together. */
 #define SIM_COUNTS(X)                                                                              \
     X(gets)                                                                                        \
-    X(values) X(changes) X(confirmed) X(loads) X(exchanges) X(faults) X(calm_loads) X(stand_ins)
+    X(values)                                                                                      \
+    X(changes) X(confirmed) X(loads) X(exchanges) X(faults) X(calm_loads) X(stand_ins) X(handed)
 struct sim_counts {
 #define X(name) uint64_t name;
     SIM_COUNTS(X)
@@ -126,6 +127,7 @@ struct node {
     int up, listed, stopped;
     unsigned life; /* how often it was started */
     struct group *group;
+    struct groups *groups; /* has the group alone */
     struct net *net;
     struct peers *peers;
     struct changes *changes;
@@ -166,10 +168,8 @@ int check_may_change(int key);  /* no change of it is under way */
 uint64_t check_next(int key);   /* the source has a new version */
 void check_source(int key);     /* the same, unless the key is being changed; nobody is told */
 void check_fault(void);         /* something fails now, or has just failed */
-void check_disagree(void);      /* lists of peers differ, or will */
-void check_agree(void);         /* they are the same again */
 void check_flush(uint64_t all[SIM_KEYS]); /* a flush begins: the versions of now */
-void check_flushed(const uint64_t all[SIM_KEYS], int confirmed, uint64_t begun_ms);
+void check_flushed(const uint64_t all[SIM_KEYS], int confirmed);
 void check_changed(int key, uint64_t version, int confirmed, uint64_t begun_ms);
 void check_get_begins(struct check_get *g, int node, int key);
 void check_get_ends(const struct check_get *g, const struct result *r);
