@@ -3,6 +3,7 @@
 
 local config = require "groupcache.config"
 local core = require "groupcache.core"
+local limits = require "groupcache.limits"
 local names = require "groupcache.names"
 local own = require "groupcache.discover.own"
 local reload = require "groupcache.reload"
@@ -149,6 +150,11 @@ local function check(path, flags)
   end
   print(("%s: fine, %d group%s: %s"):format(path, #groups, #groups == 1 and "" or "s",
     table.concat(groups, ", ")))
+  print(limits.sentence(settings, script:groups()))
+  local warning = limits.warning(settings, script:groups())
+  if warning then
+    complain(warning)
+  end
   return OK
 end
 
@@ -194,11 +200,13 @@ local function serve(path, flags)
   core.take_signals(settings.access_log ~= nil)
   settings.may_exit = true
   own.find(settings)
+  local groups = script:groups()
   local node, err = core.node(script, settings)
   if not node then
     complain(err)
     return FAILURE
   end
+  limits.log(settings, groups)
   say_where_admin_is(node, settings)
   script:close()
   return run(node, path, flags, settings)

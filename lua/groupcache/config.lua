@@ -2,6 +2,7 @@
 -- A node's settings: their rules, and how flags, environment, script and defaults come together.
 
 local core = require "groupcache.core"
+local limits = require "groupcache.limits"
 local own = require "groupcache.discover.own"
 local source_address = require "groupcache.discover.address"
 local options = require "groupcache.options"
@@ -30,9 +31,10 @@ config.SETTINGS = {
     help = "serve /, /stats, /metrics here; default: 127.0.0.1 on the port of\n"
       .. "listen + 1000, or a free one" },
   workers = { kind = "integer", min = 1, max = 256, arg = "N",
-    help = "Lua VMs that run getters; default: one a core" },
+    help = "Lua VMs that run getters; default: one a core, and no\n"
+      .. "more than the control group allows processors" },
   http_threads = { kind = "integer", min = 1, max = 256, arg = "N",
-    help = "threads that serve HTTP; default: one a core" },
+    help = "threads that serve HTTP; default: as workers" },
   dialect = { kind = "enum", default = "golang", arg = "NAME",
     values = { "golang", "mailgun", "groupcache-go", "modernprogram" },
     help = "what the cluster speaks: golang, mailgun,\ngroupcache-go or modernprogram" },
@@ -47,6 +49,9 @@ config.SETTINGS = {
       .. "as JSON" },
   trace_sample = { kind = "share", default = 0, arg = "SHARE",
     help = "part of the loads without a trace that begin one: 0 to 1" },
+  front = { kind = "text", arg = "GROUP",
+    help = "the HTTP cache that has all paths of clients which no\n"
+      .. "other part of the node has; default: none" },
   base_path = { kind = "text", default = "/_groupcache/", arg = "PATH",
     help = "where peers ask, the same on every node" },
   replicas = { kind = "integer", default = 50, min = 1, max = 10000, arg = "N",
@@ -99,8 +104,9 @@ config.SETTINGS = {
   stuck_timeout = { kind = "duration", default = 30, arg = "SECONDS",
     help = "how long all workers are stuck in C functions before\n"
       .. "groupcached ends with status 3; 0: for ever" },
-  vm_bytes = { kind = "size", default = "64MiB", arg = "SIZE",
-    help = "memory of each Lua VM" },
+  vm_bytes = { kind = "size", arg = "SIZE",
+    help = "memory of each Lua VM; default: 64MiB, and less if the\n"
+      .. "control group has a low limit" },
   loop = { kind = "enum", default = "plain", values = { "plain", "cqueues", "luv" }, arg = "NAME",
     help = "event loop that getters may use beside this API:\nplain (none), cqueues or luv" },
   jit = { kind = "boolean", default = false, arg = "yes|no",
@@ -351,9 +357,9 @@ local function complete_connections(s)
 end
 
 local function complete_threads(s)
-  local cores = core.limits()
-  s.workers = s.workers or math.min(cores, 256)
-  s.http_threads = s.http_threads or math.min(cores, 256)
+  s.workers = s.workers or limits.threads()
+  s.http_threads = s.http_threads or limits.threads()
+  s.vm_bytes = s.vm_bytes or limits.vm_bytes(s.workers)
   return true
 end
 

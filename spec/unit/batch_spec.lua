@@ -486,7 +486,7 @@ describe("the traces of a batch", function()
 
   it("travel in the request, in a field that older nodes skip", function()
     local lines = PARENT .. "\n\n"
-    local bytes = messages.batch_request(C.BATCH_GET, { "a", "b" }) .. "\42" .. string.char(#lines)
+    local bytes = messages.batch_request(C.BATCH_GET, { "a", "b" }) .. "\50" .. string.char(#lines)
       .. lines
     local got
     messages.on_copy(bytes, function(copy, n)

@@ -6,8 +6,8 @@
 #include <lua.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
+#include "base/cgroup.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/log_line.h"
@@ -128,16 +128,29 @@ static int l_stack_used(lua_State *L)
     return 1;
 }
 
-/* core.limits() -> cores, open files allowed */
+/* Pushes a limit, or nil where there is none. */
+static void push_limit(lua_State *L, double limit)
+{
+    if (limit > 0)
+        lua_pushnumber(L, limit);
+    else
+        lua_pushnil(L);
+}
+
+/* core.limits() -> cores, open files allowed; of the control groups, each nil if there is no limit:
+ * processors, such as 1.5, and bytes of memory */
 static int l_limits(lua_State *L)
 {
     struct rlimit r = {.rlim_cur = 1024};
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    struct cgroup_limits limits;
 
     getrlimit(RLIMIT_NOFILE, &r);
-    lua_pushinteger(L, cores > 0 ? cores : 1);
+    cgroup_limits("", &limits);
+    lua_pushinteger(L, cgroup_cores());
     lua_pushnumber(L, (double)r.rlim_cur);
-    return 2;
+    push_limit(L, limits.cpus);
+    push_limit(L, (double)limits.memory);
+    return 4;
 }
 
 static const luaL_Reg functions[] = {
@@ -156,10 +169,10 @@ static const luaL_Reg functions[] = {
 __attribute__((visibility("default"))) int luaopen_groupcache_core(lua_State *L)
 {
     const luaL_Reg *all[] = {
-        bind_client,   functions,   bind_child,  bind_core,       bind_group,       bind_io,
-        bind_library,  bind_loop,   bind_node,   bind_many,       bind_change,      bind_peek,
-        bind_hits,     bind_encode, bind_decode, bind_background, bind_node_script, bind_stream,
-        bind_discover, bind_dns,    bind_spans};
+        bind_client,   functions,   bind_child,   bind_core,       bind_group,       bind_io,
+        bind_library,  bind_loop,   bind_node,    bind_many,       bind_change,      bind_peek,
+        bind_hits,     bind_encode, bind_decode,  bind_background, bind_node_script, bind_stream,
+        bind_discover, bind_dns,    bind_pending, bind_spans};
     size_t i;
 
     core_set_opener(L, luaopen_groupcache_core);
@@ -170,6 +183,7 @@ __attribute__((visibility("default"))) int luaopen_groupcache_core(lua_State *L)
     bind_hits_open(L);
     bind_loop_open(L);
     bind_stream_open(L);
+    bind_pending_open(L);
     bind_node_script_open(L);
     bind_node_open(L);
     bind_library_open(L); /* after bind_node_open(): it adds a method to a node */

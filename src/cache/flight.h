@@ -28,6 +28,9 @@ struct flight;
 struct group;
 struct traceparent;
 
+/* A name in flight.info: all bytes behind it are the body of the request. It is the last one. */
+#define FLIGHT_BODY "\n"
+
 /* Waits for a flight; embedded in a request, an op and so on. wake() is called exactly once, on any
  * thread, with no lock held. It keeps the result by result_copy(). */
 struct waiter {

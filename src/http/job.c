@@ -147,6 +147,8 @@ void job_compare(struct asked *a, struct group *g)
         s->opts.compare(s->opts.ctx, g,
                         MHD_lookup_connection_value(c, MHD_HEADER_KIND, HEADER_FROM),
                         a->framing->view, a->to.view);
+    if (g && a->framing->stand_in)
+        s->opts.stands_in(s->opts.ctx, g);
 }
 
 struct group *job_group_of(struct asked *a, int *ok)

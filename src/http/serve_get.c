@@ -137,6 +137,10 @@ int serve_get(struct asked *a)
     g = job_group_of(a, &ok);
     if (!g)
         return ok;
+    if (group_http(g) && !a->to.peer)
+        return serve_web(a, g);
+    if (group_http(g) && a->to.ours && serve_web_peer(a, g, &ok))
+        return ok;
     if (a->framing->body)
         return await_body(a, g);
     k = group_key(t->key, t->key_len);

@@ -15,6 +15,7 @@
 #include "net/net.h"
 #include "peer/peer_in.h"
 #include "peer/sign.h"
+#include "peer/stand_in.h"
 #include "wire/batch.h"
 
 struct batch {
@@ -59,7 +60,9 @@ static void take_answer(struct batch *b, struct flight *f, const struct batch_an
                            .age_s = a->age_s,
                            .stale = a->stale,
                            .other_ring = b->other_ring,
-                           .minute_qps = a->minute_qps};
+                           .minute_qps = a->minute_qps,
+                           .extra = a->extra,
+                           .extra_len = a->extra_len};
 
     if (a->value) {
         v.expires_ms = attempt_expiry_ms(f, a->has_ttl, a->ttl_ms);
@@ -227,6 +230,7 @@ struct fetch *peer_batch_send(struct peer *peer, enum batch_op op, struct flight
     o->here = 1;
     o->flaw = "a malformed answer to a batch";
     contact_begin(peer, o, headers, line);
+    stand_in_put(o, headers, flights, n);
     if (peer_batch_put_url(&url, peer, g) || put_request(&body, op, flights, n) ||
         peer_batch_put_echo(&echo, g, &body) ||
         sign_put(&proof, peer, o->method, url.data, body.data, body.len)) {

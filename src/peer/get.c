@@ -23,6 +23,7 @@
 #include "net/request.h"
 #include "peer/peer_in.h"
 #include "peer/sign.h"
+#include "peer/stand_in.h"
 #include "wire/expire.h"
 #include "wire/getresponse.h"
 
@@ -115,6 +116,8 @@ static enum verdict take_value(struct exchange *x, struct fetch *f)
             .stale = fetch_header(f, HEADER_STALE) != NULL,
             .other_ring = fetch_header(f, HEADER_VIEW) != NULL,
             .minute_qps = answer.minute_qps,
+            .extra = answer.extra,
+            .extra_len = answer.extra_len,
         };
 
         attempt_give(x->peer, x->flight, &v);
@@ -289,6 +292,7 @@ void peer_get(struct peer *peer, struct flight *f)
     buf_init(&echo, 0);
     buf_init(&proof, 0);
     contact_begin(peer, &o, headers, line);
+    stand_in_put(&o, headers, &f, 1);
     o.n_headers += put_passed(&passed, f, headers + o.n_headers);
     o.n_headers += put_trace(trace, f, headers + o.n_headers);
     health_watch_begin(&x->call);

@@ -33,6 +33,11 @@ static void set_info(lua_State *L, const struct flight *f)
     while (at < end) {
         const char *value = at + strlen(at) + 1;
 
+        if (*at == *FLIGHT_BODY) {
+            lua_pushlstring(L, value, (size_t)(end - value));
+            lua_setfield(L, -3, "body");
+            break;
+        }
         lua_pushstring(L, value);
         if (*at)
             lua_setfield(L, -2, at);
@@ -144,6 +149,7 @@ static void getter_end(struct task *t, enum task_end how, const struct error *e)
 {
     struct getter *g = (struct getter *)(void *)t;
     struct flight *f = t->flight;
+    struct given v;
     struct outcome o;
 
     judge(g, how, e, &o);
@@ -154,8 +160,10 @@ static void getter_end(struct task *t, enum task_end how, const struct error *e)
         group_load_not_found(f, o.err.msg, o.has_ttl ? &o.ttl_ms : NULL);
     else if (o.err.code)
         group_finish_error(f, o.err.code, "%s", o.err.msg);
-    else
-        group_finish_value(f, o.value, o.n, o.has_ttl ? &o.ttl_ms : NULL, NULL);
+    else {
+        outcome_give(&o, &v);
+        group_load_given(f, &v, NULL);
+    }
 }
 
 static const struct task_kind kind = {"the getter", getter_push, getter_end};

@@ -19,7 +19,8 @@ enum answer_field {
     ANSWER_TTL,
     ANSWER_AGE,
     ANSWER_STALE,
-    ANSWER_MINUTE_QPS
+    ANSWER_MINUTE_QPS,
+    ANSWER_EXTRA
 };
 
 /* --- requests --- */
@@ -57,6 +58,8 @@ static enum err put_value(struct buf *out, const struct batch_request *r)
 
     ttl.has_ttl_ms = r->has_ttl;
     ttl.ttl_ms = r->ttl_ms;
+    ttl.has_extra = r->extra_len != 0;
+    ttl.extra = data_of(r->extra, r->extra_len);
     value.has_value = 1;
     value.value = data_of(r->value, r->value_len);
     pbc_put(out, &ttl.base);
@@ -168,6 +171,8 @@ enum err batch_parse(const void *bytes, size_t n, struct batch_request *out, str
     }
     out->has_ttl = m->has_ttl_ms;
     out->ttl_ms = m->ttl_ms;
+    out->extra = (const char *)m->extra.data;
+    out->extra_len = m->has_extra ? m->extra.len : 0;
     if (check_request(out, m->op, e)) {
         batch_request_deinit(out);
         return e->code;
@@ -195,6 +200,8 @@ static void put_fields(struct buf *out, const struct batch_answer *a)
         pb_put_int64(out, ANSWER_STALE, 1);
     if (a->minute_qps > 0)
         pb_put_double(out, ANSWER_MINUTE_QPS, a->minute_qps);
+    if (a->extra_len)
+        pb_put_bytes(out, ANSWER_EXTRA, a->extra, a->extra_len);
     if (!a->value) {
         pb_put_bytes(out, ANSWER_CODE, err_name(a->code), strlen(err_name(a->code)));
         pb_put_bytes(out, ANSWER_MESSAGE, a->message, a->message_len);
@@ -276,6 +283,9 @@ static void take_answer_field(const struct pb_field *f, struct batch_answer *out
     } else if (f->type == PB_BYTES && f->number == ANSWER_MESSAGE) {
         out->message = f->bytes;
         out->message_len = f->len;
+    } else if (f->type == PB_BYTES && f->number == ANSWER_EXTRA) {
+        out->extra = f->bytes;
+        out->extra_len = f->len;
     }
 }
 
