@@ -190,6 +190,7 @@ local RUN = {
     ["local groupcache"] = "is_a_script",
   },
   ["docs/debugging.md"] = { ["make SAN"] = "make" },
+  ["docs/http-cache.md"] = { ["local groupcache"] = "is_a_script" },
   ["docs/performance.md"] = { ["make "] = "make" },
   ["docs/security.md"] = { ["openssl req"] = "makes_certificates" },
 }
