@@ -24,12 +24,21 @@ local SOURCES = { [0] = "main", "hot", "peer", "local", "stale" } -- enum source
 local CHUNK = 1024 -- places in a table; a power of two
 local CHUNK_BITS = 10
 
-local recall, new_table
+local recall, settle, new_table
 if has_ffi then
   new_table = require "table.new"
   -- The first fields of struct handle; the tag makes the name unique.
-  pcall(ffi.cdef, "struct groupcache_handle { int source, place; };")
-  recall = ffi.cast("int (*)(void *, const char *, size_t)", core.recall())
+  pcall(ffi.cdef, [[
+    struct groupcache_handle {
+      int source, place;
+      const char *value;
+      int value_len;
+      unsigned age;
+    };
+  ]])
+  local recall_address, settle_address = core.recall()
+  recall = ffi.cast("int (*)(void *, const char *, size_t)", recall_address)
+  settle = ffi.cast("int (*)(void *)", settle_address)
 end
 
 local Handle = {}
@@ -51,27 +60,26 @@ function Handle:forget()
   self.chunks, self.age = {}, 0
 end
 
--- Drops the strings of items that are not remembered any more.
+-- Drops the strings of one item that is not remembered any more.
 local function clear(self)
-  local place = core.left(self.raw)
-  while place >= 0 do
-    local chunk = self.chunks[rshift(place, CHUNK_BITS)]
-    if chunk then
-      chunk[band(place, CHUNK - 1)], chunk[CHUNK + band(place, CHUNK - 1)] = nil, nil
-    end
-    place = core.left(self.raw)
+  local place = settle(self.state)
+  local chunk = place >= 0 and self.chunks[rshift(place, CHUNK_BITS)]
+  if chunk then
+    place = band(place, CHUNK - 1)
+    chunk[place], chunk[CHUNK + place] = nil, nil
   end
 end
 
 -- Makes the string of an item that recall() has just returned. If the item is remembered, it keeps
 -- the string: later recall() returns SAME. It keeps the key too, so that the key's string has one
--- address as long.
+-- address as long. All of this can be compiled: a loop whose gets bring new items would otherwise
+-- never be, nor later, when they do not.
 local function make_string(self, key)
-  local value, place, age = core.recalled(self.raw)
-  if age ~= self.age then -- all slots were emptied
-    self.chunks, self.age = {}, age
+  local state = self.state
+  local value, place = ffi.string(state.value, state.value_len), state.place
+  if state.age ~= self.age then -- all slots were emptied
+    self.chunks, self.age = {}, state.age
   end
-  clear(self)
   if place >= 0 then
     local chunk = self.chunks[rshift(place, CHUNK_BITS)]
     if not chunk then
@@ -81,14 +89,8 @@ local function make_string(self, key)
     place = band(place, CHUNK - 1)
     chunk[place], chunk[CHUNK + place] = value, key
   end
+  clear(self)
   return value
-end
-
--- Work that is done once for many hits stays out of compiled code: a trace that begins with it
--- would take a side exit at every hit.
-if has_ffi then
-  jit.off(make_string)
-  jit.off(clear)
 end
 
 -- -> value, source; or nil

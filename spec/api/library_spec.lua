@@ -828,6 +828,29 @@ prog.lua:15: node:set_peers: the name is a number, and must be a string without 
       end
     end)
 
+    it("in code that is compiled, also when most gets bring new items", function()
+      local out = run [[
+        local g = groupcache.group("g", { getter = function(key) return "value of " .. key end })
+        local keys = {}
+        for i = 1, 20000 do keys[i] = "key" .. i end
+        for i = 1, 20000 do g:get(keys[i]) end
+        local refused, compiled = 0, 0
+        local vmdef = require "jit.vmdef"
+        jit.attach(function(what, _, _, _, code)
+          if what == "stop" then
+            compiled = compiled + 1
+          elseif what == "abort" and
+              tostring(vmdef.traceerr[code]):find "disabled" then
+            refused = refused + 1
+          end
+        end, "trace")
+        for i = 1, 20000 do g:get(keys[i]) end
+        for i = 1, 20000 do g:get(keys[i]) end
+        say(refused, compiled > 0 and compiled < 20)
+      ]]
+      assert.equal("0|true\n", out)
+    end)
+
     it("within remember_bytes, though values grow that were small", function()
       local out = run(program [[
         local large = n:group "large"

@@ -11,11 +11,12 @@ struct flight;
 struct group;
 struct reader;
 
-/* The first two fields are read by handle.lua through the FFI. */
+/* The fields up to `age` are read by handle.lua through the FFI. */
 struct handle {
-    int source, place; /* of the last recall() that hit */
-    const char *value; /* borrowed from the reader */
-    size_t value_len;
+    int source, place;       /* of the last recall() that hit */
+    const char *value;       /* borrowed from the reader */
+    int value_len;           /* an item has 1 GiB at most */
+    unsigned age;            /* of the reader */
     struct group *group;     /* a reference */
     struct reader *reader;   /* of the program's thread; set with group */
     struct changes *changes; /* borrowed, until the group is closed; NULL: it is alone */

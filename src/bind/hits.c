@@ -69,8 +69,9 @@ static int l_hit(lua_State *L)
         return 1;
     }
     key = lua_tolstring(L, 1, &n);
-    if (reader_recall(h->reader, key, n, &found) == HIT_NONE || !item_is_value(found.item)) {
-        lua_pushnil(L); /* core.get() says why */
+    if (reader_recall(h->reader, key, n, &found) == HIT_NONE ||
+        !item_is_value(found.item)) { /* core.get() says why */
+        lua_pushnil(L);
         return 1;
     }
     push_value(L, h, found.item);

@@ -78,7 +78,8 @@ static int recall(void *handle, const char *key, size_t key_len)
         return HIT_NONE; /* core.wait() says why */
     if (hit != HIT_NONE) {
         h->value = item_value(found.item);
-        h->value_len = found.item->value_len;
+        h->value_len = (int)found.item->value_len;
+        h->age = reader_age(h->reader);
         h->source = (int)found.source;
         h->place = found.place;
     }
@@ -87,35 +88,30 @@ static int recall(void *handle, const char *key, size_t key_len)
     return (int)hit;
 }
 
-/* core.recall() -> address of recall() */
+/* After recall(), once the value was copied: through the FFI as well. -> a place whose copies are
+ * of no use, or a number below 0 */
+static int settle(void *handle)
+{
+    struct handle *h = handle;
+
+    if (!h->group)
+        return READER_NOWHERE;
+    reader_let_go(h->reader);
+    return reader_take_left(h->reader);
+}
+
+/* core.recall() -> addresses of recall() and settle() */
 static int l_recall(lua_State *L)
 {
-    int (*function)(void *, const char *, size_t) = recall;
+    int (*first)(void *, const char *, size_t) = recall;
+    int (*second)(void *) = settle;
     void *address;
 
-    memcpy(&address, &function, sizeof(address));
+    memcpy(&address, &first, sizeof(address));
     lua_pushlightuserdata(L, address);
-    return 1;
-}
-
-/* core.recalled(handle) -> value and place of what recall() has just found, age of the reader */
-static int l_recalled(lua_State *L)
-{
-    struct handle *h = handle_check(L, 1);
-    lua_Integer place = h->place;
-
-    lua_pushlstring(L, h->value, h->value_len);
-    lua_pushinteger(L, place);
-    lua_pushinteger(L, reader_age(h->reader));
-    reader_let_go(h->reader);
-    return 3;
-}
-
-/* core.left(handle) -> a place whose copies are of no use, or a number below 0 */
-static int l_left(lua_State *L)
-{
-    lua_pushinteger(L, reader_take_left(handle_check(L, 1)->reader));
-    return 1;
+    memcpy(&address, &second, sizeof(address));
+    lua_pushlightuserdata(L, address);
+    return 2;
 }
 
 /* core.handle_address(handle) -> what recall() takes */
@@ -441,14 +437,12 @@ const luaL_Reg bind_library[] = {
     {"group_alone", l_group_alone},
     {"handle_address", l_handle_address},
     {"hit", l_hit},
-    {"left", l_left},
     {"load_begin", l_load_begin},
     {"load_circle", l_load_circle},
     {"load_end", l_load_end},
     {"load_result", l_load_result},
     {"max_key_bytes", l_max_key_bytes},
     {"recall", l_recall},
-    {"recalled", l_recalled},
     {"wait", l_wait},
     {NULL, NULL},
 };

@@ -13,9 +13,10 @@
 #include "cache/reader_hits.h"
 
 enum {
-    WAYS = 8,            /* slots that a key may have */
-    FIRST_SLOTS = 32,    /* most readers ask for few keys; a power of two, like the next */
-    LINE = 64,           /* bytes of a line of the processor's cache */
+    WAYS = 8,         /* slots that a key may have */
+    FIRST_SLOTS = 32, /* most readers ask for few keys; a power of two, like the next */
+    LINE = 64,        /* bytes of a line of the processor's cache */
+    NO_SLOT = -1,
     SWEEP = 8,           /* slots that the hand passes for a ring of hits */
     TRY = 8,             /* of items for which there is no room, one in so many moves the hand */
     SPARSE = 16,         /* if one slot in so many is used, all are emptied, and there are fewer, */
@@ -177,15 +178,16 @@ static void fill_locked(struct reader *r, struct reader_slot *s, struct item *it
 }
 
 /* Moves the hand. Slots are emptied that were not used, or any, if there is too much in them; but
- * not that one, which may be NULL. */
-static void sweep_locked(struct reader *r, const struct reader_slot *but, struct dropped *d)
+ * not slot `but`. */
+static void sweep_locked(struct reader *r, unsigned but, struct dropped *d)
 {
     unsigned i;
 
     for (i = 0; i < SWEEP; i++) {
-        struct reader_slot *s = &r->slots[r->hand++ & r->mask];
+        unsigned at = r->hand++ & r->mask;
+        struct reader_slot *s = &r->slots[at];
 
-        if (s->item && s != but && (!s->used || r->bytes > r->most))
+        if (s->item && at != but && (!s->used || r->bytes > r->most))
             drop_locked(r, s, d);
         s->used = 0;
     }
@@ -337,7 +339,7 @@ static int has_room_locked(struct reader *r, const struct item *it, struct dropp
     if (cost > r->most / READER_LARGE)
         return 0;
     if (r->bytes + cost > r->most && ++r->refused % TRY == 0)
-        sweep_locked(r, NULL, d);
+        sweep_locked(r, (unsigned)NO_SLOT, d);
     return r->bytes + cost <= r->most;
 }
 
@@ -352,7 +354,7 @@ static void turn(struct reader *r, const struct reader_slot *next)
     reader_hits_count_one_locked(r);
     r->epoch = next->epoch;
     r->most = bound_locked(r->group);
-    sweep_locked(r, next, &d);
+    sweep_locked(r, (unsigned)(next - r->slots), &d);
     pthread_mutex_unlock(&r->group->mu);
     release(&d);
 }
