@@ -123,12 +123,13 @@ end
 
 -- Runs the script once, and says what is wrong. -> the script, its settings; or nil
 local function prepare(path, flags)
+  config.set_log_before(flags)
   local script, settings = config.prepare(path, flags)
   if not script then
     complain(settings)
     return nil
   end
-  core.set_log_level(settings.log_level)
+  core.set_log(settings.log_level, settings.log_format)
   config.warn_of_environment()
   return script, settings
 end

@@ -38,11 +38,15 @@ config.SETTINGS = {
   dialect = { kind = "enum", default = "golang", arg = "NAME",
     values = { "golang", "mailgun", "groupcache-go", "modernprogram" },
     help = "what the cluster speaks: golang, mailgun,\ngroupcache-go or modernprogram" },
-  log_level = { kind = "enum", default = "info", arg = "LEVEL",
-    values = { "debug", "info", "warn", "error", "off" },
-    help = "debug, info, warn, error or off" },
+  log_level = { kind = "levels", default = "info", arg = "LEVEL",
+    help = "debug, info, warn, error or off; and of single modules,\nas in info,peers=debug" },
+  log_format = { kind = "enum", default = "text", values = { "text", "json" }, arg = "NAME",
+    help = "form of the log and of the access log: text or json" },
   access_log = { kind = "text", arg = "PATH",
     help = "a line for each request, in the combined format; - is\nstdout; default: no log" },
+  front = { kind = "text", arg = "GROUP",
+    help = "the HTTP cache that has all paths of clients which no\n"
+      .. "other part of the node has; default: none" },
   base_path = { kind = "text", default = "/_groupcache/", arg = "PATH",
     help = "where peers ask, the same on every node" },
   replicas = { kind = "integer", default = 50, min = 1, max = 10000, arg = "N",
@@ -168,6 +172,14 @@ local function from_environment()
     return nil, table.concat(wrong, "; ")
   end
   return out
+end
+
+--- The log while the script runs, and its settings are not known: as the flags or the environment
+-- say. Wrong values are complained of later.
+function config.set_log_before(flags)
+  local environment = from_environment() or {}
+  core.set_log(flags.log_level or environment.log_level or "info",
+    flags.log_format or environment.log_format or "text")
 end
 
 -- What commands take from the environment (groupcache.cli.words).

@@ -15,6 +15,9 @@ return {
   max_value_bytes = { kind = "size", default = "8MB" },
   max_loads = { kind = "integer", default = 256, min = 1, max = 16384 },
   max_waiting = { kind = "integer", default = 4096, min = 1, max = 16384 },
+  max_rate = { kind = "rate", default = 0 },
+  breaker = { kind = "integer", default = 0, min = 0, max = 16384 },
+  breaker_share = { kind = "share", default = 0 },
   cpu_timeout = { kind = "duration", default = 1 },
   burst = { kind = "duration", default = 0.1 },
   eviction = { kind = "enum", default = "lru", values = { "lru", "adaptive", "sieve" } },
@@ -25,5 +28,6 @@ return {
   peers = { kind = "peers" }, -- default: the node's
   local_only = { kind = "boolean", default = false },
   query = { kind = "enum", default = "refuse", values = { "refuse", "key" } },
+  http = { kind = "any" }, -- groupcache.http.cache sets it
   writable = { kind = "any", default = false }, -- groupcache.writable reads it
 }

@@ -46,7 +46,8 @@ local function load_modules()
         groups = function() return { { cache_bytes = 0 } } end, jit_refusal = function() end,
         close = function() end }
     end,
-    set_log_level = function() end,
+    set_log = function() end,
+    check_log_levels = function() return true end,
     log = function() end,
     folder_of = function() end,
     variables = function() return {} end,

@@ -72,7 +72,7 @@ describe("groupcached", function()
       ["an option without its value"] = { { good, "--listen" }, "--listen needs ADDRESS" },
       ["a text in place of a number"] = { { good, "--workers", "many" }, '--workers is "many"' },
       ["no workers"] = { { good, "--workers", "0" }, "a whole number from 1 to 256" },
-      ["an unknown level"] = { { good, "--log-level", "loud" }, '"debug", "info", "warn"' },
+      ["an unknown level"] = { { good, "--log-level", "loud" }, "must be debug, info, warn" },
       ["an unknown dialect"] = { { good, "--dialect=klingon" }, '--dialect is "klingon", and must '
         .. 'be one of "golang", "mailgun", "groupcache-go", "modernprogram"' },
       ["an unknown hash"] = { { good, "--hash", "md5" },
