@@ -10,9 +10,7 @@ set -eu
 mkdir -p "$1"
 out=$(cd "$1" && pwd)
 version=$2
-folder=$out
-limit=1200
-. spec/systems/roots.sh
+. package/sources.sh
 
 rm -f "$out"/groupcache*.deb
 copy_sources "$out/groupcache"

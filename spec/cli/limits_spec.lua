@@ -3,6 +3,7 @@
 -- What a node takes of a machine whose control groups have limits: spec/unit/cgroup_spec.lua has
 -- their forms, here is what follows.
 
+local eventually = require "support.eventually"
 local lfs = require "lfs"
 local node = require "support.node"
 local process = require "support.process"
@@ -73,7 +74,8 @@ end
 -- What the node's log says of its limits, by name.
 local function said_of(n)
   local found = {}
-  for name, value in (n:log():match '[^\n]*msg="limits"[^\n]*' or ""):gmatch "(%l[%l_]*)=(%S+)" do
+  local line = eventually(function() return n:logged '[^\n]*msg="limits"[^\n]*\n' end, 5, "a line")
+  for name, value in line:gmatch "(%l[%l_]*)=(%S+)" do
     found[name] = tonumber(value) or value
   end
   return found
@@ -115,7 +117,9 @@ describe("the limits of a node's control groups", function()
     assert.equal(128 * MIB, said.memory)
     -- A quarter for the group, and one for all VMs.
     assert.equal(math.ceil(32 * MIB * 1.15) + 3 * 8 * MIB + 24 * MIB, said.budget)
+    n:stop()
     assert.is_nil(n:log():find("raise the limit", 1, true))
+    n = nil
   end)
 
   it("are warned of, by check and in the log, when the settings are above them", function()
@@ -129,7 +133,9 @@ describe("the limits of a node's control groups", function()
     assert.matches("the limit is 128 MiB", r.stdout, 1, true)
     assert.matches("the control group's limit of memory is 128 MiB: lower", r.stderr, 1, true)
     n = node.start { program = program, script = script }
-    assert.matches("level=warn [^\n]*control group's limit of memory is 128 MiB: lower", n:log())
+    eventually(function()
+      return n:logged "level=warn [^\n]*control group's limit of memory is 128 MiB: lower"
+    end, 5, "a warning")
   end)
 end)
 

@@ -15,7 +15,9 @@
 
 static const char CHECKS[] =
     "package.path = '" FUZZ_ROOT "/lua/?.lua'\n"
-    "package.preload['groupcache.core'] = function() return {} end\n"
+    "package.preload['groupcache.core'] = function()\n"
+    "  return { limits = function() return 1, 1024 end }\n"
+    "end\n"
     "local options = require 'groupcache.options'\n"
     "local function check(rule, value, least, most)\n"
     "  local ok, why = options.value(rule, value)\n"

@@ -262,11 +262,11 @@ describe("make install", function()
 
   it("installs a man page that man reads without a warning", function()
     local page = prefix .. "/share/man/man8/groupcached.8"
-    local r = process.run { "man", "--warnings", "-l", page, env = { MANWIDTH = "80",
-      MANROFFSEQ = "", LC_ALL = "C.UTF-8" } }
-    if not r.code or r.code == 127 then
+    if process.run({ "sh", "-c", "command -v man" }).code ~= 0 then
       return pending "there is no man here"
     end
+    local r = process.run { "man", "--warnings", "-l", page, env = { MANWIDTH = "80",
+      MANROFFSEQ = "", LC_ALL = "C.UTF-8" } }
     assert.equal("", r.stderr)
     assert.matches("groupcached %- a cache node", r.stdout)
     assert.matches("%-%-listen ADDRESS", r.stdout)

@@ -39,13 +39,6 @@ fill_root() { # SYSTEM
     } >"$folder/$1/etc/apt/apt.conf.d/90groupcache"
 }
 
-# The sources, without what was built from them.
-copy_sources() { # TARGET, which is made anew
-    rm -rf "$1"
-    mkdir -p "$1"
-    tar -cf - --exclude=./.git --exclude=./build --exclude='./build-*' . | tar -xf - -C "$1"
-}
-
 # In namespaces of its own, so that no mount and no process outlives it. The root stays as it is if there is a
 # third word: that folder takes what changes, in its folder `changes`.
 in_root() { # SYSTEM COMMAND [FOLDER]

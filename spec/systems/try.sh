@@ -17,6 +17,7 @@ folder=$(cd "$1" && pwd)
 shift
 limit=5400 # seconds, for all that happens in one root
 
+. package/sources.sh
 . spec/systems/roots.sh
 
 settings=
