@@ -130,8 +130,8 @@ static int range_holds(const struct web *w, const struct validators *v)
         return 1;
     if (!text_of(w, "if-range", text, sizeof(text)))
         return 0;
-    if (*text == '"' || *text == 'W')
-        return *v->etag && conditional_etag_is(text, v->etag);
+    if (*text == '"' || *text == 'W') /* a weak tag is strongly equal to none */
+        return *v->etag == '"' && conditional_etag_is(text, v->etag);
     return v->modified && !v->dated && strlen(text) == v->modified_len &&
            memcmp(text, v->modified, v->modified_len) == 0;
 }
