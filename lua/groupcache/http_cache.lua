@@ -54,6 +54,8 @@ local function request_of(ctx)
   for name, value in rest:gmatch "([^:\n]+): ([^\n]*)\n" do
     list[#list + 1] = { name:lower(), value }
   end
+  local via = headers.get(list, "x-forwarded-for") -- the client's, and the node's word: one line
+  list = via and headers.update(list, { { "x-forwarded-for", via } }) or list
   return { method = method, id = id, headers = list, body = ctx.body }
 end
 

@@ -42,6 +42,10 @@ return function(request, c)
     else
       put(c, 200, "Cache-Control: max-age=600\r\n", ("x"):rep(3000000))
     end
+  elseif path:find "^/forwarded" then
+    local h = request.headers
+    put(c, 200, "", table.concat({ h["x-forwarded-for"], h["x-forwarded-host"],
+      h["x-forwarded-proto"], h.via, h["x-hop"] or "nothing" }, "|"))
   elseif path:find "^/gone" then
     put(c, 200, "Cache-Control: max-age=0\r\nETag: \"a\"\r\n", "kept")
   else
@@ -179,6 +183,13 @@ for _, count in ipairs { 1, 3 } do
         assert.same({ 200, "kept" }, { res.status, res.body })
       end
       assert.equal(502, http.request(ask(1, "/never")).status)
+    end)
+
+    it("tells the origin who asked, and how", function()
+      local res = http.request(ask(1, "/forwarded", { ["X-Forwarded-For"] = "192.0.2.1",
+        Connection = "X-Hop", ["X-Hop"] = "1", Host = "site.example" }))
+      assert.equal("192.0.2.1, 127.0.0.1|site.example|http|1.1 groupcache|nothing",
+        (res.body:gsub("\n.*", "")))
     end)
 
     it("forgets URLs by a list of them, with all their variants", function()

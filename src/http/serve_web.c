@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/address.h"
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/mem.h"
@@ -257,6 +258,34 @@ static void web_end_job(struct job *job)
 
 static const struct job_kind web_kind = {web_run, web_end_job};
 
+/* If nobody has said it before: what the client asked, for the origin. */
+static void add_unless(struct web *w, const char *name, const char *value)
+{
+    size_t n;
+
+    if (value && !web_header(w, name, &n))
+        web_take(w, name, strlen(name), value, strlen(value));
+}
+
+/* Who asks, and how, in the words that most origins know. They are for the origin alone, so a hit
+ * does not need them. */
+static void add_forwarded(struct web *w, const struct asked *a)
+{
+    struct MHD_Connection *c = a->to.connection;
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(c, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    char text[ADDRESS_TEXT];
+    struct address from;
+    const char *ip;
+
+    if (info && address_of(info->client_addr, &from)) {
+        ip = address_put(&from, text);
+        web_take(w, "x-forwarded-for", strlen("x-forwarded-for"), ip, strlen(ip));
+    }
+    add_unless(w, "x-forwarded-host", MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Host"));
+    add_unless(w, "x-forwarded-proto", a->server->opts.tls ? "https" : "http");
+}
+
 /* Takes the reference to g, and what *w and *key own. */
 static struct web_job *job_new(struct asked *a, struct group *g, struct web *w, struct buf *key,
                                size_t url_len)
@@ -264,6 +293,7 @@ static struct web_job *job_new(struct asked *a, struct group *g, struct web *w, 
     struct web_job *j = mem_zalloc(sizeof(*j));
 
     job_init(&j->job, &web_kind, a, g);
+    add_forwarded(w, a);
     j->web = *w;
     j->key = *key;
     j->url_len = url_len;
