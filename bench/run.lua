@@ -24,7 +24,7 @@ local report = require "bench.lib.report"
 local tmp = require "support.tmp"
 
 local ROWS = { "hit", "forward", "many", "miss", "inside", "threads", "memory", "ring", "ratio",
-  "trace", "mixed", "snapshot", "start",
+  "trace", "mixed", "storm", "snapshot", "start",
   "tls" }
 
 local bench = {

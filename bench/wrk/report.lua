@@ -13,7 +13,7 @@ function done(summary, latency)
   for _, n in pairs(summary.errors) do
     errors = errors + n
   end
-  print(("bench requests=%d us=%d errors=%d ran_out=%d p50=%.1f p99=%.1f"):format(
+  print(("bench requests=%d us=%d errors=%d ran_out=%d p50=%.1f p99=%.1f max=%d"):format(
     summary.requests, summary.duration, errors, threads[1]:get "ran_out" and 1 or 0,
-    latency:percentile(50), latency:percentile(99)))
+    latency:percentile(50), latency:percentile(99), latency.max))
 end

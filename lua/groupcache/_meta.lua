@@ -31,6 +31,8 @@
 ---@class groupcache.Context
 ---@field group string the name of the group
 ---@field key string the key again
+---@field traceparent? string the trace that the load belongs to, with the span of this node
+---@field tracestate? string the vendors' part of the trace
 ---@field from_peer boolean another node asked first: the load was opened by its request
 ---@field deadline groupcache.Seconds the load's deadline, on the clock of groupcache.now()
 ---@field peer? string the URL of the node that asked, if it is one of ours
@@ -41,6 +43,18 @@
 ---@class groupcache.Codec
 ---@field encode fun(value: any): bytes: string?, err: string?
 ---@field decode fun(bytes: string): value: any, err: string?
+
+--- A value with more than its bytes, as a getter may return it, or a set take it.
+---@class groupcache.Value
+---@field body? string the bytes; may only be missing beside a status other than 200
+---@field ttl? groupcache.Seconds 0 or less: it is not kept
+---@field age? groupcache.Seconds so old it is already
+---@field status? integer 200 to 599, but not 206, 304, 412 and 416; outside of 200 to 299 it is no value for those who ask for bytes
+---@field content_type? string
+---@field headers? table<string, string|number|(string|number)[]> further headers of its answer
+---@field tags? string[] up to 64, of 1 to 255 bytes
+---@field stale_while_revalidate? groupcache.Seconds in place of the group's
+---@field stale_if_error? groupcache.Seconds in place of the group's
 
 --- Makes the value of a key. A value may come with a ttl in seconds; nil alone is "not found"; nil and
 --- a text is a failure, as is a throw.
@@ -58,6 +72,9 @@
 ---@field max_value_bytes? groupcache.Size a larger value is TOOBIG; default "8MB", at most "1GiB"
 ---@field max_loads? integer getters that run at once, 1 to 16384; more wait their turn; default 256
 ---@field max_waiting? integer getters that run or wait for a source, 1 to 16384; more wait their turn; default 4096
+---@field max_rate? number loads that the getter begins a second, 0 for no bound; default 0
+---@field breaker? integer failed loads in a row that open the breaker, 0 for none; default 0
+---@field breaker_share? number the share of failed loads that opens the breaker; default 0
 ---@field cpu_timeout? groupcache.Duration processor time of one getter, 0 for no bound; default 1
 ---@field burst? groupcache.Duration how long a getter computes before others of its VM run, 0 for ever; default 0.1
 ---@field eviction? "lru"|"adaptive"|"sieve" which values are evicted first when the cache is full; default "lru"
@@ -105,11 +122,12 @@
 ---@field peers? string[]|groupcache.PeerSource the URL of every node of the cluster, this one too, or where the list is; default none: alone
 ---@field peers_wait? groupcache.Duration how long a node that starts waits for the first list of a source; default 30
 ---@field admin_listen? string an address for /stats; default: 127.0.0.1 on the port of listen + 1000, or a free one
----@field workers? integer Lua VMs that run getters, 1 to 256; default: one a core
----@field http_threads? integer threads that serve HTTP, 1 to 256; default: one a core
+---@field workers? integer Lua VMs that run getters, 1 to 256; default: one a core, or fewer by its control group
+---@field http_threads? integer threads that serve HTTP, 1 to 256; default: one a core, or fewer by its control group
 ---@field dialect? "golang"|"mailgun"|"groupcache-go"|"modernprogram" what the cluster speaks; default "golang"
 ---@field access_log? string a path, "-" for stdout; default: no access log
----@field log_level? "debug"|"info"|"warn"|"error"|"off" default "info"
+---@field log_level? "debug"|"info"|"warn"|"error"|"off"|string|table<string|integer, string> of all modules, or "info,peers=debug"; default "info"
+---@field log_format? "text"|"json" of the log and of the access log; default "text"
 ---@field front? string the HTTP cache that has all paths of clients which no other part of the node has
 ---@field base_path? string where peers ask, the same on every node, with a slash at both ends; default "/_groupcache/"
 ---@field replicas? integer points of each peer on the ring, the same on every node, 1 to 10000; default 50
@@ -159,16 +177,34 @@
 
 ---@class groupcache.GetOptions
 ---@field timeout? groupcache.Duration above 0: TIMEOUT for this caller after it, while the load goes on
+---@field full? boolean a table with the value, its status and headers, in place of the bytes
 
 ---@class groupcache.Group
 ---@field name string
 local Group = {}
 
+--- A get that has begun. A table for cqueues.poll(), and a socket for copas.receive().
+---@class groupcache.Pending
+---@field done fun(self: groupcache.Pending): boolean whether it has ended
+---@field result fun(self: groupcache.Pending): any, string?, groupcache.Source|groupcache.Code as group:get; blocks until it has ended
+---@field pollfd fun(self: groupcache.Pending): integer a descriptor, readable from its end on
+---@field getfd fun(self: groupcache.Pending): integer the same
+---@field events fun(self: groupcache.Pending): string "r"
+---@field timeout fun(self: groupcache.Pending): number? seconds until the timeout of its options
+---@field receive fun(self: groupcache.Pending): any, string?, groupcache.Source|groupcache.Code result(), or nil, "timeout"
+---@field close fun(self: groupcache.Pending) waits no longer
+
+--- Begins a get, without waiting. In a program only.
+---@param key string
+---@param options? groupcache.GetOptions|groupcache.Duration
+---@return groupcache.Pending
+function Group:start(key, options) end
+
 --- The value of a key, loaded if need be. In a getter it waits and others run; in a program it blocks the thread
---- when the group is a node's, and runs the getter when it is a group alone.
+--- when the group is a node's, outside of coroutines of cqueues, and runs the getter when it is a group alone.
 ---@param key string
 ---@param options? groupcache.GetOptions|groupcache.Duration without effect for a group alone
----@return string? value
+---@return (string|groupcache.Value)? value a table if the options have full
 ---@return string? message nil with a value
 ---@return groupcache.Source|groupcache.Code source of the value; without one the code of the failure
 function Group:get(key, options) end
@@ -187,7 +223,7 @@ function Group:get_many(keys, options) end
 
 --- Puts a value in place: the key's owner holds it, the other nodes nothing. Waits until all have confirmed.
 ---@param key string
----@param value any a string, or what the group's codec encodes
+---@param value any a string, what the group's codec encodes, or a table with a body (groupcache.Value)
 ---@param ttl? groupcache.Seconds nil: the group's own; 0 or less: the key is removed
 ---@return true? ok
 ---@return string? message
@@ -220,10 +256,11 @@ function Group:flush() end
 
 --- The value that this node holds for a key: nothing is loaded, counted or moved; never waits.
 ---@param key string
+---@param options? { full?: boolean }
 ---@return any value
 ---@return string? message nil with a value
 ---@return groupcache.Source|groupcache.Code source "main", "hot" or "stale"; without a value NOTFOUND
-function Group:peek(key) end
+function Group:peek(key, options) end
 
 --- Seconds that what this node holds of a key has left: less than 0 when stale, math.huge when it does not end.
 ---@param key string
@@ -345,6 +382,11 @@ function groupcache.now() end
 --- Stands for nil inside of values with the codec "json" or "msgpack"; cjson.null, too.
 ---@type userdata
 groupcache.null = nil
+
+--- Marks a table as one that has a value in its `body`, in a group with a codec.
+---@param t groupcache.Value
+---@return groupcache.Value
+function groupcache.value(t) end
 
 --- Marks a table as a list, so that it is one with the codec "json" though it is empty.
 ---@generic T: table

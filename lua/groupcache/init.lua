@@ -42,6 +42,9 @@ local function engine_numbers(o)
     max_value_bytes = o.max_value_bytes,
     max_loads = o.max_loads,
     max_waiting = o.max_waiting,
+    max_rate = o.max_rate,
+    breaker = o.breaker,
+    breaker_share = o.breaker_share,
     cpu_timeout_ms = o.cpu_timeout,
     burst_ms = o.burst,
     eviction = EVICTION[o.eviction],
@@ -66,19 +69,26 @@ local function not_looked()
   return false
 end
 
-local function load(self, key, timeout_ms, counted)
+local function load(self, key, timeout_ms, counted, full)
   options.check_key(key, "group:get")
   local op = core.get(self.name, key, timeout_ms, counted)
   wait.await(op, "group:get")
-  return codec.unwrap(self.name, self.codec, core.get_result(op))
+  return codec.unwrap(self.name, self.codec, core.get_result(op, full))
 end
 
 --- The value of a key, loaded if need be. Only inside a getter; waits.
--- @param given optional { timeout = seconds }, of this caller alone
--- @return value, nil, source; or nil, message, code
+-- @param given optional { timeout = seconds, full = boolean }, of this caller alone
+-- @return value, nil, source; or nil, message, code. With full: a table with the value in `body`,
+-- and its status, headers, ttl and age
 function Group:get(key, given)
   options.check_key(key, "group:get") -- also of group.get(key), whose self is not a group
-  local timeout_ms = given ~= nil and options.get_timeout(given, "group:get") or nil
+  local timeout_ms, full
+  if given ~= nil then
+    timeout_ms, full = options.get_timeout(given, "group:get")
+  end
+  if full then
+    return load(self, key, timeout_ms, false, true)
+  end
   if self.hit == not_looked then
     self.hit = core.hits(self.name)
   end
@@ -126,13 +136,13 @@ group(Group, {
     return core.change_result(op)
   end,
 
-  get_many = function(self, keys, timeout_ms)
+  get_many = function(self, keys, timeout_ms, full)
     local op, message, code = core.get_many(self.name, keys, timeout_ms)
     if not op then
       return nil, message, code
     end
     wait.await(op, "group:get_many")
-    return decode_all(self, core.get_many_result(op, keys))
+    return decode_all(self, core.get_many_result(op, keys, full))
   end,
 })
 
@@ -233,8 +243,8 @@ function groupcache.start(given)
 end
 
 --- Defines a group: in a node script, of the node; in a program, of that program alone. The getter
--- is called as getter(key, ctx) and returns value [, nil, ttl] | nil (not found) | nil, err
--- (failed).
+-- is called as getter(key, ctx) and returns value [, nil, ttl] | a table with the value in `body` |
+-- nil (not found) | nil, err (failed).
 -- @return the group
 function groupcache.group(name, given)
   local o, err = check_group(name, given)
@@ -330,6 +340,16 @@ end
 
 --- What stands for nil inside of values with the codec "json" or "msgpack"; cjson.null, too.
 groupcache.null = core.null
+
+--- Marks a table as a value with its headers, tags and times, in a group with a codec. There a
+-- plain table is a value that the codec encodes.
+-- @return the table
+function groupcache.value(t)
+  if type(t) ~= "table" then
+    error(("groupcache.value: a %s, and must be a table"):format(type(t)), 2)
+  end
+  return setmetatable(t, codec.VALUE)
+end
 
 --- Marks a table as a list, so that it is one with the codec "json" though it is empty.
 -- @return the table

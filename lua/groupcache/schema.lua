@@ -1,9 +1,11 @@
 -- SPDX-License-Identifier: MIT
 -- The options of a group, as rules for groupcache.options. docs/api.md says what each is for.
 
+local limits = require "groupcache.limits"
+
 return {
   getter = { kind = "function", required = true },
-  cache_bytes = { kind = "size", default = "64MB" },
+  cache_bytes = { kind = "size", default = limits.cache_bytes() }, -- 64MB, or less
   ttl = { kind = "duration", default = 0 },
   ttl_jitter = { kind = "share", default = 0.1 },
   negative_ttl = { kind = "duration", default = 0 },
@@ -13,6 +15,9 @@ return {
   max_value_bytes = { kind = "size", default = "8MB" },
   max_loads = { kind = "integer", default = 256, min = 1, max = 16384 },
   max_waiting = { kind = "integer", default = 4096, min = 1, max = 16384 },
+  max_rate = { kind = "rate", default = 0 },
+  breaker = { kind = "integer", default = 0, min = 0, max = 16384 },
+  breaker_share = { kind = "share", default = 0 },
   cpu_timeout = { kind = "duration", default = 1 },
   burst = { kind = "duration", default = 0.1 },
   eviction = { kind = "enum", default = "lru", values = { "lru", "adaptive", "sieve" } },

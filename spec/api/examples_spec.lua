@@ -10,6 +10,7 @@ local nginx = require "support.nginx"
 local node = require "support.node"
 local ports = require "support.ports"
 local process = require "support.process"
+local program = require "api.program"
 local socket = require "socket"
 local tmp = require "support.tmp"
 
@@ -107,6 +108,50 @@ checks["library.lua"] = function(path)
   assert.equal(4, #expected)
   assert.same(expected, printed)
 end
+
+-- Eight clients wait for getters that take 0.5 s, all at the same time, and a ninth has its pings
+-- answered meanwhile.
+local function has_a_loop(request, pong)
+  return function(path)
+    local port, out = ports.free(), tmp.dir() .. "/out"
+    local p = process.spawn { "luajit", path, tostring(port), stdout = out,
+      stderr = out .. ".log", env = program.env }
+    eventually(function() return tmp.read(out):find "ready" end, 20, "it is ready")
+    local function connect()
+      local c = assert(socket.connect("127.0.0.1", port))
+      c:settimeout(10)
+      return c
+    end
+    local clients, begin, worst = {}, socket.gettime(), 0
+    for i = 1, 8 do
+      clients[i] = connect()
+      clients[i]:send(request:format("k" .. i))
+    end
+    while #socket.select(clients, nil, 0) == 0 do
+      local asked, c = socket.gettime(), connect()
+      c:send(request:format "ping")
+      repeat
+        local line = assert(c:receive())
+      until line == pong
+      c:close()
+      worst = math.max(worst, socket.gettime() - asked)
+      assert(asked - begin < 10)
+    end
+    for _, c in ipairs(clients) do
+      assert.is_truthy(c:receive())
+      c:close()
+    end
+    local took = socket.gettime() - begin
+    p:kill "SIGKILL"
+    p:wait(10)
+    assert.is_true(took >= 0.5 and took < 2, took) -- one after the other takes 4 s
+    assert.is_true(worst < 0.4, worst) -- behind one getter, 0.5 s
+  end
+end
+
+checks["loop_http.lua"] = has_a_loop("GET /%s HTTP/1.1\r\nHost: any\r\n\r\n", "pong")
+checks["loop_copas.lua"] = has_a_loop("%s\n", "pong")
+checks["loop_luv.lua"] = has_a_loop("%s\n", "pong")
 
 describe("examples/", function()
   it("holds nothing that is not tried here", function()

@@ -8,12 +8,13 @@
  * One file a subject. open.c opens the module. core.c has what all others use. which.c finds the
  * group of a call. handle.c has a program's handles. group.c defines and asks groups. background.c
  * defines background functions. hits.c has the hits of getters. io.c waits for HTTP and time.
- * loop.c serves the Lua side of other event loops. library.c asks groups from a program.
+ * loop.c serves the Lua side of other event loops. library.c asks groups from a program, pending.c
+ * without blocking it.
  * node_script.c runs node scripts, node.c nodes, child.c commands. client.c is the HTTP client of
  * the command line. stream.c has exchanges whose answer is read while it arrives. discover.c and
  * dns.c serve the sources of peers. many.c asks for many keys, change.c sets and removes, peek.c
- * looks: each for getters and for programs. encode.c and decode.c convert between values and
- * bytes. */
+ * looks: each for getters and for programs. value.c has what they get of an item. encode.c and
+ * decode.c convert between values and bytes. */
 #ifndef BIND_H
 #define BIND_H
 
@@ -27,7 +28,7 @@ struct node;
 extern const luaL_Reg bind_client[], bind_child[], bind_core[], bind_group[], bind_io[],
     bind_library[], bind_loop[], bind_node[], bind_many[], bind_change[], bind_peek[], bind_hits[],
     bind_encode[], bind_decode[], bind_background[], bind_node_script[], bind_stream[],
-    bind_discover[], bind_dns[];
+    bind_discover[], bind_dns[], bind_pending[];
 
 /* The metatable of a node; the node at that index, which is not closed. Raises. */
 #define BIND_NODE "groupcache.node"
@@ -44,5 +45,6 @@ void bind_library_open(lua_State *L);
 void bind_loop_open(lua_State *L);
 void bind_hits_open(lua_State *L);
 void bind_stream_open(lua_State *L);
+void bind_pending_open(lua_State *L);
 
 #endif

@@ -58,6 +58,9 @@ enum hot_policy {
     X(uint64_t, max_value_bytes, 8000000)     /* a larger value is TOOBIG */                       \
     X(uint64_t, max_loads, 256)               /* getters that run at once */                       \
     X(uint64_t, max_waiting, 4096)    /* those that run, and those that wait for sources */        \
+    X(uint64_t, max_rate, 0)          /* thousandths of getters begun a second; 0 is no bound */   \
+    X(uint64_t, breaker, 0)           /* failed loads in a row that open the breaker; 0: none */   \
+    X(uint64_t, breaker_share, 0)     /* thousandths of loads that may fail; 0: all */             \
     X(uint64_t, cpu_timeout_ms, 1000) /* processor time of one getter; 0 is no bound */            \
     X(uint64_t, burst_ms, 100)        /* then others of its VM may run; 0: never */                \
     X(uint64_t, eviction, EVICT_LRU)  /* enum eviction */                                          \
@@ -201,6 +204,19 @@ enum err group_finish_value(struct flight *f, const void *value, size_t n, const
 void group_finish_error(struct flight *f, enum err code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* A value as a getter or a set gives it; borrowed. */
+struct given {
+    const void *bytes;
+    size_t n;
+    const double *ttl_ms; /* NULL: the group's own */
+    uint64_t age_s;       /* so old it is already */
+    const void *extra;    /* its extras (extra.h) */
+    size_t extra_len;
+};
+
+/* group_finish_value() for a value with extras. */
+enum err group_load_given(struct flight *f, const struct given *v, struct error *e);
+
 /* Ends the flight with NOTFOUND. ttl_ms is how long that may be kept: 0 or less not at all, NULL
  * for the group's negative_ttl. */
 void group_load_not_found(struct flight *f, const char *text, const double *ttl_ms);
@@ -233,6 +249,10 @@ void group_load_abstain(struct flight *f);
 enum err group_set(struct group *g, const struct key_ref *k, const void *value, size_t n,
                    const double *ttl_ms, struct error *e);
 
+/* group_set() for a value with extras. */
+enum err group_change_given(struct group *g, const struct key_ref *k, const struct given *v,
+                            struct error *e);
+
 /* Removes the key. A load that was under way does not bring it back. 1 when it was held. */
 int group_remove(struct group *g, const struct key_ref *k);
 
@@ -259,8 +279,12 @@ size_t group_walk(struct group *g, size_t *at, struct item **out, size_t max);
 
 /* Makes an item of a value from a getter or a set, with its bounds and its expiry. Returns a
  * reference. NULL and e: TOOBIG or NOMEM. */
-struct item *group_keep_item(struct group *g, const struct key_ref *k, const void *value, size_t n,
-                             const double *ttl_ms, struct error *e);
+struct item *group_keep_item(struct group *g, const struct key_ref *k, const struct given *v,
+                             struct error *e);
+
+/* The time after its ttl for which an item answers gets, or stands in for an error, whichever is
+ * longer: its own, else the group's. */
+uint64_t group_keep_stale_ms(struct group *g, const struct item *it);
 
 /* A ttl above 0 in whole milliseconds: rounded up, so never 0; a hundred years at most. */
 uint64_t group_keep_whole_ms(double ttl_ms);
@@ -278,6 +302,9 @@ void group_tick(struct group *g, uint64_t now_ms);
 
 /* For the owner of a node: writes the log line about loads that failed, once a second at most. */
 void group_failed_tick(struct group *g, uint64_t now_ms);
+
+/* The same about the breaker: a line when it opens and when it closes. */
+void group_calm_tick(struct group *g);
 
 /* Every later load ends with CLOSED, and so do those under way. Hits go on. The node is stopping,
  * or the group was removed. */

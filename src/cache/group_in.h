@@ -3,7 +3,8 @@
  *
  * One file a subject: group.c: its life. group_look.c: lookups and counters. group_keep.c: the
  * items that it keeps, and for how long. group_hot.c: which keys are hot. group_load.c: loads.
- * group_places.c: which loads may run. group_failed.c: failed loads in the log. group_change.c:
+ * group_places.c: which loads may run. group_calm.c: what keeps loads from
+ * the source. group_failed.c: failed loads in the log. group_change.c:
  * set, remove, flush. group_hand.c: values that nodes hand over. group_seen.c: what an operator
  * sees. group_many.c: many keys at once. group_walk.c: a walk over all items. group_restore.c:
  * items that come back. group_wait.c: a get that blocks. A function whose name ends in _locked is
@@ -17,6 +18,8 @@
 #include <stdint.h>
 
 #include "base/list.h"
+#include "base/traceparent.h"
+#include "cache/breaker.h"
 #include "cache/changed.h"
 #include "cache/flight.h"
 #include "cache/group.h"
@@ -35,8 +38,17 @@ struct failed {
     uint64_t next_ms;   /* no line before */
     const char *source; /* static */
     struct error error;
-    size_t key_len; /* of the whole key */
-    char key[100];  /* its first bytes */
+    size_t key_len;                       /* of the whole key */
+    char key[100];                        /* its first bytes */
+    char trace[TRACEPARENT_ID_BYTES + 1]; /* "": it has none */
+};
+
+/* What keeps loads from the source, beside the breaker itself. */
+struct group_calm {
+    uint64_t tokens, tokens_ms;  /* of max_rate; when they were counted last */
+    int said;                    /* the log says that the breaker is open */
+    uint64_t opened_ns, refused; /* when it opened, stats.breaker_refused then, if `said` */
+    struct error error;          /* of the last load that the source failed */
 };
 
 /* Until a group's gets of a second are known, one in so many is noted for the popular keys. */
@@ -76,6 +88,8 @@ struct group {
     struct changed changed;
     struct stats stats;
     struct failed failed;
+    struct breaker breaker;
+    struct group_calm calm;
     struct recent recent;
     unsigned stride, passed; /* popular: one get in `stride` is noted; gets since the last */
     uint64_t strided_ms, strided_gets; /* when the stride was chosen, stats.gets then */
@@ -183,9 +197,30 @@ static inline void group_seen_note_locked(struct group *g, const struct key_ref 
 
 /* --- group_failed.c --- */
 
-/* A load ended without a value, or was refused. `source` says where: a static word. */
+/* A load ended without a value, or was refused. `source` says where: a static word. trace may be
+ * NULL. */
 void group_failed_note_locked(struct group *g, const char *source, const struct key_ref *k,
-                              const struct error *e);
+                              const struct error *e, const struct traceparent *trace);
+
+/* --- group_calm.c --- */
+
+/* Whether the breaker refuses a local load of that key. 1: the reason is in now->err. */
+int group_calm_refuses_locked(struct group *g, const struct key_ref *k, struct result *now);
+
+/* A flight ends with r, which says how the source does. */
+void group_calm_note_locked(struct group *g, const struct flight *f, const struct result *r);
+
+/* Whether a queued flight is to end, since the breaker has opened after it. */
+int group_calm_is_stopped_locked(const struct group *g, const struct flight *f);
+
+/* The options were changed. */
+void group_calm_configure_locked(struct group *g);
+
+/* Takes a token of max_rate for a load. 0: there is none now. */
+int group_calm_takes_token_locked(struct group *g, uint64_t now_ms);
+
+/* Whether a new local load would wait for its token for too long. 1: the reason is in now->err. */
+int group_calm_is_too_much_locked(const struct group *g, struct result *now);
 
 /* --- group_places.c --- */
 

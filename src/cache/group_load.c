@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/traceparent.h"
 #include "cache/after.h"
 #include "cache/group_in.h"
 
@@ -47,10 +48,32 @@ static void keep_info(struct flight *f, const struct waiter *w)
     f->info_len = w->info_len;
 }
 
+/* The load belongs to the trace of the request that opens it; later waiters may have others.
+ * Without memory it has none. */
+static void keep_trace(struct flight *f, const struct waiter *w)
+{
+    const struct traceparent *of = w->trace ? w->trace : w->from ? w->from->trace : NULL;
+
+    f->trace = of ? mem_alloc(sizeof(*f->trace)) : NULL;
+    if (f->trace)
+        traceparent_child(f->trace, of);
+}
+
 /* 1: a getter of this node asks for the load, itself or through a load at a peer. */
 static int is_nested(const struct waiter *w)
 {
     return w->from && (w->from->kind == FLIGHT_LOCAL || w->from->nested);
+}
+
+/* Whether a new local load of the key would be of no use. 1: the reason is in now->err. */
+static int is_refused_locked(struct group *g, const struct key_ref *k, const struct waiter *w,
+                             struct result *now)
+{
+    int hopeless = !is_nested(w) && (group_places_is_hopeless_locked(g, now) ||
+                                     group_calm_is_too_much_locked(g, now));
+
+    g->stats.hopeless += hopeless ? 1 : 0;
+    return hopeless || group_calm_refuses_locked(g, k, now);
 }
 
 /* Joins the key's flight or opens one. *open is the new flight, with a reference for its loader, or
@@ -76,10 +99,8 @@ static enum err join_or_open_locked(struct group *g, enum flight_kind kind, cons
     if (!f) {
         if (flights_count(fs) >= GROUP_MAX_FLIGHTS)
             return refuse(now, ERR_BUSY, "too many loads are under way", g);
-        if (kind == FLIGHT_LOCAL && !is_nested(w) && group_places_is_hopeless_locked(g, now)) {
-            g->stats.hopeless++;
+        if (kind == FLIGHT_LOCAL && is_refused_locked(g, k, w, now))
             return ERR_BUSY;
-        }
         now_ns = clock_ns();
         f = flights_open(fs, k, now_ns / 1000000 + g->opts.timeout_ms);
         if (!f)
@@ -89,6 +110,7 @@ static enum err join_or_open_locked(struct group *g, enum flight_kind kind, cons
             cycle_add(&w->edge, &w->from->cycle,
                       &f->cycle); /* a new flight waits for no flight yet */
         keep_info(f, w);
+        keep_trace(f, w);
         f->group = group_ref(g);
         f->kind = kind;
         f->from_peer = from_peer;
@@ -183,7 +205,7 @@ static int load(struct group *g, const struct key_ref *k, int from_peer, enum lo
             open->state = FLIGHT_RUNNING;
         if (err && !known) {
             end = refused;
-            group_failed_note_locked(g, "limit", k, &refused.err);
+            group_failed_note_locked(g, "limit", k, &refused.err, w->trace);
             replace_error_locked(g, found.stale, &end, 1);
             known = 1;
         }
@@ -278,8 +300,10 @@ static void finish_locked(struct flight *f, const struct result *r, struct after
 
     count_end_locked(g, f, r);
     count_times_locked(g, f);
+    group_calm_note_locked(g, f, r);
     if (!r->item && !f->fell_back) /* the load that took over has told */
-        group_failed_note_locked(g, f->kind == FLIGHT_LOCAL ? "getter" : "peer", &k, &r->err);
+        group_failed_note_locked(g, f->kind == FLIGHT_LOCAL ? "getter" : "peer", &k, &r->err,
+                                 f->trace);
     result_copy(&a->result, r);
     if (!r->item && !flights_outdated(g->flights[f->kind], f)) {
         group_keep_peek_locked(g, &k, &found);
@@ -291,32 +315,82 @@ static void finish_locked(struct flight *f, const struct result *r, struct after
     end_locked(f, a);
 }
 
+/* The oldest queued flight, if the breaker has opened after it. */
+static struct flight *stopped_locked(struct group *g)
+{
+    int nested;
+
+    for (nested = 0; nested < 2; nested++) {
+        struct flight *f = list_empty(&g->queues[nested])
+                               ? NULL
+                               : list_entry(g->queues[nested].next, struct flight, queued);
+
+        if (f && group_calm_is_stopped_locked(g, f))
+            return f;
+    }
+    return NULL;
+}
+
+/* Ends the flights that were queued when the breaker opened, one critical section each. */
+static void end_stopped(struct group *g)
+{
+    struct flight *f;
+
+    do {
+        struct result r = {.item = NULL};
+        struct after a;
+
+        after_init(&a);
+        pthread_mutex_lock(&g->mu);
+        f = stopped_locked(g);
+        if (f) {
+            g->stats.breaker_refused++;
+            refuse(&r, ERR_BUSY, "the source has begun to fail while this load waited", g);
+            finish_locked(f, &r, &a);
+        }
+        pthread_mutex_unlock(&g->mu);
+        after_run(g, &a);
+    } while (f);
+}
+
 void group_finish(struct flight *f, const struct result *r)
 {
     struct group *g = f->group;
+    int stopped = 0;
     struct after a;
 
     after_init(&a);
     pthread_mutex_lock(&g->mu);
-    if (f->state != FLIGHT_ENDED)
+    if (f->state != FLIGHT_ENDED) {
         finish_locked(f, r, &a);
+        stopped = stopped_locked(g) != NULL;
+    }
     pthread_mutex_unlock(&g->mu);
     after_run(g, &a);
+    if (stopped)
+        end_stopped(g);
     after_drop_flight(f);
 }
 
-enum err group_finish_value(struct flight *f, const void *value, size_t n, const double *ttl_ms,
-                            struct error *e)
+enum err group_load_given(struct flight *f, const struct given *v, struct error *e)
 {
     struct result r = {.source = SOURCE_LOCAL};
     struct key_ref k = flight_key(f);
 
-    r.item = group_keep_item(f->group, &k, value, n, ttl_ms, &r.err);
+    r.item = group_keep_item(f->group, &k, v, &r.err);
     if (e)
         *e = r.err;
     group_finish(f, &r);
     item_unref(r.item);
     return r.err.code;
+}
+
+enum err group_finish_value(struct flight *f, const void *value, size_t n, const double *ttl_ms,
+                            struct error *e)
+{
+    const struct given v = {.bytes = value, .n = n, .ttl_ms = ttl_ms};
+
+    return group_load_given(f, &v, e);
 }
 
 void group_finish_error(struct flight *f, enum err code, const char *fmt, ...)
@@ -467,15 +541,29 @@ static int is_overdue(struct group *g, uint64_t now_ms)
     return overdue;
 }
 
+/* Starts the flights that have waited for a token of max_rate. */
+static void start_waiting(struct group *g)
+{
+    struct after a;
+
+    after_init(&a);
+    pthread_mutex_lock(&g->mu);
+    group_places_start_locked(g, &a);
+    pthread_mutex_unlock(&g->mu);
+    after_run(g, &a);
+}
+
 void group_tick(struct group *g, uint64_t now_ms)
 {
     struct result late = {.item = NULL};
 
     group_keep_tick(g, now_ms);
+    start_waiting(g);
     if (!is_overdue(g, now_ms))
         return;
     group_late(g, group_opts(g).timeout_ms, &late.err);
     end_until(g, now_ms, &late);
+    end_stopped(g);
 }
 
 void group_close(struct group *g)

@@ -86,6 +86,7 @@ void group_stats(struct group *g, struct stats *out)
         flights_count(g->flights[FLIGHT_REMOTE]) + flights_count(g->flights[FLIGHT_LOCAL]);
     out->waiters = g->waiters;
     out->cache_bytes = g->opts.cache_bytes;
+    out->breaker_open = (uint64_t)breaker_is_open(&g->breaker);
     lru_stats(g->main, &out->main);
     lru_stats(g->hot, &out->hot);
     pthread_mutex_unlock(&g->mu);
@@ -105,6 +106,7 @@ void group_configure(struct group *g, const struct group_texts *texts,
     pthread_mutex_lock(&g->mu);
     g->opts = *opts;
     group_set_eviction_locked(g);
+    group_calm_configure_locked(g);
     spare = group_hot_configure_locked(g, spare);
     group_keep_evict_locked(g, &a);
     group_places_start_locked(g, &a); /* there may be more places */

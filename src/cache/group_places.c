@@ -62,7 +62,8 @@ static void leave(struct group *g, struct flight *f, uint64_t now_ms)
     }
 }
 
-/* A late flight ends the walk: group_tick() is about to end it, and calls this again. */
+/* A late flight ends the walk, and so does one that the breaker stops: both are about to be ended,
+ * and then this is called again. Without a token group_tick() calls it again. */
 void group_places_start_locked(struct group *g, struct after *a)
 {
     struct list *queue;
@@ -71,7 +72,8 @@ void group_places_start_locked(struct group *g, struct after *a)
         struct flight *f = list_entry(queue->next, struct flight, queued);
         uint64_t now_ms = clock_ms();
 
-        if (f->deadline_ms <= now_ms)
+        if (f->deadline_ms <= now_ms || group_calm_is_stopped_locked(g, f) ||
+            !group_calm_takes_token_locked(g, now_ms))
             break;
         list_del(&f->queued);
         g->in_queues--;

@@ -22,6 +22,8 @@
     X(local_load_errs, "loads that our getter failed, not found included")                         \
     X(server_requests, "gets that came from peers")                                                \
     X(hopeless, "loads that were refused, since they would not have ended in time")                \
+    X(breaker_opens, "times that the breaker has opened, since the source failed")                 \
+    X(breaker_refused, "loads that were refused while the breaker was open")                       \
     X(negative_hits, "gets answered with a NOTFOUND that was kept")                                \
     X(stale_hits, "gets answered with a value past its ttl")                                       \
     X(stale_spared, "of these, without a load, since the last load had failed")                    \
@@ -39,6 +41,7 @@ struct stats {
     uint64_t remembered_items, remembered_bytes; /* items in slots of readers */
     uint64_t flushed_bytes;                      /* removed by a flush and not yet freed */
     uint64_t cache_bytes;                        /* the option */
+    uint64_t breaker_open;                       /* 1: the breaker is open now */
     struct histogram getter_times;               /* of local loads, without the wait before them */
     struct histogram peer_times; /* of loads at peers, until the answer, or until given up */
     struct histogram wait_times; /* of local loads, until a VM began them */

@@ -9,10 +9,11 @@
  * serve_peer_change.c the changes of Go nodes, serve_admin.c the operators' paths. Below them
  * framing.c finds the end of a request, job.c has requests of more than one call. body.c has their
  * bodies, budget.c their memory, gather.c the loads of many keys. answer.c and answer_value.c have
- * the answers, answer_cache.c kept answers, sending.c the large ones that are being sent, access.c
- * the access log, doors.c who may ask and change values. last_words.c answers if libmicrohttpd
- * gives up, by refusal.c. move.c takes connections whose head is large or unfinished to porch.c.
- * tls.c and credentials.c have TLS, sorter.c tells it from plain HTTP. tally.h has the counters.
+ * the answers, answer_own.c the headers of a value. answer_cache.c has kept answers, sending.c the
+ * large ones that are being sent, access.c the access log, doors.c who may ask and change values.
+ * last_words.c answers if libmicrohttpd gives up, by refusal.c. move.c takes connections whose head
+ * is large or unfinished to porch.c. tls.c and credentials.c have TLS, sorter.c tells it from plain
+ * HTTP. tally.h has the counters.
  *
  * All of it runs on HTTP threads, for the connection that is being handled, except wakers. */
 #ifndef SERVER_IN_H
@@ -39,6 +40,7 @@ struct sorter;
 struct group;
 struct MHD_Connection;
 struct tls_conn;
+struct traceparent;
 
 /* Who asks, by the path of a request. */
 enum server_asker { SERVER_ASKER_PEER, SERVER_ASKER_CLIENT, SERVER_ASKER_OPERATOR, SERVER_ASKERS };
@@ -132,6 +134,9 @@ void job_compare(struct asked *a, struct group *g);
 
 /* The group of a request; NULL: the request was answered, with *ok. */
 struct group *job_group_of(struct asked *a, int *ok);
+
+/* The trace that a request says it belongs to, read into *out. NULL: none, or not well said. */
+const struct traceparent *job_trace(struct MHD_Connection *c, struct traceparent *out);
 
 /* Appends the parts of a request that a getter may see, in the form of flight.info. */
 void job_put_info(struct buf *out, struct MHD_Connection *c, const struct group *g, int peer);

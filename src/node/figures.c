@@ -51,6 +51,7 @@ static const struct figure of_group[] = {
     STATS_COUNTERS(X)
 #undef X
         GAUGE(stats, flights, "", "loads under way now, queued ones included"),
+    FLAG(stats, breaker_open, "", "1: the breaker is open, since the source fails"),
     GAUGE(stats, waiters, "", "callers that wait for loads now"),
     GAUGE(stats, remembered_items, "", "items that readers remember now"),
     GAUGE(stats, remembered_bytes, "", "bytes of items that readers remember now"),

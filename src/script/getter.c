@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/traceparent.h"
 #include "cache/group.h"
 #include "script/defs.h"
 #include "script/outcome.h"
@@ -47,6 +48,16 @@ static void set_info(lua_State *L, const struct flight *f)
     lua_setfield(L, -2, "headers");
 }
 
+static void set_trace(lua_State *L, const struct traceparent *t)
+{
+    lua_pushstring(L, t->text);
+    lua_setfield(L, -2, "traceparent");
+    if (!*t->state)
+        return;
+    lua_pushstring(L, t->state);
+    lua_setfield(L, -2, "tracestate");
+}
+
 /* The getter's second argument. The key is on top of the stack. */
 static void push_ctx(lua_State *L, const struct def *def, const struct flight *f)
 {
@@ -61,6 +72,8 @@ static void push_ctx(lua_State *L, const struct def *def, const struct flight *f
     lua_setfield(L, -2, "from_peer");
     if (f->info)
         set_info(L, f);
+    if (f->trace)
+        set_trace(L, f->trace);
 }
 
 static int getter_push(lua_State *L, struct task *t)
@@ -102,10 +115,12 @@ static void speak(struct getter *g, struct outcome *o)
 static void log_thrown(const struct getter *g, const char *text)
 {
     const struct flight *f = g->task.flight;
-    char fields[400], key[100]; /* a group's name has at most 255 bytes */
+    char fields[500], key[100]; /* a group's name has at most 255 bytes */
+    char trace[TRACEPARENT_ID_BYTES + 1] = "";
 
-    snprintf(fields, sizeof(fields), "group=%s key=%s", g->def->name,
-             log_quote(key, sizeof(key), f->key, f->key_len));
+    snprintf(fields, sizeof(fields), "group=%s key=%s%s%s", g->def->name,
+             log_quote(key, sizeof(key), f->key, f->key_len), f->trace ? " trace=" : "",
+             f->trace ? traceparent_id(f->trace, trace) : "");
     trace_text(vm_state(g->task.vm), g->task.own.co, text, "getter threw", fields);
 }
 
@@ -134,6 +149,7 @@ static void getter_end(struct task *t, enum task_end how, const struct error *e)
 {
     struct getter *g = (struct getter *)(void *)t;
     struct flight *f = t->flight;
+    struct given v;
     struct outcome o;
 
     judge(g, how, e, &o);
@@ -144,8 +160,10 @@ static void getter_end(struct task *t, enum task_end how, const struct error *e)
         group_load_not_found(f, o.err.msg, o.has_ttl ? &o.ttl_ms : NULL);
     else if (o.err.code)
         group_finish_error(f, o.err.code, "%s", o.err.msg);
-    else
-        group_finish_value(f, o.value, o.n, o.has_ttl ? &o.ttl_ms : NULL, NULL);
+    else {
+        outcome_give(&o, &v);
+        group_load_given(f, &v, NULL);
+    }
 }
 
 static const struct task_kind kind = {"the getter", getter_push, getter_end};
