@@ -15,7 +15,8 @@
 
 static const char CHECKS[] =
     "package.path = '" FUZZ_ROOT "/lua/?.lua'\n"
-    "package.preload['groupcache.core'] = function() return {} end\n"
+    "local core = { limits = function() return 1, 1024 end }\n"
+    "package.preload['groupcache.core'] = function() return core end\n"
     "local options = require 'groupcache.options'\n"
     "local function check(rule, value, least, most)\n"
     "  local ok, why = options.value(rule, value)\n"
