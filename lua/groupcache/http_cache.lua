@@ -27,7 +27,8 @@ local OWN = {
 
 -- Options of a group that would contradict what it does.
 local TAKEN = { getter = true, query = true, codec = true, content_type = true, ttl = true,
-  ttl_jitter = true, negative_ttl = true, pass_headers = true, http = true }
+  ttl_jitter = true, negative_ttl = true, pass_headers = true, http = true,
+  getter_many = true, refresh_ahead = true, vary = true, key = true }
 
 local REQUEST = "x-groupcache-request" -- HTTPMSG_REQUEST
 
@@ -38,6 +39,7 @@ local OF_ONE_CLIENT = { ["if-none-match"] = true, ["if-modified-since"] = true, 
 
 local TO_CLIENT = { host = true }
 
+local SHARE = 0.9 -- of the load's time that the origin has: the rest is for what stands in
 local MOST_HEADERS = 100 -- EXCHANGE_HEADERS
 local FAILED_IN_A_ROW = 10
 local PAUSE_FIRST, PAUSE_MAX = 1, 30 -- seconds, as a stale value's in cache/group_keep.c
@@ -54,12 +56,14 @@ local function request_of(ctx)
   for name, value in rest:gmatch "([^:\n]+): ([^\n]*)\n" do
     list[#list + 1] = { name:lower(), value }
   end
+  local via = headers.get(list, "x-forwarded-for") -- the client's, and the node's word: one line
+  list = via and headers.update(list, { { "x-forwarded-for", via } }) or list
   return { method = method, id = id, headers = list, body = ctx.body }
 end
 
 -- One exchange with the origin.
 -- @return { status =, headers = list, body =, asked_s =, now_s = }; or nil, message, code
-local function exchange(o, method, path, list, body)
+local function exchange(o, ctx, method, path, list, body)
   local lines = {}
   for i, h in ipairs(list) do
     lines[i] = h[1] .. ": " .. h[2]
@@ -74,7 +78,8 @@ local function exchange(o, method, path, list, body)
   end
   local asked_s = os.time()
   local op, err, code = core.fetch { url = o.origin .. path, method = method, headers = lines,
-    body = body, decode = false, connect_timeout = o.connect_timeout, ca_file = o.ca_file }
+    body = body, decode = false, timeout = math.max((ctx.deadline - core.now()) * SHARE, 0.01),
+    connect_timeout = o.connect_timeout, ca_file = o.ca_file }
   if not op then
     return nil, err, code
   end
@@ -124,7 +129,7 @@ end
 local function stand_in(o, kept, same_variant, disconnected, request)
   local control = directives.parse(headers.get(request.headers, "cache-control") or "")
   local asked_sie = o.obey_requests and directives.seconds(control["stale-if-error"]) or nil
-  if kept and same_variant and kept.ttl > 0
+  if kept and same_variant and kept.ttl > 0 and not (o.obey_requests and control["no-cache"])
     and rules.may_stand_in(kept, disconnected, asked_sie, o) then
     return kept.bytes, kept.ttl
   end
@@ -146,16 +151,16 @@ local function finish(o, request, answer, epoch)
 end
 
 -- The answer of the origin, confirmed or new.
-local function ask(o, path, request, kept)
+local function ask(o, ctx, path, request, kept)
   local plain = headers.without(headers.without(request.headers, OF_ONE_CLIENT), TO_CLIENT)
   local list = headers.without(plain, {})
   local conditional = kept and conditions(list, kept)
-  local answer, err, code = exchange(o, "GET", path, list)
+  local answer, err, code = exchange(o, ctx, "GET", path, list)
   if not answer or answer.status ~= 304 or not conditional then
     return answer, err, code
   end
   if not confirms(answer, kept) then
-    return exchange(o, "GET", path, plain)
+    return exchange(o, ctx, "GET", path, plain)
   end
   answer.status, answer.body = kept.status, kept.body
   answer.headers = headers.update(kept.headers, answer.headers)
@@ -183,7 +188,7 @@ local function fill(o, ctx, request)
       return bytes, nil, ttl
     end
   end
-  local answer, err, code = ask(o, path, request, same_variant and kept or nil)
+  local answer, err, code = ask(o, ctx, path, request, same_variant and kept or nil)
   if not answer or answer.status >= 500 then
     if code ~= "TOOBIG" then
       note_outage(o, not answer)
@@ -260,7 +265,7 @@ local ONCE = { life = 0, age = 0, keep = 0, swr = 0, check = false, strict = fal
 local function pass(o, ctx, path, request)
   local method = request.method == "HEAD" and "GET" or request.method
   local list = headers.without(request.headers, TO_CLIENT)
-  local answer, err, code = exchange(o, method, path, list, request.body)
+  local answer, err, code = exchange(o, ctx, method, path, list, request.body)
   if not answer then
     return nil, err, code
   end

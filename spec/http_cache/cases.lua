@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: MIT
 
 --- Cases for suite.lua, written from RFC 9110, 9111, 9213 and 5861. Their ids are those of the
--- public suite http-tests/cache-tests. A case with optional = true is no must of the RFCs.
+-- public suite http-tests/cache-tests, where it has them. A case with optional = true is no must
+-- of the RFCs.
 
 local cases = {}
 
@@ -517,6 +518,17 @@ end
 part("", "bytes=0-1", "01")
 part("-no-last", "bytes=1-", "123456789A")
 part("-suffix", "bytes=-1", "A")
+local function if_range(id, etag, value, status)
+  must("if-range-" .. id, { text = "0123456789A",
+    res = cc("max-age=3600", { { "ETag", etag }, { "Last-Modified", AT }, { "Date", 0 } }) },
+    { headers = { { "Range", "bytes=0-1" }, { "If-Range", value } }, type = "cached",
+      expect_status = status, expect_text = status == 206 and "01" or "0123456789A" })
+end
+if_range("same-tag", '"a"', '"a"', 206)
+if_range("other-tag", '"a"', '"b"', 200)
+if_range("weak-tag", 'W/"a"', 'W/"a"', 200)
+if_range("same-date", '"a"', AT, 206)
+if_range("other-date", '"a"', "Thu, 01 Jan 2015 00:00:00 GMT", 200)
 may("partial-none", { res = cc "max-age=3600", text = "012" },
   { headers = { { "Range", "bytes=9-" } }, type = "cached", expect_status = 416,
     expect_text = false })

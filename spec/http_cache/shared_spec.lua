@@ -12,7 +12,7 @@ local tmp = require "support.tmp"
 -- /private says who asks, /lang is a page for each language, /plain is the same for all; /slow is
 -- plain and takes a while.
 local ORIGIN = [[
-local n = 0
+local n, hanging = 0, 0
 local function put(c, status, headers, body)
   c:send(("HTTP/1.1 %d X\r\nContent-Length: %d\r\nDate: %s\r\n%s\r\n%s"):format(status, #body,
     os.date "!%a, %d %b %Y %H:%M:%S GMT", headers, body))
@@ -42,6 +42,14 @@ return function(request, c)
     else
       put(c, 200, "Cache-Control: max-age=600\r\n", ("x"):rep(3000000))
     end
+  elseif path:find "^/forwarded" then
+    local h = request.headers
+    put(c, 200, "", table.concat({ h["x-forwarded-for"], h["x-forwarded-host"],
+      h["x-forwarded-proto"], h.via, h["x-hop"] or "nothing" }, "|"))
+  elseif path:find "^/hangs" then
+    hanging = hanging + 1
+    if hanging > 1 then c:sleep(30) end
+    put(c, 200, "Cache-Control: max-age=0\r\nETag: \"a\"\r\n", "kept")
   elseif path:find "^/gone" then
     put(c, 200, "Cache-Control: max-age=0\r\nETag: \"a\"\r\n", "kept")
   else
@@ -55,7 +63,7 @@ end
 local SCRIPT = [[
 local groupcache = require "groupcache"
 groupcache.group("site", groupcache.http.cache(os.getenv "ORIGIN", {
-  cache_status = true, max_value_bytes = "1MB", writable = true }))
+  cache_status = true, max_value_bytes = "1MB", writable = true, timeout = 2.5, breaker = 3 }))
 ]]
 
 for _, count in ipairs { 1, 3 } do
@@ -179,6 +187,27 @@ for _, count in ipairs { 1, 3 } do
         assert.same({ 200, "kept" }, { res.status, res.body })
       end
       assert.equal(502, http.request(ask(1, "/never")).status)
+    end)
+
+    it("tells the origin who asked, and how", function()
+      local res = http.request(ask(1, "/forwarded", { ["X-Forwarded-For"] = "192.0.2.1",
+        Connection = "X-Hop", ["X-Hop"] = "1", Host = "site.example" }))
+      assert.equal("192.0.2.1, 127.0.0.1|site.example|http|1.1 groupcache|nothing",
+        (res.body:gsub("\n.*", "")))
+    end)
+
+    it("answers in place of an origin that hangs, and of loads that are refused", function()
+      for i = 1, count do
+        assert.equal("kept", http.request(ask(i, "/hangs")).body)
+      end
+      for i = 1, count + 3 do -- the breaker opens
+        local res = http.request(ask(i, "/hangs"))
+        assert.same({ 200, "kept" }, { res.status, res.body })
+      end
+      local asked = seen "/hangs"
+      local res = http.request(ask(1, "/hangs", { ["Cache-Control"] = "no-cache" }))
+      assert(res.status == 503 or res.status == 504, res.status)
+      assert(seen "/hangs" - asked <= 1)
     end)
 
     it("forgets URLs by a list of them, with all their variants", function()

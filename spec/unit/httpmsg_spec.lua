@@ -30,6 +30,7 @@ describe("a message of HTTP that is kept", function()
     assert.is_true(ok)
     assert.equal(203, m.status)
     assert.equal(C.HTTPMSG_CHECK + C.HTTPMSG_STRICT, m.flags)
+    assert.equal(0xffffffffffffffffULL, m.sie_ms)
     assert.same({ 60000, 3600000, 1000 }, { tonumber(m.life_ms), tonumber(m.keep_ms),
       tonumber(m.swr_ms) })
     assert.equal(0x0123456789abcdefULL, m.id)

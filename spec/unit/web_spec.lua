@@ -125,6 +125,18 @@ describe("a request to an HTTP cache", function()
     assert.equal(LOAD, tonumber(C.web_judge(web {}, nil, 0)))
   end)
 
+  it("without an answer of the origin has a stale message, as far as that allows it", function()
+    for _, case in ipairs { { 1, "-", {} }, { 0, "C", {} }, { 0, "R", {} }, { 0, "N", {} },
+      { 0, "-", { { "Cache-Control", "no-cache" } } } } do
+      local m, held = message(case[2])
+      assert.equal(case[1], C.web_may_stand_in(web(case[3]), m, -5000))
+      m.sie_ms = 5000
+      assert.equal(0, C.web_may_stand_in(web(case[3]), m, -5000))
+      assert.equal(case[1], C.web_may_stand_in(web(case[3]), m, -4999))
+      assert.is_truthy(held)
+    end
+  end)
+
   it("selects a message by the values of the headers in its Vary, however they are spaced",
     function()
     local m, held = message(nil, 0, "x-groupcache-vary: foo:a, b\r\nx-groupcache-vary: bar:\r\n")

@@ -39,7 +39,7 @@ struct part {
     int status;
     const char *bytes;
     size_t n;
-    char range[80]; /* Content-Range, or empty */
+    char range[CONDITIONAL_RANGE_TEXT]; /* Content-Range, or empty */
 };
 
 static struct MHD_Response *response_of(const struct answer_to *to, struct item *it,
@@ -254,9 +254,7 @@ static void choose_part(const struct answer_to *to, const char *etag, struct par
 {
     struct tags match = {.name = "If-Match", .etag = strong_tag(etag), .strong = 1};
     struct tags none_match = {.name = "If-None-Match", .etag = opaque_tag(etag)};
-    unsigned long long size = p->n;
     const char *if_range, *range;
-    uint64_t first, last;
 
     look_for_tag(to, &match);
     if (match.there && !match.found) {
@@ -273,22 +271,7 @@ static void choose_part(const struct answer_to *to, const char *etag, struct par
     if_range = range ? header_of(to, "If-Range") : NULL;
     if (!range || (if_range && !conditional_etag_is(if_range, strong_tag(etag))))
         return;
-    switch (conditional_range(range, p->n, &first, &last)) {
-    case RANGE_PART:
-        p->status = 206;
-        p->bytes += first;
-        p->n = (size_t)(last - first + 1);
-        snprintf(p->range, sizeof(p->range), "bytes %llu-%llu/%llu", (unsigned long long)first,
-                 (unsigned long long)last, size);
-        break;
-    case RANGE_NONE:
-        p->status = 416;
-        p->n = 0;
-        snprintf(p->range, sizeof(p->range), "bytes */%llu", size);
-        break;
-    default:
-        break;
-    }
+    p->status = conditional_cut(p->status, range, &p->bytes, &p->n, p->range);
 }
 
 /* The tag of the whole value; 0: it is too large to have one. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "http/conditional.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -110,6 +111,29 @@ enum range conditional_range(const char *text, uint64_t n, uint64_t *first, uint
     *first = from;
     *last = to < n ? to : n - 1;
     return RANGE_PART;
+}
+
+int conditional_cut(int status, const char *range, const char **bytes, size_t *n,
+                    char text[CONDITIONAL_RANGE_TEXT])
+{
+    unsigned long long size = *n;
+    uint64_t first, last;
+
+    text[0] = '\0';
+    switch (conditional_range(range, *n, &first, &last)) {
+    case RANGE_PART:
+        *bytes += first;
+        *n = (size_t)(last - first + 1);
+        snprintf(text, CONDITIONAL_RANGE_TEXT, "bytes %llu-%llu/%llu", (unsigned long long)first,
+                 (unsigned long long)last, size);
+        return 206;
+    case RANGE_NONE:
+        *n = 0;
+        snprintf(text, CONDITIONAL_RANGE_TEXT, "bytes */%llu", size);
+        return 416;
+    default:
+        return status;
+    }
 }
 
 int conditional_max_age(const char *text, uint64_t *seconds)

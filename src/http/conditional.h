@@ -33,6 +33,13 @@ enum range {
 /* Range: a single range of bytes of a value of n bytes. text may be NULL. */
 enum range conditional_range(const char *text, uint64_t n, uint64_t *first, uint64_t *last);
 
+enum { CONDITIONAL_RANGE_TEXT = 80 };
+
+/* Cuts the *n bytes at *bytes, of an answer with that status, to a Range. Returns the status: 206,
+ * 416 (then *n is 0), or as it was for the whole. `text` becomes the Content-Range, else empty. */
+int conditional_cut(int status, const char *range, const char **bytes, size_t *n,
+                    char text[CONDITIONAL_RANGE_TEXT]);
+
 /* Cache-Control of a request: 1 and *seconds if it has a max-age, 0 if it lacks one, -1 if max-age
  * is no number. text may be NULL. */
 int conditional_max_age(const char *text, uint64_t *seconds);

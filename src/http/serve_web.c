@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/address.h"
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/mem.h"
@@ -214,15 +215,51 @@ static int turn_to_variant(struct web_job *j, const struct httpmsg *m)
     return load_or_pass(j);
 }
 
+/* The node or the origin has no answer for now, and may have one later. */
+static int is_outage(enum err code)
+{
+    return code == ERR_GETTER || code == ERR_PEER || code == ERR_TIMEOUT || code == ERR_BUSY ||
+           code == ERR_NOMEM;
+}
+
+/* A load without an answer, such as one that was refused or took too long: the getter had no say. A
+ * message that is held may stand in. 0: none may. */
+static int stand_in(struct web_job *j, int *ok)
+{
+    const struct key_ref k = group_key(j->key.data, j->key.len);
+    struct job *job = &j->job;
+    struct result r = {.item = NULL};
+    struct httpmsg m;
+    int64_t left_ms;
+
+    if (j->passing || !is_outage(j->result.err.code))
+        return 0;
+    r.item = group_peek(job->group, &k, &r.source);
+    if (r.item && httpmsg_read(&m, item_value(r.item), r.item->value_len)) {
+        left_ms = httpmsg_left_ms(&m, r.item->expires_ms, clock_ms());
+        if (web_selects(&j->web, &m) && web_may_stand_in(&j->web, &m, left_ms)) {
+            r.source = SOURCE_STALE;
+            *ok = web_answer(job_to(job), job->group, &j->web, &r, j->came);
+            return 1;
+        }
+    }
+    item_unref(r.item);
+    return 0;
+}
+
 /* The load has ended. */
 static int answer_loaded(struct web_job *j)
 {
+    int ok;
+
     struct item *it = j->result.item;
     struct job *job = &j->job;
     struct httpmsg m;
 
     if (!it && j->result.err.code == ERR_TOOBIG && j->web.ranged && !j->passing)
         return pass(j); /* the part that is wanted may fit */
+    if (!it && stand_in(j, &ok))
+        return ok;
     if (!it)
         return answer_get_error(job_to(job), &j->result);
     if (!j->passing && httpmsg_read(&m, item_value(it), it->value_len) && m.id != j->web.id) {
@@ -257,6 +294,34 @@ static void web_end_job(struct job *job)
 
 static const struct job_kind web_kind = {web_run, web_end_job};
 
+/* If nobody has said it before: what the client asked, for the origin. */
+static void add_unless(struct web *w, const char *name, const char *value)
+{
+    size_t n;
+
+    if (value && !web_header(w, name, &n))
+        web_take(w, name, strlen(name), value, strlen(value));
+}
+
+/* Who asks, and how, in the words that most origins know. They are for the origin alone, so a hit
+ * does not need them. */
+static void add_forwarded(struct web *w, const struct asked *a)
+{
+    struct MHD_Connection *c = a->to.connection;
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(c, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    char text[ADDRESS_TEXT];
+    struct address from;
+    const char *ip;
+
+    if (info && address_of(info->client_addr, &from)) {
+        ip = address_put(&from, text);
+        web_take(w, "x-forwarded-for", strlen("x-forwarded-for"), ip, strlen(ip));
+    }
+    add_unless(w, "x-forwarded-host", MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Host"));
+    add_unless(w, "x-forwarded-proto", a->server->opts.tls ? "https" : "http");
+}
+
 /* Takes the reference to g, and what *w and *key own. */
 static struct web_job *job_new(struct asked *a, struct group *g, struct web *w, struct buf *key,
                                size_t url_len)
@@ -264,6 +329,7 @@ static struct web_job *job_new(struct asked *a, struct group *g, struct web *w, 
     struct web_job *j = mem_zalloc(sizeof(*j));
 
     job_init(&j->job, &web_kind, a, g);
+    add_forwarded(w, a);
     j->web = *w;
     j->key = *key;
     j->url_len = url_len;

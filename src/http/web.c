@@ -452,3 +452,10 @@ enum web_use web_judge(const struct web *w, const struct httpmsg *m, int64_t lef
         return WEB_USE_REFRESH;
     return w->only_if_cached ? WEB_NOTHING : WEB_LOAD;
 }
+
+int web_may_stand_in(const struct web *w, const struct httpmsg *m, int64_t left_ms)
+{
+    if (m->flags & (HTTPMSG_CHECK | HTTPMSG_STRICT | HTTPMSG_ONCE) || w->no_cache)
+        return 0;
+    return left_ms > 0 || (uint64_t)-left_ms < m->sie_ms;
+}

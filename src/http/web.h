@@ -75,4 +75,7 @@ enum web_use {
  * httpmsg_left_ms(). m may be NULL: there is none. */
 enum web_use web_judge(const struct web *w, const struct httpmsg *m, int64_t left_ms);
 
+/* Whether a stale message may answer when the origin has given no answer (RFC 9111, 4.2.4). */
+int web_may_stand_in(const struct web *w, const struct httpmsg *m, int64_t left_ms);
+
 #endif

@@ -24,7 +24,7 @@ struct part {
     int status;
     const char *bytes;
     size_t n;
-    char range[80]; /* Content-Range, or empty */
+    char range[CONDITIONAL_RANGE_TEXT]; /* Content-Range, or empty */
 };
 
 /* The message's validators. */
@@ -130,37 +130,20 @@ static int range_holds(const struct web *w, const struct validators *v)
         return 1;
     if (!text_of(w, "if-range", text, sizeof(text)))
         return 0;
-    if (*text == '"' || *text == 'W')
-        return *v->etag && conditional_etag_is(text, v->etag);
+    if (*text == '"' || *text == 'W') /* a weak tag is strongly equal to none */
+        return *v->etag == '"' && conditional_etag_is(text, v->etag);
     return v->modified && !v->dated && strlen(text) == v->modified_len &&
            memcmp(text, v->modified, v->modified_len) == 0;
 }
 
 static void choose_range(const struct web *w, const struct validators *v, struct part *p)
 {
-    unsigned long long size = p->n;
-    uint64_t first, last;
     char text[256];
     const char *range = text_of(w, "range", text, sizeof(text));
 
     if (!range || w->head || !range_holds(w, v))
         return;
-    switch (conditional_range(range, p->n, &first, &last)) {
-    case RANGE_PART:
-        p->status = 206;
-        p->bytes += first;
-        p->n = (size_t)(last - first + 1);
-        snprintf(p->range, sizeof(p->range), "bytes %llu-%llu/%llu", (unsigned long long)first,
-                 (unsigned long long)last, size);
-        break;
-    case RANGE_NONE:
-        p->status = 416;
-        p->n = 0;
-        snprintf(p->range, sizeof(p->range), "bytes */%llu", size);
-        break;
-    default:
-        break;
-    }
+    p->status = conditional_cut(p->status, range, &p->bytes, &p->n, p->range);
 }
 
 static void choose_part(const struct web *w, const struct httpmsg *m, struct part *p)

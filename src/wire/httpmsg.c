@@ -51,6 +51,8 @@ static void take_field(struct httpmsg *m, const char *name, size_t name_len, con
         num_parse_u64(s, n, INT64_MAX, &m->keep_ms);
     else if (is(name, name_len, "swr"))
         num_parse_u64(s, n, INT64_MAX, &m->swr_ms);
+    else if (is(name, name_len, "sie"))
+        m->sie_ms = n && num_parse_u64(s, n, INT64_MAX, &m->sie_ms) ? m->sie_ms : UINT64_MAX;
     else if (is(name, name_len, "flags"))
         m->flags = flags(s, n);
     else if (is(name, name_len, "id"))
@@ -90,6 +92,7 @@ int httpmsg_read(struct httpmsg *m, const char *bytes, size_t n)
     const char *at = bytes + STATUS_BYTES, *end = bytes + n, *stop;
 
     memset(m, 0, sizeof(*m));
+    m->sie_ms = UINT64_MAX;
     if (!take_status(m, bytes, n) || !begins(at, (size_t)(end - at), OURS))
         return 0;
     stop = memmem(at, (size_t)(end - at), LINE_END, 2);

@@ -32,6 +32,7 @@ struct httpmsg {
     int status;
     unsigned flags;
     uint64_t life_ms, keep_ms, swr_ms; /* swr: stale-while-revalidate */
+    uint64_t sie_ms;                   /* stale-if-error; UINT64_MAX: the origin does not say */
     uint64_t id;                       /* of the request that brought it */
     uint64_t epoch;                    /* of the variants of its URL */
     const char *lines;                 /* all header lines behind x-groupcache */
