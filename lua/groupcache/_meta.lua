@@ -57,6 +57,7 @@
 ---@field max_value_bytes? groupcache.Size a larger value is TOOBIG; default "8MB", at most "1GiB"
 ---@field max_loads? integer getters that run at once, 1 to 16384; more wait their turn; default 256
 ---@field max_waiting? integer getters that run or wait for a source, 1 to 16384; more wait their turn; default 4096
+---@field refresh_ahead? number how early hot values are loaded again, 1 is a good start, 0 not at all; default 0
 ---@field max_rate? number loads that the getter begins a second, 0 for no bound; default 0
 ---@field breaker? integer failed loads in a row that open the breaker, 0 for none; default 0
 ---@field breaker_share? number the share of failed loads that opens the breaker; default 0

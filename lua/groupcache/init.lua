@@ -30,6 +30,7 @@ local function engine_numbers(o)
     ttl_ms = o.ttl,
     ttl_jitter = o.ttl_jitter,
     negative_ttl_ms = o.negative_ttl,
+    refresh_ahead = o.refresh_ahead,
     stale_while_revalidate_ms = o.stale_while_revalidate,
     stale_if_error_ms = o.stale_if_error,
     timeout_ms = o.timeout,

@@ -186,6 +186,7 @@ static int l_group_alone(lua_State *L)
      */
     opts.max_loads = opts.max_waiting = UINT64_MAX;
     opts.max_rate = 0;
+    opts.refresh_ahead = 0;
     opts.timeout_ms = NO_DEADLINE_MS;
     opts.stale_while_revalidate_ms = 0; /* no thread runs a getter in the background */
     opts.hot = HOT_NEVER;               /* there is no other node */

@@ -45,6 +45,7 @@ enum hot_policy {
     X(uint64_t, ttl_ms, 0)             /* age at which a value expires; 0 is never */              \
     X(uint64_t, ttl_jitter, 100)       /* thousandths of ttl_ms by which it may be shorter */      \
     X(uint64_t, negative_ttl_ms, 0)    /* how long NOTFOUND is kept; 0 is not at all */            \
+    X(uint64_t, refresh_ahead, 0) /* thousandths: B of group_ahead.c; 0: no load before the end */ \
     X(uint64_t, stale_while_revalidate_ms, 0) /* after its ttl a value still answers gets */       \
     X(uint64_t, stale_if_error_ms, 0)         /* after its ttl a value stands in for an error */   \
     X(uint64_t, timeout_ms, 5000)             /* of a load, waiting included */                    \

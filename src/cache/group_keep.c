@@ -74,6 +74,11 @@ static uint64_t random_locked(struct group *g)
     return g->random;
 }
 
+double group_keep_fraction_locked(struct group *g)
+{
+    return (double)((random_locked(g) >> 11) + 1) * 0x1p-53;
+}
+
 uint64_t group_keep_expiry_ms(struct group *g)
 {
     uint64_t ttl, less;

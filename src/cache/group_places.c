@@ -107,6 +107,7 @@ int group_places_leave_locked(struct flight *f)
     leave(g, f, now_ms);
     mean_add(&g->mean_held_16, f->held_ms);
     mean_add(&g->mean_took_16, now_ms - f->started_ms);
+    group_ahead_note_locked(g);
     return 0;
 }
 
