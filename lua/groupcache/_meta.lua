@@ -46,7 +46,7 @@
 ---@alias groupcache.Getter fun(key: string, ctx: groupcache.Context): value: any, err: string?, ttl: (groupcache.Seconds|string)?
 
 ---@class groupcache.GroupOptions
----@field getter groupcache.Getter
+---@field getter? groupcache.Getter this or getter_many is required
 ---@field cache_bytes? groupcache.Size main and hot cache together, all overhead included; default "64MB"
 ---@field ttl? groupcache.Duration age at which a value ends, when it does not say itself; default 0, never
 ---@field ttl_jitter? number share of the ttl by which it may be shorter, 0 to 1; default 0.1
@@ -58,6 +58,8 @@
 ---@field max_loads? integer getters that run at once, 1 to 16384; more wait their turn; default 256
 ---@field max_waiting? integer getters that run or wait for a source, 1 to 16384; more wait their turn; default 4096
 ---@field refresh_ahead? number how early hot values are loaded again, 1 is a good start, 0 not at all; default 0
+---@field getter_many? fun(keys: string[], ctx: { group: string, deadline: number }): table?, any, any in place of getter: values, errors and ttls by key
+---@field max_keys? integer of one call of getter_many; default 100
 ---@field max_rate? number loads that the getter begins a second, 0 for no bound; default 0
 ---@field breaker? integer failed loads in a row that open the breaker, 0 for none; default 0
 ---@field breaker_share? number the share of failed loads that opens the breaker; default 0

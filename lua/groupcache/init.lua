@@ -9,6 +9,7 @@ local codec = require "groupcache.codec"
 local core = require "groupcache.core"
 local discover = require "groupcache.discover"
 local group = require "groupcache.group"
+local many = require "groupcache.many"
 local options = require "groupcache.options"
 local schema = require "groupcache.schema"
 local sorted = require "groupcache.sorted"
@@ -183,6 +184,13 @@ local function check_group(name, given)
   local o, err = options.check(schema, given, ("group %q"):format(name))
   if not o then
     return nil, err
+  end
+  if (o.getter == nil) == (o.getter_many == nil) then
+    return nil, ("group %q: %s"):format(name, o.getter and "getter and getter_many are two getters"
+      or "getter is missing")
+  end
+  if o.getter_many then
+    o.getter = many.getter(name, o.getter_many, o.max_keys, not core.in_node())
   end
   if o.max_value_bytes > MAX_VALUE then
     return nil, ("group %q: max_value_bytes is %d, and at most %d"):format(

@@ -2,7 +2,9 @@
 -- The options of a group, as rules for groupcache.options. docs/api.md says what each is for.
 
 return {
-  getter = { kind = "function", required = true },
+  getter = { kind = "function" }, -- one of these two is required
+  getter_many = { kind = "function" },
+  max_keys = { kind = "integer", default = 100, min = 1, max = 10000 },
   cache_bytes = { kind = "size", default = "64MB" },
   ttl = { kind = "duration", default = 0 },
   ttl_jitter = { kind = "share", default = 0.1 },
