@@ -32,6 +32,7 @@
 ---@field group string the name of the group
 ---@field key string the key again
 ---@field from_peer boolean another node asked first: the load was opened by its request
+---@field old? { value: any, age: number } with keep_old: the value that has expired
 ---@field deadline groupcache.Seconds the load's deadline, on the clock of groupcache.now()
 ---@field peer? string the URL of the node that asked, if it is one of ours
 ---@field headers? table<string, string> what came of the group's pass_headers, names in lower case
@@ -58,6 +59,7 @@
 ---@field max_loads? integer getters that run at once, 1 to 16384; more wait their turn; default 256
 ---@field max_waiting? integer getters that run or wait for a source, 1 to 16384; more wait their turn; default 4096
 ---@field refresh_ahead? number how early hot values are loaded again, 1 is a good start, 0 not at all; default 0
+---@field keep_old? groupcache.Duration after its ttl a value is kept for the getter, as ctx.old; default 0
 ---@field getter_many? fun(keys: string[], ctx: { group: string, deadline: number }): table?, any, any in place of getter: values, errors and ttls by key
 ---@field max_keys? integer of one call of getter_many; default 100
 ---@field max_rate? number loads that the getter begins a second, 0 for no bound; default 0
@@ -365,6 +367,10 @@ function groupcache.now() end
 --- Stands for nil inside of values with the codec "json" or "msgpack"; cjson.null, too.
 ---@type userdata
 groupcache.null = nil
+
+--- What a getter returns in place of the value of ctx.old, if that is still right.
+---@type userdata
+groupcache.same = nil
 
 --- Marks a table as a list, so that it is one with the codec "json" though it is empty.
 ---@generic T: table

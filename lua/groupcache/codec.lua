@@ -59,7 +59,7 @@ function codec.encode(name, c, value)
 end
 
 local function encoded(name, c, value, err, ttl)
-  if value == nil then
+  if value == nil or value == core.same then
     return value, err, ttl
   end
   local bytes, why, code = codec.encode(name, c, value)
@@ -72,6 +72,11 @@ end
 --- Makes a getter that returns bytes from a getter that returns values.
 function codec.wrap(name, c, getter)
   return function(key, ctx)
+    if ctx and ctx.old then
+      local decoded = codec.unwrap(name, c, ctx.old.value)
+      ctx.old.value = decoded
+      ctx.old = decoded ~= nil and ctx.old or nil
+    end
     return encoded(name, c, getter(key, ctx))
   end
 end

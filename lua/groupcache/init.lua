@@ -34,6 +34,7 @@ local function engine_numbers(o)
     refresh_ahead = o.refresh_ahead,
     stale_while_revalidate_ms = o.stale_while_revalidate,
     stale_if_error_ms = o.stale_if_error,
+    keep_old_ms = o.keep_old,
     timeout_ms = o.timeout,
     max_value_bytes = o.max_value_bytes,
     max_loads = o.max_loads,
@@ -331,6 +332,9 @@ end
 
 --- What stands for nil inside of values with the codec "json" or "msgpack"; cjson.null, too.
 groupcache.null = core.null
+
+--- What a getter returns in place of the value in ctx.old, if that is still right.
+groupcache.same = core.same
 
 --- Marks a table as a list, so that it is one with the codec "json" though it is empty.
 -- @return the table

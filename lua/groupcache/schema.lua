@@ -12,6 +12,7 @@ return {
   refresh_ahead = { kind = "thousandths", default = 0, max = 100 },
   stale_while_revalidate = { kind = "duration", default = 0 },
   stale_if_error = { kind = "duration", default = 0 },
+  keep_old = { kind = "duration", default = 0 },
   timeout = { kind = "duration", default = 5 },
   max_value_bytes = { kind = "size", default = "8MB" },
   max_loads = { kind = "integer", default = 256, min = 1, max = 16384 },

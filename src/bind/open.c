@@ -14,6 +14,7 @@
 #include "base/url.h"
 #include "bind/bind.h"
 #include "bind/core.h"
+#include "script/outcome.h"
 #include "script/vm.h"
 
 #ifndef GROUPCACHE_VERSION
@@ -145,6 +146,8 @@ __attribute__((visibility("default"))) int luaopen_groupcache_core(lua_State *L)
         luaL_setfuncs(L, all[i], 0);
     lua_pushlightuserdata(L, NULL);
     lua_setfield(L, -2, "null");
+    lua_pushlightuserdata(L, outcome_same());
+    lua_setfield(L, -2, "same");
     luaL_newmetatable(L, CORE_LIST);
     lua_pushliteral(L, "array");
     lua_setfield(L, -2, "__jsontype");

@@ -35,9 +35,17 @@ static uint64_t stale_ms(const struct group *g)
     return a > b ? a : b;
 }
 
+/* So long after its ttl an item is kept, for gets or for the getter. */
+static uint64_t held_ms(const struct group *g)
+{
+    uint64_t stale = stale_ms(g);
+
+    return stale > g->opts.keep_old_ms ? stale : g->opts.keep_old_ms;
+}
+
 static int is_over(const struct group *g, const struct item *it, uint64_t now)
 {
-    return it->expires_ms && it->expires_ms + (it->negative ? 0 : stale_ms(g)) <= now;
+    return it->expires_ms && it->expires_ms + (it->negative ? 0 : held_ms(g)) <= now;
 }
 
 int group_keep_is_expired_locked(const struct group *g, const struct item *it)
@@ -159,7 +167,7 @@ void group_keep_pause_locked(struct group *g, struct item *stale)
 
 int group_keep_spares_locked(struct group *g, struct item *stale)
 {
-    if (!stale || !stale->failures)
+    if (!stale || !stale->failures || clock_ms() >= stale->expires_ms + stale_ms(g))
         return 0;
     if (is_pausing(stale))
         return 1;

@@ -9,6 +9,18 @@
 
 #include "cache/flight.h"
 
+void *outcome_same(void)
+{
+    static char same;
+
+    return &same;
+}
+
+static int is_same(lua_State *L, int index)
+{
+    return lua_islightuserdata(L, index) && lua_touserdata(L, index) == outcome_same();
+}
+
 static void set_failed(struct outcome *o, enum err code)
 {
     o->err.code = code;
@@ -18,6 +30,7 @@ static void set_failed(struct outcome *o, enum err code)
     o->has_ttl = 0;
     o->ttl_ms = 0;
     o->object = 0;
+    o->same = 0;
 }
 
 /* Copies the text of an error if that needs no code of the script. Numbers avoid lua_tostring(),
@@ -99,7 +112,8 @@ static void no_value(lua_State *L, int first, const char *group, struct outcome 
 void outcome_returned(lua_State *L, int first, const char *group, struct outcome *out)
 {
     lua_settop(L, first + 2);
-    if (lua_type(L, first) != LUA_TSTRING || !lua_isnil(L, first + 1) ||
+    out->same = is_same(L, first);
+    if ((lua_type(L, first) != LUA_TSTRING && !out->same) || !lua_isnil(L, first + 1) ||
         !third_is_fine(L, first + 2)) {
         no_value(L, first, group, out);
         return;

@@ -18,6 +18,7 @@ struct outcome {
     struct error err;  /* why there is no value; ERR_OK: there is one, and no text */
     const char *value; /* on the stack that was judged */
     size_t n;
+    int same;      /* 1: the value is the old one, value is NULL */
     int has_ttl;   /* of a value, or of NOTFOUND */
     double ttl_ms; /* 0 or less, or nan: the value is not kept */
     int object;    /* the index there of an error that is a table and may have a text; else 0 */
@@ -25,6 +26,9 @@ struct outcome {
 
 /* The results are on the stack from `first` on. Cuts the stack to three of them. */
 void outcome_returned(struct lua_State *L, int first, const char *group, struct outcome *out);
+
+/* What a getter returns in place of the old value: a light userdata. Set once. */
+void *outcome_same(void);
 
 /* The error value is at that index, which is positive. */
 void outcome_thrown(struct lua_State *L, int index, struct outcome *out);
