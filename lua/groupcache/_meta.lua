@@ -397,6 +397,9 @@ function groupcache.log(level, message, fields) end
 ---@field follow? integer redirects to follow at most, 0 to 20; default 0: a redirect is an answer
 ---@field deny_private? boolean addresses that are not public are an error; default false
 ---@field allow? string[] networks that deny_private does not deny, such as "10.1.2.0/24"
+---@field query? table<string, any> names and values or lists of values, added to the URL
+---@field json? table the body, as JSON
+---@field retries? integer how often a repeatable request is sent again, 0 to 10; default 0
 ---@field decode? boolean whether a body with Content-Encoding gzip or deflate is decoded; default true
 
 ---@class groupcache.http.Request: groupcache.http.Options
@@ -424,6 +427,14 @@ function http.request(request) end
 ---@return string? message
 ---@return groupcache.Code? code
 function http.get(url, options) end
+
+--- The decoded body of a server that speaks JSON.
+---@param url string
+---@param options? groupcache.http.Options
+---@return any value
+---@return string? message
+---@return groupcache.Code? code
+function http.json(url, options) end
 
 --- An answer that is read while it arrives. line() and read() wait, and return nothing at the end.
 ---@class groupcache.http.Stream
