@@ -267,8 +267,10 @@ function http.stream(request)
   end
   if not prepared then
     error("http.stream: " .. wrong, 2)
-  elseif request.follow ~= nil or request.decode ~= nil or request.retries ~= nil then
-    error("http.stream: a stream follows no redirects, decodes nothing and is not repeated", 2)
+  elseif request.follow ~= nil or request.decode ~= nil then
+    error("http.stream: a stream follows no redirects and decodes nothing", 2)
+  elseif request.retries ~= nil then
+    error("http.stream: a stream is not sent again, so retries is of no use", 2)
   end
   local raw, most, code = core.stream(prepared)
   if not raw then
@@ -279,8 +281,8 @@ end
 
 --- A value of a server that speaks JSON.
 -- @param options optional, as http.request's
--- @return the decoded body of a 2xx answer; or nil, message, code: NOTFOUND for 404 and 410, PEER for
---   other statuses
+-- @return the decoded body of a 2xx answer; or nil, message, code: NOTFOUND for 404 and 410, PEER
+--   for other statuses
 function http.json(url, options)
   if type(url) ~= "string" then
     error(("http.json: the url is a %s, and must be a string"):format(type(url)), 2)
