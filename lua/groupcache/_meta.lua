@@ -368,6 +368,20 @@ function groupcache.now() end
 ---@type userdata
 groupcache.null = nil
 
+--- A table that all VMs of a node have in common.
+---@class groupcache.Shared
+---@field get fun(self: groupcache.Shared, key: string): string|number|nil
+---@field set fun(self: groupcache.Shared, key: string, value: string|number|nil, ttl?: number): true?, string?, groupcache.Code?
+---@field incr fun(self: groupcache.Shared, key: string, by?: number, ttl?: number, first?: number): number?, string?, groupcache.Code?
+---@field ttl fun(self: groupcache.Shared, key: string): number?
+---@field stats fun(self: groupcache.Shared): { entries: integer, bytes: integer, evictions: integer }
+
+--- A table of texts and numbers that all VMs of the node have in common. In a node's script only.
+---@param name string
+---@param options? { bytes?: groupcache.Size }
+---@return groupcache.Shared
+function groupcache.shared(name, options) end
+
 --- What a getter returns in place of the value of ctx.old, if that is still right.
 ---@type userdata
 groupcache.same = nil

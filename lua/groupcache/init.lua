@@ -12,6 +12,7 @@ local group = require "groupcache.group"
 local many = require "groupcache.many"
 local options = require "groupcache.options"
 local schema = require "groupcache.schema"
+local shared = require "groupcache.shared"
 local sorted = require "groupcache.sorted"
 local wait = require "groupcache.wait"
 local writable = require "groupcache.writable"
@@ -258,6 +259,20 @@ function groupcache.group(name, given)
   -- Fields that every get uses are in the object itself: __index costs more than a hit.
   return setmetatable({ name = name, codec = o.codec or false, hit = not_looked,
     get = o.codec and Group.get or get }, Group)
+end
+
+--- A table of texts and numbers that all VMs of the node have in common.
+-- @param given optional { bytes = its bound [1 MB] }
+-- @return the table, with get, set, incr, ttl and stats
+function groupcache.shared(name, given)
+  if not core.in_node() then
+    error("groupcache.shared: in the script of a node only", 2)
+  end
+  local t, err = shared(name, given)
+  if not t then
+    error(err, 2)
+  end
+  return t
 end
 
 groupcache.every = background.every

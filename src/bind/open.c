@@ -123,10 +123,10 @@ static const luaL_Reg functions[] = {
 __attribute__((visibility("default"))) int luaopen_groupcache_core(lua_State *L)
 {
     const luaL_Reg *all[] = {
-        bind_client,   functions,   bind_child,  bind_core,       bind_group,       bind_io,
-        bind_library,  bind_loop,   bind_node,   bind_many,       bind_change,      bind_peek,
-        bind_hits,     bind_encode, bind_decode, bind_background, bind_node_script, bind_stream,
-        bind_discover, bind_dns,    bind_pending};
+        bind_client,   functions,   bind_child,   bind_core,       bind_group,       bind_io,
+        bind_library,  bind_loop,   bind_node,    bind_many,       bind_change,      bind_peek,
+        bind_hits,     bind_encode, bind_decode,  bind_background, bind_node_script, bind_stream,
+        bind_discover, bind_dns,    bind_pending, bind_shared};
     size_t i;
 
     core_set_opener(L, luaopen_groupcache_core);
