@@ -27,13 +27,16 @@ INST_PREFIX ?= $(PREFIX)
 INST_BINDIR ?= $(INST_PREFIX)/bin
 INST_LIBDIR ?= $(INST_PREFIX)/lib/lua/5.1
 INST_LUADIR ?= $(INST_PREFIX)/share/lua/5.1
+INST_DATADIR ?= $(INST_PREFIX)/share
+# What `make install` made, for `make uninstall`; empty where a package manager knows it.
+INST_LIST   ?= $(INST_DATADIR)/groupcache/installed
 
 RUN_PACKAGES     = gcc libc6-dev make pkg-config libluajit-5.1-dev libmicrohttpd-dev \
                    libcurl4-openssl-dev libgnutls28-dev libprotobuf-c-dev zlib1g-dev curl
 TEST_PACKAGES    = luajit lua-busted lua-cjson lua-filesystem lua-mpack lua-posix lua-socket \
                    nginx-light openssl lua-sql-postgres lua-sql-sqlite3 postgresql \
                    lua-cqueues lua-http lua-luv lua-copas redis-server gnutls-bin systemd prometheus tmux \
-                   etcd-server dnsmasq-base php-cli python3
+                   iproute2 etcd-server dnsmasq-base php-cli python3
 FUZZ_PACKAGES    = clang
 LINT_PACKAGES    = lua-check clang clang-format cppcheck protobuf-c-compiler
 INTEROP_PACKAGES = golang-go golang-github-golang-groupcache-dev
@@ -43,6 +46,7 @@ BROWSER_PACKAGES = chromium
 PLAYWRIGHT       = playwright-core@1.65.1
 ROCK_PACKAGES    = luajit luarocks lua-cjson lua-mpack
 SYSTEMS_PACKAGES = debootstrap
+DEB_PACKAGES     = dpkg-dev debhelper lintian luajit debootstrap
 
 # ---- flags -------------------------------------------------------------------------------------
 
@@ -86,7 +90,7 @@ STD        = -std=c11 -D_GNU_SOURCE
 WARN       = -Wall -Wextra -Wshadow -Wconversion $(if $(filter 1,$(WERROR)),-Werror)
 INCS       = -Isrc -Iproto $(ROCK_INCS) $(LUAJIT_CFLAGS) $(DEP_CFLAGS)
 ALL_CFLAGS = $(STD) $(WARN) -fPIC -pthread -DGROUPCACHE_VERSION='"$(VERSION)"' \
-             $(INCS) $(HARDEN) $(SANFLAGS) $(CFLAGS)
+             $(INCS) $(HARDEN) $(SANFLAGS) $(CPPFLAGS) $(CFLAGS)
 ALL_LDFLAGS = -pthread $(HARDEN_LD) $(SANFLAGS) $(ROCK_LIBS) $(LDFLAGS)
 LDLIBS      = $(DEP_LIBS) -lresolv -lm
 
@@ -118,7 +122,7 @@ REPLAYS      = $(FUZZ_TARGETS:%=$(BUILD)/test/replay/%)
 .PHONY: all objects testlib deps packages run cluster test specs loops interop browser worst bench bench-programs outage guard fuzz sim \
         coverage sanitize chaos soak \
         fuzz-programs \
-        lint fmt manifests proto rock other-systems install valgrind clean help FORCE
+        lint fmt manifests proto rock deb other-systems install uninstall valgrind clean help FORCE
 
 all: $(BIN) $(CORE) $(LUA_COPIES) ## build everything into $(BUILD)
 	@:
@@ -327,7 +331,7 @@ bench: ## everything beside its peers, in one table; one row: make bench ONLY=hi
 	  TRACES='$(TRACES)' $(LUAJIT) bench/run.lua
 
 outage: ## what a node in trouble costs the clients of the others; KINDS="kill stop", CLIENTS="12 300", GO=1
-	@.ci/deps $(RUN_PACKAGES) $(TEST_PACKAGES) wrk iproute2
+	@.ci/deps $(RUN_PACKAGES) $(TEST_PACKAGES) wrk
 	+@$(SUBMAKE) $(J) all testlib
 	@$(if $(GO),sh spec/interop/build.sh $(BUILD)/interop)
 	@$(BENCH_ENV) CLIENTS='$(CLIENTS)' SECONDS='$(SECONDS)' GO='$(GO)' $(LUAJIT) bench/outage.lua $(KINDS)
@@ -454,6 +458,10 @@ rock: ## install, try and remove the LuaRocks package in a scratch tree; ends wi
 	@.ci/deps $(RUN_PACKAGES) $(ROCK_PACKAGES)
 	@sh spec/rock/try.sh $(BUILD)/rock $(VERSION)
 
+deb: ## build the Debian package into $(BUILD)/deb, try it in a bare root; ends with "deb: fine"
+	@.ci/deps $(RUN_PACKAGES) $(DEB_PACKAGES)
+	@sh spec/deb/try.sh $(BUILD)/deb $(VERSION) $(BUILD)/systems
+
 SYSTEMS ?= bookworm trixie sid
 other-systems: ## `make test` on the Debian releases SYSTEMS [bookworm trixie sid], each in a root of its own; as root
 	@.ci/deps $(SYSTEMS_PACKAGES)
@@ -461,12 +469,32 @@ other-systems: ## `make test` on the Debian releases SYSTEMS [bookworm trixie si
 	  CFLAGS='$(if $(filter command% environment%,$(origin CFLAGS)),$(CFLAGS))' LDFLAGS='$(LDFLAGS)' \
 	  sh spec/systems/try.sh $(BUILD)/systems $(SYSTEMS)
 
-install: all ## install under PREFIX [/usr/local], or where LuaRocks says
-	install -d '$(DESTDIR)$(INST_BINDIR)' '$(DESTDIR)$(INST_LIBDIR)/groupcache'
-	install -m 755 $(BIN) '$(DESTDIR)$(INST_BINDIR)/groupcached'
-	install -m 755 $(CORE) '$(DESTDIR)$(INST_LIBDIR)/groupcache/core.so'
-	@for f in $(LUA_FILES:lua/%=%); do \
-	  install -D -m 644 lua/$$f '$(DESTDIR)$(INST_LUADIR)'/$$f || exit 1; done
+# A mode, a file and where it goes, a line. The program prints its own man page and completions.
+COMPLETIONS = bash-completion/completions/groupcached zsh/site-functions/_groupcached \
+              fish/vendor_completions.d/groupcached.fish
+PAGES       = $(addprefix $(BUILD)/share/,man/man8/groupcached.8 $(COMPLETIONS))
+
+to_install = { \
+  printf '%s\t%s\t%s\n' 755 $(BIN) '$(INST_BINDIR)/groupcached' \
+    755 $(CORE) '$(INST_LIBDIR)/groupcache/core.so'; \
+  for f in $(LUA_FILES:lua/%=%); do printf '644\tlua/%s\t%s\n' $$f '$(INST_LUADIR)'/$$f; done; \
+  for f in $(PAGES:$(BUILD)/share/%=%); do \
+    printf '644\t$(BUILD)/share/%s\t%s\n' $$f '$(INST_DATADIR)'/$$f; done; }
+
+$(BUILD)/share/man/man8/groupcached.8: PAGE = man
+$(BUILD)/share/bash-completion/completions/groupcached: PAGE = bash
+$(BUILD)/share/zsh/site-functions/_groupcached: PAGE = zsh
+$(BUILD)/share/fish/vendor_completions.d/groupcached.fish: PAGE = fish
+$(PAGES): $(BIN) $(LUA_COPIES)
+	@mkdir -p $(@D)
+	$(call say,MAKE,$@)
+	$(Q)$(BIN) completion $(PAGE) >$@
+
+install: all $(PAGES) ## install under PREFIX [/usr/local], or where LuaRocks says
+	@$(to_install) | sh package/install.sh install '$(DESTDIR)' '$(INST_LIST)'
+
+uninstall: ## remove what `make install` made, with the same PREFIX and DESTDIR
+	@sh package/install.sh uninstall '$(DESTDIR)' '$(INST_LIST)'
 
 clean: ## remove everything made
 	rm -rf bench/results.md build build-address build-undefined build-thread $(filter-out build,$(BUILD))

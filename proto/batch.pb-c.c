@@ -97,7 +97,7 @@ void   batchpb__batch_answer__free_unpacked
   assert(message->base.descriptor == &batchpb__batch_answer__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor batchpb__batch_request__field_descriptors[4] =
+static const ProtobufCFieldDescriptor batchpb__batch_request__field_descriptors[6] =
 {
   {
     "op",
@@ -147,17 +147,43 @@ static const ProtobufCFieldDescriptor batchpb__batch_request__field_descriptors[
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "extra",
+    5,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Batchpb__BatchRequest, has_extra),
+    offsetof(Batchpb__BatchRequest, extra),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "traces",
+    6,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Batchpb__BatchRequest, has_traces),
+    offsetof(Batchpb__BatchRequest, traces),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned batchpb__batch_request__field_indices_by_name[] = {
+  4,   /* field[4] = extra */
   1,   /* field[1] = key */
   0,   /* field[0] = op */
+  5,   /* field[5] = traces */
   3,   /* field[3] = ttl_ms */
   2,   /* field[2] = value */
 };
 static const ProtobufCIntRange batchpb__batch_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor batchpb__batch_request__descriptor =
 {
@@ -167,14 +193,14 @@ const ProtobufCMessageDescriptor batchpb__batch_request__descriptor =
   "Batchpb__BatchRequest",
   "batchpb",
   sizeof(Batchpb__BatchRequest),
-  4,
+  6,
   batchpb__batch_request__field_descriptors,
   batchpb__batch_request__field_indices_by_name,
   1,  batchpb__batch_request__number_ranges,
   (ProtobufCMessageInit) batchpb__batch_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor batchpb__batch_answer__field_descriptors[8] =
+static const ProtobufCFieldDescriptor batchpb__batch_answer__field_descriptors[9] =
 {
   {
     "index",
@@ -272,10 +298,23 @@ static const ProtobufCFieldDescriptor batchpb__batch_answer__field_descriptors[8
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "extra",
+    9,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Batchpb__BatchAnswer, has_extra),
+    offsetof(Batchpb__BatchAnswer, extra),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned batchpb__batch_answer__field_indices_by_name[] = {
   5,   /* field[5] = age_s */
   2,   /* field[2] = code */
+  8,   /* field[8] = extra */
   0,   /* field[0] = index */
   3,   /* field[3] = message */
   7,   /* field[7] = minute_qps */
@@ -286,7 +325,7 @@ static const unsigned batchpb__batch_answer__field_indices_by_name[] = {
 static const ProtobufCIntRange batchpb__batch_answer__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 8 }
+  { 0, 9 }
 };
 const ProtobufCMessageDescriptor batchpb__batch_answer__descriptor =
 {
@@ -296,7 +335,7 @@ const ProtobufCMessageDescriptor batchpb__batch_answer__descriptor =
   "Batchpb__BatchAnswer",
   "batchpb",
   sizeof(Batchpb__BatchAnswer),
-  8,
+  9,
   batchpb__batch_answer__field_descriptors,
   batchpb__batch_answer__field_indices_by_name,
   1,  batchpb__batch_answer__number_ranges,

@@ -35,10 +35,14 @@ struct  Batchpb__BatchRequest
   ProtobufCBinaryData value;
   protobuf_c_boolean has_ttl_ms;
   uint64_t ttl_ms;
+  protobuf_c_boolean has_extra;
+  ProtobufCBinaryData extra;
+  protobuf_c_boolean has_traces;
+  ProtobufCBinaryData traces;
 };
 #define BATCHPB__BATCH_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&batchpb__batch_request__descriptor) \
-    , 0, 0, 0,NULL, 0, {0,NULL}, 0, 0 }
+    , 0, 0, 0,NULL, 0, {0,NULL}, 0, 0, 0, {0,NULL}, 0, {0,NULL} }
 
 
 struct  Batchpb__BatchAnswer
@@ -58,10 +62,12 @@ struct  Batchpb__BatchAnswer
   protobuf_c_boolean stale;
   protobuf_c_boolean has_minute_qps;
   double minute_qps;
+  protobuf_c_boolean has_extra;
+  ProtobufCBinaryData extra;
 };
 #define BATCHPB__BATCH_ANSWER__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&batchpb__batch_answer__descriptor) \
-    , 0, 0, 0, {0,NULL}, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0 }
+    , 0, 0, 0, {0,NULL}, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, {0,NULL} }
 
 
 /* Batchpb__BatchRequest methods */

@@ -57,6 +57,8 @@ build = {
     INST_BINDIR = "$(BINDIR)",
     INST_LIBDIR = "$(LIBDIR)",
     INST_LUADIR = "$(LUADIR)",
+    INST_DATADIR = "$(PREFIX)/share", -- the man page and the completions stay in the rock's folder
+    INST_LIST = "",
   },
   copy_directories = { "docs", "examples" },
 }

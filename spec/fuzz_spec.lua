@@ -36,7 +36,8 @@ local function seeds(target)
     return files(CORPUS .. target)
   end
   local folder = tmp.dir()
-  assert(os.execute("luajit spec/fuzz/seeds.lua " .. folder) == 0)
+  local made = process.run { "luajit", "spec/fuzz/seeds.lua", folder }
+  assert(made.code == 0, made.stderr)
   return files(folder)
 end
 

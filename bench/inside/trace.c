@@ -166,10 +166,11 @@ static void remote(void *ctx, struct flight *f, struct peer *peer)
     struct group *own = (struct group *)(void *)peer;
     struct key_ref k = flight_key(f);
     struct result r = {.source = SOURCE_PEER};
+    const struct given v = {.bytes = bytes, .n = now_asked};
     struct error e;
 
     item_unref(get(own, &k, 1));
-    r.item = group_keep_item(*(struct group **)ctx, &k, bytes, now_asked, NULL, &e);
+    r.item = group_keep_item(*(struct group **)ctx, &k, &v, &e);
     if (!r.item)
         die(e.msg);
     r.minute_qps = group_hot_minute_qps(own, k.hash);

@@ -31,16 +31,31 @@
 ---@class groupcache.Context
 ---@field group string the name of the group
 ---@field key string the key again
+---@field traceparent? string the trace that the load belongs to, with the span of this node
+---@field tracestate? string the vendors' part of the trace
 ---@field from_peer boolean another node asked first: the load was opened by its request
 ---@field old? { value: any, age: number } with keep_old: the value that has expired
 ---@field deadline groupcache.Seconds the load's deadline, on the clock of groupcache.now()
 ---@field peer? string the URL of the node that asked, if it is one of ours
+---@field body? string of a request that an HTTP cache passes on
 ---@field headers? table<string, string> what came of the group's pass_headers, names in lower case
 
 --- Stands between Lua values and the bytes that are cached.
 ---@class groupcache.Codec
 ---@field encode fun(value: any): bytes: string?, err: string?
 ---@field decode fun(bytes: string): value: any, err: string?
+
+--- A value with more than its bytes, as a getter may return it, or a set take it.
+---@class groupcache.Value
+---@field body? string the bytes; may only be missing beside a status other than 200
+---@field ttl? groupcache.Seconds 0 or less: it is not kept
+---@field age? groupcache.Seconds so old it is already
+---@field status? integer 200 to 599, but not 206, 304, 412 and 416; outside of 200 to 299 it is no value for those who ask for bytes
+---@field content_type? string
+---@field headers? table<string, string|number|(string|number)[]> further headers of its answer
+---@field tags? string[] up to 64, of 1 to 255 bytes
+---@field stale_while_revalidate? groupcache.Seconds in place of the group's
+---@field stale_if_error? groupcache.Seconds in place of the group's
 
 --- Makes the value of a key. A value may come with a ttl in seconds; nil alone is "not found"; nil and
 --- a text is a failure, as is a throw.
@@ -75,6 +90,7 @@
 ---@field peers? string[]|groupcache.PeerSource URLs of the nodes that share this group, this one too, {} for none; default: the node's
 ---@field local_only? boolean every key is this node's own: no other node is asked; default false
 ---@field query? "refuse"|"key" what a query in a client's URL means; default "refuse"
+---@field http? table set by groupcache.http.cache(), nothing else should
 ---@field writable? boolean|groupcache.Writable clients may set and remove over HTTP; default false
 
 --- What a client needs to change a group. If there are a token and networks, it needs both.
@@ -111,11 +127,13 @@
 ---@field peers? string[]|groupcache.PeerSource the URL of every node of the cluster, this one too, or where the list is; default none: alone
 ---@field peers_wait? groupcache.Duration how long a node that starts waits for the first list of a source; default 30
 ---@field admin_listen? string an address for /stats; default: 127.0.0.1 on the port of listen + 1000, or a free one
----@field workers? integer Lua VMs that run getters, 1 to 256; default: one a core
----@field http_threads? integer threads that serve HTTP, 1 to 256; default: one a core
+---@field workers? integer Lua VMs that run getters, 1 to 256; default: one a core, or fewer by its control group
+---@field http_threads? integer threads that serve HTTP, 1 to 256; default: one a core, or fewer by its control group
 ---@field dialect? "golang"|"mailgun"|"groupcache-go"|"modernprogram" what the cluster speaks; default "golang"
 ---@field access_log? string a path, "-" for stdout; default: no access log
----@field log_level? "debug"|"info"|"warn"|"error"|"off" default "info"
+---@field log_level? "debug"|"info"|"warn"|"error"|"off"|string|table<string|integer, string> of all modules, or "info,peers=debug"; default "info"
+---@field log_format? "text"|"json" of the log and of the access log; default "text"
+---@field front? string the HTTP cache that has all paths of clients which no other part of the node has
 ---@field base_path? string where peers ask, the same on every node, with a slash at both ends; default "/_groupcache/"
 ---@field replicas? integer points of each peer on the ring, the same on every node, 1 to 10000; default 50
 ---@field hash? "crc32"|"fnv1-32"|"fnv1a-32"|"fnv1-64"|"fnv1a-64" hash of the ring; default the dialect's own
@@ -164,6 +182,7 @@
 
 ---@class groupcache.GetOptions
 ---@field timeout? groupcache.Duration above 0: TIMEOUT for this caller after it, while the load goes on
+---@field full? boolean a table with the value, its status and headers, in place of the bytes
 
 ---@class groupcache.Group
 ---@field name string
@@ -190,7 +209,7 @@ function Group:start(key, options) end
 --- when the group is a node's, outside of coroutines of cqueues, and runs the getter when it is a group alone.
 ---@param key string
 ---@param options? groupcache.GetOptions|groupcache.Duration without effect for a group alone
----@return string? value
+---@return (string|groupcache.Value)? value a table if the options have full
 ---@return string? message nil with a value
 ---@return groupcache.Source|groupcache.Code source of the value; without one the code of the failure
 function Group:get(key, options) end
@@ -209,7 +228,7 @@ function Group:get_many(keys, options) end
 
 --- Puts a value in place: the key's owner holds it, the other nodes nothing. Waits until all have confirmed.
 ---@param key string
----@param value any a string, or what the group's codec encodes
+---@param value any a string, what the group's codec encodes, or a table with a body (groupcache.Value)
 ---@param ttl? groupcache.Seconds nil: the group's own; 0 or less: the key is removed
 ---@return true? ok
 ---@return string? message
@@ -242,10 +261,11 @@ function Group:flush() end
 
 --- The value that this node holds for a key: nothing is loaded, counted or moved; never waits.
 ---@param key string
+---@param options? { full?: boolean }
 ---@return any value
 ---@return string? message nil with a value
 ---@return groupcache.Source|groupcache.Code source "main", "hot" or "stale"; without a value NOTFOUND
-function Group:peek(key) end
+function Group:peek(key, options) end
 
 --- Seconds that what this node holds of a key has left: less than 0 when stale, math.huge when it does not end.
 ---@param key string
@@ -386,6 +406,11 @@ function groupcache.shared(name, options) end
 ---@type userdata
 groupcache.same = nil
 
+--- Marks a table as one that has a value in its `body`, in a group with a codec.
+---@param t groupcache.Value
+---@return groupcache.Value
+function groupcache.value(t) end
+
 --- Marks a table as a list, so that it is one with the codec "json" though it is empty.
 ---@generic T: table
 ---@param t T
@@ -468,6 +493,23 @@ function http.stream(request) end
 ---@param bytes string at most 1 MiB
 ---@return string
 function http.escape(bytes) end
+
+--- Of http.cache(), beside those of a group.
+---@class groupcache.http.CacheOptions: groupcache.GroupOptions
+---@field heuristic? number share of the time since Last-Modified for which an answer is fresh; default 0.1
+---@field heuristic_max? groupcache.Duration and for so long at most; default a day
+---@field keep? groupcache.Duration how long a stale answer is kept; default 3600
+---@field obey_requests? boolean the Cache-Control of requests counts; default true
+---@field cache_status? boolean answers have a Cache-Status; default false
+---@field host? string the Host that the origin gets; default the origin's
+---@field connect_timeout? groupcache.Duration to the origin; default 1
+---@field ca_file? string PEM file of the authorities of an https origin; default: the system's
+
+--- The options of a group that is a shared HTTP cache in front of an origin (RFC 9111).
+---@param origin string "http://host:port"
+---@param options? groupcache.http.CacheOptions
+---@return groupcache.GroupOptions
+function http.cache(origin, options) end
 
 --- The module groupcache.discover: sources of lists of peers.
 ---@class groupcache.discover

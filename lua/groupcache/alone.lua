@@ -119,14 +119,15 @@ end
 -- @return value, nil, source; or nil, message, code
 function Alone:get(key, given)
   options.check_key(key, "group:get")
+  local _, full
   if given ~= nil then
-    options.get_timeout(given, "group:get")
+    _, full = options.get_timeout(given, "group:get")
   end
-  local value, _, source = self.handle:hit(key)
+  local value, _, source = self.handle:hit(key, full)
   if value then
     return codec.unwrap(self.name, self.codec, value, nil, source)
   end
-  local load, message, code = core.load_begin(self.handle.raw, key)
+  local load, message, code = core.load_begin(self.handle.raw, key, full)
   if type(load) ~= "userdata" then
     return codec.unwrap(self.name, self.codec, load, message, code)
   end
@@ -134,12 +135,12 @@ function Alone:get(key, given)
 end
 
 -- The key is being loaded: a pending get of that load, or what join() says of a circle.
-local function start_joined(self, key, load)
+local function start_joined(self, key, load, full)
   local one = loading(self, key)
   if leads_here(one) then
     return pending.ended(core.load_circle(load))
   end
-  return pending.new(core.pending(self.handle.raw, key), function(...)
+  return pending.new(core.pending(self.handle.raw, key, nil, full), function(...)
     return codec.unwrap(self.name, self.codec, ...)
   end)
 end
@@ -150,18 +151,19 @@ end
 -- @return a pending get; groupcache.pending has its methods
 function Alone:start(key, given)
   options.check_key(key, "group:start")
+  local _, full
   if given ~= nil then
-    options.get_timeout(given, "group:start")
+    _, full = options.get_timeout(given, "group:start")
   end
-  local value, _, source = self.handle:hit(key)
+  local value, _, source = self.handle:hit(key, full)
   if value then
     return pending.ended(codec.unwrap(self.name, self.codec, value, nil, source))
   end
-  local load, message, code = core.load_begin(self.handle.raw, key)
+  local load, message, code = core.load_begin(self.handle.raw, key, full)
   if type(load) ~= "userdata" then
     return pending.ended(codec.unwrap(self.name, self.codec, load, message, code))
   elseif message then
-    return start_joined(self, key, load)
+    return start_joined(self, key, load, full)
   end
   return pending.ended(codec.unwrap(self.name, self.codec, run(self, key, load)))
 end
@@ -175,10 +177,10 @@ group(Alone, {
     return core.wait_change(self.handle.raw, change, keys, value, ttl_ms)
   end,
 
-  get_many = function(self, keys)
+  get_many = function(self, keys, _, full)
     local values, errors = {}, {}
     for _, key in ipairs(keys) do
-      local value, message, code = self:get(key)
+      local value, message, code = self:get(key, full and { full = true } or nil)
       values[key] = value
       errors[key] = value == nil and { message = message, code = code } or nil
     end

@@ -3,6 +3,7 @@
 
 local config = require "groupcache.config"
 local core = require "groupcache.core"
+local limits = require "groupcache.limits"
 local names = require "groupcache.names"
 local own = require "groupcache.discover.own"
 local reload = require "groupcache.reload"
@@ -122,12 +123,13 @@ end
 
 -- Runs the script once, and says what is wrong. -> the script, its settings; or nil
 local function prepare(path, flags)
+  config.set_log_before(flags)
   local script, settings = config.prepare(path, flags)
   if not script then
     complain(settings)
     return nil
   end
-  core.set_log_level(settings.log_level)
+  core.set_log(settings.log_level, settings.log_format)
   config.warn_of_environment()
   return script, settings
 end
@@ -148,6 +150,11 @@ local function check(path, flags)
   end
   print(("%s: fine, %d group%s: %s"):format(path, #groups, #groups == 1 and "" or "s",
     table.concat(groups, ", ")))
+  print(limits.sentence(settings, script:groups()))
+  local warning = limits.warning(settings, script:groups())
+  if warning then
+    complain(warning)
+  end
   return OK
 end
 
@@ -193,11 +200,13 @@ local function serve(path, flags)
   core.take_signals(settings.access_log ~= nil)
   settings.may_exit = true
   own.find(settings)
+  local groups = script:groups()
   local node, err = core.node(script, settings)
   if not node then
     complain(err)
     return FAILURE
   end
+  limits.log(settings, groups)
   say_where_admin_is(node, settings)
   script:close()
   return run(node, path, flags, settings)

@@ -8,6 +8,14 @@ local core = require "groupcache.core"
 
 local codec = {}
 
+--- The metatable of groupcache.value().
+codec.VALUE = { __name = "groupcache.value" }
+
+-- Whether the answer with that status is a value, which a codec encodes.
+local function is_value(status)
+  return status == nil or type(status) == "number" and status >= 200 and status < 300
+end
+
 local CONTENT_TYPE = { json = "application/json", msgpack = "application/msgpack" }
 
 local function named(format, max_bytes)
@@ -58,9 +66,34 @@ function codec.encode(name, c, value)
   return bytes
 end
 
+--- The same for the body of a table with groupcache.value(): a copy with the bytes.
+-- @return table; or nil, message, code or nil
+function codec.encode_body(name, c, given)
+  local copy = {}
+  for field, value in pairs(given) do
+    copy[field] = value
+  end
+  if given.body == nil or not is_value(given.status) then
+    return copy
+  end
+  local why, code
+  copy.body, why, code = codec.encode(name, c, given.body)
+  if not copy.body then
+    return nil, why, code
+  end
+  return copy
+end
+
 local function encoded(name, c, value, err, ttl)
   if value == nil or value == core.same then
     return value, err, ttl
+  end
+  if getmetatable(value) == codec.VALUE then
+    local given, why, code = codec.encode_body(name, c, value)
+    if not given then
+      return nil, why, code
+    end
+    return given, err, ttl
   end
   local bytes, why, code = codec.encode(name, c, value)
   if not bytes then
@@ -81,9 +114,19 @@ function codec.wrap(name, c, getter)
   end
 end
 
---- The three results of a get, with the bytes decoded.
+--- The three results of a get, with the bytes decoded, also those in the table of a full get.
 function codec.unwrap(name, c, value, err, third)
   if value == nil or not c then
+    return value, err, third
+  end
+  if type(value) == "table" then
+    if is_value(value.status) then
+      local why, code
+      value.body, why, code = codec.unwrap(name, c, value.body)
+      if value.body == nil then
+        return nil, why, code
+      end
+    end
     return value, err, third
   end
   local decoded, why = c.decode(value)

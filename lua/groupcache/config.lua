@@ -2,6 +2,7 @@
 -- A node's settings: their rules, and how flags, environment, script and defaults come together.
 
 local core = require "groupcache.core"
+local limits = require "groupcache.limits"
 local own = require "groupcache.discover.own"
 local source_address = require "groupcache.discover.address"
 local options = require "groupcache.options"
@@ -30,17 +31,22 @@ config.SETTINGS = {
     help = "serve /, /stats, /metrics here; default: 127.0.0.1 on the port of\n"
       .. "listen + 1000, or a free one" },
   workers = { kind = "integer", min = 1, max = 256, arg = "N",
-    help = "Lua VMs that run getters; default: one a core" },
+    help = "Lua VMs that run getters; default: one a core, and no\n"
+      .. "more than the control group allows processors" },
   http_threads = { kind = "integer", min = 1, max = 256, arg = "N",
-    help = "threads that serve HTTP; default: one a core" },
+    help = "threads that serve HTTP; default: as workers" },
   dialect = { kind = "enum", default = "golang", arg = "NAME",
     values = { "golang", "mailgun", "groupcache-go", "modernprogram" },
     help = "what the cluster speaks: golang, mailgun,\ngroupcache-go or modernprogram" },
-  log_level = { kind = "enum", default = "info", arg = "LEVEL",
-    values = { "debug", "info", "warn", "error", "off" },
-    help = "debug, info, warn, error or off" },
+  log_level = { kind = "levels", default = "info", arg = "LEVEL",
+    help = "debug, info, warn, error or off; and of single modules,\nas in info,peers=debug" },
+  log_format = { kind = "enum", default = "text", values = { "text", "json" }, arg = "NAME",
+    help = "form of the log and of the access log: text or json" },
   access_log = { kind = "text", arg = "PATH",
     help = "a line for each request, in the combined format; - is\nstdout; default: no log" },
+  front = { kind = "text", arg = "GROUP",
+    help = "the HTTP cache that has all paths of clients which no\n"
+      .. "other part of the node has; default: none" },
   base_path = { kind = "text", default = "/_groupcache/", arg = "PATH",
     help = "where peers ask, the same on every node" },
   replicas = { kind = "integer", default = 50, min = 1, max = 10000, arg = "N",
@@ -93,8 +99,9 @@ config.SETTINGS = {
   stuck_timeout = { kind = "duration", default = 30, arg = "SECONDS",
     help = "how long all workers are stuck in C functions before\n"
       .. "groupcached ends with status 3; 0: for ever" },
-  vm_bytes = { kind = "size", default = "64MiB", arg = "SIZE",
-    help = "memory of each Lua VM" },
+  vm_bytes = { kind = "size", arg = "SIZE",
+    help = "memory of each Lua VM; default: 64MiB, and less if the\n"
+      .. "control group has a low limit" },
   loop = { kind = "enum", default = "plain", values = { "plain", "cqueues", "luv" }, arg = "NAME",
     help = "event loop that getters may use beside this API:\nplain (none), cqueues or luv" },
   jit = { kind = "boolean", default = false, arg = "yes|no",
@@ -165,6 +172,14 @@ local function from_environment()
     return nil, table.concat(wrong, "; ")
   end
   return out
+end
+
+--- The log while the script runs, and its settings are not known: as the flags or the environment
+-- say. Wrong values are complained of later.
+function config.set_log_before(flags)
+  local environment = from_environment() or {}
+  core.set_log(flags.log_level or environment.log_level or "info",
+    flags.log_format or environment.log_format or "text")
 end
 
 -- What commands take from the environment (groupcache.cli.words).
@@ -321,9 +336,9 @@ local function complete_connections(s)
 end
 
 local function complete_threads(s)
-  local cores = core.limits()
-  s.workers = s.workers or math.min(cores, 256)
-  s.http_threads = s.http_threads or math.min(cores, 256)
+  s.workers = s.workers or limits.threads()
+  s.http_threads = s.http_threads or limits.threads()
+  s.vm_bytes = s.vm_bytes or limits.vm_bytes(s.workers)
   return true
 end
 

@@ -7,7 +7,7 @@
 --   how.limit(group)     max_key_bytes, or nil
 --   how.can_wait(what)   raises where what follows could not wait: before anything has begun
 --   how.change(group, what, op, keys, value, ttl_ms)   true | nil, message, code, unconfirmed
---   how.get_many(group, keys, timeout_ms)              values, errors | nil, message, code
+--   how.get_many(group, keys, timeout_ms, full)        values, errors | nil, message, code
 --
 -- `what` is the method's name for messages. Misuse raises at the line of the method's caller.
 
@@ -46,6 +46,7 @@ end
 --- Adds the methods to a class.
 return function(Group, how)
   --- Stores a value at the owner of the key; the other nodes remove the key.
+  -- @param value bytes, what the codec encodes, or a table as of a getter: { body =, ... }
   -- @param ttl seconds; nil: the group's own; 0 or less: the key is removed
   -- @return true; or nil, message, code and, when the code is PEER, the nodes that did not confirm
   function Group:set(key, value, ttl)
@@ -54,16 +55,27 @@ return function(Group, how)
       error(("group:set: the ttl is %s, and must be a number of seconds"):format(
         ttl ~= ttl and "nan" or "a " .. type(ttl)), 2)
     end
-    if type(value) ~= "string" and (value == nil or not self.codec) then
+    local is_table = type(value) == "table" and
+      (not self.codec or getmetatable(value) == codec.VALUE)
+    if type(value) ~= "string" and not is_table and (value == nil or not self.codec) then
       error(("group:set: the value is a %s, and must be %s"):format(type(value),
-        self.codec and "one that the codec encodes" or "a string"), 2)
+        self.codec and "one that the codec encodes" or "a string or a table"), 2)
     end
     if self.codec then
-      local bytes, message = codec.encode(self.name, self.codec, value)
+      local encode = is_table and codec.encode_body or codec.encode
+      local bytes, message = encode(self.name, self.codec, value)
       if not bytes then
         return nil, message, "INVAL"
       end
       value = bytes
+    end
+    if is_table then
+      local fine, message, code = core.check_given(value)
+      if code == "TOOBIG" then
+        return nil, ("group %s: %s"):format(self.name, message), code
+      elseif not fine then
+        error("group:set: the table with the value: " .. message, 2)
+      end
     end
     how.can_wait "group:set"
     return how.change(self, "group:set", "set", { key }, value, ttl and ttl * 1000)
@@ -96,16 +108,19 @@ return function(Group, how)
   end
 
   --- The values of many keys, loaded if need be, all at the same time.
-  -- @param given optional { timeout = seconds }, or the seconds
+  -- @param given optional { timeout = seconds, full = boolean }, or the seconds
   -- @return values by key, errors by key: { message =, code = }
   function Group:get_many(keys, given)
     local list = check_keys(keys, "group:get_many", how.limit(self))
-    local timeout_ms = given ~= nil and options.get_timeout(given, "group:get_many") or nil
+    local timeout_ms, full
+    if given ~= nil then
+      timeout_ms, full = options.get_timeout(given, "group:get_many")
+    end
     if not list[1] then
       return {}, {}
     end
     how.can_wait "group:get_many"
-    local values, errors, code = how.get_many(self, list, timeout_ms)
+    local values, errors, code = how.get_many(self, list, timeout_ms, full)
     if not values then
       local message = errors
       values, errors = {}, {}
@@ -117,10 +132,12 @@ return function(Group, how)
   end
 
   --- The value that this node holds for a key. Nothing is loaded, counted or moved; never waits.
+  -- @param given optional { full = boolean }
   -- @return value, nil, source; or nil, message, "NOTFOUND"
-  function Group:peek(key)
+  function Group:peek(key, given)
     options.check_key(key, "group:peek")
-    return codec.unwrap(self.name, self.codec, core.peek(how.where(self), key))
+    local full = given ~= nil and options.get_full(given, "group:peek")
+    return codec.unwrap(self.name, self.codec, core.peek(how.where(self), key, full))
   end
 
   --- The seconds until the value expires that this node holds for a key: below 0 when it is stale,

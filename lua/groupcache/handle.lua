@@ -84,10 +84,11 @@ local function find(self, key)
 end
 
 --- The value of a key if it is cached.
--- @return value, nil, source; or nothing
-function Handle:hit(key)
-  if self.finding or not self.compiled then
-    return core.hit(self.raw, key)
+-- @param full whether the value is wanted with its extras, in a table
+-- @return value, nil, source; or nothing. An answer that is no value has the error's three results
+function Handle:hit(key, full)
+  if full or self.finding or not self.compiled then
+    return core.hit(self.raw, key, full)
   end
   self.finding = true -- for good when a finalizer throws: that costs time only
   local value, source = find(self, key)

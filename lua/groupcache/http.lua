@@ -310,4 +310,13 @@ function http.escape(bytes)
   return core.escape(bytes)
 end
 
+--- The options of a group that is a shared HTTP cache in front of an origin (RFC 9111).
+-- @param origin "http://host:port"
+-- @param given optional: docs/http-cache.md
+-- @return a table for groupcache.group()
+function http.cache(origin, given)
+  local made = require("groupcache.http_cache")(origin, given) -- no tail call: lines count
+  return made
+end
+
 return http

@@ -9,6 +9,7 @@ local codec = require "groupcache.codec"
 local core = require "groupcache.core"
 local discover = require "groupcache.discover"
 local group = require "groupcache.group"
+local http = require "groupcache.http"
 local many = require "groupcache.many"
 local options = require "groupcache.options"
 local schema = require "groupcache.schema"
@@ -17,7 +18,7 @@ local sorted = require "groupcache.sorted"
 local wait = require "groupcache.wait"
 local writable = require "groupcache.writable"
 
-local groupcache = { _VERSION = core.version }
+local groupcache = { _VERSION = core.version, http = http }
 
 local HOT = { sample = 0, always = 1, never = 2, rate = 3 } -- enum hot_policy
 local QUERY = { refuse = 0, key = 1 } -- enum query_policy
@@ -25,6 +26,11 @@ local EVICTION = { lru = 0, sieve = 1, adaptive = 2 } -- enum eviction
 
 local MAX_NAME = 255
 local MAX_VALUE = 2 ^ 30 -- ITEM_MAX_BYTES
+
+-- enum http_policy
+local function http_policy(given)
+  return given and 1 + (given.obey and 2 or 0) + (given.status and 4 or 0) or 0
+end
 
 local function engine_numbers(o)
   return {
@@ -50,6 +56,7 @@ local function engine_numbers(o)
     local_only = o.local_only and 1 or 0,
     writable = o.writable and 1 or 0,
     query = QUERY[o.query],
+    http = http_policy(o.http),
   }
 end
 
@@ -66,19 +73,26 @@ local function not_looked()
   return false
 end
 
-local function load(self, key, timeout_ms, counted)
+local function load(self, key, timeout_ms, counted, full)
   options.check_key(key, "group:get")
   local op = core.get(self.name, key, timeout_ms, counted)
   wait.await(op, "group:get")
-  return codec.unwrap(self.name, self.codec, core.get_result(op))
+  return codec.unwrap(self.name, self.codec, core.get_result(op, full))
 end
 
 --- The value of a key, loaded if need be. Only inside a getter; waits.
--- @param given optional { timeout = seconds }, of this caller alone
--- @return value, nil, source; or nil, message, code
+-- @param given optional { timeout = seconds, full = boolean }, of this caller alone
+-- @return value, nil, source; or nil, message, code. With full: a table with the value in `body`,
+-- and its status, headers, ttl and age
 function Group:get(key, given)
   options.check_key(key, "group:get") -- also of group.get(key), whose self is not a group
-  local timeout_ms = given ~= nil and options.get_timeout(given, "group:get") or nil
+  local timeout_ms, full
+  if given ~= nil then
+    timeout_ms, full = options.get_timeout(given, "group:get")
+  end
+  if full then
+    return load(self, key, timeout_ms, false, true)
+  end
   if self.hit == not_looked then
     self.hit = core.hits(self.name)
   end
@@ -126,13 +140,13 @@ group(Group, {
     return core.change_result(op)
   end,
 
-  get_many = function(self, keys, timeout_ms)
+  get_many = function(self, keys, timeout_ms, full)
     local op, message, code = core.get_many(self.name, keys, timeout_ms)
     if not op then
       return nil, message, code
     end
     wait.await(op, "group:get_many")
-    return decode_all(self, core.get_many_result(op, keys))
+    return decode_all(self, core.get_many_result(op, keys, full))
   end,
 })
 
@@ -198,6 +212,10 @@ local function check_group(name, given)
     return nil, ("group %q: max_value_bytes is %d, and at most %d"):format(
       name, o.max_value_bytes, MAX_VALUE)
   end
+  if o.http ~= nil and type(o.http) ~= "table" then
+    return nil, ("group %q: http is a %s, and is what groupcache.http.cache() sets"):format(name,
+      type(o.http))
+  end
   if o.codec ~= nil then
     o.codec, err = codec.find(o.codec, o.max_value_bytes)
     if not o.codec then
@@ -236,8 +254,8 @@ function groupcache.start(given)
 end
 
 --- Defines a group: in a node script, of the node; in a program, of that program alone. The getter
--- is called as getter(key, ctx) and returns value [, nil, ttl] | nil (not found) | nil, err
--- (failed).
+-- is called as getter(key, ctx) and returns value [, nil, ttl] | a table with the value in `body` |
+-- nil (not found) | nil, err (failed).
 -- @return the group
 function groupcache.group(name, given)
   local o, err = check_group(name, given)
@@ -350,6 +368,16 @@ groupcache.null = core.null
 
 --- What a getter returns in place of the value in ctx.old, if that is still right.
 groupcache.same = core.same
+
+--- Marks a table as a value with its headers, tags and times, in a group with a codec. There a
+-- plain table is a value that the codec encodes.
+-- @return the table
+function groupcache.value(t)
+  if type(t) ~= "table" then
+    error(("groupcache.value: a %s, and must be a table"):format(type(t)), 2)
+  end
+  return setmetatable(t, codec.VALUE)
+end
 
 --- Marks a table as a list, so that it is one with the codec "json" though it is empty.
 -- @return the table

@@ -6,6 +6,7 @@ local config = require "groupcache.config"
 local core = require "groupcache.core"
 local group = require "groupcache.group"
 local handle = require "groupcache.handle"
+local limits = require "groupcache.limits"
 local options = require "groupcache.options"
 local pending = require "groupcache.pending"
 local own = require "groupcache.discover.own"
@@ -24,29 +25,36 @@ end
 -- @return a pending get; groupcache.pending has its methods
 function Group:start(key, given)
   options.check_key(key, "group:start")
-  local timeout_ms = given ~= nil and options.get_timeout(given, "group:start") or nil
-  local value, _, source = self.handle:hit(key)
+  local timeout_ms, full
+  if given ~= nil then
+    timeout_ms, full = options.get_timeout(given, "group:start")
+  end
+  local value, _, source = self.handle:hit(key, full)
   if value then
     return pending.ended(value, nil, source)
   end
-  return pending.new(core.pending(self.handle.raw, key, timeout_ms))
+  return pending.new(core.pending(self.handle.raw, key, timeout_ms, full))
 end
 
 --- The value of a key, loaded if need be. Blocks the calling thread; a coroutine of cqueues lets
 -- the others run.
--- @param given optional { timeout = seconds }, or the seconds; default: the group's own
+-- @param given optional { timeout = seconds, full = boolean }, or the seconds; default: the group's
+-- own timeout
 -- @return value, nil, source; or nil, message, code
 function Group:get(key, given)
   options.check_key(key, "group:get")
-  local timeout_ms = given ~= nil and options.get_timeout(given, "group:get") or nil
-  local value, _, source = self.handle:hit(key)
+  local timeout_ms, full
+  if given ~= nil then
+    timeout_ms, full = options.get_timeout(given, "group:get")
+  end
+  local value, _, source = self.handle:hit(key, full)
   if value then
     return value, nil, source
   end
   if pending.can_poll() then
-    return pending.poll(pending.new(core.pending(self.handle.raw, key, timeout_ms)))
+    return pending.poll(pending.new(core.pending(self.handle.raw, key, timeout_ms, full)))
   end
-  return core.wait(self.handle.raw, key, timeout_ms)
+  return core.wait(self.handle.raw, key, timeout_ms, full)
 end
 
 group(Group, {
@@ -58,8 +66,8 @@ group(Group, {
     return core.wait_change(self.handle.raw, change, keys, value, ttl_ms)
   end,
 
-  get_many = function(self, keys, timeout_ms)
-    return core.wait_many(self.handle.raw, keys, timeout_ms)
+  get_many = function(self, keys, timeout_ms, full)
+    return core.wait_many(self.handle.raw, keys, timeout_ms, full)
   end,
 })
 
@@ -159,14 +167,16 @@ function node.begin(path, flags, adjust)
   if adjust then
     adjust(settings)
   end
-  core.set_log_level(settings.log_level)
+  core.set_log(settings.log_level, settings.log_format)
   config.warn_of_environment()
   own.find(settings)
+  local groups = script:groups()
   local raw, err, code = core.node(script, settings)
   script:close()
   if not raw then
     return nil, err, code
   end
+  limits.log(settings, groups)
   local address, admin, _, url = raw:address()
   return setmetatable({ raw = raw, address = address, admin_address = admin,
     url = url,

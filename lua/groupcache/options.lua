@@ -143,6 +143,23 @@ local function words(value)
   return joined
 end
 
+-- Levels of the log: "info,peers=debug", or { "info", peers = "debug" }.
+local function levels(value)
+  if type(value) == "table" then
+    local parts = {}
+    for module, level in pairs(value) do
+      parts[#parts + 1] = module ~= 1 and tostring(module) .. "=" .. tostring(level) or nil
+    end
+    table.sort(parts)
+    table.insert(parts, 1, tostring(value[1] or "info"))
+    value = table.concat(parts, ",")
+  elseif type(value) ~= "string" then
+    return nil, 'a text such as "info,peers=debug", or a table'
+  end
+  local fine, expected = core.check_log_levels(value)
+  return fine and value, expected
+end
+
 -- Anything; its reader checks it.
 local function any(value)
   return value
@@ -159,6 +176,7 @@ local KINDS = {
   list = list,
   peers = peers,
   words = words,
+  levels = levels,
   enum = function(value, rule) return one_of(value, rule.values) end,
   boolean = of_type("boolean"),
   ["function"] = of_type("function"),
@@ -249,18 +267,33 @@ function options.peer_lines(urls)
   return table.concat(out)
 end
 
-local GET = { timeout = { kind = "duration", above_zero = true } }
+local GET = { timeout = { kind = "duration", above_zero = true },
+  full = { kind = "boolean", default = false } }
+local PEEK = { full = GET.full }
 
---- The bound of one get: { timeout = seconds }, just the seconds, or nil for none. Raises, in the
--- name of `what`, at the line of the method's caller.
--- @return milliseconds, or nil
+--- The options of one get: { timeout = seconds, full = boolean }, just the seconds, or nil for
+-- none. Raises, in the name of `what`, at the line of the method's caller.
+-- @return milliseconds, or nil; whether the value is wanted with its extras
 function options.get_timeout(given, what)
   local checked, err = options.check(GET, type(given) == "table" and given or { timeout = given },
     what)
   if not checked then
     error(err, 3)
   end
-  return checked.timeout
+  return checked.timeout, checked.full
+end
+
+--- The options of a peek: { full = boolean } or nil. Raises as get_timeout().
+-- @return whether the value is wanted with its extras
+function options.get_full(given, what)
+  if given ~= nil and type(given) ~= "table" then
+    error(("%s: the options are a %s, and must be a table"):format(what, type(given)), 3)
+  end
+  local checked, err = options.check(PEEK, given or {}, what)
+  if not checked then
+    error(err, 3)
+  end
+  return checked.full
 end
 
 --- A key, checked for the function `what`; raises at the line of that function's caller.

@@ -5,7 +5,7 @@ local config = require "groupcache.config"
 local core = require "groupcache.core"
 
 -- The settings that a reload changes; others hold from the start.
-local RELOADED = { log_level = true, peers = true, peers_wait = true }
+local RELOADED = { log_level = true, log_format = true, peers = true, peers_wait = true }
 
 local function warn_of_changes(old, new)
   for name in pairs(config.SETTINGS) do
@@ -31,7 +31,7 @@ return function(raw, path, flags, old)
     return nil, err, code
   end
   old.sources = settings.sources
-  core.set_log_level(settings.log_level)
+  core.set_log(settings.log_level, settings.log_format)
   warn_of_changes(old, settings)
   return true
 end

@@ -1,11 +1,13 @@
 -- SPDX-License-Identifier: MIT
 -- The options of a group, as rules for groupcache.options. docs/api.md says what each is for.
 
+local limits = require "groupcache.limits"
+
 return {
   getter = { kind = "function" }, -- one of these two is required
   getter_many = { kind = "function" },
   max_keys = { kind = "integer", default = 100, min = 1, max = 10000 },
-  cache_bytes = { kind = "size", default = "64MB" },
+  cache_bytes = { kind = "size", default = limits.cache_bytes() }, -- 64MB, or less
   ttl = { kind = "duration", default = 0 },
   ttl_jitter = { kind = "share", default = 0.1 },
   negative_ttl = { kind = "duration", default = 0 },
@@ -30,5 +32,6 @@ return {
   peers = { kind = "peers" }, -- default: the node's
   local_only = { kind = "boolean", default = false },
   query = { kind = "enum", default = "refuse", values = { "refuse", "key" } },
+  http = { kind = "any" }, -- groupcache.http.cache sets it
   writable = { kind = "any", default = false }, -- groupcache.writable reads it
 }

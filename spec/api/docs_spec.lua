@@ -43,10 +43,11 @@ local function load_modules()
     ring_hashes = function() return { "crc32" } end,
     script = function()
       return { ask = function() return {} end, settings = function() return {} end,
-        groups = function() return { {} } end, jit_refusal = function() end,
+        groups = function() return { { cache_bytes = 0 } } end, jit_refusal = function() end,
         close = function() end }
     end,
-    set_log_level = function() end,
+    set_log = function() end,
+    check_log_levels = function() return true end,
     log = function() end,
     folder_of = function() end,
     variables = function() return {} end,

@@ -50,7 +50,7 @@ nil|busy|BUSY
 nil|prog.lua:7: thrown|GETTER
 nil|prog.lua:8: attempt to index a nil value|GETTER
 nil|group g: the getter returned a number, not a string|GETTER
-nil|group g: the getter returned a table, not a string|GETTER
+nil|group g: the table that the getter returned: it has no body, and must have a body or a status other than 200|GETTER
 nil|group g: the getter's third result, the ttl in seconds, is a table|GETTER
 nil|group g: the value has 11 bytes, max_value_bytes is 10|TOOBIG
 |nil|local

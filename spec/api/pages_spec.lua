@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: MIT
 
 -- Every block of README.md and docs/: it is run, or the table at the end says why not. The Lua of
--- README.md and docs/getters.md runs in docs_spec, the programs of docs/clients.md in clients_spec.
+-- README.md and docs/getters.md runs in docs_spec, the programs of docs/clients.md in clients_spec,
+-- the setups of docs/recipes.md in spec/sources/recipes_spec.
 
 local cjson = require "cjson.safe"
 local lfs = require "lfs"
@@ -197,6 +198,7 @@ local RUN = {
 local ELSEWHERE = {
   ["README.md"] = { lua = "docs_spec" },
   ["docs/getters.md"] = { lua = "docs_spec" },
+  ["docs/recipes.md"] = { lua = "recipes_spec", sh = "recipes_spec" },
   ["docs/clients.md"] = { lua = "clients_spec", sh = "clients_spec", python = "clients_spec",
     go = "clients_spec", php = "clients_spec", nginx = "clients_spec" },
 }
@@ -227,11 +229,12 @@ local NOT_RUN = {
   { "docs/debugging.md", "ulimit -c", "cores of the machine are not the specs' business" },
   { "docs/design/locks.md", "workers.mu", PICTURE },
   { "docs/design/peers.md", "the owner fails", PICTURE },
+  { "docs/production.md", "client > load balancer", PICTURE },
   { "docs/security.md", "return {", GAPS },
   { "docs/security.md", "groupcache.group(", GAPS },
   { "docs/security.md", "head -c 32", "it writes to /etc" },
 }
-local NOT_RUN_MOST = 22
+local NOT_RUN_MOST = 23
 
 local function begins(text, with)
   return text:sub(1, #with) == with

@@ -51,6 +51,15 @@ v:1|nil|main
     ]])
   end)
 
+  it("gives the value with its headers, from a load and from the cache", function()
+    says("v:a|200\nv:a|200\n", [[
+      local loaded = g:start("a", { full = true }):result()
+      say(loaded.body, loaded.status)
+      local kept = g:start("a", { full = true }):result()
+      say(kept.body, kept.status)
+    ]])
+  end)
+
   it("ends with the caller's own timeout", function()
     says("nil|group g: no value within 0.05 s|TIMEOUT\n", [[
       local p = g:start("long", 0.05)

@@ -10,6 +10,7 @@ local C = require("support.unit").load("node/settings.h")
 local ELSEWHERE = {
   peers = "a list, which a reload changes",
   log_level = "the process's",
+  log_format = "the process's",
   peers_wait = "the keeper's, in Lua",
 }
 

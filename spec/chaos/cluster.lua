@@ -18,6 +18,7 @@
 local http = require "support.http"
 local node = require "support.node"
 local ports = require "support.ports"
+local process = require "support.process"
 local rig = require "node.rig"
 local socket = require "socket"
 local tmp = require "support.tmp"
@@ -220,8 +221,9 @@ function finish.reload() end
 
 -- Nobody reaches its address, neither by a new connection nor by one that is there.
 local function route(c, what, i)
-  local command = ("ip route %s blackhole %s/32 table local"):format(what, c.hosts[i])
-  assert(os.execute(command) == 0, command)
+  local said = process.run { "ip", "route", what, "blackhole", c.hosts[i] .. "/32", "table",
+    "local" }
+  assert(said.code == 0, said.stderr)
 end
 
 function begin.cut(c, i)

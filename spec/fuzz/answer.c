@@ -22,9 +22,10 @@ static void check_response(const char *bytes, size_t n)
     buf_init(&out, 0);
     pb_put_bytes(&out, 1, r.value, r.value_len);
     buf_put(&out, tail, getresponse_tail(tail, &r, 3));
+    buf_put(&out, r.extra, r.extra_len);
     HOLDS(!getresponse_decode(out.data, out.len, &again, &e));
     HOLDS(again.value_len == r.value_len && !memcmp(again.value, r.value, r.value_len));
-    HOLDS(again.expire_ns == r.expire_ns);
+    HOLDS(again.expire_ns == r.expire_ns && again.extra_len == r.extra_len);
     HOLDS(!(r.minute_qps > 0) || again.minute_qps == r.minute_qps); /* others say nothing */
     buf_deinit(&out);
 }
@@ -48,6 +49,7 @@ static void check_frame(const struct batch_answer *a)
     HOLDS(again.index == a->index && again.code == a->code && again.stale == a->stale);
     HOLDS(again.has_ttl == a->has_ttl && again.ttl_ms == a->ttl_ms && again.age_s == a->age_s);
     HOLDS(again.value_len == a->value_len && !again.value == !a->value);
+    HOLDS(again.extra_len == a->extra_len);
     buf_deinit(&out);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* batch.c - the request of a batch (wire/batch), as a node of ours sends it. */
 #include "wire/batch.h"
+#include "base/traceparent.h"
 #include "fuzz.h"
 
 static void is_same(const struct batch_request *a, const struct batch_request *b)
@@ -13,6 +14,21 @@ static void is_same(const struct batch_request *a, const struct batch_request *b
     for (i = 0; i < a->n_keys; i++)
         HOLDS(a->keys[i].n == b->keys[i].n &&
               !memcmp(a->keys[i].bytes, b->keys[i].bytes, a->keys[i].n));
+}
+
+/* Each key has a line or none; no line is read twice or beyond the end. */
+static void walk_traces(const struct batch_request *r)
+{
+    struct traceparent t;
+    size_t i, at = 0, before;
+
+    for (i = 0; i < r->n_keys; i++) {
+        before = at;
+        if (batch_next_trace(r->traces, r->traces_len, &at, &t))
+            HOLDS(strlen(t.text) == TRACEPARENT_BYTES &&
+                  strlen(t.state) <= TRACEPARENT_STATE_BYTES);
+        HOLDS(before >= r->traces_len ? at == before : at > before && at <= r->traces_len + 1);
+    }
 }
 
 FUZZ_TARGET
@@ -31,6 +47,8 @@ FUZZ_TARGET
         HOLDS(!batch_put(&out, &r));
         HOLDS(!batch_parse(out.data, out.len, &again, &e));
         is_same(&r, &again);
+        HOLDS(again.traces_len == r.traces_len);
+        walk_traces(&r);
         batch_request_deinit(&again);
         batch_request_deinit(&r);
         buf_deinit(&out);

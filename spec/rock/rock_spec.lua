@@ -49,16 +49,23 @@ local function make(...)
   local flags = os.getenv "MAKEFLAGS" or ""
   argv.env = { MAKEFLAGS = flags:match "%-%- .*$" or false, MFLAGS = false, MAKELEVEL = false,
     INST_PREFIX = false, INST_BINDIR = false, INST_LIBDIR = false, INST_LUADIR = false,
-    PREFIX = false, DESTDIR = false }
+    INST_DATADIR = false, INST_LIST = false, PREFIX = false,
+    DESTDIR = false }
   argv.timeout = 300
   local r = process.run(argv)
   assert(r.code == 0, r.stdout .. r.stderr)
   return r.stdout
 end
 
--- What an installation holds, below the three folders.
-local function wanted(bin, lib, share)
-  local list = { bin .. "/groupcached", lib .. "/groupcache/core.so" }
+local PAGES = { "man/man8/groupcached.8", "bash-completion/completions/groupcached",
+  "zsh/site-functions/_groupcached", "fish/vendor_completions.d/groupcached.fish" }
+
+-- What an installation holds, below the four folders, and its list.
+local function wanted(bin, lib, share, data, list_of_files)
+  local list = { bin .. "/groupcached", lib .. "/groupcache/core.so", list_of_files }
+  for _, page in ipairs(PAGES) do
+    list[#list + 1] = data .. "/" .. page
+  end
   for name in pairs(files "lua") do
     if name:match "%.lua$" then
       list[#list + 1] = share .. "/" .. name
@@ -193,8 +200,10 @@ describe("make install", function()
     make("install", "PREFIX=" .. prefix)
   end)
 
-  it("installs the command, the C module and every Lua module, and nothing else", function()
-    assert.same(wanted("bin", "lib/lua/5.1", "share/lua/5.1"), sorted(files(prefix)))
+  it("installs the command, the C module, every Lua module, the man page and completions, and "
+    .. "nothing else", function()
+    assert.same(wanted("bin", "lib/lua/5.1", "share/lua/5.1", "share",
+      "share/groupcache/installed"), sorted(files(prefix)))
   end)
 
   it("copies the Lua modules as they are", function()
@@ -210,15 +219,35 @@ describe("make install", function()
   it("puts DESTDIR before PREFIX", function()
     local dest = tmp.dir()
     make("install", "DESTDIR=" .. dest, "PREFIX=/opt/x")
-    assert.same(wanted("opt/x/bin", "opt/x/lib/lua/5.1", "opt/x/share/lua/5.1"),
-      sorted(files(dest)))
+    assert.same(wanted("opt/x/bin", "opt/x/lib/lua/5.1", "opt/x/share/lua/5.1", "opt/x/share",
+      "opt/x/share/groupcache/installed"), sorted(files(dest)))
   end)
 
   it("goes where LuaRocks says, without PREFIX", function()
     local dest = tmp.dir()
     make("install", "PREFIX=/nowhere", "INST_BINDIR=" .. dest .. "/b",
-      "INST_LIBDIR=" .. dest .. "/l", "INST_LUADIR=" .. dest .. "/s/lua")
-    assert.same(wanted("b", "l", "s/lua"), sorted(files(dest)))
+      "INST_LIBDIR=" .. dest .. "/l", "INST_LUADIR=" .. dest .. "/s/lua",
+      "INST_DATADIR=" .. dest .. "/d", "INST_LIST=")
+    assert.same(wanted("b", "l", "s/lua", "d"), sorted(files(dest)))
+  end)
+
+  it("installs a man page that man reads without a warning", function()
+    local page = prefix .. "/share/man/man8/groupcached.8"
+    local r = process.run { "man", "--warnings", "-l", page, env = { MANWIDTH = "80",
+      MANROFFSEQ = "", LC_ALL = "C.UTF-8" } }
+    if not r.code or r.code == 127 then
+      return pending "there is no man here"
+    end
+    assert.equal("", r.stderr)
+    assert.matches("groupcached %- a cache node", r.stdout)
+    assert.matches("%-%-listen ADDRESS", r.stdout)
+  end)
+
+  it("installs completions that bash uses", function()
+    local r = process.run { "bash", "-c", [[source "$1" && COMP_WORDS=(groupcached st) &&
+      COMP_CWORD=1; _groupcached; echo "${COMPREPLY[@]}"]], "bash",
+      prefix .. "/share/bash-completion/completions/groupcached" }
+    assert.equal("stats\n", r.stdout)
   end)
 
   it("compiles nothing that is compiled already", function()
@@ -288,6 +317,58 @@ describe("make install", function()
       end
     end
     assert.same({ "luaopen_groupcache_core" }, exported)
+  end)
+end)
+
+describe("make uninstall", function()
+  -- Files and folders of a tree, each with its size or a slash.
+  local function whole(folder)
+    return process.run { "find", ".", "-printf", "%p %y %m %s\n", cwd = folder,
+      timeout = 60 }.stdout:gsub("( d %d+) %d+\n", "%1\n")
+  end
+
+  -- A tree as others use it: folders that are there already, one of them empty, and their files.
+  local function used()
+    local folder = tmp.dir() .. "/a prefix"
+    assert.equal(0, process.run { "mkdir", "-p", folder .. "/bin",
+      folder .. "/share/lua/5.1/groupcache/codec", folder .. "/share/man/man8" }.code)
+    tmp.write(folder .. "/share/lua/5.1/groupcache/codec/mine.lua", "return {}")
+    return folder
+  end
+
+  it("leaves the tree as it was before make install", function()
+    local folder = tmp.dir() .. "/of others"
+    assert.equal(0, process.run { "mkdir", "-p", folder .. "/usr/local/bin",
+      folder .. "/usr/local/share/lua/5.1/groupcache/codec" }.code)
+    tmp.write(folder .. "/usr/local/share/lua/5.1/groupcache/codec/mine.lua", "return {}")
+    local before = whole(folder)
+    make("install", "DESTDIR=" .. folder)
+    assert.not_equal(before, whole(folder))
+    make("uninstall", "DESTDIR=" .. folder)
+    assert.equal(before, whole(folder))
+  end)
+
+  it("removes what an older version has installed under the same PREFIX", function()
+    local folder = used()
+    local before = whole(folder)
+    make("install", "PREFIX=" .. folder)
+    -- As if the older version had had one module more.
+    local gone = folder .. "/share/lua/5.1/groupcache/older.lua"
+    local list = folder .. "/share/groupcache/installed"
+    tmp.write(gone, "return {}")
+    tmp.write(list, tmp.read(list) .. gone .. "\n")
+    make("install", "PREFIX=" .. folder)
+    assert.equal("file", lfs.attributes(gone, "mode"))
+    make("uninstall", "PREFIX=" .. folder)
+    assert.equal(before, whole(folder))
+  end)
+
+  it("fails where nothing was installed, and says why", function()
+    local folder = tmp.dir()
+    local r = process.run { "make", "--no-print-directory", "uninstall", "PREFIX=" .. folder,
+      env = { MAKEFLAGS = false, MAKELEVEL = false, DESTDIR = false } }
+    assert.equal(2, r.code)
+    assert.matches("there is no " .. folder .. "/share/groupcache/installed", r.stderr, 1, true)
   end)
 end)
 

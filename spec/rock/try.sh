@@ -52,6 +52,7 @@ grep -E '^ +(CC|LINK) ' "$log" | sort | uniq -d >"$out/twice"
 (cd "$tree" && find bin lib/lua share -type f | sort) >"$out/installed"
 same wanted installed "installed is not what should be"
 home=$(rocks show --rock-dir groupcache)
+[ -f "$home/share/man/man8/groupcached.8" ] || fail "no man page in $home"
 [ -f "$home/docs/api.md" ] || fail "no docs in $home"
 
 # From here on there is the installed tree only, and another folder is the current one.

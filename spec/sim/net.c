@@ -43,6 +43,7 @@ struct call {
     int from, to;
     unsigned life; /* of the node that answers */
     char *method, *path, *body;
+    char *asked; /* the headers of the request, each with a line end */
     size_t body_len;
     int status;
     struct header headers[MAX_HEADERS];
@@ -58,8 +59,8 @@ struct fetch {
     unsigned refs;
     struct fetch_opts o;
     char *url;
-    char *from;
-    struct call *call; /* the exchange under way */
+    struct buf headers; /* each with a line end, and a NUL */
+    struct call *call;  /* the exchange under way */
     struct event late;
     uint64_t number;
     int repeats; /* left */
@@ -95,6 +96,7 @@ static void call_unref(struct call *c)
     free(c->method);
     free(c->path);
     free(c->body);
+    free(c->asked);
     free(c);
 }
 
@@ -117,6 +119,17 @@ const char *call_body(const struct call *c, size_t *n)
 {
     *n = c->body_len;
     return c->body;
+}
+
+const char *call_asked(const struct call *c, const char *name, char out[CALL_TEXT])
+{
+    const char *at = strstr(c->asked, name);
+
+    if (!at || at[strlen(name)] != ':')
+        return NULL;
+    at += strlen(name) + 2;
+    snprintf(out, CALL_TEXT, "%.*s", (int)strcspn(at, "\n"), at);
+    return out;
 }
 
 int call_is_gone(const struct call *c)
@@ -362,6 +375,7 @@ static void try_again(struct fetch *f)
                        .life = sim_nodes[to].life,
                        .method = strdup(f->o.method ? f->o.method : "GET"),
                        .path = strdup(path ? path : "/"),
+                       .asked = strdup(f->headers.data),
                        .body_len = f->o.body_len};
     c->body = malloc(c->body_len + 1);
     if (c->body_len)
@@ -400,6 +414,7 @@ static void on_begin(struct event *ev)
 struct fetch *fetch_start(struct net *n, const struct fetch_opts *o, struct error *e)
 {
     struct fetch *f;
+    size_t i;
 
     if (n->closed) {
         error_set(e, ERR_CLOSED, "the node is stopping");
@@ -422,6 +437,10 @@ struct fetch *fetch_start(struct net *n, const struct fetch_opts *o, struct erro
     }
     f->repeats = o->repeatable || !o->method || !strcmp(o->method, "GET");
     buf_init(&f->body, 0);
+    buf_init(&f->headers, 0);
+    for (i = 0; i < o->n_headers; i++)
+        buf_putf(&f->headers, "%s\n", o->headers[i]);
+    buf_put(&f->headers, "", 1);
     list_push_back(&n->fetches, &f->link);
     if (o->here)
         begin(f);
@@ -446,6 +465,7 @@ void fetch_unref(struct fetch *f)
     if (!f || --f->refs)
         return;
     buf_deinit(&f->body);
+    buf_deinit(&f->headers);
     free((void *)(size_t)f->o.body);
     free(f->url);
     free(f);

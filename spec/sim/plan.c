@@ -9,7 +9,14 @@
 #include "virtual.h"
 #include "wire/batch.h"
 
-enum { ACT_MS = 14, AGREE_MS = 400, UNTOLD_KEYS = SIM_KEYS - 3 };
+enum {
+    ACT_MS = 14,
+    AGREE_MS = 400,
+    UNTOLD_KEYS = SIM_KEYS - 3,
+    WHILE_ACTS = 400,
+    BUSY_MS = 3,
+    SHUT_OUT = 12 /* one node cannot reach another, so it asks stand-ins; all links are slow */
+};
 
 enum act {
     ACT_GET = 0,
@@ -165,21 +172,27 @@ static void bad_links(uint64_t kind)
                 l->state = LINK_REFUSES;
             else if (kind == 6)
                 l->slow_ms = 1 + pick(9, 100);
+            else if (kind == SHUT_OUT)
+                l->slow_ms = 1 + pick(9, 30);
+            if (kind == SHUT_OUT && i == a && j == (a + 1) % sim_n_nodes)
+                l->state = LINK_REFUSES;
         }
     sim_say("links are bad, kind %d, node %d and %d", (int)kind, a, b);
 }
 
 static void fault(void)
 {
-    uint64_t kind = pick(10, 12);
+    uint64_t kind = pick(10, SHUT_OUT + 4);
 
+    if (kind > SHUT_OUT)
+        kind = SHUT_OUT;
     if (clock_ms() < rest.at_ms)
         return; /* a time without faults */
     check_fault();
     sim_counts->faults++;
-    if (kind < 7) {
+    if (kind < 7 || kind == SHUT_OUT) {
         bad_links(kind);
-        events_set(&healed, -1, pick(11, 4000), heal);
+        events_set(&healed, -1, pick(11, kind == SHUT_OUT ? 20000 : 4000), heal);
     } else if (kind == 7) {
         int i = (int)pick(12, (uint64_t)sim_n_nodes);
 
@@ -203,9 +216,22 @@ static void fault(void)
 
 /* --- acts --- */
 
+/* In one of four whiles, most acts are about one key and follow each other fast, so that its gets
+ * and changes meet. */
+static int is_busy(void)
+{
+    return sim_random(number / WHILE_ACTS, 1025, 4) == 0;
+}
+
+static int key_of_act(void)
+{
+    return (int)(is_busy() && pick(24, 8) ? sim_random(number / WHILE_ACTS, 1026, SIM_KEYS)
+                                          : pick(16, SIM_KEYS));
+}
+
 static void act(struct event *ev)
 {
-    int i = up_node(15), key = (int)pick(16, SIM_KEYS);
+    int i = up_node(15), key = key_of_act();
     uint64_t what = pick(17, ACTS);
 
     if (number < n_out && out[number]) {
@@ -231,7 +257,7 @@ static void act(struct event *ev)
         node_get(i, key);
     }
     number++;
-    events_set(ev, -1, 1 + pick(0, ACT_MS), act);
+    events_set(ev, -1, 1 + pick(0, is_busy() ? BUSY_MS : ACT_MS), act);
 }
 
 void plan_start(const unsigned char *dropped, size_t n_dropped)

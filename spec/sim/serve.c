@@ -7,6 +7,9 @@
 
 #include "base/clock.h"
 #include "base/list.h"
+#include "peer/agree.h"
+#include "peer/peers.h"
+#include "peer/stand_in.h"
 #include "sim.h"
 #include "wire/batch.h"
 #include "wire/dialect.h"
@@ -46,6 +49,41 @@ static uint64_t left_ms(uint64_t expires_ms)
     return expires_ms > now ? expires_ms - now : 0;
 }
 
+/* --- what the nodes say of their rings --- */
+
+/* Begins the answer to a peer. 1: its ring is another. */
+static int compare(int node, struct call *c)
+{
+    struct peers *p = sim_nodes[node].peers;
+    char view[CALL_TEXT], from[CALL_TEXT], other[CALL_TEXT], own[OUTLINE_TEXT];
+    int differs = call_asked(c, HEADER_VIEW, view) &&
+                  agree_asked(p, call_asked(c, HEADER_FROM, from), view, own);
+
+    call_header(c, HEADER_NODE, "1");
+    if (differs)
+        call_header(c, HEADER_VIEW, own);
+    if (call_asked(c, HEADER_STAND_IN, other))
+        stand_in_note(p);
+    return differs;
+}
+
+static void put_ring(int node, struct call *c, int differs)
+{
+    struct peers *p = sim_nodes[node].peers;
+    uint64_t since_ms = clock_ms() - peers_changed_ms(p), stood_in_ms = stand_in_ago_ms(p);
+    struct buf urls;
+
+    put_number(c, HEADER_SINCE, since_ms ? since_ms - 1 : 0);
+    if (stood_in_ms != UINT64_MAX)
+        put_number(c, HEADER_STAND_IN, stood_in_ms);
+    buf_init(&urls, 0);
+    if (differs)
+        peers_put(p, &urls);
+    if (urls.len)
+        call_put(c, urls.data, urls.len);
+    buf_deinit(&urls);
+}
+
 /* --- one key --- */
 
 static void answer_key(struct call *c, const struct result *r)
@@ -53,7 +91,6 @@ static void answer_key(struct call *c, const struct result *r)
     size_t n;
     const char *wire;
 
-    call_header(c, HEADER_NODE, "1");
     if (!r->item) {
         call_head(c, dialect_status(DIALECT_GOLANG, r->err.code));
         call_header(c, HEADER_CODE, err_name(r->err.code));
@@ -136,7 +173,6 @@ static void get_batch(int node, struct call *c, const struct batch_request *r)
 
     *b = (struct batch){c, r->n_keys};
     call_head(c, 200);
-    call_header(c, HEADER_NODE, "1");
     call_begun(c);
     for (i = 0; i < r->n_keys; i++)
         get(node, c, b, i, r->keys[i].bytes, r->keys[i].n);
@@ -144,7 +180,7 @@ static void get_batch(int node, struct call *c, const struct batch_request *r)
 
 /* --- changes --- */
 
-static void change(int node, struct call *c, const struct batch_request *r)
+static void change(int node, struct call *c, const struct batch_request *r, int differs)
 {
     struct group *g = sim_nodes[node].group;
     struct key_ref k;
@@ -168,10 +204,11 @@ static void change(int node, struct call *c, const struct batch_request *r)
         }
     }
     sim_say("node %d has done the change of node %d", node, call_from(c));
-    call_header(c, HEADER_NODE, "1");
     call_head(c, e.code ? dialect_status(DIALECT_GOLANG, e.code) : 200);
     if (e.code)
         call_header(c, HEADER_CODE, err_name(e.code));
+    else
+        put_ring(node, c, differs);
     call_end(c);
 }
 
@@ -184,12 +221,12 @@ void serve(int node, struct call *c)
     char scratch[256];
     const char *body;
     size_t n;
+    int differs = compare(node, c);
 
     if (!asked_all.next)
         list_init(&asked_all);
     if (!*path) {
         call_head(c, 200);
-        call_header(c, HEADER_NODE, "1");
         call_end(c);
     } else if (!strcmp(call_method(c), "POST")) {
         body = call_body(c, &n);
@@ -198,7 +235,7 @@ void serve(int node, struct call *c)
         if (r.op == BATCH_GET)
             get_batch(node, c, &r);
         else
-            change(node, c, &r);
+            change(node, c, &r, differs);
         batch_request_deinit(&r);
     } else {
         if (dialect_parse(DIALECT_GOLANG, path, strlen(path), scratch, &t) != DIALECT_OK)

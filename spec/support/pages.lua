@@ -5,7 +5,8 @@
 --   pages.blocks(path) -> { { page=, line=, language= "lua", or "" if indented,
 --                             name= the file that its first line names, or nil,
 --                             first= its first line, text= }, ... }
---   pages.named(path, language) -> the text of the block of that language that has a name, its name
+--   pages.named(path, language, name) -> the text of the block of that language with that name
+--                                        [any], its name
 --   pages.said(text) -> { the texts behind #>, //> or -->, ... }
 --   pages.all() -> { "README.md", "docs/api.md", ... }, the pages for users and developers
 
@@ -77,13 +78,13 @@ function pages.blocks(path)
   return list
 end
 
-function pages.named(path, language)
+function pages.named(path, language, name)
   for _, each in ipairs(pages.blocks(path)) do
-    if each.language == language and each.name then
+    if each.language == language and each.name and (not name or name == each.name) then
       return each.text, each.name
     end
   end
-  error(("%s has no block of %s with a name"):format(path, language))
+  error(("%s has no block of %s named %s"):format(path, language, name or "at all"))
 end
 
 function pages.said(text)

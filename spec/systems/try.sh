@@ -17,56 +17,7 @@ folder=$(cd "$1" && pwd)
 shift
 limit=5400 # seconds, for all that happens in one root
 
-proxy=$(apt-config dump --format '%v%n' Acquire::http::Proxy 2>/dev/null || true)
-proxy=${proxy:-${http_proxy:-}}
-
-# The mirror of this system if it is a Debian, else debootstrap's own.
-mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' 'Component: main' \
-    2>/dev/null | grep -v -e -security | head -n 1 || true)
-
-why_not() {
-    if [ "$(id -u)" -ne 0 ]; then
-        echo 'not root'
-    elif ! command -v debootstrap >/dev/null; then
-        echo 'no debootstrap'
-    elif ! unshare --mount --pid --fork true 2>/dev/null; then
-        echo 'mounts are not allowed here'
-    fi
-}
-
-# A root is made under another name, so one of that name is complete.
-make_root() { # SYSTEM
-    [ ! -d "$folder/$1" ] || return 0
-    rm -rf "$folder/$1.new"
-    # shellcheck disable=SC2086
-    unshare --mount debootstrap --variant=minbase "$1" "$folder/$1.new" $mirror || return 1
-    mv "$folder/$1.new" "$folder/$1"
-}
-
-# What a machine has and a bare root lacks; the sources, without what was built from them.
-fill_root() { # SYSTEM
-    cp -L /etc/resolv.conf "$folder/$1/etc/resolv.conf"
-    printf '127.0.0.1 localhost\n::1 localhost\n' >"$folder/$1/etc/hosts"
-    {
-        echo 'Acquire::Check-Valid-Until "false";' # a mirror may lag behind
-        echo "${proxy:+Acquire::http::Proxy \"$proxy\";}"
-    } >"$folder/$1/etc/apt/apt.conf.d/90groupcache"
-    rm -rf "$folder/$1/groupcache"
-    mkdir "$folder/$1/groupcache"
-    tar -cf - --exclude=./.git --exclude=./build --exclude='./build-*' . | tar -xf - -C "$folder/$1/groupcache"
-}
-
-# In namespaces of its own, so that no mount and no process outlives it.
-in_root() { # SYSTEM COMMAND
-    timeout --foreground -k 10 "$limit" unshare --mount --pid --fork --kill-child sh -eu -c '
-        mount --bind "$1" "$1" # a root must be a mount for unshare in it
-        mount -t proc proc "$1/proc"
-        mount --rbind /dev "$1/dev"
-        mount --rbind /sys "$1/sys"
-        exec chroot "$1" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 \
-            DEBIAN_FRONTEND=noninteractive sh -c "cd /groupcache && $2"
-    ' sh "$folder/$1" "$2" </dev/null
-}
+. spec/systems/roots.sh
 
 settings=
 for name in T CC CFLAGS LDFLAGS WERROR SAN; do
@@ -101,6 +52,7 @@ for system in "$@"; do
         continue
     fi
     fill_root "$system"
+    copy_sources "$folder/$system/groupcache"
     red=
     {
         in_root "$system" 'apt-get -q update && apt-get -q -y dist-upgrade && apt-get -q install -y make git' ||

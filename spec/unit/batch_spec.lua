@@ -5,7 +5,8 @@
 
 local ffi = require "ffi"
 local messages = require "support.messages"
-local C = require("support.unit").load("wire/batch.h", "base/buf.h", "base/mem.h", "base/err.h")
+local C = require("support.unit").load("wire/batch.h", "base/buf.h", "base/mem.h", "base/err.h",
+  "base/traceparent.h")
 
 local P = require "unit.shim"([[
 #include <stdio.h>
@@ -442,5 +443,59 @@ describe("a batch's answer", function()
       taken = taken + (got and 1 or 0)
     end
     assert.is_true(taken > 0)
+  end)
+end)
+
+describe("the traces of a batch", function()
+  local PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+  local function trace(text, state)
+    local t = ffi.new "struct traceparent"
+    assert.equal(1, C.traceparent_read(t, text, #text, state, #(state or "")))
+    return t
+  end
+
+  -- Of so many keys: { text, state }, or false.
+  local function walk(bytes, n)
+    local list, at = {}, ffi.new "size_t[1]"
+    messages.on_copy(bytes, function(copy)
+      for i = 1, n do
+        local t = ffi.new "struct traceparent"
+        list[i] = C.batch_next_trace(copy, #bytes, at, t) == 1
+          and { ffi.string(t.text), ffi.string(t.state) }
+      end
+    end)
+    return list
+  end
+
+  it("are a line for each key", function()
+    local bytes = messages.built(function(b)
+      C.batch_put_trace(b, trace(PARENT, "a=b c,d=e"))
+      C.batch_put_trace(b, nil)
+      C.batch_put_trace(b, trace(PARENT))
+    end)
+    assert.equal(PARENT .. " a=b c,d=e\n\n" .. PARENT .. "\n", bytes)
+    assert.same({ { PARENT, "a=b c,d=e" }, false, { PARENT, "" }, false }, walk(bytes, 4))
+  end)
+
+  it("are none where a line is no trace", function()
+    assert.same({ false, false, { PARENT, "" } }, walk("x\n" .. PARENT .. "x\n" .. PARENT, 3))
+    assert.same({ { PARENT, "" } }, walk(PARENT .. " ", 1))
+    assert.same({ false, false }, walk("", 2))
+  end)
+
+  it("travel in the request, in a field that older nodes skip", function()
+    local lines = PARENT .. "\n\n"
+    local bytes = messages.batch_request(C.BATCH_GET, { "a", "b" }) .. "\50" .. string.char(#lines)
+      .. lines
+    local got
+    messages.on_copy(bytes, function(copy, n)
+      local r, e = ffi.new "struct batch_request", ffi.new "struct error"
+      assert.equal(0, tonumber(C.batch_parse(copy, n, r, e)))
+      got = ffi.string(r.traces, r.traces_len)
+      assert.equal(bytes, messages.built(function(b) C.batch_put(b, r) end))
+      C.batch_request_deinit(r)
+    end)
+    assert.equal(lines, got)
   end)
 end)

@@ -363,7 +363,21 @@ describe("getresponse_tail", function()
   it("has the rate in front", function()
     assert.equal("\x11\0\0\0\0\0\0\xf8\x3f", tail(0, 0, 1.5))
     assert.equal("\x11\0\0\0\0\0\0\xf8\x3f\x18\x00", tail(3, 0, 1.5))
-    assert.equal(tonumber(C.GETRESPONSE_TAIL), #tail(3, -1, 1.5))
+    assert.equal(tonumber(C.GETRESPONSE_TAIL), #tail(3, -1, 1.5) + 2 * 10)
+  end)
+
+  it("ends with the head of the extras, which all readers of the family skip", function()
+    local out, r = ffi.new("char[?]", C.GETRESPONSE_TAIL), ffi.new "struct getresponse"
+    r.extra, r.extra_len = "xyz", 3
+    local head = ffi.string(out, tonumber(C.getresponse_tail(out, r, 0)))
+    assert.equal("\xc2\x3e\x03", head)
+    local judged, value = ffi.new "struct judged", ffi.new "uint8_t[8]"
+    local message = "\x0a\x01v" .. head .. "xyz"
+    P.judge(message, #message, judged, value)
+    assert.equal(1, judged.ok)
+    local got, e = ffi.new "struct getresponse", ffi.new "struct error"
+    assert.equal(0, tonumber(C.getresponse_decode(message, #message, got, e)))
+    assert.equal("xyz", ffi.string(got.extra, got.extra_len))
   end)
 
   it("is read by protobuf-c", function()

@@ -2,8 +2,9 @@
 
 local ffi = require "ffi"
 local process = require "support.process"
+local tmp = require "support.tmp"
 local unit = require "support.unit"
-local C = unit.load "base/log.h"
+local C = unit.load("base/log.h", "base/err.h")
 
 local function quote(bytes, cap)
   local out = ffi.new("char[?]", (cap or 4096) + 1)
@@ -80,6 +81,7 @@ describe("log", function()
       local ffi = require "ffi"
       ffi.cdef "void log_write(int, const char *, const char *, const char *, ...);"
       ffi.cdef "void log_set_level(int);"
+      ffi.cdef "int log_set_levels(const char *, char *);"
       local C = ffi.load(%q)
       %s
     ]]):format(unit.library, code)
@@ -119,5 +121,56 @@ describe("log", function()
     assert.equal(3, #list)
     assert.is_truthy(list[1]:find 'msg="long" x=yyy')
     assert.is_truthy(list[3]:find 'msg="last"')
+  end)
+
+  it("has levels of single modules", function()
+    local lines = stderr_of [[
+      local e = ffi.new "char[1000]"
+      assert(C.log_set_levels("warn,peers=debug,tls=off", e) == 0)
+      for _, mod in ipairs { "peers", "net", "tls", "none of ours" } do
+        for level = 0, 3 do
+          C.log_write(level, mod, "m", "")
+        end
+      end
+    ]]
+    local got = {}
+    for level, mod in lines:gmatch "level=(%a+) mod=([%a ]+) msg" do
+      got[#got + 1] = mod .. " " .. level
+    end
+    assert.same({ "peers debug", "peers info", "peers warn", "peers error", "net warn", "net error",
+      "none of ours debug", "none of ours info", "none of ours warn", "none of ours error" }, got)
+  end)
+
+  it("says what levels must be", function()
+    local e = ffi.new "struct error"
+    for _, text in ipairs { "debug", "info,peers=debug", "peers=debug",
+      "off,tls=error,net=warn" } do
+      assert.equal(0, tonumber(C.log_check_levels(text, e)), text)
+    end
+    for _, text in ipairs { "", "loud", "INFO", ",", "info,", "info,debug", "info,,peers=debug",
+      "peers=", "=debug", "info peers=debug", "peers=debug,info", "info,peers=verbose",
+      "informal" } do
+      assert.equal(tonumber(C.ERR_INVAL), tonumber(C.log_check_levels(text, e)), text)
+    end
+    C.log_check_levels("info,peers=loud", e)
+    assert.equal("debug, info, warn, error or off, and perhaps levels of modules behind it, as in "
+      .. 'info,peers=debug; "peers=loud" is neither', ffi.string(e.msg))
+    C.log_check_levels("info,peer=debug", e)
+    assert.equal("levels of modules that there are: access, change, group, log, mem, net, node, "
+      .. 'peers, script, server, service, snapshot, tls; "peer" is none', ffi.string(e.msg))
+  end)
+
+  it("knows every module that writes", function()
+    local known = {}
+    local list = tmp.read("src/base/log.h"):match "#define LOG_MODULES(.-)\n\n"
+    for name in list:gmatch "X%((%l+)%)" do
+      known[name] = true
+    end
+    local p = io.popen "grep -rhoE 'log_(debug|info|warn|error)\\(\"[^\"]*\"' src"
+    for line in p:lines() do
+      local name = line:match '"(.*)"'
+      assert.is_true(known[name], name)
+    end
+    p:close()
   end)
 end)

@@ -3,7 +3,7 @@
 local ffi = require "ffi"
 local peers = require "unit.peers"
 local C = require("support.unit").load("change/rounds.h", "peer/peer_in.h", "peer/peers.h",
-  "base/clock.h", "base/hash.h", "base/mem.h")
+  "peer/stand_in.h",   "base/clock.h", "base/hash.h", "base/mem.h")
 
 local SELF, B, D = "http://127.0.0.1:1", "http://127.0.0.1:2", "http://127.0.0.1:3"
 
@@ -25,26 +25,42 @@ describe("the rounds of a change", function()
     C.peers_free(p)
   end)
 
-  local function heard(differs, since, urls)
+  local NEVER = -1ULL
+
+  -- stood_in: milliseconds since the peer was asked in place of an owner.
+  local function heard(differs, since, urls, stood_in)
     C.clock_advance(10)
     local ring = ffi.new "struct tell_ring"
     ring.differs, ring.since_ms, ring.urls, ring.n = differs and 1 or 0, since, urls, #(urls or "")
+    ring.stood_in_ms = stood_in or NEVER
     C.rounds_heard(r, peer, ring)
   end
 
-  local function enough(alone)
-    return C.rounds_are_enough(r, alone and 1 or 0) == 1
+  local function enough(alone, failed)
+    return C.rounds_are_enough(r, alone and 1 or 0, failed and 1 or 0) == 1
+  end
+
+  local function unsettled()
+    local found = C.rounds_unsettled(r)
+    local url = found ~= nil and ffi.string(found.url) or nil
+    C.peer_unref(found)
+    return url
+  end
+
+  local function next_round()
+    C.clock_advance(10)
+    C.rounds_begin(r)
   end
 
   it("are one when all nodes have the same ring, and had it since it began", function()
     heard(false, 1e6)
     assert.is_true(enough())
-    assert.is_true(C.rounds_unsettled(r) == peer) -- the youngest, in any case
+    assert.equal(B, unsettled()) -- the youngest, in any case
   end)
 
   it("are one when nobody says anything of rings, as Go nodes", function()
     assert.is_true(enough())
-    assert.is_true(C.rounds_unsettled(r) == nil)
+    assert.equal(B, unsettled()) -- any other
   end)
 
   it("are two when a list has changed meanwhile", function()
@@ -70,7 +86,7 @@ describe("the rounds of a change", function()
     for round = 1, C.ROUNDS do
       heard(true, 1e6)
       assert.equal(round == C.ROUNDS, enough())
-      assert.is_true(C.rounds_unsettled(r) == peer)
+      assert.equal(B, unsettled())
       C.rounds_begin(r)
     end
   end)
@@ -85,6 +101,57 @@ describe("the rounds of a change", function()
       C.rounds_begin(r)
       heard(true, 1e6)
     end
+    assert.is_true(enough())
+  end)
+
+  it("are two when a node was asked in place of an owner since the first began", function()
+    heard(false, 1e6, nil, 5)
+    assert.is_false(enough())
+    assert.equal(B, unsettled())
+    next_round()
+    heard(false, 1e6, nil, 5) -- it is asked all the time, and has no old value any more
+    assert.is_true(enough())
+  end)
+
+  it("are two when this node was", function()
+    heard(false, 1e6)
+    C.stand_in_note(p)
+    assert.is_false(enough())
+    next_round()
+    C.stand_in_note(p)
+    heard(false, 1e6)
+    assert.is_true(enough())
+  end)
+
+  it("are one when it was asked before, or when a node has not confirmed", function()
+    C.stand_in_note(p)
+    C.rounds_deinit(r)
+    C.clock_advance(10)
+    C.rounds_init(r, p)
+    heard(false, 1e6, nil, 1000)
+    assert.is_true(enough())
+    heard(false, 1e6, nil, 5)
+    assert.is_false(enough(false, false))
+    assert.is_true(enough(false, true))
+  end)
+
+  it("are one more after a ring that differed, for the sake of a stand-in", function()
+    heard(true, 1e6)
+    next_round()
+    heard(false, 1e6, nil, 5)
+    assert.is_false(enough())
+    next_round()
+    heard(false, 1e6, nil, 5)
+    assert.is_true(enough())
+  end)
+
+  it("are one more if a list has changed between two with a stand-in", function()
+    heard(false, 1e6, nil, 5)
+    next_round()
+    heard(false, 15, nil, 5) -- before this round began, and after the one before it did
+    assert.is_false(enough())
+    next_round()
+    heard(false, 1e6, nil, 5)
     assert.is_true(enough())
   end)
 

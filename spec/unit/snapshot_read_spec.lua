@@ -2,9 +2,11 @@
 
 local engine = require "unit.engine"
 local ffi = require "ffi"
+local key_ref = require "unit.key_ref"
 local tmp = require "support.tmp"
 local C = require("support.unit").load("store/snapshot_read.h", "store/snapshot_write.h",
-  "store/snapshot.h", "base/err.h", "base/clock.h", "base/hash.h", "cache/group.h")
+  "store/snapshot.h", "base/err.h", "base/clock.h", "base/hash.h", "cache/group.h",
+  "cache/item.h")
 
 describe("a snapshot that is read", function()
   local g, path
@@ -47,7 +49,8 @@ describe("a snapshot that is read", function()
           group = ffi.string(entry.group, entry.block.name_len),
           shared = tonumber(entry.block.shared),
           left_ms = tonumber(entry.record.left_ms),
-          value = ffi.string(entry.value, entry.record.value_len) }
+          value = ffi.string(entry.value, entry.record.value_len),
+          extra = ffi.string(entry.extra, entry.extra_len) }
       end
     until got ~= 1
     C.snapshot_read_close(r)
@@ -71,6 +74,50 @@ describe("a snapshot that is read", function()
     assert.equal(("v"):rep(5000) .. "7", found.k7.value)
     assert.equal(1, found.k7.shared)
     assert.is_true(found.k7.left_ms > 50000 and found.k7.left_ms <= 60000)
+  end)
+
+  it("has the extras of an item, and none of the next item", function()
+    local extra = "\1\2\0\144\1\2\8\0name\0val"
+    extra = extra:sub(1, #extra - 3) .. "va\0"
+    for i = 1, 3 do
+      local key = "e" .. i
+      g:get(key)
+      local load = table.remove(g.loads, 1)
+      local it = C.item_new_extra(key_ref(key, load.flight.hash), "value", 5, 0,
+        i == 2 and extra or nil, i == 2 and #extra or 0)
+      local r = ffi.new "struct result"
+      r.item, r.source = it, C.SOURCE_LOCAL
+      C.group_finish(load.flight, r)
+      C.item_unref(it)
+    end
+    local bytes = write(0)
+    local found, whole = read()
+    assert.is_true(whole)
+    assert.same({ "value", "value", "value" },
+      { found.e1.value, found.e2.value, found.e3.value })
+    assert.same({ "", extra, "" }, { found.e1.extra, found.e2.extra, found.e3.extra })
+    assert.truthy(bytes:find(extra, 1, true))
+  end)
+
+  it("of version 1, which has no extras, is taken, and of a later version not", function()
+    write(3)
+    local function patch(version)
+      local head, bytes = ffi.new "struct snapshot_head", tmp.read(path)
+      ffi.copy(head, bytes, ffi.sizeof(head))
+      head.version = version
+      head.sum = C.hash_murmur64(head, ffi.offsetof("struct snapshot_head", "sum"))
+      tmp.write(path, ffi.string(head, ffi.sizeof(head)) .. bytes:sub(ffi.sizeof(head) + 1))
+    end
+    patch(1)
+    local found, whole = read()
+    assert.is_true(whole)
+    assert.equal(3, count(found))
+    for _, version in ipairs { 0, tonumber(C.SNAPSHOT_VERSION) + 1 } do
+      patch(version)
+      found, whole = read()
+      assert.same({}, found)
+      assert.truthy(whole:find("another version", 1, true))
+    end
   end)
 
   it("of no items is whole", function()

@@ -107,7 +107,7 @@ describe("a node with little memory", function()
     f:close()
     local wrapped = tmp.file(("#!/bin/sh\necho $$ >%s/cgroup.procs\nexec nice -n -10 %s \"$@\"\n")
       :format(dir, node.binary), "wrapped")
-    os.execute("chmod +x " .. wrapped)
+    assert.equal(0, process.run({ "chmod", "+x", wrapped }).code)
     n = node.start { script = SCRIPT, program = wrapped, args = { "--workers", "2", "--vm-bytes",
       "32MiB", "--max-connections", "1000", "--log-level", "error" } }
   end)

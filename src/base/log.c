@@ -7,20 +7,159 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/log_line.h"
 #include "base/log_out.h"
 
-static atomic_int least = LOG_INFO; /* atomic */
+enum module {
+#define X(name) MODULE_##name,
+    LOG_MODULES(X)
+#undef X
+        MODULES
+};
+
+static const char *const module_names[MODULES] = {
+#define X(name) #name,
+    LOG_MODULES(X)
+#undef X
+};
+
+struct levels {
+    int of[MODULES];
+};
+
+/* All atomic. `least` is the least of them: most lines that are not written end there. */
+static atomic_int least = LOG_INFO;
+static atomic_int levels[MODULES] = {
+#define X(name) LOG_INFO,
+    LOG_MODULES(X)
+#undef X
+};
 
 static const char *const level_names[] = {"debug", "info", "warn", "error", "off"};
 
-void log_set_level(enum log_level level)
+static int find_module(const char *name, size_t n)
 {
-    atomic_store(&least, (int)level);
+    int i;
+
+    for (i = 0; i < MODULES; i++)
+        if (strlen(module_names[i]) == n && !memcmp(module_names[i], name, n))
+            return i;
+    return -1;
 }
 
-enum log_level log_get_level(void)
+static void set(const struct levels *l)
 {
-    return (enum log_level)atomic_load_explicit(&least, memory_order_relaxed);
+    int i, min = LOG_OFF;
+
+    for (i = 0; i < MODULES; i++) {
+        atomic_store(&levels[i], l->of[i]);
+        min = l->of[i] < min ? l->of[i] : min;
+    }
+    atomic_store(&least, min);
+}
+
+static void set_all(struct levels *l, int level)
+{
+    int i;
+
+    for (i = 0; i < MODULES; i++)
+        l->of[i] = level;
+}
+
+void log_set_level(enum log_level level)
+{
+    struct levels l;
+
+    set_all(&l, (int)level);
+    set(&l);
+}
+
+static int level_of(const char *name, size_t n)
+{
+    char text[8];
+
+    if (n >= sizeof(text))
+        return -1;
+    memcpy(text, name, n);
+    text[n] = '\0';
+    return log_level_from_name(text);
+}
+
+static enum err bad_module(const char *name, size_t n, struct error *e)
+{
+    char all[200] = "";
+    size_t i, at = 0;
+
+    for (i = 0; i < MODULES; i++)
+        at += (size_t)snprintf(all + at, sizeof(all) - at, "%s%s", i ? ", " : "", module_names[i]);
+    return error_set(e, ERR_INVAL, "levels of modules that there are: %s; \"%.*s\" is none", all,
+                     (int)(n < 40 ? n : 40), name);
+}
+
+/* One of the words between the commas. The general level must come before all others. */
+static enum err read_word(const char *word, size_t n, int is_first, struct levels *l,
+                          struct error *e)
+{
+    const char *equals = memchr(word, '=', n);
+    size_t name_len = equals ? (size_t)(equals - word) : 0;
+    const char *name = equals ? equals + 1 : word;
+    int level = level_of(name, n - (size_t)(name - word)), module;
+
+    if (level < 0 || (!equals && !is_first))
+        return error_set(e, ERR_INVAL,
+                         "debug, info, warn, error or off, and perhaps levels of modules behind "
+                         "it, as in info,peers=debug; \"%.*s\" is neither",
+                         (int)(n < 40 ? n : 40), word);
+    if (!equals) {
+        set_all(l, level);
+        return ERR_OK;
+    }
+    module = find_module(word, name_len);
+    if (module < 0)
+        return bad_module(word, name_len, e);
+    l->of[module] = level;
+    return ERR_OK;
+}
+
+static enum err read_levels(const char *text, struct levels *l, struct error *e)
+{
+    const char *s = text, *end;
+
+    set_all(l, LOG_INFO);
+    for (;; s = end + 1) {
+        end = s + strcspn(s, ",");
+        if (read_word(s, (size_t)(end - s), s == text, l, e))
+            return e->code;
+        if (!*end)
+            return ERR_OK;
+    }
+}
+
+enum err log_set_levels(const char *text, struct error *e)
+{
+    struct levels l;
+
+    if (read_levels(text, &l, e))
+        return e->code;
+    set(&l);
+    return ERR_OK;
+}
+
+enum err log_check_levels(const char *text, struct error *e)
+{
+    struct levels l;
+
+    return read_levels(text, &l, e);
+}
+
+static int is_written(enum log_level level, const char *mod)
+{
+    int module;
+
+    if ((int)level < atomic_load_explicit(&least, memory_order_relaxed))
+        return 0;
+    module = find_module(mod, strlen(mod));
+    return module < 0 || (int)level >= atomic_load_explicit(&levels[module], memory_order_relaxed);
 }
 
 int log_level_from_name(const char *name)
@@ -36,28 +175,18 @@ int log_level_from_name(const char *name)
 
 void log_write(enum log_level level, const char *mod, const char *msg, const char *fmt, ...)
 {
-    char line[LOG_LINE_BYTES];
+    char line[LOG_LINE_BYTES], pairs[LOG_LINE_BYTES] = "";
+    int saved = errno;
     va_list ap;
-    size_t n, cap = sizeof(line) - 1; /* room for the newline */
-    int saved = errno, w;
 
-    if (level < log_get_level())
+    if (!is_written(level, mod))
         return;
-    n = log_out_time(line, cap);
-    w = snprintf(line + n, cap - n, " level=%s mod=%s msg=\"%s\"", level_names[level], mod, msg);
-    n += w > 0 ? (size_t)w : 0;
-    if (n < cap && *fmt) {
-        line[n++] = ' ';
+    if (*fmt) {
         va_start(ap, fmt);
-        w = vsnprintf(line + n, cap - n, fmt, ap);
+        vsnprintf(pairs, sizeof(pairs), fmt, ap);
         va_end(ap);
-        n += w > 0 ? (size_t)w : 0;
-        n -= w == 0; /* no pairs after all: nor the space before them */
     }
-    if (n > cap - 1)
-        n = cap - 1;
-    line[n++] = '\n';
-    log_out_line(line, n);
+    log_out_line(line, log_line_put(line, level_names[level], mod, msg, pairs));
     errno = saved;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* log.h - one line of key=value pairs per event, on stderr.
+/* log.h - one line of key=value pairs per event, on stderr; or of JSON, see log_line.h.
  *
  *   time=2026-01-02T03:04:05.678Z level=info mod=server msg="listening" addr=127.0.0.1:8080
  *
@@ -11,11 +11,26 @@
 
 #include <stddef.h>
 
+#include "base/err.h"
+
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR, LOG_OFF };
 
-/* The least level that is written; LOG_INFO at first. Process-wide. */
+/* X(name): the modules, which may have levels of their own. */
+#define LOG_MODULES(X)                                                                             \
+    X(access)                                                                                      \
+    X(change)                                                                                      \
+    X(group) X(log) X(mem) X(net) X(node) X(peers) X(script) X(server) X(service) X(snapshot) X(tls)
+
+/* The least level that is written, of all modules; LOG_INFO at first. Process-wide. */
 void log_set_level(enum log_level level);
-enum log_level log_get_level(void);
+
+/* The same from a text: a level, and levels of single modules, parted by commas:
+ * "info,peers=debug". Without a level of its own it is LOG_INFO. INVAL: nothing was set, and e says
+ * what the text must be. */
+enum err log_set_levels(const char *text, struct error *e);
+
+/* Returns the error of log_set_levels(), and sets nothing. */
+enum err log_check_levels(const char *text, struct error *e);
 
 /* "debug", "info", "warn", "error", "off"; -1 for any other name. */
 int log_level_from_name(const char *name);

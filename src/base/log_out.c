@@ -9,10 +9,9 @@
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "base/clock.h"
+#include "base/log_line.h"
 
 enum how { NOT_YET, PLAIN, OWN, SOCKET, POLLED };
 
@@ -87,29 +86,15 @@ static int put_locked(const char *s, size_t n)
     return w < 0 ? errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR : !torn;
 }
 
-size_t log_out_time(char *line, size_t cap)
-{
-    const struct timespec now = clock_real_wall();
-    struct tm tm;
-    size_t n;
-
-    gmtime_r(&now.tv_sec, &tm);
-    n = strftime(line, cap, "time=%Y-%m-%dT%H:%M:%S", &tm);
-    return n + (size_t)snprintf(line + n, cap - n, ".%03ldZ", now.tv_nsec / 1000000);
-}
-
 static int say_dropped_locked(void)
 {
-    char line[200];
+    char line[LOG_LINE_BYTES], pairs[40];
     size_t n;
 
     if (!atomic_load(&dropped))
         return 1;
-    n = log_out_time(line, sizeof(line));
-    n += (size_t)snprintf(line + n, sizeof(line) - n,
-                          " level=warn mod=log msg=\"lines were dropped: nobody took them\" "
-                          "lines=%lu\n",
-                          atomic_load(&dropped));
+    snprintf(pairs, sizeof(pairs), "lines=%lu", atomic_load(&dropped));
+    n = log_line_put(line, "warn", "log", "lines were dropped: nobody took them", pairs);
     if (!put_locked(line, n))
         return 0;
     atomic_store(&dropped, 0);

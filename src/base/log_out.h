@@ -12,12 +12,6 @@
 
 #include <stddef.h>
 
-enum { LOG_LINE_BYTES = 4096 }; /* a pipe takes that much whole or not at all */
-
-/* Writes the first pair of a line, such as time=2026-01-31T23:59:59.999Z, which has 29 bytes.
- * Returns its length; cap is at least 40. */
-size_t log_out_time(char *line, size_t cap);
-
 /* Writes a line of at most LOG_LINE_BYTES, its newline included. */
 void log_out_line(const char *line, size_t n);
 

@@ -14,8 +14,8 @@
  * the command line. stream.c has exchanges whose answer is read while it arrives. shared.c has
  * tables of all VMs. discover.c and
  * dns.c serve the sources of peers. many.c asks for many keys, change.c sets and removes, peek.c
- * looks: each for getters and for programs. encode.c and decode.c convert between values and
- * bytes. */
+ * looks: each for getters and for programs. value.c has what they get of an item. encode.c and
+ * decode.c convert between values and bytes. */
 #ifndef BIND_H
 #define BIND_H
 

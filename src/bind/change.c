@@ -14,6 +14,7 @@
 #include "cache/group.h"
 #include "change/change.h"
 #include "script/check.h"
+#include "script/given.h"
 #include "script/op.h"
 #include "script/task.h"
 #include "script/vm.h"
@@ -64,6 +65,24 @@ static enum batch_op check_op(lua_State *L, int index)
     return ops[luaL_checkoption(L, index, NULL, names)];
 }
 
+/* A value with extras, in a userdata on the stack; the table holds the bytes. Raises. */
+static void take_table(lua_State *L, int index, struct change_opts *o, double *ttl_ms)
+{
+    struct given_table *t = lua_newuserdata(L, sizeof(*t));
+    struct error e;
+
+    if (given_read(L, index, t, &e))
+        luaL_error(L, "group:set: %s", e.msg); /* group.lua has asked core.check_given() */
+    o->value = t->body;
+    o->value_len = t->n;
+    o->extra = t->extra.bytes;
+    o->extra_len = t->extra.n;
+    if (!t->has_ttl)
+        return;
+    *ttl_ms = t->ttl_ms;
+    o->ttl_ms = ttl_ms;
+}
+
 /* From index 2 on: "set", "remove" or "flush", list of keys, value, ttl_ms. They own the strings; a
  * userdata on the stack owns the array. */
 static void check_change(lua_State *L, struct change_opts *o, double *ttl_ms)
@@ -72,9 +91,12 @@ static void check_change(lua_State *L, struct change_opts *o, double *ttl_ms)
     o->keys = core_check_keys(L, 3, &o->n_keys);
     if (o->op == BATCH_SET) {
         luaL_argcheck(L, o->n_keys == 1, 3, "a set is of one key");
-        o->value = luaL_checklstring(L, 4, &o->value_len);
         *ttl_ms = luaL_optnumber(L, 5, 0);
         o->ttl_ms = lua_isnoneornil(L, 5) ? NULL : ttl_ms;
+        if (lua_istable(L, 4))
+            take_table(L, 4, o, ttl_ms);
+        else
+            o->value = luaL_checklstring(L, 4, &o->value_len);
     }
 }
 
@@ -177,9 +199,14 @@ static void change_alone(const struct change_opts *o, struct error *e)
         group_flush(o->group);
     for (i = 0; i < o->n_keys; i++) {
         const struct key_ref k = group_key(o->keys[i].bytes, o->keys[i].n);
+        const struct given v = {.bytes = o->value,
+                                .n = o->value_len,
+                                .ttl_ms = o->ttl_ms,
+                                .extra = o->extra,
+                                .extra_len = o->extra_len};
 
         if (o->op == BATCH_SET && !(o->ttl_ms && !(*o->ttl_ms > 0)))
-            group_set(o->group, &k, o->value, o->value_len, o->ttl_ms, e);
+            group_change_given(o->group, &k, &v, e);
         else
             group_remove(o->group, &k);
     }
@@ -218,9 +245,23 @@ static int l_wait_change(lua_State *L)
     return push_end(L, end);
 }
 
+/* core.check_given(table) -> true | nil, message, code */
+static int l_check_given(lua_State *L)
+{
+    struct given_table t;
+    struct error e;
+
+    luaL_checktype(L, 1, LUA_TTABLE);
+    if (given_read(L, 1, &t, &e))
+        return core_error(L, &e);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
 const luaL_Reg bind_change[] = {
     {"change", l_change},
     {"change_result", l_change_result},
+    {"check_given", l_check_given},
     {"wait_change", l_wait_change},
     {NULL, NULL},
 };

@@ -25,13 +25,6 @@ static inline int core_source(lua_State *L, enum source source)
     return 3;
 }
 
-/* Pushes the item's value, nil, source, and returns 3. Raises. */
-static inline int core_item(lua_State *L, struct item *it, enum source source)
-{
-    lua_pushlstring(L, item_value(it), it->value_len);
-    return core_source(L, source);
-}
-
 /* Makes the userdata that will own an op's reference; *slot is NULL until it is set. To be called
  * before the op is made, since it raises without memory. */
 struct op **core_new_op(lua_State *L);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "cache/flight.h"
 #include "script/check.h"
 #include "script/task.h"
 #include "script/vm.h"
@@ -77,6 +78,25 @@ static void check_headers(lua_State *L, struct exchange *r)
     lua_pop(L, 1);
 }
 
+/* The request is a span of the load's trace, unless the getter has said what it is. */
+static void add_trace(struct exchange *r, const struct flight *f)
+{
+    const char *line = r->trace;
+    struct traceparent span;
+    size_t i;
+    int n;
+
+    if (!f || !f->trace)
+        return;
+    for (i = 0; i < r->opts.n_headers; i++)
+        if (traceparent_is_header(r->headers[i], strcspn(r->headers[i], ":")))
+            return;
+    traceparent_child(&span, f->trace);
+    r->opts.headers = r->headers;
+    for (n = traceparent_put_headers(&span, r->trace); n; n--, line += strlen(line) + 1)
+        r->headers[r->opts.n_headers++] = line;
+}
+
 void exchange_check(lua_State *L, const char *who, struct exchange *r)
 {
     struct task *t = vm_current(vm_of(L));
@@ -113,4 +133,5 @@ void exchange_check(lua_State *L, const char *who, struct exchange *r)
     r->opts.identity = lua_toboolean(L, -1);
     lua_pop(L, 4);
     check_headers(L, r);
+    add_trace(r, t->flight);
 }

@@ -6,6 +6,7 @@
 
 #include <lua.h>
 
+#include "base/traceparent.h"
 #include "net/fetch.h"
 
 enum { EXCHANGE_HEADERS = 100 };
@@ -14,7 +15,8 @@ enum { EXCHANGE_HEADERS = 100 };
 struct exchange {
     struct fetch_opts opts;
     const char *who; /* the Lua function, a literal: messages name it */
-    const char *headers[EXCHANGE_HEADERS];
+    const char *headers[EXCHANGE_HEADERS + 2];
+    char trace[TRACEPARENT_LINES]; /* the headers of the trace that the getter's load belongs to */
 };
 
 /* Fills r from the table at index 1; raises for what is wrong, in the name of `who`. A getter runs.

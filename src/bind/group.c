@@ -10,6 +10,7 @@
 #include "base/list.h"
 #include "base/mem.h"
 #include "bind/core.h"
+#include "bind/value.h"
 #include "bind/which.h"
 #include "cache/group.h"
 #include "cache/groups.h"
@@ -131,7 +132,8 @@ static int l_get(lua_State *L)
     return 1;
 }
 
-/* core.get_result(op) -> value, nil, source | nil, message, code */
+/* core.get_result(op, full) -> value, nil, source | nil, message, code; full: a table with the
+ * value and its extras */
 static int l_get_result(lua_State *L)
 {
     struct op *op = core_check_op(L, 1);
@@ -141,8 +143,9 @@ static int l_get_result(lua_State *L)
     core_patience_end(&g->patience);
     if (g->result.item)
         vm_make_room(vm_of(L), g->result.item->value_len);
-    return g->result.item ? core_item(L, g->result.item, g->result.source)
-                          : core_error(L, &g->result.err);
+    return g->result.item
+               ? value_push(L, g->group, g->result.item, g->result.source, lua_toboolean(L, 2))
+               : core_error(L, &g->result.err);
 }
 
 const luaL_Reg bind_group[] = {

@@ -60,3 +60,15 @@ void headers_push(lua_State *L, const struct buf *b)
         at = value + strlen(value) + 1;
     }
 }
+
+void headers_push_list(lua_State *L, const struct buf *b)
+{
+    const char *at = b->data, *end = b->data + b->len;
+    int i;
+
+    lua_newtable(L);
+    for (i = 1; at < end; i++, at += strlen(at) + 1) {
+        lua_pushstring(L, at);
+        lua_rawseti(L, -2, i);
+    }
+}

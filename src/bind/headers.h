@@ -16,4 +16,7 @@ void headers_keep(struct buf *to, struct fetch *f);
  * raise. */
 void headers_push(lua_State *L, const struct buf *b);
 
+/* Pushes them as a list of names and values in turn, as they came. */
+void headers_push_list(lua_State *L, const struct buf *b);
+
 #endif

@@ -91,7 +91,7 @@ static int l_hit(lua_State *L)
     }
     key = lua_tolstring(L, 1, &n);
     hit = reader_recall(h->reader, key, n, &found);
-    if (hit == HIT_NONE) {
+    if (hit == HIT_NONE || !item_is_value(found.item)) { /* core.get() says why */
         lua_pushnil(L);
         return 1;
     }

@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/httpdate.h"
 #include "base/list.h"
 #include "base/mem.h"
 #include "base/pct.h"
@@ -166,6 +167,31 @@ static int l_fetch_result(lua_State *L)
     return 1;
 }
 
+/* core.fetch_headers(op) -> { name, value, name, value, ... } of its answer, as they came */
+static int l_fetch_headers(lua_State *L)
+{
+    struct op *op = core_check_op(L, 1);
+    struct fetch_op *f = (struct fetch_op *)(void *)op;
+
+    luaL_argcheck(L, op->kind == &fetch_kind && op->done, 1, "not a fetch that has ended");
+    headers_push_list(L, &f->headers);
+    return 1;
+}
+
+/* core.http_date(text) -> Unix time | nil */
+static int l_http_date(lua_State *L)
+{
+    size_t n;
+    const char *text = luaL_checklstring(L, 1, &n);
+    int64_t out;
+
+    if (httpdate_read(text, n, (int64_t)(clock_wall_ns() / 1000000000), &out))
+        lua_pushnumber(L, (double)out);
+    else
+        lua_pushnil(L);
+    return 1;
+}
+
 /* core.escape(bytes) -> the bytes, percent-encoded as one path segment */
 static int l_escape(lua_State *L)
 {
@@ -188,6 +214,11 @@ static int l_escape(lua_State *L)
 }
 
 const luaL_Reg bind_io[] = {
-    {"sleep", l_sleep},   {"fetch", l_fetch}, {"fetch_result", l_fetch_result},
-    {"escape", l_escape}, {NULL, NULL},
+    {"sleep", l_sleep},
+    {"fetch", l_fetch},
+    {"fetch_result", l_fetch_result},
+    {"escape", l_escape},
+    {"fetch_headers", l_fetch_headers},
+    {"http_date", l_http_date},
+    {NULL, NULL},
 };

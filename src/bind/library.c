@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "bind/core.h"
 #include "bind/handle.h"
+#include "bind/value.h"
 #include "cache/group.h"
 #include "cache/reader.h"
 #include "node/node.h"
@@ -29,9 +30,11 @@ static const uint64_t NO_DEADLINE_MS = (uint64_t)100 * 365 * 24 * 3600 * 1000;
 /* A load under way in a group alone, until the Lua side ends it. */
 struct load {
     struct waiter waiter;
+    struct group *group;   /* a reference */
     struct flight *flight; /* the loader's reference; NULL once ended */
     struct group *joined;  /* of a load that another coroutine began, until the result is here */
     int ended;             /* the waiter was woken and has the result */
+    int full;              /* the caller wants the value with its extras */
     struct result result;
 };
 
@@ -42,10 +45,11 @@ static void **place_for_item(lua_State *L, struct handle *h)
     return h->held ? core_item_owner(L) : &h->held;
 }
 
-/* Pushes value, nil, source, and empties the place. */
-static int push_from(lua_State *L, void **place, enum source source)
+/* Pushes as value_push(), and empties the place. */
+static int push_from(lua_State *L, const struct handle *h, void **place, enum source source,
+                     int full)
 {
-    int n = core_item(L, *place, source);
+    int n = value_push(L, h->group, *place, source, full);
 
     item_unref(*place);
     *place = NULL;
@@ -64,6 +68,8 @@ static int recall(void *handle, const char *key, size_t key_len)
     if (!h->group) /* collected: as handle_check() */
         return HIT_NONE;
     hit = reader_recall(h->reader, key, key_len, &found);
+    if (hit != HIT_NONE && !item_is_value(found.item))
+        return HIT_NONE; /* core.wait() says why */
     if (hit != HIT_NONE) {
         h->value = item_value(found.item);
         h->value_len = found.item->value_len;
@@ -128,32 +134,35 @@ static int l_max_key_bytes(lua_State *L)
     return 1;
 }
 
-/* core.hit(handle, key) -> value, nil, source | nil on a miss */
+/* core.hit(handle, key, full) -> value, nil, source | nil on a miss; full: a table with the value
+ * and its extras */
 static int l_hit(lua_State *L)
 {
     struct handle *h = handle_check(L, 1);
     struct key_ref k = core_check_key(L, 2);
+    int full = lua_toboolean(L, 3);
     void **place = place_for_item(L, h);
     enum source source;
 
     *place = group_lookup(h->group, &k, 0, &source);
-    return *place ? push_from(L, place, source) : 0;
+    return *place ? push_from(L, h, place, source, full) : 0;
 }
 
-/* core.wait(handle, key, timeout_ms) -> value, nil, source | nil, message, code: blocks the thread.
- * To be called after a miss, which it does not count again. */
+/* core.wait(handle, key, timeout_ms, full) -> value, nil, source | nil, message, code: blocks the
+ * thread. To be called after a miss, which it does not count again. */
 static int l_wait(lua_State *L)
 {
     struct handle *h = handle_check(L, 1);
     struct key_ref k = core_check_key(L, 2);
     double timeout_ms = luaL_optnumber(L, 3, 0); /* node.lua has checked it */
+    int full = lua_toboolean(L, 4);
     void **place = place_for_item(L, h);
     struct result r;
 
     if (group_wait(h->group, &k, (uint64_t)timeout_ms, &r))
         return core_error(L, &r.err);
     *place = r.item;
-    return push_from(L, place, r.source);
+    return push_from(L, h, place, r.source, full);
 }
 
 /* --- a group alone --- */
@@ -219,6 +228,8 @@ static void load_drop(struct load *l)
     l->joined = NULL;
     item_unref(l->result.item);
     l->result.item = NULL;
+    group_unref(l->group);
+    l->group = NULL;
 }
 
 static int l_load_gc(lua_State *L)
@@ -230,7 +241,8 @@ static int l_load_gc(lua_State *L)
 /* Pushes value, nil, source | nil, message, code, and releases the value. */
 static int push_end(lua_State *L, struct load *l)
 {
-    int n = l->result.item ? core_item(L, l->result.item, l->result.source)
+    const struct group *g = l->group;
+    int n = l->result.item ? value_push(L, g, l->result.item, l->result.source, l->full)
                            : core_error(L, &l->result.err);
 
     load_drop(l);
@@ -247,18 +259,22 @@ static int push_given(lua_State *L, struct load *l, int index)
     return core_source(L, source);
 }
 
-/* core.load_begin(handle, key) -> load, to be ended by load_end() | load, true: another coroutine
- * loads the key | value, nil, source: the group has the value by now | nil, message, code */
+/* core.load_begin(handle, key, full) -> load, to be ended by load_end() | load, true: another
+ * coroutine loads the key | value, nil, source: the group has the value by now | nil, message, code
+ */
 static int l_load_begin(lua_State *L)
 {
     struct handle *h = handle_check(L, 1);
     struct key_ref k = core_check_key(L, 2);
+    int full = lua_toboolean(L, 3);
     struct load *l = lua_newuserdata(L, sizeof(*l));
 
     memset(l, 0, sizeof(*l));
     luaL_getmetatable(L, BIND_LOAD);
     lua_setmetatable(L, -2);
     l->waiter.wake = load_wake;
+    l->group = group_ref(h->group);
+    l->full = full;
     h->begun = NULL;
     group_tick(h->group, clock_ms()); /* no other code does */
     if (group_load(h->group, &k, 0, &l->waiter, &l->result))
@@ -312,6 +328,19 @@ static int push_own(lua_State *L, struct load *l, const struct outcome *o)
     return core_source(L, SOURCE_LOCAL);
 }
 
+/* The same for a table. */
+static int push_own_table(lua_State *L, struct load *l, const struct outcome *o)
+{
+    const struct key_ref no_key = {"", 0, 0};
+    struct given v;
+
+    outcome_give(o, &v);
+    item_unref(l->result.item);
+    l->result.item = group_keep_item(l->group, &no_key, &v, &l->result.err);
+    l->result.source = SOURCE_LOCAL;
+    return push_end(L, l);
+}
+
 /* The text of an error object. Protected, since the object's own code makes it. An error of that
  * code is dropped. */
 static void speak(lua_State *L, struct outcome *o)
@@ -334,6 +363,7 @@ static int l_load_end(lua_State *L)
     struct load *l = check_load(L);
     const char *name = group_name(l->joined ? l->joined : l->flight->group);
     struct outcome o;
+    struct given v;
     struct flight *f;
 
     if (lua_toboolean(L, 2)) {
@@ -345,6 +375,8 @@ static int l_load_end(lua_State *L)
     speak(L, &o);
     if (!o.err.code && o.same)
         error_set(&o.err, ERR_GETTER, "group %s: a getter of a group alone has no old value", name);
+    if (l->joined && !o.err.code && (l->full || lua_istable(L, 3)))
+        return push_own_table(L, l, &o);
     if (l->joined)
         return push_own(L, l, &o);
     f = l->flight;
@@ -353,8 +385,11 @@ static int l_load_end(lua_State *L)
         group_load_not_found(f, o.err.msg, o.has_ttl ? &o.ttl_ms : NULL);
     else if (o.err.code)
         group_finish_error(f, o.err.code, "%s", o.err.msg);
-    else if (!group_finish_value(f, o.value, o.n, o.has_ttl ? &o.ttl_ms : NULL, NULL))
-        return push_given(L, l, 3);
+    else {
+        outcome_give(&o, &v);
+        if (!group_load_given(f, &v, NULL) && !l->full && lua_type(L, 3) == LUA_TSTRING)
+            return push_given(L, l, 3);
+    }
     return push_end(L, l);
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "bind/core.h"
+#include "bind/value.h"
 #include "bind/which.h"
 #include "cache/group.h"
 #include "cache/group_many.h"
@@ -25,7 +26,8 @@ static void push_error(lua_State *L, const struct result *r, const struct error 
 }
 
 /* Pushes two tables, values and errors, by the keys of the list at `keys`. */
-static void push_answers(lua_State *L, const struct many *m, int keys, const struct error *late)
+static void push_answers(lua_State *L, struct group *g, const struct many *m, int keys, int full,
+                         const struct error *late)
 {
     size_t i, n = group_many_count(m), bytes = 0;
 
@@ -37,13 +39,19 @@ static void push_answers(lua_State *L, const struct many *m, int keys, const str
     lua_newtable(L);
     for (i = 0; i < n; i++) {
         const struct result *r = group_many_result(m, i);
+        int is_value = r->item && (full || item_is_value(r->item));
+        struct result no_value = {.item = NULL};
 
         lua_rawgeti(L, keys, (int)i + 1);
-        if (r->item)
+        if (r->item && !is_value)
+            extra_refuse(item_status(r->item), group_name(g), &no_value.err);
+        if (is_value && full)
+            value_push_full(L, r->item);
+        else if (is_value)
             lua_pushlstring(L, item_value(r->item), r->item->value_len);
         else
-            push_error(L, r, late);
-        lua_rawset(L, r->item ? -4 : -3);
+            push_error(L, r->item ? &no_value : r, late);
+        lua_rawset(L, is_value ? -4 : -3);
     }
 }
 
@@ -134,7 +142,7 @@ static int l_get_many(lua_State *L)
     return 1;
 }
 
-/* core.get_many_result(op, keys) -> values, errors */
+/* core.get_many_result(op, keys, full) -> values, errors */
 static int l_get_many_result(lua_State *L)
 {
     struct op *op = core_check_op(L, 1);
@@ -146,7 +154,7 @@ static int l_get_many_result(lua_State *L)
     luaL_checktype(L, 2, LUA_TTABLE);
     core_patience_end(&m->patience);
     group_late(m->group, m->patience.ms, &late);
-    push_answers(L, m->many, 2, &late);
+    push_answers(L, m->group, m->many, 2, lua_toboolean(L, 3), &late);
     group_many_free(m->many); /* now rather than by the collector */
     m->many = NULL;
     return 2;
@@ -159,8 +167,8 @@ static void release_many(void *many)
     group_many_free(many);
 }
 
-/* core.wait_many(handle, keys, timeout_ms or nil) -> values, errors | nil, message, code: blocks
- * the thread. */
+/* core.wait_many(handle, keys, timeout_ms or nil, full) -> values, errors | nil, message, code:
+ * blocks the thread. */
 static int l_wait_many(lua_State *L)
 {
     size_t n;
@@ -173,10 +181,10 @@ static int l_wait_many(lua_State *L)
 
     *slot = m;
     group_late(g, timeout_ms ? timeout_ms : group_opts(g).timeout_ms, &late);
-    group_unref(g);
+    group_unref(g); /* the handle has another reference */
     if (!m)
         return no_memory(L, n);
-    push_answers(L, m, 2, &late);
+    push_answers(L, g, m, 2, lua_toboolean(L, 4), &late);
     group_many_free(m);
     *slot = NULL;
     return 2;

@@ -239,7 +239,7 @@ static int l_script_jit_refusal(lua_State *L)
     return 1;
 }
 
-/* script:groups() -> list of { name =, where = } */
+/* script:groups() -> list of { name =, where =, cache_bytes = } */
 static int l_script_groups(lua_State *L)
 {
     struct bind_node_script *s = bind_node_script_check(L, 1);
@@ -248,11 +248,13 @@ static int l_script_groups(lua_State *L)
 
     lua_newtable(L);
     for (i = 0; i < defs_count(ds); i++) {
-        lua_createtable(L, 0, 2);
+        lua_createtable(L, 0, 3);
         lua_pushstring(L, defs_at(ds, i)->name);
         lua_setfield(L, -2, "name");
         lua_pushstring(L, defs_at(ds, i)->where);
         lua_setfield(L, -2, "where");
+        lua_pushnumber(L, (double)defs_at(ds, i)->opts.cache_bytes);
+        lua_setfield(L, -2, "cache_bytes");
         lua_rawseti(L, -2, (int)i + 1);
     }
     return 1;

@@ -6,15 +6,19 @@
 #include <lua.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
+#include "base/cgroup.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/log_line.h"
 #include "base/thread.h"
+#include "base/traceparent.h"
 #include "base/url.h"
 #include "bind/bind.h"
 #include "bind/core.h"
+#include "cache/flight.h"
 #include "script/outcome.h"
+#include "script/task.h"
 #include "script/vm.h"
 
 #ifndef GROUPCACHE_VERSION
@@ -28,6 +32,16 @@ static int l_now(lua_State *L)
     return 1;
 }
 
+/* The trace of the load that the running getter makes; "": none. */
+static void trace_of(lua_State *L, char *out)
+{
+    struct vm *vm = vm_of(L);
+    struct task *t = vm ? vm_current(vm) : NULL;
+
+    if (t && t->flight && t->flight->trace)
+        traceparent_id(t->flight->trace, out);
+}
+
 /* core.log(level, message, fields, mod): fields is a text of key=value pairs, already quoted; mod
  * is the module's name, "script" when it is nil. */
 static int l_log(lua_State *L)
@@ -36,12 +50,14 @@ static int l_log(lua_State *L)
     size_t n;
     const char *message = luaL_checklstring(L, 2, &n), *fields = luaL_optstring(L, 3, "");
     const char *mod = luaL_optstring(L, 4, "script");
-    char quoted[2048];
+    char quoted[2048], trace[TRACEPARENT_ID_BYTES + 1] = "";
 
     luaL_argcheck(L, level >= 0 && level < LOG_OFF, 1, "level is debug, info, warn or error");
+    trace_of(L, trace);
     log_quote(quoted, sizeof(quoted), message, n);
     quoted[strlen(quoted) - 1] = '\0'; /* log_write() has quotes of its own */
-    log_write((enum log_level)level, mod, quoted + 1, "%s", fields);
+    log_write((enum log_level)level, mod, quoted + 1, "%s%s%s%s", fields,
+              *trace && *fields ? " " : "", *trace ? "trace=" : "", trace);
     return 0;
 }
 
@@ -56,14 +72,31 @@ static int l_quote(lua_State *L)
     return 1;
 }
 
-/* core.set_log_level(name) */
-static int l_set_log_level(lua_State *L)
+/* core.set_log(levels, format): both checked */
+static int l_set_log(lua_State *L)
 {
-    int level = log_level_from_name(luaL_checkstring(L, 1));
+    int format = log_line_format_from_name(luaL_optstring(L, 2, "text"));
+    struct error e;
 
-    luaL_argcheck(L, level >= 0, 1, "level is debug, info, warn, error or off");
-    log_set_level((enum log_level)level);
+    if (log_set_levels(luaL_checkstring(L, 1), &e))
+        return luaL_argerror(L, 1, e.msg);
+    luaL_argcheck(L, format >= 0, 2, "format is text or json");
+    log_line_set_format((enum log_format)format);
     return 0;
+}
+
+/* core.check_log_levels(text) -> true | nil, message */
+static int l_check_log_levels(lua_State *L)
+{
+    struct error e;
+
+    if (log_check_levels(luaL_checkstring(L, 1), &e)) {
+        lua_pushnil(L);
+        lua_pushstring(L, e.msg);
+        return 2;
+    }
+    lua_pushboolean(L, 1);
+    return 1;
 }
 
 /* core.check_peer_url(url) -> true | nil, message, code */
@@ -96,16 +129,29 @@ static int l_stack_used(lua_State *L)
     return 1;
 }
 
-/* core.limits() -> cores, open files allowed */
+/* Pushes a limit, or nil where there is none. */
+static void push_limit(lua_State *L, double limit)
+{
+    if (limit > 0)
+        lua_pushnumber(L, limit);
+    else
+        lua_pushnil(L);
+}
+
+/* core.limits() -> cores, open files allowed; of the control groups, each nil if there is no limit:
+ * processors, such as 1.5, and bytes of memory */
 static int l_limits(lua_State *L)
 {
     struct rlimit r = {.rlim_cur = 1024};
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    struct cgroup_limits limits;
 
     getrlimit(RLIMIT_NOFILE, &r);
-    lua_pushinteger(L, cores > 0 ? cores : 1);
+    cgroup_limits("", &limits);
+    lua_pushinteger(L, cgroup_cores());
     lua_pushnumber(L, (double)r.rlim_cur);
-    return 2;
+    push_limit(L, limits.cpus);
+    push_limit(L, (double)limits.memory);
+    return 4;
 }
 
 static const luaL_Reg functions[] = {
@@ -115,7 +161,8 @@ static const luaL_Reg functions[] = {
     {"log", l_log},
     {"now", l_now},
     {"quote", l_quote},
-    {"set_log_level", l_set_log_level},
+    {"set_log", l_set_log},
+    {"check_log_levels", l_check_log_levels},
     {"stack_used", l_stack_used},
     {NULL, NULL},
 };

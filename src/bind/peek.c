@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "bind/core.h"
+#include "bind/value.h"
 #include "bind/which.h"
 #include "cache/group.h"
 
@@ -31,20 +32,24 @@ static void drop(void **slot)
     *slot = NULL;
 }
 
-/* core.peek(group, key) -> value, nil, source | nil, message, "NOTFOUND" */
+/* core.peek(group, key, full) -> value, nil, source | nil, message, code */
 static int l_peek(lua_State *L)
 {
     enum source source = SOURCE_MAIN;
     struct error e;
+    int full = lua_toboolean(L, 3), n;
     void **slot = find(L, "group:peek", &source, &e);
     struct item *it = *slot;
+    struct group *g;
 
     if (!it)
         return core_error(L, &e);
     core_make_room(L, it->value_len);
-    lua_pushlstring(L, item_value(it), it->value_len);
+    g = which_group(L, "group:peek", NULL);
+    group_unref(g); /* the VM or the handle has another reference */
+    n = value_push(L, g, it, source, full);
     drop(slot);
-    return core_source(L, source);
+    return n;
 }
 
 /* core.ttl(group, key) -> seconds left: less than 0, stale since then; inf, no end | nil, message,

@@ -18,6 +18,7 @@
 #include "base/mem.h"
 #include "bind/core.h"
 #include "bind/handle.h"
+#include "bind/value.h"
 #include "cache/group.h"
 
 #define BIND_PENDING "groupcache.pending"
@@ -27,6 +28,7 @@ struct pending {
     struct group *group;   /* set once, a reference; NULL: it has ended from the start */
     uint64_t timeout_ms;   /* set once: the caller's own, for the message */
     uint64_t deadline_ms;  /* set once: clock_ms() time; 0: the group's own bound */
+    int full;              /* set once: the value is wanted with its extras */
     _Atomic unsigned refs; /* atomic: the Lua value's, the waiter's */
     pthread_mutex_t mu;    /* no other lock is taken under it */
     int ended;             /* guarded by mu, as all that follows */
@@ -99,7 +101,7 @@ static struct pending **push_new(lua_State *L)
     return slot;
 }
 
-/* core.pending(handle, key, timeout_ms or nil) -> pending. To be called after a miss that was
+/* core.pending(handle, key, timeout_ms or nil, full) -> pending. To be called after a miss that was
  * counted. Of a group alone: while another load of the key is under way. */
 static int l_pending(lua_State *L)
 {
@@ -110,6 +112,7 @@ static int l_pending(lua_State *L)
     struct result now = {.item = NULL};
 
     p->group = group_ref(h->group);
+    p->full = lua_toboolean(L, 4);
     p->timeout_ms = (uint64_t)timeout_ms;
     p->deadline_ms = p->timeout_ms ? clock_ms() + p->timeout_ms : 0;
     atomic_fetch_add_explicit(&p->refs, 1, memory_order_relaxed);
@@ -214,7 +217,7 @@ static int l_pending_result(lua_State *L)
     struct pending *p = *check(L);
 
     luaL_argcheck(L, has_ended(p), 1, "it has not ended");
-    return p->result.item ? core_item(L, p->result.item, p->result.source)
+    return p->result.item ? value_push(L, p->group, p->result.item, p->result.source, p->full)
                           : core_error(L, &p->result.err);
 }
 

@@ -171,6 +171,7 @@ int flight_unref(struct flight *f)
     if (f->cycle.waited)
         cycle_clear(&f->cycle);
     mem_free(f->info);
+    mem_free(f->trace);
     mem_free(f);
     return 1;
 }

@@ -26,6 +26,10 @@
 
 struct flight;
 struct group;
+struct traceparent;
+
+/* A name in flight.info: all bytes behind it are the body of the request. It is the last one. */
+#define FLIGHT_BODY "\n"
 
 /* Waits for a flight; embedded in a request, an op and so on. wake() is called exactly once, on any
  * thread, with no lock held. It keeps the result by result_copy(). */
@@ -38,6 +42,8 @@ struct waiter {
     struct flight *from; /* borrowed: the load that waits, a getter's or one at a peer */
     const char *info;    /* borrowed for the call: flight.info, if this opens a flight */
     size_t info_len;
+    const struct traceparent *trace; /* borrowed for the call: of the request, or NULL; then the
+                                      * load belongs to the trace of `from`, if there is one */
 
     struct cycle_edge edge; /* the engine's; used when `from` is set */
 };
@@ -75,7 +81,8 @@ struct flight {
                               * that opened it, as name, NUL, value, NUL, ...; the name of the
                               * asking peer's URL is empty */
     size_t info_len;         /* set once */
-    uint64_t opened_ns;      /* set once: clock_ns() time */
+    struct traceparent *trace; /* set once, owned: the span of this load; NULL: it has none */
+    uint64_t opened_ns;        /* set once: clock_ns() time */
     _Atomic uint64_t began_ns; /* atomic: clock_ns() time at which its getter began; 0: not yet */
     uint64_t deadline_ms;      /* set once: clock_ms() time at which it ends with TIMEOUT */
     uint64_t started_ms;       /* guarded: clock_ms() time at which a local one began to run */

@@ -78,6 +78,7 @@ struct group *group_new(const char *name, const char *content_type, const struct
     atomic_init(&g->writers, keep_text(g, ""));
     g->opts = *opts;
     atomic_init(&g->local_only, opts->local_only != 0);
+    atomic_init(&g->http, (unsigned)opts->http);
     g->sketch = group_hot_sketch(opts);
     atomic_init(&g->ahead_ms, 0); /* until the first load has ended */
     atomic_init(&g->measured, g->sketch != NULL);
@@ -154,6 +155,11 @@ const char *group_pass_headers(const struct group *g)
 const char *group_writers(const struct group *g)
 {
     return atomic_load_explicit(&g->writers, memory_order_acquire)->bytes;
+}
+
+unsigned group_http(const struct group *g)
+{
+    return atomic_load_explicit(&g->http, memory_order_relaxed);
 }
 
 struct group_opts group_opts(struct group *g)

@@ -31,6 +31,13 @@ enum query_policy {
     QUERY_KEY     /* it is a part of the key, with its question mark */
 };
 
+/* A group whose values are messages of HTTP (wire/httpmsg.h). */
+enum http_policy {
+    HTTP_CACHE = 1,     /* the values are such messages, and clients get what is in them */
+    HTTP_OBEY = 2,      /* the Cache-Control of requests counts */
+    HTTP_SAY_STATUS = 4 /* answers have a Cache-Status */
+};
+
 /* Which answers of peers are kept in the hot cache. */
 enum hot_policy {
     HOT_SAMPLE, /* Go's one in ten */
@@ -62,7 +69,8 @@ enum hot_policy {
     X(uint64_t, hot, HOT_SAMPLE)      /* enum hot_policy */                                        \
     X(uint64_t, local_only, 0)        /* 1: every key is this node's own */                        \
     X(uint64_t, writable, 0)          /* 1: clients may set and remove over HTTP */                \
-    X(uint64_t, query, QUERY_REFUSE)  /* enum query_policy */
+    X(uint64_t, query, QUERY_REFUSE)  /* enum query_policy */                                      \
+    X(uint64_t, http, 0)              /* enum http_policy, or-ed; 0: values are bytes */
 
 struct group_opts {
 #define X(type, name, def) type name;
@@ -131,6 +139,7 @@ const char *group_pass_headers(const struct group *g);
  * 't' and a token, or 'n' and a network. Empty: nothing. As group_pass_headers() otherwise. */
 const char *group_writers(const struct group *g);
 struct group_opts group_opts(struct group *g);
+unsigned group_http(const struct group *g); /* opts.http, without the mutex */
 
 /* Changes the group's options; the items stay. A smaller cache_bytes evicts at once. A load under
  * way keeps its deadline, a value its expiry. */
@@ -154,6 +163,13 @@ struct item *group_peek(struct group *g, const struct key_ref *k, enum source *s
  * `from_peer` never goes to another node. */
 int group_load(struct group *g, const struct key_ref *k, int from_peer, struct waiter *w,
                struct result *now);
+
+/* The same, but the value that is held is no answer: it is loaded anew. The get was counted. */
+int group_load_anew(struct group *g, const struct key_ref *k, int from_peer, struct waiter *w,
+                    struct result *now);
+
+/* Loads a value anew, in the background; of *w only info counts. */
+void group_load_behind(struct group *g, const struct key_ref *k, int from_peer, struct waiter *w);
 
 /* Around several calls of group_load() by one thread: loads from the same peer travel together. If
  * group_hold() returns 1, group_release() must follow. */
@@ -190,6 +206,19 @@ enum err group_finish_value(struct flight *f, const void *value, size_t n, const
 void group_finish_error(struct flight *f, enum err code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* A value as a getter or a set gives it; borrowed. */
+struct given {
+    const void *bytes;
+    size_t n;
+    const double *ttl_ms; /* NULL: the group's own */
+    uint64_t age_s;       /* so old it is already */
+    const void *extra;    /* its extras (extra.h) */
+    size_t extra_len;
+};
+
+/* group_finish_value() for a value with extras. */
+enum err group_load_given(struct flight *f, const struct given *v, struct error *e);
+
 /* Ends the flight with NOTFOUND. ttl_ms is how long that may be kept: 0 or less not at all, NULL
  * for the group's negative_ttl. */
 void group_load_not_found(struct flight *f, const char *text, const double *ttl_ms);
@@ -222,6 +251,10 @@ void group_load_abstain(struct flight *f);
 enum err group_set(struct group *g, const struct key_ref *k, const void *value, size_t n,
                    const double *ttl_ms, struct error *e);
 
+/* group_set() for a value with extras. */
+enum err group_change_given(struct group *g, const struct key_ref *k, const struct given *v,
+                            struct error *e);
+
 /* Removes the key. A load that was under way does not bring it back. 1 when it was held. */
 int group_remove(struct group *g, const struct key_ref *k);
 
@@ -248,8 +281,12 @@ size_t group_walk(struct group *g, size_t *at, struct item **out, size_t max);
 
 /* Makes an item of a value from a getter or a set, with its bounds and its expiry. Returns a
  * reference. NULL and e: TOOBIG or NOMEM. */
-struct item *group_keep_item(struct group *g, const struct key_ref *k, const void *value, size_t n,
-                             const double *ttl_ms, struct error *e);
+struct item *group_keep_item(struct group *g, const struct key_ref *k, const struct given *v,
+                             struct error *e);
+
+/* The time after its ttl for which an item answers gets, or stands in for an error, whichever is
+ * longer: its own, else the group's. */
+uint64_t group_keep_stale_ms(struct group *g, const struct item *it);
 
 /* A ttl above 0 in whole milliseconds: rounded up, so never 0; a hundred years at most. */
 uint64_t group_keep_whole_ms(double ttl_ms);

@@ -37,10 +37,10 @@ static void note(struct group *g, const struct key_ref *k)
         changelog_note(g->loader.log, g->number, changelog_name(g->number, k->bytes, k->n));
 }
 
-enum err group_set(struct group *g, const struct key_ref *k, const void *value, size_t n,
-                   const double *ttl_ms, struct error *e)
+enum err group_change_given(struct group *g, const struct key_ref *k, const struct given *v,
+                            struct error *e)
 {
-    struct item *it = group_keep_item(g, k, value, n, ttl_ms, e);
+    struct item *it = group_keep_item(g, k, v, e);
     struct after a;
     int kept = 1;
 
@@ -61,6 +61,14 @@ enum err group_set(struct group *g, const struct key_ref *k, const void *value, 
                   g->name, item_cost(it));
     item_unref(it);
     return kept ? ERR_OK : ERR_TOOBIG;
+}
+
+enum err group_set(struct group *g, const struct key_ref *k, const void *value, size_t n,
+                   const double *ttl_ms, struct error *e)
+{
+    const struct given v = {.bytes = value, .n = n, .ttl_ms = ttl_ms};
+
+    return group_change_given(g, k, &v, e);
 }
 
 int group_remove(struct group *g, const struct key_ref *k)

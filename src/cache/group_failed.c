@@ -12,7 +12,7 @@
 enum { EVERY_MS = 1000 };
 
 void group_failed_note_locked(struct group *g, const char *source, const struct key_ref *k,
-                              const struct error *e)
+                              const struct error *e, const struct traceparent *trace)
 {
     struct failed *f = &g->failed;
 
@@ -21,6 +21,9 @@ void group_failed_note_locked(struct group *g, const char *source, const struct 
     recent_failed(&g->recent, source, k, e, clock_ms());
     f->n++;
     f->source = source;
+    f->trace[0] = '\0';
+    if (trace)
+        traceparent_id(trace, f->trace);
     f->error = *e;
     f->key_len = k->n;
     memcpy(f->key, k->bytes, k->n < sizeof(f->key) ? k->n : sizeof(f->key));
@@ -31,10 +34,11 @@ static void say(const struct group *g, const struct failed *f)
     char key[4 * sizeof(f->key) + 8], text[2 * ERROR_TEXT];
     size_t kept = f->key_len < sizeof(f->key) ? f->key_len : sizeof(f->key);
 
-    log_warn("group", "loads failed", "group=%s count=%llu source=%s code=%s key=%s error=%s",
+    log_warn("group", "loads failed", "group=%s count=%llu source=%s code=%s key=%s error=%s%s%s",
              g->name, (unsigned long long)f->n, f->source, err_name(f->error.code),
              log_quote(key, sizeof(key), f->key, kept),
-             log_quote(text, sizeof(text), f->error.msg, strlen(f->error.msg)));
+             log_quote(text, sizeof(text), f->error.msg, strlen(f->error.msg)),
+             *f->trace ? " trace=" : "", f->trace);
 }
 
 /* What has failed since the last line, if one may be written now. */

@@ -23,7 +23,8 @@ static struct item *make(const struct key_ref *k, const struct group_handed *v)
     struct item *it = NULL;
 
     if (!v->has_ttl || v->ttl_ms)
-        it = item_new(k, v->bytes, v->n, v->has_ttl ? clock_ms() + v->ttl_ms : 0);
+        it = item_new_extra(k, v->bytes, v->n, v->has_ttl ? clock_ms() + v->ttl_ms : 0, v->extra,
+                            v->extra_len);
     if (it)
         item_set_age(it, v->age_s);
     return it;
@@ -91,5 +92,6 @@ int group_hand_of(const struct item *it, struct group_handed *out)
                                  .has_ttl = it->expires_ms != 0,
                                  .ttl_ms = it->expires_ms ? it->expires_ms - now : 0,
                                  .age_s = item_age_s(it, now)};
+    out->extra = item_extra(it, &out->extra_len);
     return 1;
 }

@@ -21,6 +21,8 @@ struct group_handed {
     size_t n;
     int has_ttl; /* 0: it does not expire */
     uint64_t ttl_ms, age_s;
+    const char *extra; /* that extra_check() takes */
+    size_t extra_len;
 };
 
 /* Ends a local flight with a value that another node holds, and takes the loader's reference. 0:

@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "base/list.h"
+#include "base/traceparent.h"
 #include "cache/breaker.h"
 #include "cache/changed.h"
 #include "cache/flight.h"
@@ -38,8 +39,9 @@ struct failed {
     uint64_t next_ms;   /* no line before */
     const char *source; /* static */
     struct error error;
-    size_t key_len; /* of the whole key */
-    char key[100];  /* its first bytes */
+    size_t key_len;                       /* of the whole key */
+    char key[100];                        /* its first bytes */
+    char trace[TRACEPARENT_ID_BYTES + 1]; /* "": it has none */
 };
 
 /* What keeps loads from the source, beside the breaker itself. */
@@ -61,6 +63,7 @@ struct group {
         writers;               /* atomic; one thread, the node's, changes them */
     struct text *texts;        /* that thread's: all of them, newest first */
     atomic_int local_only;     /* atomic: opts.local_only, to be seen without the mutex */
+    atomic_uint http;          /* atomic: opts.http, as local_only */
     struct loader loader;      /* set once; not called once closed is 1 */
     _Atomic uint64_t ahead_ms; /* atomic: readers give no value that expires so soon */
     atomic_int measured;       /* atomic: there is a sketch, to be seen without the mutex */
@@ -200,9 +203,10 @@ static inline void group_seen_note_locked(struct group *g, const struct key_ref 
 
 /* --- group_failed.c --- */
 
-/* A load ended without a value, or was refused. `source` says where: a static word. */
+/* A load ended without a value, or was refused. `source` says where: a static word. trace may be
+ * NULL. */
 void group_failed_note_locked(struct group *g, const char *source, const struct key_ref *k,
-                              const struct error *e);
+                              const struct error *e, const struct traceparent *trace);
 
 /* --- group_ahead.c --- */
 

@@ -28,24 +28,50 @@ enum {
 
 /* --- time --- */
 
-static uint64_t stale_ms(const struct group *g)
+/* An item may have windows of its own. */
+static uint64_t window_ms(const struct group *g, const struct item *it, enum extra_kind kind)
 {
-    uint64_t a = g->opts.stale_while_revalidate_ms, b = g->opts.stale_if_error_ms;
+    uint64_t ms =
+        kind == EXTRA_REVALIDATE ? g->opts.stale_while_revalidate_ms : g->opts.stale_if_error_ms;
+    const char *extra;
+    size_t n;
+
+    if (it->extra) {
+        extra = item_extra(it, &n);
+        extra_window(extra, n, kind, &ms);
+    }
+    return ms;
+}
+
+static uint64_t stale_ms(const struct group *g, const struct item *it)
+{
+    uint64_t a = window_ms(g, it, EXTRA_REVALIDATE), b = window_ms(g, it, EXTRA_IF_ERROR);
 
     return a > b ? a : b;
 }
 
 /* So long after its ttl an item is kept, for gets or for the getter. */
-static uint64_t held_ms(const struct group *g)
+static uint64_t held_ms(const struct group *g, const struct item *it)
 {
-    uint64_t stale = stale_ms(g);
+    uint64_t stale = stale_ms(g, it);
 
     return stale > g->opts.keep_old_ms ? stale : g->opts.keep_old_ms;
 }
 
 static int is_over(const struct group *g, const struct item *it, uint64_t now)
 {
-    return it->expires_ms && it->expires_ms + (it->negative ? 0 : held_ms(g)) <= now;
+    return it->expires_ms && it->expires_ms <= now &&
+           it->expires_ms + (it->negative ? 0 : held_ms(g, it)) <= now;
+}
+
+uint64_t group_keep_stale_ms(struct group *g, const struct item *it)
+{
+    uint64_t ms;
+
+    pthread_mutex_lock(&g->mu);
+    ms = stale_ms(g, it);
+    pthread_mutex_unlock(&g->mu);
+    return ms;
 }
 
 int group_keep_is_expired_locked(const struct group *g, const struct item *it)
@@ -55,7 +81,7 @@ int group_keep_is_expired_locked(const struct group *g, const struct item *it)
 
 int group_keep_may_revalidate_locked(const struct group *g, const struct item *stale)
 {
-    return stale && clock_ms() < stale->expires_ms + g->opts.stale_while_revalidate_ms;
+    return stale && clock_ms() < stale->expires_ms + window_ms(g, stale, EXTRA_REVALIDATE);
 }
 
 int group_keep_is_outage(enum err code)
@@ -67,7 +93,7 @@ int group_keep_is_outage(enum err code)
 int group_keep_may_replace_error_locked(const struct group *g, const struct item *stale,
                                         enum err code)
 {
-    if (!stale || clock_ms() >= stale->expires_ms + g->opts.stale_if_error_ms)
+    if (!stale || clock_ms() >= stale->expires_ms + window_ms(g, stale, EXTRA_IF_ERROR))
         return 0;
     return group_keep_is_outage(code);
 }
@@ -115,20 +141,24 @@ uint64_t group_keep_ends_ms(double ttl_ms)
     return clock_ms() + group_keep_whole_ms(ttl_ms);
 }
 
-struct item *group_keep_item(struct group *g, const struct key_ref *k, const void *value, size_t n,
-                             const double *ttl_ms, struct error *e)
+struct item *group_keep_item(struct group *g, const struct key_ref *k, const struct given *v,
+                             struct error *e)
 {
     uint64_t max = group_opts(g).max_value_bytes;
     struct item *it;
 
-    if (n > max) {
+    if (v->n > max) {
         error_set(e, ERR_TOOBIG, "group %s: the value has %zu bytes, max_value_bytes is %llu",
-                  g->name, n, (unsigned long long)max);
+                  g->name, v->n, (unsigned long long)max);
         return NULL;
     }
-    it = item_new(k, value, n, ttl_ms ? group_keep_ends_ms(*ttl_ms) : group_keep_expiry_ms(g));
+    it = item_new_extra(k, v->bytes, v->n,
+                        v->ttl_ms ? group_keep_ends_ms(*v->ttl_ms) : group_keep_expiry_ms(g),
+                        v->extra, v->extra_len);
     if (!it)
-        error_set(e, ERR_NOMEM, "no memory for a value of %zu bytes", n);
+        error_set(e, ERR_NOMEM, "no memory for a value of %zu bytes", v->n);
+    else if (v->age_s)
+        item_set_age(it, v->age_s);
     return it;
 }
 
@@ -167,7 +197,7 @@ void group_keep_pause_locked(struct group *g, struct item *stale)
 
 int group_keep_spares_locked(struct group *g, struct item *stale)
 {
-    if (!stale || !stale->failures || clock_ms() >= stale->expires_ms + stale_ms(g))
+    if (!stale || !stale->failures || clock_ms() >= stale->expires_ms + stale_ms(g, stale))
         return 0;
     if (is_pausing(stale))
         return 1;
@@ -339,6 +369,14 @@ static int mirrors_locked(struct group *g, const struct item *it, double minute_
     }
 }
 
+/* Whether a copy is newer than a kept copy of an HTTP cache, which may be used though stale. */
+static int replaces_locked(struct group *g, const struct item *it)
+{
+    struct key_ref k = item_key_ref(it);
+
+    return g->opts.http && lru_peek(g->hot, &k);
+}
+
 static void keep_item_locked(struct group *g, int ours, struct item *it, double minute_qps,
                              struct after *a)
 {
@@ -346,7 +384,7 @@ static void keep_item_locked(struct group *g, int ours, struct item *it, double 
         return; /* the waiters get it, and it is not kept */
     if (ours)
         insert_locked(g, g->main, it, a);
-    else if (mirrors_locked(g, it, minute_qps))
+    else if (mirrors_locked(g, it, minute_qps) || replaces_locked(g, it))
         insert_locked(g, g->hot, it, a);
 }
 

@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/traceparent.h"
 #include "cache/after.h"
 #include "cache/group_in.h"
 
@@ -45,6 +46,17 @@ static void keep_info(struct flight *f, const struct waiter *w)
         return;
     memcpy(f->info, w->info, w->info_len);
     f->info_len = w->info_len;
+}
+
+/* The load belongs to the trace of the request that opens it; later waiters may have others.
+ * Without memory it has none. */
+static void keep_trace(struct flight *f, const struct waiter *w)
+{
+    const struct traceparent *of = w->trace ? w->trace : w->from ? w->from->trace : NULL;
+
+    f->trace = of ? mem_alloc(sizeof(*f->trace)) : NULL;
+    if (f->trace)
+        traceparent_child(f->trace, of);
 }
 
 /* 1: a getter of this node asks for the load, itself or through a load at a peer. */
@@ -98,6 +110,7 @@ static enum err join_or_open_locked(struct group *g, enum flight_kind kind, cons
             cycle_add(&w->edge, &w->from->cycle,
                       &f->cycle); /* a new flight waits for no flight yet */
         keep_info(f, w);
+        keep_trace(f, w);
         f->group = group_ref(g);
         f->kind = kind;
         f->from_peer = from_peer;
@@ -153,8 +166,12 @@ static void replace_error_locked(struct group *g, struct item *stale, struct res
     r->source = SOURCE_STALE;
 }
 
-int group_load(struct group *g, const struct key_ref *k, int from_peer, struct waiter *w,
-               struct result *now)
+/* What answers a load: a value that is held, if there is one; only a new value; nothing, since
+ * nobody waits. */
+enum load_how { LOAD_HELD, LOAD_ANEW, LOAD_BEHIND };
+
+static int load(struct group *g, const struct key_ref *k, int from_peer, enum load_how how,
+                struct waiter *w, struct result *now)
 {
     struct result end = {.item = NULL}; /* not *now: once w waits, only the waker writes *now */
     struct peer *owner = NULL;
@@ -163,7 +180,7 @@ int group_load(struct group *g, const struct key_ref *k, int from_peer, struct w
     struct found found;
     struct after a;
     enum err err = ERR_OK;
-    int known, revalidate;
+    int known, revalidate = 0;
 
     if (!from_peer && !atomic_load_explicit(&g->local_only, memory_order_relaxed) &&
         !atomic_load(&g->closed))
@@ -174,18 +191,19 @@ int group_load(struct group *g, const struct key_ref *k, int from_peer, struct w
     pthread_mutex_lock(&g->mu);
     g->stats.loads++;
     group_keep_find_locked(g, k, &found, &a);
-    known = known_locked(g, &found, &end, &revalidate);
+    known = how == LOAD_HELD && known_locked(g, &found, &end, &revalidate);
     if (!known || revalidate) {
         struct result refused = {.item = NULL};
 
-        err = join_or_open_locked(g, kind, k, from_peer, w, !revalidate, &open, &refused);
+        err = join_or_open_locked(g, kind, k, from_peer, w, !revalidate && how != LOAD_BEHIND,
+                                  &open, &refused);
         if (open && kind == FLIGHT_LOCAL)
             group_places_enqueue_locked(g, open, &a);
         else if (open)
             open->state = FLIGHT_RUNNING;
         if (err && !known) {
             end = refused;
-            group_failed_note_locked(g, "limit", k, &refused.err);
+            group_failed_note_locked(g, "limit", k, &refused.err, w->trace);
             replace_error_locked(g, found.stale, &end, 1);
             known = 1;
         }
@@ -200,6 +218,26 @@ int group_load(struct group *g, const struct key_ref *k, int from_peer, struct w
     if (known)
         *now = end;
     return known;
+}
+
+int group_load(struct group *g, const struct key_ref *k, int from_peer, struct waiter *w,
+               struct result *now)
+{
+    return load(g, k, from_peer, LOAD_HELD, w, now);
+}
+
+int group_load_anew(struct group *g, const struct key_ref *k, int from_peer, struct waiter *w,
+                    struct result *now)
+{
+    return load(g, k, from_peer, LOAD_ANEW, w, now);
+}
+
+void group_load_behind(struct group *g, const struct key_ref *k, int from_peer, struct waiter *w)
+{
+    struct result refused = {.item = NULL};
+
+    load(g, k, from_peer, LOAD_BEHIND, w, &refused);
+    item_unref(refused.item);
 }
 
 void group_load_ahead(struct group *g, const struct key_ref *k)
@@ -287,7 +325,8 @@ static void finish_locked(struct flight *f, const struct result *r, struct after
     count_times_locked(g, f);
     group_calm_note_locked(g, f, r);
     if (!r->item && !f->fell_back) /* the load that took over has told */
-        group_failed_note_locked(g, f->kind == FLIGHT_LOCAL ? "getter" : "peer", &k, &r->err);
+        group_failed_note_locked(g, f->kind == FLIGHT_LOCAL ? "getter" : "peer", &k, &r->err,
+                                 f->trace);
     result_copy(&a->result, r);
     if (!r->item && !flights_outdated(g->flights[f->kind], f)) {
         group_keep_peek_locked(g, &k, &found);
@@ -356,13 +395,12 @@ void group_finish(struct flight *f, const struct result *r)
     after_drop_flight(f);
 }
 
-enum err group_finish_value(struct flight *f, const void *value, size_t n, const double *ttl_ms,
-                            struct error *e)
+enum err group_load_given(struct flight *f, const struct given *v, struct error *e)
 {
     struct result r = {.source = SOURCE_LOCAL};
     struct key_ref k = flight_key(f);
 
-    r.item = group_keep_item(f->group, &k, value, n, ttl_ms, &r.err);
+    r.item = group_keep_item(f->group, &k, v, &r.err);
     if (r.item)
         group_ahead_took(r.item, f);
     if (e)
@@ -370,6 +408,14 @@ enum err group_finish_value(struct flight *f, const void *value, size_t n, const
     group_finish(f, &r);
     item_unref(r.item);
     return r.err.code;
+}
+
+enum err group_finish_value(struct flight *f, const void *value, size_t n, const double *ttl_ms,
+                            struct error *e)
+{
+    const struct given v = {.bytes = value, .n = n, .ttl_ms = ttl_ms};
+
+    return group_load_given(f, &v, e);
 }
 
 void group_finish_error(struct flight *f, enum err code, const char *fmt, ...)

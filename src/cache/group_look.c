@@ -33,7 +33,8 @@ struct item *group_look_locked(struct group *g, const struct key_ref *k, enum so
         it = found.live;
         *source = found.source;
     }
-    a->ahead = it && group_ahead_is_due_locked(g, it);
+    if (it && g->opts.refresh_ahead)
+        a->ahead = group_ahead_is_due_locked(g, it);
     g->stats.cache_hits += it ? 1 : 0;
     return it;
 }
@@ -104,6 +105,7 @@ void group_configure(struct group *g, const struct group_texts *texts,
     if (opts->writable) /* else a group that asked for a token could be changed without it */
         group_set_texts(g, texts);
     atomic_store(&g->local_only, opts->local_only != 0);
+    atomic_store(&g->http, (unsigned)opts->http);
     after_init(&a);
     pthread_mutex_lock(&g->mu);
     g->opts = *opts;

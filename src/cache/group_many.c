@@ -72,6 +72,7 @@ struct many *group_many_start(struct group *g, const struct key *keys, size_t n,
     for (i = 0; i < n; i++) {
         m->ones[i].waiter.wake = one_wake;
         m->ones[i].waiter.from = caller->from;
+        m->ones[i].waiter.trace = caller->trace;
         m->ones[i].many = m;
         k = group_key(keys[i].bytes, keys[i].n);
         if (!group_look_or_load(g, &k, from_peer, &m->ones[i].waiter, &m->ones[i].result))

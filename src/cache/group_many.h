@@ -21,7 +21,8 @@ struct many;
 /* Who asks for many keys. Both functions are called on any thread, with no lock held, perhaps
  * before group_many_start() returns. */
 struct many_caller {
-    struct flight *from; /* as in struct waiter */
+    struct flight *from;             /* as in struct waiter */
+    const struct traceparent *trace; /* the same; borrowed for the call */
 
     /* Called exactly once, when all have ended. */
     void (*done)(void *ctx, struct many *m);

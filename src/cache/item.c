@@ -42,24 +42,45 @@ static _Atomic uint64_t *tag_of(const struct item *it)
     return (_Atomic uint64_t *)(void *)((char *)(size_t)it + at);
 }
 
-static size_t size_of(size_t key_len, size_t prefix_len, size_t value_len)
+/* The end of the value and its tag. */
+static size_t plain_size(size_t key_len, size_t prefix_len, size_t value_len)
 {
     if (value_len < ITEM_TAGGED_BYTES)
         return offsetof(struct item, bytes) + key_len + prefix_len + value_len;
     return tag_offset(key_len, prefix_len, value_len) + sizeof(uint64_t);
 }
 
-struct item *item_new(const struct key_ref *k, const void *value, size_t value_len,
-                      uint64_t expires_ms)
+/* Of extras: their length and their bytes. */
+static char *extras_of(const struct item *it)
+{
+    return (char *)(size_t)it + plain_size(it->key_len, it->prefix_len, it->value_len);
+}
+
+static void put_extras(struct item *it, const void *extra, size_t n)
+{
+    uint32_t hashes[EXTRA_TAGS];
+    uint16_t len = (uint16_t)n;
+
+    it->extra = n != 0;
+    it->has_status = n != 0 && extra_status(extra, n) != EXTRA_OK;
+    it->tagged = n != 0 && extra_tag_hashes(extra, n, hashes) != 0;
+    if (!n)
+        return;
+    memcpy(extras_of(it), &len, sizeof(len));
+    memcpy(extras_of(it) + sizeof(len), extra, n);
+}
+
+struct item *item_new_extra(const struct key_ref *k, const void *value, size_t value_len,
+                            uint64_t expires_ms, const void *extra, size_t extra_len)
 {
     char prefix[PREFIX_MAX];
-    size_t prefix_len;
+    size_t prefix_len, extras = extra_len ? sizeof(uint16_t) + extra_len : 0;
     struct item *it;
 
-    if (k->n > ITEM_MAX_BYTES || value_len > ITEM_MAX_BYTES)
+    if (k->n > ITEM_MAX_BYTES || value_len > ITEM_MAX_BYTES || extra_len > EXTRA_MAX)
         return NULL;
     prefix_len = put_prefix(prefix, value_len);
-    it = mem_alloc(size_of(k->n, prefix_len, value_len));
+    it = mem_alloc(plain_size(k->n, prefix_len, value_len) + extras);
     if (!it)
         return NULL;
     it->chain = NULL;
@@ -84,7 +105,14 @@ struct item *item_new(const struct key_ref *k, const void *value, size_t value_l
     memcpy(it->bytes + k->n, prefix, prefix_len);
     if (value && value_len)
         memcpy(item_value(it), value, value_len);
+    put_extras(it, extra, extra_len);
     return it;
+}
+
+struct item *item_new(const struct key_ref *k, const void *value, size_t value_len,
+                      uint64_t expires_ms)
+{
+    return item_new_extra(k, value, value_len, expires_ms, NULL, 0);
 }
 
 struct item *item_new_negative(const struct key_ref *k, uint64_t expires_ms)
@@ -96,14 +124,15 @@ struct item *item_new_negative(const struct key_ref *k, uint64_t expires_ms)
     return it;
 }
 
+/* The seconds are cut to 32 bits, so a value may be older than the clock. */
 void item_set_age(struct item *it, uint64_t age_s)
 {
-    it->made_s -= (uint32_t)(age_s < it->made_s ? age_s : it->made_s);
+    it->made_s -= (uint32_t)(age_s < INT32_MAX ? age_s : INT32_MAX);
 }
 
 uint64_t item_age_s(const struct item *it, uint64_t now_ms)
 {
-    return now_ms / 1000 - it->made_s;
+    return (uint32_t)(now_ms / 1000 - it->made_s);
 }
 
 struct item *item_ref(struct item *it)
@@ -145,6 +174,31 @@ const char *item_wire(const struct item *it, size_t *len)
 {
     *len = (size_t)it->prefix_len + it->value_len;
     return it->bytes + it->key_len;
+}
+
+const char *item_extra(const struct item *it, size_t *n)
+{
+    const char *at;
+    uint16_t len;
+
+    *n = 0;
+    if (!it->extra)
+        return NULL;
+    at = extras_of(it);
+    memcpy(&len, at, sizeof(len));
+    *n = len;
+    return at + sizeof(len);
+}
+
+int item_status(const struct item *it)
+{
+    const char *extra;
+    size_t n;
+
+    if (!it->has_status)
+        return EXTRA_OK;
+    extra = item_extra(it, &n);
+    return extra_status(extra, n);
 }
 
 uint64_t item_tag(const struct item *it)

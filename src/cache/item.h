@@ -17,6 +17,8 @@
 
 #include "base/list.h"
 
+#include "cache/extra.h"
+
 /* An item is put into an lru once, and never again. */
 enum item_place {
     ITEM_NEW,
@@ -35,8 +37,11 @@ struct item {
     uint32_t key_len, value_len;
     uint32_t made_s; /* clock_ms() time in seconds at which the value was loaded */
     uint8_t prefix_len : 4;
-    uint8_t negative : 1;  /* 1: there is no such value; value_len is 0 */
-    _Atomic uint8_t place; /* atomic; enum item_place; the lru's, written as that is guarded */
+    uint8_t negative : 1;   /* 1: there is no such value; value_len is 0 */
+    uint8_t extra : 1;      /* 1: it has extras (extra.h); set once, like the next two */
+    uint8_t has_status : 1; /* 1: its status is not EXTRA_OK */
+    uint8_t tagged : 1;     /* 1: it has tags */
+    _Atomic uint8_t place;  /* atomic; enum item_place; the lru's, written as that is guarded */
     union {
         uint16_t pause_s; /* while failures is not 0: when its pause ends, in seconds, cut */
         uint16_t took_ms; /* else: how long its load took, at most so many ms; 0: not known */
@@ -44,7 +49,7 @@ struct item {
     uint8_t failures; /* of its last loads. Both are guarded as the lru is, as are the next two */
     uint8_t list;     /* the order's: enum manner_list */
     uint8_t uses;     /* the order's: see uses.h */
-    char bytes[];     /* key, prefix, value; behind a large value its tag */
+    char bytes[];     /* key, prefix, value; behind a large value its tag; then the extras */
 };
 
 enum {
@@ -57,6 +62,10 @@ enum {
  * item_value() before another thread sees the item. */
 struct item *item_new(const struct key_ref *k, const void *value, size_t value_len,
                       uint64_t expires_ms);
+
+/* The same with extras, at most EXTRA_MAX bytes that extra_check() would take. They are copied. */
+struct item *item_new_extra(const struct key_ref *k, const void *value, size_t value_len,
+                            uint64_t expires_ms, const void *extra, size_t extra_len);
 
 /* A negative item: there is no value. NULL: no memory. */
 struct item *item_new_negative(const struct key_ref *k, uint64_t expires_ms);
@@ -74,6 +83,18 @@ char *item_value(struct item *it);
 
 /* The value as a GetResponse: prefix and value. */
 const char *item_wire(const struct item *it, size_t *len);
+
+/* The extras of the item, in its own bytes. NULL and *n is 0: it has none. */
+const char *item_extra(const struct item *it, size_t *n);
+
+/* The status of its answer: EXTRA_OK for most. */
+int item_status(const struct item *it);
+
+/* 1: whoever asks for bytes alone may have those of the item. */
+static inline int item_is_value(const struct item *it)
+{
+    return !it->has_status || extra_is_value(item_status(it));
+}
 
 /* 1: it is in an lru, or was at the time of a flush. Any thread. */
 static inline int item_is_in(const struct item *it)

@@ -55,6 +55,8 @@ struct change {
     struct keys keys;
     char *value;
     size_t value_len;
+    char *extra; /* in value's memory */
+    size_t extra_len;
     int has_ttl;
     uint64_t ttl_ms;
     uint64_t until_ms; /* both steps */
@@ -192,8 +194,12 @@ static void exchange_done(void *ctx, enum err code, const char *text)
 static void exchange_ring(void *ctx, const struct tell_ring *r)
 {
     struct exchange *t = ctx;
+    struct change *c = t->change;
+    struct tell_ring heard = *r;
 
-    rounds_heard(&t->change->rounds, t->peer, r);
+    if (c->step == 1 && c->op != BATCH_FLUSH)
+        heard.stood_in_ms = UINT64_MAX; /* as the owner of its keys it stands in for no other */
+    rounds_heard(&c->rounds, t->peer, &heard);
 }
 
 /* Whether no other node owns keys or has copies. */
@@ -224,10 +230,13 @@ static void note_unsettled(struct change *c)
 {
     struct exchange t = {c, rounds_unsettled(&c->rounds)};
 
-    if (!t.peer || c->unconfirmed)
-        return;
-    c->step = 1;
-    note_unconfirmed(c, &t, ERR_PEER, "its ring is another one, or has just changed");
+    if (t.peer && !c->unconfirmed) {
+        c->step = 1;
+        note_unconfirmed(
+            c, &t, ERR_PEER,
+            "its ring is another one or has just changed, or it stands in for an owner");
+    }
+    peer_unref(t.peer);
 }
 
 /* The time for the step that begins. The first step has half of it, else a silent owner would leave
@@ -261,9 +270,14 @@ static void change_here(struct change *c, const struct key *key, int owner)
 {
     const struct key_ref k = group_key(key->bytes, key->n);
     double ttl = (double)c->ttl_ms;
+    const struct given v = {.bytes = c->value,
+                            .n = c->value_len,
+                            .ttl_ms = c->has_ttl ? &ttl : NULL,
+                            .extra = c->extra,
+                            .extra_len = c->extra_len};
 
     if (c->op == BATCH_SET && owner)
-        group_set(c->group, &k, c->value, c->value_len, c->has_ttl ? &ttl : NULL, &c->err);
+        group_change_given(c->group, &k, &v, &c->err);
     else
         group_remove(c->group, &k);
 }
@@ -275,7 +289,9 @@ static void tell_owner(struct change *c, struct peer **owners, size_t first)
                                  .value = c->value,
                                  .value_len = c->value_len,
                                  .has_ttl = c->has_ttl,
-                                 .ttl_ms = c->ttl_ms};
+                                 .ttl_ms = c->ttl_ms,
+                                 .extra = c->extra,
+                                 .extra_len = c->extra_len};
     struct peer *peer = owners[first];
     size_t i;
 
@@ -363,7 +379,7 @@ static void step_everyone(struct change *c)
 /* 1: the last round has ended. */
 static int is_over(struct change *c)
 {
-    if (rounds_are_enough(&c->rounds, c->alone))
+    if (rounds_are_enough(&c->rounds, c->alone, c->unconfirmed != NULL))
         return 1;
     if (clock_ms() < c->until_ms)
         return 0;
@@ -426,7 +442,7 @@ static void take_value(struct change *c, const struct change_opts *o)
     if (o->value_len > max)
         error_set(&c->err, ERR_TOOBIG, "group %s: the value has %zu bytes, max_value_bytes is %llu",
                   group_name(o->group), o->value_len, (unsigned long long)max);
-    else if (!(c->value = mem_alloc(o->value_len)))
+    else if (!(c->value = mem_alloc(o->value_len + o->extra_len)))
         error_set(&c->err, ERR_NOMEM, "no memory for a value of %zu bytes", o->value_len);
     if (c->err.code) {
         c->op = BATCH_REMOVE;
@@ -435,6 +451,10 @@ static void take_value(struct change *c, const struct change_opts *o)
     if (o->value_len)
         memcpy(c->value, o->value, o->value_len);
     c->value_len = o->value_len;
+    c->extra = c->value + c->value_len;
+    c->extra_len = o->extra_len;
+    if (o->extra_len)
+        memcpy(c->extra, o->extra, o->extra_len);
     c->has_ttl = o->ttl_ms != NULL;
     c->ttl_ms = c->has_ttl ? group_keep_whole_ms(*o->ttl_ms) : 0;
 }

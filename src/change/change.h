@@ -53,6 +53,8 @@ struct change_opts {
     const void *value;
     size_t value_len;
     const double *ttl_ms; /* of a set; NULL for the group's own; 0 or less removes */
+    const void *extra;    /* of a set: the value's extras */
+    size_t extra_len;
 
     /* Called exactly once, on any thread, perhaps before change_start() returns; r is borrowed. */
     void (*done)(void *ctx, const struct change_result *r);

@@ -138,7 +138,9 @@ static void parcel_add(struct parcel *p, struct item *it, const struct group_han
                                    .value_len = v->n,
                                    .has_ttl = v->has_ttl,
                                    .ttl_ms = v->ttl_ms,
-                                   .age_s = v->age_s};
+                                   .age_s = v->age_s,
+                                   .extra = v->extra,
+                                   .extra_len = v->extra_len};
 
     p->keys[p->n] = (struct key){k.bytes, k.n};
     p->items[p->n++] = it;
@@ -163,7 +165,7 @@ static int hand(struct handing *w, struct group *g, struct item *it)
         item_unref(it);
         return !is_over(w);
     }
-    if (p->n == HANDING_KEYS || p->frames.len + v.n > HANDING_BYTES) {
+    if (p->n == HANDING_KEYS || p->frames.len + v.n + v.extra_len > HANDING_BYTES) {
         goes_on = wait_for(w, p);
         if (goes_on)
             parcel_send(w, g, p);

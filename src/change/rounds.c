@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "peer/peer_in.h"
+#include "peer/stand_in.h"
 
 enum { URL_BYTES = 300 };
 
@@ -25,6 +26,7 @@ void rounds_deinit(struct rounds *r)
     mem_free(r->strange);
     peer_unref(r->differs);
     peer_unref(r->young);
+    peer_unref(r->stood_in);
     pthread_mutex_destroy(&r->mu);
 }
 
@@ -36,8 +38,10 @@ void rounds_begin(struct rounds *r)
     r->generation = atomic_load(&r->peers->generation);
     r->round++;
     pthread_mutex_lock(&r->mu);
+    r->were_same = r->round > 1 && !r->differs;
     peer_unref(r->differs);
-    r->differs = NULL;
+    peer_unref(r->stood_in);
+    r->differs = r->stood_in = NULL;
     pthread_mutex_unlock(&r->mu);
 }
 
@@ -86,9 +90,17 @@ static void keep(struct peer **at, struct peer *peer)
     *at = peer_ref(peer);
 }
 
+/* The time that was so long ago; UINT64_MAX: never. */
+static uint64_t at_ms(uint64_t ago_ms)
+{
+    uint64_t now = clock_ms();
+
+    return ago_ms < now ? now - ago_ms : 0;
+}
+
 void rounds_heard(struct rounds *r, struct peer *peer, const struct tell_ring *ring)
 {
-    uint64_t now = clock_ms(), changed_ms = ring->since_ms < now ? now - ring->since_ms : 0;
+    uint64_t changed_ms = at_ms(ring->since_ms);
 
     pthread_mutex_lock(&r->mu);
     if (ring->differs)
@@ -97,13 +109,25 @@ void rounds_heard(struct rounds *r, struct peer *peer, const struct tell_ring *r
         r->young_ms = changed_ms;
         keep(&r->young, peer);
     }
+    if (at_ms(ring->stood_in_ms) >= r->began_ms[0])
+        keep(&r->stood_in, peer);
     add_list_locked(r, ring->urls, ring->n);
     pthread_mutex_unlock(&r->mu);
 }
 
 /* --- what follows from them --- */
 
-int rounds_are_enough(struct rounds *r, int alone)
+/* Whether a load that began after its node was told, but before all were, may still bring the old
+ * value from a stand-in. This node may be one, too. After another round of equal rings no stand-in
+ * has it. */
+static int may_pass_locked(const struct rounds *r, uint64_t last)
+{
+    int stood_in = r->stood_in || stand_in_noted_ms(r->peers) >= r->began_ms[0];
+
+    return stood_in && !(r->were_same && last < r->began_ms[1]);
+}
+
+int rounds_are_enough(struct rounds *r, int alone, int failed)
 {
     uint64_t last = peers_changed_ms(r->peers);
     int enough;
@@ -112,7 +136,7 @@ int rounds_are_enough(struct rounds *r, int alone)
         return r->generation == atomic_load(&r->peers->generation);
     pthread_mutex_lock(&r->mu);
     last = r->young_ms > last ? r->young_ms : last;
-    enough = (!r->differs && last < r->began_ms[0]) ||
+    enough = (!r->differs && last < r->began_ms[0] && (failed || !may_pass_locked(r, last))) ||
              (r->round >= ROUNDS && last < r->began_ms[ROUNDS - 1]);
     pthread_mutex_unlock(&r->mu);
     return enough;
@@ -141,7 +165,25 @@ int rounds_has_left(struct rounds *r, const struct peer *peer)
     return strange && contact_was_lost(peer, r->began_real_ms);
 }
 
+/* Any other node of the list. */
+static struct peer *some_peer(struct peers *p)
+{
+    struct peer **list, *some = NULL;
+    size_t i, n;
+
+    list = peers_list(p, &n);
+    for (i = 0; i < n; i++) {
+        if (!some && !list[i]->self)
+            some = peer_ref(list[i]);
+        peer_unref(list[i]);
+    }
+    mem_free(list);
+    return some;
+}
+
 struct peer *rounds_unsettled(struct rounds *r)
 {
-    return r->differs ? r->differs : r->young;
+    struct peer *known = r->differs ? r->differs : r->stood_in ? r->stood_in : r->young;
+
+    return known ? peer_ref(known) : some_peer(r->peers);
 }

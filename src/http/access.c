@@ -10,15 +10,18 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/log_line.h"
 #include "base/mem.h"
 #include "base/spool.h"
+#include "base/traceparent.h"
 
 enum {
     TARGET_BYTES = 4096,
     KEY_BYTES = 1024,
     HEADER_BYTES = 512,
     LINE_BYTES = 10000,
-    GONE = 499 /* nginx's status: the client did not wait for an answer */
+    SHORT_BYTES = 128, /* of a field with its name */
+    GONE = 499         /* nginx's status: the client did not wait for an answer */
 };
 
 static _Thread_local struct access *now; /* NULL: nothing is noted */
@@ -104,7 +107,7 @@ static void put_time(char *out, size_t cap)
     strftime(out, cap, "%d/%b/%Y:%H:%M:%S +0000", &tm);
 }
 
-static void write_line(const struct access *a, struct spool *to, struct MHD_Connection *c)
+static void write_text(const struct access *a, struct spool *to, struct MHD_Connection *c)
 {
     char line[LINE_BYTES], host[100], at[40], bytes[24], request[TARGET_BYTES + 200];
     char quoted[TARGET_BYTES + 200], referer[HEADER_BYTES], agent[HEADER_BYTES];
@@ -125,6 +128,63 @@ static void write_line(const struct access *a, struct spool *to, struct MHD_Conn
                  a->key ? log_quote(key, sizeof(key), a->key, a->key_len) : "\"-\"");
     if (n > 0 && (size_t)n < sizeof(line))
         spool_put(to, line, (size_t)n);
+}
+
+/* --- JSON --- */
+
+static char *put_text(char *at, const char *name, const char *text, size_t most)
+{
+    return text ? log_line_json(at, at + most, name, text, strlen(text)) : at;
+}
+
+static char *put_json_header(char *at, const char *name, struct MHD_Connection *c,
+                             const char *header)
+{
+    return put_text(at, name, MHD_lookup_connection_value(c, MHD_HEADER_KIND, header),
+                    HEADER_BYTES);
+}
+
+static char *put_trace(char *at, struct MHD_Connection *c)
+{
+    const char *text = MHD_lookup_connection_value(c, MHD_HEADER_KIND, TRACEPARENT_HEADER);
+    char id[TRACEPARENT_ID_BYTES + 1];
+    struct traceparent t;
+
+    if (!text || !traceparent_read(&t, text, strlen(text), NULL, 0))
+        return at;
+    return put_text(at, "trace", traceparent_id(&t, id), SHORT_BYTES);
+}
+
+static void write_json(const struct access *a, struct spool *to, struct MHD_Connection *c)
+{
+    char line[LINE_BYTES], host[100], bytes[24], *at = log_line_json_begin(line);
+    uint64_t us = clock_real_ns() / 1000 - a->began_us;
+
+    put_address(host, sizeof(host), c);
+    put_bytes(bytes, sizeof(bytes), a);
+    at = put_text(at, "client", host, sizeof(host) + SHORT_BYTES);
+    at = put_text(at, "method", a->method, SHORT_BYTES);
+    at = put_text(at, "target", a->target, TARGET_BYTES + SHORT_BYTES);
+    at = put_text(at, "version", a->version, SHORT_BYTES);
+    at += snprintf(at, SHORT_BYTES, ",\"status\":%d,\"bytes\":%s,\"seconds\":%llu.%06llu",
+                   a->status, bytes[0] == '-' ? "null" : bytes, (unsigned long long)us / 1000000,
+                   (unsigned long long)us % 1000000);
+    at = put_json_header(at, "referer", c, MHD_HTTP_HEADER_REFERER);
+    at = put_json_header(at, "user_agent", c, MHD_HTTP_HEADER_USER_AGENT);
+    at = put_text(at, "source", a->source, SHORT_BYTES);
+    at = put_trace(at, c);
+    if (a->key)
+        at = log_line_json(at, at + 2 * KEY_BYTES, "key", a->key, a->key_len);
+    memcpy(at, "}\n", 2);
+    spool_put(to, line, (size_t)(at + 2 - line));
+}
+
+static void write_line(const struct access *a, struct spool *to, struct MHD_Connection *c)
+{
+    if (log_line_format() == LOG_JSON)
+        write_json(a, to, c);
+    else
+        write_text(a, to, c);
 }
 
 void access_end(struct access *a, struct spool *to, struct MHD_Connection *c)

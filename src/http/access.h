@@ -7,6 +7,8 @@
  *   127.0.0.1 - - [02/Jan/2026:03:04:05 +0000] "GET /cache/g/a%2Fb HTTP/1.1" 200 5 "-"
  * "curl/7.88.1" 0.000412 main "a/b"
  *
+ * If the log is JSON (base/log_line.h), a line is an object with the same fields.
+ *
  * HTTP threads only. access_enter() says which request the thread serves; notes are about this
  * request. Without an access log all of this does nothing. */
 #ifndef ACCESS_H

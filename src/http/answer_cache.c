@@ -45,7 +45,7 @@ static void drop(struct slot *s)
 }
 
 /* In the form of RFC 9110 (5.6.7), in every locale; libmicrohttpd would compute it for each
- * request. Returns for how many milliseconds it is right. */
+ * request. A value may have a date of its own. Returns for how many milliseconds it is right. */
 static uint64_t add_date(struct MHD_Response *r)
 {
     static const char days[7][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
@@ -59,7 +59,8 @@ static uint64_t add_date(struct MHD_Response *r)
     gmtime_r(&now_s, &t);
     snprintf(text, sizeof(text), "%s, %02d %s %d %02d:%02d:%02d GMT", days[t.tm_wday], t.tm_mday,
              months[t.tm_mon], t.tm_year + 1900, t.tm_hour, t.tm_min, t.tm_sec);
-    MHD_add_response_header(r, "Date", text);
+    if (!MHD_get_response_header(r, "Date"))
+        MHD_add_response_header(r, "Date", text);
     return 1000 - now_ms % 1000;
 }
 

@@ -17,6 +17,7 @@
 #include "http/access.h"
 #include "http/answer.h"
 #include "http/answer_cache.h"
+#include "http/answer_own.h"
 #include "http/conditional.h"
 #include "http/crowd.h"
 #include "http/sending.h"
@@ -33,6 +34,7 @@ enum {
 
 /* The bytes of an item that are sent, and the status. */
 struct part {
+    const struct answer_own *own; /* NULL: the item has no extras */
     int status;
     const char *bytes;
     size_t n;
@@ -87,27 +89,31 @@ static struct tailed *tailed_new(const struct answer_to *to, struct item *it, st
     return t;
 }
 
-/* A response of the item's own bytes, then how often it is asked for and when it expires. Takes the
- * reference, also if it returns NULL and e. */
+/* A response of the item's own bytes, then how often it is asked for, when it expires, and for a
+ * node of ours its extras. Takes the reference, also if it returns NULL and e. */
 static struct MHD_Response *response_with_tail(const struct answer_to *to, struct item *it,
                                                unsigned expire_field, uint64_t ends_ms,
                                                double minute_qps, struct error *e)
 {
-    const struct getresponse tail = {
+    struct getresponse tail = {
         .minute_qps = minute_qps,
         .expire_ns = expire_to_wire(ends_ms, clock_ms(), clock_wall_ns()),
     };
     struct tailed *t = tailed_new(to, it, e);
-    struct MHD_IoVec parts[2];
+    struct MHD_IoVec parts[3];
     struct MHD_Response *r;
 
     if (!t)
         return NULL;
+    if (to->ours)
+        tail.extra = item_extra(it, &tail.extra_len);
     parts[0].iov_base = item_wire(it, &parts[0].iov_len);
     parts[1].iov_base = t->tail;
     parts[1].iov_len = getresponse_tail(t->tail, &tail, expire_field);
-    access_note_bytes(parts[0].iov_len + parts[1].iov_len);
-    r = MHD_create_response_from_iovec(parts, 2, drop_tailed, t);
+    parts[2].iov_base = tail.extra;
+    parts[2].iov_len = tail.extra_len;
+    access_note_bytes(parts[0].iov_len + parts[1].iov_len + parts[2].iov_len);
+    r = MHD_create_response_from_iovec(parts, tail.extra_len ? 3 : 2, drop_tailed, t);
     if (!r) {
         drop_tailed(t);
         error_set(e, ERR_NOMEM, "no memory for an answer");
@@ -167,16 +173,24 @@ static void add_client_headers(struct MHD_Response *r, const struct group *g,
 {
     const struct item *it = result->item;
 
-    MHD_add_response_header(r, "Content-Type", group_content_type(g));
+    const struct answer_own *own = p->own;
+
+    if (!own || (!own->content_type && it->value_len))
+        MHD_add_response_header(r, "Content-Type", group_content_type(g));
+    if (own)
+        answer_own_add(r, it);
     MHD_add_response_header(r, "X-Cache", source_name(result->source));
-    if (etag)
+    if (etag && (!own || !own->etag))
         MHD_add_response_header(r, "ETag", etag);
     if (p->range[0])
         MHD_add_response_header(r, "Content-Range", p->range);
-    MHD_add_response_header(r, "Accept-Ranges", "bytes");
+    if (p->status < 300)
+        MHD_add_response_header(r, "Accept-Ranges", "bytes");
     add_age(r, it, now_ms);
     /* If there is an Age, max-age counts from the time the value was made (RFC 9111, 4.2). */
-    if (it->expires_ms && left_ms(it, now_ms))
+    if (own && own->cache_control)
+        ;
+    else if (it->expires_ms && left_ms(it, now_ms))
         add_number(r, "Cache-Control",
                    "max-age=", item_age_s(it, now_ms) + left_ms(it, now_ms) / 1000);
     else if (it->expires_ms)
@@ -190,6 +204,18 @@ struct tags {
     const char *name, *etag;
     int strong, there, found;
 };
+
+/* A tag of a value's own may be weak (RFC 9110, 8.8.3.2): without its "W/" it is compared weakly,
+ * and it is strongly equal to none. */
+static const char *opaque_tag(const char *etag)
+{
+    return etag && strncmp(etag, "W/", 2) == 0 ? etag + 2 : etag;
+}
+
+static const char *strong_tag(const char *etag)
+{
+    return etag && strncmp(etag, "W/", 2) == 0 ? NULL : etag;
+}
 
 static enum MHD_Result look_at_tags(void *arg, enum MHD_ValueKind kind, const char *name,
                                     const char *value)
@@ -213,8 +239,8 @@ static void look_for_tag(const struct answer_to *to, struct tags *t)
 /* Applies the request's conditions to the whole value in *p. */
 static void choose_part(const struct answer_to *to, const char *etag, struct part *p)
 {
-    struct tags match = {.name = "If-Match", .etag = etag, .strong = 1};
-    struct tags none_match = {.name = "If-None-Match", .etag = etag};
+    struct tags match = {.name = "If-Match", .etag = strong_tag(etag), .strong = 1};
+    struct tags none_match = {.name = "If-None-Match", .etag = opaque_tag(etag)};
     unsigned long long size = p->n;
     const char *if_range, *range;
     uint64_t first, last;
@@ -232,7 +258,7 @@ static void choose_part(const struct answer_to *to, const char *etag, struct par
     }
     range = to->head ? NULL : header_of(to, "Range");
     if_range = range ? header_of(to, "If-Range") : NULL;
-    if (!range || (if_range && !conditional_etag_is(if_range, etag)))
+    if (!range || (if_range && !conditional_etag_is(if_range, strong_tag(etag))))
         return;
     switch (conditional_range(range, p->n, &first, &last)) {
     case RANGE_PART:
@@ -276,15 +302,11 @@ static uint64_t told_end_ms(const struct answer_to *to, struct group *g,
                             const struct result *result, uint64_t now_ms)
 {
     const struct item *it = result->item;
-    struct group_opts o;
-    uint64_t window_ms, last_ms;
+    uint64_t last_ms;
 
     if (to->ours || result->source != SOURCE_STALE)
         return it->expires_ms;
-    o = group_opts(g);
-    window_ms = o.stale_if_error_ms > o.stale_while_revalidate_ms ? o.stale_if_error_ms
-                                                                  : o.stale_while_revalidate_ms;
-    last_ms = it->expires_ms + window_ms;
+    last_ms = it->expires_ms + group_keep_stale_ms(g, it);
     if (last_ms > now_ms + STALE_MOMENT_MS)
         return now_ms + STALE_MOMENT_MS;
     return last_ms > now_ms ? last_ms : now_ms + 1;
@@ -301,7 +323,7 @@ static struct MHD_Response *peer_response(const struct answer_to *to, struct gro
     size_t n;
 
     bytes = item_wire(it, &n);
-    if (expire_field || minute_qps > 0)
+    if (expire_field || minute_qps > 0 || (to->ours && it->extra))
         r = response_with_tail(to, it, expire_field, told_end_ms(to, g, result, now_ms), minute_qps,
                                e);
     else
@@ -317,10 +339,20 @@ static struct MHD_Response *client_response(const struct answer_to *to, const st
 {
     struct item *it = result->item;
     struct part p = {.status = 200, .bytes = item_value(it), .n = it->value_len};
-    char tag[ETAG_BYTES], *etag = put_etag(it, tag) ? tag : NULL;
+    struct answer_own own;
+    char tag[ETAG_BYTES];
+    const char *etag = NULL;
     struct MHD_Response *r;
 
-    if (to->conditional)
+    if (it->extra) {
+        answer_own_read(it, &own);
+        p.own = &own;
+        p.status = own.status;
+        etag = own.etag;
+    }
+    if (!etag && p.status == 200 && put_etag(it, tag))
+        etag = tag;
+    if (to->conditional && p.status == 200)
         choose_part(to, etag, &p);
     r = response_of(to, it, p.bytes, p.n, !to->head && p.status != 304, e);
     if (r)
@@ -335,8 +367,8 @@ static int can_keep(const struct answer_to *to, const struct result *r, double m
 {
     const struct item *it = r->item;
 
-    return it->value_len <= ANSWER_CACHE_MAX_BYTES && !to->close && !to->conditional &&
-           (r->source == SOURCE_MAIN || r->source == SOURCE_HOT) &&
+    return it->value_len <= ANSWER_CACHE_MAX_BYTES && !it->has_status && !to->close &&
+           !to->conditional && (r->source == SOURCE_MAIN || r->source == SOURCE_HOT) &&
            !(to->peer && (it->expires_ms || minute_qps > 0));
 }
 
@@ -393,7 +425,19 @@ static int give_value(const struct answer_to *to, struct group *g, struct result
     return (int)MHD_queue_response(to->connection, 200, r);
 }
 
+/* A server that is not ours would take the bytes of any answer for the value. */
+static int refuse_answer(const struct answer_to *to, struct group *g, struct result *r)
+{
+    if (extra_refuse(item_status(r->item), group_name(g), &r->err) == ERR_NOTFOUND)
+        r->expires_ms = r->item->expires_ms;
+    item_unref(r->item);
+    r->item = NULL;
+    return answer_get_error(to, r);
+}
+
 int answer_value(const struct answer_to *to, struct group *g, struct result *r)
 {
+    if (r->item && r->item->has_status && to->peer && !to->ours && !item_is_value(r->item))
+        return refuse_answer(to, g, r);
     return r->item ? give_value(to, g, r) : answer_get_error(to, r);
 }

@@ -87,6 +87,8 @@ static void take(struct seen *s, const char *name, size_t name_len, const char *
         f->from = 1;
     } else if (IS(HEADER_VIEW)) {
         f->view = value;
+    } else if (IS(HEADER_STAND_IN)) {
+        f->stand_in = 1;
     } else if (IS("Cookie")) {
         f->cookie = value && strlen(value) > f->cookie ? strlen(value) : f->cookie;
     } else if (IS("Content-Encoding")) {

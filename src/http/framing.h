@@ -22,6 +22,7 @@ struct framing {
     /* Found by the same look. Most requests lack all of these headers, and need no second look. */
     int from;         /* 1: HEADER_FROM is there */
     const char *view; /* HEADER_VIEW, as long as libmicrohttpd keeps the request; NULL: none */
+    int stand_in;     /* 1: HEADER_STAND_IN is there */
     int conditional;  /* 1: If-None-Match, If-Match or Range is */
     int encoded;      /* 1: Content-Encoding is, with something else than identity */
     int partial;      /* 1: Content-Range is */

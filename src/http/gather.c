@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/list.h"
 #include "base/mem.h"
+#include "base/traceparent.h"
 #include "cache/group.h"
 #include "cache/item.h"
 #include "http/server_in.h"
@@ -35,6 +36,7 @@ struct gather {
     struct slot *slots; /* one a key */
     size_t cost;        /* in the budget */
     size_t begun;       /* the connection's thread's */
+    size_t traces_at;   /* the connection's thread's: the next line of the traces */
     struct slot *taken; /* the connection's thread's: the result of gather_next() */
     struct buf info;    /* the connection's thread's: see flight.info */
     atomic_uint refs;   /* the owner's, and one for each waiter that was not woken */
@@ -161,10 +163,13 @@ static void begin_one(struct gather *g, size_t index)
     struct group *group = g->opts.group;
     const struct key_ref k = group_key(key->bytes, key->n);
     struct result *r = &s->end.result;
+    struct traceparent trace;
     struct item *refused;
 
     *s = (struct slot){.gather = g, .end = {.index = index}};
     s->waiter.wake = slot_wake;
+    if (batch_next_trace(g->opts.traces, g->opts.traces_len, &g->traces_at, &trace))
+        s->waiter.trace = &trace;
     r->item = group_lookup(group, &k, 1, &r->source);
     if (r->item) {
         pthread_mutex_lock(&g->mu);

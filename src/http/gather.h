@@ -28,6 +28,8 @@ struct gather_opts {
     struct group *group; /* borrowed, as are the keys, until the gather is dropped */
     const struct key *keys;
     size_t n_keys;
+    const char *traces; /* of the keys (wire/batch.h), or NULL */
+    size_t traces_len;
     struct budget *budget; /* counts the gather's memory */
 };
 

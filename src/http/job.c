@@ -4,11 +4,13 @@
 #include <microhttpd.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/traceparent.h"
 #include "cache/group.h"
 #include "cache/groups.h"
 #include "http/server_in.h"
@@ -145,6 +147,8 @@ void job_compare(struct asked *a, struct group *g)
         s->opts.compare(s->opts.ctx, g,
                         MHD_lookup_connection_value(c, MHD_HEADER_KIND, HEADER_FROM),
                         a->framing->view, a->to.view);
+    if (g && a->framing->stand_in)
+        s->opts.stands_in(s->opts.ctx, g);
 }
 
 struct group *job_group_of(struct asked *a, int *ok)
@@ -198,6 +202,61 @@ int job_refuse(struct server *s, struct MHD_Connection *c, int status, enum err 
 int job_is_get(const char *method)
 {
     return method[0] == 'G' ? strcmp(method, "GET") == 0 : strcmp(method, "HEAD") == 0;
+}
+
+/* The two headers of a trace, as they are found among all headers. */
+struct found_trace {
+    unsigned parents;
+    const char *parent;
+    size_t state_len;
+    char state[TRACEPARENT_STATE_BYTES + 2];
+};
+
+/* Values of a tracestate that comes in several headers are joined, as with all lists. One that is
+ * too long stays too long. */
+static void add_state(struct found_trace *t, const char *value, size_t n)
+{
+    size_t room = sizeof(t->state) - t->state_len;
+
+    if (t->state_len && room) {
+        t->state[t->state_len++] = ',';
+        room--;
+    }
+    n = n < room ? n : room;
+    memcpy(t->state + t->state_len, value, n);
+    t->state_len += n;
+}
+
+static enum MHD_Result find_trace(void *ctx, enum MHD_ValueKind kind, const char *name,
+                                  const char *value)
+{
+    struct found_trace *t = ctx;
+
+    (void)kind;
+    if (!value || (name[0] | 32) != 't')
+        return MHD_YES;
+    if (strcasecmp(name, TRACEPARENT_HEADER) == 0) {
+        t->parents++;
+        t->parent = value;
+    } else if (strcasecmp(name, TRACEPARENT_STATE_HEADER) == 0) {
+        add_state(t, value, strlen(value));
+    }
+    return MHD_YES;
+}
+
+const struct traceparent *job_trace(struct MHD_Connection *c, struct traceparent *out)
+{
+    struct found_trace t;
+
+    if (!MHD_lookup_connection_value(c, MHD_HEADER_KIND, TRACEPARENT_HEADER))
+        return NULL;
+    t.parents = 0;
+    t.parent = NULL;
+    t.state_len = 0;
+    MHD_get_connection_values(c, MHD_HEADER_KIND, find_trace, &t);
+    return t.parents == 1 && traceparent_read(out, t.parent, strlen(t.parent), t.state, t.state_len)
+               ? out
+               : NULL;
 }
 
 static void put_pair(struct buf *out, const char *name, size_t name_len, const char *value)

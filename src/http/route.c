@@ -128,11 +128,30 @@ static int refuse_change(const struct asked *a)
     return -1;
 }
 
+/* The group of a request that is no plain get, if it is an HTTP cache: a reference, or NULL. */
+static struct group *find_web(const struct asked *a, const char *method, enum dialect_parse parsed)
+{
+    const struct dialect_target *t = &a->target;
+    struct group *g;
+
+    if (parsed != DIALECT_OK || (job_is_get(method) && !a->framing->body))
+        return NULL; /* serve_get() finds it out */
+    g = groups_find(a->server->opts.groups, t->group, t->group_len);
+    if (g && group_http(g))
+        return g;
+    group_unref(g);
+    return NULL;
+}
+
 static int serve_client(struct asked *a, const char *method, enum dialect_parse parsed)
 {
-    int refused = job_is_get(method) ? -1 : refuse_change(a);
+    struct group *web = find_web(a, method, parsed);
+    int refused;
     struct error e;
 
+    if (web)
+        return serve_web(a, web);
+    refused = job_is_get(method) ? -1 : refuse_change(a);
     if (refused >= 0)
         return refused;
     if (parsed == DIALECT_OK)
@@ -166,6 +185,9 @@ static int serve_group(struct asked *a, const char *rest, const char *method)
         return answer_error(&a->to, &e);
     }
     parsed = dialect_parse(a->to.dialect, rest, n, scratch, &a->target);
+    a->method = method;
+    a->url = strchr(rest, '/');
+    a->url_len = a->url ? n - (size_t)(a->url - rest) : 0;
     if (parsed == DIALECT_OK)
         access_note_key(a->target.key, a->target.key_len);
     if (parsed == DIALECT_OK && a->target.key_len > max) {
@@ -208,7 +230,7 @@ static int takes_query(const struct server *s, const char *rest)
     if (!n || n > sizeof(fixed) || dialect_parse(s->opts.dialect, rest, n, fixed, &t) != DIALECT_OK)
         return 0;
     g = groups_find(s->opts.groups, t.group, t.group_len);
-    takes = g && group_opts(g).query == QUERY_KEY;
+    takes = g && (group_http(g) || group_opts(g).query == QUERY_KEY);
     group_unref(g);
     return takes;
 }
@@ -256,6 +278,45 @@ int route_is_admin(const char *target)
     return serve_admin_is_path(path_of(target));
 }
 
+/* Whether a path belongs to the HTTP cache that is the front: all that no other face has. The
+ * operators' page gives way to the site's. */
+static int is_front(const struct server *s, const char *path)
+{
+    if (!s->opts.front || !(s->opts.faces & SERVER_CLIENTS) || *path != '/')
+        return 0;
+    if (strcmp(path, "/healthz") == 0 || strcmp(path, "/readyz") == 0)
+        return 0;
+    return !path[1] || !(s->opts.faces & SERVER_ADMIN) || !serve_admin_is_path(path);
+}
+
+static int serve_front(struct asked *a, const char *path, const struct request_line *line)
+{
+    const char *name = a->server->opts.front;
+    struct group *g = groups_find(a->server->opts.groups, name, strlen(name));
+    struct error e;
+    struct buf url;
+    int ok;
+
+    if (!g || !group_http(g)) {
+        group_unref(g);
+        error_set(&e, ERR_NOTFOUND, "front: there is no HTTP cache with the name %s", name);
+        return answer_error(&a->to, &e);
+    }
+    buf_init(&url, 0);
+    buf_puts(&url, path);
+    if (line->query) {
+        buf_puts(&url, "?");
+        buf_puts(&url, line->query);
+    }
+    a->method = line->method;
+    a->url = url.failed ? "" : url.data;
+    a->url_len = url.len;
+    access_note_key(a->url, a->url_len);
+    ok = serve_web(a, g);
+    buf_deinit(&url);
+    return ok;
+}
+
 static int serve_if_admitted(struct asked *a, const struct request_line *line, const char *path)
 {
     struct request_line origin_form = *line;
@@ -283,6 +344,8 @@ int route(struct server *s, struct MHD_Connection *c, const struct request_line 
                                       : serve_data(&a, path + base, line);
     if ((s->opts.faces & SERVER_CLIENTS) && strncmp(path, CLIENT_PATH, client) == 0)
         return serve_data(&a, path + client, line);
+    if (is_front(s, path))
+        return serve_front(&a, path, line);
     if (f->body)
         return refuse_body(&a);
     if (!doors_ask_for_proof(s))

@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "base/traceparent.h"
 #include "cache/group.h"
 #include "cache/item.h"
 #include "http/answer_value.h"
@@ -41,6 +42,7 @@ static int park(struct get *q, const struct key_ref *k)
 {
     struct MHD_Connection *c = q->job.to.connection;
     int peer = q->job.to.peer, ok;
+    struct traceparent trace;
     struct buf info;
 
     if (!job_may_park(&q->job, &ok))
@@ -50,6 +52,7 @@ static int park(struct get *q, const struct key_ref *k)
     job_put_info(&info, c, q->job.group, peer);
     q->waiter.info = info.data;
     q->waiter.info_len = info.failed ? 0 : info.len;
+    q->waiter.trace = job_trace(c, &trace);
     server_loop_park(&q->job.parking, c);
     if (group_load(q->job.group, k, peer, &q->waiter, &q->result))
         server_loop_unpark(&q->job.parking);
@@ -133,6 +136,10 @@ int serve_get(struct asked *a)
 
     g = job_group_of(a, &ok);
     if (!g)
+        return ok;
+    if (group_http(g) && !a->to.peer)
+        return serve_web(a, g);
+    if (group_http(g) && a->to.ours && serve_web_peer(a, g, &ok))
         return ok;
     if (a->framing->body)
         return await_body(a, g);

@@ -10,6 +10,8 @@
 
 #include "base/list.h"
 #include "base/mem.h"
+#include "base/traceparent.h"
+#include "cache/group.h"
 #include "cache/group_many.h"
 #include "cache/item.h"
 #include "http/changing.h"
@@ -63,7 +65,9 @@ static int keep(void *ctx, size_t bytes)
 
 static int ask_window(struct list_job *l)
 {
-    const struct many_caller caller = {.done = on_done, .keep = keep, .ctx = l};
+    struct traceparent trace;
+    const struct many_caller caller = {
+        .done = on_done, .keep = keep, .ctx = l, .trace = job_trace(l->job.to.connection, &trace)};
     size_t n = l->keys.n - l->answered;
     int ok;
 
@@ -105,6 +109,12 @@ static void put_result(struct list_job *l)
     int first = l->answered == 0;
     struct error e = r->err;
 
+    if (r->item && !item_is_value(r->item)) {
+        extra_refuse(item_status(r->item), group_name(l->job.group), &e);
+        keylist_put_error(&l->out, first, key, &e);
+        next_result(l);
+        return;
+    }
     if (r->item && (l->part.begun || r->item->value_len <= VALUES_BYTES - l->values)) {
         l->values += l->part.begun ? 0 : r->item->value_len;
         if (keylist_put_value(&l->out, first, key, item_value(r->item), r->item->value_len,
@@ -201,6 +211,11 @@ static int list_run(struct job *j)
             return answer_error(job_to(j), &e);
         if (l->keys.ask == KEYLIST_REMOVE)
             return remove_run(l);
+        if (group_http(j->group)) { /* its values hold headers of other requests */
+            error_set(&e, ERR_INVAL,
+                      "an HTTP cache takes a list of keys to be removed, and no other");
+            return answer_error(job_to(j), &e);
+        }
         keylist_put_begin(&l->out);
     }
     if (l->answered < l->keys.n)

@@ -62,6 +62,7 @@ static void put_frame(const struct batch_job *b, struct buf *out, const struct g
         a->age_s = item_age_s(it, now_ms);
         a->stale = r->source == SOURCE_STALE;
         a->minute_qps = group_hot_minute_qps(b->job.group, it->hash);
+        a->extra = item_extra(it, &a->extra_len);
     } else {
         a->code = r->err.code;
         a->message = r->err.msg;
@@ -180,6 +181,8 @@ static int answer_get(struct batch_job *b)
         .group = j->group,
         .keys = b->request.keys,
         .n_keys = b->request.n_keys,
+        .traces = b->request.traces,
+        .traces_len = b->request.traces_len,
         .budget = &j->server->budget,
     };
     struct error e;
@@ -241,11 +244,21 @@ static void keep_handed(struct batch_job *b)
         if (a.value && a.index < r->n_keys) {
             const struct key *key = &r->keys[a.index];
             const struct key_ref k = group_key(key->bytes, key->n);
-            const struct group_handed v = {a.value, a.value_len, a.has_ttl, a.ttl_ms, a.age_s};
+            const struct group_handed v = {a.value, a.value_len, a.has_ttl,  a.ttl_ms,
+                                           a.age_s, a.extra,     a.extra_len};
 
-            group_hand_keep(b->job.group, &k, &v);
+            if (extra_check(a.extra, a.extra_len))
+                group_hand_keep(b->job.group, &k, &v);
         }
     }
+}
+
+static void add_number(struct MHD_Response *r, const char *name, uint64_t n)
+{
+    char text[24];
+
+    snprintf(text, sizeof(text), "%llu", (unsigned long long)n);
+    MHD_add_response_header(r, name, text);
 }
 
 /* If the sender has another ring, it is told the peers of this one, which it may lack
@@ -254,17 +267,19 @@ static int answer_changed(struct batch_job *b)
 {
     const struct server_opts *o = &b->job.server->opts;
     const struct answer_to *to = job_to(&b->job);
+    struct server_ring ring = {.urls = NULL};
     struct MHD_Response *r;
     struct buf urls;
-    char since[24];
 
     buf_init(&urls, 0);
-    snprintf(since, sizeof(since), "%llu",
-             (unsigned long long)o->peers(o->ctx, b->job.group, *to->view ? &urls : NULL));
+    ring.urls = *to->view ? &urls : NULL;
+    o->ring(o->ctx, b->job.group, &ring);
     r = urls.failed ? NULL
                     : MHD_create_response_from_buffer(urls.len, urls.data, MHD_RESPMEM_MUST_COPY);
     if (r)
-        MHD_add_response_header(r, HEADER_SINCE, since);
+        add_number(r, HEADER_SINCE, ring.since_ms);
+    if (r && ring.stood_in_ms != UINT64_MAX)
+        add_number(r, HEADER_STAND_IN, ring.stood_in_ms);
     access_note_bytes(urls.len);
     buf_deinit(&urls);
     return answer_queue(to, 200, r);
@@ -287,7 +302,17 @@ static int answer_change(struct batch_job *b)
         k = group_key(r->keys[0].bytes, r->keys[0].n);
         if (job_sender_is_gone(&b->job))
             return MHD_NO;
-        if (group_set(g, &k, r->value, r->value_len, r->has_ttl ? &ttl_ms : NULL, &e))
+        if (!extra_check(r->extra, r->extra_len)) {
+            error_set(&e, ERR_INVAL, "a BatchRequest to set a value with malformed extras");
+            return answer_error(job_to(&b->job), &e);
+        }
+        if (group_change_given(g, &k,
+                               &(struct given){.bytes = r->value,
+                                               .n = r->value_len,
+                                               .ttl_ms = r->has_ttl ? &ttl_ms : NULL,
+                                               .extra = r->extra,
+                                               .extra_len = r->extra_len},
+                               &e))
             return answer_error(job_to(&b->job), &e);
     } else {
         for (i = 0; i < r->n_keys; i++) {

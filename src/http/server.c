@@ -435,6 +435,7 @@ static void server_free(struct server *s)
     crowd_deinit(&s->crowd);
     sendings_deinit(&s->sendings);
     mem_free((char *)(size_t)s->opts.base_path);
+    mem_free((char *)(size_t)s->opts.front);
     mem_free((char *)(size_t)s->opts.address);
     mem_free(s);
 }
@@ -474,6 +475,7 @@ struct server *server_start(const struct server_opts *o, struct error *e)
 
     s->opts = *o;
     s->opts.base_path = mem_strdup(o->base_path);
+    s->opts.front = o->front ? mem_strdup(o->front) : NULL;
     s->opts.address = mem_strdup(o->address);
     s->budget.max = BODIES_BYTES;
     s->budget.refused = &s->tally.unheld;

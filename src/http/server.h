@@ -52,7 +52,16 @@ enum server_view {
     X(enum dialect, dialect)                                                                       \
     X(int, tls_plain)                /* with TLS: plain HTTP is served, too */                     \
     X(const char *, peer_secret_for) /* which requests of nodes are signed: "all" or "changes" */  \
+    X(const char *, front)           /* the group that has all other paths; NULL: none */          \
     X(const char *, base_path)       /* starts and ends with a slash */
+
+/* What a node that makes a change is told of this node's ring. */
+struct server_ring {
+    uint64_t since_ms;    /* milliseconds since the list of peers has changed */
+    uint64_t stood_in_ms; /* the same since the last request with HEADER_STAND_IN; UINT64_MAX: there
+                           * was none */
+    struct buf *urls;     /* takes the URLs of the list, each with a line end; NULL: not wanted */
+};
 
 struct server_opts {
     unsigned faces;        /* enum server_face, or-ed */
@@ -79,9 +88,11 @@ struct server_opts {
     void (*compare)(void *ctx, struct group *g, const char *from, const char *view,
                     char own[DIALECT_VIEW_BYTES]);
 
-    /* On HTTP threads: how long ago the list of the group's peers has changed, in milliseconds, and
-     * its URLs, each with a line end (NULL: they are not wanted). */
-    uint64_t (*peers)(void *ctx, struct group *g, struct buf *urls);
+    /* On HTTP threads: what an answer to a change says of the peers of the group. */
+    void (*ring)(void *ctx, struct group *g, struct server_ring *out);
+
+    /* On HTTP threads, before any look at the group: a request has HEADER_STAND_IN. */
+    void (*stands_in)(void *ctx, struct group *g);
     void *ctx;
 };
 

@@ -3,16 +3,17 @@
  *
  * server.c has the life of a server and libmicrohttpd's callbacks, server_loop.c its threads,
  * crowd.c the connections and their deadlines. route.c finds the function for a path. serve_get.c
- * has the get of one key, serve_many.c a client's list of keys, serve_change.c a client's set,
- * remove and flush; changing.c has the change that either makes. serve_peer_batch.c has the batches
- * of our own nodes, serve_peer_change.c the changes of Go nodes, serve_admin.c the operators'
- * paths. Below them framing.c finds the end of a request, job.c has requests of more than one call.
- * body.c has their bodies, budget.c their memory, gather.c the loads of many keys. answer.c and
- * answer_value.c have the answers, answer_cache.c kept answers, sending.c the large ones that are
- * being sent, access.c the access log, doors.c who may ask and change values. last_words.c answers
- * if libmicrohttpd gives up, by refusal.c. move.c takes connections whose head is large or
- * unfinished to porch.c. tls.c and credentials.c have TLS, sorter.c tells it from plain HTTP.
- * tally.h has the counters.
+ * has the get of one key, serve_web.c the requests to HTTP caches (web.c, web_answer.c),
+ * serve_many.c a client's list of keys, serve_change.c a client's set, remove and flush; changing.c
+ * has the change that either makes. serve_peer_batch.c has the batches of our own nodes,
+ * serve_peer_change.c the changes of Go nodes, serve_admin.c the operators' paths. Below them
+ * framing.c finds the end of a request, job.c has requests of more than one call. body.c has their
+ * bodies, budget.c their memory, gather.c the loads of many keys. answer.c and answer_value.c have
+ * the answers, answer_own.c the headers of a value. answer_cache.c has kept answers, sending.c the
+ * large ones that are being sent, access.c the access log, doors.c who may ask and change values.
+ * last_words.c answers if libmicrohttpd gives up, by refusal.c. move.c takes connections whose head
+ * is large or unfinished to porch.c. tls.c and credentials.c have TLS, sorter.c tells it from plain
+ * HTTP. tally.h has the counters.
  *
  * All of it runs on HTTP threads, for the connection that is being handled, except wakers. */
 #ifndef SERVER_IN_H
@@ -39,6 +40,7 @@ struct sorter;
 struct group;
 struct MHD_Connection;
 struct tls_conn;
+struct traceparent;
 
 /* Who asks, by the path of a request. */
 enum server_asker { SERVER_ASKER_PEER, SERVER_ASKER_CLIENT, SERVER_ASKER_OPERATOR, SERVER_ASKERS };
@@ -93,7 +95,10 @@ struct asked {
     struct answer_to to;
     const struct framing *framing;
     struct dialect_target target; /* the caller owns its bytes */
-    void **con_cls;               /* where the connection keeps its job */
+    const char *method;           /* of a client's request for a key, as are the next */
+    const char *url;              /* its path behind the group and its query, as they came */
+    size_t url_len;
+    void **con_cls; /* where the connection keeps its job */
 };
 
 /* Fills in the common part of a job and gives it to the connection. Takes the reference to g. */
@@ -129,6 +134,9 @@ void job_compare(struct asked *a, struct group *g);
 
 /* The group of a request; NULL: the request was answered, with *ok. */
 struct group *job_group_of(struct asked *a, int *ok);
+
+/* The trace that a request says it belongs to, read into *out. NULL: none, or not well said. */
+const struct traceparent *job_trace(struct MHD_Connection *c, struct traceparent *out);
 
 /* Appends the parts of a request that a getter may see, in the form of flight.info. */
 void job_put_info(struct buf *out, struct MHD_Connection *c, const struct group *g, int peer);
@@ -166,6 +174,10 @@ int route_is_admin(const char *target);
 int serve_admin(const struct asked *a, const char *path, const char *method);
 int serve_admin_is_path(const char *path); /* whether serve_admin() has it */
 int serve_get(struct asked *a);
+int serve_web(struct asked *a, struct group *g); /* takes the reference */
+/* If a node of ours asks for a client of an HTTP cache: serves it, takes the reference, and sets
+ * *ok. Else returns 0. */
+int serve_web_peer(struct asked *a, struct group *g, int *ok);
 int serve_many(struct asked *a);
 int serve_peer_batch(struct asked *a);
 int serve_change_set(struct asked *a);

@@ -268,7 +268,8 @@ static enum err start_servers(struct node *n, struct error *e)
     o.access = n->access;
     o.not_ready = node_show_not_ready;
     o.compare = node_rings_compare;
-    o.peers = node_rings_list;
+    o.ring = node_rings_tell;
+    o.stands_in = node_rings_stands_in;
     o.show = node_show;
     o.ctx = n;
     return node_servers_start(&n->servers, &o, &n->keys, e);

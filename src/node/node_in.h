@@ -51,7 +51,8 @@ extern const struct loader node_loader;
 
 void node_rings_compare(void *ctx, struct group *g, const char *from, const char *view,
                         char own[DIALECT_VIEW_BYTES]);
-uint64_t node_rings_list(void *ctx, struct group *g, struct buf *urls);
+void node_rings_tell(void *ctx, struct group *g, struct server_ring *out);
+void node_rings_stands_in(void *ctx, struct group *g);
 void node_rings_joined(void *ctx, struct peer *peer, uint64_t since_ms);
 /* For struct server_opts, on HTTP threads; their context is the node. */
 const char *node_show_not_ready(void *ctx);

@@ -39,7 +39,7 @@ static void load_local(void *ctx, struct flight *f)
     struct peers *peers = group_peers_of(ctx);
     struct peer *from = NULL;
 
-    if (!f->asked && !group_opts(f->group).local_only)
+    if (!f->asked && !group_opts(f->group).local_only && !group_http(f->group))
         from = handover_from(peers, f);
     if (from)
         peer_queue_handover(f, from);

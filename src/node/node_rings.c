@@ -3,10 +3,12 @@
 #include "base/clock.h"
 #include "cache/group.h"
 #include "change/change.h"
+#include "http/server.h"
 #include "node/group_peers.h"
 #include "node/node_in.h"
 #include "peer/agree.h"
 #include "peer/peers.h"
+#include "peer/stand_in.h"
 
 void node_rings_compare(void *ctx, struct group *g, const char *from, const char *view,
                         char own[DIALECT_VIEW_BYTES])
@@ -18,15 +20,22 @@ void node_rings_compare(void *ctx, struct group *g, const char *from, const char
 }
 
 /* Rounded down and less by one, so that no change of the list seems older than it is. */
-uint64_t node_rings_list(void *ctx, struct group *g, struct buf *urls)
+void node_rings_tell(void *ctx, struct group *g, struct server_ring *out)
 {
     struct peers *peers = group_peers_of_group(g);
     uint64_t since = clock_ms() - peers_changed_ms(peers);
 
     (void)ctx;
-    if (urls)
-        peers_put(peers, urls);
-    return since ? since - 1 : 0;
+    out->since_ms = since ? since - 1 : 0;
+    out->stood_in_ms = stand_in_ago_ms(peers);
+    if (out->urls)
+        peers_put(peers, out->urls);
+}
+
+void node_rings_stands_in(void *ctx, struct group *g)
+{
+    (void)ctx;
+    stand_in_note(group_peers_of_group(g));
 }
 
 void node_rings_joined(void *ctx, struct peer *peer, uint64_t since_ms)

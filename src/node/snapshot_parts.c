@@ -138,8 +138,12 @@ static struct item *make_item(const struct snapshot_entry *e, uint64_t age_ms)
         if (expires_ms <= 0) /* before the clock began */
             return NULL;
     }
-    it = r->flags & SNAPSHOT_NEGATIVE ? item_new_negative(&k, (uint64_t)expires_ms)
-                                      : item_new(&k, e->value, r->value_len, (uint64_t)expires_ms);
+    if (!extra_check(e->extra, e->extra_len))
+        return NULL;
+    it = r->flags & SNAPSHOT_NEGATIVE
+             ? item_new_negative(&k, (uint64_t)expires_ms)
+             : item_new_extra(&k, e->value, r->value_len, (uint64_t)expires_ms, e->extra,
+                              e->extra_len);
     if (it)
         item_set_age(it, r->age_s + age_ms / 1000);
     return it;

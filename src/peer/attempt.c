@@ -137,7 +137,11 @@ void attempt_give(struct peer *peer, struct flight *f, const struct peer_value *
         fails(peer, f, 0);
         return;
     }
-    r.item = item_new(&k, v->bytes, v->n, v->expires_ms);
+    if (!extra_check(v->extra, v->extra_len)) {
+        attempt_unusable(peer, f, "the extras of the value are malformed");
+        return;
+    }
+    r.item = item_new_extra(&k, v->bytes, v->n, v->expires_ms, v->extra, v->extra_len);
     if (!r.item) {
         f->pending--;
         group_finish_error(f, ERR_NOMEM, "no memory for a value of %zu bytes", v->n);

@@ -15,6 +15,7 @@
 #include "net/net.h"
 #include "peer/peer_in.h"
 #include "peer/sign.h"
+#include "peer/stand_in.h"
 #include "wire/batch.h"
 
 struct batch {
@@ -59,7 +60,9 @@ static void take_answer(struct batch *b, struct flight *f, const struct batch_an
                            .age_s = a->age_s,
                            .stale = a->stale,
                            .other_ring = b->other_ring,
-                           .minute_qps = a->minute_qps};
+                           .minute_qps = a->minute_qps,
+                           .extra = a->extra,
+                           .extra_len = a->extra_len};
 
     if (a->value) {
         v.expires_ms = attempt_expiry_ms(f, a->has_ttl, a->ttl_ms);
@@ -175,16 +178,35 @@ enum err peer_batch_put_echo(struct buf *out, const struct group *g, const struc
     return dialect_put_echo(out, dialect_request_id(name, strlen(name), body->data, body->len));
 }
 
+/* A line for each key, if any of them has a trace. */
+static void put_traces(struct buf *out, enum batch_op op, struct flight *const *flights, size_t n)
+{
+    size_t i, traced = 0;
+
+    buf_init(out, 0);
+    for (i = 0; i < n && op == BATCH_GET; i++)
+        traced += flights[i]->trace != NULL;
+    for (i = 0; i < n && traced; i++)
+        batch_put_trace(out, flights[i]->trace);
+}
+
 static enum err put_request(struct buf *out, enum batch_op op, struct flight *const *flights,
                             size_t n)
 {
     struct batch_request r = {.op = op, .n_keys = n};
+    struct buf traces;
     size_t i;
 
     r.keys = mem_zalloc(n * sizeof(*r.keys));
     for (i = 0; i < n; i++)
         r.keys[i] = (struct key){flights[i]->key, flights[i]->key_len};
+    put_traces(&traces, op, flights, n);
+    if (!traces.failed) {
+        r.traces = traces.data;
+        r.traces_len = traces.len;
+    }
     batch_put(out, &r);
+    buf_deinit(&traces);
     mem_free(r.keys);
     return out->failed;
 }
@@ -208,6 +230,7 @@ struct fetch *peer_batch_send(struct peer *peer, enum batch_op op, struct flight
     o->here = 1;
     o->flaw = "a malformed answer to a batch";
     contact_begin(peer, o, headers, line);
+    stand_in_put(o, headers, flights, n);
     if (peer_batch_put_url(&url, peer, g) || put_request(&body, op, flights, n) ||
         peer_batch_put_echo(&echo, g, &body) ||
         sign_put(&proof, peer, o->method, url.data, body.data, body.len)) {

@@ -17,17 +17,20 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/num.h"
+#include "base/traceparent.h"
 #include "cache/group.h"
 #include "net/fetch.h"
 #include "net/request.h"
 #include "peer/peer_in.h"
 #include "peer/sign.h"
+#include "peer/stand_in.h"
 #include "wire/expire.h"
 #include "wire/getresponse.h"
 
 enum {
     REFUSAL_TEXT = 100, /* bytes of a peer's error text that are passed on */
-    MAX_PASSED = 32     /* headers of a request that are passed on to the owner, at most */
+    MAX_PASSED = 32,    /* headers of a request that are passed on to the owner, at most */
+    TRACE_HEADERS = 2
 };
 
 /* A load under way at a peer. */
@@ -113,6 +116,8 @@ static enum verdict take_value(struct exchange *x, struct fetch *f)
             .stale = fetch_header(f, HEADER_STALE) != NULL,
             .other_ring = fetch_header(f, HEADER_VIEW) != NULL,
             .minute_qps = answer.minute_qps,
+            .extra = answer.extra,
+            .extra_len = answer.extra_len,
         };
 
         attempt_give(x->peer, x->flight, &v);
@@ -240,7 +245,8 @@ static size_t put_passed(struct buf *out, const struct flight *f, const char **l
     while (at < end && n < MAX_PASSED) {
         const char *value = at + strlen(at) + 1;
 
-        if (*at) { /* the name of the asking node is not passed on */
+        /* The name of the asking node is not passed on, and a trace in a way of its own. */
+        if (*at && !(f->trace && traceparent_is_header(at, strlen(at)))) {
             size_t from = out->len;
 
             buf_putf(out, "%s: %s", at, value);
@@ -259,11 +265,21 @@ static size_t put_passed(struct buf *out, const struct flight *f, const char **l
     return n;
 }
 
+/* The same for the trace that the load belongs to. */
+static size_t put_trace(char lines[TRACEPARENT_LINES], const struct flight *f, const char **list)
+{
+    int i, n = f->trace ? traceparent_put_headers(f->trace, lines) : 0;
+
+    for (i = 0; i < n; i++, lines += strlen(lines) + 1)
+        list[i] = lines;
+    return (size_t)n;
+}
+
 void peer_get(struct peer *peer, struct flight *f)
 {
     struct peers *p = peer->peers;
-    const char *headers[MAX_PASSED + CONTACT_HEADERS + 1];
-    char line[AGREE_LINE];
+    const char *headers[MAX_PASSED + TRACE_HEADERS + CONTACT_HEADERS + 1];
+    char line[AGREE_LINE], trace[TRACEPARENT_LINES];
     struct exchange *x = mem_zalloc(sizeof(*x));
     struct fetch_opts o = {.lane = NET_PEERS, .here = 1, .done = exchange_done, .ctx = x};
     struct fetch *fetch = NULL;
@@ -276,7 +292,9 @@ void peer_get(struct peer *peer, struct flight *f)
     buf_init(&echo, 0);
     buf_init(&proof, 0);
     contact_begin(peer, &o, headers, line);
+    stand_in_put(&o, headers, &f, 1);
     o.n_headers += put_passed(&passed, f, headers + o.n_headers);
+    o.n_headers += put_trace(trace, f, headers + o.n_headers);
     health_watch_begin(&x->call);
     if (put_url(&url, x) || dialect_put_echo(&echo, request_id(f)) ||
         sign_put(&proof, peer, "GET", url.data, NULL, 0)) {

@@ -74,14 +74,15 @@ static size_t asking_data(void *ctx, const char *bytes, size_t n)
         struct flight *f;
         struct error e;
         long frame = batch_get_answer(bytes + taken, n - taken, a->max_frame, &b, &e);
-        const struct group_handed v = {b.value, b.value_len, b.has_ttl, b.ttl_ms, b.age_s};
+        const struct group_handed v = {b.value, b.value_len, b.has_ttl,  b.ttl_ms,
+                                       b.age_s, b.extra,     b.extra_len};
 
         if (frame == 0)
             return taken;
         f = frame > 0 ? take(a, b.index) : NULL;
         if (!f)
             return FETCH_NO_MORE;
-        if (!b.value || b.stale || !group_hand_finish(f, &v))
+        if (!b.value || b.stale || !extra_check(b.extra, b.extra_len) || !group_hand_finish(f, &v))
             load_here(f);
         taken += (size_t)frame;
     }

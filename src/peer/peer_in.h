@@ -75,16 +75,17 @@ struct view {
 };
 
 struct peers {
-    struct peers_opts opts;          /* set once; strings are ours */
-    struct net *net;                 /* set once */
-    struct names *names;             /* set once: a reference */
-    char *from;                      /* set once: the request header with this node's URL */
-    atomic_int warned;               /* that the ring is out of balance */
-    atomic_int has_ejected;          /* 1: a peer was ejected at some time */
-    atomic_uint_fast64_t changed_ms; /* written under lock: the list was set to another one then */
-    atomic_uint_fast64_t warm_ms;    /* until then former owners are asked (handover.c) */
-    atomic_uint generation;          /* the same: how often that has happened */
-    struct list watched;             /* the network thread's, like timer: peer.watched */
+    struct peers_opts opts;           /* set once; strings are ours */
+    struct net *net;                  /* set once */
+    struct names *names;              /* set once: a reference */
+    char *from;                       /* set once: the request header with this node's URL */
+    atomic_int warned;                /* that the ring is out of balance */
+    atomic_int has_ejected;           /* 1: a peer was ejected at some time */
+    atomic_uint_fast64_t changed_ms;  /* written under lock: the list was set to another one then */
+    atomic_uint_fast64_t stood_in_ms; /* stand_in_noted_ms() */
+    atomic_uint_fast64_t warm_ms;     /* until then former owners are asked (handover.c) */
+    atomic_uint generation;           /* the same: how often that has happened */
+    struct list watched;              /* the network thread's, like timer: peer.watched */
     struct timer timer;
     uint64_t looked_ms; /* the last run of the timer, or when it was set */
     uint64_t lost_ms;   /* how much later than they should the runs were, together */
@@ -130,7 +131,7 @@ struct peer **peers_list(struct peers *p, size_t *n);
 
 /* --- contact.c: what all exchanges with a peer have in common --- */
 
-enum { CONTACT_HEADERS = 2 /* at most */ };
+enum { CONTACT_HEADERS = 3 /* at most */ };
 
 /* Fills in the options of an exchange on o->lane, and appends its common headers to `headers`, of
  * which o->n_headers are used. o borrows both arrays. */
@@ -150,6 +151,7 @@ void contact_lost(struct peer *peer);
 
 enum {
     PEER_ENVELOPE_BYTES =
+        BATCH_EXTRA_MAX +
         64, /* the bytes of an answer around its value, with room for unknown fields */
     PEER_MESSAGE_BYTES = 200 /* bytes of a peer's error text that we pass on */
 };
@@ -184,6 +186,8 @@ struct peer_value {
     int stale;
     int other_ring;    /* the peer said that it has another ring */
     double minute_qps; /* the owner's gets of the key; 0: unknown */
+    const char *extra; /* not checked yet */
+    size_t extra_len;
 };
 void attempt_give(struct peer *peer, struct flight *f, const struct peer_value *v);
 struct peer_failure {
@@ -260,9 +264,10 @@ void peer_batch(struct peer *peer, struct list *flights, size_t n);
 /* --- tell.c --- */
 
 struct tell_ring {
-    int differs;       /* from ours */
-    uint64_t since_ms; /* since its list has changed: at most, when this is called */
-    const char *urls;  /* of its list if it differs, each with a line end; n bytes; borrowed */
+    int differs;          /* from ours */
+    uint64_t since_ms;    /* since its list has changed: at most, when this is called */
+    uint64_t stood_in_ms; /* the same since it was asked in place of an owner; UINT64_MAX: never */
+    const char *urls;     /* of its list if it differs, each with a line end; n bytes; borrowed */
     size_t n;
 };
 

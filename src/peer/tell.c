@@ -317,7 +317,10 @@ static void tell_in_dialect(struct tell *t)
     const char *set = dialect_method(d, DIALECT_SET), *remove = dialect_method(d, DIALECT_REMOVE);
     const char *remove_keys = dialect_method(d, DIALECT_REMOVE_KEYS);
 
-    if (t->what.op == BATCH_SET && set) {
+    if (t->what.op == BATCH_SET && remove &&
+        !extra_is_value(extra_status(t->what.extra, t->what.extra_len))) {
+        send_removes(t); /* the bytes would be a value there */
+    } else if (t->what.op == BATCH_SET && set) {
         send_set(t, set);
     } else if (t->what.op == BATCH_REMOVE && remove) {
         if (t->what.n_keys > 1 && remove_keys && send_remove_keys(t, remove_keys))
@@ -348,14 +351,23 @@ static void take_refusal(struct tell *t, struct fetch *f)
     tell_failed(t, of_change ? code : ERR_PEER, why);
 }
 
+static void header_ms(struct fetch *f, const char *name, uint64_t *out)
+{
+    const char *text = fetch_header(f, name);
+
+    if (text)
+        num_parse_u64(text, strlen(text), UINT64_MAX, out);
+}
+
 /* What a node of ours says of its ring. */
 static void hear_ring(struct tell *t, struct fetch *f)
 {
-    const char *since = fetch_header(f, HEADER_SINCE);
-    struct tell_ring r = {.differs = fetch_header(f, HEADER_VIEW) != NULL, .since_ms = UINT64_MAX};
+    struct tell_ring r = {.differs = fetch_header(f, HEADER_VIEW) != NULL,
+                          .since_ms = UINT64_MAX,
+                          .stood_in_ms = UINT64_MAX};
 
-    if (since)
-        num_parse_u64(since, strlen(since), UINT64_MAX, &r.since_ms);
+    header_ms(f, HEADER_SINCE, &r.since_ms);
+    header_ms(f, HEADER_STAND_IN, &r.stood_in_ms);
     if (r.differs && fetch_status(f) == 200) {
         r.urls = fetch_body(f)->data;
         r.n = fetch_body(f)->len;

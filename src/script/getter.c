@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/traceparent.h"
 #include "cache/group.h"
 #include "script/defs.h"
 #include "script/outcome.h"
@@ -34,6 +35,11 @@ static void set_info(lua_State *L, const struct flight *f)
     while (at < end) {
         const char *value = at + strlen(at) + 1;
 
+        if (*at == *FLIGHT_BODY) {
+            lua_pushlstring(L, value, (size_t)(end - value));
+            lua_setfield(L, -3, "body");
+            break;
+        }
         lua_pushstring(L, value);
         if (*at)
             lua_setfield(L, -2, at);
@@ -54,6 +60,16 @@ static void set_old(lua_State *L, struct item *old)
     lua_setfield(L, -2, "old");
 }
 
+static void set_trace(lua_State *L, const struct traceparent *t)
+{
+    lua_pushstring(L, t->text);
+    lua_setfield(L, -2, "traceparent");
+    if (!*t->state)
+        return;
+    lua_pushstring(L, t->state);
+    lua_setfield(L, -2, "tracestate");
+}
+
 /* The getter's second argument. The key is on top of the stack. */
 static void push_ctx(lua_State *L, const struct def *def, const struct flight *f, struct item *old)
 {
@@ -70,6 +86,8 @@ static void push_ctx(lua_State *L, const struct def *def, const struct flight *f
         set_info(L, f);
     if (old)
         set_old(L, old);
+    if (f->trace)
+        set_trace(L, f->trace);
 }
 
 static int getter_push(lua_State *L, struct task *t)
@@ -112,10 +130,12 @@ static void speak(struct getter *g, struct outcome *o)
 static void log_thrown(const struct getter *g, const char *text)
 {
     const struct flight *f = g->task.flight;
-    char fields[400], key[100]; /* a group's name has at most 255 bytes */
+    char fields[500], key[100]; /* a group's name has at most 255 bytes */
+    char trace[TRACEPARENT_ID_BYTES + 1] = "";
 
-    snprintf(fields, sizeof(fields), "group=%s key=%s", g->def->name,
-             log_quote(key, sizeof(key), f->key, f->key_len));
+    snprintf(fields, sizeof(fields), "group=%s key=%s%s%s", g->def->name,
+             log_quote(key, sizeof(key), f->key, f->key_len), f->trace ? " trace=" : "",
+             f->trace ? traceparent_id(f->trace, trace) : "");
     trace_text(vm_state(g->task.vm), g->task.own.co, text, "getter threw", fields);
 }
 
@@ -141,6 +161,9 @@ static void judge(struct getter *g, enum task_end how, const struct error *e, st
 /* The getter says that the old value is still right. */
 static void use_old(struct item *old, const char *group, struct outcome *o)
 {
+    const char *extra;
+    size_t n = 0;
+
     if (!old) {
         error_set(&o->err, ERR_GETTER,
                   "group %s: the getter returned groupcache.same, and ctx.old is nil", group);
@@ -148,6 +171,9 @@ static void use_old(struct item *old, const char *group, struct outcome *o)
     }
     o->value = item_value(old);
     o->n = old->value_len;
+    extra = item_extra(old, &n);
+    if (n && n <= sizeof(o->extra.bytes))
+        memcpy(o->extra.bytes, extra, o->extra.n = n);
 }
 
 /* The value is on the coroutine's stack, and stays there until the flight has ended: task_leave()
@@ -157,7 +183,8 @@ static void getter_end(struct task *t, enum task_end how, const struct error *e)
     struct getter *g = (struct getter *)(void *)t;
     struct flight *f = t->flight;
     struct item *old = g->old;
-    struct outcome o = {.same = 0};
+    struct outcome o;
+    struct given v;
 
     judge(g, how, e, &o);
     if (!o.err.code && o.same)
@@ -169,8 +196,10 @@ static void getter_end(struct task *t, enum task_end how, const struct error *e)
         group_load_not_found(f, o.err.msg, o.has_ttl ? &o.ttl_ms : NULL);
     else if (o.err.code)
         group_finish_error(f, o.err.code, "%s", o.err.msg);
-    else
-        group_finish_value(f, o.value, o.n, o.has_ttl ? &o.ttl_ms : NULL, NULL);
+    else {
+        outcome_give(&o, &v);
+        group_load_given(f, &v, NULL);
+    }
     item_unref(old);
 }
 
@@ -180,9 +209,15 @@ static const struct task_kind kind = {"the getter", getter_push, getter_end};
 static struct item *old_value(const struct def *def, const struct flight *f)
 {
     struct key_ref k = flight_key(f);
+    struct item *it = NULL;
     enum source source;
 
-    return def->opts.keep_old_ms && def->takes_ctx ? group_peek(f->group, &k, &source) : NULL;
+    if (def->opts.keep_old_ms && def->takes_ctx)
+        it = group_peek(f->group, &k, &source);
+    if (!it || !it->has_status)
+        return it;
+    item_unref(it); /* an answer such as 404 is no value */
+    return NULL;
 }
 
 void getter_start(struct vm *vm, struct flight *f, void (*ended)(struct flight *f))

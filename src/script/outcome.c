@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include "cache/flight.h"
+#include "cache/group.h"
+#include "script/given.h"
 
 void *outcome_same(void)
 {
@@ -29,6 +31,8 @@ static void set_failed(struct outcome *o, enum err code)
     o->n = 0;
     o->has_ttl = 0;
     o->ttl_ms = 0;
+    o->age_s = 0;
+    extra_init(&o->extra);
     o->object = 0;
     o->same = 0;
 }
@@ -109,9 +113,46 @@ static void no_value(lua_State *L, int first, const char *group, struct outcome 
                   luaL_typename(L, first));
 }
 
+/* A ttl in the table counts before the third result. */
+static void table_returned(lua_State *L, int first, const char *group, struct outcome *o)
+{
+    struct given_table t;
+    struct error e;
+
+    if (given_read(L, first, &t, &e)) {
+        set_failed(o, ERR_GETTER);
+        error_set(&o->err, e.code == ERR_TOOBIG ? ERR_TOOBIG : ERR_GETTER,
+                  "group %s: the table that the getter returned: %s", group, e.msg);
+        return;
+    }
+    o->err.code = ERR_OK;
+    o->value = t.body;
+    o->n = t.n;
+    o->has_ttl = t.has_ttl || lua_type(L, first + 2) == LUA_TNUMBER;
+    o->ttl_ms = t.has_ttl ? t.ttl_ms : o->has_ttl ? lua_tonumber(L, first + 2) * 1000 : 0;
+    o->age_s = t.age_s;
+    o->extra = t.extra;
+    o->object = 0;
+    o->same = 0;
+}
+
+void outcome_give(const struct outcome *o, struct given *out)
+{
+    *out = (struct given){.bytes = o->value,
+                          .n = o->n,
+                          .ttl_ms = o->has_ttl ? &o->ttl_ms : NULL,
+                          .age_s = o->age_s,
+                          .extra = o->extra.bytes,
+                          .extra_len = o->extra.n};
+}
+
 void outcome_returned(lua_State *L, int first, const char *group, struct outcome *out)
 {
     lua_settop(L, first + 2);
+    if (lua_istable(L, first) && lua_isnil(L, first + 1) && third_is_fine(L, first + 2)) {
+        table_returned(L, first, group, out);
+        return;
+    }
     out->same = is_same(L, first);
     if ((lua_type(L, first) != LUA_TSTRING && !out->same) || !lua_isnil(L, first + 1) ||
         !third_is_fine(L, first + 2)) {
@@ -122,6 +163,8 @@ void outcome_returned(lua_State *L, int first, const char *group, struct outcome
     out->value = lua_tolstring(L, first, &out->n);
     out->has_ttl = lua_type(L, first + 2) == LUA_TNUMBER;
     out->ttl_ms = out->has_ttl ? lua_tonumber(L, first + 2) * 1000 : 0;
+    out->age_s = 0;
+    extra_init(&out->extra);
     out->object = 0;
 }
 

@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /* outcome.h - what the results of a getter mean: the one judge, for nodes and for groups alone.
  *
- * A getter returns a value, nil, or nil and an error; or it throws. The chapter Getter of
- * docs/api.md has the table of outcomes. No text made here has the address of an object.
+ * A getter returns a value, a table with a value, nil, or nil and an error; or it throws. The
+ * chapter Getter of docs/api.md has the table of outcomes. No text made here has the address of an
+ * object.
  *
  * Nothing here raises, but for outcome_speak(). */
 #ifndef OUTCOME_H
 #define OUTCOME_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/err.h"
+#include "cache/extra.h"
 
+struct given;
 struct lua_State;
 
 struct outcome {
@@ -21,7 +25,9 @@ struct outcome {
     int same;      /* 1: the value is the old one, value is NULL */
     int has_ttl;   /* of a value, or of NOTFOUND */
     double ttl_ms; /* 0 or less, or nan: the value is not kept */
-    int object;    /* the index there of an error that is a table and may have a text; else 0 */
+    uint64_t age_s;
+    struct extra extra; /* of the value */
+    int object; /* the index there of an error that is a table and may have a text; else 0 */
 };
 
 /* The results are on the stack from `first` on. Cuts the stack to three of them. */
@@ -29,6 +35,8 @@ void outcome_returned(struct lua_State *L, int first, const char *group, struct 
 
 /* What a getter returns in place of the old value: a light userdata. Set once. */
 void *outcome_same(void);
+/* The value of an outcome that has one, for the engine; borrows both. */
+void outcome_give(const struct outcome *o, struct given *out);
 
 /* The error value is at that index, which is positive. */
 void outcome_thrown(struct lua_State *L, int index, struct outcome *out);

@@ -129,8 +129,10 @@ static int on_panic(lua_State *L)
 {
     const char *msg = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : luaL_typename(L, -1);
 
-    log_error("script", "an error outside of any protected call", "vm=%s error=\"%s\"",
-              vm_name(vm_of(L)), msg);
+    char quoted[1000];
+
+    log_error("script", "an error outside of any protected call", "vm=%s error=%s",
+              vm_name(vm_of(L)), log_quote(quoted, sizeof(quoted), msg, strlen(msg)));
     return 0;
 }
 

@@ -21,7 +21,7 @@ struct image {
     struct changelog_notes notes;
 };
 
-static const char magic[8] = "GCNOTES1";
+#define MAGIC "GCNOTES1" /* eight bytes, without the NUL */
 
 struct journal {
     int fd;
@@ -33,14 +33,14 @@ static int is_of_this_start(const struct image *i)
     char boot[BOOT_BYTES];
 
     boot_name(boot);
-    return *boot && memcmp(i->magic, magic, sizeof(magic)) == 0 &&
+    return *boot && memcmp(i->magic, MAGIC, sizeof(i->magic)) == 0 &&
            memcmp(i->boot, boot, sizeof(boot)) == 0 && i->began_ms <= clock_boot_ms();
 }
 
 static void make_anew(struct image *i)
 {
     memset(i, 0, sizeof(*i));
-    memcpy(i->magic, magic, sizeof(magic));
+    memcpy(i->magic, MAGIC, sizeof(i->magic));
     boot_name(i->boot);
     i->began_ms = clock_boot_ms();
 }

@@ -3,7 +3,8 @@
  *
  *   head    struct snapshot_head
  *   blocks  struct snapshot_block, the name of a group, and records: struct snapshot_record, key,
- *           value. Each block has its own checksum, and items of one group
+ *           value; with SNAPSHOT_EXTRA the length of the extras (cache/extra.h), 4 bytes, and
+ *           their bytes. Each block has its own checksum, and items of one group
  *   end     a block without items, whose records are the number of all items, 8 bytes
  *
  * Numbers have the byte order of the machine, which the head names. The reader takes each block
@@ -18,7 +19,7 @@
 #define SNAPSHOT_MAGIC "GCSNAP\r\n"
 
 enum {
-    SNAPSHOT_VERSION = 1,
+    SNAPSHOT_VERSION = 2, /* 1 had no extras, and is read, too */
     SNAPSHOT_ORDER = 0x01020304,
     SNAPSHOT_BLOCK = 0x4b4c4247,                /* "GBLK" */
     SNAPSHOT_MOST_BYTES = (1 << 30) + (1 << 20) /* of a block: the largest item and its key */
@@ -44,7 +45,7 @@ struct snapshot_block {
     uint64_t sum;      /* of all above, then of the bytes */
 };
 
-enum { SNAPSHOT_NEGATIVE = 1, SNAPSHOT_MORTAL = 2 };
+enum { SNAPSHOT_NEGATIVE = 1, SNAPSHOT_MORTAL = 2, SNAPSHOT_EXTRA = 4 };
 
 struct snapshot_record {
     uint32_t key_len, value_len;

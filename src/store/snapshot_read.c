@@ -49,7 +49,7 @@ static const char *wrong_head(const struct snapshot_head *h)
         return "it is no snapshot";
     if (h->order != SNAPSHOT_ORDER)
         return "it is of a machine with another byte order";
-    if (h->version != SNAPSHOT_VERSION)
+    if (!h->version || h->version > SNAPSHOT_VERSION)
         return "it is of another version of groupcache";
     if (h->sum != hash_murmur64(h, offsetof(struct snapshot_head, sum)))
         return "its head is damaged";
@@ -129,6 +129,25 @@ static int next_block(struct snapshot_reader *r)
     return 1;
 }
 
+/* The extras behind a record that leaves so many bytes of its block. */
+static int take_extras(struct snapshot_entry *out, const char *at, uint32_t left)
+{
+    uint32_t n = 0;
+
+    out->extra = NULL;
+    out->extra_len = 0;
+    if (!(out->record.flags & SNAPSHOT_EXTRA))
+        return 1;
+    if (left < sizeof(n))
+        return 0;
+    memcpy(&n, at, sizeof(n));
+    if (!n || n > left - sizeof(n))
+        return 0;
+    out->extra = at + sizeof(n);
+    out->extra_len = n;
+    return 1;
+}
+
 static int take_record(struct snapshot_reader *r, struct snapshot_entry *out)
 {
     uint32_t left = r->block.bytes - r->at;
@@ -144,7 +163,10 @@ static int take_record(struct snapshot_reader *r, struct snapshot_entry *out)
     out->group = r->bytes;
     out->key = r->bytes + r->at + sizeof(*rec);
     out->value = out->key + rec->key_len;
+    if (!take_extras(out, out->value + rec->value_len, left - rec->key_len - rec->value_len))
+        return 0;
     r->at += (uint32_t)sizeof(*rec) + rec->key_len + rec->value_len;
+    r->at += out->extra_len ? (uint32_t)sizeof(uint32_t) + out->extra_len : 0;
     r->unread--;
     r->items++;
     return 1;

@@ -17,6 +17,8 @@ struct snapshot_entry {
     const char *group; /* block->name_len bytes */
     struct snapshot_record record;
     const char *key, *value;
+    const char *extra; /* not checked */
+    uint32_t extra_len;
 };
 
 /* NULL and e: NOTFOUND: there is no such file. INVAL: it is no snapshot of this version and byte

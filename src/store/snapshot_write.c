@@ -144,16 +144,24 @@ static enum err end_block(struct snapshot_writer *w, struct error *e)
 
 static void put_item(struct snapshot_writer *w, struct item *it)
 {
+    size_t extra_len;
+    const char *extra = item_extra(it, &extra_len);
+    const uint32_t n = (uint32_t)extra_len;
     const struct snapshot_record r = {.key_len = it->key_len,
                                       .value_len = it->value_len,
                                       .age_s = (uint32_t)item_age_s(it, w->clock_ms),
                                       .flags = (it->negative ? SNAPSHOT_NEGATIVE : 0u) |
-                                               (it->expires_ms ? SNAPSHOT_MORTAL : 0u),
+                                               (it->expires_ms ? SNAPSHOT_MORTAL : 0u) |
+                                               (it->extra ? SNAPSHOT_EXTRA : 0u),
                                       .left_ms = (int64_t)(it->expires_ms - w->clock_ms)};
 
     buf_put(&w->records, &r, sizeof(r));
     buf_put(&w->records, item_key(it), it->key_len);
     buf_put(&w->records, item_value(it), it->value_len);
+    if (n) {
+        buf_put(&w->records, &n, sizeof(n));
+        buf_put(&w->records, extra, n);
+    }
     w->block.n_items++;
 }
 

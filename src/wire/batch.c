@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/traceparent.h"
 #include "batch.pb-c.h"
 #include "wire/pb.h"
 #include "wire/pbc.h"
@@ -18,7 +19,8 @@ enum answer_field {
     ANSWER_TTL,
     ANSWER_AGE,
     ANSWER_STALE,
-    ANSWER_MINUTE_QPS
+    ANSWER_MINUTE_QPS,
+    ANSWER_EXTRA
 };
 
 /* --- requests --- */
@@ -56,10 +58,48 @@ static enum err put_value(struct buf *out, const struct batch_request *r)
 
     ttl.has_ttl_ms = r->has_ttl;
     ttl.ttl_ms = r->ttl_ms;
+    ttl.has_extra = r->extra_len != 0;
+    ttl.extra = data_of(r->extra, r->extra_len);
     value.has_value = 1;
     value.value = data_of(r->value, r->value_len);
     pbc_put(out, &ttl.base);
     return pbc_put(out, &value.base);
+}
+
+static enum err put_traces(struct buf *out, const struct batch_request *r)
+{
+    Batchpb__BatchRequest m = BATCHPB__BATCH_REQUEST__INIT;
+
+    m.has_traces = 1;
+    m.traces = data_of(r->traces, r->traces_len);
+    return pbc_put(out, &m.base);
+}
+
+enum err batch_put_trace(struct buf *traces, const struct traceparent *t)
+{
+    if (t)
+        buf_puts(traces, t->text);
+    if (t && *t->state) {
+        buf_puts(traces, " ");
+        buf_puts(traces, t->state);
+    }
+    return buf_puts(traces, "\n");
+}
+
+int batch_next_trace(const char *traces, size_t n, size_t *at, struct traceparent *out)
+{
+    const char *line = traces + *at, *end, *space;
+
+    if (*at >= n)
+        return 0;
+    end = memchr(line, '\n', n - *at);
+    end = end ? end : traces + n;
+    *at = (size_t)(end - traces) + 1;
+    space = memchr(line, ' ', (size_t)(end - line));
+    if (!space)
+        return traceparent_read(out, line, (size_t)(end - line), NULL, 0);
+    return traceparent_read(out, line, (size_t)(space - line), space + 1,
+                            (size_t)(end - space - 1));
 }
 
 enum err batch_put(struct buf *out, const struct batch_request *r)
@@ -73,6 +113,8 @@ enum err batch_put(struct buf *out, const struct batch_request *r)
     }
     if (r->value)
         put_value(out, r);
+    if (r->traces)
+        put_traces(out, r);
     return out->failed;
 }
 
@@ -123,8 +165,14 @@ enum err batch_parse(const void *bytes, size_t n, struct batch_request *out, str
     if (m->has_value)
         out->value = m->value.data ? (const char *)m->value.data : "";
     out->value_len = m->value.len;
+    if (m->has_traces && m->traces.len) {
+        out->traces = (const char *)m->traces.data;
+        out->traces_len = m->traces.len;
+    }
     out->has_ttl = m->has_ttl_ms;
     out->ttl_ms = m->ttl_ms;
+    out->extra = (const char *)m->extra.data;
+    out->extra_len = m->has_extra ? m->extra.len : 0;
     if (check_request(out, m->op, e)) {
         batch_request_deinit(out);
         return e->code;
@@ -152,6 +200,8 @@ static void put_fields(struct buf *out, const struct batch_answer *a)
         pb_put_int64(out, ANSWER_STALE, 1);
     if (a->minute_qps > 0)
         pb_put_double(out, ANSWER_MINUTE_QPS, a->minute_qps);
+    if (a->extra_len)
+        pb_put_bytes(out, ANSWER_EXTRA, a->extra, a->extra_len);
     if (!a->value) {
         pb_put_bytes(out, ANSWER_CODE, err_name(a->code), strlen(err_name(a->code)));
         pb_put_bytes(out, ANSWER_MESSAGE, a->message, a->message_len);
@@ -233,6 +283,9 @@ static void take_answer_field(const struct pb_field *f, struct batch_answer *out
     } else if (f->type == PB_BYTES && f->number == ANSWER_MESSAGE) {
         out->message = f->bytes;
         out->message_len = f->len;
+    } else if (f->type == PB_BYTES && f->number == ANSWER_EXTRA) {
+        out->extra = f->bytes;
+        out->extra_len = f->len;
     }
 }
 

@@ -8,6 +8,9 @@
  *     repeated bytes key = 2;
  *     optional bytes value = 3;      // set: of the one key; hand: frames
  *     optional uint64 ttl_ms = 4;    // set: absent for the group's own ttl
+ *     optional bytes extra = 5;      // set: what the value has beside its bytes
+ *     optional bytes traces = 6;     // get: a line for each key, if any has a trace: nothing, or
+ *                                    // its traceparent, perhaps a space and its tracestate
  *   }
  *
  * BATCH_RECENT asks which keys of the group were changed in the last ttl_ms; since.h has its
@@ -24,9 +27,11 @@
  *     optional uint64 age_s = 6;     // of the value
  *     optional bool stale = 7;       // the value is past its ttl
  *     optional double minute_qps = 8; // the owner's gets of the key; absent: few, or not measured
+ *     optional bytes extra = 9;      // what the value has beside its bytes
  *   }
  *
- * Unknown fields are skipped.
+ * Unknown fields are skipped: a node that knows no extras takes the bytes for all of the value.
+ * Extras (cache/extra.h) are not looked into here.
  *
  * protobuf-c reads and writes requests, behind the walk of pbc.h. Answers are read and written by
  * hand. They are streamed: a frame is read as soon as it is whole, and a value is sent from its
@@ -54,6 +59,8 @@
 #include "base/err.h"
 #include "base/key.h"
 
+struct traceparent;
+
 enum batch_op {
     BATCH_GET,
     BATCH_REMOVE,
@@ -67,8 +74,10 @@ enum batch_op {
 };
 
 enum {
-    BATCH_MAX_KEYS = 10000,   /* of one request */
-    BATCH_FRAME_OVERHEAD = 64 /* bytes of a frame around its value or message, at most */
+    BATCH_MAX_KEYS = 10000, /* of one request */
+    BATCH_EXTRA_MAX = 8192, /* bytes of extras, EXTRA_MAX */
+    BATCH_FRAME_OVERHEAD =
+        BATCH_EXTRA_MAX + 64 /* bytes of a frame around its value or message, at most */
 };
 
 struct batch_request {
@@ -80,7 +89,18 @@ struct batch_request {
     size_t value_len;
     int has_ttl;
     uint64_t ttl_ms;
+    const char *extra;  /* of a set */
+    size_t extra_len;   /* 0: none */
+    const char *traces; /* NULL when there are none */
+    size_t traces_len;
 };
+
+/* Appends the line of a key to a request's traces; t is NULL if it has no trace. */
+enum err batch_put_trace(struct buf *traces, const struct traceparent *t);
+
+/* Reads the next line of the traces, from *at on. 0: the key has no trace, or there are no more
+ * lines. */
+int batch_next_trace(const char *traces, size_t n, size_t *at, struct traceparent *out);
 
 /* Appends a request. Returns out->failed. */
 enum err batch_put(struct buf *out, const struct batch_request *r);
@@ -102,6 +122,8 @@ struct batch_answer {
     uint64_t ttl_ms, age_s;
     int stale;
     double minute_qps; /* 0 when absent */
+    const char *extra; /* as the value */
+    size_t extra_len;  /* 0: none */
 };
 
 /* Appends a frame without its value, which the caller sends next (or the whole frame, when there is

@@ -42,6 +42,11 @@ enum dialect {
     "X-Groupcache-Since" /* answer to a change of our nodes: milliseconds since the list of peers  \
                           * has changed there */
 
+#define HEADER_STAND_IN                                                                            \
+    "X-Groupcache-Stand-In" /* request: by the asking node's ring, another node is the owner of    \
+                             * these keys; answer to a change of our nodes: milliseconds since the \
+                             * last such request; absent: there was none */
+
 enum { DIALECT_VIEW_BYTES = 80 /* room for the value of HEADER_VIEW, with its NUL */ };
 
 #define DIALECT_CONTENT_TYPE "application/x-protobuf"

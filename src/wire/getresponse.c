@@ -19,6 +19,9 @@ static void take_field(const struct pb_field *f, struct getresponse *out)
         out->minute_qps = pb_read_double(f->bytes);
     } else if ((f->number == FIELD_SECOND || f->number == FIELD_EXPIRE) && f->type == PB_VARINT) {
         out->expire_ns = (int64_t)f->varint;
+    } else if (f->number == GETRESPONSE_EXTRA && f->type == PB_BYTES) {
+        out->extra = f->bytes;
+        out->extra_len = f->len;
     }
 }
 
@@ -53,6 +56,10 @@ size_t getresponse_tail(char out[GETRESPONSE_TAIL], const struct getresponse *r,
     if (expire_field) {
         out[n++] = (char)(expire_field << 3 | PB_VARINT);
         n += pb_write_varint(out + n, (uint64_t)r->expire_ns);
+    }
+    if (r->extra_len) {
+        n += pb_write_varint(out + n, GETRESPONSE_EXTRA << 3 | PB_BYTES);
+        n += pb_write_varint(out + n, r->extra_len);
     }
     return n;
 }

@@ -33,16 +33,22 @@ struct getresponse {
     size_t value_len;
     double minute_qps; /* 0 when absent */
     int64_t expire_ns; /* Unix time at which the value expires; 0: never, or absent */
+    const char *extra; /* what the value has beside its bytes; between our own nodes alone */
+    size_t extra_len;  /* 0: absent */
 };
 
-enum { GETRESPONSE_TAIL = 1 + 8 + 1 + PB_VARINT_MAX };
+enum {
+    GETRESPONSE_EXTRA = 1000, /* the number of a field that no fork has: extra, bytes */
+    GETRESPONSE_TAIL = 1 + 8 + 1 + PB_VARINT_MAX + 2 * PB_VARINT_MAX
+};
 
 /* ERR_PEER: the bytes are no protobuf message, or hold no value. */
 enum err getresponse_decode(const void *bytes, size_t n, struct getresponse *out, struct error *e);
 
 /* Writes the fields behind the value: minute_qps unless it is 0, then expire, in the field of that
- * number (1 to 15; 0: the dialect has none). Returns the number of bytes. The value's own part is
- * item_wire(); r->value is not used. */
+ * number (1 to 15; 0: the dialect has none). If extra_len is not 0, the head of the extras is last,
+ * and their bytes must follow. Returns the number of bytes. The value's own part is item_wire();
+ * r->value is not used. */
 size_t getresponse_tail(char out[GETRESPONSE_TAIL], const struct getresponse *r,
                         unsigned expire_field);
 

@@ -107,7 +107,7 @@ try["run-getter"] = function(options, rest)
   local before, trace = package.path, os.tmpname()
   set_trace(trace)
   package.path = folder_of_traced() .. ";" .. before
-  core.set_log_level "warn"
+  core.set_log "warn"
   local ok, n, message = pcall(start, path)
   package.path = before
   if not ok or not n then
