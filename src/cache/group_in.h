@@ -252,6 +252,9 @@ void group_places_enqueue_locked(struct group *g, struct flight *f, struct after
 /* Moves the flights that may start now from the queues to a->start. */
 void group_places_start_locked(struct group *g, struct after *a);
 
+/* Starts the flights that have waited for a token of max_rate. */
+void group_places_tick(struct group *g);
+
 /* A flight ends: it leaves its queue or gives its place back. 1: it was queued, so its loader has
  * never had it. */
 int group_places_leave_locked(struct flight *f);

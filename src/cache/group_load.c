@@ -566,24 +566,12 @@ static int is_overdue(struct group *g, uint64_t now_ms)
     return overdue;
 }
 
-/* Starts the flights that have waited for a token of max_rate. */
-static void start_waiting(struct group *g)
-{
-    struct after a;
-
-    after_init(&a);
-    pthread_mutex_lock(&g->mu);
-    group_places_start_locked(g, &a);
-    pthread_mutex_unlock(&g->mu);
-    after_run(g, &a);
-}
-
 void group_tick(struct group *g, uint64_t now_ms)
 {
     struct result late = {.item = NULL};
 
     group_keep_tick(g, now_ms);
-    start_waiting(g);
+    group_places_tick(g);
     if (!is_overdue(g, now_ms))
         return;
     group_late(g, group_opts(g).timeout_ms, &late.err);

@@ -83,6 +83,17 @@ void group_places_start_locked(struct group *g, struct after *a)
     }
 }
 
+void group_places_tick(struct group *g)
+{
+    struct after a;
+
+    after_init(&a);
+    pthread_mutex_lock(&g->mu);
+    group_places_start_locked(g, &a);
+    pthread_mutex_unlock(&g->mu);
+    after_run(g, &a);
+}
+
 void group_places_enqueue_locked(struct group *g, struct flight *f, struct after *a)
 {
     f->state = FLIGHT_QUEUED;
