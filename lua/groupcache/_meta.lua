@@ -34,6 +34,7 @@
 ---@field traceparent? string the trace that the load belongs to, with the span of this node
 ---@field tracestate? string the vendors' part of the trace
 ---@field from_peer boolean another node asked first: the load was opened by its request
+---@field old? { value: any, age: number } with keep_old: the value that has expired
 ---@field deadline groupcache.Seconds the load's deadline, on the clock of groupcache.now()
 ---@field peer? string the URL of the node that asked, if it is one of ours
 ---@field body? string of a request that an HTTP cache passes on
@@ -61,7 +62,7 @@
 ---@alias groupcache.Getter fun(key: string, ctx: groupcache.Context): value: any, err: string?, ttl: (groupcache.Seconds|string)?
 
 ---@class groupcache.GroupOptions
----@field getter groupcache.Getter
+---@field getter? groupcache.Getter this or getter_many is required
 ---@field cache_bytes? groupcache.Size main and hot cache together, all overhead included; default "64MB"
 ---@field ttl? groupcache.Duration age at which a value ends, when it does not say itself; default 0, never
 ---@field ttl_jitter? number share of the ttl by which it may be shorter, 0 to 1; default 0.1
@@ -72,6 +73,10 @@
 ---@field max_value_bytes? groupcache.Size a larger value is TOOBIG; default "8MB", at most "1GiB"
 ---@field max_loads? integer getters that run at once, 1 to 16384; more wait their turn; default 256
 ---@field max_waiting? integer getters that run or wait for a source, 1 to 16384; more wait their turn; default 4096
+---@field refresh_ahead? number how early hot values are loaded again, 1 is a good start, 0 not at all; default 0
+---@field keep_old? groupcache.Duration after its ttl a value is kept for the getter, as ctx.old; default 0
+---@field getter_many? fun(keys: string[], ctx: { group: string, deadline: number }): table?, any, any in place of getter: values, errors and ttls by key
+---@field max_keys? integer of one call of getter_many; default 100
 ---@field max_rate? number loads that the getter begins a second, 0 for no bound; default 0
 ---@field breaker? integer failed loads in a row that open the breaker, 0 for none; default 0
 ---@field breaker_share? number the share of failed loads that opens the breaker; default 0
@@ -412,6 +417,23 @@ groupcache.null = nil
 ---@param key string
 ---@return { path: string, query?: string, args: table<string, string>, vary: table<string, string> }
 function groupcache.split(key) end
+--- A table that all VMs of a node have in common.
+---@class groupcache.Shared
+---@field get fun(self: groupcache.Shared, key: string): string|number|nil
+---@field set fun(self: groupcache.Shared, key: string, value: string|number|nil, ttl?: number): true?, string?, groupcache.Code?
+---@field incr fun(self: groupcache.Shared, key: string, by?: number, ttl?: number, first?: number): number?, string?, groupcache.Code?
+---@field ttl fun(self: groupcache.Shared, key: string): number?
+---@field stats fun(self: groupcache.Shared): { entries: integer, bytes: integer, evictions: integer }
+
+--- A table of texts and numbers that all VMs of the node have in common. In a node's script only.
+---@param name string
+---@param options? { bytes?: groupcache.Size }
+---@return groupcache.Shared
+function groupcache.shared(name, options) end
+
+--- What a getter returns in place of the value of ctx.old, if that is still right.
+---@type userdata
+groupcache.same = nil
 
 --- Marks a table as one that has a value in its `body`, in a group with a codec.
 ---@param t groupcache.Value
@@ -443,6 +465,9 @@ function groupcache.log(level, message, fields) end
 ---@field follow? integer redirects to follow at most, 0 to 20; default 0: a redirect is an answer
 ---@field deny_private? boolean addresses that are not public are an error; default false
 ---@field allow? string[] networks that deny_private does not deny, such as "10.1.2.0/24"
+---@field query? table<string, any> names and values or lists of values, added to the URL
+---@field json? table the body, as JSON
+---@field retries? integer how often a repeatable request is sent again, 0 to 10; default 0
 ---@field decode? boolean whether a body with Content-Encoding gzip or deflate is decoded; default true
 
 ---@class groupcache.http.Request: groupcache.http.Options
@@ -470,6 +495,14 @@ function http.request(request) end
 ---@return string? message
 ---@return groupcache.Code? code
 function http.get(url, options) end
+
+--- The decoded body of a server that speaks JSON.
+---@param url string
+---@param options? groupcache.http.Options
+---@return any value
+---@return string? message
+---@return groupcache.Code? code
+function http.json(url, options) end
 
 --- An answer that is read while it arrives. line() and read() wait, and return nothing at the end.
 ---@class groupcache.http.Stream

@@ -85,7 +85,7 @@ function codec.encode_body(name, c, given)
 end
 
 local function encoded(name, c, value, err, ttl)
-  if value == nil then
+  if value == nil or value == core.same then
     return value, err, ttl
   end
   if getmetatable(value) == codec.VALUE then
@@ -105,6 +105,11 @@ end
 --- Makes a getter that returns bytes from a getter that returns values.
 function codec.wrap(name, c, getter)
   return function(key, ctx)
+    if ctx and ctx.old then
+      local decoded = codec.unwrap(name, c, ctx.old.value)
+      ctx.old.value = decoded
+      ctx.old = decoded ~= nil and ctx.old or nil
+    end
     return encoded(name, c, getter(key, ctx))
   end
 end

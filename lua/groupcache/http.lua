@@ -2,6 +2,7 @@
 -- groupcache.http: HTTP for getters. The exchange runs on the network thread. The getter waits, and
 -- the other getters of its VM run.
 
+local ask = require "groupcache.ask"
 local core = require "groupcache.core"
 local redirect = require "groupcache.redirect"
 local units = require "groupcache.options"
@@ -14,6 +15,7 @@ local FIELDS = {
   connect_timeout = "number", max_bytes = "number", ca_file = "string", insecure = "boolean",
   decode = "boolean", identity = "boolean",
   deny_private = "boolean", allow = "table", follow = "number",
+  query = "table", json = "table", retries = "number",
 }
 
 local MOST_REDIRECTS = 20
@@ -116,11 +118,28 @@ local function follow(request, answer, left)
   return answer
 end
 
+-- Sends the request once more, as long as `retries` allows and the answer asks for it.
+local function again(request, retries, answer, err, code)
+  for round = 1, retries do
+    local pause = ask.pause(request, answer, code, round)
+    if not pause then
+      break
+    end
+    wait.await(core.sleep(pause), "http.request")
+    answer, err, code = exchange(request)
+  end
+  if answer and request.follow then
+    return follow(request, answer, request.follow)
+  end
+  return answer, err, code
+end
+
 --- One HTTP exchange. Follows no redirect by itself; any status is an answer.
 -- @param request { url =, method = "GET", headers = {}, body =, timeout = seconds (at most the
 --   rest of the getter's own), connect_timeout = 1, max_bytes = the group's max_value_bytes,
 --   ca_file =, insecure = false, decode = true, follow = redirects at most [0],
---   deny_private = false, allow = { networks that deny_private does not deny } }
+--   deny_private = false, allow = { networks that deny_private does not deny },
+--   query = { name = value or list }, json = a table to send, retries = times at most [0] }
 -- @return { status =, headers = { lower-case name = value }, body =, url = with follow }; or nil,
 --   message, code
 function http.request(request)
@@ -133,8 +152,15 @@ function http.request(request)
     error(("http.request: follow is %s, and must be a whole number from 0 to %d"):format(
       tostring(most), MOST_REDIRECTS), 2)
   end
-  local prepared, wrong = prepare(request)
-  if not prepared then
+  local retries, wrong = ask.retries(request)
+  local expanded, prepared
+  if not wrong then
+    expanded, wrong = ask.expand(request)
+  end
+  if not wrong then
+    prepared, wrong = prepare(expanded)
+  end
+  if wrong then
     error("http.request: " .. wrong, 2)
   end
   -- Not by exchange(): the engine counts the levels to our caller.
@@ -143,15 +169,7 @@ function http.request(request)
     return nil, err, code
   end
   wait.await(op, "http.request")
-  if not most then
-    return core.fetch_result(op)
-  end
-  local answer
-  answer, err, code = core.fetch_result(op)
-  if not answer then
-    return nil, err, code
-  end
-  return follow(request, answer, most)
+  return again(expanded, retries, core.fetch_result(op))
 end
 
 --- A GET.
@@ -242,17 +260,46 @@ function http.stream(request)
   if type(request) ~= "table" then
     error(("http.stream: the request is a %s, and must be a table"):format(type(request)), 2)
   end
-  local prepared, wrong = prepare(request)
+  local expanded, wrong = ask.expand(request)
+  local prepared
+  if expanded then
+    prepared, wrong = prepare(expanded)
+  end
   if not prepared then
     error("http.stream: " .. wrong, 2)
   elseif request.follow ~= nil or request.decode ~= nil then
     error("http.stream: a stream follows no redirects and decodes nothing", 2)
+  elseif request.retries ~= nil then
+    error("http.stream: a stream is not sent again, so retries is of no use", 2)
   end
   local raw, most, code = core.stream(prepared)
   if not raw then
     return nil, most, code
   end
   return setmetatable({ raw = raw, most = most, rest = "", at = 1 }, Stream)
+end
+
+--- A value of a server that speaks JSON.
+-- @param options optional, as http.request's
+-- @return the decoded body of a 2xx answer; or nil, message, code: NOTFOUND for 404 and 410, PEER
+--   for other statuses
+function http.json(url, options)
+  if type(url) ~= "string" then
+    error(("http.json: the url is a %s, and must be a string"):format(type(url)), 2)
+  end
+  local answer, err, code = http.get(url, options)
+  if not answer then
+    return nil, err, code
+  elseif answer.status == 404 or answer.status == 410 then
+    return nil, ("%s: status %d"):format(url, answer.status), "NOTFOUND"
+  elseif answer.status < 200 or answer.status > 299 then
+    return nil, ("%s: status %d"):format(url, answer.status), "PEER"
+  end
+  local value, wrong = core.decode(answer.body, "json")
+  if value == nil then
+    return nil, ("%s: the body is no JSON: %s"):format(url, tostring(wrong)), "PEER"
+  end
+  return value
 end
 
 --- Percent-encodes bytes as one path segment: everything but A-Z a-z 0-9 - . _ ~.

@@ -11,8 +11,10 @@ local discover = require "groupcache.discover"
 local group = require "groupcache.group"
 local http = require "groupcache.http"
 local keying = require "groupcache.keying"
+local many = require "groupcache.many"
 local options = require "groupcache.options"
 local schema = require "groupcache.schema"
+local shared = require "groupcache.shared"
 local sorted = require "groupcache.sorted"
 local wait = require "groupcache.wait"
 local writable = require "groupcache.writable"
@@ -38,8 +40,10 @@ local function engine_numbers(o)
     ttl_ms = o.ttl,
     ttl_jitter = o.ttl_jitter,
     negative_ttl_ms = o.negative_ttl,
+    refresh_ahead = o.refresh_ahead,
     stale_while_revalidate_ms = o.stale_while_revalidate,
     stale_if_error_ms = o.stale_if_error,
+    keep_old_ms = o.keep_old,
     timeout_ms = o.timeout,
     max_value_bytes = o.max_value_bytes,
     max_loads = o.max_loads,
@@ -199,6 +203,13 @@ local function check_group(name, given)
   if not o then
     return nil, err
   end
+  if (o.getter == nil) == (o.getter_many == nil) then
+    return nil, ("group %q: %s"):format(name, o.getter and "getter and getter_many are two getters"
+      or "getter is missing")
+  end
+  if o.getter_many then
+    o.getter = many.getter(name, o.getter_many, o.max_keys, not core.in_node())
+  end
   if o.max_value_bytes > MAX_VALUE then
     return nil, ("group %q: max_value_bytes is %d, and at most %d"):format(
       name, o.max_value_bytes, MAX_VALUE)
@@ -272,6 +283,20 @@ function groupcache.group(name, given)
   -- Fields that every get uses are in the object itself: __index costs more than a hit.
   return setmetatable({ name = name, codec = o.codec or false, hit = not_looked,
     get = o.codec and Group.get or get }, Group)
+end
+
+--- A table of texts and numbers that all VMs of the node have in common.
+-- @param given optional { bytes = its bound [1 MB] }
+-- @return the table, with get, set, incr, ttl and stats
+function groupcache.shared(name, given)
+  if not core.in_node() then
+    error("groupcache.shared: in the script of a node only", 2)
+  end
+  local t, err = shared(name, given)
+  if not t then
+    error(err, 2)
+  end
+  return t
 end
 
 groupcache.every = background.every
@@ -355,6 +380,9 @@ end
 
 --- What stands for nil inside of values with the codec "json" or "msgpack"; cjson.null, too.
 groupcache.null = core.null
+
+--- What a getter returns in place of the value in ctx.old, if that is still right.
+groupcache.same = core.same
 
 --- Marks a table as a value with its headers, tags and times, in a group with a codec. There a
 -- plain table is a value that the codec encodes.

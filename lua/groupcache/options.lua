@@ -77,11 +77,10 @@ local function integer(value, rule)
   return value
 end
 
--- How often a second, kept in thousandths.
-local function rate(value)
-  if type(value) ~= "number" or value ~= 0
-    and not (value >= 0.001 and value <= 1e6) then
-    return nil, "a number from 0.001 to 1000000, or 0 for no bound"
+-- A number, kept in thousandths.
+local function thousandths(value, rule)
+  if type(value) ~= "number" or value ~= 0 and not (value >= 0.001 and value <= rule.max) then
+    return nil, ("a number from 0.001 to %d, or 0"):format(rule.max)
   end
   return math.floor(value * 1000 + 0.5)
 end
@@ -172,7 +171,7 @@ local KINDS = {
   duration = duration,
   share = share,
   integer = integer,
-  rate = rate,
+  thousandths = thousandths,
   text = text,
   list = list,
   peers = peers,

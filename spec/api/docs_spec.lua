@@ -319,8 +319,9 @@ describe("docs/api.md", function()
 
   it("has the fields of a request and of ctx", function()
     assert.same(request_fields, named(rows(chapter "### http.request")))
-    local ctx = all(tmp.read "src/script/getter.c", 'lua_setfield%(L, %-[23], "([%w_]+)"%)')
-    local described = {}
+    local source = tmp.read("src/script/getter.c"):gsub('"value"%);', ""):gsub('"age"%);', "")
+    local ctx = all(source, 'lua_setfield%(L, %-[23], "([%w_]+)"%)')
+    local described = {} -- ctx.old's fields are in its row
     for _, cells in ipairs(rows(chapter "## Getter")) do
       if #cells == 3 and (cells[2]:match "^string" or cells[2] == "boolean" or cells[2] == "number"
         or cells[2]:match "^table") then

@@ -190,6 +190,21 @@ local function has_a_loop(request, pong)
   end
 end
 
+--- So many loads a second, over all VMs.
+checks["rate_limit.lua"] = function(path)
+  local n = node.start { script = path, args = { "--workers", 4 } }
+  local begin, fine, busy = os.time(), 0, 0
+  for i = 1, 60 do
+    local status = assert(n:get("prices", "k" .. i)).status
+    fine = fine + (status == 200 and 1 or 0)
+    busy = busy + (status == 503 and 1 or 0)
+  end
+  local seconds = os.time() - begin + 1
+  n:stop()
+  assert.equal(60, fine + busy)
+  assert.is_true(fine >= 10 and fine <= 10 * seconds, fine)
+end
+
 checks["loop_http.lua"] = has_a_loop("GET /%s HTTP/1.1\r\nHost: any\r\n\r\n", "pong")
 checks["loop_copas.lua"] = has_a_loop("%s\n", "pong")
 checks["loop_luv.lua"] = has_a_loop("%s\n", "pong")

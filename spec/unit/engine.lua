@@ -305,7 +305,8 @@ function methods:stats()
   local out = { main = {}, hot = {} }
   for _, name in ipairs { "gets", "cache_hits", "peer_loads", "peer_errors", "loads",
     "loads_deduped", "local_loads", "local_load_errs", "server_requests", "negative_hits",
-    "stale_hits", "stale_spared", "hopeless", "breaker_open", "breaker_opens", "breaker_refused",
+    "stale_hits", "stale_spared", "hopeless", "refreshes",
+    "breaker_open", "breaker_opens", "breaker_refused",
     "expired", "sets", "removes", "flushes", "flights", "waiters",
     "flushed_bytes", "remembered_items", "remembered_bytes" } do
     out[name] = tonumber(s[name])

@@ -200,7 +200,9 @@ static int l_group_alone(lua_State *L)
     /* A load in the queue would wait for its own caller, and no thread would end it at a deadline.
      */
     opts.max_loads = opts.max_waiting = UINT64_MAX;
+    opts.keep_old_ms = 0;
     opts.max_rate = 0;
+    opts.refresh_ahead = 0;
     opts.timeout_ms = NO_DEADLINE_MS;
     opts.stale_while_revalidate_ms = 0; /* no thread runs a getter in the background */
     opts.hot = HOT_NEVER;               /* there is no other node */
@@ -377,6 +379,8 @@ static int l_load_end(lua_State *L)
         outcome_thrown(L, 3, &o);
     }
     speak(L, &o);
+    if (!o.err.code && o.same)
+        error_set(&o.err, ERR_GETTER, "group %s: a getter of a group alone has no old value", name);
     if (l->joined && !o.err.code && (l->full || lua_istable(L, 3)))
         return push_own_table(L, l, &o);
     if (l->joined)

@@ -17,6 +17,7 @@
 #include "bind/bind.h"
 #include "bind/core.h"
 #include "cache/flight.h"
+#include "script/outcome.h"
 #include "script/task.h"
 #include "script/vm.h"
 
@@ -172,7 +173,7 @@ __attribute__((visibility("default"))) int luaopen_groupcache_core(lua_State *L)
         bind_client,   functions,   bind_child,   bind_core,       bind_group,       bind_io,
         bind_library,  bind_loop,   bind_node,    bind_many,       bind_change,      bind_peek,
         bind_hits,     bind_encode, bind_decode,  bind_background, bind_node_script, bind_stream,
-        bind_discover, bind_dns,    bind_pending, bind_spans};
+        bind_discover, bind_dns,    bind_pending, bind_spans,      bind_shared};
     size_t i;
 
     core_set_opener(L, luaopen_groupcache_core);
@@ -192,6 +193,8 @@ __attribute__((visibility("default"))) int luaopen_groupcache_core(lua_State *L)
         luaL_setfuncs(L, all[i], 0);
     lua_pushlightuserdata(L, NULL);
     lua_setfield(L, -2, "null");
+    lua_pushlightuserdata(L, outcome_same());
+    lua_setfield(L, -2, "same");
     luaL_newmetatable(L, CORE_LIST);
     lua_pushliteral(L, "array");
     lua_setfield(L, -2, "__jsontype");

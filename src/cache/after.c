@@ -42,6 +42,7 @@ void after_init(struct after *a)
     a->dropped = NULL;
     a->ended = NULL;
     a->unstarted = 0;
+    a->ahead = 0;
     a->result.item = NULL;
 }
 

@@ -15,6 +15,7 @@ struct after {
     struct list start;    /* flight.queued: local flights to start */
     struct item *dropped; /* by item.chain */
     struct flight *ended; /* its table reference is to be dropped */
+    int ahead;            /* 1: the value that was looked up is to be loaded again */
     int unstarted;        /* 1: the loader's too, which was never given to it */
     struct result result; /* the waiters' result; its item is a reference */
 };

@@ -82,6 +82,7 @@ struct group *group_new(const char *name, const char *content_type, const struct
     atomic_init(&g->local_only, opts->local_only != 0);
     atomic_init(&g->http, (unsigned)opts->http);
     g->sketch = group_hot_sketch(opts);
+    atomic_init(&g->ahead_ms, 0); /* until the first load has ended */
     atomic_init(&g->measured, g->sketch != NULL);
     g->loader = *loader;
     atomic_init(&g->refs, 1);

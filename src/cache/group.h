@@ -53,12 +53,14 @@ enum hot_policy {
     X(uint64_t, ttl_ms, 0)                  /* age at which a value expires; 0 is never */         \
     X(uint64_t, ttl_jitter, 100)            /* thousandths of ttl_ms by which it may be shorter */ \
     X(uint64_t, negative_ttl_ms, 0)         /* how long NOTFOUND is kept; 0 is not at all */       \
+    X(uint64_t, refresh_ahead, 0) /* thousandths: B of group_ahead.c; 0: no load before the end */ \
     X(uint64_t, stale_while_revalidate_ms, 0) /* after its ttl a value still answers gets */       \
     X(uint64_t, stale_if_error_ms, 0)         /* after its ttl a value stands in for an error */   \
-    X(uint64_t, timeout_ms, 5000)             /* of a load, waiting included */                    \
-    X(uint64_t, max_value_bytes, 8000000)     /* a larger value is TOOBIG */                       \
-    X(uint64_t, max_loads, 256)               /* getters that run at once */                       \
-    X(uint64_t, max_waiting, 4096)    /* those that run, and those that wait for sources */        \
+    X(uint64_t, keep_old_ms, 0)   /* after its ttl the getter may have a value as ctx.old */       \
+    X(uint64_t, timeout_ms, 5000) /* of a load, waiting included */                                \
+    X(uint64_t, max_value_bytes, 8000000) /* a larger value is TOOBIG */                           \
+    X(uint64_t, max_loads, 256)           /* getters that run at once */                           \
+    X(uint64_t, max_waiting, 4096)        /* those that run, and those that wait for sources */    \
     X(uint64_t, max_rate, 0)          /* thousandths of getters begun a second; 0 is no bound */   \
     X(uint64_t, breaker, 0)           /* failed loads in a row that open the breaker; 0: none */   \
     X(uint64_t, breaker_share, 0)     /* thousandths of loads that may fail; 0: all */             \

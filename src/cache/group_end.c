@@ -11,6 +11,8 @@ enum err group_end_given(struct flight *f, const struct given *v, struct error *
     struct key_ref k = flight_key(f);
 
     r.item = group_keep_item(f->group, &k, v, &r.err);
+    if (r.item)
+        group_ahead_took(r.item, f);
     if (e)
         *e = r.err;
     group_finish(f, &r);

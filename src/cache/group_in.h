@@ -3,13 +3,14 @@
  *
  * One file a subject: group.c: its life. group_look.c: lookups and counters. group_keep.c: the
  * items that it keeps, and for how long. group_hot.c: which keys are hot. group_load.c: loads.
- * group_end.c: how loaders end them. group_places.c: which loads may run. group_calm.c: what keeps
- * loads from the source. group_failed.c: failed loads in the log. group_change.c: set, remove,
- * flush. group_tags.c: values whose tags were removed. group_hand.c: values that nodes hand over.
- * group_seen.c: what an operator sees. group_many.c: many keys at once. group_walk.c: a walk over
- * all items. group_restore.c: items that come back. group_wait.c: a get that blocks. A function
- * whose name ends in _locked is called with the group's mutex held; it neither calls out nor frees.
- * It notes that work in a struct after (after.h), for when the mutex is dropped. */
+ * group_ahead.c: loads before a value's end. group_end.c: how loaders end them. group_places.c:
+ * which loads may run. group_calm.c: what keeps loads from the source. group_failed.c: failed loads
+ * in the log. group_change.c: set, remove, flush. group_tags.c: values whose tags were removed.
+ * group_hand.c: values that nodes hand over. group_seen.c: what an operator sees. group_many.c:
+ * many keys at once. group_walk.c: a walk over all items. group_restore.c: items that come back.
+ * group_wait.c: a get that blocks. A function whose name ends in _locked is called with the group's
+ * mutex held; it neither calls out nor frees. It notes that work in a struct after (after.h), for
+ * when the mutex is dropped. */
 #ifndef GROUP_IN_H
 #define GROUP_IN_H
 
@@ -60,14 +61,15 @@ struct group {
     uint64_t number;        /* set once: changelog_group() of the name */
     _Atomic uint64_t epoch; /* atomic; 1 and the flushes so far; written under mu */
     _Atomic(struct text *) content_type, pass_headers, writers,
-        keying;            /* atomic; one thread, the node's, changes them */
-    struct text *texts;    /* that thread's: all of them, newest first */
-    atomic_int local_only; /* atomic: opts.local_only, to be seen without the mutex */
-    atomic_uint http;      /* atomic: opts.http, as local_only */
-    struct loader loader;  /* set once; not called once closed is 1 */
-    atomic_int measured;   /* atomic: there is a sketch, to be seen without the mutex */
-    atomic_int closed;     /* atomic; set under mu */
-    _Atomic unsigned refs; /* atomic */
+        keying;                /* atomic; one thread, the node's, changes them */
+    struct text *texts;        /* that thread's: all of them, newest first */
+    atomic_int local_only;     /* atomic: opts.local_only, to be seen without the mutex */
+    atomic_uint http;          /* atomic: opts.http, as local_only */
+    struct loader loader;      /* set once; not called once closed is 1 */
+    _Atomic uint64_t ahead_ms; /* atomic: readers give no value that expires so soon */
+    atomic_int measured;       /* atomic: there is a sketch, to be seen without the mutex */
+    atomic_int closed;         /* atomic; set under mu */
+    _Atomic unsigned refs;     /* atomic */
 
     pthread_mutex_t mu;
     struct group_opts opts;                /* guarded by mu, like all that follows */
@@ -148,7 +150,11 @@ int group_keep_is_expired_locked(const struct group *g, const struct item *it);
 /* Whether an error says that the source is of no use for now. */
 int group_keep_is_outage(enum err code);
 
-/* A load of a stale item's key has failed: a pause begins, longer than the pause before. */
+/* Uniform in (0, 1]. */
+double group_keep_fraction_locked(struct group *g);
+
+/* A load of a stale item's key has failed, or of an item before its end: a pause begins, longer
+ * than the pause before. */
 void group_keep_pause_locked(struct group *g, struct item *stale);
 
 /* Keeps the result of a flight, if it may be kept. For NOTFOUND it sets r->expires_ms. */
@@ -233,6 +239,22 @@ static inline void group_seen_note_locked(struct group *g, const struct key_ref 
 void group_failed_note_locked(struct group *g, const char *source, const struct key_ref *k,
                               const struct error *e, const struct traceparent *trace);
 
+/* --- group_ahead.c --- */
+
+/* Whether a hit of that live item is to begin a load of its key. */
+int group_ahead_is_due_locked(struct group *g, const struct item *it);
+
+/* Loads take another time now, or the options were changed: readers are to know. */
+void group_ahead_note_locked(struct group *g);
+
+/* Before another thread sees the item: how long its load took until now. */
+void group_ahead_took(struct item *it, const struct flight *f);
+
+/* --- group_load.c --- */
+
+/* Begins a load of a key whose value is good for now, if this node is its owner. */
+void group_load_ahead(struct group *g, const struct key_ref *k);
+
 /* --- group_calm.c --- */
 
 /* Whether the breaker refuses a local load of that key. 1: the reason is in now->err. */
@@ -260,6 +282,9 @@ void group_places_enqueue_locked(struct group *g, struct flight *f, struct after
 
 /* Moves the flights that may start now from the queues to a->start. */
 void group_places_start_locked(struct group *g, struct after *a);
+
+/* Starts the flights that have waited for a token of max_rate. */
+void group_places_tick(struct group *g);
 
 /* A flight ends: it leaves its queue or gives its place back. 1: it was queued, so its loader has
  * never had it. */

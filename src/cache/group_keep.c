@@ -51,10 +51,18 @@ static uint64_t stale_ms(const struct group *g, const struct item *it)
     return a > b ? a : b;
 }
 
+/* So long after its ttl an item is kept, for gets or for the getter. */
+static uint64_t held_ms(const struct group *g, const struct item *it)
+{
+    uint64_t stale = stale_ms(g, it);
+
+    return stale > g->opts.keep_old_ms ? stale : g->opts.keep_old_ms;
+}
+
 static int is_over(const struct group *g, const struct item *it, uint64_t now)
 {
     return it->expires_ms && it->expires_ms <= now &&
-           it->expires_ms + (it->negative ? 0 : stale_ms(g, it)) <= now;
+           it->expires_ms + (it->negative ? 0 : held_ms(g, it)) <= now;
 }
 
 uint64_t group_keep_stale_ms(struct group *g, const struct item *it)
@@ -99,6 +107,11 @@ static uint64_t random_locked(struct group *g)
     g->random ^= g->random >> 7;
     g->random ^= g->random << 17;
     return g->random;
+}
+
+double group_keep_fraction_locked(struct group *g)
+{
+    return (double)((random_locked(g) >> 11) + 1) * 0x1p-53;
 }
 
 uint64_t group_keep_expiry_ms(struct group *g)
@@ -185,7 +198,7 @@ void group_keep_pause_locked(struct group *g, struct item *stale)
 
 int group_keep_spares_locked(struct group *g, struct item *stale)
 {
-    if (!stale || !stale->failures)
+    if (!stale || !stale->failures || clock_ms() >= stale->expires_ms + stale_ms(g, stale))
         return 0;
     if (is_pausing(stale))
         return 1;

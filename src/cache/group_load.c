@@ -247,6 +247,31 @@ void group_load_behind(struct group *g, const struct key_ref *k, int from_peer, 
     item_unref(refused.item);
 }
 
+void group_load_ahead(struct group *g, const struct key_ref *k)
+{
+    struct waiter nobody = {.wake = NULL};
+    struct peer *owner = NULL;
+    struct flight *open = NULL;
+    struct result refused = {.item = NULL};
+    struct after a;
+
+    if (!atomic_load_explicit(&g->local_only, memory_order_relaxed) && !atomic_load(&g->closed))
+        owner = g->loader.owner(g->loader.ctx, k->bytes, k->n);
+    if (owner) {
+        g->loader.disown(g->loader.ctx, owner);
+        return;
+    }
+    after_init(&a);
+    pthread_mutex_lock(&g->mu);
+    join_or_open_locked(g, FLIGHT_LOCAL, k, 0, &nobody, 0, &open, &refused);
+    if (open) {
+        g->stats.refreshes++;
+        group_places_enqueue_locked(g, open, &a);
+    }
+    pthread_mutex_unlock(&g->mu);
+    after_run(g, &a);
+}
+
 int group_cancel(struct group *g, struct waiter *w)
 {
     int left;
@@ -312,8 +337,8 @@ static void finish_locked(struct flight *f, const struct result *r, struct after
     result_copy(&a->result, r);
     if (!r->item && !flights_outdated(g->flights[f->kind], f)) {
         group_keep_peek_locked(g, &k, &found);
-        if (found.stale && !f->fell_back && group_keep_is_outage(r->err.code))
-            group_keep_pause_locked(g, found.stale);
+        if ((found.stale || found.live) && !f->fell_back && group_keep_is_outage(r->err.code))
+            group_keep_pause_locked(g, found.stale ? found.stale : found.live);
         replace_error_locked(g, found.stale, &a->result, f->n_waiters);
     }
     group_keep_locked(g, f, &a->result, a);
@@ -527,24 +552,12 @@ static int is_overdue(struct group *g, uint64_t now_ms)
     return overdue;
 }
 
-/* Starts the flights that have waited for a token of max_rate. */
-static void start_waiting(struct group *g)
-{
-    struct after a;
-
-    after_init(&a);
-    pthread_mutex_lock(&g->mu);
-    group_places_start_locked(g, &a);
-    pthread_mutex_unlock(&g->mu);
-    after_run(g, &a);
-}
-
 void group_tick(struct group *g, uint64_t now_ms)
 {
     struct result late = {.item = NULL};
 
     group_keep_tick(g, now_ms);
-    start_waiting(g);
+    group_places_tick(g);
     if (!is_overdue(g, now_ms))
         return;
     group_late(g, group_opts(g).timeout_ms, &late.err);

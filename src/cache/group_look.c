@@ -35,6 +35,8 @@ struct item *group_look_locked(struct group *g, const struct key_ref *k, enum so
         it = found.live;
         *source = found.source;
     }
+    if (it && g->opts.refresh_ahead)
+        a->ahead = group_ahead_is_due_locked(g, it);
     g->stats.cache_hits += it ? 1 : 0;
     return it;
 }
@@ -54,6 +56,8 @@ struct item *group_lookup(struct group *g, const struct key_ref *k, int from_pee
     pthread_mutex_unlock(&g->mu);
     if (a.dropped)
         after_run(g, &a);
+    if (a.ahead)
+        group_load_ahead(g, k);
     return it;
 }
 
@@ -109,6 +113,7 @@ void group_configure(struct group *g, const struct group_texts *texts,
     g->opts = *opts;
     group_set_eviction_locked(g);
     group_calm_configure_locked(g);
+    group_ahead_note_locked(g);
     spare = group_hot_configure_locked(g, spare);
     group_keep_evict_locked(g, &a);
     group_places_start_locked(g, &a); /* there may be more places */

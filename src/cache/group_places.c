@@ -83,6 +83,17 @@ void group_places_start_locked(struct group *g, struct after *a)
     }
 }
 
+void group_places_tick(struct group *g)
+{
+    struct after a;
+
+    after_init(&a);
+    pthread_mutex_lock(&g->mu);
+    group_places_start_locked(g, &a);
+    pthread_mutex_unlock(&g->mu);
+    after_run(g, &a);
+}
+
 void group_places_enqueue_locked(struct group *g, struct flight *f, struct after *a)
 {
     f->state = FLIGHT_QUEUED;
@@ -107,6 +118,7 @@ int group_places_leave_locked(struct flight *f)
     leave(g, f, now_ms);
     mean_add(&g->mean_held_16, f->held_ms);
     mean_add(&g->mean_took_16, now_ms - f->started_ms);
+    group_ahead_note_locked(g);
     return 0;
 }
 

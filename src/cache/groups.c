@@ -6,12 +6,15 @@
 
 #include "base/mem.h"
 #include "cache/group.h"
+#include "cache/shared.h"
 
 struct groups {
     pthread_rwlock_t lock;
     struct group **list;    /* guarded by lock; owned, with references, in order of addition */
     struct group **by_name; /* guarded by lock; owned, the same ones sorted */
-    size_t n, cap;          /* guarded by lock: how many, and room for how many in both */
+    struct shared *shared[GROUPS_MAX_SHARED]; /* guarded by lock; owned */
+    size_t n_shared;
+    size_t n, cap; /* guarded by lock: how many, and room for how many in both */
 };
 
 struct groups *groups_new(void)
@@ -30,6 +33,8 @@ void groups_free(struct groups *gs)
         return;
     for (i = 0; i < gs->n; i++)
         group_unref(gs->list[i]);
+    for (i = 0; i < gs->n_shared; i++)
+        shared_free(gs->shared[i]);
     pthread_rwlock_destroy(&gs->lock);
     mem_free(gs->list);
     mem_free(gs->by_name);
@@ -148,4 +153,30 @@ void groups_each(struct groups *gs, void (*fn)(void *arg, struct group *g), void
         group_unref(list[i]);
     }
     mem_free(list);
+}
+
+static struct shared *find_shared_locked(const struct groups *gs, const char *name)
+{
+    size_t i;
+
+    for (i = 0; i < gs->n_shared; i++) {
+        if (strcmp(shared_name(gs->shared[i]), name) == 0)
+            return gs->shared[i];
+    }
+    return NULL;
+}
+
+struct shared *groups_shared(struct groups *gs, const char *name, uint64_t bytes, struct error *e)
+{
+    struct shared *s;
+
+    pthread_rwlock_wrlock(&gs->lock);
+    s = find_shared_locked(gs, name);
+    if (!s && gs->n_shared < GROUPS_MAX_SHARED)
+        s = gs->shared[gs->n_shared++] = shared_new(name, bytes);
+    pthread_rwlock_unlock(&gs->lock);
+    if (!s)
+        error_set(e, ERR_BUSY, "shared %s: there are %d shared tables already", name,
+                  GROUPS_MAX_SHARED);
+    return s;
 }

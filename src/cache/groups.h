@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* groups.h - a node's groups, by name.
+/* groups.h - a node's groups, by name, and the tables that its VMs share.
  *
  * Any thread may search, one thread (the node's) changes. A search returns a reference of its own,
  * so a group may be removed while requests still use it. */
@@ -9,8 +9,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/err.h"
+
 struct group;
 struct groups;
+struct shared;
 
 struct groups *groups_new(void);
 void groups_free(struct groups *gs); /* drops its references; NULL is fine */
@@ -27,5 +30,11 @@ struct group *groups_find(struct groups *gs, const char *name, size_t name_len);
 /* Calls fn for each group of this moment, in the order in which they were added, with no lock held.
  */
 void groups_each(struct groups *gs, void (*fn)(void *arg, struct group *g), void *arg);
+
+enum { GROUPS_MAX_SHARED = 64 };
+
+/* The shared table of that name, made if there is none; `bytes` is its bound then. Borrowed, as
+ * long as the groups. NULL and e: BUSY, there are GROUPS_MAX_SHARED of them. */
+struct shared *groups_shared(struct groups *gs, const char *name, uint64_t bytes, struct error *e);
 
 #endif

@@ -43,7 +43,10 @@ struct item {
     uint8_t has_status : 1; /* 1: its status is not EXTRA_OK */
     uint8_t tagged : 1;     /* 1: it has tags (tags.h) */
     _Atomic uint8_t place;  /* atomic; enum item_place; the lru's, written as that is guarded */
-    uint16_t pause_s;       /* while failures is not 0: when its pause ends, in seconds, cut */
+    union {
+        uint16_t pause_s; /* while failures is not 0: when its pause ends, in seconds, cut */
+        uint16_t took_ms; /* else: how long its load took, at most so many ms; 0: not known */
+    };
     uint8_t failures; /* of its last loads. Both are guarded as the lru is, as are the next two */
     uint8_t list;     /* the order's: enum manner_list */
     uint8_t uses;     /* the order's: see uses.h */

@@ -413,6 +413,8 @@ static enum hit look_up(struct reader *r, struct reader_slot *known, const struc
     release(&d);
     if (a.dropped)
         after_run(g, &a);
+    if (a.ahead)
+        group_load_ahead(g, k);
     if (!it)
         return HIT_NONE;
     *out = (struct recalled){it, source, s ? s->place : READER_NOWHERE};
@@ -425,7 +427,10 @@ static int is_current(const struct reader *r, const struct reader_slot *s)
     const struct item *it = s->item;
 
     return s->epoch == atomic_load_explicit(&r->group->epoch, memory_order_acquire) &&
-           item_is_in(it) && !(it->expires_ms && it->expires_ms <= clock_ms());
+           item_is_in(it) &&
+           !(it->expires_ms &&
+             it->expires_ms <=
+                 clock_ms() + atomic_load_explicit(&r->group->ahead_ms, memory_order_relaxed));
 }
 
 /* Most slots are empty, since the thread asks for fewer keys than once. */

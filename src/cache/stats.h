@@ -24,6 +24,7 @@
     X(hopeless, "loads that were refused, since they would not have ended in time")                \
     X(breaker_opens, "times that the breaker has opened, since the source failed")                 \
     X(breaker_refused, "loads that were refused while the breaker was open")                       \
+    X(refreshes, "loads that were begun before the end of a value, see refresh_ahead")             \
     X(negative_hits, "gets answered with a NOTFOUND that was kept")                                \
     X(stale_hits, "gets answered with a value past its ttl")                                       \
     X(stale_spared, "of these, without a load, since the last load had failed")                    \

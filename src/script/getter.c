@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -19,6 +20,7 @@
 struct getter {
     struct task task; /* its `flight` holds the loader's reference */
     const struct def *def;
+    struct item *old; /* a reference, or NULL: ctx.old */
     void (*ended)(struct flight *f);
 };
 
@@ -48,6 +50,16 @@ static void set_info(lua_State *L, const struct flight *f)
     lua_setfield(L, -2, "headers");
 }
 
+static void set_old(lua_State *L, struct item *old)
+{
+    lua_createtable(L, 0, 2);
+    lua_pushlstring(L, item_value(old), old->value_len);
+    lua_setfield(L, -2, "value");
+    lua_pushnumber(L, (double)item_age_s(old, clock_ms()));
+    lua_setfield(L, -2, "age");
+    lua_setfield(L, -2, "old");
+}
+
 static void set_trace(lua_State *L, const struct traceparent *t)
 {
     lua_pushstring(L, t->text);
@@ -59,7 +71,7 @@ static void set_trace(lua_State *L, const struct traceparent *t)
 }
 
 /* The getter's second argument. The key is on top of the stack. */
-static void push_ctx(lua_State *L, const struct def *def, const struct flight *f)
+static void push_ctx(lua_State *L, const struct def *def, const struct flight *f, struct item *old)
 {
     lua_createtable(L, 0, 6);
     lua_pushstring(L, def->name);
@@ -72,19 +84,22 @@ static void push_ctx(lua_State *L, const struct def *def, const struct flight *f
     lua_setfield(L, -2, "from_peer");
     if (f->info)
         set_info(L, f);
+    if (old)
+        set_old(L, old);
     if (f->trace)
         set_trace(L, f->trace);
 }
 
 static int getter_push(lua_State *L, struct task *t)
 {
-    const struct def *def = ((struct getter *)(void *)t)->def;
+    const struct getter *g = (struct getter *)(void *)t;
+    const struct def *def = g->def;
     const struct flight *f = t->flight;
 
     lua_rawgeti(L, LUA_REGISTRYINDEX, def->getter_ref);
     lua_pushlstring(L, f->key, f->key_len);
     if (def->takes_ctx)
-        push_ctx(L, def, f);
+        push_ctx(L, def, f, g->old);
     return 1 + def->takes_ctx;
 }
 
@@ -143,16 +158,37 @@ static void judge(struct getter *g, enum task_end how, const struct error *e, st
     }
 }
 
+/* The getter says that the old value is still right. */
+static void use_old(struct item *old, const char *group, struct outcome *o)
+{
+    const char *extra;
+    size_t n = 0;
+
+    if (!old) {
+        error_set(&o->err, ERR_GETTER,
+                  "group %s: the getter returned groupcache.same, and ctx.old is nil", group);
+        return;
+    }
+    o->value = item_value(old);
+    o->n = old->value_len;
+    extra = item_extra(old, &n);
+    if (n && n <= sizeof(o->extra.bytes))
+        memcpy(o->extra.bytes, extra, o->extra.n = n);
+}
+
 /* The value is on the coroutine's stack, and stays there until the flight has ended: task_leave()
  * says why. */
 static void getter_end(struct task *t, enum task_end how, const struct error *e)
 {
     struct getter *g = (struct getter *)(void *)t;
     struct flight *f = t->flight;
-    struct given v;
+    struct item *old = g->old;
     struct outcome o;
+    struct given v;
 
     judge(g, how, e, &o);
+    if (!o.err.code && o.same)
+        use_old(old, g->def->name, &o);
     task_leave(t);
     g->ended(f);
     mem_free(g);
@@ -164,9 +200,25 @@ static void getter_end(struct task *t, enum task_end how, const struct error *e)
         outcome_give(&o, &v);
         group_end_given(f, &v, NULL);
     }
+    item_unref(old);
 }
 
 static const struct task_kind kind = {"the getter", getter_push, getter_end};
+
+/* A reference to the value that the getter may see as ctx.old, or NULL. */
+static struct item *old_value(const struct def *def, const struct flight *f)
+{
+    struct key_ref k = flight_key(f);
+    struct item *it = NULL;
+    enum source source;
+
+    if (def->opts.keep_old_ms && def->takes_ctx)
+        it = group_peek(f->group, &k, &source);
+    if (!it || !it->has_status)
+        return it;
+    item_unref(it); /* an answer such as 404 is no value */
+    return NULL;
+}
 
 void getter_start(struct vm *vm, struct flight *f, void (*ended)(struct flight *f))
 {
@@ -187,6 +239,7 @@ void getter_start(struct vm *vm, struct flight *f, void (*ended)(struct flight *
     g->task.turn.burst_ms = def->opts.burst_ms;
     g->task.turn.cpu_ms = def->opts.cpu_timeout_ms;
     g->def = def;
+    g->old = old_value(def, f);
     g->ended = ended;
     flight_begins(f);
     task_start(&g->task);

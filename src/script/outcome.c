@@ -11,6 +11,18 @@
 #include "cache/group.h"
 #include "script/given.h"
 
+void *outcome_same(void)
+{
+    static char same;
+
+    return &same;
+}
+
+static int is_same(lua_State *L, int index)
+{
+    return lua_islightuserdata(L, index) && lua_touserdata(L, index) == outcome_same();
+}
+
 static void set_failed(struct outcome *o, enum err code)
 {
     o->err.code = code;
@@ -22,6 +34,7 @@ static void set_failed(struct outcome *o, enum err code)
     o->age_s = 0;
     extra_init(&o->extra);
     o->object = 0;
+    o->same = 0;
 }
 
 /* Copies the text of an error if that needs no code of the script. Numbers avoid lua_tostring(),
@@ -120,6 +133,7 @@ static void table_returned(lua_State *L, int first, const char *group, struct ou
     o->age_s = t.age_s;
     o->extra = t.extra;
     o->object = 0;
+    o->same = 0;
 }
 
 void outcome_give(const struct outcome *o, struct given *out)
@@ -139,7 +153,8 @@ void outcome_returned(lua_State *L, int first, const char *group, struct outcome
         table_returned(L, first, group, out);
         return;
     }
-    if (lua_type(L, first) != LUA_TSTRING || !lua_isnil(L, first + 1) ||
+    out->same = is_same(L, first);
+    if ((lua_type(L, first) != LUA_TSTRING && !out->same) || !lua_isnil(L, first + 1) ||
         !third_is_fine(L, first + 2)) {
         no_value(L, first, group, out);
         return;

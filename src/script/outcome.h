@@ -22,6 +22,7 @@ struct outcome {
     struct error err;  /* why there is no value; ERR_OK: there is one, and no text */
     const char *value; /* on the stack that was judged */
     size_t n;
+    int same;      /* 1: the value is the old one, value is NULL */
     int has_ttl;   /* of a value, or of NOTFOUND */
     double ttl_ms; /* 0 or less, or nan: the value is not kept */
     uint64_t age_s;
@@ -32,6 +33,8 @@ struct outcome {
 /* The results are on the stack from `first` on. Cuts the stack to three of them. */
 void outcome_returned(struct lua_State *L, int first, const char *group, struct outcome *out);
 
+/* What a getter returns in place of the old value: a light userdata. Set once. */
+void *outcome_same(void);
 /* The value of an outcome that has one, for the engine; borrows both. */
 void outcome_give(const struct outcome *o, struct given *out);
 

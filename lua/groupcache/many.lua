@@ -1,0 +1,166 @@
+-- SPDX-License-Identifier: MIT
+-- groupcache.many: getters that make the values of several keys in one call. The loads that a VM
+-- begins at the same moment are gathered: the first waits for one turn of its VM, and then calls
+-- the script's function for all. The others wait for that call.
+
+local core = require "groupcache.core"
+local wait = require "groupcache.wait"
+
+local many = {}
+
+-- A call: { keys =, waiters = signals by key, deadline = the least of the keys, held = signal that
+-- its first load waits for, or nil }; once it has ended with values, errors, ttls, or thrown.
+
+-- A message and a code, of the error of one key or of all.
+local function fault(name, err)
+  if type(err) == "table" and type(err.message) == "string" then
+    return err.message, err.code
+  elseif type(err) == "string" or type(err) == "number" then
+    return tostring(err)
+  end
+  return ("group %s: an error of getter_many is a %s, and must be a string, or a table with "
+    .. "message and code"):format(name, type(err))
+end
+
+-- The results of the getter for one key.
+local function pick(name, call, key)
+  if call.thrown ~= nil then
+    error(call.thrown, 0)
+  end
+  local values, errors, ttls = call.values, call.errors, call.ttls
+  if values == nil and errors ~= nil then -- failed as a whole; ttls is its code
+    local message, code = fault(name, errors)
+    return nil, message, code or ttls
+  elseif type(values) ~= "table" then
+    return nil, ("group %s: getter_many returned a %s, and must return a table of values by key")
+      :format(name, type(values))
+  end
+  local ttl = ttls
+  if type(ttls) == "table" then
+    ttl = ttls[key]
+  end
+  if values[key] ~= nil then
+    return values[key], nil, ttl
+  elseif type(errors) == "table" and errors[key] ~= nil then
+    local message, code = fault(name, errors[key])
+    return nil, message, code
+  end
+  return nil, nil, ttl
+end
+
+local function keep(call, ok, values, errors, ttls)
+  if ok then
+    call.values, call.errors, call.ttls = values, errors, ttls
+  else
+    call.thrown = values == nil and "nil" or values
+  end
+end
+
+local MOST_CALLS = 4 -- of a group in a VM at a time; further loads are gathered meanwhile
+
+local Gatherer = {}
+Gatherer.__index = Gatherer
+
+-- Whether a further call may begin. A call that was stopped at its deadline says nothing, so it is
+-- forgotten then.
+function Gatherer:is_free()
+  local now, n = core.now(), 0
+  for call in pairs(self.running) do
+    if call.deadline <= now then
+      self.running[call] = nil
+    else
+      n = n + 1
+    end
+  end
+  return n < MOST_CALLS
+end
+
+-- Lets the call that gathers begin, if there is one and it may.
+function Gatherer:go_on()
+  local call = self.gathering
+  if call and call.held and self:is_free() then
+    core.fire(call.held)
+    call.held = nil
+  end
+end
+
+function Gatherer:run(call)
+  self.running[call] = true
+  keep(call, pcall(self.fn, call.keys, { group = self.name, deadline = call.deadline }))
+  self.running[call] = nil
+end
+
+-- The call to which a key belongs that is loaded now, and whether the key is its first.
+function Gatherer:join(key, deadline)
+  local call = self.gathering
+  local is_first = not call or call.deadline <= core.now() -- then its first load was stopped
+  if is_first then
+    call = { keys = {}, waiters = {}, deadline = deadline }
+    self.gathering = call
+  end
+  call.keys[#call.keys + 1] = key
+  call.deadline = math.min(call.deadline, deadline)
+  return call, is_first
+end
+
+-- The first load of a call: lets the VM begin the others, and calls the function for all.
+function Gatherer:lead(call)
+  wait.await(core.sleep(0), "getter_many")
+  while #call.keys < self.most and not self:is_free() do
+    call.held = core.signal()
+    wait.await(call.held, "getter_many")
+  end
+  if self.gathering == call then
+    self.gathering = nil
+  end
+  self:run(call)
+  for _, signal in pairs(call.waiters) do
+    core.fire(signal)
+  end
+  self:go_on()
+end
+
+function Gatherer:follow(call, key)
+  local signal = core.signal()
+  call.waiters[key] = signal
+  if #call.keys >= self.most then
+    self.gathering = nil
+    if call.held then
+      core.fire(call.held)
+      call.held = nil
+    end
+  else
+    self:go_on()
+  end
+  wait.await(signal, "getter_many")
+end
+
+--- A getter over a getter of many.
+-- @param name of the group
+-- @param fn called as fn(keys, ctx)
+-- @param most keys a call
+-- @param alone the getter cannot wait: each call has one key
+function many.getter(name, fn, most, alone)
+  local self = setmetatable({ name = name, fn = fn, most = most, running = {} }, Gatherer)
+  if alone then
+    return function(key)
+      local call = { keys = { key } }
+      keep(call, pcall(fn, call.keys, { group = name }))
+      return pick(name, call, key)
+    end
+  end
+  return function(key, ctx)
+    local call, is_first = self:join(key, ctx.deadline)
+    if is_first then
+      if #call.keys >= most then
+        self.gathering = nil
+      end
+      self:lead(call)
+    else
+      self:follow(call, key)
+    end
+    return pick(name, call, key)
+  end
+end
+
+return many
