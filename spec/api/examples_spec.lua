@@ -83,6 +83,8 @@ checks["site.lua"] = function(path)
   assert.matches("fwd=uri%-miss", try(tries[1].command, n.port))
   assert.equal(0, (n:stop()))
   origin:stop()
+end
+
 -- A real origin, with a redirect and an outage.
 checks["pages.lua"] = function(path)
   local root = tmp.dir() .. "/"

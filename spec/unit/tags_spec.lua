@@ -207,7 +207,7 @@ describe("a value with tags", function()
   end)
 
   it("is not remembered past the removal by a reader", function()
-    local r, found = C.reader_new(g.c), ffi.new "struct recalled"
+    local r, found = C.reader_new(g.c, 0), ffi.new "struct recalled"
     get("k", "1", { "a" })
     local key = "k"
     for _ = 1, 5 do
