@@ -7,14 +7,12 @@
 #include "cache/group_in.h"
 #include "cache/reader_hits.h"
 
-/* A live value of main, as most gets find it; NULL: ask group_keep_find_locked(). */
+/* A live value of main without tags, as most gets find it; NULL: ask group_keep_find_locked(). */
 static struct item *quick_locked(struct group *g, const struct key_ref *k)
 {
     struct item *it = lru_peek(g->main, k);
 
-    if (!it || it->negative || (it->expires_ms && it->expires_ms <= clock_ms()))
-        return NULL;
-    if (it->tagged && !group_tags_check_locked(g, it))
+    if (!it || it->negative || it->tagged || (it->expires_ms && it->expires_ms <= clock_ms()))
         return NULL;
     lru_use(g->main, it);
     return it;
