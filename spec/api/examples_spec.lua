@@ -208,7 +208,7 @@ checks["rate_limit.lua"] = function(path)
 end
 
 checks["loop_http.lua"] = has_a_loop("GET /%s HTTP/1.1\r\nHost: any\r\n\r\n", "pong")
-checks["loop_copas.lua"] = has_a_loop("%s\n", "pong")
+checks["loop_copas.lua"] = program.lacks "copas" or has_a_loop("%s\n", "pong")
 checks["loop_luv.lua"] = has_a_loop("%s\n", "pong")
 
 describe("examples/", function()
@@ -224,6 +224,10 @@ describe("examples/", function()
 
   for name, check in pairs(checks) do
     it(name .. " does what it says", function()
+      if type(check) == "string" then
+        pending(check)
+        return
+      end
       check("examples/" .. name)
     end)
   end

@@ -5,6 +5,7 @@
 --   program.run(source, opts) -> stdout, result   it must end well and write no errors; opts: joff,
 --                                                 args, may_fail, logs (it may write to stderr)
 --   program.says(want, source, opts)              it prints that, compiled or not
+--   program.lacks(module) -> nil; or why a program cannot load it, for pending()
 --   program.head, program.env                     what they do begins with, and runs in
 --
 -- A program has groupcache, socket, say(...) and until_true(fn).
@@ -60,6 +61,14 @@ function program.run(source, opts)
     assert.equal("", opts.logs and "" or r.stderr)
   end
   return r.stdout, r
+end
+
+-- Debian's package of a library may lack one that it needs.
+function program.lacks(module)
+  local r = process.run { "luajit", "-e", ("require %q"):format(module), env = program.env }
+  if r.code ~= 0 then
+    return ("%s cannot be loaded: %s"):format(module, r.stderr:match "[^\n]*" or "")
+  end
 end
 
 -- The program says the same, compiled or not.

@@ -4,6 +4,7 @@
 
 local eventually = require "support.eventually"
 local node = require "support.node"
+local process = require "support.process"
 local rig = require "node.rig"
 local tmp = require "support.tmp"
 
@@ -19,7 +20,7 @@ end })
 ]]
 
 local function execute(fmt, ...)
-  return os.execute(fmt:format(...) .. " 2>/dev/null") == 0
+  return process.run({ "sh", "-c", fmt:format(...) }).code == 0
 end
 
 describe("a full disk", function()

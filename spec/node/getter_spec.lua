@@ -139,7 +139,8 @@ describe("a getter", function()
     end
     assert.same({ dots = "2k", ["second in dots"] = "second in dots", unused = "fine",
       ["key alone"] = "k", codec = '["k"]' }, got)
-    assert.matches("the table that the getter returned: \"%l+\" is no field of it", cjson.decode(assert(n:get("in C", "1")).body).error)
+    assert.matches('the table that the getter returned: "%l+" is no field of it',
+      cjson.decode(assert(n:get("in C", "1")).body).error)
   end)
 
   it("cannot forge a line of the log", function()

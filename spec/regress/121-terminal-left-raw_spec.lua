@@ -27,7 +27,8 @@ stty -g >%s/after
     eventually(function()
       return (tmp.read(seen) or ""):find("\27[?1049h", 1, true)
     end, 20, "the view is open")
-    assert.equal(0, os.execute("kill -TERM " .. tmp.read(dir .. "/pid")))
+    local pid = tmp.read(dir .. "/pid"):match "%d+"
+    assert.equal(0, process.run({ "kill", "-TERM", pid }).code)
     eventually(function()
       return not terminal:alive()
     end, 20, "the view has ended")

@@ -7,6 +7,7 @@
 --   first.COMMAND                  words before a command that is to run before those, too
 
 local lfs = require "lfs"
+local process = require "support.process"
 
 local first = { COMMAND = { "chrt", "-f", "2" } }
 
@@ -24,7 +25,7 @@ function first.put(n)
   for tid in lfs.dir(tasks) do
     local name = tid:match "%d" and name_of(tasks .. tid)
     if name and (name:match "^http%-" or name == "accept")
-      and os.execute("chrt -f -p 1 " .. tid .. " 2>/dev/null") ~= 0 then
+      and process.run({ "chrt", "-f", "-p", "1", tid }).code ~= 0 then
       return nil
     end
   end
