@@ -139,7 +139,7 @@ describe("a getter", function()
     end
     assert.same({ dots = "2k", ["second in dots"] = "second in dots", unused = "fine",
       ["key alone"] = "k", codec = '["k"]' }, got)
-    assert.matches('the table that the getter returned: "%l+" is no field of it',
+    assert.matches('the table that the getter returned: "[%l_]+" is no field of it',
       cjson.decode(assert(n:get("in C", "1")).body).error)
   end)
 
