@@ -417,6 +417,7 @@ groupcache.null = nil
 ---@param key string
 ---@return { path: string, query?: string, args: table<string, string>, vary: table<string, string> }
 function groupcache.split(key) end
+
 --- A table that all VMs of a node have in common.
 ---@class groupcache.Shared
 ---@field get fun(self: groupcache.Shared, key: string): string|number|nil
@@ -477,11 +478,12 @@ function groupcache.log(level, message, fields) end
 ---@field status integer
 ---@field headers table<string, string> by lower-case name; a repeated header's values joined with ", "
 ---@field body string
+---@field url? string with follow: the last one
 
 ---@class groupcache.http
 local http = {}
 
---- One HTTP exchange. Only inside a getter or a background function of a node; waits. Any status is an answer; no redirect is followed.
+--- One HTTP exchange. Only inside a getter or a background function of a node; waits. Any status is an answer; redirects are followed with options.follow only.
 ---@param request groupcache.http.Request
 ---@return groupcache.http.Response? response
 ---@return string? message
