@@ -102,6 +102,9 @@ describe("groupcached", function()
         "--clients", "500" },
       { 'completion: "csh" is none of bash, zsh, fish, man', "completion", "csh" },
       { "get: unknown option --token", "get", "g", "k", "--token", "x" },
+      { 'there is no command "expain", the nearest is explain', "expain", "g", "k", "--json" },
+      { 'there is no command "del", it is called rm', "del", "g", "k" },
+      { 'there is no command "chek", the nearest is check', "chek", "node.lua" },
     } do
       local out = ask(unpack(case, 2))
       assert.equal(2, out.code)
