@@ -392,8 +392,8 @@ end
 
 -- A script may write `tls = { cert =, key =, ca =, client_auth = }` for tls_cert and so on,
 -- `snapshot = { path = }` for snapshot_path, and `trace = { endpoint = }` for trace_endpoint.
-local TABLES = { tls = "cert, key, ca, client_auth, faces or plain", snapshot = "path, every or max_age",
-  trace = "endpoint or sample" }
+local TABLES = { tls = "cert, key, ca, client_auth, faces or plain",
+  snapshot = "path, every or max_age", trace = "endpoint or sample" }
 
 local function spread_table(script, name, path)
   local given = script[name]
