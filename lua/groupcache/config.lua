@@ -51,7 +51,7 @@ config.SETTINGS = {
     help = "send spans of loads that belong to a trace to this\ncollector: OTLP over HTTP, "
       .. "as JSON" },
   trace_sample = { kind = "share", default = 0, arg = "SHARE",
-    help = "part of the loads without a trace that begin one: 0 to 1" },
+    help = "part of the loads without a trace that begin one: 0.001\nto 1, or 0" },
   base_path = { kind = "text", default = "/_groupcache/", arg = "PATH",
     help = "where peers ask, the same on every node" },
   replicas = { kind = "integer", default = 50, min = 1, max = 10000, arg = "N",

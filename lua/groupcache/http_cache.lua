@@ -7,9 +7,11 @@ local core = require "groupcache.core"
 local directives = require "groupcache.http_cache.directives"
 local headers = require "groupcache.http_cache.headers"
 local message = require "groupcache.http_cache.message"
+local names = require "groupcache.names"
 local options = require "groupcache.options"
 local redirect = require "groupcache.redirect"
 local rules = require "groupcache.http_cache.rules"
+local schema = require "groupcache.schema"
 local wait = require "groupcache.wait"
 
 local OWN = {
@@ -287,6 +289,13 @@ local function getter_of(o)
   end
 end
 
+-- Whether a name is one of OWN, or was probably meant to be: then the check of OWN has to judge it.
+-- All others are left to groupcache.group().
+local function is_own(name)
+  return OWN[name] or not schema[name] and type(name) == "string"
+    and names.hint(OWN, name, tostring) ~= ""
+end
+
 --- The options of a group that is an HTTP cache.
 -- @param origin "http://host:port", perhaps with a path that goes before each request's
 -- @param given optional: its own options, and those of a group
@@ -294,7 +303,8 @@ end
 return function(origin, given)
   if type(origin) ~= "string" or not origin:find "^https?://[^/?#%s]+[^?#%s]*$" then
     error(("http.cache: the origin is %s, and must be a URL like http://host:port"):format(
-      type(origin) == "string" and ("%q"):format(origin) or "a " .. type(origin)), 3)
+      type(origin) == "string" and ("%q"):format(origin) or origin == nil and "nil"
+      or "a " .. type(origin)), 3)
   end
   if given ~= nil and type(given) ~= "table" then
     error(("http.cache: the options are a %s, and must be a table"):format(type(given)), 3)
@@ -302,10 +312,11 @@ return function(origin, given)
   local own, of_group = {}, {}
   for name, value in pairs(given or {}) do
     if TAKEN[name] then
-      error(("http.cache: %s is what the origin and its answers say, and is no option here")
+      error(("http.cache: %s is no option of an HTTP cache: the origin and its answers "
+        .. "decide")
         :format(name), 3)
     end
-    (OWN[name] and own or of_group)[name] = value
+    (is_own(name) and own or of_group)[name] = value
   end
   local o, wrong = options.check(OWN, own, "http.cache")
   if not o then
