@@ -278,18 +278,29 @@ local function pass(o, ctx, path, request)
   return message.write(answer, ONCE, { id = request.id, epoch = request.id, vary = {} }), nil, 0
 end
 
+-- Peers and scripts may ask for any key. A key that is no path would be a part of the origin's name
+-- in the URL: "@host/" would be another server. It is no failure of the origin, either.
+-- @return whether it can stand behind the origin
+local function is_path(text)
+  return text:find "^/" and not text:find "[%z\1-\32\127]"
+end
+
 local function getter_of(o)
   return function(key, ctx)
     local request = request_of(ctx)
-    local path = key:match "^pass:%x+ (.*)$" -- PASS of serve_web.c
-    if path then
-      return pass(o, ctx, path, request)
+    local passed = key:match "^pass:%x+ (.*)$" -- PASS of serve_web.c
+    if not is_path(passed or key:match "^[^\1]*") then
+      return nil, "the keys of an HTTP cache are paths that begin with a slash, without a space or "
+        .. "a control byte", "NOTFOUND"
+    end
+    if passed then
+      return pass(o, ctx, passed, request)
     end
     return fill(o, ctx, request)
   end
 end
 
--- Whether a name is one of OWN, or was probably meant to be: then the check of OWN has to judge it.
+-- Whether a name is one of OWN, or was probably meant to be: then the check of OWN judges it.
 -- All others are left to groupcache.group().
 local function is_own(name)
   return OWN[name] or not schema[name] and type(name) == "string"
