@@ -17,6 +17,8 @@ groupcache.group("g", { ttl = 60, getter = function(key)
   if key:find "^bad" then return nil, "no luck" end
   return "v:" .. key
 end })
+groupcache.group("gone", { ttl = 9, getter = function() return { status = 410, body = "o" } end })
+groupcache.group("site", groupcache.http.cache("http://127.0.0.1:1", { writable = true }))
 groupcache.group("w", { writable = { token = "open-sesame" }, getter = function() return nil end })
 groupcache.group("odd \xff/n\195\164me", { getter = function(key) return key end })
 ]]
@@ -75,6 +77,12 @@ describe("groupcached", function()
       local out = ask("get", "nothing", "k")
       assert.equal(1, out.code)
       assert.matches("no such group", out.stderr)
+    end)
+
+    it("says so if the getter gave a status that is no value", function()
+      assert.same({ group = "gone", key = "k", code = "NOTFOUND",
+        error = "the answer for this key has the status 410, and is no value" },
+        decoded(ask("get", "gone", "k", "--json")))
     end)
 
     it("ends with 3 if the node is not reached", function()
@@ -147,6 +155,14 @@ describe("groupcached", function()
         env = { GROUPCACHE_NODE = n.url, GROUPCACHE_TOKEN = "open-sesame" } })
       assert.equal(0, out.code)
       assert.equal(bytes, ask("get", "w", "bin").stdout)
+    end)
+
+    it("remove a URL of an HTTP cache, and a key of any bytes", function()
+      assert.same({ group = "site", key = "/a?b", done = "removed" },
+        decoded(ask("rm", "site", "/a?b", "--json")))
+      ask("put", "w", "\255", "v")
+      assert.equal(0, ask("rm", "w", "\255").code)
+      assert.equal(1, ask("get", "w", "\255").code)
     end)
 
     it("end with 1 where they may not, by the node's words", function()
