@@ -65,7 +65,7 @@
 ---@field getter? groupcache.Getter this or getter_many is required
 ---@field cache_bytes? groupcache.Size main and hot cache together, all overhead included; default "64MB"
 ---@field ttl? groupcache.Duration age at which a value ends, when it does not say itself; default 0, never
----@field ttl_jitter? number share of the ttl by which it may be shorter, 0 to 1; default 0.1
+---@field ttl_jitter? number share of the ttl by which it may be shorter, 0.001 to 1, or 0; default 0.1
 ---@field negative_ttl? groupcache.Duration how long it is kept that there is no such value; default 0, not at all
 ---@field stale_while_revalidate? groupcache.Duration after its ttl a value is given while the next is loaded; default 0
 ---@field stale_if_error? groupcache.Duration after its ttl a value is given when its load fails; default 0
@@ -135,7 +135,7 @@
 ---@field access_log? string a path, "-" for stdout; default: no access log
 ---@field log_level? "debug"|"info"|"warn"|"error"|"off"|string|table<string|integer, string> of all modules, or "info,peers=debug"; default "info"
 ---@field trace_endpoint? string URL of a collector of OpenTelemetry, for spans of traced loads; default none
----@field trace_sample? number part of the loads without a trace that begin one, 0 to 1; default 0
+---@field trace_sample? number part of the loads without a trace that begin one, 0.001 to 1; default 0, none
 ---@field trace? groupcache.Trace the two settings above as a table; in a script only
 ---@field log_format? "text"|"json" of the log and of the access log; default "text"
 ---@field front? string the HTTP cache that has all paths of clients which no other part of the node has
