@@ -3,8 +3,8 @@
 -- pages in two languages that are removed by what they show. The origin is an HTTP server.
 --   ORIGIN=http://127.0.0.1:9000 build/bin/groupcached examples/pages.lua
 --   curl -i http://127.0.0.1:8080/cache/pictures/17.png
---   curl -i -H Accept-Language:de http://127.0.0.1:8080/cache/pages/users/17?utm=x
---   curl -i -d {"remove_tags":["user:17"]} http://127.0.0.1:8080/cache/pages
+--   curl -i -H Accept-Language:de 'http://127.0.0.1:8080/cache/pages/users/17?utm=x'
+--   curl -i -d '{"remove_tags": ["user:17"]}' http://127.0.0.1:8080/cache/pages
 
 local groupcache = require "groupcache"
 local http = require "groupcache.http"

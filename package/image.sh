@@ -22,7 +22,8 @@ created=$(date -u -d "@$SOURCE_DATE_EPOCH" +%Y-%m-%dT%H:%M:%SZ)
 
 rm -rf "$root" "$out/layer.tar" "$out/archive" "$out/groupcache.tar"
 
-# The libraries, by the package's own list; codecs, certificates, and a shell for `io.popen`.
+# The libraries, by the package's own list; for scripts JSON, MessagePack, certificates, and a shell for
+# `io.popen`.
 needs=$(dpkg-deb -f "$deb" Depends | tr ',' '\n' | sed -n 's/^ *\(lib[^ ]*\).*/\1/p' | paste -sd ,)
 mmdebstrap --quiet --variant=extract --include="$needs,lua-cjson,lua-mpack,ca-certificates,dash,tzdata" \
     "$system" "$root"

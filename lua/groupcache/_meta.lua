@@ -65,7 +65,7 @@
 ---@field getter? groupcache.Getter this or getter_many is required
 ---@field cache_bytes? groupcache.Size main and hot cache together, all overhead included; default "64MB"
 ---@field ttl? groupcache.Duration age at which a value ends, when it does not say itself; default 0, never
----@field ttl_jitter? number share of the ttl by which it may be shorter, 0 to 1; default 0.1
+---@field ttl_jitter? number share of the ttl by which it may be shorter, 0.001 to 1, or 0; default 0.1
 ---@field negative_ttl? groupcache.Duration how long it is kept that there is no such value; default 0, not at all
 ---@field stale_while_revalidate? groupcache.Duration after its ttl a value is given while the next is loaded; default 0
 ---@field stale_if_error? groupcache.Duration after its ttl a value is given when its load fails; default 0
@@ -135,7 +135,7 @@
 ---@field access_log? string a path, "-" for stdout; default: no access log
 ---@field log_level? "debug"|"info"|"warn"|"error"|"off"|string|table<string|integer, string> of all modules, or "info,peers=debug"; default "info"
 ---@field trace_endpoint? string URL of a collector of OpenTelemetry, for spans of traced loads; default none
----@field trace_sample? number part of the loads without a trace that begin one, 0 to 1; default 0
+---@field trace_sample? number part of the loads without a trace that begin one, 0.001 to 1; default 0, none
 ---@field trace? groupcache.Trace the two settings above as a table; in a script only
 ---@field log_format? "text"|"json" of the log and of the access log; default "text"
 ---@field front? string the HTTP cache that has all paths of clients which no other part of the node has
@@ -417,6 +417,7 @@ groupcache.null = nil
 ---@param key string
 ---@return { path: string, query?: string, args: table<string, string>, vary: table<string, string> }
 function groupcache.split(key) end
+
 --- A table that all VMs of a node have in common.
 ---@class groupcache.Shared
 ---@field get fun(self: groupcache.Shared, key: string): string|number|nil
@@ -477,11 +478,12 @@ function groupcache.log(level, message, fields) end
 ---@field status integer
 ---@field headers table<string, string> by lower-case name; a repeated header's values joined with ", "
 ---@field body string
+---@field url? string with follow: the last one
 
 ---@class groupcache.http
 local http = {}
 
---- One HTTP exchange. Only inside a getter or a background function of a node; waits. Any status is an answer; no redirect is followed.
+--- One HTTP exchange. Only inside a getter or a background function of a node; waits. Any status is an answer; redirects are followed with options.follow only.
 ---@param request groupcache.http.Request
 ---@return groupcache.http.Response? response
 ---@return string? message

@@ -263,12 +263,25 @@ local function run_command(list)
   return require("groupcache.cli." .. command.module)[command.name](options, rest)
 end
 
+-- A first word that is neither a command nor a file, and near a command. -> what to say, or nil
+local function mistyped(word)
+  if not word or word:sub(1, 1) == "-" or words.command(word) or is_file(word) then
+    return nil
+  end
+  local hint = words.hint(word)
+  return hint ~= "" and ("there is no command %q%s"):format(word, hint) or nil
+end
+
 --- Runs the command line.
 -- @return the exit status
 function cli.main(...)
   local status = run_command { ... }
   if status then
     return status
+  end
+  local wrong = mistyped((...))
+  if wrong then
+    return usage(wrong)
   end
   local texts, rest = split_words({ ... })
   if not texts then

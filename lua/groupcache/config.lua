@@ -51,7 +51,7 @@ config.SETTINGS = {
     help = "send spans of loads that belong to a trace to this\ncollector: OTLP over HTTP, "
       .. "as JSON" },
   trace_sample = { kind = "share", default = 0, arg = "SHARE",
-    help = "part of the loads without a trace that begin one: 0 to 1" },
+    help = "part of the loads without a trace that begin one: 0.001\nto 1, or 0" },
   base_path = { kind = "text", default = "/_groupcache/", arg = "PATH",
     help = "where peers ask, the same on every node" },
   replicas = { kind = "integer", default = 50, min = 1, max = 10000, arg = "N",
@@ -392,8 +392,8 @@ end
 
 -- A script may write `tls = { cert =, key =, ca =, client_auth = }` for tls_cert and so on,
 -- `snapshot = { path = }` for snapshot_path, and `trace = { endpoint = }` for trace_endpoint.
-local TABLES = { tls = "cert, key, ca, client_auth or faces", snapshot = "path, every or max_age",
-  trace = "endpoint or sample" }
+local TABLES = { tls = "cert, key, ca, client_auth, faces or plain",
+  snapshot = "path, every or max_age", trace = "endpoint or sample" }
 
 local function spread_table(script, name, path)
   local given = script[name]
@@ -484,6 +484,25 @@ local function find_sources(script, flags, old)
   return script:ask("groupcache.discover.start", given)
 end
 
+-- The front must be an HTTP cache that the script defines, or each path would be 404.
+-- @return true; or nil, message
+local function check_front(front, groups)
+  local web = {}
+  if not front then
+    return true
+  end
+  for _, group in ipairs(groups) do
+    if group.http then
+      if group.name == front then
+        return true
+      end
+      web[#web + 1] = ("%q"):format(group.name)
+    end
+  end
+  return nil, ("front is %q, and must be a group of groupcache.http.cache(): %s"):format(front,
+    #web > 0 and "here " .. table.concat(web, ", ") or "the script defines none")
+end
+
 -- The complete settings of a script that has run; or nil, message. `old` has those of the running
 -- node, if there is one.
 local function settle(script, path, flags, old)
@@ -503,19 +522,23 @@ local function settle(script, path, flags, old)
   if not settings.jit and script:jit_refusal() then
     return nil, script:jit_refusal()
   end
+  local ok
   if settings.trace_endpoint then
-    local ok
     ok, err = script:ask("groupcache.trace", { endpoint = settings.trace_endpoint })
     if not ok then
       return nil, err
     end
   end
-  if #script:groups() == 0 then
+  local groups = script:groups()
+  if #groups == 0 then
     return nil, path .. ' defines no group: call groupcache.group("name", { getter = ... })'
+  end
+  ok, err = check_front((old or settings).front, groups) -- a reload changes the groups alone
+  if not ok then
+    return nil, err
   end
   local loop = old and old.loop or settings.loop
   if loop ~= "plain" then
-    local ok
     ok, err = script:open_loop(loop)
     if not ok then
       return nil, err

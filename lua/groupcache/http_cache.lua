@@ -7,9 +7,11 @@ local core = require "groupcache.core"
 local directives = require "groupcache.http_cache.directives"
 local headers = require "groupcache.http_cache.headers"
 local message = require "groupcache.http_cache.message"
+local names = require "groupcache.names"
 local options = require "groupcache.options"
 local redirect = require "groupcache.redirect"
 local rules = require "groupcache.http_cache.rules"
+local schema = require "groupcache.schema"
 local wait = require "groupcache.wait"
 
 local OWN = {
@@ -28,7 +30,7 @@ local OWN = {
 -- Options of a group that would contradict what it does.
 local TAKEN = { getter = true, query = true, codec = true, content_type = true, ttl = true,
   ttl_jitter = true, negative_ttl = true, pass_headers = true, http = true,
-  getter_many = true, refresh_ahead = true, vary = true, key = true }
+  getter_many = true, refresh_ahead = true, vary = true, keep_old = true }
 
 local REQUEST = "x-groupcache-request" -- HTTPMSG_REQUEST
 
@@ -276,15 +278,33 @@ local function pass(o, ctx, path, request)
   return message.write(answer, ONCE, { id = request.id, epoch = request.id, vary = {} }), nil, 0
 end
 
+-- Peers and scripts may ask for any key. A key that is no path would be a part of the origin's name
+-- in the URL: "@host/" would be another server. It is no failure of the origin, either.
+-- @return whether it can stand behind the origin
+local function is_path(text)
+  return text:find "^/" and not text:find "[%z\1-\32\127]"
+end
+
 local function getter_of(o)
   return function(key, ctx)
     local request = request_of(ctx)
-    local path = key:match "^pass:%x+ (.*)$" -- PASS of serve_web.c
-    if path then
-      return pass(o, ctx, path, request)
+    local passed = key:match "^pass:%x+ (.*)$" -- PASS of serve_web.c
+    if not is_path(passed or key:match "^[^\1]*") then
+      return nil, "the keys of an HTTP cache are paths that begin with a slash, without a space or "
+        .. "a control byte", "NOTFOUND"
+    end
+    if passed then
+      return pass(o, ctx, passed, request)
     end
     return fill(o, ctx, request)
   end
+end
+
+-- Whether a name is one of OWN, or was probably meant to be: then the check of OWN judges it.
+-- All others are left to groupcache.group().
+local function is_own(name)
+  return OWN[name] or not schema[name] and type(name) == "string"
+    and names.hint(OWN, name, tostring) ~= ""
 end
 
 --- The options of a group that is an HTTP cache.
@@ -294,7 +314,8 @@ end
 return function(origin, given)
   if type(origin) ~= "string" or not origin:find "^https?://[^/?#%s]+[^?#%s]*$" then
     error(("http.cache: the origin is %s, and must be a URL like http://host:port"):format(
-      type(origin) == "string" and ("%q"):format(origin) or "a " .. type(origin)), 3)
+      type(origin) == "string" and ("%q"):format(origin) or origin == nil and "nil"
+      or "a " .. type(origin)), 3)
   end
   if given ~= nil and type(given) ~= "table" then
     error(("http.cache: the options are a %s, and must be a table"):format(type(given)), 3)
@@ -302,10 +323,11 @@ return function(origin, given)
   local own, of_group = {}, {}
   for name, value in pairs(given or {}) do
     if TAKEN[name] then
-      error(("http.cache: %s is what the origin and its answers say, and is no option here")
+      error(("http.cache: %s is no option of an HTTP cache: the origin and its answers "
+        .. "decide")
         :format(name), 3)
     end
-    (OWN[name] and own or of_group)[name] = value
+    (is_own(name) and own or of_group)[name] = value
   end
   local o, wrong = options.check(OWN, own, "http.cache")
   if not o then

@@ -217,6 +217,9 @@ local function check_group(name, given)
   if o.http ~= nil and type(o.http) ~= "table" then
     return nil, ("group %q: http is a %s, and is what groupcache.http.cache() sets"):format(name,
       type(o.http))
+  elseif o.http and not core.in_node() then
+    return nil, ("group %q: an HTTP cache is a group of a node, and this is no node script"):format(
+      name)
   end
   if o.codec ~= nil then
     o.codec, err = codec.find(o.codec, o.max_value_bytes)

@@ -26,7 +26,8 @@ local function of_query(query)
   if query == "refuse" or query == "key" then
     return query, {}
   elseif type(query) ~= "table" then
-    return nil, 'query must be "refuse", "key" or a table with names or sort'
+    return nil, ('query is %s, and must be "refuse", "key" or a table with names or sort'):format(
+      type(query) == "string" and ("%q"):format(query) or tostring(query))
   end
   local rules = {}
   for field, value in pairs(query) do

@@ -62,14 +62,6 @@ local function duration(value, rule)
   return math.ceil(ms)
 end
 
--- A share of something, kept in thousandths.
-local function share(value)
-  if type(value) ~= "number" or not (value >= 0 and value <= 1) then
-    return nil, "a number from 0 to 1"
-  end
-  return math.floor(value * 1000 + 0.5)
-end
-
 local function integer(value, rule)
   if type(value) ~= "number" or value % 1 ~= 0 or value < rule.min or value > rule.max then
     return nil, ("a whole number from %d to %d"):format(rule.min, rule.max)
@@ -83,6 +75,12 @@ local function thousandths(value, rule)
     return nil, ("a number from 0.001 to %d, or 0"):format(rule.max)
   end
   return math.floor(value * 1000 + 0.5)
+end
+
+-- A part of something. A part below a thousandth is wrong: it would count as 0, which often means
+-- something else.
+local function share(value)
+  return thousandths(value, { max = 1 })
 end
 
 local function of_type(name)

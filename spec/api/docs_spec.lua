@@ -443,6 +443,33 @@ describe("_meta.lua", function()
   end)
 end)
 
+describe("docs/http-cache.md", function()
+  it("has the options of http.cache, and so has _meta.lua", function()
+    local source = tmp.read "lua/groupcache/http_cache.lua"
+    local own = all(source:match "\nlocal OWN = (%b{})", "\n  ([%w_]+) = {")
+    local page = tmp.read "docs/http-cache.md"
+    assert.same(own, named(rows(chapter("## Options", page))))
+    local typed = fields "groupcache%.http%.CacheOptions"
+    for _, name in ipairs(own) do -- the others are those of a group
+      if modules.schema[name] then
+        typed[#typed + 1] = name
+      end
+    end
+    table.sort(typed)
+    assert.same(own, typed)
+  end)
+
+  it("names the options of a group that http.cache refuses", function()
+    local source = tmp.read "lua/groupcache/http_cache.lua"
+    local text = chapter("## Options", tmp.read "docs/http-cache.md"):match "Refused are(.-)%.\n"
+    local refused = all(source:match "\nlocal TAKEN = (%b{})", "([%w_]+) = true")
+    local told = all(text, "`([%w_]+)`")
+    told[#told + 1] = "http" -- what it sets itself
+    table.sort(told)
+    assert.same(refused, told)
+  end)
+end)
+
 describe("README.md", function()
   it("has the options of a group, and settings that there are", function()
     local list = rows(chapter("## Options", readme))

@@ -303,6 +303,8 @@ v:lost|nil|local
       { "groupcache.group('g', { getter = print, cache_bytes = -1 })", "cache_bytes" },
       { "groupcache.group('g', { getter = print, max_value_bytes = '2GiB' })", "max_value_bytes" },
       { "groupcache.group('g', { getter = print, timeout = 0 })", "timeout" },
+      { "groupcache.group('g', groupcache.http.cache('http://h'))",
+        "an HTTP cache is a group of a node" },
       { "groupcache.start()", "groupcache.start" },
       { "groupcache.start({})", "script" },
       { "groupcache.start({ script = 1 })", "script" },

@@ -275,6 +275,19 @@ describe("the pages", function()
     end
   end
 
+  it("have no link that leads nowhere", function()
+    local bad = {}
+    for _, page in ipairs(pages.all()) do
+      for _, link in ipairs(pages.links(page)) do
+        local there = lfs.attributes(link.path, "mode")
+        if not there or link.anchor and not pages.anchors(link.path)[link.anchor] then
+          bad[#bad + 1] = page .. ": " .. link.text
+        end
+      end
+    end
+    assert.same({}, bad)
+  end)
+
   it("have no block that is neither run nor excused", function()
     local bad = {}
     for _, page in ipairs(pages.all()) do

@@ -17,6 +17,8 @@ groupcache.group("g", { ttl = 60, getter = function(key)
   if key:find "^bad" then return nil, "no luck" end
   return "v:" .. key
 end })
+groupcache.group("gone", { ttl = 9, getter = function() return { status = 410, body = "o" } end })
+groupcache.group("site", groupcache.http.cache("http://127.0.0.1:1", { writable = true }))
 groupcache.group("w", { writable = { token = "open-sesame" }, getter = function() return nil end })
 groupcache.group("odd \xff/n\195\164me", { getter = function(key) return key end })
 ]]
@@ -77,6 +79,12 @@ describe("groupcached", function()
       assert.matches("no such group", out.stderr)
     end)
 
+    it("says so if the getter gave a status that is no value", function()
+      assert.same({ group = "gone", key = "k", code = "NOTFOUND",
+        error = "the answer for this key has the status 410, and is no value" },
+        decoded(ask("get", "gone", "k", "--json")))
+    end)
+
     it("ends with 3 if the node is not reached", function()
       local out = run { "get", "g", "k", "--node", "http://127.0.0.1:" .. ports.free() }
       assert.same({ 3, "" }, { out.code, out.stdout })
@@ -102,6 +110,9 @@ describe("groupcached", function()
         "--clients", "500" },
       { 'completion: "csh" is none of bash, zsh, fish, man', "completion", "csh" },
       { "get: unknown option --token", "get", "g", "k", "--token", "x" },
+      { 'there is no command "expain", the nearest is explain', "expain", "g", "k", "--json" },
+      { 'there is no command "del", it is called rm', "del", "g", "k" },
+      { 'there is no command "chek", the nearest is check', "chek", "node.lua" },
     } do
       local out = ask(unpack(case, 2))
       assert.equal(2, out.code)
@@ -144,6 +155,14 @@ describe("groupcached", function()
         env = { GROUPCACHE_NODE = n.url, GROUPCACHE_TOKEN = "open-sesame" } })
       assert.equal(0, out.code)
       assert.equal(bytes, ask("get", "w", "bin").stdout)
+    end)
+
+    it("remove a URL of an HTTP cache, and a key of any bytes", function()
+      assert.same({ group = "site", key = "/a?b", done = "removed" },
+        decoded(ask("rm", "site", "/a?b", "--json")))
+      ask("put", "w", "\255", "v")
+      assert.equal(0, ask("rm", "w", "\255").code)
+      assert.equal(1, ask("get", "w", "\255").code)
     end)
 
     it("end with 1 where they may not, by the node's words", function()

@@ -268,11 +268,15 @@ describe("an HTTP cache", function()
   it("refuses options that its origin decides, and origins that are none", function()
     for text, message in pairs {
       ['"ftp://x"'] = "the origin is \"ftp://x\", and must be a URL like http://host:port",
+      ["nil"] = "the origin is nil, and must be",
       ["1"] = "the origin is a number, and must be a URL like http://host:port",
       ['"http://x", 5'] = "the options are a number, and must be a table",
-      ['"http://x", { ttl = 5 }'] = "ttl is what the origin and its answers say",
-      ['"http://x", { heuristic = 5 }'] = "heuristic is 5, and must be a number from 0 to 1",
-      ['"http://x", { kep = 5 }'] = 'unknown option "kep"',
+      ['"http://x", { ttl = 5 }'] = "ttl is no option of an HTTP cache: "
+        .. "the origin and its answers decide",
+      ['"http://x", { heuristic = 5 }'] = "heuristic is 5, and must be a number from 0.001 "
+        .. "to 1, or 0",
+      ['"http://x", { capacity = 5 }'] = 'unknown option "capacity", it is called "cache_bytes"',
+      ['"http://x", { kep = 5 }'] = 'unknown option "kep", the nearest is "keep"',
     } do
       local n = node.start { ready = false, script = ([[
         local groupcache = require "groupcache"

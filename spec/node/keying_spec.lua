@@ -124,7 +124,8 @@ describe("the key of a request", function()
 
   it("is refused in a script with wrong rules, which say what would be right", function()
     for code, message in pairs {
-      ["query = 'all'"] = 'query must be "refuse", "key" or a table with names or sort',
+      ["query = 'all'"] = 'query is "all", and must be "refuse", "key" or a table with names '
+        .. "or sort",
       ["query = { order = true }"] = "query.order is no option: a table has names = { ... } and "
         .. "sort = true",
       ["query = { names = {} }"] = "query.names must be a list of 1 to 64 strings",

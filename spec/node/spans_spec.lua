@@ -227,8 +227,10 @@ describe("the settings of a trace", function()
     assert.matches("trace.endpoint is missing", check "{ trace = { sample = 1 } }", 1, true)
     assert.matches('trace.endpoint is "collector:4318", and must be a URL',
       check '{ trace = { endpoint = "collector:4318" } }', 1, true)
-    assert.matches("trace_sample is 2, and must be a number from 0 to 1",
-      check '{ trace_endpoint = "http://h", trace_sample = 2 }', 1, true)
+    for _, sample in ipairs { "2", "0.0001" } do -- the latter would be no spans at all
+      assert.matches("trace_sample is " .. sample .. ", and must be a number from 0.001 to 1, or 0",
+        check('{ trace_endpoint = "http://h", trace_sample = ' .. sample .. " }"), 1, true)
+    end
     assert.matches("unknown option \"endpint\"", check '{ trace = { endpint = "http://h" } }', 1,
       true)
   end)

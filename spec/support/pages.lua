@@ -8,6 +8,9 @@
 --   pages.named(path, language, name) -> the text of the block of that language with that name
 --                                        [any], its name
 --   pages.said(text) -> { the texts behind #>, //> or -->, ... }
+--   pages.links(path) -> { { text=, path= from the root on, anchor= or nil }, ... }, its links to
+--                        files of the project
+--   pages.anchors(path) -> { ["name-of-a-heading"] = true, ... }
 --   pages.all() -> { "README.md", "docs/api.md", ... }, the pages for users and developers
 
 local lfs = require "lfs"
@@ -16,7 +19,7 @@ local tmp = require "support.tmp"
 local pages = {}
 
 function pages.all()
-  local list = { "README.md", "SECURITY.md", "HACKING.md" }
+  local list = { "README.md", "SECURITY.md", "HACKING.md", "CHANGELOG.md" }
   for _, dir in ipairs { "docs", "docs/design" } do
     for name in lfs.dir(dir) do
       if name:find "%.md$" then
@@ -94,6 +97,41 @@ function pages.said(text)
     list[#list + 1] = said
   end
   return list
+end
+
+-- "docs/design", "../api.md" -> "docs/api.md"
+local function joined(folder, path)
+  local list = {}
+  for part in (folder .. "/" .. path):gmatch "[^/]+" do
+    if part == ".." then
+      table.remove(list)
+    else
+      list[#list + 1] = part
+    end
+  end
+  return table.concat(list, "/")
+end
+
+function pages.links(path)
+  local list = {}
+  for target in tmp.read(path):gmatch "%]%(([^)%s]+)%)" do
+    if not target:find "^%a+:" then
+      local file, anchor = target:match "^([^#]*)#?(.*)$"
+      list[#list + 1] = { text = target, anchor = anchor ~= "" and anchor or nil,
+        path = file == "" and path or joined(path:match "^(.*)/" or "", file) }
+    end
+  end
+  return list
+end
+
+-- As GitHub names headings: in lower case, without what is no word, and - for a space.
+function pages.anchors(path)
+  local set = {}
+  local text = ("\n" .. tmp.read(path)):gsub("\n```.-\n```", "")
+  for heading in text:gmatch "\n#+ ([^\n]+)" do
+    set[heading:lower():gsub("[^%w_ \128-\255-]", ""):gsub(" ", "-")] = true
+  end
+  return set
 end
 
 return pages

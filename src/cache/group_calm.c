@@ -33,7 +33,7 @@ int group_calm_refuses_locked(struct group *g, const struct key_ref *k, struct r
     g->stats.breaker_refused++;
     now->item = NULL;
     error_set(&now->err, ERR_BUSY,
-              "group %s: the source has failed for %.3g s, and is asked again within 1 s", g->name,
+              "group %s: the source has failed for %.1f s, and is asked again within 1 s", g->name,
               (double)(now_ns - b->opened_ns) / 1e9);
     return 1;
 }

@@ -7,6 +7,7 @@
 #include "base/md5.h"
 #include "base/mem.h"
 #include "base/num.h"
+#include "base/token.h"
 
 #define VARIANT_MARK "\x01" /* no URL has it */
 
@@ -238,11 +239,12 @@ static uint64_t read_hex(const char *s)
 static int read_first(struct web *w, const char *s, size_t n)
 {
     char method[32];
+    size_t len = token_len(s, n);
 
-    if (n <= WEB_ID_HEX + 1 || n - WEB_ID_HEX - 1 >= sizeof(method) || s[n - WEB_ID_HEX - 1] != ' ')
+    if (!len || len >= sizeof(method) || n != len + 1 + WEB_ID_HEX || s[len] != ' ')
         return 0;
-    memcpy(method, s, n - WEB_ID_HEX - 1);
-    method[n - WEB_ID_HEX - 1] = '\0';
+    memcpy(method, s, len);
+    method[len] = '\0';
     web_init(w, method, read_hex(s + n - WEB_ID_HEX));
     return 1;
 }

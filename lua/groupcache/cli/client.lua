@@ -55,11 +55,20 @@ function Client:next()
   return self.raw:next()
 end
 
+-- Of a status that a getter gave, as Lua's group:get has it.
+local function code_of(status)
+  return (status == 404 or status == 410) and "NOTFOUND" or "GETTER"
+end
+
 --- What an answer says that is no success: its text and its code.
 function client.words_of(answer)
   local ok, said = pcall(core.decode, answer.body, "json")
   if ok and type(said) == "table" and said.error then
     return said.error, said.code
+  end
+  if answer.headers["x-cache"] then
+    return ("the answer for this key has the status %d, and is no value"):format(answer.status),
+      code_of(answer.status)
   end
   return ("status %d"):format(answer.status), "PEER"
 end

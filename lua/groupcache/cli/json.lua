@@ -10,8 +10,8 @@ local json = {}
 
 local SHORT = { ['"'] = '\\"', ["\\"] = "\\\\", ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t" }
 
--- Whether the bytes are UTF-8 (Unicode 3.9, table 3-7).
-local function is_utf8(s)
+--- Whether bytes are UTF-8 (Unicode 3.9, table 3-7).
+function json.is_utf8(s)
   local at, n = 1, #s
   while at <= n do
     local c, d = s:byte(at, at + 1)
@@ -37,7 +37,7 @@ local function text(s)
   s = s:gsub('[%z\1-\31"\\\127]', function(c)
     return SHORT[c] or ("\\u%04x"):format(c:byte())
   end)
-  if not is_utf8(s) then
+  if not json.is_utf8(s) then
     s = s:gsub("[\128-\255]", function(c) return ("\\u%04x"):format(c:byte()) end)
   end
   return '"' .. s .. '"'

@@ -11,14 +11,16 @@ local STATUS = client.STATUS
 -- Says what went wrong. -> the exit status
 local function failed(options, request, message, code, status)
   if options.json then
-    json.print { group = request.group, key = request.key, error = message, code = code }
+    json.print { group = request.group, key = request.key or request.of, error = message,
+      code = code }
   else
     client.complain(message)
   end
   return status
 end
 
--- One exchange about a group or a key. -> the answer; or nil, the exit status
+-- One exchange about a group or a key. `of` is a key that is not in the URL. -> the answer; or nil,
+-- the exit status
 local function send(options, request)
   local answer, message, code = client.new(options):send {
     url = options.node:gsub("/+$", "") .. client.path("/cache/", request.group, request.key),
@@ -76,7 +78,7 @@ local function change(options, request, done)
     return status
   end
   if options.json then
-    json.print { group = request.group, key = request.key, done = done }
+    json.print { group = request.group, key = request.key or request.of, done = done }
   end
   return STATUS.FINE
 end
@@ -90,8 +92,14 @@ function values.put(options, rest)
     body = rest[3] or io.stdin:read "*a" }, "set")
 end
 
+-- By a list: to an HTTP cache DELETE would be a request for its origin. A list has keys in UTF-8.
 function values.rm(options, rest)
-  return change(options, { group = rest[1], key = rest[2], method = "DELETE" }, "removed")
+  local group, key = rest[1], rest[2]
+  if not json.is_utf8(key) then
+    return change(options, { group = group, key = key, method = "DELETE" }, "removed")
+  end
+  return change(options, { group = group, of = key, method = "POST",
+    body = ('{"remove":[%s]}'):format(json.encode(key)) }, "removed")
 end
 
 function values.flush(options, rest)

@@ -89,6 +89,18 @@ function words.command(name)
   return by_name[name]
 end
 
+-- What people type -> what it is called here.
+local SYNONYMS = { set = "put", del = "rm", delete = "rm", remove = "rm", clear = "flush",
+  purge = "flush", try = "run-getter" }
+
+--- What to say of a word that is no command, if a command is near it: a text, perhaps empty.
+function words.hint(word)
+  if SYNONYMS[word] then
+    return ", it is called " .. SYNONYMS[word]
+  end
+  return names.hint(by_name, word, tostring)
+end
+
 --- The lines of --help about commands.
 function words.help_of_commands()
   local out = {}

@@ -1,0 +1,3 @@
+local groupcache = require "groupcache"
+local function f(k) return k end
+groupcache.group("g",{getter=f}):start("x")
