@@ -196,7 +196,8 @@ int group_tags_changed_locked(const struct group *g, const char *extra, size_t n
                               uint64_t since_ms);
 
 /* Moves the waiters that joined after a removal of a tag of this value to `late`: they must not get
- * it, since it is older. */
+ * it, since it is older. Each brings a reference to its `from`: the load that waits may end before
+ * the waiter joins another flight. */
 void group_tags_sort_out_locked(struct group *g, const struct flight *f, const struct item *it,
                                 struct list *woken, struct list *late);
 

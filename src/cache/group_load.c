@@ -345,7 +345,14 @@ static void finish_locked(struct flight *f, const struct result *r, struct after
     end_locked(f, a);
 }
 
-/* Waiters that must not get the value of this flight wait for another load. */
+static int is_fallback(const struct waiter *w)
+{
+    return w->from && w == &w->from->fallback;
+}
+
+/* Waiters that must not get the value of this flight wait for another load. What they lent for
+ * their first call may be gone, so it is the flight's. A remote flight that fell back falls back
+ * again: it would wait for itself. */
 static void load_again(struct flight *f, struct list *late)
 {
     struct key_ref k = flight_key(f);
@@ -354,14 +361,18 @@ static void load_again(struct flight *f, struct list *late)
 
     while ((l = list_pop_front(late))) {
         struct waiter *w = list_entry(l, struct waiter, link);
+        struct flight *from = w->from;
 
-        w->info = f->info; /* its own may be gone */
+        w->info = f->info;
         w->info_len = f->info_len;
+        w->trace = f->trace;
         now = (struct result){.item = NULL};
-        if (!group_load(f->group, &k, f->from_peer, w, &now))
-            continue;
-        w->wake(w, &now);
-        item_unref(now.item);
+        if (group_load(f->group, &k, f->from_peer || is_fallback(w), w, &now)) {
+            w->wake(w, &now);
+            item_unref(now.item);
+        }
+        if (from)
+            after_drop_flight(from);
     }
 }
 
