@@ -45,12 +45,16 @@ struct failed {
     char trace[TRACEPARENT_ID_BYTES + 1]; /* "": it has none */
 };
 
+/* What the log says of the breaker. */
+enum calm_said { CALM_CLOSED, CALM_OPEN_FOR_ONE, CALM_OPEN };
+
 /* What keeps loads from the source, beside the breaker itself. */
 struct group_calm {
-    uint64_t tokens, tokens_ms;  /* of max_rate; when they were counted last */
-    int said;                    /* the log says that the breaker is open */
-    uint64_t opened_ns, refused; /* when it opened, stats.breaker_refused then, if `said` */
-    struct error error;          /* of the last load that the source failed */
+    uint64_t tokens, tokens_ms; /* of max_rate; when they were counted last */
+    enum calm_said said;
+    uint64_t opened_ns,
+        refused;        /* when it opened, stats.breaker_refused then, unless CALM_CLOSED */
+    struct error error; /* of the last load that the source failed */
 };
 
 /* Until a group's gets of a second are known, one in so many is noted for the popular keys. */
