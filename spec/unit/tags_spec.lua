@@ -147,11 +147,19 @@ describe("a value with tags", function()
   it("costs at most eight bytes a tag, if it has four", function()
     local x, k = extra_of { "a", "b", "c", "d" }, key_ref(("k"):rep(12))
     local value = ("v"):rep(100)
-    local plain = C.item_new(k, value, #value, 0)
-    local it = C.item_new_extra(k, value, #value, 0, x.bytes, x.n)
-    assert.is_true(tonumber(C.item_cost(it) - C.item_cost(plain)) <= 4 * 8)
-    C.item_unref(it)
-    C.item_unref(plain)
+    -- A single item may have a larger piece of memory than it needs, which was free.
+    local function cost(x_bytes, n)
+      local items, least = {}, math.huge
+      for i = 1, 200 do
+        items[i] = C.item_new_extra(k, value, #value, 0, x_bytes, n)
+        least = math.min(least, tonumber(C.item_cost(items[i])))
+      end
+      for _, it in ipairs(items) do
+        C.item_unref(it)
+      end
+      return least
+    end
+    assert.is_true(cost(x.bytes, x.n) - cost(nil, 0) <= 4 * 8)
   end)
 
   it("is removed by any of them, and by no other", function()

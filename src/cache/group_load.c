@@ -350,24 +350,35 @@ static int is_fallback(const struct waiter *w)
     return w->from && w == &w->from->fallback;
 }
 
-/* Waiters that must not get the value of this flight wait for another load. What they lent for
- * their first call may be gone, so it is the flight's. A remote flight that fell back falls back
- * again: it would wait for itself. */
-static void load_again(struct flight *f, struct list *late)
+/* What the waiter lent for its first call may be gone, so it is the flight's. A remote flight that
+ * fell back falls back again: it would wait for itself. */
+static int load_once_more(struct flight *f, struct waiter *w, struct result *now)
 {
     struct key_ref k = flight_key(f);
-    struct result now;
+
+    if (f->group->loader.by_caller) {
+        w->late = 1;
+        refuse(now, ERR_BUSY, "a tag of the value was removed during its load: ask again",
+               f->group);
+        return 1;
+    }
+    w->info = f->info;
+    w->info_len = f->info_len;
+    w->trace = f->trace;
+    return group_load(f->group, &k, f->from_peer || is_fallback(w), w, now);
+}
+
+/* Waiters that must not get the value of this flight wait for another load. */
+static void load_again(struct flight *f, struct list *late)
+{
     struct list *l;
 
     while ((l = list_pop_front(late))) {
         struct waiter *w = list_entry(l, struct waiter, link);
         struct flight *from = w->from;
+        struct result now = {.item = NULL};
 
-        w->info = f->info;
-        w->info_len = f->info_len;
-        w->trace = f->trace;
-        now = (struct result){.item = NULL};
-        if (group_load(f->group, &k, f->from_peer || is_fallback(w), w, &now)) {
+        if (load_once_more(f, w, &now)) {
             w->wake(w, &now);
             item_unref(now.item);
         }
