@@ -152,14 +152,15 @@ int group_calm_takes_token_locked(struct group *g, uint64_t now_ms)
     return 1;
 }
 
-int group_calm_is_too_much_locked(const struct group *g, struct result *now)
+int group_calm_is_too_much_locked(struct group *g, struct result *now)
 {
-    double rate = (double)g->opts.max_rate / 1000, wait_s;
+    double rate = (double)g->opts.max_rate / 1000, missing;
 
     if (!g->opts.max_rate)
         return 0;
-    wait_s = (double)g->in_queues / rate;
-    if (wait_s * 1000 <= (double)g->opts.timeout_ms * 3 / 4)
+    add_tokens(g, clock_ms());
+    missing = (double)(g->in_queues + 1) * TOKEN - (double)g->calm.tokens;
+    if (missing <= (double)g->opts.max_rate * (double)g->opts.timeout_ms * 3 / 4)
         return 0;
     error_set(&now->err, ERR_BUSY,
               "group %s: %llu loads wait before this one, and max_rate is %.4g a second: no value "

@@ -278,7 +278,7 @@ void group_calm_configure_locked(struct group *g);
 int group_calm_takes_token_locked(struct group *g, uint64_t now_ms);
 
 /* Whether a new local load would wait for its token for too long. 1: the reason is in now->err. */
-int group_calm_is_too_much_locked(const struct group *g, struct result *now);
+int group_calm_is_too_much_locked(struct group *g, struct result *now);
 
 /* --- group_places.c --- */
 
