@@ -137,7 +137,9 @@ static int known_locked(struct group *g, const struct found *found, struct resul
 {
     *revalidate = 0;
     if (found->live) { /* a flight ended between the caller's lookup and now, as in Go's load() */
-        g->stats.cache_hits++;
+        /* Else the lookup was the hit, and whoever asks for bytes alone has come here for the
+         * error. */
+        g->stats.cache_hits += item_is_value(found->live) ? 1 : 0;
         r->item = item_ref(found->live);
         r->source = found->source;
     } else if (found->negative) {
