@@ -347,15 +347,11 @@ static void finish_locked(struct flight *f, const struct result *r, struct after
     end_locked(f, a);
 }
 
-static int is_fallback(const struct waiter *w)
-{
-    return w->from && w == &w->from->fallback;
-}
-
 /* What the waiter lent for its first call may be gone, so it is the flight's. A remote flight that
  * fell back falls back again: it would wait for itself. */
 static int load_once_more(struct flight *f, struct waiter *w, struct result *now)
 {
+    int is_fallback = w->from && w == &w->from->fallback;
     struct key_ref k = flight_key(f);
 
     if (f->group->loader.by_caller) {
@@ -367,7 +363,7 @@ static int load_once_more(struct flight *f, struct waiter *w, struct result *now
     w->info = f->info;
     w->info_len = f->info_len;
     w->trace = f->trace;
-    return group_load(f->group, &k, f->from_peer || is_fallback(w), w, now);
+    return group_load(f->group, &k, f->from_peer || is_fallback, w, now);
 }
 
 /* Waiters that must not get the value of this flight wait for another load. */
