@@ -61,7 +61,8 @@ local function leads_here(one)
 end
 
 -- Lets the other coroutines of a program with cqueues run until the load has ended. Returns its
--- result; or nothing: it is not known how this coroutine could wait.
+-- result; or nothing: it is not known how this coroutine could wait, or the result is too old for
+-- it.
 local function wait_for_load(one, load)
   local cqueues = package.loaded.cqueues
   local _, is_ours = nil, false
@@ -75,12 +76,13 @@ local function wait_for_load(one, load)
   local me = running()
   waits_for[me] = one
   local value, message, code = core.load_result(load)
-  while code == nil do -- looked at once a second, too: a loader that is dropped says nothing
+  -- Looked at once a second, too: a loader that is dropped says nothing.
+  while code == nil and value ~= false do
     one.changed:wait(1)
     value, message, code = core.load_result(load)
   end
   waits_for[me] = nil
-  return value, message, code
+  return value or nil, message, code
 end
 
 local function ended(self, key, one, me, ...)

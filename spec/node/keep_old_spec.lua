@@ -28,6 +28,10 @@ groupcache.group("json", { codec = "json", ttl = 0.05, keep_old = 60, getter = f
   seen = show(ctx.old)
   return ctx.old and groupcache.same or { n = 7 }
 end })
+groupcache.group("status", { ttl = 0.05, keep_old = 60, getter = function(key, ctx)
+  seen = show(ctx.old)
+  return ctx.old and groupcache.same or { status = tonumber(key), body = "body" }
+end })
 groupcache.group("without", { ttl = 0.05, getter = function(key, ctx)
   seen = show(ctx.old)
   return "v"
@@ -96,6 +100,15 @@ describe("a getter with keep_old", function()
     get("json", "k")
     assert.same({ 200, '{"n":7}', "local" }, { again("json", "k") })
     assert.matches("^n=7 %d+$", seen())
+  end)
+
+  it("sees an answer with another status if that is a value, and keeps its status", function()
+    get("status", "203")
+    assert.same({ 203, "body", "local" }, { again("status", "203") })
+    assert.matches("^body %d+$", seen())
+    get("status", "404")
+    assert.same({ 404, "body", "local" }, { again("status", "404") })
+    assert.equal("none", seen())
   end)
 
   it("fails if it has no old value to keep", function()

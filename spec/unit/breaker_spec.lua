@@ -103,6 +103,38 @@ describe("breaker", function()
     assert.is_false(admits(7))
   end)
 
+  it("refuses all keys, once too large a share of the others fails, though one was refused before",
+    function()
+      bounds.share = 500
+      fail(5, 5, 5)
+      for i = 1, 17 do -- with the first three, 20 of 37
+        note(100 + i, true)
+        note(200 + i, false)
+      end
+      assert.is_false(admits(7))
+    end)
+
+  it("is not closed by a load that began before it opened for all keys", function()
+    fail(5, 5, 5)
+    pass(5000)
+    local began = now
+    pass(10)
+    fail(6, 7)
+    assert.is_true(note(8, false))
+    pass(5)
+    assert.is_false(note(9, true, began))
+    assert.is_false(admits(9))
+  end)
+
+  it("closes once nobody asks for its one key any more, and others load", function()
+    fail(5, 5, 5)
+    pass(10000)
+    assert.is_false(note(6, true))
+    pass(200)
+    assert.is_true(note(6, true))
+    assert.equal(0, tonumber(b.opened_ns))
+  end)
+
   it("opens when too large a share of many loads fails", function()
     bounds.in_row, bounds.share = 0, 500
     for i = 1, 19 do

@@ -171,9 +171,10 @@ end
 --- The second half alone, as for a caller whose lookup was a while ago.
 -- @param from optional: the load of a getter that asks, as in g.started
 -- @param anew optional: the value that is held is no answer
-function methods:load(key, from_peer, from, anew)
+-- @param trace optional: struct traceparent, lent for the call
+function methods:load(key, from_peer, from, anew, trace)
   local t, now = ticket_for(self, key), ffi.new "struct result"
-  t.waiter[0].from = from and from.flight
+  t.waiter[0].from, t.waiter[0].trace = from and from.flight, trace
   local load = anew and C.group_load_anew or C.group_load
   local hash = engine.hash(key)
   if load(self.c, key_ref(key, hash), from_peer and 1 or 0, t.waiter, now) ~= 0 then

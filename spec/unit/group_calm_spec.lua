@@ -147,5 +147,13 @@ describe("group", function()
       assert.equal("BUSY", t.code)
       assert.matches("max_rate is 1 a second: no value within 10 s", t.text)
     end)
+
+    it("refuses a load at once if the next may begin only after its time", function()
+      begin { max_rate = 10, timeout_ms = 60000 } -- one in 100 s
+      g:finish(g:get "a" and g.loads[1], "v")
+      assert.equal("BUSY", g:get("b").code)
+      C.clock_advance(56000)
+      assert.is_nil(g:get("c").code)
+    end)
   end)
 end)

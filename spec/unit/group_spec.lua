@@ -544,7 +544,7 @@ describe("group", function()
       for _, http in ipairs { C.HTTP_CACHE, 0 } do
         begin { owner = everything_remote, hot = C.HOT_ALWAYS, http = http }
         fill("k", "a")
-        local texts = ffi.new("struct group_texts", "text/plain", "", "")
+        local texts = ffi.new("struct group_texts", "text/plain", "", "", "")
         local opts = ffi.new("struct group_opts[1]", { C.group_opts(g.c) })
         opts[0].hot = C.HOT_NEVER
         C.group_configure(g.c, texts, opts)

@@ -5,7 +5,7 @@ local ffi = require "ffi"
 local lfs = require "lfs"
 local tmp = require "support.tmp"
 local C = require("support.unit").load("store/snapshot_write.h", "store/snapshot.h", "base/err.h",
-  "cache/group.h")
+  "base/clock.h", "cache/group.h")
 
 describe("a snapshot that is written", function()
   local g, path
@@ -39,6 +39,20 @@ describe("a snapshot that is written", function()
     assert.is_nil(lfs.attributes(path .. ".new", "mode"))
     assert.equal("GCSNAP\r\n", tmp.read(path):sub(1, 8))
     assert.matches("k10value10", tmp.read(path), 1, true)
+  end)
+
+  it("has no age of a value that is loaded while it is written", function()
+    local w = open()
+    C.clock_advance(5000)
+    g:get "late"
+    g:finish(g.loads[1], "value")
+    assert.equal(0, tonumber(C.snapshot_write_group(w, g.c, 0, e)))
+    assert.equal(0, tonumber(C.snapshot_write_end(w, e)))
+    local bytes = tmp.read(path)
+    local record = ffi.new "struct snapshot_record"
+    local at = bytes:find("latevalue", 1, true) - 1 - ffi.sizeof(record)
+    ffi.copy(record, bytes:sub(at + 1), ffi.sizeof(record))
+    assert.same({ 4, 5, 0 }, { record.key_len, record.value_len, record.age_s })
   end)
 
   it("that is dropped leaves the old one", function()

@@ -207,7 +207,7 @@ static int l_group_alone(lua_State *L)
     opts.stale_while_revalidate_ms = 0; /* no thread runs a getter in the background */
     opts.hot = HOT_NEVER;               /* there is no other node */
     h = handle_new(L);
-    loader = (struct loader){.ctx = h, .owner = no_owner, .local = note_flight};
+    loader = (struct loader){.ctx = h, .owner = no_owner, .local = note_flight, .by_caller = 1};
     mem_refill();
     h->group = group_new(name, type, &opts, &loader);
     h->reader = reader_new(h->group, 1);
@@ -303,11 +303,16 @@ static struct load *check_load(lua_State *L)
 }
 
 /* core.load_result(load) -> value, nil, source | nil, message, code | nothing: the other coroutine
- * has not ended the load */
+ * has not ended the load | false: its value is too old for this one, which runs the getter itself
+ */
 static int l_load_result(lua_State *L)
 {
     struct load *l = check_load(L);
 
+    if (l->ended && l->waiter.late) {
+        lua_pushboolean(L, 0);
+        return 1;
+    }
     return l->ended ? push_end(L, l) : 0;
 }
 

@@ -53,7 +53,13 @@ static int open_it(struct breaker *b, uint64_t now_ns)
     return 1;
 }
 
-static int note_good(struct breaker *b, uint32_t hash, uint64_t began_ns)
+/* It is open for one key, which nobody has asked for since its last pause. */
+static int is_forgotten(const struct breaker *b, uint64_t now_ns)
+{
+    return now_ns >= b->next_ns + BREAKER_FORGET_MS * NS_PER_MS;
+}
+
+static int note_good(struct breaker *b, uint32_t hash, uint64_t began_ns, uint64_t now_ns)
 {
     if (!b->opened_ns) {
         b->in_row = 0;
@@ -61,16 +67,20 @@ static int note_good(struct breaker *b, uint32_t hash, uint64_t began_ns)
     }
     if (!concerns(b, hash))
         b->beside = 0;
-    if (began_ns < b->opened_ns || !concerns(b, hash))
+    if (concerns(b, hash) ? began_ns < b->opened_ns : !is_forgotten(b, now_ns))
         return 0;
     breaker_reset(b);
     return 1;
 }
 
-static void note_bad_open(struct breaker *b, const struct breaker_bounds *bounds, uint32_t hash)
+/* Opens for all keys what is open for one, if others fail as well. */
+static int note_bad_open(struct breaker *b, const struct breaker_bounds *bounds, uint32_t hash,
+                         uint64_t now_ns)
 {
-    if (!concerns(b, hash) && ++b->beside >= bounds->in_row)
-        b->many = 1;
+    if (concerns(b, hash) || (++b->beside < bounds->in_row && !is_large_share(b, bounds->share)))
+        return 0;
+    b->many = 1;
+    return open_it(b, now_ns);
 }
 
 static void note_bad(struct breaker *b, uint32_t hash)
@@ -87,11 +97,9 @@ int breaker_note(struct breaker *b, const struct breaker_bounds *bounds, uint32_
     turn_window(b, now_ns);
     *(good ? &b->good[0] : &b->bad[0]) += 1;
     if (good)
-        return note_good(b, hash, began_ns);
-    if (b->opened_ns) {
-        note_bad_open(b, bounds, hash);
-        return 0;
-    }
+        return note_good(b, hash, began_ns, now_ns);
+    if (b->opened_ns)
+        return note_bad_open(b, bounds, hash, now_ns);
     note_bad(b, hash);
     if (bounds->in_row && b->in_row >= bounds->in_row)
         return open_it(b, now_ns);

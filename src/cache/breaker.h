@@ -7,7 +7,8 @@
  * first good end of a load that began since it opened closes it.
  *
  * If all failures in the row are of one key, only this key is refused: one key that always fails
- * does not take the source from all others.
+ * does not take the source from all others. When others fail as well, in a row or by their share,
+ * it opens for all. When nobody asks for the one key any more, a good load of another closes it.
  *
  * A plain struct, all zero at first; the group's mutex guards it. Times are clock_ns(). */
 #ifndef BREAKER_H
@@ -24,7 +25,9 @@ enum {
     BREAKER_LEAST = 20,        /* so many failures are a share, or more */
     BREAKER_WINDOW_MS = 10000, /* a share is one of the loads of 10 to 20 s */
     BREAKER_FIRST_MS = 100,
-    BREAKER_LAST_MS = 800
+    BREAKER_LAST_MS = 800,
+    BREAKER_FORGET_MS =
+        10000 /* after its last pause one key is forgotten, if it is not asked for */
 };
 
 struct breaker {
@@ -52,7 +55,7 @@ int breaker_admits(struct breaker *b, uint32_t hash, uint64_t now_ns);
 void breaker_reset(struct breaker *b);
 
 /* A load has ended that began at began_ns. `good`: the source has answered. Returns 1 if this opens
- * or closes it. */
+ * it, for one key or for all, or closes it. */
 int breaker_note(struct breaker *b, const struct breaker_bounds *bounds, uint32_t hash, int good,
                  uint64_t began_ns, uint64_t now_ns);
 

@@ -46,6 +46,7 @@ struct waiter {
                                       * load belongs to the trace of `from`, if there is one */
 
     uint64_t tags_seen;     /* the engine's: the last removal of a tag before it joined (tags.h) */
+    int late;               /* the engine's, for wake(): see loader.by_caller */
     struct cycle_edge edge; /* the engine's; used when `from` is set */
 };
 

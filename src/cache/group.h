@@ -121,6 +121,10 @@ struct loader {
     void (*remote)(void *ctx, struct flight *f, struct peer *owner);
     void (*local)(void *ctx, struct flight *f);
 
+    /* 1: local() runs no getter, which only the caller of group_load() can do. So a waiter that
+     * would need another load ends with BUSY, and its `late` is 1. */
+    int by_caller;
+
     /* May be NULL. The loads that this thread gives to remote() between the two calls may be
      * started together, in release(). */
     void (*hold)(void *ctx);

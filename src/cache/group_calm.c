@@ -33,8 +33,8 @@ int group_calm_refuses_locked(struct group *g, const struct key_ref *k, struct r
     g->stats.breaker_refused++;
     now->item = NULL;
     error_set(&now->err, ERR_BUSY,
-              "group %s: the source has failed for %.1f s, and is asked again within 1 s", g->name,
-              (double)(now_ns - b->opened_ns) / 1e9);
+              "group %s: the source has failed %sfor %.1f s, and is asked again within 1 s",
+              g->name, b->many ? "" : "with this key ", (double)(now_ns - b->opened_ns) / 1e9);
     return 1;
 }
 
@@ -74,36 +74,53 @@ void group_calm_configure_locked(struct group *g)
         breaker_reset(&g->breaker);
 }
 
-/* What is to be said: 1 that it has opened, -1 that it has closed, 0 nothing. */
+static enum calm_said state_of(const struct breaker *b)
+{
+    if (!breaker_is_open(b))
+        return CALM_CLOSED;
+    return b->many ? CALM_OPEN : CALM_OPEN_FOR_ONE;
+}
+
+/* 1: its state, which is in out->said, is to be told. */
 static int take(struct group *g, struct group_calm *out)
 {
-    int is_open, said;
+    enum calm_said state;
+    int told;
 
     pthread_mutex_lock(&g->mu);
-    is_open = breaker_is_open(&g->breaker);
-    said = g->calm.said;
-    if (is_open && !said) {
+    state = state_of(&g->breaker);
+    told = state != g->calm.said;
+    if (g->calm.said == CALM_CLOSED) {
         g->calm.opened_ns = g->breaker.opened_ns;
         g->calm.refused = g->stats.breaker_refused;
     }
+    g->calm.said = state;
     *out = g->calm;
     out->refused = g->stats.breaker_refused - g->calm.refused;
-    g->calm.said = is_open;
     pthread_mutex_unlock(&g->mu);
-    return is_open - said;
+    return told;
+}
+
+static void say_open(const struct group *g, const struct group_calm *c)
+{
+    char text[2 * ERROR_TEXT];
+
+    log_warn("group",
+             c->said == CALM_OPEN ? "the source fails, the breaker is open"
+                                  : "the source fails with one key, the breaker is open for it",
+             "group=%s code=%s error=%s", g->name, err_name(c->error.code),
+             log_quote(text, sizeof(text), c->error.msg, strlen(c->error.msg)));
 }
 
 void group_calm_tick(struct group *g)
 {
-    char text[2 * ERROR_TEXT];
     struct group_calm c;
-    int change = take(g, &c);
 
-    if (change > 0)
-        log_warn("group", "the source fails, the breaker is open", "group=%s code=%s error=%s",
-                 g->name, err_name(c.error.code),
-                 log_quote(text, sizeof(text), c.error.msg, strlen(c.error.msg)));
-    else if (change < 0)
+    if (!take(g, &c))
+        return;
+    if (c.said != CALM_CLOSED)
+        say_open(g, &c);
+    else
         log_info("group", "the source answers, the breaker is closed",
                  "group=%s seconds=%.3g refused=%llu", g->name,
                  (double)(clock_ns() - c.opened_ns) / 1e9, (unsigned long long)c.refused);
@@ -135,14 +152,15 @@ int group_calm_takes_token_locked(struct group *g, uint64_t now_ms)
     return 1;
 }
 
-int group_calm_is_too_much_locked(const struct group *g, struct result *now)
+int group_calm_is_too_much_locked(struct group *g, struct result *now)
 {
-    double rate = (double)g->opts.max_rate / 1000, wait_s;
+    double rate = (double)g->opts.max_rate / 1000, missing;
 
     if (!g->opts.max_rate)
         return 0;
-    wait_s = (double)g->in_queues / rate;
-    if (wait_s * 1000 <= (double)g->opts.timeout_ms * 3 / 4)
+    add_tokens(g, clock_ms());
+    missing = (double)(g->in_queues + 1) * TOKEN - (double)g->calm.tokens;
+    if (missing <= (double)g->opts.max_rate * (double)g->opts.timeout_ms * 3 / 4)
         return 0;
     error_set(&now->err, ERR_BUSY,
               "group %s: %llu loads wait before this one, and max_rate is %.4g a second: no value "

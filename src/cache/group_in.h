@@ -45,12 +45,16 @@ struct failed {
     char trace[TRACEPARENT_ID_BYTES + 1]; /* "": it has none */
 };
 
+/* What the log says of the breaker. */
+enum calm_said { CALM_CLOSED, CALM_OPEN_FOR_ONE, CALM_OPEN };
+
 /* What keeps loads from the source, beside the breaker itself. */
 struct group_calm {
-    uint64_t tokens, tokens_ms;  /* of max_rate; when they were counted last */
-    int said;                    /* the log says that the breaker is open */
-    uint64_t opened_ns, refused; /* when it opened, stats.breaker_refused then, if `said` */
-    struct error error;          /* of the last load that the source failed */
+    uint64_t tokens, tokens_ms; /* of max_rate; when they were counted last */
+    enum calm_said said;
+    uint64_t opened_ns,
+        refused;        /* when it opened, stats.breaker_refused then, unless CALM_CLOSED */
+    struct error error; /* of the last load that the source failed */
 };
 
 /* Until a group's gets of a second are known, one in so many is noted for the popular keys. */
@@ -196,7 +200,8 @@ int group_tags_changed_locked(const struct group *g, const char *extra, size_t n
                               uint64_t since_ms);
 
 /* Moves the waiters that joined after a removal of a tag of this value to `late`: they must not get
- * it, since it is older. */
+ * it, since it is older. Each brings a reference to its `from`: the load that waits may end before
+ * the waiter joins another flight. */
 void group_tags_sort_out_locked(struct group *g, const struct flight *f, const struct item *it,
                                 struct list *woken, struct list *late);
 
@@ -273,7 +278,7 @@ void group_calm_configure_locked(struct group *g);
 int group_calm_takes_token_locked(struct group *g, uint64_t now_ms);
 
 /* Whether a new local load would wait for its token for too long. 1: the reason is in now->err. */
-int group_calm_is_too_much_locked(const struct group *g, struct result *now);
+int group_calm_is_too_much_locked(struct group *g, struct result *now);
 
 /* --- group_places.c --- */
 

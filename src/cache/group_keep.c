@@ -82,7 +82,8 @@ int group_keep_is_expired_locked(const struct group *g, const struct item *it)
 
 int group_keep_may_revalidate_locked(const struct group *g, const struct item *stale)
 {
-    return stale && clock_ms() < stale->expires_ms + window_ms(g, stale, EXTRA_REVALIDATE);
+    return stale && !g->loader.by_caller && /* nobody would run the load in the background */
+           clock_ms() < stale->expires_ms + window_ms(g, stale, EXTRA_REVALIDATE);
 }
 
 int group_keep_is_outage(enum err code)

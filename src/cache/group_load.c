@@ -137,7 +137,9 @@ static int known_locked(struct group *g, const struct found *found, struct resul
 {
     *revalidate = 0;
     if (found->live) { /* a flight ended between the caller's lookup and now, as in Go's load() */
-        g->stats.cache_hits++;
+        /* Else the lookup was the hit, and whoever asks for bytes alone has come here for the
+         * error. */
+        g->stats.cache_hits += item_is_value(found->live) ? 1 : 0;
         r->item = item_ref(found->live);
         r->source = found->source;
     } else if (found->negative) {
@@ -345,23 +347,41 @@ static void finish_locked(struct flight *f, const struct result *r, struct after
     end_locked(f, a);
 }
 
+/* What the waiter lent for its first call may be gone, so it is the flight's. A remote flight that
+ * fell back falls back again: it would wait for itself. */
+static int load_once_more(struct flight *f, struct waiter *w, struct result *now)
+{
+    int is_fallback = w->from && w == &w->from->fallback;
+    struct key_ref k = flight_key(f);
+
+    if (f->group->loader.by_caller) {
+        w->late = 1;
+        refuse(now, ERR_BUSY, "a tag of the value was removed during its load: ask again",
+               f->group);
+        return 1;
+    }
+    w->info = f->info;
+    w->info_len = f->info_len;
+    w->trace = f->trace;
+    return group_load(f->group, &k, f->from_peer || is_fallback, w, now);
+}
+
 /* Waiters that must not get the value of this flight wait for another load. */
 static void load_again(struct flight *f, struct list *late)
 {
-    struct key_ref k = flight_key(f);
-    struct result now;
     struct list *l;
 
     while ((l = list_pop_front(late))) {
         struct waiter *w = list_entry(l, struct waiter, link);
+        struct flight *from = w->from;
+        struct result now = {.item = NULL};
 
-        w->info = f->info; /* its own may be gone */
-        w->info_len = f->info_len;
-        now = (struct result){.item = NULL};
-        if (!group_load(f->group, &k, f->from_peer, w, &now))
-            continue;
-        w->wake(w, &now);
-        item_unref(now.item);
+        if (load_once_more(f, w, &now)) {
+            w->wake(w, &now);
+            item_unref(now.item);
+        }
+        if (from)
+            after_drop_flight(from);
     }
 }
 

@@ -60,8 +60,12 @@ void group_tags_sort_out_locked(struct group *g, const struct flight *f, const s
     if (!removed)
         return;
     list_each_safe (l, next, woken) {
-        if (list_entry(l, struct waiter, link)->tags_seen < removed)
+        const struct waiter *w = list_entry(l, struct waiter, link);
+
+        if (w->tags_seen < removed)
             continue;
+        if (w->from)
+            flight_ref(w->from);
         list_del(l);
         list_push_back(late, l);
     }

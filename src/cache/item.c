@@ -10,6 +10,7 @@
 enum {
     FIELD_VALUE = 1 << 3 | 2, /* protobuf tag: field 1, length-delimited */
     PREFIX_MAX = 6,           /* the tag and a length below 2^35 */
+    AGE_MAX_S = 1 << 30,      /* an age that is told: 34 years */
     TRIM_AFTER = 1 << 20      /* bytes of items that a thread has freed */
 };
 
@@ -129,12 +130,14 @@ struct item *item_new_negative(const struct key_ref *k, uint64_t expires_ms)
 /* The seconds are cut to 32 bits, so a value may be older than the clock. */
 void item_set_age(struct item *it, uint64_t age_s)
 {
-    it->made_s -= (uint32_t)(age_s < INT32_MAX ? age_s : INT32_MAX);
+    it->made_s -= (uint32_t)(age_s < AGE_MAX_S ? age_s : AGE_MAX_S);
 }
 
 uint64_t item_age_s(const struct item *it, uint64_t now_ms)
 {
-    return (uint32_t)(now_ms / 1000 - it->made_s);
+    uint32_t age_s = (uint32_t)(now_ms / 1000 - it->made_s);
+
+    return age_s <= INT32_MAX ? age_s : 0; /* else now_ms is before it was made */
 }
 
 struct item *item_ref(struct item *it)

@@ -72,7 +72,8 @@ struct item *item_new_extra(const struct key_ref *k, const void *value, size_t v
 /* A negative item: there is no value. NULL: no memory. */
 struct item *item_new_negative(const struct key_ref *k, uint64_t expires_ms);
 
-/* Before another thread sees the item: it was made so many seconds ago, at another node. */
+/* Before another thread sees the item: it was made so many seconds ago, at another node. More than
+ * 34 years are cut. item_age_s() is 0 at a time before it was made. */
 void item_set_age(struct item *it, uint64_t age_s);
 uint64_t item_age_s(const struct item *it, uint64_t now_ms);
 

@@ -198,7 +198,7 @@ static void exchange_ring(void *ctx, const struct tell_ring *r)
     struct change *c = t->change;
     struct tell_ring heard = *r;
 
-    if (c->step == 1 && c->op != BATCH_FLUSH)
+    if (c->step == 1 && !c->everyone)
         heard.stood_in_ms = UINT64_MAX; /* as the owner of its keys it stands in for no other */
     rounds_heard(&c->rounds, t->peer, &heard);
 }

@@ -214,7 +214,7 @@ static struct item *old_value(const struct def *def, const struct flight *f)
 
     if (def->opts.keep_old_ms && def->takes_ctx)
         it = group_peek(f->group, &k, &source);
-    if (!it || !it->has_status)
+    if (!it || item_is_value(it))
         return it;
     item_unref(it); /* an answer such as 404 is no value */
     return NULL;
