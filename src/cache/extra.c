@@ -104,21 +104,6 @@ static int is_space(char c)
     return c == ' ' || c == '\t';
 }
 
-/* What a value of a header may not have: line ends and NUL, and all other control bytes but a tab
- * (RFC 9110, 5.5). */
-static int has_control(const char *s, size_t n)
-{
-    size_t i;
-
-    for (i = 0; i < n; i++) {
-        unsigned char c = (unsigned char)s[i];
-
-        if ((c < ' ' && c != '\t') || c == 0x7f)
-            return 1;
-    }
-    return 0;
-}
-
 static const char *wrong_header(const char *name, size_t name_len, const char *value,
                                 size_t value_len)
 {
@@ -126,8 +111,8 @@ static const char *wrong_header(const char *name, size_t name_len, const char *v
         return "is no name of a header: letters, digits and !#$%&'*+-.^_`|~";
     if (is_refused(name, name_len))
         return "says how an answer travels, or is the node's own, and cannot be given";
-    return has_control(value, value_len) ? "has a value with a line end or another control byte"
-                                         : NULL;
+    return token_is_value(value, value_len) ? NULL
+                                            : "has a value with a line end or another control byte";
 }
 
 enum err extra_put_header(struct extra *x, const char *name, size_t name_len, const char *value,
