@@ -214,7 +214,7 @@ describe("a getter that ends badly", function()
   local cases = {
     { "throws", 502, "GETTER", "kaboom" },
     { "throws a table", 502, "GETTER", "the getter threw a table" },
-    { "table", 502, "GETTER", "the getter returned a table, not a string" },
+    { "table", 502, "GETTER", "the table that the getter returned: it has an item" },
     { "number", 502, "GETTER", "the getter returned a number, not a string" },
     { "boolean", 502, "GETTER", "the getter returned a boolean, not a string" },
     { "function", 502, "GETTER", "the getter returned a function, not a string" },

@@ -99,6 +99,20 @@ static int is_refused(const char *name, size_t n)
     return n >= strlen(ours) && memcmp(name, ours, strlen(ours)) == 0;
 }
 
+/* Headers of which an answer has one: a client would take either. */
+static int is_single(const char *name)
+{
+    static const char *const names[] = {"content-type",  "date",     "etag",       "expires",
+                                        "last-modified", "location", "retry-after"};
+    size_t i;
+
+    for (i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        if (strcmp(names[i], name) == 0)
+            return 1;
+    }
+    return 0;
+}
+
 static int is_space(char c)
 {
     return c == ' ' || c == '\t';
@@ -139,6 +153,8 @@ enum err extra_put_header(struct extra *x, const char *name, size_t name_len, co
         memcpy(at + name_len + 1, value, value_len);
     at[name_len + 1 + value_len] = '\0';
     wrong = wrong_header(at, name_len, value, value_len);
+    if (!wrong && is_single(at) && extra_header(x->bytes, x->n, at) != at + name_len + 1)
+        wrong = "is there twice, and can be there once";
     return wrong ? error_set(e, ERR_INVAL, "header \"%.*s\" %s",
                              (int)(name_len < SHOWN ? name_len : SHOWN), name, wrong)
                  : ERR_OK;
