@@ -41,8 +41,12 @@ local OF_ONE_CLIENT = { ["if-none-match"] = true, ["if-modified-since"] = true, 
 
 local TO_CLIENT = { host = true }
 
+-- The client's; the exchange is a span of its own, which core.fetch() adds.
+local OF_TRACE = { traceparent = true, tracestate = true }
+
 local SHARE = 0.9 -- of the load's time that the origin has: the rest is for what stands in
 local MOST_HEADERS = 100 -- EXCHANGE_HEADERS
+local OF_ORIGIN = { PEER = true, TIMEOUT = true } -- other codes say nothing about the origin
 local FAILED_IN_A_ROW = 10
 local PAUSE_FIRST, PAUSE_MAX = 1, 30 -- seconds, as a stale value's in cache/group_keep.c
 
@@ -67,7 +71,7 @@ end
 -- @return { status =, headers = list, body =, asked_s =, now_s = }; or nil, message, code
 local function exchange(o, ctx, method, path, list, body)
   local lines = {}
-  for i, h in ipairs(list) do
+  for i, h in ipairs(ctx.traceparent and headers.without(list, OF_TRACE) or list) do
     lines[i] = h[1] .. ": " .. h[2]
   end
   lines[#lines + 1] = "via: 1.1 groupcache" -- RFC 9110, 7.6.3
@@ -181,8 +185,7 @@ local function note_outage(o, failed)
   o.until_s = core.now() + o.pause
 end
 
-local function fill(o, ctx, request)
-  local path = ctx.key:match "^[^\1]*"
+local function fill(o, ctx, path, request)
   local kept, same_variant = kept_of(ctx, request)
   if o.until_s and core.now() < o.until_s then
     local bytes, ttl = stand_in(o, kept, same_variant, true, request)
@@ -192,7 +195,7 @@ local function fill(o, ctx, request)
   end
   local answer, err, code = ask(o, ctx, path, request, same_variant and kept or nil)
   if not answer or answer.status >= 500 then
-    if code ~= "TOOBIG" then
+    if answer or OF_ORIGIN[code] then
       note_outage(o, not answer)
     end
     local bytes, ttl = stand_in(o, kept, same_variant, not answer, request)
@@ -289,14 +292,14 @@ local function getter_of(o)
   return function(key, ctx)
     local request = request_of(ctx)
     local passed = key:match "^pass:%x+ (.*)$" -- PASS of serve_web.c
-    if not is_path(passed or key:match "^[^\1]*") then
+    local path = passed or key:match "^[^\1]*"
+    if not is_path(path) then
       return nil, "the keys of an HTTP cache are paths that begin with a slash, without a space or "
         .. "a control byte", "NOTFOUND"
+    elseif passed then
+      return pass(o, ctx, path, request)
     end
-    if passed then
-      return pass(o, ctx, passed, request)
-    end
-    return fill(o, ctx, request)
+    return fill(o, ctx, path, request)
   end
 end
 

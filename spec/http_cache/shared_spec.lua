@@ -46,6 +46,8 @@ return function(request, c)
     local h = request.headers
     put(c, 200, "", table.concat({ h["x-forwarded-for"], h["x-forwarded-host"],
       h["x-forwarded-proto"], h.via, h["x-hop"] or "nothing" }, "|"))
+  elseif path:find "^/traced" then
+    put(c, 200, "", (request.headers.traceparent or "") .. (request.headers.tracestate or ""))
   elseif path:find "^/hangs" then
     hanging = hanging + 1
     if hanging > 1 then c:sleep(30) end
@@ -172,8 +174,9 @@ for _, count in ipairs { 1, 3 } do
         local res = http.request(ask(i, "/plain", { ["X-Groupcache-Request"] = "GET 0" }))
         assert.equal("nothing", res.headers["x-seen"])
       end
-      local lists = http.request(ask(1, "", {}, { method = "POST", body = '["/plain"]' }))
-      assert.equal(400, lists.status)
+      for _, body in ipairs { '["/plain"]', '{"remove_tags":["a"]}' } do
+        assert.equal(400, http.request(ask(1, "", {}, { method = "POST", body = body })).status)
+      end
     end)
 
     it("answers in place of an origin that is gone, and says so when nothing is kept", function()
@@ -194,6 +197,17 @@ for _, count in ipairs { 1, 3 } do
         Connection = "X-Hop", ["X-Hop"] = "1", Host = "site.example" }))
       assert.equal("192.0.2.1, 127.0.0.1|site.example|http|1.1 groupcache|nothing",
         (res.body:gsub("\n.*", "")))
+    end)
+
+    it("makes the exchange with the origin a span of the client's trace", function()
+      local id, own = ("1"):rep(32), ("2"):rep(16)
+      for i, method in ipairs { "GET", "GET", "GET", "POST" } do
+        local res = http.request(ask(i, "/traced" .. i, { Tracestate = "a=b",
+          Traceparent = ("00-%s-%s-00"):format(id, own) }, { method = method }))
+        local trace, span, state = res.body:match "^00%-(%x+)%-(%x+)%-00(.-)\n?$"
+        assert.same({ id, "a=b" }, { trace, state }, res.body)
+        assert.not_equal(own, span)
+      end
     end)
 
     it("answers in place of an origin that hangs, and of loads that are refused", function()

@@ -102,8 +102,8 @@ local ROWS = {
     "~returned: a tag has 0 bytes, and must have 1 to 255$" },
   { "return { body = 'v', headers = { a = ('x'):rep(9000) } }", "TOOBIG",
     "~returned: headers and tags have more than 8192 bytes together$" },
-  { "return { body = 'v' }, 60", "GETTER",
-    "group plain: the getter returned a table, not a string" },
+  { "return { body = 'v' }, 60", "GETTER", "group plain: the getter returned a value and, as its "
+    .. "second result, a number: a ttl is the third (return value, nil, 60)" },
 
   -- nothing
   { "", "NOTFOUND", "group plain: not found" },

@@ -109,6 +109,18 @@ describe("extras", function()
     assert.equal("OK", header(new(), "name", "tab\there, and ü"))
   end)
 
+  it("take a header once of which an answer has one", function()
+    local x = new()
+    for _, name in ipairs { "Content-Type", "ETag", "Location" } do
+      assert.equal("OK", header(x, name, "a"))
+      local code, message = header(x, name:lower(), "a")
+      assert.equal("INVAL", code)
+      assert(message:find("twice", 1, true), message)
+    end
+    assert.equal("OK", header(x, "Set-Cookie", "a"))
+    assert.equal("OK", header(x, "Set-Cookie", "b"))
+  end)
+
   it("have a bound", function()
     local x = new()
     assert.equal("TOOBIG", (header(x, "name", ("x"):rep(MAX))))

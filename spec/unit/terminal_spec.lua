@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 
--- spec/regress/121-terminal-left-raw_spec.lua has a terminal.
+-- spec/regress/104-terminal-left-raw_spec.lua has a terminal.
 
 local process = require "support.process"
 

@@ -42,6 +42,15 @@ describe("a request to an HTTP cache", function()
     assert.equal("GET 0000000000001234\nAccept: a\nCookie: a=b\n", text(w))
   end)
 
+  it("leaves out a header with a control byte, and says so", function()
+    for _, value in ipairs { "a\1", "\127", "a\nb: c", "a\rb: c", "a\0b" } do
+      local w = web { { "A", value }, { "B", "1\t\255" } }
+      assert.equal("GET 0000000000001234\nB: 1\t\255\n", text(w))
+      assert.equal(1, w.unclean)
+    end
+    assert.equal(0, web({ { "A", "1" } }).unclean)
+  end)
+
   it("is the same behind its way to another node", function()
     local w = web({ { "A", "100%0A, %25 %" }, { "B", "\255\t" },
       { "Cache-Control", 'max-age=5, x="no-cache, min-fresh=1", max-stale' } }, "HEAD")

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* token.h - the bytes of an HTTP token (RFC 9110, 5.6.2): names of methods and headers. */
+/* token.h - the bytes of an HTTP token (RFC 9110, 5.6.2): names of methods and headers; and those
+ * of a header's value (5.5). Pure functions. */
 #ifndef TOKEN_H
 #define TOKEN_H
 
@@ -22,6 +23,17 @@ static inline size_t token_len(const char *s, size_t n)
     while (i < n && token_byte((unsigned char)s[i]))
         i++;
     return i;
+}
+
+/* Whether a header may have the value: no line end, NUL or other control byte, but for tabs. */
+static inline int token_is_value(const char *s, size_t n)
+{
+    size_t i;
+
+    for (i = 0; i < n; i++)
+        if (((unsigned char)s[i] < ' ' && s[i] != '\t') || s[i] == 0x7f)
+            return 0;
+    return 1;
 }
 
 #endif

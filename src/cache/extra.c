@@ -99,24 +99,23 @@ static int is_refused(const char *name, size_t n)
     return n >= strlen(ours) && memcmp(name, ours, strlen(ours)) == 0;
 }
 
-static int is_space(char c)
+/* Headers of which an answer has one: a client would take either. */
+static int is_single(const char *name)
 {
-    return c == ' ' || c == '\t';
-}
-
-/* What a value of a header may not have: line ends and NUL, and all other control bytes but a tab
- * (RFC 9110, 5.5). */
-static int has_control(const char *s, size_t n)
-{
+    static const char *const names[] = {"content-type",  "date",     "etag",       "expires",
+                                        "last-modified", "location", "retry-after"};
     size_t i;
 
-    for (i = 0; i < n; i++) {
-        unsigned char c = (unsigned char)s[i];
-
-        if ((c < ' ' && c != '\t') || c == 0x7f)
+    for (i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        if (strcmp(names[i], name) == 0)
             return 1;
     }
     return 0;
+}
+
+static int is_space(char c)
+{
+    return c == ' ' || c == '\t';
 }
 
 static const char *wrong_header(const char *name, size_t name_len, const char *value,
@@ -126,8 +125,8 @@ static const char *wrong_header(const char *name, size_t name_len, const char *v
         return "is no name of a header: letters, digits and !#$%&'*+-.^_`|~";
     if (is_refused(name, name_len))
         return "says how an answer travels, or is the node's own, and cannot be given";
-    return has_control(value, value_len) ? "has a value with a line end or another control byte"
-                                         : NULL;
+    return token_is_value(value, value_len) ? NULL
+                                            : "has a value with a line end or another control byte";
 }
 
 enum err extra_put_header(struct extra *x, const char *name, size_t name_len, const char *value,
@@ -154,6 +153,8 @@ enum err extra_put_header(struct extra *x, const char *name, size_t name_len, co
         memcpy(at + name_len + 1, value, value_len);
     at[name_len + 1 + value_len] = '\0';
     wrong = wrong_header(at, name_len, value, value_len);
+    if (!wrong && is_single(at) && extra_header(x->bytes, x->n, at) != at + name_len + 1)
+        wrong = "is there twice, and can be there once";
     return wrong ? error_set(e, ERR_INVAL, "header \"%.*s\" %s",
                              (int)(name_len < SHOWN ? name_len : SHOWN), name, wrong)
                  : ERR_OK;

@@ -52,7 +52,8 @@ static inline void extra_init(struct extra *x)
 enum err extra_put_status(struct extra *x, double status, struct error *e);
 
 /* A token and a text without CR, LF and NUL. Not a header that says how an answer travels, or that
- * the server writes itself. Space around the value is dropped. */
+ * the server writes itself, nor a second one where an answer has one, such as Content-Type. Space
+ * around the value is dropped. */
 enum err extra_put_header(struct extra *x, const char *name, size_t name_len, const char *value,
                           size_t value_len, struct error *e);
 

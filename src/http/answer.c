@@ -23,12 +23,19 @@ static const int client_status[ERR_COUNT] = {
     [ERR_CYCLE] = 508,  [ERR_BUSY] = 503,  [ERR_CLOSED] = 503,
 };
 
+/* Before a Date is added: libmicrohttpd 0.9.75 forgets here that there is one, and adds its own. */
+static void say_close(struct MHD_Response *r)
+{
+    if (!MHD_get_response_header(r, "Connection"))
+        MHD_add_response_header(r, "Connection", "close");
+}
+
 void answer_finish(const struct answer_to *to, struct MHD_Response *r)
 {
     char id[DIALECT_ID_BYTES];
 
     if (to->close)
-        MHD_add_response_header(r, "Connection", "close");
+        say_close(r);
     if (to->ours)
         MHD_add_response_header(r, HEADER_NODE, "1");
     if (*to->view)
@@ -83,6 +90,8 @@ struct MHD_Response *answer_response(const struct answer_to *to, struct item *it
     r = arg ? MHD_create_response_from_buffer_with_free_callback_cls(n, (void *)(size_t)bytes, drop,
                                                                      arg)
             : NULL;
+    if (r && to->close)
+        say_close(r);
     if (r)
         return r;
     if (arg) {

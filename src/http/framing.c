@@ -217,7 +217,8 @@ static enum MHD_Result copy_header(void *arg, enum MHD_ValueKind kind, const cha
  * its end on: `begin` is before the head if the client sent NULs in place of the empty line. */
 static int is_method(const char *begin, const char *target)
 {
-    static const char *const methods[] = {"GET", "HEAD", "POST", "PUT", "DELETE"};
+    static const char *const methods[] = {"GET",    "HEAD",    "POST", "PUT",
+                                          "DELETE", "OPTIONS", "PATCH"};
     const char *end = target - 1;
     size_t i, n, same;
 

@@ -196,7 +196,8 @@ static void cut_mark(struct buf *head)
         head->len -= n;
 }
 
-static void go(struct move *m, int marked)
+/* rest: what libmicrohttpd has read behind the head. */
+static void go(struct move *m, int marked, const char *rest, size_t n)
 {
     struct porch_guest g;
     struct buf head;
@@ -209,22 +210,48 @@ static void go(struct move *m, int marked)
     }
     if (marked)
         cut_mark(&head);
+    buf_put(&head, rest, n);
     take_guest(m, &g);
     g.head = head;
     g.roomy = !marked;
     porch_enter(&g);
 }
 
+static int has_body(const struct move *m)
+{
+    const char *length =
+        MHD_lookup_connection_value(m->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
+
+    return (length && strcmp(length, "0") != 0) ||
+           MHD_lookup_connection_value(m->connection, MHD_HEADER_KIND,
+                                       MHD_HTTP_HEADER_TRANSFER_ENCODING);
+}
+
+static int may_move(const struct move *m)
+{
+    return !m->stays && !m->roomy && m->state == MOVE_NOT && framing_is_in_place() &&
+           porch_has_room();
+}
+
 int move_whole(struct move *m)
 {
     if (m->state == MOVE_MARKED)
-        go(m, 1);
-    else if (m->stays || m->roomy || m->state != MOVE_NOT || !framing_is_in_place() ||
-             !porch_has_room() || !take_socket(m))
+        go(m, 1, "", 0);
+    else if (!may_move(m) || !take_socket(m))
         return 0;
+    else if (has_body(m)) /* nobody can say how much of it was read with the head */
+        refuse(m, 431);
     else
-        go(m, 0);
+        go(m, 0, "", 0);
     return 1;
+}
+
+void move_with(struct move *m, const char *rest, size_t n)
+{
+    if (may_move(m) && take_socket(m))
+        go(m, 0, rest, n);
+    else
+        move_refuse(m, 431);
 }
 
 int move_is_away(const struct move *m)
@@ -239,9 +266,9 @@ int move_is_under_way(struct move *m)
 
 int move_is_due(struct move *m, const struct framing *f)
 {
-    if (m->roomy || (f->head <= COMMON_HEAD && f->cookie <= COMMON_COOKIE))
+    if (!may_move(m) || f->chunked || (f->head <= COMMON_HEAD && f->cookie <= COMMON_COOKIE))
         return 0;
-    return move_whole(m);
+    return f->body ? -1 : move_whole(m);
 }
 
 void move_refuse(struct move *m, int status)

@@ -57,14 +57,21 @@ void move_head_ends(struct move *m, const char *method);
  */
 int move_unfinished(void);
 
-/* In the first call for a request, before and after a look at its headers. 1: the connection moves,
- * and libmicrohttpd is to end it. In between: whether it has moved. */
+/* In the first call for a request. 1: the connection moves, and libmicrohttpd is to end it. */
 int move_is_under_way(struct move *m);
-int move_is_away(const struct move *m);
+int move_is_away(const struct move *m); /* whether it has moved */
+
+/* The same for a request with such a head. -1: it is to move with its body, by move_with(). A body
+ * in chunks stays: nobody can say how much of it was read with the head. */
 int move_is_due(struct move *m, const struct framing *f);
 
-/* The head is complete for libmicrohttpd, but has no room there. 0: it cannot move. */
+/* The head is complete for libmicrohttpd, but has no room there. It is refused if it has a body. 0:
+ * it cannot move. */
 int move_whole(struct move *m);
+
+/* The same for a head with a body, and the bytes of the body that libmicrohttpd has read. Refuses
+ * the request if it cannot move. */
+void move_with(struct move *m, const char *rest, size_t n);
 
 /* Ends the request with this status, whatever libmicrohttpd is about to answer. */
 void move_refuse(struct move *m, int status);

@@ -219,6 +219,15 @@ static int start_tags(struct list_job *l)
     return ok;
 }
 
+/* An HTTP cache has no tags, and its values hold headers of other requests. */
+static int answer_no_list(struct job *j)
+{
+    struct error e;
+
+    error_set(&e, ERR_INVAL, "an HTTP cache takes a list of keys to be removed, and no other");
+    return answer_error(job_to(j), &e);
+}
+
 /* The keys or tags are to be removed: all in one change. */
 static int remove_run(struct list_job *l)
 {
@@ -230,6 +239,8 @@ static int remove_run(struct list_job *l)
         return changing_answer(&l->changing, j);
     if (!doors_admit_client(j->server, job_to(j), j->group, &ok))
         return ok;
+    if (group_http(j->group) && l->keys.ask == KEYLIST_REMOVE_TAGS)
+        return answer_no_list(j);
     if (!l->keys.n)
         return answer_done(job_to(j));
     return l->keys.ask == KEYLIST_REMOVE_TAGS ? start_tags(l) : changing_start(&l->changing, j, &o);
@@ -255,11 +266,8 @@ static int list_run(struct job *j)
             return answer_error(job_to(j), &e);
         if (l->keys.ask != KEYLIST_GET)
             return remove_run(l);
-        if (group_http(j->group)) { /* its values hold headers of other requests */
-            error_set(&e, ERR_INVAL,
-                      "an HTTP cache takes a list of keys to be removed, and no other");
-            return answer_error(job_to(j), &e);
-        }
+        if (group_http(j->group))
+            return answer_no_list(j);
         keylist_put_begin(&l->out);
     }
     if (l->answered < l->keys.n)

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "base/traceparent.h"
 #include "cache/group.h"
 #include "cache/item.h"
 #include "http/answer_value.h"
@@ -143,6 +144,7 @@ static int load(struct web_job *j, int local)
 {
     const struct key_ref k = group_key(j->key.data, j->key.len);
     struct job *job = &j->job;
+    struct traceparent trace;
     struct buf info;
     struct error e;
     int ok;
@@ -162,6 +164,7 @@ static int load(struct web_job *j, int local)
     j->waiter.wake = web_wake;
     j->waiter.info = info.data;
     j->waiter.info_len = info.len;
+    j->waiter.trace = job_trace(job->to.connection, &trace);
     server_loop_park(&job->parking, job->to.connection);
     if (group_load_anew(job->group, &k, local, &j->waiter, &j->result))
         server_loop_unpark(&job->parking);
@@ -430,6 +433,26 @@ static int answer_long(const struct asked *a, size_t n, size_t max)
     return answer_status(&a->to, 414, &e);
 }
 
+/* What the origin could not be asked for. It would count as the origin's failure, though it is the
+ * client's. A fragment is not sent (RFC 9112, 3.2): two keys would be one URL. */
+static int is_url(const char *s, size_t n)
+{
+    size_t i;
+
+    for (i = 0; i < n; i++)
+        if ((unsigned char)s[i] <= ' ' || s[i] == 0x7f || s[i] == '#')
+            return 0;
+    return 1;
+}
+
+static int answer_unclean(const struct asked *a, const char *what)
+{
+    struct error e;
+
+    error_set(&e, ERR_INVAL, "%s", what);
+    return answer_error(&a->to, &e);
+}
+
 int serve_web(struct asked *a, struct group *g)
 {
     size_t max = a->server->opts.max_key_bytes, n = a->url_len;
@@ -446,9 +469,20 @@ int serve_web(struct asked *a, struct group *g)
         group_unref(g);
         return answer_long(a, n, max);
     }
+    if (!is_url(a->url, n)) {
+        group_unref(g);
+        return answer_unclean(a, "the path and query have a space, a # or a control byte, and may "
+                                 "have them percent-encoded");
+    }
     buf_init(&key, 0);
     buf_put(&key, a->url, n);
     read_request(&w, a->to.connection, a->method, group_http(g));
+    if (w.unclean) {
+        web_deinit(&w);
+        buf_deinit(&key);
+        group_unref(g);
+        return answer_unclean(a, "a header has a control byte in its value");
+    }
     a->to.head = w.head;
     if (w.get && !w.precondition && !w.no_store && !a->framing->body)
         return serve_read(a, g, &w, &key);
@@ -494,6 +528,7 @@ static int load_for_peer(struct asked *a, struct group *g, const struct web *w,
                          const struct key_ref *k)
 {
     struct peer_job *j = mem_zalloc(sizeof(*j));
+    struct traceparent trace;
     struct buf info;
 
     job_init(&j->job, &peer_kind, a, g);
@@ -503,6 +538,7 @@ static int load_for_peer(struct asked *a, struct group *g, const struct web *w,
     j->waiter.wake = peer_wake;
     j->waiter.info = info.data;
     j->waiter.info_len = info.failed ? 0 : info.len;
+    j->waiter.trace = job_trace(a->to.connection, &trace);
     server_loop_park(&j->job.parking, a->to.connection);
     if (group_load_anew(g, k, 1, &j->waiter, &j->result))
         server_loop_unpark(&j->job.parking);

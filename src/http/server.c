@@ -61,8 +61,9 @@ struct client {
     enum server_asker asker;
 };
 
-/* *con_cls points here once the headers were seen and while there is no job. */
-static char seen;
+/* Where *con_cls points once the headers were seen and while there is no job; and while the first
+ * bytes of a body are awaited, to move with the head. */
+static char seen, moving;
 
 /* --- libmicrohttpd's callbacks --- */
 
@@ -148,14 +149,14 @@ static int has_kept_place(const struct server *s, const char *url)
     return !(s->opts.faces & SERVER_DATA) || route_is_peers(s, url) || route_is_admin(url);
 }
 
-/* Reads the head, if the request can be served here. */
+/* Reads the head, if the request can be served here. Returns what move_is_due() does. */
 static int moves(struct MHD_Connection *c, struct client *client, const char *method,
                  const char *version)
 {
     if (move_is_under_way(&client->move))
         return 1;
     client->sound = framing_read(c, method, version, &client->framing);
-    return client->sound && move_is_due(&client->move, &client->framing);
+    return client->sound ? move_is_due(&client->move, &client->framing) : 0;
 }
 
 static enum server_asker asker_of(const struct server *s, const char *url)
@@ -226,11 +227,19 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const cha
     struct server *s = arg;
     struct client *client = client_of(c);
     size_t n = *upload_size;
+    int due;
 
     move_head_ends(&client->move, method);
     last_words_called(&client->words);
-    if (*con_cls == NULL && moves(c, client, method, version))
+    if (*con_cls == &moving) {
+        *con_cls = NULL;
+        move_with(&client->move, upload, n);
         return MHD_NO;
+    }
+    if (*con_cls == NULL && (due = moves(c, client, method, version))) {
+        *con_cls = due < 0 ? &moving : NULL;
+        return due < 0 ? MHD_YES : MHD_NO;
+    }
     if (s->opts.tls)
         tls_asked(&client->tls);
     if (s->opts.access)
@@ -251,9 +260,11 @@ static void on_completed(void *arg, struct MHD_Connection *c, void **con_cls,
 {
     struct client *client = client_of(c);
     struct server *s = arg;
-    struct job *j = *con_cls == &seen ? NULL : *con_cls;
+    struct job *j;
 
     (void)how;
+    *con_cls = *con_cls == &moving ? NULL : *con_cls;
+    j = *con_cls == &seen ? NULL : *con_cls;
     last_words_ended(&client->words);
     if (s->opts.access)
         access_end(&client->access, s->opts.access, c);

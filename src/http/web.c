@@ -170,8 +170,12 @@ static void look_at(struct web *w, const char *name, size_t name_len, const char
 void web_take(struct web *w, const char *name, size_t name_len, const char *value, size_t n)
 {
     trim(&value, &n);
-    if (ends_here(w, name, name_len) || memchr(value, '\n', n))
+    if (ends_here(w, name, name_len))
         return;
+    if (!token_is_value(value, n)) {
+        w->unclean = 1;
+        return;
+    }
     look_at(w, name, name_len, value, n);
     buf_put(&w->text, name, name_len);
     buf_put(&w->text, ": ", 2);

@@ -26,6 +26,7 @@ struct web {
     unsigned no_cache : 1, no_store : 1, only_if_cached : 1; /* in its Cache-Control */
     unsigned pragma : 1;                                     /* Pragma: no-cache */
     unsigned control : 1;                                    /* there is a Cache-Control */
+    unsigned unclean : 1;      /* a header has a control byte; it was left out */
     unsigned conditional : 1;  /* If-None-Match or If-Modified-Since */
     unsigned ranged : 1;       /* Range */
     unsigned precondition : 1; /* If-Match or If-Unmodified-Since: for the origin alone */

@@ -40,14 +40,13 @@ static int same_name(const char *line, size_t name_len, const char *name)
 
 enum err request_check_header(const char *line, size_t at, struct error *e)
 {
-    size_t n = token_len(line, strlen(line)), i;
+    size_t n = token_len(line, strlen(line));
 
     if (!n || line[n] != ':')
         return error_set(e, ERR_INVAL, "header %zu: not a \"Name: value\" line", at + 1);
-    for (i = n; line[i]; i++)
-        if (((unsigned char)line[i] < ' ' && line[i] != '\t') || line[i] == 0x7f)
-            return error_set(e, ERR_INVAL, "header %.*s: a control byte in its value",
-                             (int)(n < 80 ? n : 80), line);
+    if (!token_is_value(line + n, strlen(line + n)))
+        return error_set(e, ERR_INVAL, "header %.*s: a control byte in its value",
+                         (int)(n < 80 ? n : 80), line);
     /* The code that sends the body sets these. */
     if (same_name(line, n, "Content-Length") || same_name(line, n, "Transfer-Encoding"))
         return error_set(e, ERR_INVAL, "header %.*s: it is set from the body", (int)n, line);

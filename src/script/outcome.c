@@ -103,7 +103,8 @@ static void no_value(lua_State *L, int first, const char *group, struct outcome 
         error_set(&o->err, ERR_GETTER,
                   "group %s: the getter's third result, the ttl in seconds, is a %s", group,
                   luaL_typename(L, first + 2));
-    else if (lua_type(L, first) == LUA_TSTRING)
+    else if (lua_type(L, first) == LUA_TSTRING ||
+             (lua_istable(L, first) && !lua_isnil(L, first + 1)))
         error_set(&o->err, ERR_GETTER,
                   "group %s: the getter returned a value and, as its second result, a %s: a ttl is "
                   "the third (return value, nil, 60)",

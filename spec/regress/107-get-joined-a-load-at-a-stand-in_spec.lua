@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
 -- With this seed a get joined a load that had asked a stand-in before it was told of a confirmed
--- change: spec/regress/130-load-joined-at-a-stand-in_spec.lua.
+-- change: spec/regress/106-load-joined-at-a-stand-in_spec.lua.
 
 local process = require "support.process"
 
