@@ -20,22 +20,24 @@ local MAX_TAG = 255 -- bytes, as a getter may give
 local TAG = "%s: the %s must be a string of 1 to 255 bytes"
 
 -- A copy: the caller's list may change during the wait.
-local function check_keys(keys, what, limit)
+-- @param one what the list has, for messages ["key"]
+local function check_keys(keys, what, limit, one)
+  one = one or "key"
   local copy = {}
   if type(keys) ~= "table" then
-    error(("%s: the keys are a %s, and must be a list"):format(what, type(keys)), 3)
+    error(("%s: the %ss are a %s, and must be a list"):format(what, one, type(keys)), 3)
   end
   local n = 0
   for _ in pairs(keys) do
     n = n + 1
   end
   if n > MAX_KEYS then
-    error(("%s: %d keys, the limit is %d"):format(what, n, MAX_KEYS), 3)
+    error(("%s: %d %ss, the limit is %d"):format(what, n, one, MAX_KEYS), 3)
   end
   for i = 1, n do
     local key = keys[i]
     if type(key) ~= "string" then
-      error(("%s: key %d is a %s, and must be a string"):format(what, i, type(key)), 3)
+      error(("%s: %s %d is a %s, and must be a string"):format(what, one, i, type(key)), 3)
     end
     if limit and #key > limit then
       error(("%s: key %d has %d bytes, max_key_bytes is %d"):format(what, i, #key, limit), 3)
@@ -115,7 +117,7 @@ return function(Group, how)
   --- Removes the values with one of many tags.
   -- @return as set
   function Group:remove_tags(tags)
-    local list = check_keys(tags, "group:remove_tags")
+    local list = check_keys(tags, "group:remove_tags", nil, "tag")
     for i, tag in ipairs(list) do
       if tag == "" or #tag > MAX_TAG then
         error(TAG:format("group:remove_tags", "tag " .. i), 2)
