@@ -74,7 +74,7 @@ describe("a request to an HTTP cache", function()
 
   it("that is no text of one is refused", function()
     for _, line in ipairs { "", "GET", "GET 12", "GET 0123456789abcdef",
-      ("G"):rep(40) .. " 0123456789abcdef%0A" } do
+      "A B 0123456789abcdef%0A", ("G"):rep(40) .. " 0123456789abcdef%0A" } do
       local w = ffi.new "struct web"
       assert.equal(0, C.web_read(w, line, 1), line)
       C.web_deinit(w)

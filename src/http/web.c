@@ -246,6 +246,8 @@ static int read_first(struct web *w, const char *s, size_t n)
 
     if (n <= WEB_ID_HEX + 1 || n - WEB_ID_HEX - 1 >= sizeof(method) || s[n - WEB_ID_HEX - 1] != ' ')
         return 0;
+    if (token_len(s, n) != n - WEB_ID_HEX - 1)
+        return 0;
     memcpy(method, s, n - WEB_ID_HEX - 1);
     method[n - WEB_ID_HEX - 1] = '\0';
     web_init(w, method, read_hex(s + n - WEB_ID_HEX));
