@@ -484,6 +484,17 @@ local function find_sources(script, flags, old)
   return script:ask("groupcache.discover.start", given)
 end
 
+-- What is wrong with the groups; nil: nothing. `front` is an HTTP cache, if there is one.
+local function wrong_groups(groups, front, path)
+  local found = not front
+  for _, group in ipairs(groups) do
+    found = found or group.http and group.name == front
+  end
+  return not groups[1] and path
+    .. ' defines no group: call groupcache.group("name", { getter = ... })'
+    or not found and ("front is %q, and must name a group of groupcache.http.cache"):format(front)
+end
+
 -- The complete settings of a script that has run; or nil, message. `old` has those of the running
 -- node, if there is one.
 local function settle(script, path, flags, old)
@@ -510,8 +521,9 @@ local function settle(script, path, flags, old)
       return nil, err
     end
   end
-  if #script:groups() == 0 then
-    return nil, path .. ' defines no group: call groupcache.group("name", { getter = ... })'
+  err = wrong_groups(script:groups(), settings.front, path)
+  if err then
+    return nil, err
   end
   local loop = old and old.loop or settings.loop
   if loop ~= "plain" then

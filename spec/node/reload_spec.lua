@@ -497,6 +497,7 @@ describe("SIGHUP", function()
         local before = n:stats()
         local file = r.dir .. "/runs"
         tmp.write(n.script, (row[2]:gsub("%$N", file)))
+        eventually(function() return n:logged 'msg="limits"' end, 5, "its start is in the log")
         local lines = select(2, n:log():gsub("\n", ""))
         local ok, why = reload()
         assert.is_nil(ok, "it was reloaded")

@@ -239,7 +239,7 @@ static int l_script_jit_refusal(lua_State *L)
     return 1;
 }
 
-/* script:groups() -> list of { name =, where =, cache_bytes = } */
+/* script:groups() -> list of { name =, where =, cache_bytes =, http = boolean } */
 static int l_script_groups(lua_State *L)
 {
     struct bind_node_script *s = bind_node_script_check(L, 1);
@@ -248,13 +248,15 @@ static int l_script_groups(lua_State *L)
 
     lua_newtable(L);
     for (i = 0; i < defs_count(ds); i++) {
-        lua_createtable(L, 0, 3);
+        lua_createtable(L, 0, 4);
         lua_pushstring(L, defs_at(ds, i)->name);
         lua_setfield(L, -2, "name");
         lua_pushstring(L, defs_at(ds, i)->where);
         lua_setfield(L, -2, "where");
         lua_pushnumber(L, (double)defs_at(ds, i)->opts.cache_bytes);
         lua_setfield(L, -2, "cache_bytes");
+        lua_pushboolean(L, defs_at(ds, i)->opts.http != 0);
+        lua_setfield(L, -2, "http");
         lua_rawseti(L, -2, (int)i + 1);
     }
     return 1;
