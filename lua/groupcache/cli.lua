@@ -265,7 +265,8 @@ end
 
 -- A first word that is neither a command nor a file, and near a command. -> what to say, or nil
 local function mistyped(word)
-  if not word or word:sub(1, 1) == "-" or words.command(word) or is_file(word) then
+  if not word or word:sub(1, 1) == "-" or COMMANDS[word] or words.command(word)
+    or is_file(word) then
     return nil
   end
   local hint = words.hint(word)

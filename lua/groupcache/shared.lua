@@ -46,7 +46,7 @@ local function check_number(value, what, name, default)
     return default
   elseif type(value) ~= "number" then
     error(("%s: %s is a %s, and must be a number"):format(what, name, type(value)), 3)
-  elseif not (math.abs(value) < math.huge) then -- the sum would stay such a number
+  elseif value ~= value or math.abs(value) == math.huge then -- the sum would stay such a number
     error(("%s: %s is %s, and must be a finite number"):format(what, name, tostring(value)), 3)
   end
   return value

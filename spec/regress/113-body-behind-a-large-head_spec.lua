@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
 -- A request whose head has over 4 KB, or cookies over 2 KB, moves to a connection with more memory.
--- The bytes of its body that had come with the head were lost: the client waited until its deadline.
+-- The bytes of its body that came with the head were lost, and the client waited for its deadline.
 -- With very many cookies PATCH and OPTIONS were 400, since such a move knew no other method.
 
 local node = require "support.node"
@@ -34,8 +34,8 @@ describe("a request with a large head", function()
   local function send(method, headers, body, pause)
     local c = n:connect()
     local length = body and ("Content-Length: %d\r\n"):format(#body) or ""
-    c:send(("%s /cache/site/a HTTP/1.1\r\nHost: h\r\nConnection: close\r\n%s%s\r\n%s"):format(method,
-      length, headers, pause and "" or body or ""))
+    c:send(("%s /cache/site/a HTTP/1.1\r\nHost: h\r\nConnection: close\r\n%s%s\r\n%s"):format(
+      method, length, headers, pause and "" or body or ""))
     if pause then
       for byte in body:gmatch "." do
         c:send(byte)
