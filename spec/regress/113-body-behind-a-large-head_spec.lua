@@ -4,8 +4,9 @@
 -- The bytes of its body that came with the head were lost, and the client waited for its deadline.
 -- With very many cookies PATCH and OPTIONS were 400, since such a move knew no other method.
 
-local node = require "support.node"
 local fake = require "node.fake"
+local node = require "support.node"
+local versions = require "support.versions"
 
 local ORIGIN = [[
 return function(request, c)
@@ -65,6 +66,8 @@ describe("a request with a large head", function()
     for _, method in ipairs { "GET", "PATCH", "OPTIONS" } do
       assert.equal(200, (send(method, cookies)), method)
     end
-    assert.equal(431, (send("POST", cookies, "ab")))
+    -- libmicrohttpd 0.9 keeps each cookie a second time.
+    local wanted = versions.at_least("libmicrohttpd", "1.0") and 200 or 431
+    assert.equal(wanted, (send("POST", cookies, "ab")))
   end)
 end)

@@ -3,6 +3,7 @@
 -- spec/regress/104-terminal-left-raw_spec.lua has a terminal.
 
 local process = require "support.process"
+local program = require "api.program"
 
 describe("a terminal", function()
   it("is not taken when stdin is none, and giving back does nothing then", function()
@@ -14,7 +15,8 @@ describe("a terminal", function()
       C.terminal_give_back()
       print(C.terminal_take(e) ~= 0, ffi.string(e.msg))
       C.terminal_give_back()
-    ]]):format(package.path), stdin = "/dev/null", timeout = 30 }
+    ]]):format(package.path), env = program.env, stdin = "/dev/null",
+      timeout = 30 }
     assert.equal("true\tstdin: Inappropriate ioctl for device\n", out.stdout)
   end)
 end)
