@@ -88,10 +88,11 @@ enum err batch_put_trace(struct buf *traces, const struct traceparent *t)
 
 int batch_next_trace(const char *traces, size_t n, size_t *at, struct traceparent *out)
 {
-    const char *line = traces + *at, *end, *space;
+    const char *line, *end, *space;
 
     if (*at >= n)
         return 0;
+    line = traces + *at;
     end = memchr(line, '\n', n - *at);
     end = end ? end : traces + n;
     *at = (size_t)(end - traces) + 1;
