@@ -327,7 +327,8 @@ describe("two nodes that disagree about who owns what", function()
     for _, times in pairs(r:calls()) do
       assert.equal(1, times)
     end
-    assert.is_true(r:total() >= 30 and r:total() <= 60, r:total()) -- one may have heard of the other's
+    -- One may have the value of the other.
+    assert.is_true(r:total() >= 30 and r:total() <= 60, r:total())
   end)
 end)
 
