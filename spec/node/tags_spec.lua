@@ -139,7 +139,7 @@ describe("a tag that is removed", function()
     assert.equal("1", get(nodes[1], k))
     assert.equal("1", get(nodes[2], k))
     r:file("version", "2")
-    nodes[2]:signal "SIGSTOP"
+    nodes[2].process:freeze()
     assert.equal("nil|PEER", remove(nodes[1], "x"))
     nodes[2]:signal "SIGCONT"
     eventually(function() return get(nodes[2], k) == "2" end, 20)

@@ -89,7 +89,8 @@ for what, open in pairs(OPEN) do
       end, 5, "it says so")
       local dropped = tonumber(log:match 'msg="lines were dropped: nobody took them" lines=(%d+)\n')
       local kept = select(2, log:gsub('msg="a line of the getter"[^\n]* i=%d+\n', ""))
-      assert.equal(LINES, kept + dropped)
+      -- The last line of the start may be among those that were dropped.
+      assert.is_true(kept + dropped == LINES or kept + dropped == LINES + 1, kept + dropped)
       assert.is_true(kept > 0 and dropped > 0)
       assert.equal(200, assert(http.get(url .. "/cache/g/k")).status)
       p:kill "SIGTERM"
