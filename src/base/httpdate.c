@@ -82,29 +82,15 @@ static void take_time(struct rest *r, struct date *d)
     d->second = take_number(r, 2);
 }
 
-/* " 06 Nov 1994 08:49:37 GMT", behind the day of the week. */
-static void take_fixed(struct rest *r, struct date *d)
+/* " 06 Nov 1994 08:49:37 GMT" behind the day of the week, or " 06-Nov-94 08:49:37 GMT". */
+static void take_date(struct rest *r, struct date *d, const char *between, int digits_of_year)
 {
     take_text(r, " ");
     d->day = take_number(r, 2);
-    take_text(r, " ");
+    take_text(r, between);
     d->month = take_month(r);
-    take_text(r, " ");
-    d->year = take_number(r, 4);
-    take_text(r, " ");
-    take_time(r, d);
-    take_text(r, " GMT");
-}
-
-/* " 06-Nov-94 08:49:37 GMT" */
-static void take_rfc850(struct rest *r, struct date *d)
-{
-    take_text(r, " ");
-    d->day = take_number(r, 2);
-    take_text(r, "-");
-    d->month = take_month(r);
-    take_text(r, "-");
-    d->year = take_number(r, 2);
+    take_text(r, between);
+    d->year = take_number(r, digits_of_year);
     take_text(r, " ");
     take_time(r, d);
     take_text(r, " GMT");
@@ -163,14 +149,14 @@ int httpdate_read(const char *text, size_t n, int64_t now, int64_t *out)
 
     if (take_day(&r, 1) && r.at < r.end && *r.at == ',') {
         r.at++;
-        take_rfc850(&r, &d);
+        take_date(&r, &d, "-", 2);
         d.year = whole_year(d.year, now);
     } else {
         r.at = text;
         r.bad = !take_day(&r, 0);
         if (!r.bad && r.at < r.end && *r.at == ',') {
             r.at++;
-            take_fixed(&r, &d);
+            take_date(&r, &d, " ", 4);
         } else {
             take_asctime(&r, &d);
         }
