@@ -121,10 +121,7 @@ end
 -- @return value, nil, source; or nil, message, code
 function Alone:get(key, given)
   options.check_key(key, "group:get")
-  local _, full
-  if given ~= nil then
-    _, full = options.get_timeout(given, "group:get")
-  end
+  local _, full = options.get_timeout(given, "group:get")
   local value, _, source = self.handle:hit(key, full)
   if value then
     return codec.unwrap(self.name, self.codec, value, nil, source)
@@ -153,10 +150,7 @@ end
 -- @return a pending get; groupcache.pending has its methods
 function Alone:start(key, given)
   options.check_key(key, "group:start")
-  local _, full
-  if given ~= nil then
-    _, full = options.get_timeout(given, "group:start")
-  end
+  local _, full = options.get_timeout(given, "group:start")
   local value, _, source = self.handle:hit(key, full)
   if value then
     return pending.ended(codec.unwrap(self.name, self.codec, value, nil, source))

@@ -142,10 +142,7 @@ return function(Group, how)
   -- @return values by key, errors by key: { message =, code = }
   function Group:get_many(keys, given)
     local list = check_keys(keys, "group:get_many", how.limit(self))
-    local timeout_ms, full
-    if given ~= nil then
-      timeout_ms, full = options.get_timeout(given, "group:get_many")
-    end
+    local timeout_ms, full = options.get_timeout(given, "group:get_many")
     if not list[1] then
       return {}, {}
     end

@@ -25,10 +25,7 @@ end
 -- @return a pending get; groupcache.pending has its methods
 function Group:start(key, given)
   options.check_key(key, "group:start")
-  local timeout_ms, full
-  if given ~= nil then
-    timeout_ms, full = options.get_timeout(given, "group:start")
-  end
+  local timeout_ms, full = options.get_timeout(given, "group:start")
   local value, _, source = self.handle:hit(key, full)
   if value then
     return pending.ended(value, nil, source)
@@ -43,10 +40,7 @@ end
 -- @return value, nil, source; or nil, message, code
 function Group:get(key, given)
   options.check_key(key, "group:get")
-  local timeout_ms, full
-  if given ~= nil then
-    timeout_ms, full = options.get_timeout(given, "group:get")
-  end
+  local timeout_ms, full = options.get_timeout(given, "group:get")
   local value, _, source = self.handle:hit(key, full)
   if value then
     return value, nil, source

@@ -273,6 +273,9 @@ local PEEK = { full = GET.full }
 -- none. Raises, in the name of `what`, at the line of the method's caller.
 -- @return milliseconds, or nil; whether the value is wanted with its extras
 function options.get_timeout(given, what)
+  if given == nil then
+    return nil, false
+  end
   local checked, err = options.check(GET, type(given) == "table" and given or { timeout = given },
     what)
   if not checked then
