@@ -4,9 +4,8 @@
 -- such requests of a client opened the group's breaker. A URL with "#", or with the byte that marks
 -- variants, was kept under a key of its own, and a change of the URL did not remove it.
 
-local fake = require "node.fake"
 local http = require "support.http"
-local node = require "support.node"
+local site = require "node.site"
 
 local ORIGIN = [[
 return function(request, c)
@@ -16,23 +15,11 @@ return function(request, c)
 end
 ]]
 
-local SCRIPT = [[
-local groupcache = require "groupcache"
-groupcache.group("site", groupcache.http.cache(os.getenv "ORIGIN", { breaker = 3 }))
-]]
-
 describe("a client of an HTTP cache with control bytes", function()
-  local origin, n
+  local n, stop
 
-  setup(function()
-    origin = fake.start(ORIGIN)
-    n = node.start { script = SCRIPT, env = { ORIGIN = origin.url } }
-  end)
-
-  teardown(function()
-    n:stop()
-    origin:stop()
-  end)
+  setup(function() n, stop = site.start(ORIGIN, "{ breaker = 3 }") end)
+  teardown(function() stop() end)
 
   local function status(target, header)
     local c = n:connect()

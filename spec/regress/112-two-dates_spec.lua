@@ -3,8 +3,7 @@
 -- An answer that ends its connection had two headers Date if the value brought one: libmicrohttpd
 -- added its own.
 
-local node = require "support.node"
-local fake = require "node.fake"
+local site = require "node.site"
 
 local ORIGIN = [[
 return function(_, c)
@@ -12,23 +11,11 @@ return function(_, c)
 end
 ]]
 
-local SCRIPT = [[
-local groupcache = require "groupcache"
-groupcache.group("site", groupcache.http.cache(os.getenv "ORIGIN"))
-]]
-
 describe("an answer that ends its connection", function()
-  local origin, n
+  local n, stop
 
-  setup(function()
-    origin = fake.start(ORIGIN)
-    n = node.start { script = SCRIPT, env = { ORIGIN = origin.url } }
-  end)
-
-  teardown(function()
-    n:stop()
-    origin:stop()
-  end)
+  setup(function() n, stop = site.start(ORIGIN) end)
+  teardown(function() stop() end)
 
   it("has the value's Date alone", function()
     local c, dates = n:connect(), {}

@@ -4,8 +4,7 @@
 -- The bytes of its body that came with the head were lost, and the client waited for its deadline.
 -- With very many cookies PATCH and OPTIONS were 400, since such a move knew no other method.
 
-local fake = require "node.fake"
-local node = require "support.node"
+local site = require "node.site"
 local versions = require "support.versions"
 
 local ORIGIN = [[
@@ -14,23 +13,11 @@ return function(request, c)
 end
 ]]
 
-local SCRIPT = [[
-local groupcache = require "groupcache"
-groupcache.group("site", groupcache.http.cache(os.getenv "ORIGIN"))
-]]
-
 describe("a request with a large head", function()
-  local origin, n
+  local n, stop
 
-  setup(function()
-    origin = fake.start(ORIGIN)
-    n = node.start { script = SCRIPT, env = { ORIGIN = origin.url } }
-  end)
-
-  teardown(function()
-    n:stop()
-    origin:stop()
-  end)
+  setup(function() n, stop = site.start(ORIGIN) end)
+  teardown(function() stop() end)
 
   local function send(method, headers, body, pause)
     local c = n:connect()
