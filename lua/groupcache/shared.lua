@@ -78,7 +78,7 @@ end
 --- Adds to a number, in one step for all VMs.
 -- @param by what is added [1]
 -- @param ttl seconds, of a number that begins now; a number that is there keeps its end
--- @param first what is added to if there is none [0]
+-- @param first the number to add to when the key is absent [0]
 -- @return the sum; or nil, message, code: INVAL (a text is there), NOMEM, TOOBIG
 function Shared:incr(key, by, ttl, first)
   local t, ms = raw(self, key, "shared:incr"), milliseconds(ttl, "shared:incr")
