@@ -32,7 +32,8 @@ end
 local function start(stderr)
   local port = ports.free()
   local p = process.spawn { node.binary, tmp.file(SCRIPT, "node.lua"), "--listen",
-    "127.0.0.1:" .. port, "--workers", "2", stderr_fd = stderr }
+    "127.0.0.1:" .. port, "--admin-listen", "127.0.0.1:" .. ports.free(), "--workers", "2",
+    stderr_fd = stderr }
   local url = ("http://127.0.0.1:%d"):format(port)
   eventually(function() return http.get(url .. "/readyz").status == 200 end, 20, "it is up")
   return p, url
