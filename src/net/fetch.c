@@ -325,6 +325,7 @@ static CURLcode set_common(struct fetch *f)
     SET(CURLOPT_PROTOCOLS_STR, "http,https");
     SET(CURLOPT_PROXY, ""); /* libcurl must ignore http_proxy of the environment */
     SET(CURLOPT_NOPROXY, "*");
+    SET(CURLOPT_HTTP_CONTENT_DECODING, 0L); /* decoder.h does it; nor is a Transfer-Encoding */
     SET(CURLOPT_FOLLOWLOCATION, 0L);
     SET(CURLOPT_PATH_AS_IS, 1L);
     SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
@@ -448,6 +449,7 @@ struct fetch *fetch_start(struct net *n, const struct fetch_opts *o, struct erro
     f->transfer.ended = on_ended;
     list_init(&f->transfer.link);
     head_init(&f->head, f->kind == KIND_HEAD);
+    f->head.any_coding = f->any_coding;
     buf_init(&f->body, f->data ? 0 : f->max_bytes);
     net_ref(n);
     f->net = n;
