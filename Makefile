@@ -121,7 +121,7 @@ REPLAYS      = $(FUZZ_TARGETS:%=$(BUILD)/test/replay/%)
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .PHONY: all objects testlib deps packages run cluster test specs loops interop upgrade browser worst bench \
-        bench-programs outage guard fuzz sim coverage sanitize chaos soak keep \
+        results bench-programs outage guard fuzz sim coverage sanitize chaos soak keep \
         fuzz-programs \
         lint fmt manifests proto rock deb image other-systems install uninstall valgrind clean help FORCE
 
@@ -345,6 +345,11 @@ bench: ## everything beside its peers, in one table; one row: make bench ONLY=hi
 	  echo 'bench: without Go' >&2
 	@$(BENCH_ENV) ROUNDS='$(ROUNDS)' SECONDS='$(SECONDS)' ONLY='$(ONLY)' STRICT='$(STRICT)' \
 	  TRACES='$(TRACES)' $(LUAJIT) bench/run.lua
+
+# All rows, since what is shown is one run.
+results: ## `make bench` of all rows becomes docs/results.md, and README.md gets its figures from there
+	+@RESULTS=$(BUILD)/bench/results.md $(SUBMAKE) bench ONLY=
+	@$(LUAJIT) bench/renew.lua $(BUILD)/bench/results.md
 
 outage: ## what a node in trouble costs the clients of the others; KINDS="kill stop", CLIENTS="12 300", GO=1
 	@.ci/deps $(RUN_PACKAGES) $(TEST_PACKAGES) wrk
