@@ -37,7 +37,7 @@ RUN_PACKAGES     = gcc libc6-dev make pkg-config libluajit-5.1-dev libmicrohttpd
 TEST_PACKAGES    = luajit lua-busted lua-cjson lua-filesystem lua-mpack lua-posix lua-socket \
                    nginx-light openssl lua-sql-postgres lua-sql-sqlite3 postgresql \
                    lua-cqueues lua-http lua-luv lua-copas redis-server gnutls-bin systemd prometheus tmux \
-                   iproute2 etcd-server dnsmasq-base php-cli python3 procps tinyproxy brotli zstd libgd3
+                   iproute2 etcd-server dnsmasq-base php-cli python3 procps zsh tinyproxy brotli zstd libgd3
 FUZZ_PACKAGES    = clang
 LINT_PACKAGES    = lua-check clang clang-format cppcheck protobuf-c-compiler
 INTEROP_PACKAGES = golang-go golang-github-golang-groupcache-dev
