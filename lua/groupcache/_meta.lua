@@ -432,6 +432,23 @@ function groupcache.split(key) end
 ---@return groupcache.Shared
 function groupcache.shared(name, options) end
 
+--- A value that no VM changes: the first VM of a script makes it, and all VMs read the same memory. Its tables are read
+--- like any other, and walked by groupcache.pairs and groupcache.ipairs.
+---@generic T: table|string|number|boolean
+---@param fn fun(): T
+---@return T
+function groupcache.constant(fn) end
+
+--- pairs(), also of a table of a constant.
+---@param t table
+---@return function, table, nil
+function groupcache.pairs(t) end
+
+--- ipairs(), also of a table of a constant.
+---@param t table
+---@return function, table, integer
+function groupcache.ipairs(t) end
+
 --- What a getter returns in place of the value of ctx.old, if that is still right.
 ---@type userdata
 groupcache.same = nil

@@ -39,8 +39,9 @@ describe("the head of an answer", function()
     assert.equal(1, assert(read(OK .. odd .. "\r\n", false, true)).opaque)
     assert.equal(1, assert(read(OK .. chunked .. "\r\n", false, true)).chunked)
     assert.matches("other than chunked", select(2, read(OK .. odd)))
-    for _, lines in ipairs { odd .. length, length .. odd, odd .. chunked, chunked .. odd, odd .. odd,
-      "Transfer-Encoding: gzip, chunked\r\n", "Transfer-Encoding: xchunked\r\n" } do
+    for _, lines in ipairs { odd .. length, length .. odd, odd .. chunked, chunked .. odd,
+      odd .. odd, "Transfer-Encoding: gzip, chunked\r\n",
+      "Transfer-Encoding: xchunked\r\n" } do
       assert.is_nil((read(OK .. lines, false, true)), lines)
     end
     assert.is_nil((read("HTTP/1.0 200 OK\r\n" .. odd, false, true)))
