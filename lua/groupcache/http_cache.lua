@@ -39,7 +39,8 @@ local REQUEST = "x-groupcache-request" -- HTTPMSG_REQUEST
 local OF_ONE_CLIENT = { ["if-none-match"] = true, ["if-modified-since"] = true, range = true,
   ["if-range"] = true }
 
-local TO_CLIENT = { host = true }
+local KEYED = message.KEYED
+local TO_CLIENT = { host = true, [KEYED] = true }
 
 -- The client's; the exchange is a span of its own, which core.fetch() adds.
 local OF_TRACE = { traceparent = true, tracestate = true }
