@@ -6,41 +6,33 @@
 --   TABLE=ranges.csv build/bin/groupcached examples/geo.lua
 --   curl -i http://127.0.0.1:8080/cache/country/1.0.0.7
 
-local ffi = require "ffi"
 local groupcache = require "groupcache"
 
 local PATH = os.getenv "TABLE" or "ranges.csv"
 
--- Three arrays, outside of the heap of the VM: a million of ranges takes 10 MB in each.
-local function read(path)
-  local count = 0
-  for _ in io.lines(path) do count = count + 1 end
-  local t = { n = count, first = ffi.new("uint32_t[?]", count),
-    last = ffi.new("uint32_t[?]", count), country = ffi.new("char[?][2]", count) }
-  local i, before = 0, -1
-  for line in io.lines(path) do
-    local first, last, country = line:match "^(%d+),(%d+),(%u%u)%s*$"
-    first, last = tonumber(first), tonumber(last)
-    if not first or first <= before or last < first or last >= 2 ^ 32 then
-      error(("%s:%d: %q is no range behind the one before"):format(path, i + 1, line), 0)
+-- The first VM reads the file; all others read the memory that it made of it.
+local ranges = groupcache.constant(function()
+  local first, last, country, before = {}, {}, {}, -1
+  for line in io.lines(PATH) do
+    local from, to, name = line:match "^(%d+),(%d+),(%u%u)%s*$"
+    from, to = tonumber(from), tonumber(to)
+    if not from or from <= before or to < from or to >= 2 ^ 32 then
+      error(("%s:%d: %q is no range behind the one before"):format(PATH, #first + 1, line), 0)
     end
-    t.first[i], t.last[i], before = first, last, last
-    ffi.copy(t.country[i], country, 2)
-    i = i + 1
+    first[#first + 1], last[#last + 1], country[#country + 1], before = from, to, name, to
   end
-  return t
-end
-
-local ranges = read(PATH)
+  return { first = first, last = last, country = country }
+end)
+local first, last, country = ranges.first, ranges.last, ranges.country
 
 -- The last range that begins at the address or before it.
 local function find(address)
-  local low, high = 0, ranges.n
+  local low, high = 0, #first
   while low < high do
-    local middle = math.floor((low + high) / 2)
-    if ranges.first[middle] <= address then low = middle + 1 else high = middle end
+    local middle = math.ceil((low + high) / 2)
+    if first[middle] <= address then low = middle else high = middle - 1 end
   end
-  return low > 0 and address <= ranges.last[low - 1] and low - 1 or nil
+  return low > 0 and address <= last[low] and country[low] or nil
 end
 
 groupcache.group("country", {
@@ -49,7 +41,6 @@ groupcache.group("country", {
     local a, b, c, d = key:match "^(%d+)%.(%d+)%.(%d+)%.(%d+)$"
     a, b, c, d = tonumber(a), tonumber(b), tonumber(c), tonumber(d)
     if not a or math.max(a, b, c, d) > 255 then return nil end
-    local at = find(((a * 256 + b) * 256 + c) * 256 + d)
-    return at and ffi.string(ranges.country[at], 2) or nil
+    return find(((a * 256 + b) * 256 + c) * 256 + d)
   end,
 })
