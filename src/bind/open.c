@@ -186,7 +186,7 @@ __attribute__((visibility("default"))) int luaopen_groupcache_core(lua_State *L)
     bind_hits_open(L);
     bind_loop_open(L);
     bind_stream_open(L);
-    bytes_open(L);
+    core_new_class(L, BYTES_CLASS, bytes_methods());
     bind_pending_open(L);
     bind_node_script_open(L);
     bind_node_open(L);

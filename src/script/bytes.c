@@ -6,8 +6,6 @@
 
 #include "script/vm.h"
 
-#define CLASS "groupcache.bytes"
-
 struct bytes {
     const void *mark; /* what it is: a metatable is not found by its name without an allocation */
     struct buf content;
@@ -31,7 +29,7 @@ struct buf *bytes_new(lua_State *L)
 
     b->mark = mark;
     buf_init(&b->content, 0);
-    luaL_getmetatable(L, CLASS);
+    luaL_getmetatable(L, BYTES_CLASS);
     lua_setmetatable(L, -2);
     return &b->content;
 }
@@ -95,14 +93,7 @@ static const luaL_Reg methods[] = {
     {"sub", l_sub}, {"__len", l_len}, {"__tostring", l_text}, {"__gc", l_gc}, {NULL, NULL},
 };
 
-void bytes_open(lua_State *L)
+const struct luaL_Reg *bytes_methods(void)
 {
-    if (luaL_newmetatable(L, CLASS)) {
-        luaL_setfuncs(L, methods, 0);
-        lua_pushvalue(L, -1);
-        lua_setfield(L, -2, "__index");
-        lua_pushliteral(L, CLASS);
-        lua_setfield(L, -2, "__name");
-    }
-    lua_pop(L, 1);
+    return methods;
 }

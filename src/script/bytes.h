@@ -8,10 +8,12 @@
 
 #include "base/buf.h"
 
+struct luaL_Reg;
 struct lua_State;
 
-/* Makes the metatable. Raises. */
-void bytes_open(struct lua_State *L);
+/* The class, for core_new_class(). */
+#define BYTES_CLASS "groupcache.bytes"
+const struct luaL_Reg *bytes_methods(void);
 
 /* Pushes a value that owns the content of the buffer returned, which is empty. Raises. */
 struct buf *bytes_new(struct lua_State *L);
