@@ -325,7 +325,6 @@ static CURLcode set_common(struct fetch *f)
     SET(CURLOPT_PROTOCOLS_STR, "http,https");
     SET(CURLOPT_PROXY, ""); /* libcurl must ignore http_proxy of the environment */
     SET(CURLOPT_NOPROXY, "*");
-    SET(CURLOPT_HTTP_CONTENT_DECODING, 0L); /* decoder.h does it; nor is a Transfer-Encoding */
     SET(CURLOPT_FOLLOWLOCATION, 0L);
     SET(CURLOPT_PATH_AS_IS, 1L);
     SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
@@ -358,6 +357,8 @@ static CURLcode set_special(struct fetch *f)
         SET(CURLOPT_POSTFIELDS, (const char *)f->send);
         SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)f->send_len);
     }
+    if (f->any_coding)
+        SET(CURLOPT_HTTP_CONTENT_DECODING, 0L); /* else libcurl fails for a coding unknown to it */
     if (f->method)
         SET(CURLOPT_CUSTOMREQUEST, f->method);
     if (f->passport && !rc)
