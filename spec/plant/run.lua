@@ -6,8 +6,8 @@
 --   luajit spec/plant/run.lua COPY MAKE SEED STEPS [ONLY]
 --
 -- COPY is the folder of the copy, MAKE the command that builds the simulator there. Prints a line
--- a fault: the seed, the steps from SEED on, the seconds, and the rule that broke. Ends with a failure
--- if a fault is not found within STEPS, or if its text is no longer in the file.
+-- for each fault: the seed, the steps from SEED on, the seconds, and the rule that broke. Ends with
+-- a failure if a fault is not found within STEPS, or if its text is no longer in the file.
 
 local faults = require "spec.plant.faults"
 local socket = require "socket"
