@@ -324,6 +324,15 @@ void group_failed_tick(struct group *g, uint64_t now_ms);
 /* The same about the breaker: a line when it opens and when it closes. */
 void group_calm_tick(struct group *g);
 
+/* All three and group_seen_tick(), for a group that is in a set of groups (groups.h). */
+void group_tick_all(struct group *g, uint64_t now_ms);
+
+struct awake;
+
+/* From now on the group adds itself there when it has something to do. Borrowed until the call with
+ * another one, or with NULL. */
+void group_tick_watch(struct group *g, struct awake *awake);
+
 /* Every later load ends with CLOSED, and so do those under way. Hits go on. The node is stopping,
  * or the group was removed. */
 void group_close(struct group *g);
