@@ -33,8 +33,8 @@ describe("a get of many values that do not fit into the heap", function()
     local n = node.start { script = SCRIPT }
     local res = n:get("sum", "k", { timeout = 60 })
     assert.equal(200, res.status)
-    assert.same({ values = 33, toobig = 67, text = "group large: a value of 1000000 bytes: the values "
-      .. "of one get_many may have 33554432 bytes, ask for fewer keys at a time" },
+    assert.same({ values = 33, toobig = 67, text = "group large: a value of 1000000 bytes: the "
+      .. "values of one get_many may have 33554432 bytes, ask for fewer keys at a time" },
       cjson.decode(res.body))
     rig.stop(n)
   end)

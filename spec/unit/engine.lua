@@ -223,8 +223,8 @@ function methods:many(keys, from_peer, keep, max_bytes)
   last_many = last_many + 1
   local id, m = last_many, { ended = 0 }
   on_many_done[id] = function() m.ended = m.ended + 1 end
-  local caller = ffi.new("struct many_caller", { done = many_done, keep = keep, max_bytes = max_bytes or 0,
-    ctx = ffi.cast("void *", id) })
+  local caller = ffi.new("struct many_caller", { done = many_done, keep = keep,
+    max_bytes = max_bytes or 0, ctx = ffi.cast("void *", id) })
   m.c = C.group_many_start(self.c, list, #keys, from_peer and 1 or 0, caller)
   if m.c == nil then
     return nil

@@ -63,8 +63,8 @@ describe("many keys of a group", function()
     local r = m.answers()
     assert.same({ 1000, 1000 }, { #r[1].value, #r[2].value })
     assert.equal("TOOBIG", r[3].code)
-    assert.equal("group spec: a value of 1000 bytes: the values of one get_many may have 2500 bytes, "
-      .. "ask for fewer keys at a time", r[3].text)
+    assert.equal("group spec: a value of 1000 bytes: the values of one get_many may have 2500 "
+      .. "bytes, ask for fewer keys at a time", r[3].text)
     m.free()
     m = g:many({ "a", "b", "c" }, false, nil, 3000) -- from the cache, and as many as may be
     assert.equal("x", m.answers()[3].value:sub(1, 1))
