@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "cache/flight.h"
 #include "cache/item.h"
@@ -228,6 +229,7 @@ struct given {
     uint64_t age_s;       /* so old it is already */
     const void *extra;    /* its extras (extra.h) */
     size_t extra_len;
+    struct buf *own; /* NULL, or the buffer of the bytes, which an item may take */
 };
 
 /* group_finish_value() for a value with extras. */
