@@ -89,7 +89,8 @@ function servers.ours(o)
     env[name] = value
   end
   local before = os.getenv "GROUPCACHED_WRAP"
-  stdlib.setenv("GROUPCACHED_WRAP", table.concat((o.both_cores and pin.on_both or pin.on_server) {}, " "))
+  local where = o.both_cores and pin.on_both or pin.on_server
+  stdlib.setenv("GROUPCACHED_WRAP", table.concat(where {}, " "))
   local ok, n = pcall(node.start, { script = o.script or "bench/nodes/constant.lua", env = env,
     args = args, port = o.port, peers = o.peers, tls = o.tls, timeout = o.ready })
   stdlib.setenv("GROUPCACHED_WRAP", before)
