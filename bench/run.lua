@@ -25,7 +25,7 @@ local tmp = require "support.tmp"
 
 local ROWS = { "hit", "forward", "many", "miss", "inside", "threads", "memory", "ring", "ratio",
   "trace", "mixed", "storm", "snapshot", "start",
-  "tls" }
+  "tls", "edges" }
 
 local bench = {
   rounds = tonumber(os.getenv "ROUNDS" or "") or 5,

@@ -4,7 +4,8 @@
 --
 --   servers.ours{ script=, bytes=, port=, peers=, env={}, args={}, tls=, ready=seconds } -> server
 --                                       a node of ours: one thread for HTTP, one worker, as it has
---                                       one core
+--                                       one core; with both_cores it has two, and the threads that
+--                                       it takes by default
 --   servers.go{ bytes=, port=, peers=, tuned= } -> server
 --                                       bench/peers/gopeer; tuned: 256 idle connections per host
 --   servers.mhd{ bytes= } -> server     bench/peers/mhd.c
@@ -76,7 +77,10 @@ local function warm(s, bytes)
 end
 
 function servers.ours(o)
-  local args = { "--http-threads", 1, "--workers", 1, "--log-level", "warn" }
+  local args = { "--log-level", "warn" }
+  for _, arg in ipairs(o.both_cores and {} or { "--http-threads", 1, "--workers", 1 }) do
+    args[#args + 1] = arg
+  end
   for _, arg in ipairs(o.args or {}) do
     args[#args + 1] = arg
   end
@@ -85,7 +89,8 @@ function servers.ours(o)
     env[name] = value
   end
   local before = os.getenv "GROUPCACHED_WRAP"
-  stdlib.setenv("GROUPCACHED_WRAP", table.concat(pin.on_server {}, " "))
+  local where = o.both_cores and pin.on_both or pin.on_server
+  stdlib.setenv("GROUPCACHED_WRAP", table.concat(where {}, " "))
   local ok, n = pcall(node.start, { script = o.script or "bench/nodes/constant.lua", env = env,
     args = args, port = o.port, peers = o.peers, tls = o.tls, timeout = o.ready })
   stdlib.setenv("GROUPCACHED_WRAP", before)

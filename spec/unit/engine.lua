@@ -214,8 +214,8 @@ end))
 local last_many = 0
 
 --- Gets of many keys: an object with `ended` (how often), answers(), cancel() and free(). `keep` is
--- a callback: whether there is room for a value.
-function methods:many(keys, from_peer, keep)
+-- a callback: whether there is room for a value. `max_bytes` bounds all values together.
+function methods:many(keys, from_peer, keep, max_bytes)
   local list = ffi.new("struct key[?]", #keys)
   for i, key in ipairs(keys) do
     list[i - 1].bytes, list[i - 1].n = ffi.cast("const char *", key), #key
@@ -224,7 +224,7 @@ function methods:many(keys, from_peer, keep)
   local id, m = last_many, { ended = 0 }
   on_many_done[id] = function() m.ended = m.ended + 1 end
   local caller = ffi.new("struct many_caller", { done = many_done, keep = keep,
-    ctx = ffi.cast("void *", id) })
+    max_bytes = max_bytes or 0, ctx = ffi.cast("void *", id) })
   m.c = C.group_many_start(self.c, list, #keys, from_peer and 1 or 0, caller)
   if m.c == nil then
     return nil
@@ -252,7 +252,7 @@ function methods:many_wait(keys, timeout_ms)
   for i, key in ipairs(keys) do
     list[i - 1].bytes, list[i - 1].n = ffi.cast("const char *", key), #key
   end
-  local m = C.group_many_wait(self.c, list, #keys, timeout_ms or 0)
+  local m = C.group_many_wait(self.c, list, #keys, timeout_ms or 0, 0)
   for i = 1, #keys do
     out[i] = { wakes = 0 }
     answer(out[i], C.group_many_result(m, i - 1))

@@ -56,6 +56,21 @@ describe("many keys of a group", function()
     m.free()
   end)
 
+  it("are TOOBIG beyond the bytes that all values together may have", function()
+    g = engine.group()
+    g.on_load = function(load) g:finish(load, ("x"):rep(1000)) end
+    local m = g:many({ "a", "b", "c" }, false, nil, 2500)
+    local r = m.answers()
+    assert.same({ 1000, 1000 }, { #r[1].value, #r[2].value })
+    assert.equal("TOOBIG", r[3].code)
+    assert.equal("group spec: a value of 1000 bytes: the values of one get_many may have 2500 "
+      .. "bytes, ask for fewer keys at a time", r[3].text)
+    m.free()
+    m = g:many({ "a", "b", "c" }, false, nil, 3000) -- from the cache, and as many as may be
+    assert.equal("x", m.answers()[3].value:sub(1, 1))
+    m.free()
+  end)
+
   it("are kept while the caller has room for their values, else they are BUSY", function()
     g = engine.group()
     g:get "there"

@@ -9,7 +9,7 @@ local ffi = require "ffi"
 local key_ref = require "unit.key_ref"
 require("support.unit").load("cache/tags.h", "cache/extra.h", "cache/group.h",
   "cache/group_hand.h", "cache/reader.h", "base/mem.h", "base/clock.h", "base/err.h",
-  "base/traceparent.h")
+  "base/traceparent.h", "base/buf.h")
 local C = engine.C
 
 local MOST = tonumber(C.TAGS_MOST)
@@ -180,6 +180,25 @@ describe("a value with tags", function()
     remove "c"
     assert.same({ "3", false }, { get("k", "3", { "a" }) })
     assert.same({ "2", false }, { get("l", "2", { "c" }) })
+  end)
+
+  -- A change of 10,000 tags is made twice, once a step. Its notes are more than the log of a small
+  -- group has room for: a node that joins is then told to flush.
+  it("is removed by the first of ten thousand tags, though the log of changes is full", function()
+    get("k", "1", { "t1" })
+    get("l", "1", { "c" })
+    for _ = 1, 2 do
+      for i = 1, 10000 do
+        remove("t" .. i)
+      end
+    end
+    assert.same({ "2", false }, { get("k", "2", { "t1" }) })
+    assert.same({ "1", true }, { get "l" })
+    local keys = ffi.new "struct buf[1]"
+    C.buf_init(keys, 0)
+    assert.equal(0, C.group_change_keys(g.c, 0, keys))
+    C.buf_deinit(keys)
+    assert.same({ "2", true }, { get "k" })
   end)
 
   it("is not kept if a tag was removed during its load", function()

@@ -13,6 +13,9 @@
 #include "script/task.h"
 #include "script/vm.h"
 
+/* Of the values of one get_many in a program. In a getter it is half of its VM's heap. */
+enum { PROGRAM_BYTES = 256 << 20 };
+
 /* `late` is the error of a key without an end. */
 static void push_error(lua_State *L, const struct result *r, const struct error *late)
 {
@@ -128,9 +131,11 @@ static int l_get_many(lua_State *L)
     m = mem_zalloc(sizeof(*m));
     op_init(&m->op, &many_kind, vm);
     m->group = group;
-    m->many = group_many_start(
-        group, keys, n, 0,
-        &(struct many_caller){.from = vm_current(vm)->flight, .done = on_done, .ctx = m});
+    m->many = group_many_start(group, keys, n, 0,
+                               &(struct many_caller){.from = vm_current(vm)->flight,
+                                                     .done = on_done,
+                                                     .ctx = m,
+                                                     .max_bytes = (size_t)(vm_most_bytes(vm) / 2)});
     if (!m->many) {
         op_drop(&m->op);
         op_unref(&m->op);
@@ -176,7 +181,7 @@ static int l_wait_many(lua_State *L)
     uint64_t timeout_ms = (uint64_t)luaL_optnumber(L, 3, 0);
     void **slot = core_owner(L, release_many);
     struct group *g = which_group(L, "group:get_many", NULL);
-    struct many *m = group_many_wait(g, keys, n, timeout_ms);
+    struct many *m = group_many_wait(g, keys, n, timeout_ms, PROGRAM_BYTES);
     struct error late;
 
     *slot = m;

@@ -18,6 +18,7 @@ struct many {
     struct group *group; /* a reference */
     struct many_caller caller;
     _Atomic size_t left; /* gets that have not ended, and group_many_start() itself while it runs */
+    _Atomic size_t bytes; /* of the values so far, and of those that are being refused */
     size_t n;
     struct one ones[];
 };
@@ -29,17 +30,37 @@ static void over(struct many *m, size_t n)
         m->caller.done(m->caller.ctx, m);
 }
 
-/* The item for which the caller has no room: the get ends with BUSY. Else NULL. */
+/* Whether a value is within max_bytes beside those before it. */
+static int fits(struct many *m, size_t bytes)
+{
+    size_t most = m->caller.max_bytes;
+
+    if (!most || atomic_fetch_add(&m->bytes, bytes) + bytes <= most)
+        return 1;
+    atomic_fetch_sub(&m->bytes, bytes);
+    return 0;
+}
+
+/* The item for which the caller has no room: the get ends with BUSY or TOOBIG. Else NULL. */
 static struct item *refused(struct one *o)
 {
     const struct many_caller *c = &o->many->caller;
     struct result *r = &o->result;
     struct item *it = r->item;
 
-    if (!it || !c->keep || c->keep(c->ctx, it->value_len))
+    if (!it)
         return NULL;
-    error_set(&r->err, ERR_BUSY, "group %s: no room for a value of %u bytes beside all others",
-              group_name(o->many->group), (unsigned)it->value_len);
+    if (!fits(o->many, it->value_len))
+        error_set(
+            &r->err, ERR_TOOBIG,
+            "group %s: a value of %u bytes: the values of one get_many may have %zu bytes, ask "
+            "for fewer keys at a time",
+            group_name(o->many->group), (unsigned)it->value_len, c->max_bytes);
+    else if (c->keep && !c->keep(c->ctx, it->value_len))
+        error_set(&r->err, ERR_BUSY, "group %s: no room for a value of %u bytes beside all others",
+                  group_name(o->many->group), (unsigned)it->value_len);
+    else
+        return NULL;
     r->item = NULL;
     return it;
 }
@@ -124,10 +145,11 @@ static void open_gate(void *ctx, struct many *m)
     gate_open(ctx);
 }
 
-struct many *group_many_wait(struct group *g, const struct key *keys, size_t n, uint64_t timeout_ms)
+struct many *group_many_wait(struct group *g, const struct key *keys, size_t n, uint64_t timeout_ms,
+                             size_t max_bytes)
 {
     struct gate over;
-    const struct many_caller caller = {.done = open_gate, .ctx = &over};
+    const struct many_caller caller = {.done = open_gate, .ctx = &over, .max_bytes = max_bytes};
     struct many *m;
 
     gate_init(&over);

@@ -31,6 +31,8 @@ struct many_caller {
      * room for it, and its get ends with BUSY. NULL: there always is. */
     int (*keep)(void *ctx, size_t bytes);
     void *ctx;
+    size_t
+        max_bytes; /* of all values together: the get of a further one ends with TOOBIG. 0: none */
 };
 
 /* Starts a get of each of n keys. Copies the caller. Returns the many, for group_many_free(); NULL
@@ -52,8 +54,9 @@ int group_many_cancel(struct many *m);
 void group_many_free(struct many *m);
 
 /* Starts and waits, for a thread that may block: at most timeout_ms, 0 for the group's own bound.
- * Returns a many that has ended; NULL when there is no memory. */
-struct many *group_many_wait(struct group *g, const struct key *keys, size_t n,
-                             uint64_t timeout_ms);
+ * max_bytes as in struct many_caller. Returns a many that has ended; NULL when there is no memory.
+ */
+struct many *group_many_wait(struct group *g, const struct key *keys, size_t n, uint64_t timeout_ms,
+                             size_t max_bytes);
 
 #endif

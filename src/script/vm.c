@@ -89,6 +89,11 @@ static void collect(struct vm *vm)
         vm_watch_until(vm, 0);
 }
 
+uint64_t vm_most_bytes(const struct vm *vm)
+{
+    return vm->opts.vm_bytes;
+}
+
 void vm_make_room(struct vm *vm, size_t bytes)
 {
     if (vm->bytes + bytes > vm->opts.vm_bytes / 4 * 3)

@@ -151,6 +151,9 @@ struct cpu *vm_cpu(struct vm *vm);
  * do so by itself when the allocator refuses. */
 void vm_make_room(struct vm *vm, size_t bytes);
 
+/* The bound of the heap. */
+uint64_t vm_most_bytes(const struct vm *vm);
+
 /* Collects all garbage if an allocation was refused, even if the script caught the error. again:
  * the next call does so too, since the code around this call may still hold the memory. */
 void vm_recover(struct vm *vm, int again);
