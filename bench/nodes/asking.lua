@@ -60,18 +60,3 @@ question("many", function(seconds)
     end
   end)
 end)
-
--- Nanoseconds of one hit, in turn over all keys.
-question("hits", function(seconds)
-  local gets = 0
-  local begin = groupcache.now()
-  while groupcache.now() - begin < seconds do
-    for i = 1, #keys do
-      if #bench:get(keys[i]) ~= 100 then
-        error "another value"
-      end
-    end
-    gets = gets + #keys
-  end
-  return (groupcache.now() - begin) * 1e9 / gets
-end)
