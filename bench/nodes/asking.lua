@@ -21,7 +21,7 @@ local function load_all()
 end
 
 local function question(name, answer)
-  groupcache.group(name, { timeout = 600, local_only = true, getter = function(key)
+  groupcache.group(name, { timeout = 600, cpu_timeout = 0, local_only = true, getter = function(key)
     load_all()
     return tostring(answer(tonumber(key:match "^[%d.]+"))), nil, 0
   end })

@@ -59,7 +59,7 @@ groupcache.background(function()
   end
 end, { ready = true, ready_timeout = 300 })
 
-groupcache.group("hits", { timeout = 600, local_only = true, getter = function(question)
+local function answer(question)
   local seconds, part = question:match "^([%d.]+):([%d.]+):"
   if #order == 0 then
     read_order()
@@ -74,4 +74,6 @@ groupcache.group("hits", { timeout = 600, local_only = true, getter = function(q
   end
   return ("%.1f %.1f"):format((groupcache.now() - begin) * 1e9 / gets,
     (os.clock() - cpu) * 1e9 / gets), nil, 0
-end })
+end
+
+groupcache.group("hits", { timeout = 600, cpu_timeout = 0, local_only = true, getter = answer })
