@@ -44,7 +44,7 @@ end
 local function ask_node(n, round, bench)
   local ns, cpu, questions = 0, 0, {}
   for i = 1, THREADS do
-    questions[i] = { timeout = bench.seconds + 300,
+    questions[i] = { timeout = bench.seconds + 600,
       url = n.url .. ("/cache/hits/%g:%g:%d"):format(bench.seconds, (i - 1) / THREADS, round) }
   end
   http.parallel(questions, THREADS, function(res, err)
