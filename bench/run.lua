@@ -23,7 +23,7 @@ local process = require "support.process"
 local report = require "bench.lib.report"
 local tmp = require "support.tmp"
 
-local ROWS = { "hit", "forward", "many", "miss", "inside", "threads", "memory", "ring", "ratio",
+local ROWS = { "hit", "keys", "forward", "many", "miss", "inside", "threads", "memory", "ring", "ratio",
   "trace", "mixed", "storm", "snapshot", "start",
   "tls", "edges" }
 

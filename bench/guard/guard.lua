@@ -20,6 +20,7 @@ local stdlib = require "posix.stdlib"
 local tmp = require "support.tmp"
 
 local BASELINE, TOLERANCE = "bench/baseline.txt", 1.1
+local MANY = 2000 -- keys of which no answer is kept
 
 -- Of `rep stos` and `rep movs` callgrind counts every byte as an instruction, which would hide all
 -- else behind the memory that libmicrohttpd clears; so the C library is told to do without them.
@@ -52,8 +53,9 @@ local function of_program(...)
   end
 end
 
--- A node that is asked so often, over one kept connection.
-local function of_node(path)
+-- A node that is asked so often, over one kept connection, for one key after the other: `path` has
+-- a place for its number.
+local function of_node(path, keys)
   return function(n)
     local out = tmp.dir() .. "/callgrind"
     stdlib.setenv("GROUPCACHED_WRAP", table.concat(callgrind(out), " "))
@@ -61,14 +63,16 @@ local function of_node(path)
       args = { "--http-threads", 1, "--workers", 1, "--log-level", "warn" } }
     stdlib.setenv("GROUPCACHED_WRAP", nil)
     local c = assert(http.connect("127.0.0.1", server.port))
-    local function ask()
-      local res = assert(c:request { target = path })
+    local function ask(i)
+      local res = assert(c:request { target = path:format(i % keys) })
       assert(res.status == 200)
     end
-    ask()
+    for i = 1, keys do
+      ask(i)
+    end
     socket.sleep(2) -- a value that is a second old is answered with its age, so let all be that old
-    for _ = 1, n do
-      ask()
+    for i = 1, n do
+      ask(i)
     end
     c:close()
     assert(server:stop(60) == 0)
@@ -86,8 +90,10 @@ local PATHS = {
   { "answer-read", of_program(program.built "messages", "answer-read", "ours"), 10000, 110000 },
   { "answer-write", of_program(program.built "messages", "answer-write", "ours"), 10000, 110000 },
   { "lua-hit", of_program("luajit", "-joff", "bench/guard/hit.lua"), 20000, 80000 },
-  { "http-hit", of_node "/cache/bench/k00000000000", 500, 2500 },
-  { "http-hit-peer", of_node "/_groupcache/bench/k00000000000", 500, 2500 },
+  { "http-hit", of_node("/cache/bench/k%011d", 1), 500, 2500 },
+  { "http-hit-peer", of_node("/_groupcache/bench/k%011d", 1), 500, 2500 },
+  { "http-hits", of_node("/cache/bench/k%011d", MANY), 500, 2500 },
+  { "http-hits-peer", of_node("/_groupcache/bench/k%011d", MANY), 500, 2500 },
 }
 
 local function compiler()

@@ -6,8 +6,9 @@
 --                                       a node of ours: one thread for HTTP, one worker, as it has
 --                                       one core; with both_cores it has two, and the threads that
 --                                       it takes by default
---   servers.go{ bytes=, port=, peers=, tuned= } -> server
---                                       bench/peers/gopeer; tuned: 256 idle connections per host
+--   servers.go{ bytes=, port=, peers=, tuned=, keys=, ready= } -> server
+--                                       bench/peers/gopeer; tuned: 256 idle connections per host;
+--                                       keys: so many are there from the start
 --   servers.mhd{ bytes= } -> server     bench/peers/mhd.c
 --   servers.nginx{ bytes=, tls= } -> server   100 bytes: a constant; more: a file
 --
@@ -61,14 +62,14 @@ local function get_by_curl(url)
 end
 
 -- The value is there, and is as long as it should be; in a cache it is kept from now on.
-local function warm(s, bytes)
+local function warm(s, bytes, seconds)
   for _, url in ipairs { s.raw, s.peer } do
     local res = eventually(function()
       if not s.process:alive() then
         error "it has ended"
       end
       return url:find "^https:" and get_by_curl(url) or http.get(url)
-    end, 15, url)
+    end, seconds or 15, url)
     if res.status ~= 200 or #res.body < bytes or #res.body > bytes + 16 then
       error(("%s: status %d, %d bytes"):format(url, res.status, #res.body))
     end
@@ -98,7 +99,7 @@ function servers.ours(o)
     error(n, 0)
   end
   local s = server(n.process, n.port, CACHED, o.tls)
-  return o.bytes and warm(s, o.bytes) or s
+  return o.bytes and warm(s, o.bytes, o.ready) or s
 end
 
 local function start(command)
@@ -109,13 +110,14 @@ end
 
 function servers.go(o)
   local port = o.port or ports.free()
-  local command = { program.built "gopeer", "node", "-port", port, "-bytes", o.bytes }
+  local command = { program.built "gopeer", "node", "-port", port, "-bytes", o.bytes, "-keys",
+    o.keys or 0 }
   if o.peers then
     command[#command + 1] = "-peers"
     command[#command + 1] = table.concat(o.peers, ",")
   end
   command[#command + 1] = o.tuned and "-tuned" or nil
-  return warm(server(start(command), port, CACHED), o.bytes)
+  return warm(server(start(command), port, CACHED), o.bytes, o.ready)
 end
 
 function servers.mhd(o)

@@ -21,6 +21,34 @@ describe("mem", function()
     end
   end)
 
+  -- What the kernel says of the memory at an address: VmFlags of /proc/self/smaps.
+  local function flags_at(address)
+    local here
+    for line in io.lines "/proc/self/smaps" do
+      local from, to = line:match "^(%x+)%-(%x+) "
+      if from then
+        here = tonumber(from, 16) <= address and address < tonumber(to, 16)
+      elseif here and line:find "^VmFlags:" then
+        return line .. " "
+      end
+    end
+    return ""
+  end
+
+  it("has large memory mapped in large pages, and no other", function()
+    if not io.open "/sys/kernel/mm/transparent_hugepage/enabled" then
+      pending "the kernel has no large pages"
+    end
+    local MB = 1024 * 1024
+    for _, case in ipairs { { 64 * MB, true }, { 1 * MB, false } } do
+      local p = C.mem_alloc(case[1])
+      C.mem_use_large_pages(p, case[1])
+      local middle = tonumber(ffi.cast("uintptr_t", p)) + case[1] / 2
+      assert.equal(case[2], flags_at(middle):find " hg " ~= nil)
+      C.mem_free(p)
+    end
+  end)
+
   it("counts allocations and resizes alike", function()
     C.mem_fail_after(2)
     local a = C.mem_alloc(8)

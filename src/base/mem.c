@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -16,6 +17,8 @@
 
 enum {
     CHUNK_HEADER = sizeof(size_t), /* glibc keeps a chunk's size in front of what it hands out */
+    LARGE_PAGE = 2 << 20,          /* of x86-64 and most others */
+    LARGE_LEAST = 4 * LARGE_PAGE,  /* below that, few addresses are not found at once */
     TRIM_REST = 4,                 /* a pause is so many times as long as the last trim */
     TRIM_GROWTH = 4 << 20          /* bytes by which the process must have grown since then */
 };
@@ -139,6 +142,16 @@ char *mem_strdup(const char *s)
 void mem_free(void *p)
 {
     free(p);
+}
+
+/* Only pages that lie in the memory as a whole. A kernel that has none says so, which is fine. */
+void mem_use_large_pages(void *p, size_t n)
+{
+    uintptr_t from = ((uintptr_t)p + LARGE_PAGE - 1) / LARGE_PAGE * LARGE_PAGE;
+    uintptr_t to = ((uintptr_t)p + n) / LARGE_PAGE * LARGE_PAGE;
+
+    if (n >= LARGE_LEAST && from < to)
+        madvise((char *)p + (from - (uintptr_t)p), to - from, MADV_HUGEPAGE);
 }
 
 size_t mem_cost(const void *p)

@@ -34,6 +34,11 @@ char *mem_strdup(const char *s);
 /* p may be NULL. */
 void mem_free(void *p);
 
+/* Memory of n bytes will be read at places without any order. If it is large, the kernel is asked
+ * to map it in pages of 2 MB: then the processor finds most addresses without a walk through the
+ * page tables. To be called before the memory is first written; all of it should be used. */
+void mem_use_large_pages(void *p, size_t n);
+
 /* What the allocator really spends on p, its own header included. */
 size_t mem_cost(const void *p);
 

@@ -107,6 +107,7 @@ static void grow(struct lru *l)
     buckets = mem_alloc(n * sizeof(struct item *));
     if (!buckets)
         return;
+    mem_use_large_pages(buckets, n * sizeof(struct item *));
     memset(buckets, 0, n * sizeof(struct item *));
     l->old = l->table;
     l->moved = 0;

@@ -50,6 +50,11 @@ static void release(struct dropped *d)
 
 /* --- life --- */
 
+static size_t room_for(unsigned n)
+{
+    return n * sizeof(struct reader_slot) + LINE;
+}
+
 /* Takes the memory of slots, room_for() bytes. */
 static void make_slots(struct reader *r, unsigned n, char *memory)
 {
@@ -58,12 +63,8 @@ static void make_slots(struct reader *r, unsigned n, char *memory)
     r->mask = n - 1;
     r->shift = 64 - (unsigned)__builtin_ctz(n);
     r->hand = 0;
+    mem_use_large_pages(memory, room_for(n));
     memset(r->slots, 0, n * sizeof(struct reader_slot));
-}
-
-static size_t room_for(unsigned n)
-{
-    return n * sizeof(struct reader_slot) + LINE;
 }
 
 /* What readers of the group remember at most, each. */

@@ -3,12 +3,11 @@
 
 #include <microhttpd.h>
 #include <stddef.h>
-#include <stdio.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
 #include "cache/item.h"
+#include "http/heading.h"
 
 enum { SLOTS = 256, SWEEP_MS = 1000 };
 
@@ -44,23 +43,17 @@ static void drop(struct slot *s)
     s->response = NULL;
 }
 
-/* In the form of RFC 9110 (5.6.7), in every locale; libmicrohttpd would compute it for each
- * request. A value may have a date of its own. Returns for how many milliseconds it is right. */
+/* libmicrohttpd would compute it for each request. A value may have a date of its own, and most
+ * answers have one by now. Returns for how many milliseconds it is right. */
 static uint64_t add_date(struct MHD_Response *r)
 {
-    static const char days[7][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-    static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                       "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
     uint64_t now_ms = clock_wall_ns() / 1000000;
-    time_t now_s = (time_t)(now_ms / 1000);
-    struct tm t;
-    char text[80];
+    char text[HEADING_DATE];
 
-    gmtime_r(&now_s, &t);
-    snprintf(text, sizeof(text), "%s, %02d %s %d %02d:%02d:%02d GMT", days[t.tm_wday], t.tm_mday,
-             months[t.tm_mon], t.tm_year + 1900, t.tm_hour, t.tm_min, t.tm_sec);
-    if (!MHD_get_response_header(r, "Date"))
+    if (!MHD_get_response_header(r, "Date")) {
+        heading_print_date((int64_t)(now_ms / 1000), text);
         MHD_add_response_header(r, "Date", text);
+    }
     return 1000 - now_ms % 1000;
 }
 

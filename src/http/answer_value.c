@@ -20,6 +20,7 @@
 #include "http/answer_own.h"
 #include "http/conditional.h"
 #include "http/crowd.h"
+#include "http/heading.h"
 #include "http/keying.h"
 #include "http/sending.h"
 #include "http/tls.h"
@@ -127,89 +128,85 @@ static const char *header_of(const struct answer_to *to, const char *name)
     return MHD_lookup_connection_value(to->connection, MHD_HEADER_KIND, name);
 }
 
-static void add_number(struct MHD_Response *r, const char *name, const char *before, uint64_t n)
-{
-    size_t before_len = strlen(before);
-    char text[48], *s = text + sizeof(text);
-
-    *--s = '\0';
-    do
-        *--s = (char)('0' + n % 10);
-    while (n /= 10);
-    s -= before_len;
-    memcpy(s, before, before_len);
-    MHD_add_response_header(r, name, s);
-}
-
 static uint64_t left_ms(const struct item *it, uint64_t now_ms)
 {
     return it->expires_ms > now_ms ? it->expires_ms - now_ms : 0;
 }
 
-static void add_age(struct MHD_Response *r, const struct item *it, uint64_t now_ms)
+static void add_age(struct heading *h, const struct item *it, uint64_t now_ms)
 {
     uint64_t age_s = item_age_s(it, now_ms);
 
     if (age_s)
-        add_number(r, "Age", "", age_s);
+        heading_add_number(h, "Age", "", age_s);
 }
 
 static void add_peer_headers(struct MHD_Response *r, const struct result *result, int ours,
                              uint64_t now_ms)
 {
     const struct item *it = result->item;
+    struct heading h;
 
-    MHD_add_response_header(r, "Content-Type", DIALECT_CONTENT_TYPE);
+    heading_begin(&h, r);
+    heading_add_date(&h);
+    heading_add(&h, "Content-Type", DIALECT_CONTENT_TYPE);
     if (it->expires_ms)
-        add_number(r, HEADER_TTL, "", left_ms(it, now_ms));
+        heading_add_number(&h, HEADER_TTL, "", left_ms(it, now_ms));
     if (ours)
-        add_age(r, it, now_ms);
+        add_age(&h, it, now_ms);
     if (result->source == SOURCE_STALE)
-        MHD_add_response_header(r, HEADER_STALE, "1");
+        heading_add(&h, HEADER_STALE, "1");
+    heading_end(&h);
 }
 
 /* Caches behind this one must know which headers the key has. */
-static void add_vary(struct MHD_Response *r, const char *rules)
+static void add_vary(struct heading *h, const char *rules)
 {
     char names[KEYING_VARY_BYTES];
 
     keying_vary_names(rules, names);
     if (*names)
-        MHD_add_response_header(r, "Vary", names);
+        heading_add(h, "Vary", names);
 }
 
+/* A value with headers of its own may have any of them, so only those are added that it cannot
+ * have, or has not; and its Date, if any, is that of the answer. */
 static void add_client_headers(struct MHD_Response *r, const struct group *g,
                                const struct result *result, const struct part *p, const char *etag,
                                uint64_t now_ms)
 {
     const struct item *it = result->item;
-
     const struct answer_own *own = p->own;
+    struct heading h;
 
+    heading_begin(&h, r);
+    if (!own)
+        heading_add_date(&h);
     if (!own || (!own->content_type && it->value_len))
-        MHD_add_response_header(r, "Content-Type", group_content_type(g));
-    if (own)
-        answer_own_add(r, it);
-    MHD_add_response_header(r, "X-Cache", source_name(result->source));
+        heading_add(&h, "Content-Type", group_content_type(g));
+    heading_add(&h, "X-Cache", source_name(result->source));
     if (etag && (!own || !own->etag))
-        MHD_add_response_header(r, "ETag", etag);
+        heading_add(&h, "ETag", etag);
     if (p->range[0])
-        MHD_add_response_header(r, "Content-Range", p->range);
+        heading_add(&h, "Content-Range", p->range);
     if (p->status < 300)
-        MHD_add_response_header(r, "Accept-Ranges", "bytes");
-    add_age(r, it, now_ms);
+        heading_add(&h, "Accept-Ranges", "bytes");
+    add_age(&h, it, now_ms);
     /* If there is an Age, max-age counts from the time the value was made (RFC 9111, 4.2). */
     if (own && own->cache_control)
         ;
     else if (it->expires_ms && left_ms(it, now_ms))
-        add_number(r, "Cache-Control",
-                   "max-age=", item_age_s(it, now_ms) + left_ms(it, now_ms) / 1000);
+        heading_add_number(&h, "Cache-Control",
+                           "max-age=", item_age_s(it, now_ms) + left_ms(it, now_ms) / 1000);
     else if (it->expires_ms)
-        MHD_add_response_header(r, "Cache-Control", "max-age=0");
+        heading_add(&h, "Cache-Control", "max-age=0");
     if (*group_keying(g) && (!own || !own->vary))
-        add_vary(r, group_keying(g));
+        add_vary(&h, group_keying(g));
     if (result->source == SOURCE_STALE)
-        MHD_add_response_header(r, "Warning", "110 - \"Response is Stale\"");
+        heading_add(&h, "Warning", "110 - \"Response is Stale\"");
+    heading_end(&h);
+    if (own)
+        answer_own_add(r, it);
 }
 
 /* A header that lists tags, on any number of lines. */

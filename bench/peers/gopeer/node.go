@@ -19,6 +19,7 @@ func runNode(fs *flag.FlagSet, args []string) {
 	port := fs.Int("port", 0, "port on 127.0.0.1, for peers and clients")
 	size := fs.Int("bytes", 100, "bytes of every value")
 	peers := fs.String("peers", "", "URLs of the ring, comma separated")
+	keys := fs.Int("keys", 0, "so many keys are there from the start")
 	tuned := fs.Bool("tuned", false, "keep 256 idle connections per host instead of 2")
 	fs.Parse(args)
 
@@ -33,7 +34,18 @@ func runNode(fs *flag.FlagSet, args []string) {
 		transport.MaxIdleConns = 0 // else 100 in all
 		pool.Transport = func(context.Context) http.RoundTripper { return transport }
 	}
-	group := constantGroup(*size, 64<<20)
+	cacheBytes := int64(64 << 20)
+	if *keys > 0 {
+		cacheBytes = 1 << 30 // as bench/nodes/constant.lua
+	}
+	group := constantGroup(*size, cacheBytes)
+	for i := 0; i < *keys; i++ {
+		var view groupcache.ByteView
+		sink := groupcache.ByteViewSink(&view)
+		if err := group.Get(context.Background(), keyOf(i), sink); err != nil {
+			log.Fatal(err)
+		}
+	}
 
 	const prefix = "/cache/bench/"
 	http.HandleFunc(prefix, func(w http.ResponseWriter, r *http.Request) {

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+#include "http/heading.h"
+
+#include <microhttpd.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+
+/* The last date of this thread, and its second. */
+static _Thread_local struct {
+    int64_t unix_s;
+    char text[HEADING_DATE];
+} today;
+
+void heading_begin(struct heading *h, struct MHD_Response *r)
+{
+    h->response = r;
+    h->first = NULL;
+    h->n = 0;
+    h->nbreaks = 0;
+}
+
+/* libmicrohttpd refuses a value with a line break. So it gets spaces, and they are replaced in its
+ * own copy, which MHD_get_response_header() returns. */
+static void break_lines(const struct heading *h)
+{
+    char *copy = (char *)(size_t)MHD_get_response_header(h->response, h->first);
+    unsigned i;
+
+    for (i = 0; copy && i < h->nbreaks; i++)
+        memcpy(copy + h->breaks[i], "\r\n", 2);
+}
+
+void heading_end(struct heading *h)
+{
+    if (!h->first)
+        return;
+    h->text[h->n] = '\0';
+    if (MHD_add_response_header(h->response, h->first, h->text) == MHD_YES)
+        break_lines(h);
+    heading_begin(h, h->response);
+}
+
+static void append(struct heading *h, const char *bytes, size_t n)
+{
+    memcpy(h->text + h->n, bytes, n);
+    h->n += n;
+}
+
+void heading_add(struct heading *h, const char *name, const char *value)
+{
+    size_t name_len = strlen(name), n = strlen(value);
+    size_t all = sizeof("  : ") + name_len + n;
+
+    if (h->n + all > sizeof(h->text) || h->nbreaks == HEADING_LINES)
+        heading_end(h);
+    if (all > sizeof(h->text)) {
+        MHD_add_response_header(h->response, name, value);
+        return;
+    }
+    if (h->first) {
+        h->breaks[h->nbreaks++] = (unsigned short)h->n;
+        append(h, "  ", 2);
+        append(h, name, name_len);
+        append(h, ": ", 2);
+    } else {
+        h->first = name;
+    }
+    append(h, value, n);
+}
+
+void heading_add_number(struct heading *h, const char *name, const char *before, uint64_t n)
+{
+    size_t before_len = strlen(before);
+    char text[48], *s = text + sizeof(text);
+
+    *--s = '\0';
+    do
+        *--s = (char)('0' + n % 10);
+    while (n /= 10);
+    s -= before_len;
+    memcpy(s, before, before_len);
+    heading_add(h, name, s);
+}
+
+void heading_print_date(int64_t unix_s, char out[HEADING_DATE])
+{
+    static const char days[7][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+    static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                       "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    time_t now = (time_t)unix_s;
+    struct tm t;
+    char text[80];
+
+    gmtime_r(&now, &t);
+    snprintf(text, sizeof(text), "%s, %02d %s %04d %02d:%02d:%02d GMT", days[t.tm_wday], t.tm_mday,
+             months[t.tm_mon], t.tm_year + 1900, t.tm_hour, t.tm_min, t.tm_sec);
+    memcpy(out, text, HEADING_DATE - 1);
+    out[HEADING_DATE - 1] = '\0';
+}
+
+void heading_add_date(struct heading *h)
+{
+    int64_t now_s = (int64_t)(clock_wall_ns() / 1000000000);
+
+    if (now_s != today.unix_s || !*today.text) {
+        heading_print_date(now_s, today.text);
+        today.unix_s = now_s;
+    }
+    heading_add(h, "Date", today.text);
+}
