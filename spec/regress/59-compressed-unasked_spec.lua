@@ -139,7 +139,8 @@ describe("an answer that is compressed unasked", function()
       { "br", brotli:sub(1, -2), "cut short" }, { "br", PAGE, "cannot be decoded" },
       { "br", brotli .. "more", "behind its compressed body" },
       { "zstd", zstd:sub(1, -2), "cut short" }, { "zstd", PAGE, "cannot be decoded" },
-      { "zstd", zstd .. "more", "cannot be decoded" }, { "zstd", zstd .. zstd:sub(1, 2), "cut short" },
+      { "zstd", zstd .. "more", "cannot be decoded" },
+      { "zstd", zstd .. zstd:sub(1, 2), "cut short" },
       { "compress", "ab", "Content%-Encoding other than" },
       { "gzip, gzip", gzip(bytes), "Content%-Encoding other than" },
       { "gzip|Content-Encoding: gzip", gzip(bytes), "Content%-Encoding other than" } } do
