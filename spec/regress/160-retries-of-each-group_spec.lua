@@ -16,7 +16,7 @@ local GROUPS = 200
 
 local SCRIPT = [[
   for i = 1, 200 do
-    require("groupcache").group("g" .. i, { writable = true, getter = function(key) return key end })
+    require("groupcache").group("g" .. i, { writable = true, getter = function(k) return k end })
   end
   return { workers = 1, http_threads = 1 }
 ]]
