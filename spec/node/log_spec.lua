@@ -116,7 +116,7 @@ describe("the log", function()
     eventually(function()
       n:get("g", "throws")
       return n:logged '{"time":[^\n]*"mod":"script","msg":"getter threw"'
-    end, 5, "a line in the other form")
+    end, 30, "a line in the other form")
     assert.is_nil(n:logged "node\"")
   end)
 
