@@ -25,7 +25,7 @@
 #include "base/log.h"
 #include "cache/group.h"
 
-enum { MAX_NODES = 16, KEY_MAX = 16, VALUE_MAX = 8192, OVERHEAD = 80 };
+enum { MAX_NODES = 16, KEY_MAX = 16, VALUE_MAX = 8192, FIRST_BUCKETS = 64 };
 
 static char bytes[VALUE_MAX];
 static unsigned value_bytes, nodes = 1;
@@ -103,15 +103,27 @@ static struct key_ref key_of(uint32_t id, char *text)
     return group_key(text, (size_t)snprintf(text, KEY_MAX, "%u", id));
 }
 
-/* What so many of the objects cost, index included. */
+/* What so many of the objects cost, and the index that LRU has for them. */
 static uint64_t budget(const struct trace *t, double percent)
 {
-    double sum = 0;
+    double kept = floor(t->objects * percent / 100), sum = 0;
+    uint64_t buckets = FIRST_BUCKETS;
     uint32_t i;
 
-    for (i = 0; i < t->objects; i++)
-        sum += size_of(i) + OVERHEAD;
-    return (uint64_t)(sum * percent / 100);
+    for (i = 0; i < t->objects; i++) {
+        char text[KEY_MAX];
+        struct key_ref k = key_of(i, text);
+        struct item *it = item_new(&k, bytes, size_of(i), 0);
+
+        if (!it)
+            die("no memory");
+        sum += (double)item_cost(it);
+        item_unref(it);
+    }
+    while ((double)buckets < kept)
+        buckets *= 2;
+    return (uint64_t)(sum / t->objects * kept) +
+           (buckets + FIRST_BUCKETS) * sizeof(struct item *); /* hot has an index, too */
 }
 
 /* --- opt (Belady: "A study of replacement algorithms for a virtual-storage computer", 1966) --- */

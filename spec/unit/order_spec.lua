@@ -191,6 +191,26 @@ describe("an order", function()
       assert.equal(0, count "items")
     end)
 
+    it("takes at most 8 bytes a value more than the least recently used", function()
+      for _, n in ipairs { 1000, 20000 } do
+        local lru, adaptive = C.lru_new(), C.lru_new()
+        local room = items(n)
+        C.lru_set_eviction(adaptive, C.EVICT_ADAPTIVE)
+        for i = 1, 8 * n do
+          for _, each in ipairs { lru, adaptive } do
+            if C.lru_get(each, ref(i % (2 * n))) == nil then
+              room(each, 0)
+              C.lru_put(each, C.item_new(ref(i % (2 * n)), ("v"):rep(1000), 1000, 0))
+            end
+          end
+        end
+        local more = tonumber(C.lru_bytes(adaptive) - C.lru_bytes(lru)) / n
+        C.lru_free(lru)
+        C.lru_free(adaptive)
+        assert.is_true(more > 0 and more <= 8, more)
+      end
+    end)
+
     it("counts what it knows of keys in its bytes, and gives it back", function()
       local all = count "bytes"
       C.lru_set_eviction(l, C.EVICT_LRU)

@@ -12,6 +12,7 @@ enum {
     ITEMS_FEW = 16,   /* in a trial */
     ITEMS_MIN = 8,    /* fewer decide nothing */
     ITEMS_MAX = 8192,
+    ONE_IN = 16,       /* items in a trial, if those are more than ITEMS_FEW: 4 bytes an item */
     SPARE_8 = 1,       /* eighths: room for more items, since the sample's sizes differ */
     ADMIT_SHARE = 4,   /* of a trial: it is small, and a larger item would empty it */
     HALF = 4,          /* uses, by items of a trial, after which weights are halved */
@@ -53,6 +54,8 @@ static size_t items_for(size_t items, uint64_t bytes)
     const size_t cost = MANNERS * (sizeof(struct entry) + sizeof(uint16_t)) * (8 + SPARE_8) / 8;
     uint64_t n = bytes / SHARE / cost, few = bytes / SHARE_SMALL / cost;
 
+    if (n > items / ONE_IN)
+        n = items / ONE_IN;
     if (n < ITEMS_FEW)
         n = few < ITEMS_FEW ? few : ITEMS_FEW;
     if (n > items)
@@ -264,7 +267,7 @@ static void drop(struct trials *t, uint16_t i)
 static void hit(struct trials *t, enum manner m, uint16_t i, uint64_t bytes)
 {
     enum manner_list list = (enum manner_list)t->entries[i].list;
-    uint64_t most = manner_protected(m, bytes);
+    uint64_t most;
     int steps;
 
     if (list <= manner_settled(m)) {
@@ -273,6 +276,7 @@ static void hit(struct trials *t, enum manner m, uint16_t i, uint64_t bytes)
         return;
     }
     move(t, m == MANNER_RECENT ? LIST_WINDOW : LIST_PROTECTED, i);
+    most = manner_protected(m, bytes);
     for (steps = 0; steps < MANNER_STEPS && t->bytes[m][LIST_PROTECTED] > most; steps++)
         move(t, LIST_PROBATION, last(t, m, LIST_PROTECTED));
 }
@@ -325,6 +329,13 @@ static int make_room(struct trials *t, enum manner m, uint64_t cost, uint64_t by
     return t->items[m] < t->most;
 }
 
+static void set_cost(struct trials *t, struct entry *e, uint16_t packed)
+{
+    *bytes_of(t, e) -= cost_of(e);
+    e->cost = packed;
+    *bytes_of(t, e) += cost_of(e);
+}
+
 /* 1: a hit. */
 static int use(struct trials *t, enum manner m, uint32_t hash, uint8_t with_uses, uint64_t cost,
                uint64_t bytes)
@@ -332,16 +343,15 @@ static int use(struct trials *t, enum manner m, uint32_t hash, uint8_t with_uses
     uint16_t i = *find(t, m, hash), packed = pack_cost(cost);
     struct entry *e = &t->entries[i];
 
-    settle(t, m, bytes);
     if (i == NONE) {
+        settle(t, m, bytes);
         if (make_room(t, m, cost, bytes))
             add(t, m, hash, packed, with_uses);
         return 0;
     }
     e->uses = with_uses;
-    *bytes_of(t, e) -= cost_of(e);
-    e->cost = packed;
-    *bytes_of(t, e) += cost_of(e);
+    if (e->cost != packed)
+        set_cost(t, e, packed);
     hit(t, m, i, bytes);
     return 1;
 }

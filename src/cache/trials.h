@@ -19,9 +19,9 @@
 
 struct trials;
 
-/* For a cache that has so many items of so many bytes. Takes 1.5 KB or a 96th of the bytes,
- * whichever is more, and 420 KB at most. NULL: no memory, or the cache has less than 21 KB. `first`
- * is the best manner until another one has proved better. */
+/* For a cache that has so many items of so many bytes. Takes 1.5 KB, or if that is more 4 bytes
+ * an item or a 96th of the bytes, whichever is less; 420 KB at most. NULL: no memory, or the cache
+ * has less than 21 KB. `first` is the best manner until another one has proved better. */
 struct trials *trials_new(size_t items, uint64_t bytes, enum manner first);
 void trials_free(struct trials *t); /* NULL is fine */
 
