@@ -5,8 +5,10 @@
  *
  * FILE has object numbers, 32 bits each, little-endian; a name that ends in .zst is read by zstd.
  * PERCENT of the objects fit into the cache as LRU keeps them: the others have the same
- * cache_bytes. EVICTION is lru, sieve or adaptive. VALUE is a value's size in bytes; 0: sizes from
- * 64 to 8192, each power of two as often as the next, by the hash of the object.
+ * cache_bytes. EVICTION is lru, sieve, adaptive or opt: the hits of Belady's algorithm, which knows
+ * the requests to come, for that part of the objects, whatever their sizes. VALUE is a value's size
+ * in bytes; 0: sizes from 64 to 8192, each power of two as often as the next, by the hash of the
+ * object.
  *
  * With NODES there are as many groups, with hot = "rate" and an equal share of the bytes. An object
  * is owned by one of them, and each request comes to the next of them. A get is a hit if no getter
@@ -23,7 +25,7 @@
 #include "base/log.h"
 #include "cache/group.h"
 
-enum { MAX_NODES = 16, KEY_MAX = 16, VALUE_MAX = 8192, OVERHEAD = 80 };
+enum { MAX_NODES = 16, KEY_MAX = 16, VALUE_MAX = 8192, FIRST_BUCKETS = 64 };
 
 static char bytes[VALUE_MAX];
 static unsigned value_bytes, nodes = 1;
@@ -101,15 +103,116 @@ static struct key_ref key_of(uint32_t id, char *text)
     return group_key(text, (size_t)snprintf(text, KEY_MAX, "%u", id));
 }
 
-/* What so many of the objects cost, index included. */
+/* What so many of the objects cost, and the index that LRU has for them. */
 static uint64_t budget(const struct trace *t, double percent)
 {
-    double sum = 0;
+    double kept = floor(t->objects * percent / 100), sum = 0;
+    uint64_t buckets = FIRST_BUCKETS;
     uint32_t i;
 
-    for (i = 0; i < t->objects; i++)
-        sum += size_of(i) + OVERHEAD;
-    return (uint64_t)(sum * percent / 100);
+    for (i = 0; i < t->objects; i++) {
+        char text[KEY_MAX];
+        struct key_ref k = key_of(i, text);
+        struct item *it = item_new(&k, bytes, size_of(i), 0);
+
+        if (!it)
+            die("no memory");
+        sum += (double)item_cost(it);
+        item_unref(it);
+    }
+    while ((double)buckets < kept)
+        buckets *= 2;
+    return (uint64_t)(sum / t->objects * kept) +
+           (buckets + FIRST_BUCKETS) * sizeof(struct item *); /* hot has an index, too */
+}
+
+/* --- opt (Belady: "A study of replacement algorithms for a virtual-storage computer", 1966) --- */
+
+/* An object and the request at which it is asked for next. */
+struct use {
+    size_t next;
+    uint32_t id;
+};
+
+/* A heap with the latest use at its top. */
+struct heap {
+    struct use *uses;
+    size_t n;
+};
+
+static void heap_push(struct heap *h, struct use u)
+{
+    size_t i = h->n++;
+
+    for (; i && h->uses[(i - 1) / 2].next < u.next; i = (i - 1) / 2)
+        h->uses[i] = h->uses[(i - 1) / 2];
+    h->uses[i] = u;
+}
+
+static struct use heap_pop(struct heap *h)
+{
+    struct use top = h->uses[0], last = h->uses[--h->n];
+    size_t i = 0, child;
+
+    for (; (child = 2 * i + 1) < h->n; i = child) {
+        child += child + 1 < h->n && h->uses[child + 1].next > h->uses[child].next;
+        if (h->uses[child].next <= last.next)
+            break;
+        h->uses[i] = h->uses[child];
+    }
+    h->uses[i] = last;
+    return top;
+}
+
+static void *zeroed(size_t n, size_t size)
+{
+    void *p = calloc(n ? n : 1, size);
+
+    if (!p)
+        die("no memory");
+    return p;
+}
+
+/* next[i]: the request after i for its object; the number of requests: there is none. */
+static size_t *next_uses(const struct trace *t)
+{
+    size_t *next = zeroed(t->n, sizeof(*next)), *seen = zeroed(t->objects, sizeof(*seen)), i;
+
+    for (i = t->n; i-- > 0;) {
+        next[i] = seen[t->ids[i]] ? seen[t->ids[i]] : t->n;
+        seen[t->ids[i]] = i;
+    }
+    free(seen);
+    return next;
+}
+
+/* The heap keeps past uses of an object, too; those are not at[] any more. */
+static double opt_hits(const struct trace *t, size_t room)
+{
+    size_t *next = next_uses(t), *at = zeroed(t->objects, sizeof(*at)), held = 0, i;
+    struct heap h = {.uses = zeroed(t->n, sizeof(struct use))};
+    double hits = 0;
+
+    for (i = 0; i < t->n; i++) {
+        uint32_t id = t->ids[i];
+
+        hits += at[id] ? 1 : 0;
+        held += at[id] ? 0 : 1;
+        at[id] = next[i];
+        heap_push(&h, (struct use){.next = next[i], .id = id});
+        while (held > room) {
+            struct use u = heap_pop(&h);
+
+            if (at[u.id] != u.next)
+                continue;
+            at[u.id] = 0;
+            held--;
+        }
+    }
+    free(next);
+    free(at);
+    free(h.uses);
+    return hits;
 }
 
 /* --- a node: its loader's ctx is its place in groups[] --- */
@@ -188,7 +291,7 @@ int main(int argc, char **argv)
     size_t n;
 
     if (argc < 5 || argc > 6) {
-        fprintf(stderr, "usage: trace FILE PERCENT lru|sieve|adaptive VALUE [NODES]\n");
+        fprintf(stderr, "usage: trace FILE PERCENT lru|sieve|adaptive|opt VALUE [NODES]\n");
         return 2;
     }
     log_set_level(LOG_ERROR);
@@ -197,6 +300,12 @@ int main(int argc, char **argv)
     if (value_bytes > VALUE_MAX || nodes < 1 || nodes > MAX_NODES)
         die("a value has 8192 bytes at most, and there are 1 to 16 nodes");
     t = read_trace(argv[1]);
+    if (strcmp(argv[3], "opt") == 0) {
+        hits = opt_hits(&t, (size_t)(t.objects * atof(argv[2]) / 100));
+        printf("bench hits=%.3f\n", hits / (double)t.n * 100);
+        free(t.ids);
+        return 0;
+    }
     group_opts_init(&o);
     o.cache_bytes = budget(&t, atof(argv[2])) / nodes;
     o.hot = nodes > 1 ? HOT_RATE : HOT_NEVER;

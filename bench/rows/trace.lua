@@ -4,7 +4,8 @@
 -- objects that were asked for, in order, as little-endian numbers of 32 bits. The cache has the
 -- bytes of 1, 5, 10 and 25 % of the objects; values of 300 bytes, and of 64 to 8192 bytes. All
 -- evictions have the same cache_bytes. Then one node beside three nodes with a third of the bytes
--- each, and hot = "rate". Without TRACES there are no such rows.
+-- each, and hot = "rate". Last the means over all traces: of hits/OPT, with the hits of Belady's
+-- algorithm, and of the points of a hundred above LRU. Without TRACES there are no such rows.
 
 local lfs = require "lfs"
 local program = require "bench.lib.program"
@@ -14,16 +15,82 @@ local function part(name, ...)
   return { [name] = hits.hits, [name .. "_bytes"] = hits.bytes }
 end
 
-local function side(name, path, percent, value)
-  return { name = name, round = function()
-    return part("hits", path, percent, name, value)
+local opt = {} -- path and percent -> the hits of Belady's algorithm
+
+local function opt_of(path, percent)
+  local key = path .. " " .. percent
+  opt[key] = opt[key] or program.run { program.built "trace", path, percent, "opt", 300 }.hits
+  return opt[key]
+end
+
+-- For each size of values: the points of a hundred above LRU, and the hits by OPT.
+local function tally()
+  return { above = {}, above_bytes = {}, of_opt = {} }
+end
+
+local tallies = { [300] = tally(), [0] = tally() }
+
+local function note(path, percent, value, lru, adaptive)
+  local t = tallies[value]
+  t.above[#t.above + 1] = adaptive.hits - lru.hits
+  t.above_bytes[#t.above_bytes + 1] = adaptive.hits_bytes - lru.hits_bytes
+  if value > 0 then
+    t.of_opt[#t.of_opt + 1] = adaptive.hits / opt_of(path, percent)
+  end
+end
+
+local function mean_and_least(list)
+  local sum = 0
+  for _, n in ipairs(list) do
+    sum = sum + n
+  end
+  return sum / #list, math.min(unpack(list))
+end
+
+local function all(value)
+  local t, side = tallies[value], { name = "adaptive" }
+  function side.round()
+    local figures = {}
+    for name, list in pairs(t) do
+      if #list > 0 then
+        figures[name], figures[name .. "_least"] = mean_and_least(list)
+      end
+    end
+    return figures
+  end
+  local lines = {
+    { figure = "points above lru, the mean", of = "above", reach = 4.8 },
+    { figure = "points above lru, the least", of = "above_least", reach = -0.5 },
+    { figure = "points of bytes above lru, the mean", of = "above_bytes" },
+    { figure = "points of bytes above lru, the least", of = "above_bytes_least" },
+  }
+  if value > 0 then
+    lines = { { figure = "hits/OPT, the mean", of = "of_opt", reach = 0.84 }, lines[1], lines[2] }
+  end
+  for _, line in ipairs(lines) do
+    line.ours, line.better = "adaptive", "more"
+  end
+  return { title = ("all traces and sizes, values of %s bytes"):format(
+    value > 0 and value or "64 to 8192"), sides = { side }, lines = lines }
+end
+
+-- The sides take turns, and each begins a round once: whoever ends a round notes both.
+local function side(name, path, percent, value, round_of)
+  return { name = name, round = function(_, round)
+    local of = round_of[round] or {}
+    round_of[round], of[name] = of, part("hits", path, percent, name, value)
+    if of.lru and of.adaptive and not of.noted then
+      of.noted = true
+      note(path, percent, value, of.lru, of.adaptive)
+    end
+    return of[name]
   end }
 end
 
 local function row(path, percent, value)
-  local sides = {}
+  local sides, round_of = {}, {}
   for _, name in ipairs { "adaptive", "lru", "sieve" } do
-    sides[#sides + 1] = side(name, path, percent, value)
+    sides[#sides + 1] = side(name, path, percent, value, round_of)
   end
   return {
     title = ("%s, cache = %d %% of the objects, values of %s bytes"):format(
@@ -45,7 +112,7 @@ local function cluster(path)
     title = ("%s, cache = 10 %% of the objects, three nodes"):format(path:match "([^/]+)%.u32"),
     sides = {
       { name = "three", round = function() return part("hits", path, 10, "adaptive", 300, 3) end },
-      side("adaptive", path, 10, 300),
+      { name = "adaptive", round = function() return part("hits", path, 10, "adaptive", 300) end },
     },
     lines = {
       { figure = "hits, %; beside: one node", of = "hits", ours = "three", peer = "adaptive",
@@ -69,6 +136,8 @@ if folder ~= "" then
     end
     rows[#rows + 1] = cluster(folder .. "/" .. name)
   end
+  rows[#rows + 1] = all(300)
+  rows[#rows + 1] = all(0)
 end
 
 return rows

@@ -17,50 +17,76 @@ local function generator(seed)
   end
 end
 
--- Each calls get(key) so often as it likes. The caches have 1000 items.
+-- Each calls get(key) so often as it likes. The cache has n items.
 local TRACES = {
-  ["a loop over 1200 keys"] = function(get)
+  ["a loop over a fifth more keys than fit"] = function(get, n)
     for _ = 1, 40 do
-      for i = 1, 1200 do
+      for i = 1, n * 1.2 do
         get(i)
       end
     end
   end,
-  ["800 keys at random, and a scan in every second get"] = function(get)
+  ["keys that nearly fit, at random, and a scan in every second get"] = function(get, n)
     local random = generator(3)
-    for i = 1, 30000 do
-      get(random(800))
+    for i = 1, 30 * n do
+      get(random(math.ceil(n * 0.8)))
       get(1000000 + i)
     end
   end,
-  ["keys that are asked for three times and never again"] = function(get)
-    for i = 1, 30000 do
+  ["keys that are asked for three times and never again"] = function(get, n)
+    for i = 1, 30 * n do
       get(i)
-      get(i - 200)
-      get(i - 400)
+      get(i - math.floor(n * 0.2))
+      get(i - math.floor(n * 0.4))
     end
   end,
-  ["another 900 keys every 20000 gets"] = function(get)
+  ["other keys, which nearly fit, after every 20 gets of a key"] = function(get, n)
     local random = generator(5)
     for phase = 1, 3 do
-      for _ = 1, 20000 do
-        get(phase * 10000 + random(900))
+      for _ = 1, 20 * n do
+        get(phase * 10000 + random(math.ceil(n * 0.9)))
       end
     end
   end,
-  ["few keys often, many seldom"] = function(get)
+  ["few keys often, many seldom"] = function(get, n)
     local random = generator(11)
-    for _ = 1, 60000 do
-      get(math.floor(10000 / random(10000)) + random(3) * 100000)
+    for _ = 1, 60 * n do
+      get(math.floor(10 * n / random(10 * n)) + random(3) * 100000)
+    end
+  end,
+  ["popular keys that change slowly"] = function(get, n)
+    local random = generator(13)
+    for i = 1, 60 * n do
+      get(math.floor(i / 10) + math.floor(4 * n * (random(1000) / 1000) ^ 3))
     end
   end,
 }
 
--- The part of gets that are hits, in percent, of a cache of so many items.
-local function play(trace, eviction, capacity)
+-- How to make room in an lru for an item of that cost: in a cache of so many items, or bytes.
+local function items(most)
+  local stats = ffi.new "struct lru_stats"
+  return function(l, cost)
+    C.lru_stats(l, stats)
+    if stats.items >= most then
+      C.item_unref(C.lru_evict(l, cost))
+    end
+  end
+end
+
+local function bytes(most)
+  return function(l, cost)
+    while C.lru_bytes(l) + cost > most do
+      C.item_unref(C.lru_evict(l, cost))
+    end
+  end
+end
+
+-- The part of gets that are hits, in percent.
+local function play(trace, eviction, n, make_room)
   local l, stats = C.lru_new(), ffi.new "struct lru_stats"
   C.lru_set_eviction(l, C[eviction])
   local hits, gets, seed = 0, 0, 2654435761ULL
+  make_room = make_room or items(n)
   trace(function(i)
     local k = key_ref(tostring(i), ffi.cast("uint32_t", (i + 7) * seed))
     gets = gets + 1
@@ -68,35 +94,49 @@ local function play(trace, eviction, capacity)
       hits = hits + 1
       return
     end
-    C.lru_stats(l, stats)
-    local it = C.item_new(k, ("v"):rep(200), 200, 0)
-    if stats.items >= capacity then
-      C.item_unref(C.lru_evict(l, C.item_cost(it)))
-    end
+    local it = C.item_new(k, ("v"):rep(300), 300, 0)
+    make_room(l, C.item_cost(it))
     assert(C.lru_put(l, it) == nil)
-  end)
+  end, n)
   C.lru_stats(l, stats)
-  assert(tonumber(stats.items) <= capacity and tonumber(stats.hits) == hits)
+  assert(tonumber(stats.hits) == hits)
   C.lru_free(l)
   return hits / gets * 100
+end
+
+local function is_not_far_below_lru(trace, n, make_room)
+  local lru = play(trace, "EVICT_LRU", n, make_room)
+  local adaptive = play(trace, "EVICT_ADAPTIVE", n, make_room)
+  assert.is_true(adaptive >= lru - 0.5, ("%.2f against %.2f"):format(adaptive, lru))
 end
 
 describe("an order", function()
   for name, trace in pairs(TRACES) do
     it("that adapts is nowhere far below the least recently used: " .. name, function()
-      local lru, adaptive = play(trace, "EVICT_LRU", 1000), play(trace, "EVICT_ADAPTIVE", 1000)
-      assert.is_true(adaptive >= lru - 0.5, ("%.2f against %.2f"):format(adaptive, lru))
+      is_not_far_below_lru(trace, 1000)
+    end)
+
+    it("that adapts is not below it in a tiny cache either: " .. name, function()
+      for _, n in ipairs { 1, 2, 5, 10, 50, 100 } do
+        is_not_far_below_lru(trace, n)
+      end
     end)
   end
 
+  it("that adapts takes few of the bytes where the hits grow steeply with them", function()
+    for _, n in ipairs { 50, 300, 1000 } do
+      is_not_far_below_lru(TRACES["popular keys that change slowly"], n, bytes(n * 400))
+    end
+  end)
+
   it("that adapts keeps most of a loop that the least recently used loses whole", function()
-    local loop = TRACES["a loop over 1200 keys"]
+    local loop = TRACES["a loop over a fifth more keys than fit"]
     assert.equal(0, play(loop, "EVICT_LRU", 1000))
     assert.is_true(play(loop, "EVICT_ADAPTIVE", 1000) > 60)
   end)
 
   it("that adapts keeps the keys that are asked for beside a scan", function()
-    local scan = TRACES["800 keys at random, and a scan in every second get"]
+    local scan = TRACES["keys that nearly fit, at random, and a scan in every second get"]
     local lru, adaptive = play(scan, "EVICT_LRU", 1000), play(scan, "EVICT_ADAPTIVE", 1000)
     assert.is_true(adaptive > lru + 10, ("%.2f against %.2f"):format(adaptive, lru))
   end)
@@ -149,6 +189,26 @@ describe("an order", function()
       assert.is_true(C.lru_evict(l, 0) == nil)
       assert.is_true(C.lru_next(l, 0) == nil)
       assert.equal(0, count "items")
+    end)
+
+    it("takes at most 8 bytes a value more than the least recently used", function()
+      for _, n in ipairs { 1000, 20000 } do
+        local lru, adaptive = C.lru_new(), C.lru_new()
+        local room = items(n)
+        C.lru_set_eviction(adaptive, C.EVICT_ADAPTIVE)
+        for i = 1, 8 * n do
+          for _, each in ipairs { lru, adaptive } do
+            if C.lru_get(each, ref(i % (2 * n))) == nil then
+              room(each, 0)
+              C.lru_put(each, C.item_new(ref(i % (2 * n)), ("v"):rep(1000), 1000, 0))
+            end
+          end
+        end
+        local more = tonumber(C.lru_bytes(adaptive) - C.lru_bytes(lru)) / n
+        C.lru_free(lru)
+        C.lru_free(adaptive)
+        assert.is_true(more > 0 and more <= 8, more)
+      end
     end)
 
     it("counts what it knows of keys in its bytes, and gives it back", function()

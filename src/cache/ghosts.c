@@ -44,6 +44,12 @@ static uint64_t *row(const struct ghosts *g, uint32_t hash)
     return &g->rows[(uint64_t)hash * g->n >> 32];
 }
 
+/* Different in keys of a row whose hashes differ in any bits. */
+static unsigned mark(uint32_t hash)
+{
+    return hash * UINT32_C(2654435769) >> (32 - MARK_BITS);
+}
+
 /* The bits by which the key's cell is shifted in its row; CELLS * CELL_BITS: it has none. An empty
  * cell is 0, and a ghost has a use at least. */
 static unsigned find(uint64_t cells, uint32_t hash)
@@ -51,7 +57,7 @@ static unsigned find(uint64_t cells, uint32_t hash)
     unsigned at;
 
     for (at = 0; at < CELLS * CELL_BITS; at += CELL_BITS) {
-        if ((cells >> at & MARK) == (hash & MARK) && cells >> at >> MARK_BITS & 0xf)
+        if ((cells >> at & MARK) == mark(hash) && cells >> at >> MARK_BITS & 0xf)
             break;
     }
     return at;
@@ -59,7 +65,7 @@ static unsigned find(uint64_t cells, uint32_t hash)
 
 void ghosts_note(struct ghosts *g, uint32_t hash, unsigned uses)
 {
-    uint64_t cell = (uint64_t)uses << MARK_BITS | (hash & MARK), *cells, newer;
+    uint64_t cell = (uint64_t)uses << MARK_BITS | mark(hash), *cells, newer;
     unsigned at;
 
     if (!g->rows || !uses)

@@ -6,10 +6,11 @@
 #include "cache/trials.h"
 
 enum {
-    AGE = 10,      /* gets, by items, after which counts of uses are halved: TinyLFU's sample */
-    PLAN_MORE = 2, /* times as many items as planned, or */
-    PLAN_LESS = 4, /* this part of them: ghosts and trials are made anew */
-    UNSAMPLED = -1 /* no key is in the trials */
+    AGE = 10,        /* gets, by items, after which counts of uses are halved: TinyLFU's sample */
+    PLAN_MORE = 2,   /* times as many items as planned, or */
+    PLAN_LESS = 4,   /* this part of them: ghosts and trials are made anew */
+    AGES_RECENT = 2, /* with recent, until there are ghosts of the sample alone */
+    UNSAMPLED = -1   /* no key is in the trials */
 };
 
 static struct item *item_at(struct list *l)
@@ -66,10 +67,29 @@ static void forget_trials(struct order *o)
     o->planned = 0;
 }
 
+/* With recent only the trials look at uses. So there are ghosts of the sample's keys alone. */
+static int has_ghost(const struct order *o, uint32_t hash)
+{
+    return o->remembers_all || !(hash & o->unsampled);
+}
+
+static void fit_ghosts(struct order *o, int all)
+{
+    size_t sampled = o->planned / ((size_t)o->unsampled + 1);
+
+    o->remembers_all = all;
+    if (o->trials)
+        ghosts_fit(&o->ghosts, all ? o->planned : sampled);
+    else
+        ghosts_deinit(&o->ghosts);
+    weigh(o);
+}
+
 void order_deinit(struct order *o)
 {
     ghosts_deinit(&o->ghosts);
     forget_trials(o);
+    o->remembers_all = 0;
 }
 
 void order_set_eviction(struct order *o, enum eviction e)
@@ -129,8 +149,7 @@ static void try_use(struct order *o, const struct item *it)
 {
     if (!o->trials || it->hash & o->unsampled)
         return;
-    if (!trials_use(o->trials, it->hash, it->uses, o->age, item_cost(it), o->full))
-        o->planned = 0;
+    trials_use(o->trials, it->hash, it->uses, o->age, item_cost(it), o->full);
     set_manner(o, trials_best(o->trials));
 }
 
@@ -178,6 +197,14 @@ static void grow_older(struct order *o, uint64_t gets, size_t items)
     o->age_ends = gets + AGE * (uint64_t)items;
     if (items > o->planned * PLAN_MORE || items < o->planned / PLAN_LESS || !o->trials)
         o->planned = 0;
+    o->recent_ages = o->manner == MANNER_RECENT ? o->recent_ages + 1 : 0;
+    if (o->remembers_all && o->recent_ages >= AGES_RECENT)
+        fit_ghosts(o, 0);
+}
+
+static unsigned uses_before(const struct order *o, uint32_t hash)
+{
+    return has_ghost(o, hash) ? ghosts_uses(&o->ghosts, hash) : 0;
 }
 
 void order_put(struct order *o, struct item *it, size_t cost, uint64_t gets, size_t items)
@@ -185,7 +212,7 @@ void order_put(struct order *o, struct item *it, size_t cost, uint64_t gets, siz
     if (o->eviction == EVICT_ADAPTIVE) {
         if (gets >= o->age_ends)
             grow_older(o, gets, items);
-        it->uses = uses_of(ghosts_uses(&o->ghosts, it->hash) + 1, o->age);
+        it->uses = uses_of(uses_before(o, it->hash) + 1, o->age);
     }
     put(o, LIST_WINDOW, it, cost);
     if (o->eviction == EVICT_ADAPTIVE)
@@ -201,7 +228,7 @@ void order_forget(struct order *o, const struct item *it)
 void order_take(struct order *o, struct item *it, size_t cost)
 {
     take(o, it, cost);
-    if (o->eviction == EVICT_ADAPTIVE)
+    if (o->eviction == EVICT_ADAPTIVE && has_ghost(o, it->hash))
         ghosts_note(&o->ghosts, it->hash, uses_count(&it->uses, o->age));
 }
 
@@ -324,8 +351,7 @@ static void plan(struct order *o, size_t items)
     o->planned = items;
     o->trials = trials_new(items, o->full, o->manner);
     o->unsampled = o->trials ? trials_mask(o->trials) : (uint32_t)UNSAMPLED;
-    ghosts_fit(&o->ghosts, items);
-    weigh(o);
+    fit_ghosts(o, o->manner != MANNER_RECENT);
 }
 
 struct item *order_evict(struct order *o, uint64_t incoming, size_t items)
@@ -338,6 +364,8 @@ struct item *order_evict(struct order *o, uint64_t incoming, size_t items)
         o->full = all_bytes(o);
         if (!o->planned)
             plan(o, items);
+        if (o->manner != MANNER_RECENT && !o->remembers_all)
+            fit_ghosts(o, 1);
         settle(o);
     }
     it = choose(o, incoming, &admitted);

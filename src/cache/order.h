@@ -31,12 +31,14 @@ enum eviction { EVICT_LRU, EVICT_SIEVE, EVICT_ADAPTIVE };
 struct order {
     enum eviction eviction;
     enum manner manner;
-    int8_t settled;     /* manner_settled() of it; -1: the eviction is EVICT_SIEVE */
-    uint8_t age;        /* below USES_AGES */
-    uint8_t most_uses;  /* the largest count at that age, see uses.h; if none is counted, 0 */
-    uint64_t age_ends;  /* so many gets of the lru until then */
-    uint32_t unsampled; /* a key is in the trials if its hash has none of these bits */
-    size_t planned;     /* items for which the ghosts and trials were made; 0: to be made */
+    int8_t settled;       /* manner_settled() of it; -1: the eviction is EVICT_SIEVE */
+    uint8_t age;          /* below USES_AGES */
+    int remembers_all;    /* 1: there are ghosts of all keys, not of the sample's alone */
+    uint32_t recent_ages; /* so many in a row had recent as their manner at the end */
+    uint8_t most_uses;    /* the largest count at that age, see uses.h; if none is counted, 0 */
+    uint64_t age_ends;    /* so many gets of the lru until then */
+    uint32_t unsampled;   /* a key is in the trials if its hash has none of these bits */
+    size_t planned;       /* items for which the ghosts and trials were made; 0: to be made */
     struct trials *trials;
     struct ghosts ghosts;
     size_t own_bytes;                /* what ghosts and trials cost */

@@ -7,35 +7,40 @@
 #include "cache/uses.h"
 
 enum {
-    SHARE = 32,       /* of the cache's bytes, at most; */
-    SHARE_SMALL = 16, /* in caches of less than 72 KB, for ENTRIES_FEW */
-    ENTRIES_FEW = 80,
-    ENTRIES_MIN = 16, /* fewer decide nothing */
-    ENTRIES_MAX = 10240,
-    ENTRIES_AN_ITEM_10 = 25, /* tenths: entries for an item of a trial; most are in two or three */
-    ADMIT_SHARE = 4,         /* of a trial: it is small, and a larger item would empty it */
-    HALF = 4,                /* uses, by items of a trial, after which weights are halved */
-    NOWHERE = 0,             /* in entry.in; else 1 and the list */
+    SHARE = 96,       /* of the cache's bytes, at most; */
+    SHARE_SMALL = 48, /* in small caches, for ITEMS_FEW */
+    ITEMS_FEW = 16,   /* in a trial */
+    ITEMS_MIN = 8,    /* fewer decide nothing */
+    ITEMS_MAX = 8192,
+    ONE_IN = 16,       /* items in a trial, if those are more than ITEMS_FEW: 4 bytes an item */
+    SPARE_8 = 1,       /* eighths: room for more items, since the sample's sizes differ */
+    ADMIT_SHARE = 4,   /* of a trial: it is small, and a larger item would empty it */
+    HALF = 4,          /* uses, by items of a trial, after which weights are halved */
+    COST_BITS = 11,    /* of a cost; the others are its exponent */
+    CHAINS_APART = 21, /* buckets between those of a key in two trials */
     NONE = UINT16_MAX
 };
 
-/* A key of the sample. Its places in the trials are 2 bits each. */
+/* A key of the sample in one of the trials. */
 struct entry {
-    uint32_t hash, cost;
-    uint16_t chain;
-    uint16_t prev[MANNERS], next[MANNERS]; /* in the list of each trial */
+    uint16_t low, high; /* the hash, in halves: so an entry has 14 bytes, not 16 */
+    uint16_t chain;     /* the next of the bucket, or of those that are free */
+    uint16_t prev, next;
+    uint16_t cost; /* pack_cost() */
     uint8_t uses;
-    uint8_t in;
+    uint8_t trial : 4, list : 4;
 };
 
 struct trials {
     uint32_t mask;
     unsigned shift;
     uint16_t n, unused, free; /* entries; from `unused` on none was used; a chain */
+    uint16_t most;            /* items of a trial */
     uint16_t chains_mask;
     uint16_t *chains;
     unsigned age;
     enum manner best;
+    uint16_t items[MANNERS];
     uint64_t bytes[MANNERS][MANNER_LISTS];
     int32_t lead[MANNERS][MANNERS]; /* hits of the first that the second had not, less the others */
     int32_t apart[MANNERS][MANNERS]; /* both together */
@@ -43,17 +48,19 @@ struct trials {
     struct entry entries[]; /* behind the n: the heads of the lists */
 };
 
-static size_t entries_for(size_t items, uint64_t bytes)
+/* Items of a trial for which there are bytes. */
+static size_t items_for(size_t items, uint64_t bytes)
 {
-    const size_t cost =
-        sizeof(struct entry) + 2 * sizeof(uint16_t); /* its share of the chains too */
+    const size_t cost = MANNERS * (sizeof(struct entry) + sizeof(uint16_t)) * (8 + SPARE_8) / 8;
     uint64_t n = bytes / SHARE / cost, few = bytes / SHARE_SMALL / cost;
 
+    if (n > items / ONE_IN)
+        n = items / ONE_IN;
+    if (n < ITEMS_FEW)
+        n = few < ITEMS_FEW ? few : ITEMS_FEW;
     if (n > items)
         n = items;
-    if (n < ENTRIES_FEW)
-        n = few < ENTRIES_FEW ? few : ENTRIES_FEW;
-    return n > ENTRIES_MAX ? ENTRIES_MAX : (size_t)n;
+    return n > ITEMS_MAX ? ITEMS_MAX : (size_t)n;
 }
 
 static size_t power_of_two(size_t n)
@@ -65,39 +72,42 @@ static size_t power_of_two(size_t n)
     return p;
 }
 
-static uint16_t head(const struct trials *t, enum manner_list list)
+static uint16_t head(const struct trials *t, enum manner m, enum manner_list list)
 {
-    return (uint16_t)(t->n + list);
+    return (uint16_t)(t->n + m * MANNER_LISTS + list);
 }
 
 struct trials *trials_new(size_t items, uint64_t bytes, enum manner first)
 {
-    size_t n = entries_for(items, bytes), chains = power_of_two(n / 2),
-           held = n * 10 / ENTRIES_AN_ITEM_10;
-    size_t size = sizeof(struct trials) + (n + MANNER_LISTS) * sizeof(struct entry);
+    size_t held = items_for(items, bytes), chains, n, size;
+    unsigned shift = 0, l;
     struct trials *t;
-    unsigned l, m;
 
-    if (n < ENTRIES_MIN)
+    if (held < ITEMS_MIN)
         return NULL;
+    while (items >> shift > held)
+        shift++;
+    held = (items >> shift) + 1;
+    held += held * SPARE_8 / 8;
+    n = held * MANNERS;
+    chains = power_of_two(n / 2);
+    size = sizeof(struct trials) + (n + MANNERS * MANNER_LISTS) * sizeof(struct entry);
     t = mem_alloc(size + chains * sizeof(uint16_t));
     if (!t)
         return NULL;
     memset(t, 0, size);
-    while (items >> t->shift > held)
-        t->shift++;
+    t->shift = shift;
     t->mask = (UINT32_C(1) << t->shift) - 1;
     t->n = (uint16_t)n;
+    t->most = (uint16_t)held;
     t->free = NONE;
     t->chains = (uint16_t *)(void *)((char *)t + size);
     t->chains_mask = (uint16_t)(chains - 1);
     memset(t->chains, 0xff, chains * sizeof(uint16_t));
     t->best = first;
     t->half = (uint32_t)(HALF * held);
-    for (l = 0; l < MANNER_LISTS; l++) {
-        for (m = 0; m < MANNERS; m++)
-            t->entries[n + l].prev[m] = t->entries[n + l].next[m] = (uint16_t)(n + l);
-    }
+    for (l = 0; l < MANNERS * MANNER_LISTS; l++)
+        t->entries[n + l].prev = t->entries[n + l].next = (uint16_t)(n + l);
     return t;
 }
 
@@ -123,107 +133,82 @@ enum manner trials_best(const struct trials *t)
 
 /* --- entries --- */
 
-static uint16_t *chain(struct trials *t, uint32_t hash)
+/* A cost in 16 bits, as a float has it. */
+static uint16_t pack_cost(uint64_t cost)
 {
-    return &t->chains[(hash >> t->shift) & t->chains_mask];
+    unsigned exponent = 0;
+
+    while (cost >> exponent >> COST_BITS)
+        exponent++;
+    return (uint16_t)(exponent << COST_BITS | cost >> exponent);
 }
 
-static uint16_t *find(struct trials *t, uint32_t hash)
+static uint64_t cost_of(const struct entry *e)
 {
-    uint16_t *at = chain(t, hash);
+    return (uint64_t)(e->cost & ((1U << COST_BITS) - 1)) << (e->cost >> COST_BITS);
+}
 
-    while (*at != NONE && t->entries[*at].hash != hash)
+static uint32_t hash_of(const struct entry *e)
+{
+    return (uint32_t)e->high << 16 | e->low;
+}
+
+static uint16_t *chain(struct trials *t, enum manner m, uint32_t hash)
+{
+    return &t->chains[((hash >> t->shift) + m * CHAINS_APART) & t->chains_mask];
+}
+
+/* The place of the number of that entry, or of the NONE at the end of its chain. */
+static uint16_t *find(struct trials *t, enum manner m, uint32_t hash)
+{
+    uint16_t *at = chain(t, m, hash);
+
+    while (*at != NONE && (hash_of(&t->entries[*at]) != hash || t->entries[*at].trial != m))
         at = &t->entries[*at].chain;
     return at;
 }
 
-static uint16_t new_entry(struct trials *t, uint32_t hash)
-{
-    uint16_t i = t->free, *at = chain(t, hash);
-
-    if (i != NONE)
-        t->free = t->entries[i].chain;
-    else if (t->unused < t->n)
-        i = t->unused++;
-    else
-        return NONE;
-    t->entries[i].hash = hash;
-    t->entries[i].in = 0;
-    t->entries[i].cost = 0;
-    t->entries[i].chain = *at;
-    *at = i;
-    return i;
-}
-
-static void free_entry(struct trials *t, uint16_t i)
-{
-    uint16_t *at = find(t, t->entries[i].hash);
-
-    *at = t->entries[i].chain;
-    t->entries[i].chain = t->free;
-    t->free = i;
-}
-
-/* NOWHERE, or 1 and the list. */
-static unsigned place(const struct entry *e, enum manner m)
-{
-    return e->in >> 2 * m & 3;
-}
-
-static void set_place(struct entry *e, enum manner m, unsigned to)
-{
-    e->in = (uint8_t)((e->in & ~(3U << 2 * m)) | to << 2 * m);
-}
-
 /* --- the lists of a trial --- */
 
-static void unlink_entry(struct trials *t, enum manner m, uint16_t i)
+static uint64_t *bytes_of(struct trials *t, const struct entry *e)
+{
+    return &t->bytes[e->trial][e->list];
+}
+
+static void unlink_entry(struct trials *t, uint16_t i)
 {
     const struct entry *e = &t->entries[i];
 
-    t->entries[e->prev[m]].next[m] = e->next[m];
-    t->entries[e->next[m]].prev[m] = e->prev[m];
+    t->entries[e->prev].next = e->next;
+    t->entries[e->next].prev = e->prev;
 }
 
-static void push(struct trials *t, enum manner m, enum manner_list list, uint16_t i)
-{
-    uint16_t h = head(t, list);
-    struct entry *e = &t->entries[i];
-
-    e->prev[m] = h;
-    e->next[m] = t->entries[h].next[m];
-    t->entries[e->next[m]].prev[m] = i;
-    t->entries[h].next[m] = i;
-}
-
-static void take(struct trials *t, enum manner m, uint16_t i)
+static void push(struct trials *t, enum manner_list list, uint16_t i)
 {
     struct entry *e = &t->entries[i];
+    uint16_t h = head(t, (enum manner)e->trial, list);
 
-    unlink_entry(t, m, i);
-    t->bytes[m][place(e, m) - 1] -= e->cost;
-    set_place(e, m, NOWHERE);
+    e->list = list & 3;
+    e->prev = h;
+    e->next = t->entries[h].next;
+    t->entries[e->next].prev = i;
+    t->entries[h].next = i;
 }
 
-static void put(struct trials *t, enum manner m, enum manner_list list, uint16_t i)
+static void move(struct trials *t, enum manner_list to, uint16_t i)
 {
     struct entry *e = &t->entries[i];
 
-    push(t, m, list, i);
-    t->bytes[m][list] += e->cost;
-    set_place(e, m, 1 + (unsigned)list);
-}
-
-static void move(struct trials *t, enum manner m, enum manner_list to, uint16_t i)
-{
-    take(t, m, i);
-    put(t, m, to, i);
+    unlink_entry(t, i);
+    *bytes_of(t, e) -= cost_of(e);
+    push(t, to, i);
+    *bytes_of(t, e) += cost_of(e);
 }
 
 /* The last of a list; NONE: it is empty. */
 static uint16_t last(const struct trials *t, enum manner m, enum manner_list list)
 {
-    uint16_t i = t->entries[head(t, list)].prev[m];
+    uint16_t i = t->entries[head(t, m, list)].prev;
 
     return i < t->n ? i : NONE;
 }
@@ -240,26 +225,60 @@ static uint64_t held(const struct trials *t, enum manner m)
     return b[LIST_WINDOW] + b[LIST_PROBATION] + b[LIST_PROTECTED];
 }
 
+/* A new entry in the window. There is room: no trial has more than its part of the entries. */
+static void add(struct trials *t, enum manner m, uint32_t hash, uint16_t cost, uint8_t with_uses)
+{
+    uint16_t i = t->free, *at = chain(t, m, hash);
+    struct entry *e;
+
+    if (i != NONE)
+        t->free = t->entries[i].chain;
+    else
+        i = t->unused++;
+    e = &t->entries[i];
+    *e = (struct entry){.low = (uint16_t)hash,
+                        .high = (uint16_t)(hash >> 16),
+                        .chain = *at,
+                        .cost = cost,
+                        .uses = with_uses,
+                        .trial = m & 3};
+    *at = i;
+    push(t, LIST_WINDOW, i);
+    *bytes_of(t, e) += cost_of(e);
+    t->items[m]++;
+}
+
+static void drop(struct trials *t, uint16_t i)
+{
+    struct entry *e = &t->entries[i];
+    uint16_t *at = find(t, (enum manner)e->trial, hash_of(e));
+
+    unlink_entry(t, i);
+    *bytes_of(t, e) -= cost_of(e);
+    t->items[e->trial]--;
+    *at = e->chain;
+    e->chain = t->free;
+    t->free = i;
+}
+
 /* --- a use --- */
 
 /* As order.c does it with items. */
 static void hit(struct trials *t, enum manner m, uint16_t i, uint64_t bytes)
 {
-    enum manner_list list = place(&t->entries[i], m) - 1;
-    uint64_t most = manner_protected(m, bytes);
+    enum manner_list list = (enum manner_list)t->entries[i].list;
+    uint64_t most;
     int steps;
-    uint16_t old;
 
-    if (list > manner_settled(m)) {
-        move(t, m, m == MANNER_RECENT ? LIST_WINDOW : LIST_PROTECTED, i);
-        for (steps = 0; steps < MANNER_STEPS && t->bytes[m][LIST_PROTECTED] > most; steps++) {
-            old = last(t, m, LIST_PROTECTED);
-            move(t, m, LIST_PROBATION, old);
-        }
+    if (list <= manner_settled(m)) {
+        unlink_entry(t, i);
+        push(t, list, i);
         return;
     }
-    unlink_entry(t, m, i);
-    push(t, m, list, i);
+    move(t, m == MANNER_RECENT ? LIST_WINDOW : LIST_PROTECTED, i);
+    most = manner_protected(m, bytes);
+    for (steps = 0; steps < MANNER_STEPS && t->bytes[m][LIST_PROTECTED] > most; steps++)
+        move(t, LIST_PROBATION, last(t, m, LIST_PROTECTED));
 }
 
 /* The item that gives way to another one of so many bytes; NONE: there is none. */
@@ -275,15 +294,8 @@ static uint16_t choose(struct trials *t, enum manner m, uint64_t cost, uint64_t 
         return victim;
     if (!manner_admits(m, uses(t, oldest), uses(t, victim)))
         return oldest;
-    move(t, m, LIST_PROBATION, oldest);
+    move(t, LIST_PROBATION, oldest);
     return victim;
-}
-
-static void drop(struct trials *t, enum manner m, uint16_t i)
-{
-    take(t, m, i);
-    if (!t->entries[i].in)
-        free_entry(t, i);
 }
 
 /* While the main part lacks items, the oldest of the window move there. */
@@ -295,25 +307,53 @@ static void settle(struct trials *t, enum manner m, uint64_t bytes)
     for (steps = 0; steps < MANNER_STEPS; steps++) {
         uint16_t oldest = last(t, m, LIST_WINDOW);
 
-        if (oldest == NONE || t->bytes[m][LIST_WINDOW] < window + t->entries[oldest].cost)
+        if (oldest == NONE || t->bytes[m][LIST_WINDOW] < window + cost_of(&t->entries[oldest]))
             return;
-        move(t, m, LIST_PROBATION, oldest);
+        move(t, LIST_PROBATION, oldest);
     }
 }
 
-static void miss(struct trials *t, enum manner m, uint16_t i, uint64_t bytes)
+/* 1: there is room for another item of so many bytes. */
+static int make_room(struct trials *t, enum manner m, uint64_t cost, uint64_t bytes)
 {
-    uint64_t cost = t->entries[i].cost;
     int steps;
 
-    for (steps = 0; steps < MANNER_STEPS && held(t, m) + cost > bytes; steps++) {
+    for (steps = 0; steps < MANNER_STEPS && (held(t, m) + cost > bytes || t->items[m] >= t->most);
+         steps++) {
         uint16_t victim = choose(t, m, cost, bytes);
 
         if (victim == NONE)
             break;
-        drop(t, m, victim);
+        drop(t, victim);
     }
-    put(t, m, LIST_WINDOW, i);
+    return t->items[m] < t->most;
+}
+
+static void set_cost(struct trials *t, struct entry *e, uint16_t packed)
+{
+    *bytes_of(t, e) -= cost_of(e);
+    e->cost = packed;
+    *bytes_of(t, e) += cost_of(e);
+}
+
+/* 1: a hit. */
+static int use(struct trials *t, enum manner m, uint32_t hash, uint8_t with_uses, uint64_t cost,
+               uint64_t bytes)
+{
+    uint16_t i = *find(t, m, hash), packed = pack_cost(cost);
+    struct entry *e = &t->entries[i];
+
+    if (i == NONE) {
+        settle(t, m, bytes);
+        if (make_room(t, m, cost, bytes))
+            add(t, m, hash, packed, with_uses);
+        return 0;
+    }
+    e->uses = with_uses;
+    if (e->cost != packed)
+        set_cost(t, e, packed);
+    hit(t, m, i, bytes);
+    return 1;
 }
 
 /* --- the score --- */
@@ -330,19 +370,19 @@ static void halve(struct trials *t)
     }
 }
 
-/* By how many deviations a lead must be larger than chance gives. Recent evicts as all expect it,
- * so another manner needs more for it to give way, and it needs less to return. */
-static int deviations(enum manner from, enum manner to)
+/* By how many tenths of a deviation a lead must be larger than chance gives. Recent evicts as all
+ * expect it, so another manner needs more for it to give way, and it needs less to return. */
+static int deviations_10(enum manner from, enum manner to)
 {
     if (to == MANNER_RECENT)
-        return 1;
-    return from == MANNER_RECENT ? 3 : 2;
+        return 10;
+    return from == MANNER_RECENT ? 26 : 20;
 }
 
 /* Chance alone gives a lead of the square root of how often the two were apart. */
-static int is_proven(int64_t lead, int64_t apart, int z)
+static int is_proven(int64_t lead, int64_t apart, int z_10)
 {
-    return lead > 0 && lead * lead > z * z * (apart + 1);
+    return lead > 0 && lead * lead * 100 > z_10 * z_10 * (apart + 1);
 }
 
 static void choose_best(struct trials *t)
@@ -352,7 +392,7 @@ static void choose_best(struct trials *t)
 
     for (m = 0; m < MANNERS; m++) {
         if (t->lead[m][was] > lead &&
-            is_proven(t->lead[m][was], t->apart[m][was], deviations(was, m))) {
+            is_proven(t->lead[m][was], t->apart[m][was], deviations_10(was, m))) {
             lead = t->lead[m][was];
             t->best = m;
         }
@@ -381,73 +421,29 @@ static void score(struct trials *t, unsigned hits)
     choose_best(t);
 }
 
-/* Each trial loses an item, so there will be entries again. */
-static void make_room(struct trials *t)
-{
-    enum manner m;
-
-    for (m = 0; m < MANNERS; m++) {
-        uint16_t victim = choose(t, m, 0, held(t, m));
-
-        if (victim != NONE)
-            drop(t, m, victim);
-    }
-}
-
-static void set_cost(struct trials *t, uint16_t i, uint32_t cost)
-{
-    struct entry *e = &t->entries[i];
-    enum manner m;
-
-    for (m = 0; m < MANNERS; m++) {
-        if (place(e, m) != NOWHERE)
-            t->bytes[m][place(e, m) - 1] += (uint64_t)cost - e->cost;
-    }
-    e->cost = cost;
-}
-
-int trials_use(struct trials *t, uint32_t hash, uint8_t with_uses, unsigned age, uint64_t cost,
-               uint64_t cache_bytes)
+void trials_use(struct trials *t, uint32_t hash, uint8_t uses, unsigned age, uint64_t cost,
+                uint64_t cache_bytes)
 {
     uint64_t bytes = cache_bytes >> t->shift;
-    uint16_t i = *find(t, hash);
     unsigned hits = 0;
     enum manner m;
 
     t->age = age;
     if (cost > bytes / ADMIT_SHARE)
-        return 1; /* larger than a trial can have */
-    if (i == NONE)
-        i = new_entry(t, hash);
-    if (i == NONE) {
-        make_room(t);
-        return 0;
-    }
-    t->entries[i].uses = with_uses;
-    set_cost(t, i, (uint32_t)cost);
-    for (m = 0; m < MANNERS; m++) {
-        settle(t, m, bytes);
-        if (place(&t->entries[i], m) == NOWHERE) {
-            miss(t, m, i, bytes);
-            continue;
-        }
-        hit(t, m, i, bytes);
-        hits |= 1U << m;
-    }
+        return; /* larger than a trial can have */
+    for (m = 0; m < MANNERS; m++)
+        hits |= (unsigned)use(t, m, hash, uses, cost, bytes) << m;
     score(t, hits);
-    return 1;
 }
 
 void trials_forget(struct trials *t, uint32_t hash)
 {
-    uint16_t i = *find(t, hash);
     enum manner m;
 
-    if (i == NONE)
-        return;
     for (m = 0; m < MANNERS; m++) {
-        if (place(&t->entries[i], m) != NOWHERE)
-            take(t, m, i);
+        uint16_t i = *find(t, m, hash);
+
+        if (i != NONE)
+            drop(t, i);
     }
-    free_entry(t, i);
 }

@@ -19,9 +19,9 @@
 
 struct trials;
 
-/* For a cache that has so many items of so many bytes. Takes a KB and a part of the bytes, 300 KB
- * in all at most: a 32nd, in caches of less than 72 KB a sixteenth. NULL: no memory, or the cache
- * has less than 7 KB. `first` is the best manner until another one has proved better. */
+/* For a cache that has so many items of so many bytes. Takes 1.5 KB, or if that is more 4 bytes
+ * an item or a 96th of the bytes, whichever is less; 420 KB at most. NULL: no memory, or the cache
+ * has less than 21 KB. `first` is the best manner until another one has proved better. */
 struct trials *trials_new(size_t items, uint64_t bytes, enum manner first);
 void trials_free(struct trials *t); /* NULL is fine */
 
@@ -31,9 +31,9 @@ size_t trials_bytes(const struct trials *t); /* NULL: 0 */
 uint32_t trials_mask(const struct trials *t);
 
 /* A use of a key of the sample, with its uses (uses.h) at that age, what its item costs, and the
- * bytes of the cache. 0: there is no room for the sample; there are more items than was said. */
-int trials_use(struct trials *t, uint32_t hash, uint8_t uses, unsigned age, uint64_t cost,
-               uint64_t cache_bytes);
+ * bytes of the cache. */
+void trials_use(struct trials *t, uint32_t hash, uint8_t uses, unsigned age, uint64_t cost,
+                uint64_t cache_bytes);
 
 /* The key has no value now. */
 void trials_forget(struct trials *t, uint32_t hash);
