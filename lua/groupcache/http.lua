@@ -134,22 +134,20 @@ local function again(request, retries, answer, err, code)
   return answer, err, code
 end
 
---- One HTTP exchange. Follows no redirect by itself; any status is an answer.
--- @param request { url =, method = "GET", headers = {}, body =, timeout = seconds (at most the
---   rest of the getter's own), connect_timeout = 1, max_bytes = the group's max_value_bytes,
---   ca_file =, insecure = false, decode = true, follow = redirects at most [0],
---   deny_private = false, allow = { networks that deny_private does not deny },
---   query = { name = value or list }, json = a table to send, retries = times at most [0] }
--- @return { status =, headers = { lower-case name = value }, body =, url = with follow }; or nil,
---   message, code
-function http.request(request)
+local function give(_, answer, err, code)
+  return answer, err, code
+end
+
+-- Sends a request, by a tail call of the function `name`: errors and the engine count the levels to
+-- that function's caller. finish(url, answer, err, code) gives what is returned.
+local function send(name, request, finish)
   if type(request) ~= "table" then
-    error(("http.request: the request is a %s, and must be a table"):format(type(request)), 2)
+    error(("%s: the request is a %s, and must be a table"):format(name, type(request)), 2)
   end
   local most = request.follow
   if most ~= nil and not (type(most) == "number" and most % 1 == 0 and most >= 0
     and most <= MOST_REDIRECTS) then
-    error(("http.request: follow is %s, and must be a whole number from 0 to %d"):format(
+    error(("%s: follow is %s, and must be a whole number from 0 to %d"):format(name,
       tostring(most), MOST_REDIRECTS), 2)
   end
   local retries, wrong = ask.retries(request)
@@ -161,33 +159,50 @@ function http.request(request)
     prepared, wrong = prepare(expanded)
   end
   if wrong then
-    error("http.request: " .. wrong, 2)
+    error(name .. ": " .. wrong, 2)
   end
   -- Not by exchange(): the engine counts the levels to our caller.
   local op, err, code = core.fetch(prepared)
   if not op then
-    return nil, err, code
+    return finish(request.url, nil, err, code)
   end
   wait.await(op, "http.request")
-  return again(expanded, retries, core.fetch_result(op))
+  return finish(request.url, again(expanded, retries, core.fetch_result(op)))
+end
+
+--- One HTTP exchange. Follows no redirect by itself; any status is an answer.
+-- @param request { url =, method = "GET", headers = {}, body =, timeout = seconds (at most the
+--   rest of the getter's own), connect_timeout = 1, max_bytes = the group's max_value_bytes,
+--   ca_file =, insecure = false, decode = true, follow = redirects at most [0],
+--   deny_private = false, allow = { networks that deny_private does not deny },
+--   query = { name = value or list }, json = a table to send, retries = times at most [0] }
+-- @return { status =, headers = { lower-case name = value }, body =, url = with follow }; or nil,
+--   message, code
+function http.request(request)
+  return send("http.request", request, give)
+end
+
+-- The request of a GET; `name` is the function that a script has called with the others.
+local function get_request(name, url, options)
+  if type(url) ~= "string" then
+    error(("%s: the url is a %s, and must be a string"):format(name, type(url)), 3)
+  end
+  if options ~= nil and type(options) ~= "table" then
+    error(("%s: the options are a %s, and must be a table"):format(name, type(options)), 3)
+  end
+  local request = {}
+  for field, value in pairs(options or {}) do
+    request[field] = value
+  end
+  request.url = url
+  return request
 end
 
 --- A GET.
 -- @param url http:// or https://
 -- @param options optional, as http.request's
 function http.get(url, options)
-  if type(url) ~= "string" then
-    error(("http.get: the url is a %s, and must be a string"):format(type(url)), 2)
-  end
-  if options ~= nil and type(options) ~= "table" then
-    error(("http.get: the options are a %s, and must be a table"):format(type(options)), 2)
-  end
-  local request = {}
-  for name, value in pairs(options or {}) do
-    request[name] = value
-  end
-  request.url = url
-  return http.request(request)
+  return send("http.get", get_request("http.get", url, options), give)
 end
 
 local Stream = {}
@@ -279,15 +294,7 @@ function http.stream(request)
   return setmetatable({ raw = raw, most = most, rest = "", at = 1 }, Stream)
 end
 
---- A value of a server that speaks JSON.
--- @param options optional, as http.request's
--- @return the decoded body of a 2xx answer; or nil, message, code: NOTFOUND for 404 and 410, PEER
---   for other statuses
-function http.json(url, options)
-  if type(url) ~= "string" then
-    error(("http.json: the url is a %s, and must be a string"):format(type(url)), 2)
-  end
-  local answer, err, code = http.get(url, options)
+local function give_json(url, answer, err, code)
   if not answer then
     return nil, err, code
   elseif answer.status == 404 or answer.status == 410 then
@@ -300,6 +307,14 @@ function http.json(url, options)
     return nil, ("%s: the body is no JSON: %s"):format(url, tostring(wrong)), "PEER"
   end
   return value
+end
+
+--- A value of a server that speaks JSON.
+-- @param options optional, as http.request's
+-- @return the decoded body of a 2xx answer; or nil, message, code: NOTFOUND for 404 and 410, PEER
+--   for other statuses
+function http.json(url, options)
+  return send("http.json", get_request("http.json", url, options), give_json)
 end
 
 --- Percent-encodes bytes as one path segment: everything but A-Z a-z 0-9 - . _ ~.
