@@ -432,6 +432,23 @@ function groupcache.split(key) end
 ---@return groupcache.Shared
 function groupcache.shared(name, options) end
 
+--- A value that no VM changes: the first VM of a script makes it, and all VMs read the same memory. Its tables are read
+--- like any other, and walked by groupcache.pairs and groupcache.ipairs.
+---@generic T: table|string|number|boolean
+---@param fn fun(): T
+---@return T
+function groupcache.constant(fn) end
+
+--- pairs(), also of a table of a constant.
+---@param t table
+---@return function, table, nil
+function groupcache.pairs(t) end
+
+--- ipairs(), also of a table of a constant.
+---@param t table
+---@return function, table, integer
+function groupcache.ipairs(t) end
+
 --- What a getter returns in place of the value of ctx.old, if that is still right.
 ---@type userdata
 groupcache.same = nil
@@ -462,6 +479,11 @@ function groupcache.log(level, message, fields) end
 ---@field max_bytes? integer of the answer's body; default: the group's max_value_bytes
 ---@field identity? boolean https with the node's own certificate; default false
 ---@field ca_file? string PEM file of the authorities to trust for https; default: the system's
+---@field cert_file? string PEM file of the certificate that the client shows over https; with key_file
+---@field key_file? string PEM file of its key
+---@field proxy? string "http://host:port", or with "user:password@" before the host; default none, whatever the environment says
+---@field user_agent? string default "groupcache/VERSION"; "" for none
+---@field compressed? boolean asks for a compressed body, by an Accept-Encoding; default false
 ---@field insecure? boolean https without verifying the other side; default false
 ---@field follow? integer redirects to follow at most, 0 to 20; default 0: a redirect is an answer
 ---@field deny_private? boolean addresses that are not public are an error; default false

@@ -302,6 +302,48 @@ function groupcache.shared(name, given)
   return t
 end
 
+--- A value that no VM changes, such as a large table: the first VM of a script makes it, and all
+-- VMs read the same memory. Only while the script runs.
+-- @param fn returns tables, strings, numbers and booleans
+-- @return what fn has returned; a table can be read, and not be changed
+function groupcache.constant(fn)
+  if type(fn) ~= "function" then
+    error(("groupcache.constant: a %s, and must be a function"):format(type(fn)), 2)
+  end
+  local where = caller()
+  local made, value = core.constant_find(where)
+  if made == nil then
+    error(value, 2)
+  elseif made then
+    return value
+  end
+  value = core.constant_make(where, fn()) -- no tail call: errors count the levels
+  return value
+end
+
+local function next_item(t, i)
+  local value = t[i + 1]
+  if value ~= nil then
+    return i + 1, value
+  end
+end
+
+--- pairs(), also of a table of a constant.
+function groupcache.pairs(t)
+  if core.is_constant(t) then
+    return core.constant_next, t, nil
+  end
+  return pairs(t)
+end
+
+--- ipairs(), also of a table of a constant.
+function groupcache.ipairs(t)
+  if core.is_constant(t) then
+    return next_item, t, 0
+  end
+  return ipairs(t)
+end
+
 groupcache.every = background.every
 groupcache.background = background.background
 

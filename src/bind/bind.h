@@ -12,7 +12,7 @@
  * without blocking it.
  * node_script.c runs node scripts, node.c nodes, child.c commands. client.c is the HTTP client of
  * the command line. stream.c has exchanges whose answer is read while it arrives. shared.c has
- * tables of all VMs. discover.c and
+ * tables of all VMs, constant.c tables that nobody changes. discover.c and
  * dns.c serve the sources of peers. many.c asks for many keys, change.c sets and removes, peek.c
  * looks: each for getters and for programs. value.c has what they get of an item. encode.c and
  * decode.c convert between values and bytes. */
@@ -29,13 +29,14 @@ struct node;
 extern const luaL_Reg bind_client[], bind_child[], bind_core[], bind_group[], bind_io[],
     bind_library[], bind_loop[], bind_node[], bind_many[], bind_change[], bind_peek[], bind_hits[],
     bind_encode[], bind_decode[], bind_background[], bind_node_script[], bind_stream[],
-    bind_discover[], bind_dns[], bind_pending[], bind_spans[], bind_shared[];
+    bind_discover[], bind_dns[], bind_pending[], bind_spans[], bind_shared[], bind_constant[];
 
 /* The metatable of a node; the node at that index, which is not closed. Raises. */
 #define BIND_NODE "groupcache.node"
 struct node *bind_node_check(lua_State *L, int index);
 
 /* Make the metatables of each file's userdata. */
+void bind_constant_open(lua_State *L);
 void bind_core_open(lua_State *L);
 void bind_child_open(lua_State *L);
 void bind_client_open(lua_State *L);

@@ -173,12 +173,13 @@ __attribute__((visibility("default"))) int luaopen_groupcache_core(lua_State *L)
         bind_client,   functions,   bind_child,   bind_core,       bind_group,       bind_io,
         bind_library,  bind_loop,   bind_node,    bind_many,       bind_change,      bind_peek,
         bind_hits,     bind_encode, bind_decode,  bind_background, bind_node_script, bind_stream,
-        bind_discover, bind_dns,    bind_pending, bind_spans,      bind_shared};
+        bind_discover, bind_dns,    bind_pending, bind_spans,      bind_shared,      bind_constant};
     size_t i;
 
     core_set_opener(L, luaopen_groupcache_core);
     bind_core_open(L);
     bind_child_open(L);
+    bind_constant_open(L);
     bind_client_open(L);
     bind_handle_open(L);
     bind_hits_open(L);

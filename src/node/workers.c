@@ -86,6 +86,7 @@ static struct worker *make_worker(struct workers *w, struct script *s, const str
     if (!made)
         return NULL;
     vm = worker_vm(made);
+    defs_share_constants(vm_defs(vm), defs);
     if (run_script(vm, s, e) || defs_compare(defs, vm_defs(vm), e) ||
         worker_open_loop(made, w->opts.loop, e)) {
         worker_free(made);

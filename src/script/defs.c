@@ -6,6 +6,7 @@
 
 #include "base/hash.h"
 #include "base/mem.h"
+#include "script/constants.h"
 
 struct defs {
     struct def *list;
@@ -14,11 +15,16 @@ struct defs {
     size_t mask;   /* number of slots, less one; slots may be NULL */
     struct def_background *backgrounds;
     size_t n_backgrounds;
+    struct constants *constants; /* a reference */
+    size_t n_constants;          /* those that the script has asked for */
 };
 
 struct defs *defs_new(void)
 {
-    return mem_zalloc(sizeof(struct defs));
+    struct defs *ds = mem_zalloc(sizeof(*ds));
+
+    ds->constants = constants_new();
+    return ds;
 }
 
 void defs_free(struct defs *ds)
@@ -40,6 +46,7 @@ void defs_free(struct defs *ds)
         mem_free(ds->backgrounds[i].name);
         mem_free(ds->backgrounds[i].where);
     }
+    constants_unref(ds->constants);
     mem_free(ds->backgrounds);
     mem_free(ds->list);
     mem_free(ds->slots);
@@ -228,4 +235,20 @@ size_t defs_count_backgrounds(const struct defs *ds)
 const struct def_background *defs_background_at(const struct defs *ds, size_t i)
 {
     return &ds->backgrounds[i];
+}
+
+/* --- constants --- */
+
+void defs_share_constants(struct defs *ds, const struct defs *from)
+{
+    struct constants *own = ds->constants;
+
+    ds->constants = constants_ref(from->constants);
+    constants_unref(own);
+}
+
+struct constants *defs_constants(struct defs *ds, size_t **number)
+{
+    *number = &ds->n_constants;
+    return ds->constants;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* defs.h - the groups and background functions that a script defined in one VM.
+/* defs.h - the groups, background functions and constants that a script defined in one VM.
  *
  * Every VM of a node runs the same script and must come to the same groups; defs_compare() says
  * where they differ. Only the VM of the control worker keeps background functions. One thread: the
@@ -11,6 +11,8 @@
 
 #include "base/err.h"
 #include "cache/group.h"
+
+struct constants;
 
 struct def {
     char *name;  /* owned, like all strings here */
@@ -54,6 +56,12 @@ enum err defs_add_background(struct defs *ds, const struct def_background *d, st
 
 size_t defs_count_backgrounds(const struct defs *ds);
 const struct def_background *defs_background_at(const struct defs *ds, size_t i);
+
+/* Makes the constants of `from` those of ds, too, whose script has not run yet. */
+void defs_share_constants(struct defs *ds, const struct defs *from);
+
+/* The constants of the script. *number is that of the next one that it asks for. */
+struct constants *defs_constants(struct defs *ds, size_t **number);
 
 /* INVAL unless a and b define the same groups: the message names the group, both places and the
  * first option that differs. */
