@@ -18,7 +18,8 @@ describe("a getter that runs while its node stops", function()
         os.execute "sleep 0.4; echo the getter goes on >&2"
         return "v"
       end })
-    ]], args = { "--snapshot-path", tmp.dir() .. "/snapshot", "--workers", 1, "--drain-timeout", 0 } }
+    ]], args = { "--snapshot-path", tmp.dir() .. "/snapshot", "--workers", 1,
+      "--drain-timeout", 0 } }
     local sock = n:connect()
     sock:send "GET /cache/g/late HTTP/1.1\r\nHost: x\r\n\r\n"
     eventually(function() return r:calls().late end, 10, "the getter runs")
