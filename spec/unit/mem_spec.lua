@@ -121,6 +121,34 @@ describe("mem", function()
   end)
 end)
 
+-- In a process of its own, since its allocator is set.
+local MAPPED = [[
+package.path = "spec/?.lua;" .. package.path
+local ffi = require "ffi"
+local C = require("support.unit").load "base/mem.h"
+ffi.cdef "typedef struct { size_t before[3], hblks, behind[6]; } seen; seen mallinfo2(void);"
+assert(C.mem_share_heap() == 1)
+local before = ffi.C.mallinfo2().hblks
+for round = 1, 3 do -- a threshold that moves would move when a block is freed
+  local large, small = C.mem_alloc(C.MEM_MAPPED), C.mem_alloc(C.MEM_MAPPED - 4096)
+  io.write(tonumber(ffi.C.mallinfo2().hblks - before), " ")
+  C.mem_free(large)
+  C.mem_free(small)
+end
+]]
+
+describe("the shared heap", function()
+  it("has no large blocks, also once some were freed", function()
+    if (os.getenv "SAN" or "") ~= "" then
+      pending "a sanitizer has an allocator of its own"
+      return
+    end
+    local out = process.run { "env", "-u", "MALLOC_ARENA_MAX", "-u", "GLIBC_TUNABLES", "luajit",
+      "-joff", "-e", MAPPED }
+    assert.equal("1 1 1 ", out.stdout, out.stderr)
+  end)
+end)
+
 -- In a process of its own, which may have little memory: nothing but the reserve is left.
 local SHORT = [[
 package.path = "spec/?.lua;" .. package.path

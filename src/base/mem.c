@@ -20,6 +20,8 @@ enum {
     LARGE_PAGE = 2 << 20,          /* of x86-64 and most others */
     LARGE_LEAST = 4 * LARGE_PAGE,  /* below that, few addresses are not found at once */
     TRIM_REST = 4,                 /* a pause is so many times as long as the last trim */
+    TOP_MOST = 4 << 20,            /* free bytes at the heap's end, before some are returned */
+    TOP_STEP = 1 << 20,            /* bytes by which the heap grows */
     TRIM_GROWTH = 4 << 20          /* bytes by which the process must have grown since then */
 };
 
@@ -165,6 +167,9 @@ int mem_share_heap(void)
 
     if (getenv("MALLOC_ARENA_MAX") || (tunables && strstr(tunables, "arena_max")))
         return 0;
+    mallopt(M_MMAP_THRESHOLD, MEM_MAPPED);
+    mallopt(M_TRIM_THRESHOLD, TOP_MOST);
+    mallopt(M_TOP_PAD, TOP_STEP);
     return mallopt(M_ARENA_MAX, 1);
 }
 

@@ -42,10 +42,14 @@ void mem_use_large_pages(void *p, size_t n);
 /* What the allocator really spends on p, its own header included. */
 size_t mem_cost(const void *p);
 
+enum { MEM_MAPPED = 1024 * 1024 };
+
 /* Threads that start to allocate after this share one heap of glibc's, instead of having one each:
  * all can use the memory that one of them frees. Values of many sizes then leave half the holes or
- * less (the table in docs/design/memory.md). To be called before the threads are started. The
- * setting belongs to the process: if the environment has MALLOC_ARENA_MAX, or arena_max in
+ * less (the table in docs/design/memory.md). From MEM_MAPPED bytes on a block is mapped by itself,
+ * so nobody waits for the heap's lock while its pages come and go. The heap grows and shrinks in
+ * steps of a megabyte and more for the same reason. To be called before the threads are started.
+ * The setting belongs to the process: if the environment has MALLOC_ARENA_MAX, or arena_max in
  * GLIBC_TUNABLES, nothing is changed and 0 is returned. Otherwise 1. */
 int mem_share_heap(void);
 

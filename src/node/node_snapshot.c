@@ -171,12 +171,13 @@ static void write_group(void *arg, struct group *g)
         w->failed = snapshot_write_group(w->writer, g, shared, w->e) != ERR_OK;
 }
 
-/* Returns the error in e->code. */
-static enum err write_all(struct node_snapshot *s, int last, struct error *e)
+/* last: for the last time. clean: no thread can change a group any more. Returns the error in
+ * e->code. */
+static enum err write_all(struct node_snapshot *s, int last, int clean, struct error *e)
 {
     const struct snapshot_write_opts o = {.path = s->path,
                                           .dialect = s->opts.dialect,
-                                          .clean = last,
+                                          .clean = clean,
                                           .slowly = !last,
                                           .stop = last ? NULL : must_stop,
                                           .ctx = s};
@@ -201,12 +202,12 @@ static enum err write_all(struct node_snapshot *s, int last, struct error *e)
     return ERR_OK;
 }
 
-static void write_and_log(struct node_snapshot *s, int last)
+static void write_and_log(struct node_snapshot *s, int last, int clean)
 {
     char quoted[4 * ERROR_TEXT];
     struct error e;
 
-    if (write_all(s, last, &e) && e.code != ERR_CLOSED)
+    if (write_all(s, last, clean, &e) && e.code != ERR_CLOSED)
         log_error("snapshot", "not written: the file stays as it was", "error=%s",
                   log_quote(quoted, sizeof(quoted), e.msg, strlen(e.msg)));
 }
@@ -218,7 +219,7 @@ static void *snapshot_main(void *arg)
 
     setpriority(PRIO_PROCESS, (id_t)thread_id(), NICE);
     while (!gate_wait(&s->quit, every_ms))
-        write_and_log(s, 0);
+        write_and_log(s, 0, 0);
     return NULL;
 }
 
@@ -233,7 +234,7 @@ enum err node_snapshot_start(struct node_snapshot *s, struct groups *groups, str
     return ERR_OK;
 }
 
-void node_snapshot_end(struct node_snapshot *s)
+void node_snapshot_end(struct node_snapshot *s, int clean)
 {
     if (!s || !s->started)
         return;
@@ -241,7 +242,7 @@ void node_snapshot_end(struct node_snapshot *s)
     gate_open(&s->quit);
     pthread_join(s->thread, NULL);
     s->started = 0;
-    write_and_log(s, 1);
+    write_and_log(s, 1, clean);
 }
 
 /* --- reading --- */

@@ -49,9 +49,9 @@ void node_snapshot_read(struct node_snapshot *s, struct groups *groups);
 /* Starts the thread that writes. Borrows groups until node_snapshot_end(). */
 enum err node_snapshot_start(struct node_snapshot *s, struct groups *groups, struct error *e);
 
-/* Once no thread changes a group any more: ends the thread, and writes for the last time if it was
- * started. NULL is fine. */
-void node_snapshot_end(struct node_snapshot *s);
+/* Ends the thread, and writes for the last time if it was started. clean: 0 if a stuck thread is
+ * left that may still change a group. NULL is fine. */
+void node_snapshot_end(struct node_snapshot *s, int clean);
 
 void node_snapshot_free(struct node_snapshot *s); /* NULL is fine */
 

@@ -7,9 +7,9 @@
  *   4 end the background functions, close the groups: ends all flights
  *   5 stop the network thread      ends all exchanges and changes: no request stays parked
  *   6 let connections answer       parked requests get a 503, if their clients read it
- *   7 stop the servers             libmicrohttpd aborts while a connection is suspended;
- *                                  then nobody changes a group: the last snapshot
- *   8 stop all workers             their fetches are refused by now
+ *   7 stop the servers             libmicrohttpd aborts while a connection is suspended
+ *   8 stop all workers             their fetches are refused by now; then nobody changes a
+ *                                  group: the last snapshot
  *   9 free */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -136,10 +136,11 @@ void node_stop_free(struct node *n)
     net_end(n->net);
     wait_a_while(n, while_active, LAST_WORDS_MS, NULL, NULL);
     node_servers_stop(&n->servers);
-    node_snapshot_end(n->snapshot);
     spool_close(n->access);
     ended = !n->workers || workers_stop(n->workers);
-    if (!control_stop(n->control, until_ms) || !ended)
+    ended &= control_stop(n->control, until_ms);
+    node_snapshot_end(n->snapshot, ended);
+    if (!ended)
         return; /* a stuck thread may use the rest, so it is leaked */
     control_free(n->control);
     workers_free(n->workers);
