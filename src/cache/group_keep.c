@@ -146,7 +146,7 @@ uint64_t group_keep_ends_ms(double ttl_ms)
 struct item *group_keep_item(struct group *g, const struct key_ref *k, const struct given *v,
                              struct error *e)
 {
-    uint64_t max = group_opts(g).max_value_bytes;
+    uint64_t max = group_opts(g).max_value_bytes, expires_ms;
     struct item *it;
 
     if (v->n > max) {
@@ -154,9 +154,9 @@ struct item *group_keep_item(struct group *g, const struct key_ref *k, const str
                   g->name, v->n, (unsigned long long)max);
         return NULL;
     }
-    it = item_new_extra(k, v->bytes, v->n,
-                        v->ttl_ms ? group_keep_ends_ms(*v->ttl_ms) : group_keep_expiry_ms(g),
-                        v->extra, v->extra_len);
+    expires_ms = v->ttl_ms ? group_keep_ends_ms(*v->ttl_ms) : group_keep_expiry_ms(g);
+    it = v->own ? item_new_of(k, v->own, expires_ms, v->extra, v->extra_len)
+                : item_new_extra(k, v->bytes, v->n, expires_ms, v->extra, v->extra_len);
     if (!it)
         error_set(e, ERR_NOMEM, "no memory for a value of %zu bytes", v->n);
     else if (v->age_s)
