@@ -120,6 +120,24 @@ describe("the proof of a request", function()
     assert.equal(0, C.auth_use_once(a, check(a, GET, sign(a, GET)), e))
   end)
 
+  it("is refused if 262144 others were taken in the last minute", function()
+    local fresh, e = auth(NEW), ffi.new "struct error"
+    local claim = check(fresh, GET, sign(fresh, GET))
+    local number, code = ffi.cast("uint32_t *", claim.nonce), 0
+    for i = 1, 2 ^ 18 + 1 do
+      number[0] = 2 * i -- the lowest bit does not count
+      code = C.auth_use_once(fresh, claim, e)
+      if code ~= 0 then
+        break
+      end
+    end
+    assert.equal(C.ERR_BUSY, code)
+    assert.equal("there are more than 262144 signed changes a minute", ffi.string(e.msg))
+    assert.equal(2 * (2 ^ 18 + 1), number[0])
+    C.clock_advance(61000)
+    assert.equal(0, C.auth_use_once(fresh, claim, e))
+  end)
+
   it("has a time, which may differ by 30 seconds", function()
     local value = sign(a, GET)
     C.clock_advance(29000)

@@ -125,6 +125,40 @@ describe("a snapshot that is read", function()
     assert.same({ {}, true }, { read() })
   end)
 
+  -- A file that a program has made: its sums are right.
+  it("whose records do not fit into their block ends there, though the sum is right", function()
+    local bytes, head = write(1), ffi.sizeof "struct snapshot_head"
+    local block = ffi.new "struct snapshot_block"
+    local function forge(change)
+      local size = ffi.sizeof(block)
+      ffi.copy(block, bytes:sub(head + 1), size)
+      local body = ffi.new("char[?]", block.bytes, bytes:sub(head + size + 1,
+        head + size + block.bytes))
+      change(block, body)
+      block.sum = bit.bxor(C.hash_murmur64(block, ffi.offsetof("struct snapshot_block", "sum")),
+        C.hash_murmur64(body, block.bytes))
+      tmp.write(path, bytes:sub(1, head) .. ffi.string(block, size) .. ffi.string(body, block.bytes)
+        .. bytes:sub(head + size + block.bytes + 1))
+      return read()
+    end
+    local function record(b, body)
+      return ffi.cast("struct snapshot_record *", body + b.name_len)
+    end
+
+    local found, why = forge(function(b) b.n_items = 2 end)
+    assert.equal(1, count(found))
+    assert.equal("a block is damaged behind 1 items", why)
+    for what, change in pairs {
+      key = function(r) r.key_len = 2 ^ 32 - 1 end,
+      value = function(r) r.value_len = 2 ^ 32 - 1 end,
+      extras = function(r) r.flags = bit.bor(r.flags, C.SNAPSHOT_EXTRA) end,
+    } do
+      found, why = forge(function(b, body) change(record(b, body)) end)
+      assert.same({}, found, what)
+      assert.equal("a block is damaged behind 0 items", why, what)
+    end
+  end)
+
   it("has what stands before the first damage, at any length and any byte", function()
     local bytes = write(8, 20)
     for n = 0, #bytes - 1 do

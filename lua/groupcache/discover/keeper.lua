@@ -260,7 +260,7 @@ function Kept:run()
   self:await_tended()
   while not self.leaving do
     local pause = self:look()
-    self.all:tell()
+    self.all:tell(self)
     sleep(pause)
   end
 end
@@ -283,7 +283,7 @@ function Kept:run_tend()
     local pause = self:tend()
     self.tended = true
     self:wake()
-    self.all:tell()
+    self.all:tell(self)
     sleep(pause)
   end
 end
@@ -365,13 +365,16 @@ function Kept:status()
     held = self.held, self_listed = self.self_listed == true }
 end
 
-function All:tell()
-  local out = setmetatable({}, core.list)
-  for i, kept in ipairs(self) do
-    out[i] = kept:status()
+-- A list whose status is new is encoded; the others have their text from before.
+function All:tell(kept)
+  kept.told = core.encode(kept:status(), "json", MOST_STATUS)
+  local texts = {}
+  for _, one in ipairs(self) do
+    one.told = one.told or core.encode(one:status(), "json", MOST_STATUS)
+    texts[#texts + 1] = one.told
   end
-  local json = core.encode(out, "json", MOST_STATUS)
-  if json then
+  local json = "[" .. table.concat(texts, ",") .. "]"
+  if #json <= MOST_STATUS then
     core.tell_sources(json)
   end
 end
