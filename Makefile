@@ -32,11 +32,12 @@ INST_DATADIR ?= $(INST_PREFIX)/share
 INST_LIST   ?= $(INST_DATADIR)/groupcache/installed
 
 RUN_PACKAGES     = gcc libc6-dev make pkg-config libluajit-5.1-dev libmicrohttpd-dev \
-                   libcurl4-openssl-dev libgnutls28-dev libprotobuf-c-dev zlib1g-dev curl
+                   libcurl4-openssl-dev libgnutls28-dev libprotobuf-c-dev zlib1g-dev libbrotli-dev \
+                   libzstd-dev curl
 TEST_PACKAGES    = luajit lua-busted lua-cjson lua-filesystem lua-mpack lua-posix lua-socket \
                    nginx-light openssl lua-sql-postgres lua-sql-sqlite3 postgresql \
                    lua-cqueues lua-http lua-luv lua-copas redis-server gnutls-bin systemd prometheus tmux \
-                   iproute2 etcd-server dnsmasq-base php-cli python3 procps
+                   iproute2 etcd-server dnsmasq-base php-cli python3 procps tinyproxy brotli zstd libgd3
 FUZZ_PACKAGES    = clang
 LINT_PACKAGES    = lua-check clang clang-format cppcheck protobuf-c-compiler
 INTEROP_PACKAGES = golang-go golang-github-golang-groupcache-dev
@@ -61,7 +62,10 @@ LUAJIT_LIBS   = $(call once,LUAJIT_LIBS,pkg-config --libs luajit 2>/dev/null || 
 DEP_CFLAGS    = $(call once,DEP_CFLAGS,pkg-config --cflags $(DEP_MODULES) 2>/dev/null)
 DEP_LIBS      = $(call once,DEP_LIBS,pkg-config --libs $(DEP_MODULES) 2>/dev/null \
                   || echo -lmicrohttpd -lcurl -lgnutls -lprotobuf-c -lz)
-DEP_MODULES   = libmicrohttpd libcurl gnutls libprotobuf-c zlib
+DEP_MODULES   = libmicrohttpd libcurl gnutls libprotobuf-c zlib $(CODINGS)
+
+# Codings that http decodes beside those of zlib, where these are installed.
+CODINGS = $(call once,CODINGS,for m in libbrotlidec libzstd; do pkg-config --exists $$$$m 2>/dev/null && echo $$$$m; done)
 
 # What LuaRocks found, or was told, goes before that. Its LUA_INCDIR is of no use: it may lead to plain
 # Lua 5.1, whose headers lack half of LuaJIT's API.
@@ -91,6 +95,7 @@ STD        = -std=c11 -D_GNU_SOURCE
 WARN       = -Wall -Wextra -Wshadow -Wconversion $(if $(filter 1,$(WERROR)),-Werror)
 INCS       = -Isrc -Iproto $(ROCK_INCS) $(LUAJIT_CFLAGS) $(DEP_CFLAGS)
 ALL_CFLAGS = $(STD) $(WARN) -fPIC -pthread -DGROUPCACHE_VERSION='"$(VERSION)"' \
+             $(if $(filter libbrotlidec,$(CODINGS)),-DHAVE_BROTLI) $(if $(filter libzstd,$(CODINGS)),-DHAVE_ZSTD) \
              $(INCS) $(HARDEN) $(SANFLAGS) $(CPPFLAGS) $(CFLAGS)
 ALL_LDFLAGS = -pthread $(HARDEN_LD) $(SANFLAGS) $(ROCK_LIBS) $(LDFLAGS)
 LDLIBS      = $(DEP_LIBS) -lresolv -lm
@@ -155,7 +160,7 @@ $(TESTLIB): $(TEST_OBJS)
 $(MEMORY): $(OBJ)/bench/memory/memory.o $(filter $(OBJ)/src/base/% $(OBJ)/src/cache/%,$(LIB_OBJS))
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lm
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lz $(if $(filter libzstd,$(CODINGS)),-lzstd) -lm
 
 $(BUILD)/share/lua/5.1/%.lua: lua/%.lua
 	@mkdir -p $(@D)

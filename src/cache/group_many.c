@@ -7,6 +7,8 @@
 #include "base/gate.h"
 #include "base/mem.h"
 #include "cache/group.h"
+#include "cache/item.h"
+#include "cache/packed.h"
 
 struct one {
     struct waiter waiter;
@@ -29,6 +31,17 @@ static void over(struct many *m, size_t n)
         m->caller.done(m->caller.ctx, m);
 }
 
+/* The caller wants the value itself. */
+static void open_packed(struct result *r)
+{
+    struct item *packed = r->item;
+
+    if (!packed || !item_is_packed(packed))
+        return;
+    r->item = packed_open(packed, &r->err);
+    item_unref(packed);
+}
+
 /* The item for which the caller has no room: the get ends with BUSY. Else NULL. */
 static struct item *refused(struct one *o)
 {
@@ -49,6 +62,7 @@ static void one_wake(struct waiter *w, const struct result *r)
     struct one *o = list_entry(w, struct one, waiter);
 
     result_copy(&o->result, r);
+    open_packed(&o->result);
     item_unref(refused(o));
     over(o->many, 1);
 }
@@ -77,6 +91,7 @@ struct many *group_many_start(struct group *g, const struct key *keys, size_t n,
         k = group_key(keys[i].bytes, keys[i].n);
         if (!group_look_or_load(g, &k, from_peer, &m->ones[i].waiter, &m->ones[i].result))
             continue;
+        open_packed(&m->ones[i].result);
         item_unref(refused(&m->ones[i]));
         ended++;
     }
