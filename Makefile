@@ -37,7 +37,7 @@ RUN_PACKAGES     = gcc libc6-dev make pkg-config libluajit-5.1-dev libmicrohttpd
 TEST_PACKAGES    = luajit lua-busted lua-cjson lua-filesystem lua-mpack lua-posix lua-socket \
                    nginx-light openssl lua-sql-postgres lua-sql-sqlite3 postgresql \
                    lua-cqueues lua-http lua-luv lua-copas redis-server gnutls-bin systemd prometheus tmux \
-                   iproute2 etcd-server dnsmasq-base php-cli python3 procps tinyproxy brotli zstd libgd3
+                   iproute2 etcd-server dnsmasq-base php-cli python3 procps zsh tinyproxy brotli zstd libgd3
 FUZZ_PACKAGES    = clang
 LINT_PACKAGES    = lua-check clang clang-format cppcheck protobuf-c-compiler
 INTEROP_PACKAGES = golang-go golang-github-golang-groupcache-dev
@@ -126,7 +126,7 @@ REPLAYS      = $(FUZZ_TARGETS:%=$(BUILD)/test/replay/%)
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .PHONY: all objects testlib deps packages run cluster test specs loops interop upgrade browser worst bench \
-        bench-programs outage guard fuzz sim coverage sanitize chaos soak keep \
+        results bench-programs outage guard fuzz sim coverage sanitize chaos soak keep \
         fuzz-programs \
         lint fmt manifests proto rock deb image other-systems install uninstall valgrind clean help FORCE
 
@@ -350,6 +350,11 @@ bench: ## everything beside its peers, in one table; one row: make bench ONLY=hi
 	  echo 'bench: without Go' >&2
 	@$(BENCH_ENV) ROUNDS='$(ROUNDS)' SECONDS='$(SECONDS)' ONLY='$(ONLY)' STRICT='$(STRICT)' \
 	  TRACES='$(TRACES)' $(LUAJIT) bench/run.lua
+
+# All rows, since what is shown is one run.
+results: ## `make bench` of all rows becomes docs/results.md, and README.md gets its figures from there
+	+@RESULTS=$(BUILD)/bench/results.md $(SUBMAKE) bench ONLY=
+	@$(LUAJIT) bench/renew.lua $(BUILD)/bench/results.md
 
 outage: ## what a node in trouble costs the clients of the others; KINDS="kill stop", CLIENTS="12 300", GO=1
 	@.ci/deps $(RUN_PACKAGES) $(TEST_PACKAGES) wrk

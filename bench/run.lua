@@ -115,18 +115,9 @@ local function run()
   tmp.write(os.getenv "RESULTS" or "bench/results.md",
     report.markdown(lines, facts, versions, notes))
 
-  local reached, short, missing = 0, 0, 0
-  for _, line in ipairs(lines) do
-    if line.missing then
-      missing = missing + 1
-    elseif line.short then
-      short = short + 1
-    elseif line.verdict == "reached" then
-      reached = reached + 1
-    end
-  end
-  print(("\n%d reached, %d fall short, %d missing"):format(reached, short, missing))
-  return os.getenv "STRICT" == "1" and short + missing > 0 and 1 or 0
+  local n = report.count(lines)
+  print("\n" .. n.text)
+  return os.getenv "STRICT" == "1" and n.short + n.missing > 0 and 1 or 0
 end
 
 local ok, result = pcall(run)

@@ -3,6 +3,7 @@
 -- The benchmark's own arithmetic, and one row from end to end. Figures are nobody's business here.
 
 local process = require "support.process"
+local quote = require "bench.lib.quote"
 local report = require "bench.lib.report"
 local tmp = require "support.tmp"
 
@@ -71,6 +72,45 @@ describe("a line of the benchmark", function()
   it("is missing when our side could not run", function()
     local l = line({ reach = 50, better = "less" }, { ours = { rounds = {}, trouble = "gone" } })
     assert.equal("missing: ours: gone", l.verdict)
+  end)
+end)
+
+describe("a report", function()
+  local function reported(...)
+    return report.markdown({ ... }, {}, {}, {})
+  end
+
+  it("counts its verdicts in the last line", function()
+    local far = line({ reach = 1, better = "more" }, { ours = side(900) })
+    local short = line({ reach = 50, better = "less" }, { ours = side(60) })
+    local plain = line({}, { ours = side(1) })
+    local absent = line({ reach = 50, better = "less" }, { ours = { rounds = {}, trouble = "x" } })
+    assert.truthy(reported(far, short, far, plain, absent)
+      :find "\n\n2 reached, 1 fall short, 1 missing%.\n$")
+  end)
+
+  it("gives README.md its figures, with two digits", function()
+    local function of(title, figure, ours, peer, theirs)
+      return report.line({ title = title },
+        { figure = figure, of = "n", ours = "ours", peer = peer },
+        { ours = side(ours), [peer] = side(theirs) })
+    end
+    local hit = of("HTTP hit, 100 B, 64 connections", "/_groupcache/, requests/s", 231234,
+      "Go /_groupcache/", 100000)
+    local other = of("HTTP hit, 100 B, 64 connections", "/cache/, requests/s", 7, "nginx", 1)
+    local forward = of("forward, every key new", "requests/s", 1234, "Go default", 100)
+    local readme = assert(quote.renew(tmp.read "README.md", reported(hit, other, forward)))
+    assert.truthy(readme:find "answers 230 000 hits a second over HTTP, 2%.3 times as many")
+    assert.truthy(readme:find "each key answers 1 200 a second, 12 times as many")
+    local unchanged, missing = quote.renew(readme, reported(hit, other))
+    assert.is_nil(unchanged)
+    assert.equal('the results have no figure of row "forward", "requests/s", peer "Go default"',
+      missing)
+  end)
+
+  it("is docs/results.md, where the figures of README.md are from", function()
+    local readme = tmp.read "README.md"
+    assert.equal(readme, assert(quote.renew(readme, tmp.read "docs/results.md")))
   end)
 end)
 

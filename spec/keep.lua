@@ -113,14 +113,12 @@ if kind == "sim" then
     { SEED = seed, STEPS = steps, DROP = broken_up(drop), NAME = spoken,
       RULE = rule:sub(1, 60) })
 elseif kind == "chaos" then
-  local kinds = { "kill", "stop", "reload", "slow", "fails", "clock" } -- as chaos/cluster.lua has
-  if arg[6] == "1" then
-    kinds[#kinds + 1] = "cut"
-  end
+  local kinds = dofile "spec/chaos/kinds.lua"(arg[6] == "1")
   write("chaos-" .. (name ~= "" and name or "seed-" .. arg[3]), CHAOS,
     { SEED = arg[3], NODES = arg[4], SECONDS = arg[5], NAME = spoken,
       NEEDS = arg[6] == "1" and NEEDS or "",
-      KINDS = "{ \"" .. table.concat(kinds, "\", \"") .. "\" }" })
+      KINDS = "{ \"" .. table.concat(kinds, "\", \"", 1, 6) .. "\",\n        \""
+        .. table.concat(kinds, "\", \"", 7) .. "\" }" })
 else
   fail("KIND=%s: a kind is sim or chaos", tostring(kind))
 end

@@ -6,9 +6,11 @@ local eventually = require "support.eventually"
 local ffi = require "ffi"
 local http = require "support.http"
 local lfs = require "lfs"
+local links = require "chaos.links"
 local nginx = require "support.nginx"
 local ports = require "support.ports"
 local process = require "support.process"
+local socket = require "socket"
 local tmp = require "support.tmp"
 local tree = require "support.tree"
 
@@ -302,6 +304,54 @@ describe("node.rig", function()
       "the node ended by itself with signal 9")
     assert.is_false(nodes[3].process:alive())
     rig.stop_all(nodes)
+  end)
+end)
+
+describe("chaos.links", function()
+  it("makes a link late, holds it, cuts its connections, and closes it", function()
+    local port = canned "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
+    local door = ports.free()
+    local address = "127.0.2.1:" .. door
+    local l = links.new(1)
+    l:add(address, "127.0.0.1:" .. port)
+    l:wait()
+
+    local function get(timeout)
+      local began = socket.gettime()
+      local res, err = http.request { host = "127.0.2.1", port = door, timeout = timeout or 20 }
+      return res and res.body or err, socket.gettime() - began
+    end
+
+    assert.equal("hi", (get()))
+    l:set(address, { delay_ms = 150 })
+    eventually(function()
+      local body, took_s = get()
+      assert.equal("hi", body)
+      return took_s >= 0.3 -- there and back
+    end, 20)
+    l:set(address, { rate = 100 })
+    eventually(function()
+      local body, took_s = get() -- a request of some 40 bytes, an answer of 40
+      assert.equal("hi", body)
+      return took_s > 0.5
+    end, 20)
+    l:set(address, { state = "held" })
+    eventually(function() return get(0.1) == "timeout" end, 20)
+    local held
+    http.together { function()
+      held = get()
+    end, function()
+      http.pause(0.05)
+      assert.is_nil(held)
+      l:set(address, {})
+    end }
+    assert.equal("hi", held)
+    l:set(address, { resets = 1000 })
+    eventually(function() return get() ~= "hi" end, 20)
+    l:set(address, { state = "down" })
+    eventually(function() return get() == "connection refused" end, 20)
+    l:set(address, {})
+    eventually(function() return get() == "hi" end, 20)
   end)
 end)
 

@@ -4,6 +4,8 @@
 --
 --   report.line(row, spec, measured) -> line
 --   report.text(lines), report.markdown(lines, facts, versions, notes) -> text
+--   report.count(lines) -> { reached =, short =, missing =, text = }
+--   report.number(n) -> text, as the table has numbers
 --
 -- `measured` is the sides of a row: name -> { rounds = { figures, ... } } or { trouble = text }.
 -- A spec of a line:
@@ -29,7 +31,7 @@ function report.median(list)
   return #s % 2 == 1 and s[middle + 1] or (s[middle] + s[middle + 1]) / 2
 end
 
-local function number(n)
+function report.number(n)
   if n >= 1000 then
     local digits = ("%.0f"):format(n)
     return (digits:reverse():gsub("(%d%d%d)", "%1 "):reverse():gsub("^ ", ""))
@@ -47,9 +49,10 @@ end
 local function spread(list)
   local s = sorted(list)
   if #s == 1 then
-    return number(s[1])
+    return report.number(s[1])
   end
-  return ("%s (%s..%s)"):format(number(report.median(s)), number(s[1]), number(s[#s]))
+  local middle, least, most = report.median(s), s[1], s[#s]
+  return ("%s (%s..%s)"):format(report.number(middle), report.number(least), report.number(most))
 end
 
 local function figures(measured, side, name)
@@ -104,6 +107,16 @@ function report.line(row, spec, measured)
     line.verdict = line.short and "falls short" or "reached"
   end
   return line
+end
+
+function report.count(lines)
+  local n = { reached = 0, short = 0, missing = 0 }
+  for _, line in ipairs(lines) do
+    local kind = line.missing and "missing" or line.short and "short" or line.verdict
+    n[kind] = n[kind] and n[kind] + 1
+  end
+  n.text = ("%d reached, %d fall short, %d missing"):format(n.reached, n.short, n.missing)
+  return n
 end
 
 local COLUMNS = {
@@ -175,6 +188,8 @@ function report.markdown(lines, facts, versions, notes)
     add("| " .. table.concat(cells, " | ") .. " |")
     before = line.row
   end
+  add ""
+  add(report.count(lines).text .. ".")
   return table.concat(out, "\n") .. "\n"
 end
 

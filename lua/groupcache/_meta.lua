@@ -480,6 +480,11 @@ function groupcache.log(level, message, fields) end
 ---@field max_bytes? integer of the answer's body; default: the group's max_value_bytes
 ---@field identity? boolean https with the node's own certificate; default false
 ---@field ca_file? string PEM file of the authorities to trust for https; default: the system's
+---@field cert_file? string PEM file of the certificate that the client shows over https; with key_file
+---@field key_file? string PEM file of its key
+---@field proxy? string "http://host:port", or with "user:password@" before the host; default none, whatever the environment says
+---@field user_agent? string default "groupcache/VERSION"; "" for none
+---@field compressed? boolean asks for a compressed body, by an Accept-Encoding; default false
 ---@field insecure? boolean https without verifying the other side; default false
 ---@field follow? integer redirects to follow at most, 0 to 20; default 0: a redirect is an answer
 ---@field deny_private? boolean addresses that are not public are an error; default false

@@ -105,6 +105,29 @@ function ask.expand(request)
   return copy
 end
 
+--- What of a request contradicts itself, or cannot be; nil: nothing. The fields have their types.
+function ask.contradiction(request)
+  if (request.cert_file == nil) ~= (request.key_file == nil) then
+    return "cert_file and key_file are of use together only"
+  elseif request.cert_file and request.identity then
+    return "cert_file and identity are two certificates"
+  elseif request.compressed and request.decode == false then
+    return "compressed asks for a coding, and decode = false leaves it"
+  end
+  local proxy = request.proxy
+  if proxy and not proxy:find "^http://[^/?#%s]+/?$" then
+    -- It may have a password.
+    return 'the proxy must be a URL like "http://host:port" or "http://user:password@host:port"'
+  elseif proxy and request.deny_private then
+    return "deny_private is of no use with a proxy, which connects in our place"
+  end
+end
+
+--- A URL as messages may show it: without the name and the password in front of its host.
+function ask.shown(url)
+  return (url:gsub("^(%a[%w+.-]*://)[^/?#]*@", "%1"))
+end
+
 --- The number of times that a request is sent again; or nil, what is wrong.
 function ask.retries(request)
   local n = request.retries or 0

@@ -15,8 +15,12 @@ local FIELDS = {
   connect_timeout = "number", max_bytes = "number", ca_file = "string", insecure = "boolean",
   decode = "boolean", identity = "boolean",
   deny_private = "boolean", allow = "table", follow = "number",
-  query = "table", json = "table", retries = "number",
+  query = "table", json = "table", retries = "number", user_agent = "string",
+  compressed = "boolean", proxy = "string", cert_file = "string", key_file = "string",
 }
+
+local USER_AGENT = "groupcache/" .. core.version
+local MOST_HEADERS = 100 -- EXCHANGE_HEADERS
 
 local MOST_REDIRECTS = 20
 
@@ -35,16 +39,30 @@ local function check(request)
   if not request.url then
     return "url is missing"
   end
+  return ask.contradiction(request)
 end
 
--- { Accept = "text/html" } as { "Accept: text/html" }
-local function header_lines(headers)
-  local lines = {}
-  for name, value in pairs(headers or {}) do
+-- What is sent unless the request has such a header.
+local function usual_headers(request)
+  local agent = request.user_agent or USER_AGENT
+  return { ["User-Agent"] = agent ~= "" and agent or nil,
+    ["Accept-Encoding"] = request.compressed and core.codings() or nil }
+end
+
+-- { Accept = "text/html" } as { "Accept: text/html" }, with the usual ones.
+local function header_lines(request)
+  local lines, given = {}, {}
+  for name, value in pairs(request.headers or {}) do
     if type(name) ~= "string" or (type(value) ~= "string" and type(value) ~= "number") then
       return nil, "headers are names and values"
     end
     lines[#lines + 1] = name .. ": " .. value
+    given[name:lower()] = true
+  end
+  for name, value in pairs(usual_headers(request)) do
+    if not given[name:lower()] and #lines < MOST_HEADERS then
+      lines[#lines + 1] = name .. ": " .. value
+    end
   end
   table.sort(lines)
   return lines
@@ -74,7 +92,7 @@ local function prepare(request)
   end
   local wrong = check(copy)
   if not wrong then
-    copy.headers, wrong = header_lines(copy.headers)
+    copy.headers, wrong = header_lines(copy)
   end
   if not wrong then
     copy.reach, wrong = reach(copy)
@@ -112,7 +130,7 @@ local function follow(request, answer, left)
     following, wrong = redirect.next(request, answer)
   end
   if wrong then
-    return nil, request.url .. ": " .. wrong, "PEER"
+    return nil, ask.shown(request.url) .. ": " .. wrong, "PEER"
   end
   answer.url = request.url
   return answer
@@ -134,23 +152,17 @@ local function again(request, retries, answer, err, code)
   return answer, err, code
 end
 
---- One HTTP exchange. Follows no redirect by itself; any status is an answer.
--- @param request { url =, method = "GET", headers = {}, body =, timeout = seconds (at most the
---   rest of the getter's own), connect_timeout = 1, max_bytes = the group's max_value_bytes,
---   ca_file =, insecure = false, decode = true, follow = redirects at most [0],
---   deny_private = false, allow = { networks that deny_private does not deny },
---   query = { name = value or list }, json = a table to send, retries = times at most [0] }
--- @return { status =, headers = { lower-case name = value }, body =, url = with follow }; or nil,
---   message, code
-function http.request(request)
+-- Checks a request, for a function that the script calls: what is wrong raises at its caller.
+-- @return the request as the engine takes it, as exchange() takes it, and its retries
+local function ready(request)
   if type(request) ~= "table" then
-    error(("http.request: the request is a %s, and must be a table"):format(type(request)), 2)
+    error(("http.request: the request is a %s, and must be a table"):format(type(request)), 3)
   end
   local most = request.follow
   if most ~= nil and not (type(most) == "number" and most % 1 == 0 and most >= 0
     and most <= MOST_REDIRECTS) then
     error(("http.request: follow is %s, and must be a whole number from 0 to %d"):format(
-      tostring(most), MOST_REDIRECTS), 2)
+      tostring(most), MOST_REDIRECTS), 3)
   end
   local retries, wrong = ask.retries(request)
   local expanded, prepared
@@ -161,33 +173,62 @@ function http.request(request)
     prepared, wrong = prepare(expanded)
   end
   if wrong then
-    error("http.request: " .. wrong, 2)
+    error("http.request: " .. wrong, 3)
   end
-  -- Not by exchange(): the engine counts the levels to our caller.
-  local op, err, code = core.fetch(prepared)
-  if not op then
-    return nil, err, code
-  end
+  return prepared, expanded, retries
+end
+
+-- Waits for the first exchange, which a function that the script calls has begun: the engine counts
+-- the levels to our caller.
+local function finish(op, expanded, retries)
   wait.await(op, "http.request")
   return again(expanded, retries, core.fetch_result(op))
 end
 
---- A GET.
--- @param url http:// or https://
--- @param options optional, as http.request's
-function http.get(url, options)
+-- The request of a URL with options.
+local function with_url(who, url, options)
   if type(url) ~= "string" then
-    error(("http.get: the url is a %s, and must be a string"):format(type(url)), 2)
+    error(("%s: the url is a %s, and must be a string"):format(who, type(url)), 3)
   end
   if options ~= nil and type(options) ~= "table" then
-    error(("http.get: the options are a %s, and must be a table"):format(type(options)), 2)
+    error(("%s: the options are a %s, and must be a table"):format(who, type(options)), 3)
   end
   local request = {}
   for name, value in pairs(options or {}) do
     request[name] = value
   end
   request.url = url
-  return http.request(request)
+  return request
+end
+
+--- One HTTP exchange. Follows no redirect by itself; any status is an answer.
+-- @param request { url =, method = "GET", headers = {}, body =, timeout = seconds (at most the
+--   rest of the getter's own), connect_timeout = 1, max_bytes = the group's max_value_bytes,
+--   ca_file =, cert_file =, key_file =, insecure = false, decode = true, compressed = false,
+--   user_agent = "groupcache/VERSION", proxy = "http://host:port", follow = redirects at most [0],
+--   deny_private = false, allow = { networks that deny_private does not deny },
+--   query = { name = value or list }, json = a table to send, retries = times at most [0] }
+-- @return { status =, headers = { lower-case name = value }, body =, url = with follow }; or nil,
+--   message, code
+function http.request(request)
+  local prepared, expanded, retries = ready(request)
+  local op, err, code = core.fetch(prepared)
+  if not op then
+    return nil, err, code
+  end
+  return finish(op, expanded, retries)
+end
+
+--- A GET.
+-- @param url http:// or https://
+-- @param options optional, as http.request's
+function http.get(url, options)
+  local prepared, expanded, retries = ready(with_url("http.get", url, options))
+  local op, err, code = core.fetch(prepared)
+  if not op then
+    return nil, err, code
+  end
+  return finish(op, expanded, retries)
 end
 
 local Stream = {}
@@ -267,7 +308,7 @@ function http.stream(request)
   end
   if not prepared then
     error("http.stream: " .. wrong, 2)
-  elseif request.follow ~= nil or request.decode ~= nil then
+  elseif request.follow ~= nil or request.decode ~= nil or request.compressed then
     error("http.stream: a stream follows no redirects and decodes nothing", 2)
   elseif request.retries ~= nil then
     error("http.stream: a stream is not sent again, so retries is of no use", 2)
@@ -284,20 +325,22 @@ end
 -- @return the decoded body of a 2xx answer; or nil, message, code: NOTFOUND for 404 and 410, PEER
 --   for other statuses
 function http.json(url, options)
-  if type(url) ~= "string" then
-    error(("http.json: the url is a %s, and must be a string"):format(type(url)), 2)
+  local prepared, expanded, retries = ready(with_url("http.json", url, options))
+  local op, answer, err, code
+  op, err, code = core.fetch(prepared)
+  if op then
+    answer, err, code = finish(op, expanded, retries)
   end
-  local answer, err, code = http.get(url, options)
   if not answer then
     return nil, err, code
   elseif answer.status == 404 or answer.status == 410 then
-    return nil, ("%s: status %d"):format(url, answer.status), "NOTFOUND"
+    return nil, ("%s: status %d"):format(ask.shown(url), answer.status), "NOTFOUND"
   elseif answer.status < 200 or answer.status > 299 then
-    return nil, ("%s: status %d"):format(url, answer.status), "PEER"
+    return nil, ("%s: status %d"):format(ask.shown(url), answer.status), "PEER"
   end
   local value, wrong = core.decode(answer.body, "json")
   if value == nil then
-    return nil, ("%s: the body is no JSON: %s"):format(url, tostring(wrong)), "PEER"
+    return nil, ("%s: the body is no JSON: %s"):format(ask.shown(url), tostring(wrong)), "PEER"
   end
   return value
 end

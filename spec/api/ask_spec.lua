@@ -34,6 +34,13 @@ describe("a request of http", function()
     assert.matches("^json: ", select(2, ask.expand { url = "u", json = { print } }))
   end)
 
+  it("is shown without its password", function()
+    for given, shown in pairs { ["http://a:b@c/x@y"] = "http://c/x@y", ["https://a@c?@"] =
+      "https://c?@", ["http://c/a:b@d"] = "http://c/a:b@d", ["http://a@b:x@c/"] = "http://c/" } do
+      assert.equal(shown, ask.shown(given))
+    end
+  end)
+
   it("is repeated when that is safe and of use, with longer and longer pauses", function()
     local function pause(method, status, code, round, after)
       return ask.pause({ method = method }, status and { status = status,

@@ -188,9 +188,16 @@ local function has_a_loop(request, pong)
   end
 end
 
---- So many loads a second, over all VMs.
+--- So many loads a second, over all VMs. An nginx counts for itself.
 checks["rate_limit.lua"] = function(path)
-  local n = node.start { script = path, args = { "--workers", 4 } }
+  local root = tmp.dir() .. "/"
+  for i = 1, 60 do
+    tmp.write(root .. "prices/k" .. i, "17")
+  end
+  local api = nginx.start { root = root, config = [[
+    location = /prices/limited { add_header Retry-After 30 always; return 429; }
+  ]] }
+  local n = node.start { script = path, args = { "--workers", 4 }, env = { API = api.url } }
   local begin, fine, busy = os.time(), 0, 0
   for i = 1, 60 do
     local status = assert(n:get("prices", "k" .. i)).status
@@ -198,9 +205,18 @@ checks["rate_limit.lua"] = function(path)
     busy = busy + (status == 503 and 1 or 0)
   end
   local seconds = os.time() - begin + 1
-  n:stop()
   assert.equal(60, fine + busy)
   assert.is_true(fine >= 10 and fine <= 10 * seconds, fine)
+  eventually(function() return #api:requests() == fine end, 10, "all requests are logged")
+
+  -- The API asks for a pause: nobody asks it, not even for another price.
+  eventually(function()
+    return assert(n:get("prices", "limited")).body:find "the API says 429"
+  end, 20, "a question that was let through")
+  assert.matches("asked for a pause", assert(n:get("prices", "k61")).body)
+  assert.equal(fine + 1, #api:requests())
+  n:stop()
+  api:stop()
 end
 
 checks["loop_http.lua"] = has_a_loop("GET /%s HTTP/1.1\r\nHost: any\r\n\r\n", "pong")

@@ -160,6 +160,15 @@ function ways.makes_certificates(block)
   rig.stop(n)
 end
 
+-- What the image is given: spec/image/engine.sh starts one so.
+function ways.runs_an_image(block)
+  local dir = tmp.dir()
+  tmp.write(dir .. "/node.lua", PAGES .. " return { listen = '127.0.0.1:8080' }")
+  local mounted, words = block.text:match "%-v $PWD/node%.lua:(%S+):ro groupcache%s*\\?%s*(.-)\n"
+  assert.truthy(mounted, block.text)
+  shell("groupcached check " .. words:gsub(mounted, "node.lua"), { cwd = dir })
+end
+
 -- A script that cannot find its source of peers here is still one that would start.
 function ways.is_a_script(block)
   local dir = tmp.dir()
@@ -174,6 +183,7 @@ local RUN = {
     ["make run"] = "make",
     ["curl -i http"] = "answers_say",
     ["for port in"] = "one_of_three_reads",
+    ["docker load"] = "runs_an_image",
     ["groupcached node.lua"] = "starts_nodes",
   },
   ["docs/api.md"] = {

@@ -14,7 +14,7 @@ describe("chaos", function()
     it(("does not make a cluster of %d give a wrong value"):format(nodes), function()
       local c = cluster.new { seed = SEED, nodes = nodes, seconds = SECONDS / 2 }
       io.stderr:write(("chaos: SEED=%d, %d nodes, %d seconds%s\n"):format(SEED, nodes, c.seconds,
-        cluster.cuts and "" or "; SKIPPED: no link is cut, for want of a network namespace"))
+        cluster.cuts and "" or "; SKIPPED: no packet is dropped, for want of a network namespace"))
       c:say_schedule()
       c:run()
       c:settles()

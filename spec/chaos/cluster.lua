@@ -2,8 +2,9 @@
 
 --- A cluster of real nodes under a schedule of faults that a seed gives. Nodes are killed and
 -- started again, stopped and continued, reloaded; the time of day of a node is stepped; the source
--- is slow, or fails. In a network namespace (CHAOS_NAMESPACE=1) the packets to a node are dropped,
--- too.
+-- is slow, or fails. The links between nodes pass through links.lua: those to a node are late and
+-- narrow ("late"), let nothing pass for a while ("held"), or end in the middle of an answer
+-- ("resets"). In a network namespace (CHAOS_NAMESPACE=1) the packets to a node are dropped, too.
 --
 --   local c = cluster.new { seed=, nodes=3, seconds=, kinds=cluster.KINDS }
 --   c:say_schedule()      prints it
@@ -17,6 +18,7 @@
 
 local faults = require "support.faults"
 local http = require "support.http"
+local links = require "chaos.links"
 local node = require "support.node"
 local ports = require "support.ports"
 local process = require "support.process"
@@ -54,12 +56,15 @@ local function randomizer(seed)
   end
 end
 
--- { at= seconds, what=, node=, lasts= }
-local function schedule(random, nodes, seconds, kinds)
-  local list, at = {}, 1
+-- { at= seconds, what=, node=, lasts= }. No kind comes again before all others have come.
+local function schedule(random, nodes, seconds, all)
+  local list, at, left = {}, 1, {}
   while at < seconds - 5 do
-    list[#list + 1] = { at = at, what = kinds[random(#kinds) + 1], node = random(nodes) + 1,
-      lasts = 0.2 + random(30) / 10 }
+    if #left == 0 then
+      left = { unpack(all) }
+    end
+    list[#list + 1] = { at = at, what = table.remove(left, random(#left) + 1),
+      node = random(nodes) + 1, lasts = 0.2 + random(30) / 10 }
     at = at + list[#list].lasts + random(20) / 10
   end
   return list
@@ -79,11 +84,8 @@ end
 
 -- ---- a cluster ----------------------------------------------------------------------------------
 
-local cluster = { KINDS = { "kill", "stop", "reload", "slow", "fails", "clock" },
-  cuts = os.getenv "CHAOS_NAMESPACE" == "1" }
-if cluster.cuts then
-  table.insert(cluster.KINDS, "cut")
-end
+local cluster = { cuts = os.getenv "CHAOS_NAMESPACE" == "1" }
+cluster.KINDS = require "chaos.kinds"(cluster.cuts)
 
 local chaos = {}
 chaos.__index = chaos
@@ -91,15 +93,18 @@ chaos.__index = chaos
 function cluster.new(o)
   local random, nodes = randomizer(o.seed), o.nodes
   local c = setmetatable({ nodes = {}, clocks = {}, ports = {}, hosts = {}, urls = {},
-    rig = rig.new(), down = {},
+    rig = rig.new(), links = links.new(o.seed), doors = {},
     seconds = o.seconds, random = random, written = {}, confirmed = {}, trouble = {},
     schedule = schedule(random, nodes, o.seconds, o.kinds or cluster.KINDS),
     counts = { gets = 0, values = 0, changes = 0, confirmed = 0, faults = 0 } }, chaos)
   for i = 1, nodes do
     c.ports[i] = ports.free()
     c.hosts[i] = "127.0.1." .. i
-    c.urls[i] = ("http://%s:%d"):format(c.hosts[i], c.ports[i])
+    c.doors[i] = ("127.0.2.%d:%d"):format(i, c.ports[i])
+    c.urls[i] = "http://" .. c.doors[i]
+    c.links:add(c.doors[i], ("%s:%d"):format(c.hosts[i], c.ports[i]))
   end
+  c.links:wait()
   for i = 1, KEYS do
     c.written["key-" .. i], c.confirmed["key-" .. i] = 0, 0
     c:write_source("key-" .. i, value("key-" .. i, 0))
@@ -127,9 +132,9 @@ function chaos:start_node(i)
   self.clocks[i] = self.clocks[i] or faults.new() or nil
   self.nodes[i] = node.start { script = self.script, host = self.hosts[i],
     env = self.clocks[i] and self.clocks[i].env,
-    port = self.ports[i], peers = self.urls, ready = false,
+    port = self.ports[i], self = self.urls[i], peers = self.urls, ready = false,
     args = { "--peer-changes", "127.0.0.0/8", "--workers", "1", "--http-threads", "1" } }
-  self.down[i] = nil
+  self.links:set(self.doors[i], {})
 end
 
 function chaos:ask(i, request)
@@ -196,7 +201,7 @@ local begin, finish = {}, {}
 
 function begin.kill(c, i)
   c.nodes[i]:kill9()
-  c.down[i] = true
+  c.links:set(c.doors[i], { state = "down" })
 end
 
 function finish.kill(c, i)
@@ -231,6 +236,25 @@ end
 function finish.cut(c, i)
   route(c, "del", i)
 end
+
+-- A link as between cities, through a modem.
+function begin.late(c, i)
+  c.links:set(c.doors[i], { delay_ms = 20 + c.random(400), rate = 20000 })
+end
+
+function begin.held(c, i)
+  c.links:set(c.doors[i], { state = "held" })
+end
+
+function begin.resets(c, i)
+  c.links:set(c.doors[i], { resets = 100 })
+end
+
+local function good_link(c, i)
+  c.links:set(c.doors[i], {})
+end
+
+finish.late, finish.held, finish.resets = good_link, good_link, good_link
 
 -- Two hours, in either direction. A build for a sanitizer has no such clock.
 function begin.clock(c, i)

@@ -144,6 +144,18 @@ describe("groupcached doctor", function()
   end)
 end)
 
+-- A server of tmux of its own: a function that gives it a command, and the path of its socket.
+local function terminal()
+  if not lfs.attributes("/usr/bin/tmux", "mode") then
+    pending "no terminal (tmux)"
+  end
+  local socket = tmp.dir() .. "/tmux"
+  return function(...)
+    return process.run { "tmux", "-S", socket, "-f", "/dev/null", env = { TMUX = false }, ... }
+      .stdout
+  end, socket
+end
+
 describe("groupcached top", function()
   local n
 
@@ -179,14 +191,7 @@ describe("groupcached top", function()
   end)
 
   it("is a live view in a terminal, which q ends and leaves as it was", function()
-    if not lfs.attributes("/usr/bin/tmux", "mode") then
-      pending "no terminal (tmux)"
-    end
-    local socket = tmp.dir() .. "/tmux"
-    local function tmux(...)
-      return process.run { "tmux", "-S", socket, "-f", "/dev/null", env = { TMUX = false }, ... }
-        .stdout
-    end
+    local tmux, socket = terminal()
     finally(function() tmux "kill-server" end)
     tmux("new-session", "-d", "-x", "90", "-y", "24",
       ("sh -c 'stty -a > %s.before; %s top --node %s --interval 0.2; stty -a > %s.after; cat'")
@@ -285,6 +290,33 @@ describe("groupcached completion", function()
     assert.matches("--listen", complete "--lis", 1, true)
     assert.matches("--listen", complete("check", "--lis"), 1, true)
     assert.equal("", complete("ttl", "--cou"))
+  end)
+
+  it("completes commands, words and options in zsh", function()
+    if process.run({ "sh", "-c", "command -v zsh" }).code ~= 0 then
+      pending "no zsh"
+    end
+    local tmux, socket = terminal()
+    finally(function() tmux "kill-server" end)
+    tmp.write(socket .. ".d/_groupcached", run("completion", "zsh").stdout)
+    tmux("new-session", "-d", "-x", "100", "-y", "24", "-c", socket .. ".d",
+      "env HOME=" .. socket .. ".d zsh -f")
+    tmux("send-keys", "PS1='> ' fpath=($PWD $fpath); autoload -Uz compinit; compinit -u -D; "
+      .. "clear; echo can complete", "Enter")
+    local function shows(text)
+      eventually(function()
+        return ("\n" .. tmux("capture-pane", "-p")):find("\n" .. text, 1, true)
+      end, 30, text .. " is on the screen")
+    end
+    shows "can complete"
+    for typed, wanted in pairs { ["sta"] = "stats ", ["get --js"] = "get --json ",
+      ["put g --ti"] = "put g --timeout ", ["completion b"] = "completion bash ",
+      ["help run"] = "help run-getter ", ["--snapshot-e"] = "--snapshot-every ",
+      ["check --client-l"] = "check --client-listen " } do
+      tmux("send-keys", "groupcached " .. typed, "Tab", "x")
+      shows("> groupcached " .. wanted .. "x\n")
+      tmux("send-keys", "C-u")
+    end
   end)
 
   it("has all commands for each shell", function()

@@ -3,7 +3,8 @@
 #
 # The image for containers, for `make image`: package/image.sh makes it, skopeo reads it and checks its hashes.
 # Then groupcached runs in its root as a container runs it: the first process of a pid namespace, not root, on
-# a read-only mount. What a getter's commands leave behind must be reaped, and SIGTERM must end it.
+# a read-only mount. What a getter's commands leave behind must be reaped, and SIGTERM must end it. If podman or
+# docker is here, spec/image/engine.sh tries the image there, too.
 # usage: spec/image/try.sh FOLDER VERSION DEBS      (in the root of the source tree, as root)
 #
 # DEBS is the folder of `make deb`; the package is made there if it has none of this version. Without root, or
@@ -126,5 +127,13 @@ start "" "$out/node.log"
 same "an address that others reach" "[::]:8080" "$url"
 same "the script of the image" "hello, you" "$(ask "http://127.0.0.1:8080/cache/hello/you")"
 ends
+for engine in podman docker; do
+    if $engine info >/dev/null 2>&1; then
+        say "under $engine"
+        logged sh spec/image/engine.sh $engine "$out/groupcache.tar" "$out/node.lua" "$version"
+    else
+        say "not tried under $engine: it is not here, or not running"
+    fi
+done
 say "$(du -m "$out/groupcache.tar" | cut -f 1) MB, groupcache:$version"
 echo 'image: fine'

@@ -10,6 +10,7 @@
 --     go:key_owned_by(url, pattern)  the first key pattern:format(0), (1), ... that url owns
 --     go:loads()           key -> calls of the getter on this node
 --     go:stats()           { group = {}, main = {}, hot = {} }
+--     go:traces()          { { path =, traceparent = {}, tracestate = {} }, ... } of its peers
 --     go:log(), go:kill9()
 --   golang.owners(peers, replicas, what) -> a list of places in peers, by Go's own ring, without a
 --     server. what = { n = 1000 } for key0 to key999, { keys = list }, or { points = true } for the
@@ -111,6 +112,10 @@ end
 
 function methods:stats()
   return cjson.decode(control(self, { target = "/ctl/stats" }))
+end
+
+function methods:traces()
+  return cjson.decode(control(self, { target = "/ctl/traces" }))
 end
 
 function methods:log()

@@ -41,7 +41,8 @@ groupcache.group("headers", { ttl = 0.05, keep_old = 60, getter = function(_, ct
     seen = ctx.old.headers.etag .. ctx.old.headers["x-two"][2] .. ctx.old.content_type
     return groupcache.same
   end
-  return { body = "v", content_type = "text/x", headers = { etag = '"e"', ["x-two"] = { "a", "b" } } }
+  return { body = "v", content_type = "text/x",
+    headers = { etag = '"e"', ["x-two"] = { "a", "b" } } }
 end })
 groupcache.group("seen", { getter = function() return seen, nil, 0 end })
 ]]

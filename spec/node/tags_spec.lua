@@ -22,8 +22,8 @@ end
 
 local o = { hot = "always", writable = true, timeout = 2 }
 function o.getter(key)
-  rig.record(key)
   local tags, v = {}, version()
+  rig.record(key) -- now the version is read, and may change
   for tag in key:gmatch "=(%S+)" do tags[#tags + 1] = tag end
   if key:find "^waits" then rig.gate(key:match "^%S+") end
   return { body = v, tags = tags }

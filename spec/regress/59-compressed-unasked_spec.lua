@@ -35,6 +35,15 @@ local function gzip(text)
   return r.stdout
 end
 
+-- What `brotli -c` or `zstd -c` make of a text.
+local function pack(program, text)
+  local path = tmp.dir() .. "/text"
+  tmp.write(path, text)
+  local r = process.run { program, "-c", path }
+  assert.equal(0, r.code, r.stderr)
+  return r.stdout
+end
+
 -- Deflate without compression, bare and with zlib's header and sum.
 local function raw(text)
   local low, high = #text % 256, math.floor(#text / 256)
@@ -95,7 +104,8 @@ describe("an answer that is compressed unasked", function()
   it("is decoded, and comes without the headers about the bytes that were", function()
     local small = ("<h1>the page</h1>\n"):rep(100)
     for _, case in ipairs { { "gzip", gzip(small) }, { "GZip", gzip(small) },
-      { "x-gzip", gzip(small) },
+      { "x-gzip", gzip(small) }, { "br", pack("brotli", small) }, { "zstd", pack("zstd", small) },
+      { "zstd", pack("zstd", small:sub(1, 700)) .. pack("zstd", small:sub(701)) },
       { "deflate", zlib(small) }, { "deflate", raw(small) }, { "gzip", gzip(small:sub(1, 700))
         .. gzip(small:sub(701)) } } do
       local body = get("plain", "Content-Encoding: " .. case[1], case[2])
@@ -119,15 +129,18 @@ describe("an answer that is compressed unasked", function()
   end)
 
   it("is refused when it is cut short, broken, or in another coding", function()
-    local bytes = gzip(PAGE)
+    local bytes, brotli, zstd = gzip(PAGE), pack("brotli", PAGE), pack("zstd", PAGE)
     for i, case in ipairs { { "gzip", bytes:sub(1, #bytes / 2), "cut short" },
       { "gzip", bytes:sub(1, -2), "cut short" }, { "gzip", bytes:sub(1, 5), "cut short" },
       { "gzip", bytes:sub(1, -9) .. "abcd" .. bytes:sub(-4), "cannot be decoded" },
       { "gzip", PAGE, "cannot be decoded" }, { "gzip", bytes .. "more", "cannot be decoded" },
       { "deflate", zlib("a") .. "more", "behind its compressed body" },
       { "deflate", zlib("a"):sub(1, -2), "cut short" },
-      { "br", "ab", "Content%-Encoding other than" },
-      { "zstd", "ab", "Content%-Encoding other than" },
+      { "br", brotli:sub(1, -2), "cut short" }, { "br", PAGE, "cannot be decoded" },
+      { "br", brotli .. "more", "behind its compressed body" },
+      { "zstd", zstd:sub(1, -2), "cut short" }, { "zstd", PAGE, "cannot be decoded" },
+      { "zstd", zstd .. "more", "cannot be decoded" }, { "zstd", zstd .. zstd:sub(1, 2), "cut short" },
+      { "compress", "ab", "Content%-Encoding other than" },
       { "gzip, gzip", gzip(bytes), "Content%-Encoding other than" },
       { "gzip|Content-Encoding: gzip", gzip(bytes), "Content%-Encoding other than" } } do
       local body, status = get("plain", "Content-Encoding: " .. case[1], case[2])

@@ -204,14 +204,32 @@ describe("the rockspec", function()
 end)
 
 describe("the version", function()
-  it("has the newest section of the changelog, with a date once it is tagged", function()
-    local version, date = tmp.read "CHANGELOG.md":match "\n## (%S+) %((%S+)%)\n"
-    assert.equal(VERSION, version)
-    assert.is_truthy(date == "YYYY-MM-DD" or date:match "^%d%d%d%d%-%d%d%-%d%d$", date)
-    local tags = process.run { "git", "tag", "--points-at", "HEAD" }
-    if tags.code == 0 and ("\n" .. tags.stdout):find("\nv" .. VERSION .. "\n", 1, true) then
-      assert.not_equal("YYYY-MM-DD", date)
+  local changelog = tmp.read "CHANGELOG.md"
+
+  local function number(version)
+    local major, minor, patch = version:match "^(%d+)%.(%d+)%.(%d+)$"
+    return (tonumber(major) * 1000 + tonumber(minor)) * 1000 + tonumber(patch)
+  end
+
+  it("has the newest section of the changelog, or follows it", function()
+    local unreleased = changelog:find("\n## Unreleased\n", 1, true)
+    local at, _, newest = changelog:find "\n## (%S+) %(%d%d%d%d%-%d%d%-%d%d%)\n"
+    assert.is_truthy(at, "no section has a version and a date")
+    assert.is_truthy(not unreleased or unreleased < at, "Unreleased is not the first section")
+    if newest ~= VERSION then
+      assert.is_true(number(VERSION) > number(newest))
+      assert.is_truthy(unreleased, "the changelog has no section for what follows " .. newest)
     end
+  end)
+
+  it("has a section, with nothing above it, in the commit of its tag", function()
+    local tags = process.run { "git", "tag", "--points-at", "HEAD" }
+    if tags.code ~= 0 or not ("\n" .. tags.stdout):find("\nv" .. VERSION .. "\n", 1, true) then
+      return -- this is no release
+    end
+    local above, newest = changelog:match "^(.-)\n## (%d+%.%d+%.%d+) "
+    assert.equal(VERSION, newest)
+    assert.is_nil(above:match "\n%- ")
   end)
 
   it("is written in the Makefile alone", function()

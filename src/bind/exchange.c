@@ -117,6 +117,9 @@ void exchange_check(lua_State *L, const char *who, struct exchange *r)
     r->opts.method = opt_string(L, r, "method", NULL);
     r->opts.ca_file = opt_string(L, r, "ca_file", NULL);
     r->opts.reach = opt_string(L, r, "reach", NULL);
+    r->opts.proxy = opt_string(L, r, "proxy", NULL);
+    r->opts.cert_file = opt_string(L, r, "cert_file", NULL);
+    r->opts.key_file = opt_string(L, r, "key_file", NULL);
     r->opts.body = opt_string(L, r, "body", &r->opts.body_len);
     r->opts.timeout_ms = opt_ms(L, r, "timeout", usual);
     if (r->opts.timeout_ms > left)

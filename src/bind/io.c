@@ -16,6 +16,7 @@
 #include "bind/core.h"
 #include "bind/exchange.h"
 #include "bind/headers.h"
+#include "net/decoder.h"
 #include "net/fetch.h"
 #include "script/check.h"
 #include "script/op.h"
@@ -183,6 +184,13 @@ static int l_fetch_headers(lua_State *L)
     return 1;
 }
 
+/* core.codings() -> the codings that http decodes, as an Accept-Encoding */
+static int l_codings(lua_State *L)
+{
+    lua_pushstring(L, decoder_codings());
+    return 1;
+}
+
 /* core.http_date(text) -> Unix time | nil */
 static int l_http_date(lua_State *L)
 {
@@ -219,11 +227,8 @@ static int l_escape(lua_State *L)
 }
 
 const luaL_Reg bind_io[] = {
-    {"sleep", l_sleep},
-    {"fetch", l_fetch},
-    {"fetch_result", l_fetch_result},
-    {"escape", l_escape},
-    {"fetch_headers", l_fetch_headers},
-    {"http_date", l_http_date},
-    {NULL, NULL},
+    {"sleep", l_sleep},         {"codings", l_codings},
+    {"fetch", l_fetch},         {"fetch_result", l_fetch_result},
+    {"escape", l_escape},       {"fetch_headers", l_fetch_headers},
+    {"http_date", l_http_date}, {NULL, NULL},
 };

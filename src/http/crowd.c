@@ -54,6 +54,16 @@ unsigned crowd_idle_ms(int fd)
     return ask_kernel(fd, &t) ? idle_of(&t) : 0;
 }
 
+uint64_t crowd_read(int fd)
+{
+    int unread; /* asked for first: what arrives in between makes the difference larger */
+    struct tcp_info t;
+
+    if (ioctl(fd, FIONREAD, &unread) < 0 || !ask_kernel(fd, &t))
+        return CROWD_UNKNOWN;
+    return t.tcpi_bytes_received - (unsigned long long)unread;
+}
+
 uint64_t crowd_acked(int fd)
 {
     struct tcp_info t;

@@ -103,6 +103,10 @@ uint64_t crowd_due_ms(void);
 /* The thread ends: no further sweep. */
 void crowd_stop(void);
 
+/* Bytes that this process has read from a TCP socket; never too few, if more arrive meanwhile.
+ * CROWD_UNKNOWN for other descriptors. */
+uint64_t crowd_read(int fd);
+
 /* The time for which a TCP socket has neither sent nor received bytes. 0 for other descriptors. */
 unsigned crowd_idle_ms(int fd);
 

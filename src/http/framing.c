@@ -237,7 +237,7 @@ static int is_method(const char *begin, const char *target)
 }
 
 int framing_copy(struct MHD_Connection *c, const char *method, const char *target,
-                 const char *query, const char *version, struct buf *out)
+                 const char *query, const char *version, struct buf *out, const char **end)
 {
     struct copying to = {.out = out};
     const char *empty, *begin;
@@ -258,6 +258,7 @@ int framing_copy(struct MHD_Connection *c, const char *method, const char *targe
     buf_putf(out, "%s %s%s%s %s\r\n", begin, target, query ? "?" : "", query ? query : "", version);
     MHD_get_connection_values_n(c, MHD_HEADER_KIND, copy_header, &to);
     buf_puts(out, "\r\n");
+    *end = empty;
     return !out->failed;
 }
 

@@ -55,10 +55,11 @@ size_t framing_head_size(struct MHD_Connection *c);
 
 /* Writes out the head that libmicrohttpd has read, byte for byte but for spaces in its first line:
  * `target` is without `query`, which may be NULL. `method` is that of the first call for the
- * request, NULL if there was none: then only a method that is served here is known. 0: the head
- * cannot be read, since bytes were dropped or merged, or memory ran out. For a complete head. */
+ * request, NULL if there was none: then only a method that is served here is known. *end gets the
+ * end of the head in memory. 0: the head cannot be read, since bytes were dropped or merged, or
+ * memory ran out. For a complete head. */
 int framing_copy(struct MHD_Connection *c, const char *method, const char *target,
-                 const char *query, const char *version, struct buf *out);
+                 const char *query, const char *version, struct buf *out, const char **end);
 
 /* Whether the first line that libmicrohttpd has not taken for a header lacks a colon. For a head
  * that is not complete, of which at most `room` bytes can be looked at behind its version. */

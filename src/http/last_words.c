@@ -75,7 +75,8 @@ void last_words_heard(const char *log_text, size_t room)
     struct move *m;
     int status;
 
-    if (asking && strstr(log_text, "failed to create response header"))
+    if (asking && strstr(log_text, "failed to create response header") &&
+        !move_is_unanswered(asking->move))
         move_refuse(asking->move, 431); /* our answer does not fit beside its request */
     if (sscanf(log_text, "Error processing request (HTTP response code is %d", &status) != 1)
         return;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "http/crowd.h"
 
 enum {
     COMMON_HEAD = 4 * 1024,  /* bytes of a head that has room beside its answer's in any case */
@@ -40,6 +41,8 @@ void move_init(struct move *m, struct MHD_Connection *c, int stays)
     m->other = arriving.is ? arriving.other : -1;
     m->roomy = arriving.is && arriving.roomy;
     m->state = arriving.is ? MOVE_ARRIVES : MOVE_NOT;
+    m->alone = arriving.is && !arriving.roomy;
+    buf_init(&m->head, 0);
     arriving.is = 0;
 }
 
@@ -116,6 +119,7 @@ void move_head_begins(struct move *m, const char *target, const char *target_end
     m->target = target;
     m->version = target_end ? target_end + 1 : NULL;
     m->query = query;
+    m->heads += m->heads < 2;
     if (m->stays)
         return;
     if (m->state == MOVE_ARRIVES)
@@ -172,6 +176,7 @@ static void take_guest(struct move *m, struct porch_guest *g)
     g->fd = m->fd;
     m->fd = -1;
     m->state = MOVE_AWAY;
+    buf_deinit(&m->head);
     forget_head(m); /* no later fault is in this head */
     g->addr_len = address_len(addr);
     memcpy(&g->addr, addr, g->addr_len);
@@ -196,25 +201,48 @@ static void cut_mark(struct buf *head)
         head->len -= n;
 }
 
-/* rest: what libmicrohttpd has read behind the head. */
-static void go(struct move *m, int marked, const char *rest, size_t n)
+/* Whether libmicrohttpd may have read bytes behind a head that ends at `end`. After a first request
+ * it has cleared its memory, and no request begins with a zero. */
+static int is_followed(const struct move *m, const char *end)
+{
+    if (m->heads > 1)
+        return *end != '\0';
+    return !m->alone && crowd_read(m->fd) != framing_head_size(m->connection);
+}
+
+/* The head that libmicrohttpd has read. 0: it cannot be read, and is refused. */
+static int copy_head(struct move *m, struct buf *head)
+{
+    const char *end;
+
+    buf_init(head, 0);
+    if (framing_copy(m->connection, m->method, m->target, m->query, m->version, head, &end)) {
+        m->followed = is_followed(m, end);
+        return 1;
+    }
+    buf_deinit(head);
+    refuse(m, 400);
+    return 0;
+}
+
+/* Takes the head, and what is behind it in the same buffer. */
+static void go(struct move *m, struct buf *head, int roomy)
 {
     struct porch_guest g;
-    struct buf head;
 
-    buf_init(&head, 0);
-    if (!framing_copy(m->connection, m->method, m->target, m->query, m->version, &head)) {
-        buf_deinit(&head);
-        refuse(m, 400);
-        return;
-    }
-    if (marked)
-        cut_mark(&head);
-    buf_put(&head, rest, n);
     take_guest(m, &g);
-    g.head = head;
-    g.roomy = !marked;
+    g.head = *head;
+    g.roomy = roomy;
     porch_enter(&g);
+}
+
+/* The request is the last of its connection, and its client is told so. */
+static void make_last(struct buf *head)
+{
+    static const char end[] = "Connection: close\r\n\r\n";
+
+    head->len -= 2;
+    buf_put(head, end, sizeof(end) - 1);
 }
 
 static int has_body(const struct move *m)
@@ -233,25 +261,127 @@ static int may_move(const struct move *m)
            porch_has_room();
 }
 
+/* Of a head that has ended by the mark, so nothing is behind it. */
+static void go_marked(struct move *m)
+{
+    struct buf head;
+
+    if (!copy_head(m, &head))
+        return;
+    cut_mark(&head);
+    go(m, &head, 0);
+}
+
+/* What libmicrohttpd has read behind the head is unknown. */
+static void go_alone(struct move *m, struct buf *head)
+{
+    if (m->followed)
+        make_last(head);
+    go(m, head, 1);
+}
+
+/* There was no room for the 101. */
+static void go_unanswered(struct move *m)
+{
+    struct buf head = m->head;
+
+    m->head = (struct buf){0};
+    if (has_body(m)) {
+        buf_deinit(&head);
+        refuse(m, 431);
+    } else {
+        go_alone(m, &head);
+    }
+}
+
 int move_whole(struct move *m)
 {
+    struct buf head;
+
     if (m->state == MOVE_MARKED)
-        go(m, 1, "", 0);
+        go_marked(m);
+    else if (m->state == MOVE_ASKED)
+        go_unanswered(m);
     else if (!may_move(m) || !take_socket(m))
         return 0;
     else if (has_body(m)) /* nobody can say how much of it was read with the head */
         refuse(m, 431);
-    else
-        go(m, 0, "", 0);
+    else if (copy_head(m, &head))
+        go_alone(m, &head);
     return 1;
 }
 
 void move_with(struct move *m, const char *rest, size_t n)
 {
-    if (may_move(m) && take_socket(m))
-        go(m, 0, rest, n);
-    else
+    struct buf head;
+
+    if (!may_move(m) || !take_socket(m)) {
         move_refuse(m, 431);
+    } else if (copy_head(m, &head)) {
+        make_last(&head);
+        buf_put(&head, rest, n);
+        go(m, &head, 1);
+    }
+}
+
+/* libmicrohttpd gives away what it has read behind the head. */
+static void on_upgrade(void *arg, struct MHD_Connection *c, void *con_cls, const char *rest,
+                       size_t n, MHD_socket fd, struct MHD_UpgradeResponseHandle *handle)
+{
+    struct move *m = arg;
+    struct buf head = m->head;
+
+    (void)c, (void)con_cls, (void)fd;
+    if (m->state == MOVE_ASKED) {
+        m->head = (struct buf){0};
+        buf_put(&head, rest, n);
+        go(m, &head, 1);
+    }
+    MHD_upgrade_action(handle, MHD_UPGRADE_ACTION_CLOSE);
+}
+
+/* 0: libmicrohttpd cannot be asked. */
+static int ask(struct move *m)
+{
+    struct MHD_Response *r = MHD_create_response_for_upgrade(on_upgrade, m);
+    int ok = r && MHD_add_response_header(r, MHD_HTTP_HEADER_UPGRADE, "move") == MHD_YES &&
+             MHD_queue_response(m->connection, MHD_HTTP_SWITCHING_PROTOCOLS, r) == MHD_YES;
+
+    if (r)
+        MHD_destroy_response(r);
+    return ok;
+}
+
+static enum move_due ask_with_head(struct move *m)
+{
+    struct buf head;
+
+    if (!take_socket(m))
+        return MOVE_STAYS;
+    if (!copy_head(m, &head))
+        return MOVE_GOES;
+    m->head = head;
+    m->state = MOVE_ASKED;
+    if (ask(m))
+        return MOVE_ASKS;
+    go_unanswered(m);
+    return MOVE_GOES;
+}
+
+enum move_due move_is_due(struct move *m, const struct framing *f)
+{
+    if (!may_move(m) || (f->head <= COMMON_HEAD && f->cookie <= COMMON_COOKIE))
+        return MOVE_STAYS;
+    if (f->is_1_1)
+        return ask_with_head(m);
+    if (f->body)
+        return MOVE_WITH_BODY;
+    return move_whole(m) ? MOVE_GOES : MOVE_STAYS;
+}
+
+unsigned move_flag(void)
+{
+    return framing_is_in_place() ? MHD_ALLOW_UPGRADE : 0;
 }
 
 int move_is_away(const struct move *m)
@@ -264,11 +394,9 @@ int move_is_under_way(struct move *m)
     return move_is_away(m) || (m->state == MOVE_MARKED && move_whole(m));
 }
 
-int move_is_due(struct move *m, const struct framing *f)
+int move_is_unanswered(struct move *m)
 {
-    if (!may_move(m) || f->chunked || (f->head <= COMMON_HEAD && f->cookie <= COMMON_COOKIE))
-        return 0;
-    return f->body ? -1 : move_whole(m);
+    return m->state == MOVE_ASKED && move_whole(m);
 }
 
 void move_refuse(struct move *m, int status)
@@ -348,5 +476,6 @@ int move_arrive(struct MHD_Daemon *daemon, const struct porch_guest *g, int room
 void move_closed(struct move *m)
 {
     close_both(m);
+    buf_deinit(&m->head);
     forget_head(m);
 }

@@ -6,6 +6,10 @@
  * libmicrohttpd has read of the head is written out again, and the socket goes to the porch. Once
  * the head is complete, it is given to a new connection of libmicrohttpd.
  *
+ * libmicrohttpd may have read more than the head: a body, or further requests. It gives that away
+ * with a connection that is "upgraded" (HTTP/1.1 only), so it is told to upgrade. Its 101 goes to
+ * the dead socket. Where no upgrade can be had, the request is the last of its connection.
+ *
  * The socket is exchanged under libmicrohttpd by dup2(): the old connection gets a dead one and
  * ends. The new connection first gets a pair of sockets, from which it reads the head, then the
  * real one. Descriptors are the only thing that libmicrohttpd keeps of a socket, beside its place
@@ -36,8 +40,29 @@ struct move {
     int other; /* the other end of what libmicrohttpd has instead, or -1 */
     int roomy; /* 1: has much memory */
     int stays; /* 1: it never moves */
-    enum { MOVE_NOT, MOVE_MARKED, MOVE_ARRIVES, MOVE_AWAY } state;
+    int heads; /* that have begun: 0, 1, or 2 for all beyond */
+    int alone; /* 1: of the first request only the head was read */
+    enum {
+        MOVE_NOT,
+        MOVE_MARKED,
+        MOVE_ASKED, /* libmicrohttpd is asked for what it has read behind the head */
+        MOVE_ARRIVES,
+        MOVE_AWAY
+    } state;
+    struct buf head; /* while MOVE_ASKED: the request's */
+    int followed;    /* while MOVE_ASKED: 1: there may be bytes behind it */
 };
+
+/* What on_request() is to do about a request. */
+enum move_due {
+    MOVE_STAYS,
+    MOVE_GOES,     /* the connection moves: libmicrohttpd is to end it */
+    MOVE_ASKS,     /* the connection will move: libmicrohttpd is to go on with it */
+    MOVE_WITH_BODY /* the connection is to move by move_with(), with the first bytes of the body */
+};
+
+/* The flag with which a daemon gives away what it has read, or 0. */
+unsigned move_flag(void);
 
 /* In the callback for a new connection. stays: it never moves, since its bytes are not the
  * request's, as with TLS. */
@@ -61,17 +86,20 @@ int move_unfinished(void);
 int move_is_under_way(struct move *m);
 int move_is_away(const struct move *m); /* whether it has moved */
 
-/* The same for a request with such a head. -1: it is to move with its body, by move_with(). A body
- * in chunks stays: nobody can say how much of it was read with the head. */
-int move_is_due(struct move *m, const struct framing *f);
+/* The same for a request with such a head. */
+enum move_due move_is_due(struct move *m, const struct framing *f);
 
-/* The head is complete for libmicrohttpd, but has no room there. It is refused if it has a body. 0:
- * it cannot move. */
+/* The head is complete for libmicrohttpd, but has no room there. It is refused if it has a body. If
+ * anything else is behind it, it is the last of its connection. 0: it cannot move. */
 int move_whole(struct move *m);
 
-/* The same for a head with a body, and the bytes of the body that libmicrohttpd has read. Refuses
- * the request if it cannot move. */
+/* For MOVE_WITH_BODY, with the bytes of the body that libmicrohttpd has read. The request is the
+ * last of its connection. Refuses the request if it cannot move. */
 void move_with(struct move *m, const char *rest, size_t n);
+
+/* libmicrohttpd had no room for an answer. Whether that is nothing to the client, since the
+ * connection moves. */
+int move_is_unanswered(struct move *m);
 
 /* Ends the request with this status, whatever libmicrohttpd is about to answer. */
 void move_refuse(struct move *m, int status);

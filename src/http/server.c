@@ -149,14 +149,14 @@ static int has_kept_place(const struct server *s, const char *url)
     return !(s->opts.faces & SERVER_DATA) || route_is_peers(s, url) || route_is_admin(url);
 }
 
-/* Reads the head, if the request can be served here. Returns what move_is_due() does. */
-static int moves(struct MHD_Connection *c, struct client *client, const char *method,
-                 const char *version)
+/* Reads the head, if the request can be served here. */
+static enum move_due moves(struct MHD_Connection *c, struct client *client, const char *method,
+                           const char *version)
 {
     if (move_is_under_way(&client->move))
-        return 1;
+        return MOVE_GOES;
     client->sound = framing_read(c, method, version, &client->framing);
-    return client->sound ? move_is_due(&client->move, &client->framing) : 0;
+    return client->sound ? move_is_due(&client->move, &client->framing) : MOVE_STAYS;
 }
 
 static enum server_asker asker_of(const struct server *s, const char *url)
@@ -227,7 +227,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const cha
     struct server *s = arg;
     struct client *client = client_of(c);
     size_t n = *upload_size;
-    int due;
+    enum move_due due;
 
     move_head_ends(&client->move, method);
     last_words_called(&client->words);
@@ -236,9 +236,9 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const cha
         move_with(&client->move, upload, n);
         return MHD_NO;
     }
-    if (*con_cls == NULL && (due = moves(c, client, method, version))) {
-        *con_cls = due < 0 ? &moving : NULL;
-        return due < 0 ? MHD_YES : MHD_NO;
+    if (*con_cls == NULL && (due = moves(c, client, method, version)) != MOVE_STAYS) {
+        *con_cls = due == MOVE_WITH_BODY ? &moving : NULL;
+        return due == MOVE_GOES ? MHD_NO : MHD_YES;
     }
     if (s->opts.tls)
         tls_asked(&client->tls);
@@ -392,7 +392,8 @@ static struct MHD_Daemon *start_daemon(struct server *s, size_t memory)
      * not needed: server_loop.c resumes on the thread that runs the daemon, just before it runs it.
      */
     const unsigned flags = MHD_USE_EPOLL | (MHD_ALLOW_SUSPEND_RESUME & ~(unsigned)MHD_USE_ITC) |
-                           MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG | (t ? MHD_USE_TLS : 0u);
+                           MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG |
+                           (t ? MHD_USE_TLS : move_flag());
 
     return MHD_start_daemon(
         flags, 0, NULL, NULL, on_request, s, MHD_OPTION_EXTERNAL_LOGGER, on_log, s,

@@ -29,8 +29,8 @@
 
 #include "base/inbox.h"
 #include "base/mem.h"
+#include "net/decoder.h"
 #include "net/fetch_in.h"
-#include "net/inflate.h"
 #include "net/net.h"
 #include "net/passport.h"
 #include "net/reach.h"
@@ -243,16 +243,16 @@ static int hand_over(struct fetch *f)
 /* Decodes bytes of the body and appends them. 0: they cannot be decoded. */
 static int decode(struct fetch *f, const char *bytes, size_t n)
 {
-    if (f->head.coding == HEAD_ENCODED) {
-        f->flaw = "a Content-Encoding other than gzip or deflate";
+    if (!decoder_knows(f->head.coding)) {
+        f->flaw = "a Content-Encoding other than gzip, deflate, br or zstd";
         return 0;
     }
-    if (!f->inflate)
-        f->inflate = inflate_new(f->head.coding == HEAD_GZIP ? INFLATE_GZIP : INFLATE_DEFLATE);
-    if (!f->inflate)
+    if (!f->decoder)
+        f->decoder = decoder_new(f->head.coding);
+    if (!f->decoder)
         f->body.failed = ERR_NOMEM;
     else
-        f->flaw = inflate_put(f->inflate, bytes, n, &f->body);
+        f->flaw = decoder_put(f->decoder, bytes, n, &f->body);
     return !f->flaw && !f->body.failed;
 }
 
@@ -358,6 +358,15 @@ static CURLcode set_special(struct fetch *f)
         SET(CURLOPT_CAINFO, f->ca_file);
         SET(CURLOPT_CAPATH, NULL); /* only these certificates, not also the system's */
     }
+    if (f->proxy) {
+        SET(CURLOPT_PROXY, f->proxy);
+        SET(CURLOPT_NOPROXY, "");
+        SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L); /* on_header() is for the answer alone */
+    }
+    if (f->cert_file) {
+        SET(CURLOPT_SSLCERT, f->cert_file);
+        SET(CURLOPT_SSLKEY, f->key_file);
+    }
     if (f->insecure) {
         SET(CURLOPT_SSL_VERIFYPEER, 0L);
         SET(CURLOPT_SSL_VERIFYHOST, 0L);
@@ -460,7 +469,7 @@ void fetch_unref(struct fetch *f)
     if (!f || atomic_fetch_sub(&f->refs, 1) != 1)
         return;
     buf_deinit(&f->body);
-    inflate_free(f->inflate);
+    decoder_free(f->decoder);
     net_unref(f->net);
     mem_free(f);
 }
@@ -497,5 +506,5 @@ struct buf *fetch_body(struct fetch *f)
 
 int fetch_decoded(const struct fetch *f)
 {
-    return f->inflate != NULL;
+    return f->decoder != NULL;
 }

@@ -2,8 +2,9 @@
 /* fetch.h - one HTTP exchange as a client, on the network thread.
  *
  * A fetch is started from any thread and ends exactly once, by its done function, which runs on the
- * network thread with no lock held. A fetch follows no redirect and uses no proxy. It adds only the
- * headers Host and Content-Length of the body, and reads at most max_bytes of body. */
+ * network thread with no lock held. A fetch follows no redirect, and uses a proxy only if it is
+ * given one. It adds only the headers Host and Content-Length of the body, and reads at most
+ * max_bytes of body. */
 #ifndef FETCH_H
 #define FETCH_H
 
@@ -41,8 +42,15 @@ struct fetch_opts {
     uint64_t timeout_ms; /* of the exchange, with the wait for a connection; 0: 5000 */
     size_t max_bytes;    /* of the answer's body; 0: 8 MiB */
     const char *ca_file; /* NULL: the system's; PEM file for https */
-    int decode; /* 1: a body with Content-Encoding gzip or deflate is decoded, to at most max_bytes;
-                 * another coding is a failure. Not together with data below */
+    int decode; /* 1: a body with a Content-Encoding is decoded, to at most max_bytes; one that
+                 * decoder.h does not know is a failure. Not together with data below */
+    const char *proxy; /* NULL: none; never that of the environment. Else "http://host:port", with
+                        * "user:password@" before the host if it asks for that. https goes through
+                        * it by CONNECT. Not together with reach below: it would judge the address
+                        * of the proxy */
+    const char *cert_file; /* NULL, or PEM files of the client's certificate and its key, read for
+                            * each new https connection. Not together with identity below */
+    const char *key_file;
     int insecure;      /* 1: https without verifying the other side */
     int identity;      /* 1: https with the identity of net_show(), if there is one. A ca_file goes
                         * before its CA */

@@ -61,17 +61,18 @@ static size_t list_size(const struct fetch_opts *o)
     return (o->n_headers + N_UNWANTED) * sizeof(struct curl_slist);
 }
 
+static size_t text_size(const char *s)
+{
+    return s ? strlen(s) + 1 : 0;
+}
+
 static size_t copy_size(const struct fetch_opts *o)
 {
     size_t i, n = sizeof(struct fetch) + list_size(o) + strlen(o->url) + 1;
 
     n += strlen(method_of(o)) + 1;
-    if (o->ca_file)
-        n += strlen(o->ca_file) + 1;
-    if (o->echo)
-        n += strlen(o->echo) + 1;
-    if (o->reach)
-        n += strlen(o->reach) + 1;
+    n += text_size(o->ca_file) + text_size(o->echo) + text_size(o->reach);
+    n += text_size(o->proxy) + text_size(o->cert_file) + text_size(o->key_file);
     for (i = 0; i < o->n_headers; i++)
         n += strlen(o->headers[i]) + 1;
     return o->body ? n + o->body_len : n;
@@ -163,6 +164,12 @@ static void copy_opts(struct fetch *f, const struct fetch_opts *o)
     }
     if (o->reach)
         f->reach = copy_string(&at, o->reach);
+    if (o->proxy)
+        f->proxy = copy_string(&at, o->proxy);
+    if (o->cert_file && o->key_file) {
+        f->cert_file = copy_string(&at, o->cert_file);
+        f->key_file = copy_string(&at, o->key_file);
+    }
     f->send_len = o->body ? o->body_len : 0;
     f->send = copy(&at, o->body, f->send_len);
     f->connect_ms = limit_ms(o->connect_timeout_ms, DEFAULT_CONNECT_MS);

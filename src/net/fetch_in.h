@@ -10,7 +10,7 @@
 #include "net/head.h"
 #include "net/net_curl.h"
 
-struct inflate;
+struct decoder;
 struct passport;
 
 /* How libcurl is told of the exchange. */
@@ -48,12 +48,14 @@ struct fetch {
     size_t max_bytes;
     int decode;
     int insecure;
-    int identity;          /* 1: with the present passport */
-    const char *reach;     /* in the fetch; as in fetch_opts */
-    int repeatable;        /* the other side may carry the request out twice */
-    const char *data_flaw; /* a literal */
-    const char *echo;      /* "Name: value", or NULL */
-    size_t echo_name;      /* bytes of its name and the colon; 0: there is none */
+    const char *proxy;                /* in the fetch, like the next two; NULL: none */
+    const char *cert_file, *key_file; /* of the client, for https */
+    int identity;                     /* 1: with the present passport */
+    const char *reach;                /* in the fetch; as in fetch_opts */
+    int repeatable;                   /* the other side may carry the request out twice */
+    const char *data_flaw;            /* a literal */
+    const char *echo;                 /* "Name: value", or NULL */
+    size_t echo_name;                 /* bytes of its name and the colon; 0: there is none */
 
     /* the network thread's */
     struct transfer transfer;
@@ -66,7 +68,7 @@ struct fetch {
     int unreached;              /* no connection, and the other side is to blame */
     struct head head;           /* of the answer */
     const char *flaw;           /* why we gave the answer up, or NULL */
-    struct inflate *inflate;    /* NULL until there is a body to decode */
+    struct decoder *decoder;    /* NULL until there is a body to decode */
     struct buf body;
     enum fetch_phase phase;
     int status;

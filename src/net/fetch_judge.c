@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "net/decoder.h"
 #include "net/fetch_in.h"
-#include "net/inflate.h"
 
 void fetch_judge_fail(struct fetch *f, enum err code, enum fetch_phase phase, const char *fmt, ...)
 {
@@ -90,7 +90,7 @@ void fetch_judge(struct fetch *f, CURLcode code)
     } else if (f->head.part != HEAD_TRAILERS) {
         fetch_judge_fail(f, ERR_PEER, FETCH_NO_ANSWER,
                          "the answer ended within its headers (status %d)", f->head.status);
-    } else if (f->inflate && !inflate_is_whole(f->inflate)) {
+    } else if (f->decoder && !decoder_is_whole(f->decoder)) {
         fetch_judge_fail(f, ERR_PEER, FETCH_NO_ANSWER, "the answer's compressed body is cut short");
     } else {
         f->phase = FETCH_ANSWERED;

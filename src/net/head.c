@@ -114,6 +114,10 @@ static enum head_coding take_coding(enum head_coding before, const char *s, size
         coding = HEAD_GZIP;
     else if (is_word(s, n, "deflate"))
         coding = HEAD_DEFLATE;
+    else if (is_word(s, n, "br"))
+        coding = HEAD_BROTLI;
+    else if (is_word(s, n, "zstd"))
+        coding = HEAD_ZSTD;
     return before == HEAD_PLAIN ? coding : HEAD_ENCODED;
 }
 

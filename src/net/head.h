@@ -21,7 +21,14 @@ enum {
 enum head_part { HEAD_STATUS, HEAD_FIELDS, HEAD_TRAILERS };
 
 /* Its Content-Encoding. */
-enum head_coding { HEAD_PLAIN, HEAD_GZIP, HEAD_DEFLATE, HEAD_ENCODED /* another */ };
+enum head_coding {
+    HEAD_PLAIN,
+    HEAD_GZIP,
+    HEAD_DEFLATE,
+    HEAD_BROTLI,
+    HEAD_ZSTD,
+    HEAD_ENCODED /* another */
+};
 
 struct head {
     enum head_part part; /* of the next line; HEAD_TRAILERS: the head has ended */

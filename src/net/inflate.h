@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* inflate.h - decodes the body of an answer that came with Content-Encoding: gzip or deflate.
  *
- * libcurl can decode, too. But it accepts a body that is cut short, and refuses a second member of
- * gzip (RFC 1952 allows any number). Only inflate.c includes zlib's header.
+ * Any number of members of gzip (RFC 1952) is decoded. Only inflate.c includes zlib's header.
  *
  * One thread at a time. */
 #ifndef INFLATE_H

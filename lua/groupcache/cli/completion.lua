@@ -87,20 +87,26 @@ function makers.zsh()
     local help = command.help:gsub(":", "\\:")
     out[#out + 1] = ("    %s\n"):format(quoted(command.name .. ":" .. help))
   end
-  out[#out + 1] = [[
+  out[#out + 1] = [==[
   )
-  if (( CURRENT == 2 )); then
+  if (( CURRENT == 2 )) && [[ $PREFIX != -* ]]; then
     _describe command commands
     _files -g '*.lua'
     return
   fi
-  case $words[2] in
-]]
+  if [[ $PREFIX != -* ]]; then
+    case $words[2] in
+    completion) compadd -- bash zsh fish man ;;
+]==]
+  out[#out + 1] = "    help) compadd -- " .. table.concat(names(), " ") .. " ;;\n"
+  out[#out + 1] = "    *) _files ;;\n    esac\n    return\n  fi\n  case $words[2] in\n"
   for _, pair in ipairs(flags_by_command()) do
-    out[#out + 1] = ("  %s) compadd -- %s ;;\n"):format(pair[1].name, table.concat(pair[2], " "))
+    if #pair[2] > 0 then
+      out[#out + 1] = ("  %s) compadd -- %s ;;\n"):format(pair[1].name, table.concat(pair[2], " "))
+    end
   end
   out[#out + 1] = "  *) compadd -- " .. table.concat(flags_of_node(), " ") .. " ;;\n"
-  out[#out + 1] = "  esac\n  _files\n}\n_groupcached \"$@\"\n"
+  out[#out + 1] = "  esac\n}\n_groupcached \"$@\"\n"
   return table.concat(out)
 end
 

@@ -22,6 +22,7 @@ type node struct {
 	replicas int
 	pool     *groupcache.HTTPPool
 	groups   map[string]*group // set once before the ports open
+	traces   traces
 
 	mu   sync.Mutex
 	ring *consistenthash.Map // the pool keeps its ring to itself, this is its twin; guarded by mu
@@ -43,6 +44,8 @@ func (n *node) setPeers(peers []string) {
 //	POST /ctl/peers                          {"peers": []}: replaces the ring
 //	POST /ctl/ring                           {"peers": [], "replicas": N, "count": N} or
 //	                                         {..., "keys": [hex]}: one byte per key, see owners
+//	GET  /ctl/traces                         [{"path": "", "traceparent": [], "tracestate": []}], of
+//	                                         the requests of peers that have one, the oldest first
 //	GET  /ctl/stats?group=                   {"group": {}, "main": {}, "hot": {}}
 func (n *node) controlHandler() http.Handler {
 	mux := http.NewServeMux()
@@ -52,6 +55,9 @@ func (n *node) controlHandler() http.Handler {
 	mux.HandleFunc("/ctl/peers", n.servePeers)
 	mux.HandleFunc("/ctl/ring", serveRing)
 	mux.HandleFunc("/ctl/stats", n.serveStats)
+	mux.HandleFunc("/ctl/traces", func(w http.ResponseWriter, r *http.Request) {
+		replyJSON(w, n.traces.list())
+	})
 	return mux
 }
 

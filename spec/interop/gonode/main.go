@@ -85,7 +85,7 @@ func runNode(args []string) {
 		n.groups[name] = newGroup(name, *cacheBytes)
 	}
 
-	go func() { log.Fatal(http.Serve(peerListener, pool)) }()
+	go func() { log.Fatal(http.Serve(peerListener, n.traces.of(pool))) }()
 	go func() { log.Fatal(http.Serve(ctlListener, n.controlHandler())) }()
 	fmt.Printf("ready listen=%s ctl=%s self=%s\n", peerListener.Addr(), ctlListener.Addr(), *self)
 
