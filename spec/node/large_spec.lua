@@ -1,12 +1,17 @@
 -- SPDX-License-Identifier: MIT
 
--- Values of many megabytes: their tags, their parts, and what is said of those that are not kept.
+-- Values of many megabytes: their tags, their parts, what is said of those that are not kept, and
+-- the memory that they take on their way.
 
 local eventually = require "support.eventually"
 local http = require "support.http"
 local node = require "support.node"
 local ports = require "support.ports"
 local rig = require "node.rig"
+local tmp = require "support.tmp"
+
+local MB = 1000 * 1000
+local BYTES = 60 * MB
 
 local SCRIPT = [[
 local groupcache = require "groupcache"
@@ -17,8 +22,19 @@ end
 groupcache.group("small", O)
 O.cache_bytes = "1GB"
 groupcache.group("large", O)
+O.getter = function(key)
+  local http = require "groupcache.http"
+  local res, err = http.get(os.getenv "ORIGIN" .. "/cache/large/" .. key, { max_bytes = 1e8 })
+  return res and res.body, err
+end
+groupcache.group("fetched", O)
 return { workers = 1, http_threads = 1, vm_bytes = "400MB" }
 ]]
+
+-- The most memory that a process has had, in bytes.
+local function peak(n)
+  return tonumber(tmp.read(("/proc/%d/status"):format(n.process.pid)):match "VmHWM:%s*(%d+)") * 1024
+end
 
 describe("a large value", function()
   local nodes
@@ -31,7 +47,7 @@ describe("a large value", function()
     rig.stop_all(nodes)
   end)
 
-  local function start(n)
+  local function start(n, origin)
     local urls, at = {}, {}
     for i = 1, n do
       at[i] = ports.free()
@@ -39,7 +55,7 @@ describe("a large value", function()
     end
     for i = 1, n do
       nodes[i] = node.start { port = at[i], self = urls[i], peers = n > 1 and urls or nil,
-        script = SCRIPT }
+        script = SCRIPT, env = { ORIGIN = origin } }
     end
   end
 
@@ -71,5 +87,46 @@ describe("a large value", function()
       return nodes[1]:logged(pattern:gsub("%(%%d%+%)", "16%%d+"))
     end, 10, "a larger one is told")
     assert.is_nil(nodes[1]:logged(pattern:gsub("%(%%d%+%)", "76%%d+")))
+  end)
+
+  -- Twice the value: what brings it, and the item. What a worker or the server has beside is some
+  -- megabytes.
+  local function check(n, before)
+    local took = peak(n) - before
+    assert.is_true(took <= 2.2 * BYTES + 12 * MB, ("%.2f x"):format(took / BYTES))
+  end
+
+  it("takes 2.2 times its size at most, of a getter that fetches it", function()
+    start(1)
+    local origin = table.remove(nodes)
+    start(1, origin.url)
+    nodes[2] = origin
+    get(2, "large/" .. BYTES, nil, "HEAD")
+    local before = peak(nodes[1])
+    local res = get(1, "fetched/" .. BYTES, nil, "HEAD")
+    assert.same({ 200, tostring(BYTES) }, { res.status, res.headers["content-length"] })
+    check(nodes[1], before)
+  end)
+
+  it("takes 2.2 times its size at most, of a client that sets it", function()
+    start(1)
+    local before = peak(nodes[1])
+    local res = assert(http.request { host = nodes[1].host, port = nodes[1].port, method = "PUT",
+      target = "/cache/large/k", body = ("v"):rep(BYTES), timeout = 60 })
+    assert.equal(204, res.status)
+    check(nodes[1], before)
+    assert.equal(tostring(BYTES), get(1, "large/k", nil, "HEAD").headers["content-length"])
+  end)
+
+  it("takes 2.2 times its size at most, of a peer", function()
+    start(2)
+    local i = 0
+    repeat i = i + 1 until rig.owner(rig.urls(nodes), BYTES .. "-" .. i) == rig.urls(nodes)[1]
+    local key = ("large/%d-%d"):format(BYTES, i)
+    get(1, key, nil, "HEAD")
+    local before = { peak(nodes[1]), peak(nodes[2]) }
+    assert.equal(200, get(2, key, nil, "HEAD").status)
+    check(nodes[1], before[1])
+    check(nodes[2], before[2])
   end)
 end)
