@@ -126,7 +126,7 @@ REPLAYS      = $(FUZZ_TARGETS:%=$(BUILD)/test/replay/%)
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .PHONY: all objects testlib deps packages run cluster test specs loops interop upgrade browser worst bench \
-        results bench-programs outage guard fuzz sim coverage sanitize chaos soak keep \
+        results bench-programs outage guard fuzz sim plant coverage sanitize chaos soak keep \
         fuzz-programs \
         lint fmt manifests proto rock deb image other-systems install uninstall valgrind clean help FORCE
 
@@ -414,6 +414,15 @@ $(BUILD)/test/sim: $(wildcard spec/sim/*.c) spec/virtual/clock.c spec/sim/sim.h 
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -Ispec/sim -Ispec/virtual $(ALL_LDFLAGS) -o $@ $(filter %.c %.a,$^) $(LUAJIT_LIBS) $(LDLIBS)
+
+# The copy has the objects of the build, so that each fault costs one compilation.
+PLANTED = $(BUILD)/planted
+plant: ## five faults, each put into a copy of the tree: the simulator must find it within STEPS [10000000]; ONLY=
+	+@$(SUBMAKE) $(J) $(BUILD)/test/sim
+	@rm -rf $(PLANTED) && mkdir -p $(PLANTED)/build
+	@cp -a Makefile src proto spec lua .ci $(PLANTED)/ && cp -a $(BUILD)/obj $(BUILD)/libfuzzed.a $(PLANTED)/build/
+	+@$(LUAJIT) spec/plant/run.lua $(PLANTED) '$(SUBMAKE) -s -C $(PLANTED) BUILD=build build/test/sim >/dev/null' \
+	  $(SEED) $(STEPS) '$(ONLY)'
 
 BENCH_ENV = env BUILD=$(BUILD) CC='$(CC)' \
   LUA_PATH='$(BUILD)/share/lua/5.1/?.lua;$(BUILD)/share/lua/5.1/?/init.lua;;' \

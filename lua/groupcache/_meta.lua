@@ -485,6 +485,7 @@ function groupcache.log(level, message, fields) end
 ---@field proxy? string "http://host:port", or with "user:password@" before the host; default none, whatever the environment says
 ---@field user_agent? string default "groupcache/VERSION"; "" for none
 ---@field compressed? boolean asks for a compressed body, by an Accept-Encoding; default false
+---@field as_value? boolean response.body is bytes outside of the VM, which a getter returns; default false
 ---@field insecure? boolean https without verifying the other side; default false
 ---@field follow? integer redirects to follow at most, 0 to 20; default 0: a redirect is an answer
 ---@field deny_private? boolean addresses that are not public are an error; default false
@@ -500,8 +501,12 @@ function groupcache.log(level, message, fields) end
 ---@class groupcache.http.Response
 ---@field status integer
 ---@field headers table<string, string> by lower-case name; a repeated header's values joined with ", "
----@field body string
+---@field body string|groupcache.http.Bytes bytes with as_value
 ---@field url? string with follow: the last one
+
+--- A body outside of the VM: #bytes is its length, tostring(bytes) all of it.
+---@class groupcache.http.Bytes
+---@field sub fun(self: groupcache.http.Bytes, i: integer, j?: integer): string a part, as of a string
 
 ---@class groupcache.http
 local http = {}

@@ -16,7 +16,8 @@ local FIELDS = {
   decode = "boolean", identity = "boolean",
   deny_private = "boolean", allow = "table", follow = "number",
   query = "table", json = "table", retries = "number", user_agent = "string",
-  compressed = "boolean", proxy = "string", cert_file = "string", key_file = "string",
+  compressed = "boolean", as_value = "boolean", proxy = "string", cert_file = "string",
+  key_file = "string",
 }
 
 local USER_AGENT = "groupcache/" .. core.version
@@ -109,7 +110,7 @@ local function exchange(request)
     return nil, err, code
   end
   wait.await(op, "http.request")
-  return core.fetch_result(op)
+  return core.fetch_result(op, request.as_value)
 end
 
 -- Goes on with the requests that follow redirects, at most `left` of them.
@@ -182,7 +183,7 @@ end
 -- the levels to our caller.
 local function finish(op, expanded, retries)
   wait.await(op, "http.request")
-  return again(expanded, retries, core.fetch_result(op))
+  return again(expanded, retries, core.fetch_result(op, expanded.as_value))
 end
 
 -- The request of a URL with options.
@@ -205,6 +206,7 @@ end
 -- @param request { url =, method = "GET", headers = {}, body =, timeout = seconds (at most the
 --   rest of the getter's own), connect_timeout = 1, max_bytes = the group's max_value_bytes,
 --   ca_file =, cert_file =, key_file =, insecure = false, decode = true, compressed = false,
+--   as_value = false (true: the body is bytes outside of the VM, to be returned by the getter),
 --   user_agent = "groupcache/VERSION", proxy = "http://host:port", follow = redirects at most [0],
 --   deny_private = false, allow = { networks that deny_private does not deny },
 --   query = { name = value or list }, json = a table to send, retries = times at most [0] }
@@ -308,8 +310,9 @@ function http.stream(request)
   end
   if not prepared then
     error("http.stream: " .. wrong, 2)
-  elseif request.follow ~= nil or request.decode ~= nil or request.compressed then
-    error("http.stream: a stream follows no redirects and decodes nothing", 2)
+  elseif request.follow ~= nil or request.decode ~= nil or request.compressed
+    or request.as_value then
+    error("http.stream: a stream follows no redirects, decodes nothing and is no value", 2)
   elseif request.retries ~= nil then
     error("http.stream: a stream is not sent again, so retries is of no use", 2)
   end
@@ -338,7 +341,7 @@ function http.json(url, options)
   elseif answer.status < 200 or answer.status > 299 then
     return nil, ("%s: status %d"):format(ask.shown(url), answer.status), "PEER"
   end
-  local value, wrong = core.decode(answer.body, "json")
+  local value, wrong = core.decode(tostring(answer.body), "json")
   if value == nil then
     return nil, ("%s: the body is no JSON: %s"):format(ask.shown(url), tostring(wrong)), "PEER"
   end

@@ -39,11 +39,13 @@ local REQUEST = "x-groupcache-request" -- HTTPMSG_REQUEST
 local OF_ONE_CLIENT = { ["if-none-match"] = true, ["if-modified-since"] = true, range = true,
   ["if-range"] = true }
 
-local TO_CLIENT = { host = true }
+local KEYED = message.KEYED
+local TO_CLIENT = { host = true, [KEYED] = true }
 
 -- The client's; the exchange is a span of its own, which core.fetch() adds.
 local OF_TRACE = { traceparent = true, tracestate = true }
 
+local TIMEOUT = 10 -- seconds, of a load: origins that make pages are slower than other sources
 local SHARE = 0.9 -- of the load's time that the origin has: the rest is for what stands in
 local MOST_HEADERS = 100 -- EXCHANGE_HEADERS
 local OF_ORIGIN = { PEER = true, TIMEOUT = true } -- other codes say nothing about the origin
@@ -84,7 +86,8 @@ local function exchange(o, ctx, method, path, list, body)
   end
   local asked_s = os.time()
   local op, err, code = core.fetch { url = o.origin .. path, method = method, headers = lines,
-    body = body, decode = false, timeout = math.max((ctx.deadline - core.now()) * SHARE, 0.01),
+    body = body, decode = false, any_coding = true,
+    timeout = math.max((ctx.deadline - core.now()) * SHARE, 0.01),
     connect_timeout = o.connect_timeout, ca_file = o.ca_file }
   if not op then
     return nil, err, code
@@ -343,5 +346,6 @@ return function(origin, given)
   o.origin = origin:gsub("/+$", "")
   of_group.http = { obey = o.obey_requests, status = o.cache_status }
   of_group.getter = getter_of(o)
+  of_group.timeout = of_group.timeout or TIMEOUT
   return of_group
 end

@@ -272,6 +272,11 @@ must("headers-store-Content-Length",
   { res = cc("max-age=3600", { { "Content-Length", "10" } }), text = "0123456789and more",
     expect_text = "0123456789" },
   { type = "cached", expect_text = "0123456789", expect = { { "Content-Length", "10" } } })
+-- A coding that nobody has asked for: the body ends with the connection (RFC 9112, 6.3).
+must("headers-store-Transfer-Encoding",
+  { res = cc("max-age=3600", { { "Transfer-Encoding", "unheard-of" } }), ends = true,
+    missing = { "Transfer-Encoding" } },
+  { type = "cached", missing = { "Transfer-Encoding" } })
 for _, name in ipairs { "Connection", "Keep-Alive", "Proxy-Authenticate",
   "Proxy-Authentication-Info", "Proxy-Authorization", "Proxy-Connection", "TE", "Upgrade" } do
   must("headers-store-" .. name,
@@ -394,6 +399,11 @@ for header, values in pairs { ["Test-Header"] = { "A", "B" }, ["X-Test-Header"] 
   ["Set-Cookie2"] = { "a=b", "a=c" } } do
   updates(header, values[1], values[2])
 end
+must("304-etag-update-response-Cache-Control",
+  { res = { { "Date", 0 }, { "Cache-Control", "max-age=1" }, { "ETag", '"a"' } }, pause = true },
+  { res = { { "Date", 0 }, { "Cache-Control", "max-age=3600" }, { "ETag", '"a"' } }, type = "etag",
+    expect = { { "Cache-Control", "max-age=3600" } } },
+  { type = "cached", expect = { { "Cache-Control", "max-age=3600" } } })
 must("304-etag-update-response-Content-Length",
   { res = cc("max-age=1", { { "ETag", '"a"' }, { "Content-Length", "5" } }), text = "0123456789",
     expect_text = "01234", pause = true },
@@ -496,7 +506,8 @@ for id, value in pairs { case = "eN, De", space = " en ,   de" } do
     { { "Accept-Language", "en, de" } }, { { "Accept-Language", value } })
 end
 for id, names in pairs { star = "*", ["star-star"] = "*, *", ["star-star-lines"] = { "*", "*" },
-  ["empty-star"] = ", *", ["star-foo"] = "*, Foo", ["foo-star"] = "Foo, *" } do
+  ["empty-star"] = ", *", ["empty-star-lines"] = { "", "*" }, ["star-foo"] = "*, Foo",
+  ["foo-star"] = "Foo, *" } do
   vary("vary-syntax-" .. id, false, "not_cached", names, BAZ, BAZ)
 end
 local VARIES = { { "Expires", 5000 }, { "Date", 0 }, { "Vary", "Foo" } }

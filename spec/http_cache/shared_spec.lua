@@ -44,7 +44,7 @@ return function(request, c)
     end
   elseif path:find "^/forwarded" then
     local h = request.headers
-    put(c, 200, "", table.concat({ h["x-forwarded-for"], h["x-forwarded-host"],
+    put(c, 200, "", table.concat({ h["x-forwarded-for"], h["x-forwarded-host"] or "-",
       h["x-forwarded-proto"], h.via, h["x-hop"] or "nothing" }, "|"))
   elseif path:find "^/traced" then
     put(c, 200, "", (request.headers.traceparent or "") .. (request.headers.tracestate or ""))
@@ -195,7 +195,10 @@ for _, count in ipairs { 1, 3 } do
     it("tells the origin who asked, and how", function()
       local res = http.request(ask(1, "/forwarded", { ["X-Forwarded-For"] = "192.0.2.1",
         Connection = "X-Hop", ["X-Hop"] = "1", Host = "site.example" }))
-      assert.equal("192.0.2.1, 127.0.0.1|site.example|http|1.1 groupcache|nothing",
+      assert.equal("192.0.2.1, 127.0.0.1|-|http|1.1 groupcache|nothing",
+        (res.body:gsub("\n.*", "")))
+      res = http.request(ask(1, "/forwarded", { Host = "site.example" }, { method = "POST" }))
+      assert.equal("127.0.0.1|site.example|http|1.1 groupcache|nothing",
         (res.body:gsub("\n.*", "")))
     end)
 

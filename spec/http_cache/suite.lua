@@ -13,6 +13,7 @@
 --   type = "cached" | "not_cached" | "etag" | "lm"                  who answers; checked with whom
 --   expect_status, expect = { { name, value or ">", n } }, missing = { name }, expect_text
 --   sent = { { name, value } }                                      what the origin must get
+--   ends = true                                                     and then ends the connection
 --   pause = true                                                    3 s behind it
 --   setup = true                                                    its failure is one of the case
 -- A number as the value of a date is in seconds from now on. Locations are relative to the URL.
@@ -37,7 +38,7 @@ end
 
 local function put(c, status, lines, body)
   table.insert(lines, 1, ("HTTP/1.1 %d X"):format(status))
-  if status ~= 204 and status ~= 304
+  if status ~= 204 and status ~= 304 and not table.concat(lines, "\n"):find "\nTransfer%-Encoding:"
     and not table.concat(lines, "\n"):lower():find "\ncontent%-length:" then
     lines[#lines + 1] = "Content-Length: " .. #body
   end
@@ -80,6 +81,7 @@ local function answer(request, c, id)
   if step.drop then return c:close() end
   if step.wait then c:sleep(step.wait) end
   put(c, status, lines, step.text or id)
+  if step.ends then c:close() end
 end
 
 return function(request, c)

@@ -26,9 +26,9 @@ local getters = {}
 for _, name in ipairs { "g", "brief" } do
   getters[name] = groupcache.group(name, { hot = "always", timeout = name == "g" and 10 or 1,
     max_value_bytes = 1000, negative_ttl = 100, getter = function(key)
-      rig.record(key)
-      if key:find "^none" then return nil end
       local text = key .. " " .. version()
+      rig.record(key) -- now the version is read, and may change
+      if key:find "^none" then return nil end
       local gate = key:match "^gate%d*"
       if gate then rig.gate(gate) end
       local own, value = key:match "^(%a+)s itself ?(%a*)"

@@ -62,7 +62,7 @@ describe("http.stream", function()
 
   it("refuses what a stream cannot do", function()
     local body = get("c:close()", [[return "no"]], ", follow = 2")
-    assert.matches("a stream follows no redirects and decodes nothing", body, 1, true)
+    assert.matches("a stream follows no redirects, decodes nothing", body, 1, true)
   end)
 
   it("says by its own name what is wrong with a request", function()

@@ -86,8 +86,11 @@ describe("two nodes on neighbouring ports", function()
   end)
 
   it("have their /stats on another port if the default is taken", function()
-    local port = pair()
-    local other = assert(socket.bind("127.0.0.1", port + 1000))
+    local port, other
+    repeat
+      port = pair()
+      other = socket.bind("127.0.0.1", port + 1000)
+    until other
     local n = start("0.0.0.0", port)
     local admin = n:logged("admin_listen is not set, and 127.0.0.1:" .. port + 1000
       .. " is taken: /stats is at 127.0.0.1:(%d+)\n")

@@ -3,21 +3,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/list.h"
 #include "cache/groups.h"
 #include "change/change.h"
+#include "change/handing.h"
 #include "peer/handover.h"
 #include "peer/peers.h"
 #include "sim.h"
 
-enum { TICK_MS = 50, GETTER_MS = 60 };
+enum { TICK_MS = 50, GETTER_MS = 60, HAND_MS = 2500 };
 
 struct node sim_nodes[SIM_NODES];
 int sim_n_nodes;
 
-static struct event ticks[SIM_NODES];
+static struct event ticks[SIM_NODES], leaves[SIM_NODES];
 
 void node_url(char out[32], int i)
 {
@@ -187,11 +189,12 @@ void node_crash(int i)
 {
     struct node *n = &sim_nodes[i];
 
-    sim_say("node %d is killed", i);
+    sim_say("node %d ends", i);
     n->up = 0;
-    n->stopped = 0;
+    n->stopped = n->leaving = 0;
     n->life++;
     events_cancel(&ticks[i]);
+    events_cancel(&leaves[i]);
     serve_crash(i);
     group_close(n->group);
     net_close(n->net);
@@ -202,6 +205,42 @@ void node_crash(int i)
     group_unref(n->group);
     net_free(n->net);
     n->group = NULL;
+}
+
+/* --- it leaves, as in node/node_stop.c --- */
+
+static int handing; /* the node that hands over in the innermost call */
+
+/* A thread that waits: all else goes on. A stopped node's waits until it is continued. */
+int nanosleep(const struct timespec *pause, struct timespec *left)
+{
+    uint64_t until_ms = clock_ms() + (uint64_t)pause->tv_nsec / 1000000;
+    int node = handing, more = 1;
+
+    (void)left;
+    while (more && (clock_ms() < until_ms || sim_nodes[node].stopped))
+        more = sim_step();
+    if (!more)
+        clock_advance(1);
+    handing = node;
+    return 0;
+}
+
+static void on_leave(struct event *ev)
+{
+    int i = (int)(ev - leaves);
+    uint64_t n;
+
+    handing = i;
+    n = handing_over(sim_nodes[i].groups, peers_of, clock_ms() + HAND_MS, NULL, NULL);
+    sim_say("node %d has handed over %llu items", i, (unsigned long long)n);
+    node_crash(i);
+}
+
+void node_leave(int i, uint64_t ms)
+{
+    sim_nodes[i].leaving = 1;
+    events_set(&leaves[i], i, ms, on_leave);
 }
 
 void node_set_list(int i, unsigned members)

@@ -108,21 +108,22 @@ static void change_list(unsigned to)
     events_set(&agreed, -1, AGREE_MS + 1, all_agree);
 }
 
-/* One that leaves is gone from its own clients' sight at once, and is killed: it has told nobody.
- */
+/* Clients ask a node that leaves no more. It is killed, or hands over what it holds. */
 static void leave_or_join(void)
 {
     int i = (int)pick(1, (uint64_t)sim_n_nodes);
 
-    if (agreed.slot || sim_nodes[i].stopped)
+    if (agreed.slot || sim_nodes[i].stopped || sim_nodes[i].leaving)
         return;
     if (members >> i & 1) {
         if (__builtin_popcount(members) <= 3)
             return;
         sim_say("node %d leaves", i);
         sim_nodes[i].listed = 0;
-        if (sim_nodes[i].up)
+        if (sim_nodes[i].up && pick(25, 2))
             node_crash(i);
+        else if (sim_nodes[i].up)
+            node_leave(i, pick(26, AGREE_MS / 2));
         change_list(members & ~(1u << i));
     } else {
         sim_say("node %d joins", i);
@@ -214,6 +215,15 @@ static void fault(void)
     }
 }
 
+/* Nodes join and leave more often than faults of other kinds happen. */
+static void change_of_list(void)
+{
+    if (clock_ms() < rest.at_ms)
+        return;
+    sim_counts->faults++;
+    leave_or_join();
+}
+
 /* --- acts --- */
 
 /* In one of four whiles, most acts are about one key and follow each other fast, so that its gets
@@ -239,6 +249,8 @@ static void act(struct event *ev)
     } else if (what >= ACT_FAULT) {
         if (pick(18, 4) == 0)
             fault();
+        else if (pick(18, 4) == 1 && pick(27, 3) == 0)
+            change_of_list();
     } else if (i < 0 || sim_nodes[i].stopped) {
         /* nobody is there to be asked */
     } else if (what >= ACT_FLUSH) {

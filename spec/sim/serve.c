@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/list.h"
+#include "cache/group_hand.h"
 #include "peer/agree.h"
 #include "peer/peers.h"
 #include "peer/stand_in.h"
@@ -202,6 +203,32 @@ static void get_held(int node, struct call *c, const struct batch_request *r)
 
 /* --- changes --- */
 
+/* What a node that leaves hands over. */
+static void keep_handed(struct group *g, const struct batch_request *r)
+{
+    size_t at = 0, n;
+    struct batch_answer a;
+    struct error e;
+    long frame;
+
+    for (n = r->value_len; n; n -= (size_t)frame, at += (size_t)frame) {
+        frame = batch_get_answer(r->value + at, n, n, &a, &e);
+        if (frame <= 0)
+            sim_broken("a value that was handed over cannot be read: %s", e.msg);
+        if (a.value && a.index < r->n_keys) {
+            const struct key *key = &r->keys[a.index];
+            const struct key_ref k = group_key(key->bytes, key->n);
+            const struct group_handed v = {.bytes = a.value,
+                                           .n = a.value_len,
+                                           .has_ttl = a.has_ttl,
+                                           .ttl_ms = a.ttl_ms,
+                                           .age_s = a.age_s};
+
+            sim_counts->given += (uint64_t)group_hand_keep(g, &k, &v);
+        }
+    }
+}
+
 static void change(int node, struct call *c, const struct batch_request *r, int differs)
 {
     struct group *g = sim_nodes[node].group;
@@ -212,6 +239,8 @@ static void change(int node, struct call *c, const struct batch_request *r, int 
 
     if (r->op == BATCH_FLUSH) {
         group_flush(g);
+    } else if (r->op == BATCH_HAND) {
+        keep_handed(g, r);
     } else if (r->op == BATCH_SET) {
         k = group_key(r->keys[0].bytes, r->keys[0].n);
         if (call_is_gone(c)) {

@@ -86,6 +86,15 @@ void sim_broken(const char *fmt, ...)
     _exit(BROKEN);
 }
 
+int sim_step(void)
+{
+    if (!events_step())
+        return 0;
+    step++;
+    check_step();
+    return 1;
+}
+
 /* --- a run --- */
 
 /* One cluster. Ends the process if a rule is broken. Returns how many acts there were. */
@@ -95,8 +104,9 @@ static uint64_t run(uint64_t steps)
 
     check_reset();
     plan_start(dropped, MOST_ACTS);
-    for (step = 0; step < steps && events_step(); step++)
-        check_step();
+    step = 0;
+    while (step < steps && sim_step())
+        ;
     acts = plan_acts();
     plan_end();
     for (until_ms = clock_ms() + END_MS; clock_ms() < until_ms && events_step();)

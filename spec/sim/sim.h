@@ -40,7 +40,8 @@ extern int sim_verbose;
 #define SIM_COUNTS(X)                                                                              \
     X(gets)                                                                                        \
     X(values)                                                                                      \
-    X(changes) X(confirmed) X(loads) X(exchanges) X(faults) X(calm_loads) X(stand_ins) X(handed)
+    X(changes)                                                                                     \
+    X(confirmed) X(loads) X(exchanges) X(faults) X(calm_loads) X(stand_ins) X(handed) X(given)
 struct sim_counts {
 #define X(name) uint64_t name;
     SIM_COUNTS(X)
@@ -54,6 +55,9 @@ void sim_broken(const char *fmt, ...) __attribute__((format(printf, 1, 2), noret
 
 /* A line of the run's story, with SIM_VERBOSE. */
 void sim_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* Runs the next event, and checks. 0: there is none. */
+int sim_step(void);
 
 /* A number from 0 to n - 1, by the seed and by two numbers of the caller alone. */
 uint64_t sim_random(uint64_t a, uint64_t b, uint64_t n);
@@ -125,6 +129,7 @@ void serve_crash(int node); /* its requests have no answers */
 
 struct node {
     int up, listed, stopped;
+    int leaving;   /* it hands over what it holds, then it ends */
     unsigned life; /* how often it was started */
     struct group *group;
     struct groups *groups; /* has the group alone */
@@ -140,6 +145,7 @@ void node_url(char out[32], int i);
 int node_of_url(const char *url); /* its host is that of a node */
 void node_start(int i);
 void node_crash(int i);
+void node_leave(int i, uint64_t ms); /* it is in no list; after ms it hands over, and ends */
 void node_set_list(int i, unsigned members); /* one bit a node */
 void node_get(int i, int key);
 /* op is an enum batch_op; n keys from `key` on: 1 for a set, 0 for a flush. Keys that are being

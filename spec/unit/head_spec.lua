@@ -4,9 +4,10 @@ local ffi = require "ffi"
 local C = require("support.unit").load("net/head.h", "net/request.h")
 
 -- Feeds the lines of a head; returns it, or nil and what is wrong with it.
-local function read(text, bodiless)
+local function read(text, bodiless, any_coding)
   local h = ffi.new "struct head"
   C.head_init(h, bodiless and 1 or 0)
+  h.any_coding = any_coding and 1 or 0
   for line in text:gmatch "[^\n]*\n?" do
     local flaw = line ~= "" and C.head_line(h, line, #line)
     if flaw and flaw ~= nil then
@@ -30,6 +31,20 @@ describe("the head of an answer", function()
     assert.equal(1, assert(read(OK .. "transfer-ENCODING:\tCHUNKED\r\n\r\n")).chunked)
     assert.equal(404, assert(read "HTTP/1.0 404\n\n").status)
     assert.equal(200, assert(read "HTTP/1.1 200 \r\n\r\n").status)
+  end)
+
+  it("may have a coding that nobody asked for, but not beside a length or chunks", function()
+    local odd, length = "Transfer-Encoding: odd\r\n", "Content-Length: 1\r\n"
+    local chunked = "Transfer-Encoding: chunked\r\n"
+    assert.equal(1, assert(read(OK .. odd .. "\r\n", false, true)).opaque)
+    assert.equal(1, assert(read(OK .. chunked .. "\r\n", false, true)).chunked)
+    assert.matches("other than chunked", select(2, read(OK .. odd)))
+    for _, lines in ipairs { odd .. length, length .. odd, odd .. chunked, chunked .. odd,
+      odd .. odd, "Transfer-Encoding: gzip, chunked\r\n",
+      "Transfer-Encoding: xchunked\r\n" } do
+      assert.is_nil((read(OK .. lines, false, true)), lines)
+    end
+    assert.is_nil((read("HTTP/1.0 200 OK\r\n" .. odd, false, true)))
   end)
 
   it("counts for itself after a 1xx", function()

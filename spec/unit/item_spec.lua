@@ -2,7 +2,7 @@
 
 local ffi = require "ffi"
 local key_ref = require "unit.key_ref"
-local C = require("support.unit").load("cache/item.h", "base/mem.h")
+local C = require("support.unit").load("cache/item.h", "base/mem.h", "base/buf.h")
 
 local function new(key, value, hash, expires)
   return C.item_new(key_ref(key, hash or 0), value, #value, expires or 0)
@@ -53,6 +53,33 @@ describe("item", function()
       assert.is_true(wire(it) == prefix .. value)
       C.item_unref(it)
     end
+  end)
+
+  it("is made of the value's own memory", function()
+    for _, n in ipairs { 0, 1, 511, 512, 100000 } do
+      for _, room in ipairs { 0, 200 } do
+        local value, b = ("v"):rep(n), ffi.new "struct buf"
+        C.buf_put(b, value, n)
+        C.buf_reserve(b, room)
+        local it = C.item_new_of(key_ref("key", 7), b, 5, nil, 0)
+        assert.equal("key" .. value, ffi.string(C.item_key(it), 3)
+          .. ffi.string(C.item_value(it), it.value_len))
+        local copied = new("key", value, 7, 5)
+        assert.is_true(wire(copied) == wire(it))
+        assert.is_true(b.data == nil and b.failed ~= 0) -- nobody takes it for an empty value
+        C.item_unref(it)
+        C.item_unref(copied)
+      end
+    end
+  end)
+
+  it("leaves the value as it was if there is no memory", function()
+    local b = ffi.new "struct buf"
+    C.buf_put(b, "value", 5)
+    C.mem_fail_after(0)
+    assert.is_true(C.item_new_of(key_ref("key", 7), b, 0, nil, 0) == nil)
+    assert.equal("value", ffi.string(b.data, b.len))
+    C.buf_deinit(b)
   end)
 
   it("keeps a number with a large value, and none with a small one", function()

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
 local ffi = require "ffi"
-local C = require("support.unit").load("http/web.h")
+local C = require("support.unit").load("http/web.h", "base/buf.h")
 
 describe("a request to an HTTP cache", function()
   local made = {}
@@ -40,6 +40,33 @@ describe("a request to an HTTP cache", function()
       { "Proxy-Authorization", "x" }, { "X-Groupcache-Request", "GET 0" },
       { "x-groupcache-node", "1" }, { "Cookie", " a=b " } }
     assert.equal("GET 0000000000001234\nAccept: a\nCookie: a=b\n", text(w))
+  end)
+
+  it("has a digest of what proxies say, which reaches another node", function()
+    local function keyed(headers)
+      local w = web(headers)
+      C.web_key(w)
+      local line, back = ffi.new "struct buf", ffi.new "struct web"
+      C.web_put(w, line)
+      C.buf_put(line, "\0", 1)
+      assert.equal(1, C.web_read(back, line.data, 1))
+      assert.equal(text(w), text(back))
+      assert.equal(w.keyed, back.keyed)
+      C.web_deinit(back)
+      C.buf_deinit(line)
+      return text(w):match "\nx%-groupcache%-keyed: (%x+)\n$"
+    end
+    assert.is_nil(keyed { { "Accept", "a" }, { "X-Forwarded-For", "1.2.3.4" }, { "X-Fo", "a" },
+      { "X-Groupcache-Keyed", "a" }, { "From", "b" } })
+    local seen = {}
+    for _, headers in ipairs { { { "X-Forwarded-Host", "a" } }, { { "x-forwarded-host", "b" } },
+      { { "Forwarded", "host=a" } }, { { "X-Forwarded-Proto", "https" } },
+      { { "X-Host", "a" }, { "Accept", "b" } }, { { "X-Rewrite-URL", "/" } } } do
+      local digest = assert(keyed(headers))
+      assert.is_nil(seen[digest])
+      seen[digest] = true
+    end
+    assert.equal(keyed { { "X-Host", "a" } }, keyed { { "Accept", "c" }, { "X-Host", "a" } })
   end)
 
   it("leaves out a header with a control byte, and says so", function()

@@ -18,6 +18,7 @@
 #include "bind/headers.h"
 #include "net/decoder.h"
 #include "net/fetch.h"
+#include "script/bytes.h"
 #include "script/check.h"
 #include "script/op.h"
 #include "script/task.h"
@@ -152,22 +153,38 @@ static int l_fetch(lua_State *L)
     return 1;
 }
 
-/* core.fetch_result(op) -> { status, headers, body } | nil, message, code */
+/* The body is moved: two would stay until the next collection. */
+static void push_body(lua_State *L, struct fetch_op *f, int as_value)
+{
+    struct buf *own;
+
+    if (as_value) {
+        own = bytes_new(L);
+        *own = f->body;
+        buf_init(&f->body, 0);
+        return;
+    }
+    vm_make_room(vm_of(L), f->body.len);
+    lua_pushlstring(L, f->body.data ? f->body.data : "", f->body.len);
+    buf_deinit(&f->body);
+}
+
+/* core.fetch_result(op, as_value) -> { status, headers, body } | nil, message, code; the body as
+ * bytes (bytes.h) if as_value is true */
 static int l_fetch_result(lua_State *L)
 {
     struct op *op = core_check_op(L, 1);
     struct fetch_op *f = (struct fetch_op *)(void *)op;
+    int as_value = lua_toboolean(L, 2);
 
     luaL_argcheck(L, op->kind == &fetch_kind && op->done, 1, "not a fetch that has ended");
     if (f->err.code)
         return core_error(L, &f->err);
-    vm_make_room(vm_of(L), f->body.len);
     lua_createtable(L, 0, 3);
     lua_pushinteger(L, f->status);
     lua_setfield(L, -2, "status");
-    lua_pushlstring(L, f->body.data ? f->body.data : "", f->body.len);
+    push_body(L, f, as_value);
     lua_setfield(L, -2, "body");
-    buf_deinit(&f->body); /* the getter has a copy: two would stay until the next collection */
     headers_push(L, &f->headers);
     lua_setfield(L, -2, "headers");
     return 1;

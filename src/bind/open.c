@@ -17,6 +17,7 @@
 #include "bind/bind.h"
 #include "bind/core.h"
 #include "cache/flight.h"
+#include "script/bytes.h"
 #include "script/outcome.h"
 #include "script/task.h"
 #include "script/vm.h"
@@ -185,6 +186,7 @@ __attribute__((visibility("default"))) int luaopen_groupcache_core(lua_State *L)
     bind_hits_open(L);
     bind_loop_open(L);
     bind_stream_open(L);
+    bytes_open(L);
     bind_pending_open(L);
     bind_node_script_open(L);
     bind_node_open(L);

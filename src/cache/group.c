@@ -96,6 +96,7 @@ struct group *group_new(const char *name, const char *content_type, const struct
     list_init(&g->queues[1]);
     list_init(&g->flushed);
     list_init(&g->readers);
+    awake_link_init(&g->awake_link);
     tags_init(&g->tags);
     changelog_init(&g->log, g->number);
     g->stride = GROUP_FIRST_STRIDE;

@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "cache/flight.h"
 #include "cache/item.h"
@@ -230,6 +231,7 @@ struct given {
     const void *extra;    /* its extras (extra.h) */
     size_t extra_len;
     int at_once; /* 1: the thread has no time to compress more than PACKED_AT_ONCE */
+    struct buf *own; /* NULL, or the buffer of the bytes, which an item may take */
 };
 
 /* group_finish_value() for a value with extras. */
@@ -327,6 +329,15 @@ void group_keep_say_unkept(struct group *g);
 
 /* The same about the breaker: a line when it opens and when it closes. */
 void group_calm_tick(struct group *g);
+
+/* All three and group_seen_tick(), for a group that is in a set of groups (groups.h). */
+void group_tick_all(struct group *g, uint64_t now_ms);
+
+struct awake;
+
+/* From now on the group adds itself there when it has something to do. Borrowed until the call with
+ * another one, or with NULL. */
+void group_tick_watch(struct group *g, struct awake *awake);
 
 /* Every later load ends with CLOSED, and so do those under way. Hits go on. The node is stopping,
  * or the group was removed. */

@@ -116,6 +116,7 @@ void group_flush(struct group *g)
     g->stats.flushed_bytes += lru_clear(g->hot, spare_hot, &g->flushed);
     changelog_note_all(&g->log);
     g->stats.flushes++;
+    group_wake_locked(g);
     pthread_mutex_unlock(&g->mu);
     note(g, g->number);
     lru_free(spare_main);

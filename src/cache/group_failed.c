@@ -20,6 +20,7 @@ void group_failed_note_locked(struct group *g, const char *source, const struct 
         return;
     recent_failed(&g->recent, source, k, e, clock_ms());
     f->n++;
+    group_wake_locked(g);
     f->source = source;
     f->trace[0] = '\0';
     if (trace)

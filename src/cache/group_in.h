@@ -9,9 +9,9 @@
  * group_pack.c: values that are compressed.
  * group_hand.c: values that nodes hand over. group_seen.c: what an operator sees. group_many.c:
  * many keys at once. group_walk.c: a walk over all items. group_restore.c: items that come back.
- * group_wait.c: a get that blocks. A function whose name ends in _locked is called with the group's
- * mutex held; it neither calls out nor frees. It notes that work in a struct after (after.h), for
- * when the mutex is dropped. */
+ * group_wait.c: a get that blocks. group_tick.c: what is done from time to time. A function whose
+ * name ends in _locked is called with the group's mutex held; it neither calls out nor frees. It
+ * notes that work in a struct after (after.h), for when the mutex is dropped. */
 #ifndef GROUP_IN_H
 #define GROUP_IN_H
 
@@ -21,6 +21,7 @@
 
 #include "base/list.h"
 #include "base/traceparent.h"
+#include "cache/awake.h"
 #include "cache/breaker.h"
 #include "cache/changelog.h"
 #include "cache/flight.h"
@@ -107,6 +108,9 @@ struct group {
     unsigned stride, passed; /* popular: one get in `stride` is noted; gets since the last */
     uint64_t strided_ms, strided_gets; /* when the stride was chosen, stats.gets then */
     struct popular popular;
+    struct awake *awake; /* borrowed; NULL: no tick looks at this group */
+    struct awake_link awake_link;
+    uint64_t ticked_gets; /* stats.gets at the end of the last group_tick_all() */
 };
 
 /* --- group.c --- */
@@ -262,6 +266,15 @@ void group_ahead_took(struct item *it, const struct flight *f);
 
 /* Begins a load of a key whose value is good for now, if this node is its owner. */
 void group_load_ahead(struct group *g, const struct key_ref *k);
+
+/* --- group_tick.c --- */
+
+/* The group has something to do that the next tick must look at. */
+static inline void group_wake_locked(struct group *g)
+{
+    if (g->awake)
+        awake_add(g->awake, &g->awake_link);
+}
 
 /* --- group_calm.c --- */
 

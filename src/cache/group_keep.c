@@ -151,7 +151,7 @@ struct item *group_keep_item(struct group *g, const struct key_ref *k, const str
 {
     const struct group_opts o = group_opts(g);
     struct given form = *v;
-    uint64_t max = o.max_value_bytes;
+    uint64_t max = o.max_value_bytes, expires_ms;
     struct extra extra;
     struct item *it;
     char *packed;
@@ -162,9 +162,9 @@ struct item *group_keep_item(struct group *g, const struct key_ref *k, const str
         return NULL;
     }
     packed = o.compress ? group_pack(&o, &form, &extra) : NULL;
-    it = item_new_extra(k, form.bytes, form.n,
-                        v->ttl_ms ? group_keep_ends_ms(*v->ttl_ms) : group_keep_expiry_ms(g),
-                        form.extra, form.extra_len);
+    expires_ms = v->ttl_ms ? group_keep_ends_ms(*v->ttl_ms) : group_keep_expiry_ms(g);
+    it = form.own ? item_new_of(k, form.own, expires_ms, form.extra, form.extra_len)
+                  : item_new_extra(k, form.bytes, form.n, expires_ms, form.extra, form.extra_len);
     mem_free(packed);
     if (!it)
         error_set(e, ERR_NOMEM, "no memory for a value of %zu bytes", v->n);

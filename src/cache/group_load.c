@@ -108,6 +108,7 @@ static enum err join_or_open_locked(struct group *g, enum flight_kind kind, cons
         f = flights_open(fs, k, now_ns / 1000000 + g->opts.timeout_ms);
         if (!f)
             return refuse(now, ERR_NOMEM, "no memory for a load", g);
+        group_wake_locked(g);
         f->opened_ns = now_ns;
         f->tags_began = g->tags.last;
         if (waits && w->from)

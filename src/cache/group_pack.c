@@ -24,6 +24,7 @@ char *group_pack(const struct group_opts *o, struct given *v, struct extra *x)
     made = packed_make(coding, v->bytes, v->n, &n);
     if (!made)
         return NULL;
+    v->own = NULL;
     v->bytes = made;
     v->n = n;
     v->extra = x->bytes;

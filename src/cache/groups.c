@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "cache/awake.h"
 #include "cache/group.h"
+#include "cache/group_in.h"
 #include "cache/shared.h"
 
 struct groups {
@@ -14,7 +16,9 @@ struct groups {
     struct group **by_name; /* guarded by lock; owned, the same ones sorted */
     struct shared *shared[GROUPS_MAX_SHARED]; /* guarded by lock; owned */
     size_t n_shared;
-    size_t n, cap; /* guarded by lock: how many, and room for how many in both */
+    size_t n, cap;      /* guarded by lock: how many, and room for how many in both */
+    struct awake awake; /* the groups that the next tick looks at */
+    size_t at;          /* of the thread that ticks: the place in `list` of its next slice */
 };
 
 struct groups *groups_new(void)
@@ -22,6 +26,7 @@ struct groups *groups_new(void)
     struct groups *gs = mem_zalloc(sizeof(*gs));
 
     pthread_rwlock_init(&gs->lock, NULL);
+    awake_init(&gs->awake);
     return gs;
 }
 
@@ -31,8 +36,11 @@ void groups_free(struct groups *gs)
 
     if (!gs)
         return;
-    for (i = 0; i < gs->n; i++)
+    for (i = 0; i < gs->n; i++) {
+        group_tick_watch(gs->list[i], NULL);
         group_unref(gs->list[i]);
+    }
+    awake_deinit(&gs->awake);
     for (i = 0; i < gs->n_shared; i++)
         shared_free(gs->shared[i]);
     pthread_rwlock_destroy(&gs->lock);
@@ -100,6 +108,8 @@ int groups_add(struct groups *gs, struct group *g)
         gs->list[gs->n++] = group_ref(g);
     }
     pthread_rwlock_unlock(&gs->lock);
+    if (!found)
+        group_tick_watch(g, &gs->awake);
     return !found;
 }
 
@@ -120,6 +130,8 @@ struct group *groups_remove(struct groups *gs, const char *name)
         memmove(gs->list + i, gs->list + i + 1, (gs->n - i) * sizeof(struct group *));
     }
     pthread_rwlock_unlock(&gs->lock);
+    if (g)
+        group_tick_watch(g, NULL);
     return g;
 }
 
@@ -153,6 +165,74 @@ void groups_each(struct groups *gs, void (*fn)(void *arg, struct group *g), void
         group_unref(list[i]);
     }
     mem_free(list);
+}
+
+/* --- the tick --- */
+
+/* References to the next groups of the slice, and the place behind them. */
+static size_t take_slice(struct groups *gs, struct group **out, size_t max)
+{
+    size_t n;
+
+    pthread_rwlock_rdlock(&gs->lock);
+    if (gs->at >= gs->n)
+        gs->at = 0;
+    for (n = 0; n < max && gs->at < gs->n; n++)
+        out[n] = group_ref(gs->list[gs->at++]);
+    pthread_rwlock_unlock(&gs->lock);
+    return n;
+}
+
+static size_t count(struct groups *gs)
+{
+    size_t n;
+
+    pthread_rwlock_rdlock(&gs->lock);
+    n = gs->n;
+    pthread_rwlock_unlock(&gs->lock);
+    return n;
+}
+
+static size_t tick_slice(struct groups *gs, uint64_t now_ms)
+{
+    struct group *list[GROUPS_SLICE];
+    size_t n = count(gs), left = (n + GROUPS_TICKS - 1) / GROUPS_TICKS, i, done = 0;
+
+    left = left > GROUPS_SLICE ? left : n < GROUPS_SLICE ? n : GROUPS_SLICE;
+    while (left && (n = take_slice(gs, list, left < GROUPS_SLICE ? left : GROUPS_SLICE))) {
+        for (i = 0; i < n; i++) {
+            group_tick_all(list[i], now_ms);
+            group_unref(list[i]);
+        }
+        left -= n;
+        done += n;
+    }
+    return done;
+}
+
+static struct group *group_of(struct awake_link *l)
+{
+    return list_entry(l, struct group, awake_link);
+}
+
+static void hold(struct awake_link *l)
+{
+    group_ref(group_of(l));
+}
+
+size_t groups_tick(struct groups *gs, uint64_t now_ms)
+{
+    struct awake_link *l;
+    size_t done;
+
+    awake_begin(&gs->awake);
+    done = tick_slice(gs, now_ms);
+    while ((l = awake_take(&gs->awake, hold))) {
+        group_tick_all(group_of(l), now_ms);
+        group_unref(group_of(l));
+        done++;
+    }
+    return done;
 }
 
 static struct shared *find_shared_locked(const struct groups *gs, const char *name)

@@ -31,6 +31,13 @@ struct group *groups_find(struct groups *gs, const char *name, size_t name_len);
  */
 void groups_each(struct groups *gs, void (*fn)(void *arg, struct group *g), void *arg);
 
+/* Those that have nothing to do are looked at once in so many ticks; so many groups in each. */
+enum { GROUPS_TICKS = 40, GROUPS_SLICE = 64 };
+
+/* Every 50 ms, by one thread: group_tick_all() for each group that has something to do, and for
+ * some of the others. Returns how many it looked at. No lock is held meanwhile. */
+size_t groups_tick(struct groups *gs, uint64_t now_ms);
+
 enum { GROUPS_MAX_SHARED = 64 };
 
 /* The shared table of that name, made if there is none; `bytes` is its bound then. Borrowed, as

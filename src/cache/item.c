@@ -74,20 +74,23 @@ static void put_extras(struct item *it, const void *extra, size_t n)
         item_set_tags_began(it, 0);
 }
 
-struct item *item_new_extra(const struct key_ref *k, const void *value, size_t value_len,
-                            uint64_t expires_ms, const void *extra, size_t extra_len)
+/* The size of an item, whose prefix is written. 0: it would be too large. */
+static size_t size_of(const struct key_ref *k, size_t value_len, const void *extra,
+                      size_t extra_len, char *prefix, size_t *prefix_len)
 {
-    char prefix[PREFIX_MAX];
-    size_t prefix_len, extras = extra_len ? sizeof(uint16_t) + extra_len : 0;
+    size_t extras = extra_len ? sizeof(uint16_t) + extra_len : 0;
     size_t began = extra_has_tags(extra, extra_len) ? sizeof(uint64_t) : 0;
-    struct item *it;
 
     if (k->n > ITEM_MAX_BYTES || value_len > ITEM_MAX_BYTES || extra_len > EXTRA_MAX)
-        return NULL;
-    prefix_len = put_prefix(prefix, value_len);
-    it = mem_alloc(plain_size(k->n, prefix_len, value_len) + extras + began);
-    if (!it)
-        return NULL;
+        return 0;
+    *prefix_len = put_prefix(prefix, value_len);
+    return plain_size(k->n, *prefix_len, value_len) + extras + began;
+}
+
+/* Writes all but the value and the extras. */
+static void begin(struct item *it, const struct key_ref *k, size_t value_len, uint64_t expires_ms,
+                  const char *prefix, size_t prefix_len)
+{
     it->chain = NULL;
     list_init(&it->order);
     it->expires_ms = expires_ms;
@@ -108,8 +111,40 @@ struct item *item_new_extra(const struct key_ref *k, const void *value, size_t v
     if (k->n)
         memcpy(it->bytes, k->bytes, k->n);
     memcpy(it->bytes + k->n, prefix, prefix_len);
+}
+
+struct item *item_new_extra(const struct key_ref *k, const void *value, size_t value_len,
+                            uint64_t expires_ms, const void *extra, size_t extra_len)
+{
+    char prefix[PREFIX_MAX];
+    size_t prefix_len, size = size_of(k, value_len, extra, extra_len, prefix, &prefix_len);
+    struct item *it = size ? mem_alloc(size) : NULL;
+
+    if (!it)
+        return NULL;
+    begin(it, k, value_len, expires_ms, prefix, prefix_len);
     if (value && value_len)
         memcpy(item_value(it), value, value_len);
+    put_extras(it, extra, extra_len);
+    return it;
+}
+
+/* The value makes room for the head of the item. */
+struct item *item_new_of(const struct key_ref *k, struct buf *value, uint64_t expires_ms,
+                         const void *extra, size_t extra_len)
+{
+    char prefix[PREFIX_MAX];
+    size_t prefix_len, n, size = size_of(k, value->len, extra, extra_len, prefix, &prefix_len);
+    char *bytes = size ? mem_realloc(value->data, size) : NULL;
+    struct item *it = (struct item *)(void *)bytes;
+
+    if (!it)
+        return NULL;
+    value->data = bytes;
+    bytes = buf_take(value, &n);
+    value->failed = ERR_CLOSED;
+    memmove(it->bytes + k->n + prefix_len, bytes, n);
+    begin(it, k, n, expires_ms, prefix, prefix_len);
     put_extras(it, extra, extra_len);
     return it;
 }

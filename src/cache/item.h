@@ -14,8 +14,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/key.h"
-
 #include "base/list.h"
 
 #include "cache/extra.h"
@@ -68,6 +68,12 @@ struct item *item_new(const struct key_ref *k, const void *value, size_t value_l
 /* The same with extras, at most EXTRA_MAX bytes that extra_check() would take. They are copied. */
 struct item *item_new_extra(const struct key_ref *k, const void *value, size_t value_len,
                             uint64_t expires_ms, const void *extra, size_t extra_len);
+
+/* The same with the value's own memory, without a copy: it becomes the item's, and the buffer is
+ * empty and of no more use, CLOSED. NULL: as above, and the buffer is as it was. If the buffer has
+ * room for all else, the allocator need not move it. */
+struct item *item_new_of(const struct key_ref *k, struct buf *value, uint64_t expires_ms,
+                         const void *extra, size_t extra_len);
 
 /* A negative item: there is no value. NULL: no memory. */
 struct item *item_new_negative(const struct key_ref *k, uint64_t expires_ms);

@@ -4,7 +4,11 @@
  *
  * An entry holds the keys that one node must remove from one group; too many keys become a flush. A
  * failed set becomes a removal, too: removing can only cost a load. If an owner confirms late, the
- * others are told once more: they may have fetched the old value from it. */
+ * others are told once more: they may have fetched the old value from it.
+ *
+ * The entries of a node are in a list. While the node fails, it is told of the first only, at
+ * intervals of the node, and of all others once it has confirmed one. So a node that has stopped
+ * costs the same with 10,000 groups as with one. */
 #include "change/retry.h"
 
 #include <pthread.h>
@@ -23,7 +27,10 @@ enum {
     LONGEST_MS = 30000,
     BOUND_MS = 600000, /* after which the entry is given up */
     EXCHANGE_MS = 5000,
-    MAX_KEYS = 2000 /* of one entry */
+    LATE_MS = 1000,     /* between two looks for entries that are given up */
+    MOST_AT_ONCE = 128, /* exchanges with one node */
+    MAX_KEYS = 2000,    /* of one entry */
+    BUCKETS = 256
 };
 
 struct retry_list {
@@ -31,16 +38,29 @@ struct retry_list {
     void (*again)(void *ctx, struct group *g, enum batch_op op, const struct keys *keys);
     void *ctx;
     pthread_mutex_t mu;
-    struct list all; /* guarded by mu: struct retry */
-    size_t n;        /* guarded by mu */
+    struct list nodes; /* guarded by mu: struct node */
+    size_t n;          /* guarded by mu: entries of all nodes */
+    uint64_t late_ms;  /* of the thread that ticks: when it looks for late entries again */
+};
+
+/* A node with entries. All but the URL is guarded by retry_list.mu. */
+struct node {
+    struct list link;
+    char *url;           /* set once */
+    struct list entries; /* struct retry, those under way too; the next that is told is first */
+    struct retry *by_group[BUCKETS]; /* the same, chained */
+    size_t n, under_way;
+    int failing; /* the last exchange failed; then: */
+    uint64_t next_ms, wait_ms;
 };
 
 struct retry {
     struct list link; /* guarded by retry_list.mu, like all that follows */
+    struct retry *chain;
     struct retry_list *list;
-    struct group *group; /* a reference; set once, like url */
-    char *url;
-    enum batch_op op; /* BATCH_REMOVE or BATCH_FLUSH */
+    struct node *node;
+    struct group *group; /* a reference; set once */
+    enum batch_op op;    /* BATCH_REMOVE or BATCH_FLUSH */
     struct keys keys;
     int owner;
     int under_way; /* an exchange is under way: nothing else of the entry changes */
@@ -51,27 +71,75 @@ static void retry_free(struct retry *p)
 {
     keys_free(&p->keys);
     group_unref(p->group);
-    mem_free(p->url);
     mem_free(p);
 }
 
-static void unlink_locked(struct retry *p)
+static void node_free(struct node *n)
 {
-    list_del(&p->link);
-    p->list->n--;
+    mem_free(n->url);
+    mem_free(n);
 }
 
-static struct retry *find_locked(struct retry_list *rs, const struct group *g, const char *url)
+/* --- the lists --- */
+
+static struct node *node_locked(struct retry_list *rs, const char *url)
 {
+    struct node *n;
     struct list *l;
 
-    list_each (l, &rs->all) {
-        struct retry *p = list_entry(l, struct retry, link);
-
-        if (p->group == g && !p->under_way && strcmp(p->url, url) == 0)
-            return p;
+    list_each (l, &rs->nodes) {
+        n = list_entry(l, struct node, link);
+        if (strcmp(n->url, url) == 0)
+            return n;
     }
-    return NULL;
+    n = mem_zalloc(sizeof(*n));
+    n->url = mem_strdup(url);
+    list_init(&n->entries);
+    list_push_back(&rs->nodes, &n->link);
+    return n;
+}
+
+static struct retry **bucket(struct node *n, const struct group *g)
+{
+    return &n->by_group[(uintptr_t)g / sizeof(void *) / 8 % BUCKETS];
+}
+
+static struct retry *find_locked(struct node *n, const struct group *g)
+{
+    struct retry *p = *bucket(n, g);
+
+    while (p && (p->group != g || p->under_way))
+        p = p->chain;
+    return p;
+}
+
+static void add_locked(struct node *n, struct retry *p)
+{
+    struct retry **at = bucket(n, p->group);
+
+    p->node = n;
+    p->chain = *at;
+    *at = p;
+    list_push_back(&n->entries, &p->link);
+    n->n++;
+    p->list->n++;
+}
+
+/* Frees the node with its last entry. */
+static void remove_locked(struct retry *p)
+{
+    struct node *n = p->node;
+    struct retry **at = bucket(n, p->group);
+
+    while (*at != p)
+        at = &(*at)->chain;
+    *at = p->chain;
+    list_del(&p->link);
+    p->list->n--;
+    if (--n->n)
+        return;
+    list_del(&n->link);
+    node_free(n);
 }
 
 static void add_keys_locked(struct retry *p, enum batch_op op, const struct keys *more)
@@ -90,23 +158,39 @@ static void add_keys_locked(struct retry *p, enum batch_op op, const struct keys
     p->keys = all;
 }
 
+static uint64_t longer(uint64_t wait_ms)
+{
+    return wait_ms * 2 < LONGEST_MS ? wait_ms * 2 : LONGEST_MS;
+}
+
+static void node_failed_locked(struct node *n, uint64_t now)
+{
+    if (n->failing && n->next_ms > now)
+        return; /* one of several that began together */
+    n->wait_ms = n->failing ? longer(n->wait_ms) : FIRST_MS;
+    n->next_ms = now + n->wait_ms;
+    n->failing = 1;
+}
+
 void retry_add(struct retry_list *rs, const struct retry_what *what)
 {
     uint64_t now = clock_ms();
+    struct node *n;
     struct retry *p;
 
     pthread_mutex_lock(&rs->mu);
-    p = find_locked(rs, what->group, what->url);
+    n = node_locked(rs, what->url);
+    if (!n->failing)
+        node_failed_locked(n, now);
+    p = find_locked(n, what->group);
     if (!p) {
         p = mem_zalloc(sizeof(*p));
         p->list = rs;
         p->group = group_ref(what->group);
-        p->url = mem_strdup(what->url);
         p->op = BATCH_REMOVE;
         p->wait_ms = FIRST_MS;
         p->next_ms = now + FIRST_MS;
-        list_push_back(&rs->all, &p->link);
-        rs->n++;
+        add_locked(n, p);
     }
     p->owner |= what->owner;
     p->until_ms = now + BOUND_MS;
@@ -116,32 +200,39 @@ void retry_add(struct retry_list *rs, const struct retry_what *what)
 
 /* --- telling again, on the network thread --- */
 
-static void again_failed(struct retry *p)
+static void give_up(struct retry *p, const char *url)
 {
-    struct retry_list *rs = p->list;
-    uint64_t now = clock_ms();
-    int gone;
-
-    pthread_mutex_lock(&rs->mu);
-    p->under_way = 0;
-    p->wait_ms = p->wait_ms * 2 < LONGEST_MS ? p->wait_ms * 2 : LONGEST_MS;
-    p->next_ms = now + p->wait_ms;
-    gone = now >= p->until_ms;
-    if (gone)
-        unlink_locked(p);
-    pthread_mutex_unlock(&rs->mu);
-    if (!gone)
-        return;
-    log_warn("change", "a node never confirmed a removal", "peer=%s group=%s keys=%zu", p->url,
+    log_warn("change", "a node never confirmed a removal", "peer=%s group=%s keys=%zu", url,
              group_name(p->group), p->keys.n);
     retry_free(p);
 }
 
-static void forget(struct retry *p)
+static void again_failed(struct retry *p)
 {
-    pthread_mutex_lock(&p->list->mu);
-    unlink_locked(p);
-    pthread_mutex_unlock(&p->list->mu);
+    struct retry_list *rs = p->list;
+    uint64_t now = clock_ms();
+
+    pthread_mutex_lock(&rs->mu);
+    p->under_way = 0;
+    p->node->under_way--;
+    p->wait_ms = longer(p->wait_ms);
+    p->next_ms = now + p->wait_ms;
+    list_del(&p->link);
+    list_push_back(&p->node->entries, &p->link);
+    node_failed_locked(p->node, now);
+    pthread_mutex_unlock(&rs->mu);
+}
+
+/* `answered`: the node has confirmed, or says that it never will. */
+static void forget(struct retry *p, int answered)
+{
+    struct retry_list *rs = p->list;
+
+    pthread_mutex_lock(&rs->mu);
+    p->node->under_way--;
+    p->node->failing &= !answered;
+    remove_locked(p);
+    pthread_mutex_unlock(&rs->mu);
     retry_free(p);
 }
 
@@ -156,7 +247,7 @@ static void again_done(void *ctx, enum err code, const char *text)
     }
     if (!code && p->owner)
         p->list->again(p->list->ctx, p->group, p->op, &p->keys);
-    forget(p);
+    forget(p, 1);
 }
 
 /* The peer of that URL, a reference, or NULL if it is no longer a peer. */
@@ -176,20 +267,37 @@ static struct peer *find_peer(struct peers *peers, const char *url)
     return found;
 }
 
+/* The entry is under way, so its node stays. */
 static void tell_again(struct retry *p)
 {
-    struct peer *peer = find_peer(p->list->peers_of(p->group), p->url);
+    struct peer *peer = find_peer(p->list->peers_of(p->group), p->node->url);
     const struct batch_request what = {.op = p->op, .keys = p->keys.list, .n_keys = p->keys.n};
     const struct tell_opts o = {
         .group = p->group, .what = &what, .timeout_ms = EXCHANGE_MS, .done = again_done, .ctx = p};
 
     if (!peer || group_is_closed(p->group)) { /* a reload removed the group and its peers */
         peer_unref(peer);
-        forget(p);
+        forget(p, 0);
         return;
     }
     peer_tell(peer, &o);
     peer_unref(peer);
+}
+
+/* The next entry of the node that is to be told now, or NULL. */
+static struct retry *due_locked(const struct node *n, uint64_t now_ms)
+{
+    struct list *l;
+
+    if (n->under_way >= (n->failing ? 1 : MOST_AT_ONCE) || (n->failing && n->next_ms > now_ms))
+        return NULL;
+    list_each (l, &n->entries) {
+        struct retry *p = list_entry(l, struct retry, link);
+
+        if (!p->under_way && (n->failing || p->next_ms <= now_ms))
+            return p;
+    }
+    return NULL;
 }
 
 static struct retry *next_due(struct retry_list *rs, uint64_t now_ms)
@@ -198,17 +306,53 @@ static struct retry *next_due(struct retry_list *rs, uint64_t now_ms)
     struct list *l;
 
     pthread_mutex_lock(&rs->mu);
-    list_each (l, &rs->all) {
-        struct retry *p = list_entry(l, struct retry, link);
-
-        if (!p->under_way && p->next_ms <= now_ms) {
-            p->under_way = 1;
-            due = p;
-            break;
-        }
+    for (l = rs->nodes.next; l != &rs->nodes && !due; l = l->next)
+        due = due_locked(list_entry(l, struct node, link), now_ms);
+    if (due) {
+        due->under_way = 1;
+        due->node->under_way++;
+        list_del(&due->link);
+        list_push_back(&due->node->entries, &due->link);
     }
     pthread_mutex_unlock(&rs->mu);
     return due;
+}
+
+/* Takes an entry off whose time has passed, and a copy of its node's URL. NULL: there is none. */
+static struct retry *next_late_locked(struct retry_list *rs, uint64_t now_ms, char **url)
+{
+    struct list *l, *e;
+
+    list_each (l, &rs->nodes) {
+        list_each (e, &list_entry(l, struct node, link)->entries) {
+            struct retry *p = list_entry(e, struct retry, link);
+
+            if (p->under_way || p->until_ms > now_ms)
+                continue;
+            *url = mem_strdup(p->node->url);
+            remove_locked(p);
+            return p;
+        }
+    }
+    return NULL;
+}
+static void give_up_late(struct retry_list *rs, uint64_t now_ms)
+{
+    struct retry *p;
+    char *url;
+
+    if (now_ms < rs->late_ms)
+        return;
+    rs->late_ms = now_ms + LATE_MS;
+    do {
+        pthread_mutex_lock(&rs->mu);
+        p = next_late_locked(rs, now_ms, &url);
+        pthread_mutex_unlock(&rs->mu);
+        if (p) {
+            give_up(p, url);
+            mem_free(url);
+        }
+    } while (p);
 }
 
 void retry_tick(struct retry_list *rs, uint64_t now_ms)
@@ -217,6 +361,7 @@ void retry_tick(struct retry_list *rs, uint64_t now_ms)
 
     while ((p = next_due(rs, now_ms)))
         tell_again(p);
+    give_up_late(rs, now_ms);
 }
 
 size_t retry_count(struct retry_list *rs)
@@ -240,16 +385,19 @@ struct retry_list *retry_list_new(struct peers *(*peers_of)(const struct group *
     rs->again = again;
     rs->ctx = ctx;
     pthread_mutex_init(&rs->mu, NULL);
-    list_init(&rs->all);
+    list_init(&rs->nodes);
     return rs;
 }
 
 void retry_list_free(struct retry_list *rs)
 {
-    struct list *l;
+    while (!list_empty(&rs->nodes)) {
+        struct node *n = list_entry(rs->nodes.next, struct node, link);
+        struct retry *p = list_entry(n->entries.next, struct retry, link);
 
-    while ((l = list_pop_front(&rs->all)))
-        retry_free(list_entry(l, struct retry, link));
+        remove_locked(p);
+        retry_free(p);
+    }
     pthread_mutex_destroy(&rs->mu);
     mem_free(rs);
 }

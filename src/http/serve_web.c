@@ -321,7 +321,8 @@ static void add_forwarded(struct web *w, const struct asked *a)
         ip = address_put(&from, text);
         web_take(w, "x-forwarded-for", strlen("x-forwarded-for"), ip, strlen(ip));
     }
-    add_unless(w, "x-forwarded-host", MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Host"));
+    if (!w->get) /* an answer that is kept must not follow a name that is in no key */
+        add_unless(w, "x-forwarded-host", MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Host"));
     add_unless(w, "x-forwarded-proto", a->server->opts.tls ? "https" : "http");
 }
 
@@ -376,6 +377,7 @@ static void read_request(struct web *w, struct MHD_Connection *c, const char *me
         MHD_get_connection_values(c, MHD_HEADER_KIND, note_connection, w);
     MHD_get_connection_values_n(c, MHD_HEADER_KIND, take_header, w);
     web_end(w, (policy & HTTP_OBEY) != 0);
+    web_key(w);
 }
 
 static int answer_nothing(const struct asked *a)

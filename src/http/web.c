@@ -10,6 +10,7 @@
 #include "base/token.h"
 
 #define VARIANT_MARK "\x01" /* no URL has it */
+#define KEYED "x-groupcache-keyed"
 
 enum { MAX_SECONDS = 0x7fffffff /* RFC 9111, 1.2.2 */ };
 
@@ -153,6 +154,21 @@ static void take_control(struct web *w, const char *s, size_t n)
     }
 }
 
+/* X-Forwarded-For says who asks, and is another one for each client: it must not change a page. */
+static int is_forwarded(const char *name, size_t n)
+{
+    static const char prefix[] = "x-forwarded-";
+
+    if ((name[0] | 0x20) == 'f')
+        return is(name, n, "forwarded");
+    if ((name[0] | 0x20) != 'x')
+        return 0;
+    if (n >= sizeof(prefix) && strncasecmp(name, prefix, sizeof(prefix) - 1) == 0)
+        return !is(name, n, "x-forwarded-for");
+    return is(name, n, "x-original-url") || is(name, n, "x-original-host") ||
+           is(name, n, "x-rewrite-url") || is(name, n, "x-host");
+}
+
 static void look_at(struct web *w, const char *name, size_t name_len, const char *value, size_t n)
 {
     if (is(name, name_len, "cache-control"))
@@ -167,6 +183,14 @@ static void look_at(struct web *w, const char *name, size_t name_len, const char
         w->precondition = 1;
 }
 
+static void put_line(struct web *w, const char *name, size_t name_len, const char *value, size_t n)
+{
+    buf_put(&w->text, name, name_len);
+    buf_put(&w->text, ": ", 2);
+    buf_put(&w->text, value, n);
+    buf_put(&w->text, "\n", 1);
+}
+
 void web_take(struct web *w, const char *name, size_t name_len, const char *value, size_t n)
 {
     trim(&value, &n);
@@ -177,10 +201,28 @@ void web_take(struct web *w, const char *name, size_t name_len, const char *valu
         return;
     }
     look_at(w, name, name_len, value, n);
-    buf_put(&w->text, name, name_len);
-    buf_put(&w->text, ": ", 2);
-    buf_put(&w->text, value, n);
-    buf_put(&w->text, "\n", 1);
+    w->forwarded |= name_len && is_forwarded(name, name_len);
+    put_line(w, name, name_len, value, n);
+}
+
+void web_key(struct web *w)
+{
+    const char *s = w->text.data + w->headers, *end = w->text.data + w->text.len, *stop;
+    char digest[MD5_HEX];
+    struct buf all;
+
+    if (!w->forwarded || w->text.failed)
+        return;
+    buf_init(&all, 0);
+    for (; s < end && (stop = memchr(s, '\n', (size_t)(end - s))); s = stop + 1)
+        if (is_forwarded(s, token_len(s, (size_t)(stop - s))))
+            buf_put(&all, s, (size_t)(stop + 1 - s));
+    md5_hex(digest, all.len ? all.data : "", all.len);
+    if (all.failed)
+        w->text.failed = all.failed;
+    buf_deinit(&all);
+    put_line(w, KEYED, strlen(KEYED), digest, MD5_HEX);
+    w->keyed = 1;
 }
 
 void web_end(struct web *w, int obey)
@@ -255,10 +297,18 @@ static int read_first(struct web *w, const char *s, size_t n)
 
 static void read_line(struct web *w, const char *s, size_t n)
 {
-    const char *colon = memchr(s, ':', n);
+    const char *colon = memchr(s, ':', n), *value = colon ? colon + 1 : NULL;
+    size_t value_len = colon ? n - (size_t)(value - s) : 0;
 
+    if (colon && is(s, (size_t)(colon - s), KEYED)) { /* another node has said it */
+        trim(&value, &value_len);
+        w->keyed |= token_is_value(value, value_len) != 0;
+        if (w->keyed)
+            put_line(w, KEYED, strlen(KEYED), value, value_len);
+        return;
+    }
     if (colon)
-        web_take(w, s, (size_t)(colon - s), colon + 1, n - (size_t)(colon - s) - 1);
+        web_take(w, s, (size_t)(colon - s), value, value_len);
 }
 
 int web_read(struct web *w, const char *line, int obey)
@@ -398,11 +448,22 @@ int web_selects(const struct web *w, const struct httpmsg *m)
 {
     struct httpmsg_line l;
     const char *at = NULL;
+    int listed = 0;
 
-    while (httpmsg_next(m, &at, &l) && l.kind == HTTPMSG_VARY)
+    while (httpmsg_next(m, &at, &l) && l.kind == HTTPMSG_VARY) {
+        listed |= w->keyed && is(l.name, l.name_len, KEYED);
         if (!is_same(w, &l))
             return 0;
-    return 1;
+    }
+    return !w->keyed || listed;
+}
+
+static void put_selector(const struct web *w, const char *name, size_t n, struct buf *out)
+{
+    buf_put(out, name, n);
+    buf_put(out, ":", 1);
+    put_own(w, name, n, out);
+    buf_put(out, "\n", 1);
 }
 
 void web_put_variant(const struct web *w, const struct httpmsg *m, struct buf *key)
@@ -413,12 +474,11 @@ void web_put_variant(const struct web *w, const struct httpmsg *m, struct buf *k
     struct buf all;
 
     buf_init(&all, 0);
-    while (httpmsg_next(m, &at, &l) && l.kind == HTTPMSG_VARY) {
-        buf_put(&all, l.name, l.name_len);
-        buf_put(&all, ":", 1);
-        put_own(w, l.name, l.name_len, &all);
-        buf_put(&all, "\n", 1);
-    }
+    while (httpmsg_next(m, &at, &l) && l.kind == HTTPMSG_VARY)
+        if (!is(l.name, l.name_len, KEYED))
+            put_selector(w, l.name, l.name_len, &all);
+    if (w->keyed)
+        put_selector(w, KEYED, strlen(KEYED), &all);
     md5_hex(digest, all.len ? all.data : "", all.len);
     buf_putf(key, VARIANT_MARK "%016llx.%.*s", (unsigned long long)m->epoch, MD5_HEX, digest);
     if (all.failed)

@@ -27,6 +27,8 @@ struct web {
     unsigned pragma : 1;                                     /* Pragma: no-cache */
     unsigned control : 1;                                    /* there is a Cache-Control */
     unsigned unclean : 1;      /* a header has a control byte; it was left out */
+    unsigned forwarded : 1;    /* a header of the client that proxies set, but X-Forwarded-For */
+    unsigned keyed : 1;        /* it has the header of web_key() */
     unsigned conditional : 1;  /* If-None-Match or If-Modified-Since */
     unsigned ranged : 1;       /* Range */
     unsigned precondition : 1; /* If-Match or If-Unmodified-Since: for the origin alone */
@@ -45,6 +47,11 @@ void web_take(struct web *w, const char *name, size_t name_len, const char *valu
 /* All headers were taken. If the group does not `obey` requests, their Cache-Control is nothing. */
 void web_end(struct web *w, int obey);
 
+/* After web_end(), of a client's request. Origins make links and redirects of what X-Forwarded-Host
+ * and its like say, and hardly any names them in Vary. So requests with other values are other
+ * variants: they get a header with a digest of these, which is for our nodes alone. */
+void web_key(struct web *w);
+
 /* The text in one line of a header, and back. web_read() replaces web_init() to web_end(); it
  * returns 0 if the line is no such text. */
 void web_put(const struct web *w, struct buf *out);
@@ -58,7 +65,8 @@ const char *web_header(const struct web *w, const char *name, size_t *n);
 int web_any(const struct web *w, const char *name,
             int (*fn)(void *ctx, const char *value, size_t n), void *ctx);
 
-/* Whether the headers that the message's Vary names are the same (RFC 9111, 4.1). */
+/* Whether the headers that the message's Vary names are the same (RFC 9111, 4.1), and that of
+ * web_key(). */
 int web_selects(const struct web *w, const struct httpmsg *m);
 
 /* Appends what tells this request's variant from the others at the URL of m; to be appended to the

@@ -38,6 +38,8 @@
 enum {
     RESERVE_MAX =
         1 << 20, /* at most this is allocated for an announced length before its bytes arrive */
+    BUFFER_MAX = 16 << 10, /* CURL_MAX_WRITE_SIZE */
+    SPARE = 8 << 10,
     SECOND_FAMILY_MS = 200,
     IDLE_S = 45,     /* a connection that was idle for longer is not used again */
     LIFETIME_S = 300 /* nor an older connection */
@@ -208,15 +210,21 @@ static size_t on_header(char *line, size_t one, size_t n, void *arg)
     return n;
 }
 
-/* If the length is announced, the buffer has exactly that size: the body may be kept. */
+/* If the length is announced, the buffer has that size: the body may be kept. A large body first
+ * has to arrive in part. It has spare room behind it, for those who make something of it in place.
+ */
 static void reserve(struct fetch *f)
 {
     uint64_t length = f->head.length;
 
-    if (!length || length > RESERVE_MAX || length > f->max_bytes)
+    if (!length || length > f->max_bytes)
+        return;
+    if (length > RESERVE_MAX)
+        length = f->body.len + BUFFER_MAX > RESERVE_MAX ? length + SPARE : RESERVE_MAX;
+    if (length <= f->body.cap)
         return;
     f->body.max = (size_t)length;
-    buf_reserve(&f->body, (size_t)length);
+    buf_reserve(&f->body, (size_t)length - f->body.len);
     f->body.max = f->max_bytes;
 }
 
@@ -264,7 +272,7 @@ static size_t on_body(char *bytes, size_t one, size_t n, void *arg)
     (void)one;
     if (f->decode && f->head.coding != HEAD_PLAIN)
         return decode(f, bytes, n) ? n : 0;
-    if (!f->body.cap && !f->data)
+    if (f->body.len + n > f->body.cap && !f->data)
         reserve(f);
     if (buf_put(&f->body, bytes, n))
         return 0;
@@ -317,6 +325,7 @@ static CURLcode set_common(struct fetch *f)
     SET(CURLOPT_PROTOCOLS_STR, "http,https");
     SET(CURLOPT_PROXY, ""); /* libcurl must ignore http_proxy of the environment */
     SET(CURLOPT_NOPROXY, "*");
+    SET(CURLOPT_HTTP_CONTENT_DECODING, 0L); /* decoder.h does it; nor is a Transfer-Encoding */
     SET(CURLOPT_FOLLOWLOCATION, 0L);
     SET(CURLOPT_PATH_AS_IS, 1L);
     SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
@@ -440,6 +449,7 @@ struct fetch *fetch_start(struct net *n, const struct fetch_opts *o, struct erro
     f->transfer.ended = on_ended;
     list_init(&f->transfer.link);
     head_init(&f->head, f->kind == KIND_HEAD);
+    f->head.any_coding = f->any_coding;
     buf_init(&f->body, f->data ? 0 : f->max_bytes);
     net_ref(n);
     f->net = n;

@@ -51,6 +51,9 @@ struct fetch_opts {
     const char *cert_file; /* NULL, or PEM files of the client's certificate and its key, read for
                             * each new https connection. Not together with identity below */
     const char *key_file;
+    int any_coding;    /* 1: a body with a Transfer-Encoding that nobody asked for, and that is not
+                        * chunked, ends with the connection (RFC 9112, 6.3), and is given as it came.
+                        * 0: such an answer is a failure */
     int insecure;      /* 1: https without verifying the other side */
     int identity;      /* 1: https with the identity of net_show(), if there is one. A ca_file goes
                         * before its CA */

@@ -47,6 +47,7 @@ struct fetch {
     long name_s; /* how long addresses of a name are kept */
     size_t max_bytes;
     int decode;
+    int any_coding;
     int insecure;
     const char *proxy;                /* in the fetch, like the next two; NULL: none */
     const char *cert_file, *key_file; /* of the client, for https */

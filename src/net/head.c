@@ -60,7 +60,7 @@ static const char *take_status(struct head *h, const char *s, size_t n)
     h->status = (s[9] - '0') * 100 + (s[10] - '0') * 10 + (s[11] - '0');
     if (h->status == 101)
         return "a change of protocol that nobody asked for";
-    h->chunked = h->has_length = 0; /* after a 1xx another answer begins */
+    h->chunked = h->opaque = h->has_length = 0; /* after a 1xx another answer begins */
     h->length = 0;
     h->coding = HEAD_PLAIN;
     h->part = HEAD_FIELDS;
@@ -88,9 +88,23 @@ static const char *take_length(struct head *h, const char *s, size_t n)
     return NULL;
 }
 
+static int has_word(const char *s, size_t n, const char *word)
+{
+    size_t i, len = strlen(word);
+
+    for (i = 0; i + len <= n; i++)
+        if (!strncasecmp(s + i, word, len))
+            return 1;
+    return 0;
+}
+
 static const char *take_encoding(struct head *h, const char *s, size_t n)
 {
-    if (n != 7 || strncasecmp(s, "chunked", 7) != 0 || h->chunked)
+    if (h->any_coding && !h->old && !h->chunked && !h->opaque && !has_word(s, n, "chunked")) {
+        h->opaque = 1;
+        return NULL;
+    }
+    if (n != 7 || strncasecmp(s, "chunked", 7) != 0 || h->chunked || h->opaque)
         return "a Transfer-Encoding other than chunked";
     if (h->old)
         return "a Transfer-Encoding in an answer of HTTP/1.0";
@@ -146,7 +160,7 @@ static const char *take_field(struct head *h, const char *line, size_t n)
         flaw = take_encoding(h, line + from, to - from);
     else if (is_word(line, name, "Content-Encoding"))
         h->coding = take_coding(h->coding, line + from, to - from);
-    if (!flaw && h->chunked && h->has_length)
+    if (!flaw && (h->chunked || h->opaque) && h->has_length)
         flaw = "both a Content-Length and a Transfer-Encoding";
     return flaw;
 }

@@ -36,6 +36,8 @@ struct head {
     int old;             /* HTTP/1.0 */
     int status;          /* of the current answer; 0 before its first line */
     int chunked;
+    int any_coding; /* another Transfer-Encoding is no flaw: see fetch_opts */
+    int opaque;     /* it has such a one */
     int has_length;
     uint64_t length; /* of the body, when has_length */
     enum head_coding coding;

@@ -20,8 +20,6 @@
 #include "base/spans.h"
 #include "base/spool.h"
 #include "base/thread.h"
-#include "cache/group.h"
-#include "cache/group_seen.h"
 #include "cache/groups.h"
 #include "change/change.h"
 #include "http/server.h"
@@ -47,22 +45,12 @@ enum { WATCH_MS = 100 };
 
 /* --- callbacks of the floors below --- */
 
-static void tick_group(void *arg, struct group *g)
-{
-    uint64_t now_ms = *(uint64_t *)arg;
-
-    group_tick(g, now_ms);
-    group_failed_tick(g, now_ms);
-    group_calm_tick(g);
-    group_seen_tick(g, now_ms);
-}
-
 static void tick(void *ctx, uint64_t now_ms)
 {
     struct node *n = ctx;
 
     mem_refill();
-    groups_each(n->groups, tick_group, &now_ms);
+    groups_tick(n->groups, now_ms);
     changes_tick(n->changes, now_ms);
     node_servers_tick(&n->servers, now_ms);
 }

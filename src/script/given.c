@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/num.h"
+#include "script/bytes.h"
 
 #define FIELDS                                                                                     \
     "body, ttl, age, status, content_type, headers, tags, stale_while_revalidate, stale_if_error"
@@ -46,6 +47,14 @@ static enum err seconds(const struct field *f, double *out)
 
 static enum err take_body(const struct field *f)
 {
+    f->out->own = bytes_at(f->L, -1);
+    if (f->out->own && f->out->own->failed)
+        return error_set(f->e, ERR_INVAL, "body was returned by a getter before");
+    if (f->out->own) {
+        f->out->body = f->out->own->data ? f->out->own->data : "";
+        f->out->n = f->out->own->len;
+        return ERR_OK;
+    }
     if (lua_type(f->L, -1) != LUA_TSTRING)
         return wrong_type(f, "a string");
     f->out->body = lua_tolstring(f->L, -1, &f->out->n);
@@ -251,6 +260,7 @@ enum err given_read(lua_State *L, int index, struct given_table *out, struct err
 
     out->body = NULL;
     out->n = 0;
+    out->own = NULL;
     out->has_ttl = 0;
     out->ttl_ms = 0;
     out->age_s = 0;

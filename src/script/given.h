@@ -14,11 +14,13 @@
 #include "base/err.h"
 #include "cache/extra.h"
 
+struct buf;
 struct lua_State;
 
 struct given_table {
     const char *body; /* borrowed from the table */
     size_t n;
+    struct buf *own; /* NULL, or the buffer of the body, of bytes.h */
     int has_ttl;
     double ttl_ms;
     uint64_t age_s;

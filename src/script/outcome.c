@@ -9,6 +9,7 @@
 
 #include "cache/flight.h"
 #include "cache/group.h"
+#include "script/bytes.h"
 #include "script/given.h"
 
 void *outcome_same(void)
@@ -29,6 +30,7 @@ static void set_failed(struct outcome *o, enum err code)
     o->err.msg[0] = '\0';
     o->value = NULL;
     o->n = 0;
+    o->own = NULL;
     o->has_ttl = 0;
     o->ttl_ms = 0;
     o->age_s = 0;
@@ -129,6 +131,7 @@ static void table_returned(lua_State *L, int first, const char *group, struct ou
     o->err.code = ERR_OK;
     o->value = t.body;
     o->n = t.n;
+    o->own = t.own;
     o->has_ttl = t.has_ttl || lua_type(L, first + 2) == LUA_TNUMBER;
     o->ttl_ms = t.has_ttl ? t.ttl_ms : o->has_ttl ? lua_tonumber(L, first + 2) * 1000 : 0;
     o->age_s = t.age_s;
@@ -144,7 +147,19 @@ void outcome_give(const struct outcome *o, struct given *out)
                           .ttl_ms = o->has_ttl ? &o->ttl_ms : NULL,
                           .age_s = o->age_s,
                           .extra = o->extra.bytes,
-                          .extra_len = o->extra.n};
+                          .extra_len = o->extra.n,
+                          .own = o->own};
+}
+
+/* A string, the light userdata of outcome_same(), or bytes. */
+static void take_value(lua_State *L, int index, struct outcome *o)
+{
+    if (o->own) {
+        o->value = o->own->data ? o->own->data : "";
+        o->n = o->own->len;
+    } else {
+        o->value = lua_tolstring(L, index, &o->n);
+    }
 }
 
 void outcome_returned(lua_State *L, int first, const char *group, struct outcome *out)
@@ -155,13 +170,20 @@ void outcome_returned(lua_State *L, int first, const char *group, struct outcome
         return;
     }
     out->same = is_same(L, first);
-    if ((lua_type(L, first) != LUA_TSTRING && !out->same) || !lua_isnil(L, first + 1) ||
-        !third_is_fine(L, first + 2)) {
+    out->own = bytes_at(L, first);
+    if ((lua_type(L, first) != LUA_TSTRING && !out->same && !out->own) ||
+        !lua_isnil(L, first + 1) || !third_is_fine(L, first + 2)) {
         no_value(L, first, group, out);
         return;
     }
+    if (out->own && out->own->failed) {
+        set_failed(out, ERR_GETTER);
+        error_set(&out->err, ERR_GETTER, "group %s: the getter returned a body a second time",
+                  group);
+        return;
+    }
     out->err.code = ERR_OK;
-    out->value = lua_tolstring(L, first, &out->n);
+    take_value(L, first, out);
     out->has_ttl = lua_type(L, first + 2) == LUA_TNUMBER;
     out->ttl_ms = out->has_ttl ? lua_tonumber(L, first + 2) * 1000 : 0;
     out->age_s = 0;

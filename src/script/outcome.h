@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "cache/extra.h"
 
+struct buf;
 struct given;
 struct lua_State;
 
@@ -22,9 +23,10 @@ struct outcome {
     struct error err;  /* why there is no value; ERR_OK: there is one, and no text */
     const char *value; /* on the stack that was judged */
     size_t n;
-    int same;      /* 1: the value is the old one, value is NULL */
-    int has_ttl;   /* of a value, or of NOTFOUND */
-    double ttl_ms; /* 0 or less, or nan: the value is not kept */
+    struct buf *own; /* NULL, or the buffer of the value, of bytes.h, on that stack */
+    int same;        /* 1: the value is the old one, value is NULL */
+    int has_ttl;     /* of a value, or of NOTFOUND */
+    double ttl_ms;   /* 0 or less, or nan: the value is not kept */
     uint64_t age_s;
     struct extra extra; /* of the value */
     int object; /* the index there of an error that is a table and may have a text; else 0 */

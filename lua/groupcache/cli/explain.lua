@@ -21,10 +21,13 @@ function explain.nodes(c)
   if not seen then
     return nil, message, status
   end
+  -- The asked node is there under the host of its own URL, which may be none to ask: "[::]".
+  local host = stats.self:match "^%a+://(%b[])" or stats.self:match "^%a+://([^:/]+)"
+  local own = (host or "") .. (admin:match ":%d+$" or "")
   local scheme, list = admin:match "^(%a+://)", { admin }
   for _, entry in ipairs(seen) do
     for _, target in ipairs(entry.targets or {}) do
-      if scheme .. target ~= admin then
+      if scheme .. target ~= admin and target ~= own then
         list[#list + 1] = scheme .. target
       end
     end

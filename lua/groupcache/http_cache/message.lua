@@ -6,6 +6,9 @@ local headers = require "groupcache.http_cache.headers"
 
 local message = {}
 
+-- The header in which a node tells others what proxies have said to it: web_key() of http/web.h.
+message.KEYED = "x-groupcache-keyed"
+
 local function ms(seconds)
   return ("%.0f"):format(math.max(0, math.floor(seconds * 1000)))
 end
@@ -76,17 +79,21 @@ function message.vary(answer_headers, request_headers)
       out[#out + 1] = { name, headers.get(request_headers, name) or "" }
     end
   end
+  local keyed = headers.get(request_headers, message.KEYED)
+  out[#out + 1] = keyed and { message.KEYED, keyed } or nil
   return out
 end
 
 --- Whether a kept message is of the same variant as a request.
 function message.is_of(kept, request_headers)
+  local keyed = headers.get(request_headers, message.KEYED)
   for _, h in ipairs(kept.vary) do
+    keyed = h[1] ~= message.KEYED and keyed or nil
     if (headers.get(request_headers, h[1]) or "") ~= h[2] then
       return false
     end
   end
-  return true
+  return not keyed
 end
 
 return message
