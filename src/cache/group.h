@@ -230,7 +230,7 @@ struct given {
     uint64_t age_s;       /* so old it is already */
     const void *extra;    /* its extras (extra.h) */
     size_t extra_len;
-    int at_once; /* 1: the thread has no time to compress more than PACKED_AT_ONCE */
+    int at_once;     /* 1: the thread has no time to compress more than PACKED_AT_ONCE */
     struct buf *own; /* NULL, or the buffer of the bytes, which an item may take */
 };
 
