@@ -160,7 +160,7 @@ $(TESTLIB): $(TEST_OBJS)
 $(MEMORY): $(OBJ)/bench/memory/memory.o $(filter $(OBJ)/src/base/% $(OBJ)/src/cache/%,$(LIB_OBJS))
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lm
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lz $(if $(filter libzstd,$(CODINGS)),-lzstd) -lm
 
 $(BUILD)/share/lua/5.1/%.lua: lua/%.lua
 	@mkdir -p $(@D)

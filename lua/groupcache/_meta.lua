@@ -34,7 +34,7 @@
 ---@field traceparent? string the trace that the load belongs to, with the span of this node
 ---@field tracestate? string the vendors' part of the trace
 ---@field from_peer boolean another node asked first: the load was opened by its request
----@field old? { value: any, age: number } with keep_old: the value that has expired
+---@field old? { value: any, age: number, headers: table<string, string|string[]>, content_type?: string } with keep_old: the value that has expired
 ---@field deadline groupcache.Seconds the load's deadline, on the clock of groupcache.now()
 ---@field peer? string the URL of the node that asked, if it is one of ours
 ---@field body? string of a request that an HTTP cache passes on
@@ -85,6 +85,7 @@
 ---@field remember_bytes? groupcache.Size what `get` in programs and getters remembers, beside cache_bytes; default a quarter of cache_bytes, 256 KiB at least
 ---@field eviction? "lru"|"adaptive"|"sieve" which values are evicted first when the cache is full; default "lru"
 ---@field hot? "sample"|"always"|"never"|"rate" which values of other nodes are kept; default "sample", one in ten
+---@field compress? "off"|"gzip"|"zstd" the form in which values are kept
 ---@field content_type? string of answers on /cache/; default the codec's, else "application/octet-stream"
 ---@field codec? "json"|"msgpack"|groupcache.Codec between Lua values and bytes; default none
 ---@field pass_headers? string[] request headers that the getter may see; default none

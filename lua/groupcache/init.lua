@@ -25,6 +25,8 @@ local HOT = { sample = 0, always = 1, never = 2, rate = 3 } -- enum hot_policy
 local QUERY = { refuse = 0, key = 1 } -- enum query_policy
 local EVICTION = { lru = 0, sieve = 1, adaptive = 2 } -- enum eviction
 
+local COMPRESS = { off = 0, gzip = 1, zstd = 2 } -- enum packed_coding
+
 local MAX_NAME = 255
 local MAX_VALUE = 2 ^ 30 -- ITEM_MAX_BYTES
 
@@ -58,6 +60,7 @@ local function engine_numbers(o)
     local_only = o.local_only and 1 or 0,
     writable = o.writable and 1 or 0,
     query = QUERY[o.query],
+    compress = COMPRESS[o.compress],
     http = http_policy(o.http),
   }
 end
@@ -199,6 +202,10 @@ local function check_group(name, given)
   if type(given) ~= "table" then
     return nil, ("group %q: the options are a %s, and must be a table"):format(name, type(given))
   end
+  if given.key ~= nil then
+    return nil, ("group %q: key is no option: query and vary name the parts of a request that are "
+      .. "part of its key, and need no VM"):format(name)
+  end
   local o, err = options.check(schema, given, ("group %q"):format(name))
   if not o then
     return nil, err
@@ -220,6 +227,14 @@ local function check_group(name, given)
   elseif o.http and not core.in_node() then
     return nil, ("group %q: an HTTP cache is a group of a node, and this is no node script"):format(
       name)
+  end
+  if o.compress ~= "off" then
+    local why = o.http and "an HTTP cache has what its origin has compressed"
+      or not core.in_node() and "only groups of a node have clients that take it"
+      or not core.can_compress(COMPRESS[o.compress]) and "this build has no such library"
+    if why then
+      return nil, ("group %q: compress is %q: %s"):format(name, o.compress, why)
+    end
   end
   if o.codec ~= nil then
     o.codec, err = codec.find(o.codec, o.max_value_bytes)

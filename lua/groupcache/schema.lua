@@ -27,6 +27,7 @@ return {
   burst = { kind = "duration", default = 0.1 },
   eviction = { kind = "enum", default = "lru", values = { "lru", "adaptive", "sieve" } },
   hot = { kind = "enum", default = "sample", values = { "sample", "always", "never", "rate" } },
+  compress = { kind = "enum", default = "off", values = { "off", "gzip", "zstd" } },
   content_type = { kind = "text" }, -- default: the codec's, or application/octet-stream
   codec = { kind = "any" },
   pass_headers = { kind = "list", default = {} },

@@ -138,6 +138,28 @@ describe("in a program with cqueues", function()
     ]])
   end)
 
+  it("group:get_many lets the other coroutines run", function()
+    says("at once\n8\nNOTFOUND\ntrue\n", [[
+      local cqueues = require "cqueues"
+      local q, ended, turns, errors = cqueues.new(), 0, 0
+      q:wrap(function()
+        local keys = { "none" }
+        for i = 1, 8 do keys[i + 1] = "k" .. i end
+        local values
+        values, errors = g:get_many(keys)
+        for i = 1, 8 do ended = ended + (values["k" .. i] == "v:k" .. i and 1 or 0) end
+        assert(values.none == nil)
+      end)
+      q:wrap(function()
+        while not errors do cqueues.sleep(0.005) turns = turns + 1 end
+      end)
+      say(took(function() assert(q:loop()) end))
+      say(ended)
+      say(errors.none.code)
+      say(turns > 5)
+    ]])
+  end)
+
   it("has no trouble with descriptors whose numbers come again", function()
     says("600\n", [[
       local cqueues = require "cqueues"

@@ -36,6 +36,14 @@ groupcache.group("without", { ttl = 0.05, getter = function(key, ctx)
   seen = show(ctx.old)
   return "v"
 end })
+groupcache.group("headers", { ttl = 0.05, keep_old = 60, getter = function(_, ctx)
+  if ctx.old then
+    seen = ctx.old.headers.etag .. ctx.old.headers["x-two"][2] .. ctx.old.content_type
+    return groupcache.same
+  end
+  return { body = "v", content_type = "text/x",
+    headers = { etag = '"e"', ["x-two"] = { "a", "b" } } }
+end })
 groupcache.group("seen", { getter = function() return seen, nil, 0 end })
 ]]
 
@@ -69,6 +77,14 @@ describe("a getter with keep_old", function()
     end, 5, "it has expired")
     return status, body, source
   end
+
+  it("sees the headers of the old value", function()
+    get("headers", "k")
+    eventually(function()
+      return select(3, get("headers", "k")) == "local"
+    end, 10, "it has expired")
+    assert.equal('"e"btext/x', seen())
+  end)
 
   it("sees the old value and its age, and keeps its bytes", function()
     assert.same({ 200, "first of k", "local" }, { get("g", "k") })

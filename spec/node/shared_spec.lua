@@ -98,6 +98,10 @@ describe("groupcache.shared", function()
     assert.equal("nil", ask "removed")
     assert.equal("INVALTOOBIG", ask "errors")
     assert.equal("bounded", ask "stats")
+    local small = n:stats().shared.small
+    assert.is_true(small.items > 5 and small.bytes <= 4096 and small.evictions > 900)
+    assert.matches('\ngroupcache_shared_entries{table="small"} ' .. small.items .. "\n",
+      n:request { target = "/metrics" }.body, 1, true)
     local misuse = ask "misuse"
     assert.matches("shared:get: the key is a number", misuse)
     assert.matches("shared:set: the value is a table", misuse)

@@ -73,4 +73,14 @@ describe("a message of HTTP that is kept", function()
     assert.equal(-7000, tonumber(left))
     assert.equal(67, tonumber(C.httpmsg_age_s(m, left)))
   end)
+
+  it("has an age also if a peer says times of a thousand million years", function()
+    for _, n in ipairs { "9223372036854775807", "1152921504606846975" } do
+      read("HTTP/1.1 200 \r\n" .. OURS:gsub("=60000", "=" .. n):gsub("=3600000", "=" .. n)
+        .. "\r\n")
+      local left = C.httpmsg_left_ms(m, 50000, 5000000)
+      assert.is_true(left < 0)
+      assert.is_true(C.httpmsg_age_s(m, left) < 2 ^ 60)
+    end
+  end)
 end)

@@ -14,6 +14,7 @@
 #include "bind/which.h"
 #include "cache/group.h"
 #include "cache/groups.h"
+#include "cache/packed.h"
 #include "script/check.h"
 #include "script/defs.h"
 #include "script/op.h"
@@ -149,9 +150,14 @@ static int l_get_result(lua_State *L)
                : core_error(L, &g->result.err);
 }
 
+/* core.can_compress(coding) -> whether this build knows it */
+static int l_can_compress(lua_State *L)
+{
+    lua_pushboolean(L, packed_name((enum packed_coding)luaL_checkint(L, 1)) != NULL);
+    return 1;
+}
+
 const luaL_Reg bind_group[] = {
-    {"define", l_define},
-    {"get", l_get},
-    {"get_result", l_get_result},
-    {NULL, NULL},
+    {"can_compress", l_can_compress}, {"define", l_define}, {"get", l_get},
+    {"get_result", l_get_result},     {NULL, NULL},
 };

@@ -15,7 +15,7 @@ struct item;
  */
 int value_push(lua_State *L, const struct group *g, struct item *it, enum source source, int full);
 
-/* Pushes the table of value_push() alone. Raises. */
+/* Pushes the table of value_push() alone, of an item that is not packed. Raises. */
 void value_push_full(lua_State *L, struct item *it);
 
 #endif

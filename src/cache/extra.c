@@ -7,6 +7,8 @@
 #include "base/hash.h"
 #include "base/token.h"
 
+enum { PLAIN_MAX = 1 << 30 /* ITEM_MAX_BYTES */ };
+
 enum { HEAD = 3, TAG_BYTES = 255, HASH_BYTES = 4, SHOWN = 60 };
 
 /* --- numbers, the lower byte first --- */
@@ -191,6 +193,17 @@ enum err extra_put_tag(struct extra *x, const char *tag, size_t n, struct error 
     return ERR_OK;
 }
 
+enum err extra_put_packed(struct extra *x, unsigned coding, uint64_t plain, struct error *e)
+{
+    char *at = begin(x, EXTRA_PACKED, 1 + 8, e);
+
+    if (!at)
+        return ERR_TOOBIG;
+    *at = (char)coding;
+    put_number(at + 1, plain, 8);
+    return ERR_OK;
+}
+
 uint32_t extra_tag_hash(const char *tag, size_t n)
 {
     uint64_t hash = hash_fnv1a_64(tag, n);
@@ -238,6 +251,8 @@ static int check_field(const struct extra_field *f)
     case EXTRA_REVALIDATE:
     case EXTRA_IF_ERROR:
         return f->n == 8 && get_number(f->bytes, 8) < UINT64_MAX / 4;
+    case EXTRA_PACKED:
+        return f->n == 9 && f->bytes[0] && get_number(f->bytes + 1, 8) <= PLAIN_MAX;
     case EXTRA_TAG_HASHES:
         return f->n && f->n % HASH_BYTES == 0 && f->n / HASH_BYTES <= EXTRA_TAGS;
     default:
@@ -302,6 +317,16 @@ int extra_window(const char *bytes, size_t n, enum extra_kind kind, uint64_t *ms
         return 0;
     *ms = get_number(f.bytes, 8);
     return 1;
+}
+
+unsigned extra_packed(const char *bytes, size_t n, uint64_t *plain)
+{
+    struct extra_field f;
+
+    if (!find(bytes, n, EXTRA_PACKED, &f))
+        return 0;
+    *plain = get_number(f.bytes + 1, 8);
+    return (unsigned char)*f.bytes;
 }
 
 int extra_has_tags(const char *bytes, size_t n)

@@ -28,7 +28,8 @@ enum extra_kind {
     EXTRA_HEADER,     /* name, NUL, value, NUL; the name is lower-case */
     EXTRA_REVALIDATE, /* stale_while_revalidate, 8 bytes: milliseconds */
     EXTRA_IF_ERROR,   /* stale_if_error, likewise */
-    EXTRA_TAG_HASHES  /* 4 bytes a tag */
+    EXTRA_TAG_HASHES, /* 4 bytes a tag */
+    EXTRA_PACKED      /* how the value is compressed, 1 byte; 8 bytes: its length before */
 };
 
 /* --- writing --- */
@@ -63,6 +64,9 @@ enum err extra_put_window(struct extra *x, enum extra_kind kind, uint64_t ms, st
 /* 1 to 255 bytes. All tags are put one after the other. */
 enum err extra_put_tag(struct extra *x, const char *tag, size_t n, struct error *e);
 
+/* The value is compressed (packed.h), and had so many bytes before. */
+enum err extra_put_packed(struct extra *x, unsigned coding, uint64_t plain, struct error *e);
+
 /* The hash of a tag, the same on every node. */
 uint32_t extra_tag_hash(const char *tag, size_t n);
 
@@ -89,6 +93,9 @@ const char *extra_header(const char *bytes, size_t n, const char *name);
 
 /* Whether there is such a window; *ms is its length. */
 int extra_window(const char *bytes, size_t n, enum extra_kind kind, uint64_t *ms);
+
+/* How the value is compressed, with its length before in *plain; 0: it is not. */
+unsigned extra_packed(const char *bytes, size_t n, uint64_t *plain);
 
 int extra_has_tags(const char *bytes, size_t n);
 

@@ -72,6 +72,7 @@ enum hot_policy {
     X(uint64_t, local_only, 0)        /* 1: every key is this node's own */                        \
     X(uint64_t, writable, 0)          /* 1: clients may set and remove over HTTP */                \
     X(uint64_t, query, QUERY_REFUSE)  /* enum query_policy */                                      \
+    X(uint64_t, compress, 0)          /* enum packed_coding: how values are kept */                \
     X(uint64_t, http, 0)              /* enum http_policy, or-ed; 0: values are bytes */
 
 struct group_opts {
@@ -229,6 +230,7 @@ struct given {
     uint64_t age_s;       /* so old it is already */
     const void *extra;    /* its extras (extra.h) */
     size_t extra_len;
+    int at_once;     /* 1: the thread has no time to compress more than PACKED_AT_ONCE */
     struct buf *own; /* NULL, or the buffer of the bytes, which an item may take */
 };
 
@@ -320,6 +322,10 @@ void group_tick(struct group *g, uint64_t now_ms);
 
 /* For the owner of a node: writes the log line about loads that failed, once a second at most. */
 void group_failed_tick(struct group *g, uint64_t now_ms);
+
+/* Says in the log what cache_bytes would keep a value that was too large: once, and again for a
+ * value of more than twice the size. */
+void group_keep_say_unkept(struct group *g);
 
 /* The same about the breaker: a line when it opens and when it closes. */
 void group_calm_tick(struct group *g);

@@ -40,11 +40,14 @@ static void note(struct group *g, uint64_t name)
 enum err group_change_given(struct group *g, const struct key_ref *k, const struct given *v,
                             struct error *e)
 {
-    struct item *it = group_keep_item(g, k, v, e);
+    struct given soon = *v;
+    struct item *it;
     uint64_t name = changelog_name(g->number, k->bytes, k->n);
     struct after a;
     int kept = 1;
 
+    soon.at_once = 1;
+    it = group_keep_item(g, k, &soon, e);
     after_init(&a);
     pthread_mutex_lock(&g->mu);
     change_locked(g, k, name, &a);

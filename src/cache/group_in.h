@@ -6,6 +6,7 @@
  * group_ahead.c: loads before a value's end. group_end.c: how loaders end them. group_places.c:
  * which loads may run. group_calm.c: what keeps loads from the source. group_failed.c: failed loads
  * in the log. group_change.c: set, remove, flush. group_tags.c: values whose tags were removed.
+ * group_pack.c: values that are compressed.
  * group_hand.c: values that nodes hand over. group_seen.c: what an operator sees. group_many.c:
  * many keys at once. group_walk.c: a walk over all items. group_restore.c: items that come back.
  * group_wait.c: a get that blocks. group_tick.c: what is done from time to time. A function whose
@@ -99,6 +100,8 @@ struct group {
     uint64_t tags_ms; /* the clock_ms() time of the last removal of a tag */
     struct stats stats;
     struct failed failed;
+    uint64_t unkept_bytes; /* of the largest item that was over ADMIT_SHARE */
+    uint64_t unkept_said;  /* what the log has said of that */
     struct breaker breaker;
     struct group_calm calm;
     struct recent recent;
@@ -311,5 +314,12 @@ int group_places_leave_locked(struct flight *f);
 /* Whether a new local load could not end in time, since too many wait before it. 1: the reason is
  * in now->err. */
 int group_places_is_hopeless_locked(const struct group *g, struct result *now);
+
+/* --- compressing: group_pack.c --- */
+
+/* Compresses the value of a group whose option `compress` is set: makes *v its form, with x for its
+ * extras. Returns the bytes, which mem_free() frees. NULL: *v stays, since it gains nothing, may
+ * not be compressed, or there is no memory. No lock is held. */
+char *group_pack(const struct group_opts *o, struct given *v, struct extra *x);
 
 #endif

@@ -12,15 +12,18 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
 #include "cache/after.h"
 #include "cache/group_in.h"
 #include "cache/reader_hits.h"
 
 enum {
-    HOT_SHARE = 8,      /* Go: hot is evicted first while it holds over an eighth of main */
-    ADMIT_SHARE = 8,    /* an item over an eighth of the cache is not stored */
-    SAMPLE_ONE_IN = 10, /* Go: rand.Intn(10) == 0 */
-    SWEEP_MS = 10000,   /* the time of one round of the sweep */
+    HOT_SHARE = 8,         /* Go: hot is evicted first while it holds over an eighth of main */
+    TAG_AT_ONCE = 8 << 20, /* bytes: from here on, the thread that makes a value makes its etag */
+    ADMIT_SHARE = 8,       /* an item over an eighth of the cache is not stored */
+    SAMPLE_ONE_IN = 10,    /* Go: rand.Intn(10) == 0 */
+    SWEEP_MS = 10000,      /* the time of one round of the sweep */
     TAGS_SWEEP_MS = 2 * SWEEP_MS, /* after a removal of a tag the sweep looks at all items */
     SWEEP_SLICE = 512,            /* buckets looked at in one critical section: some 20 us */
     FREE_SLICE = 512,             /* items of a flush, freed in one critical section */
@@ -146,21 +149,29 @@ uint64_t group_keep_ends_ms(double ttl_ms)
 struct item *group_keep_item(struct group *g, const struct key_ref *k, const struct given *v,
                              struct error *e)
 {
-    uint64_t max = group_opts(g).max_value_bytes, expires_ms;
+    const struct group_opts o = group_opts(g);
+    struct given form = *v;
+    uint64_t max = o.max_value_bytes, expires_ms;
+    struct extra extra;
     struct item *it;
+    char *packed;
 
     if (v->n > max) {
         error_set(e, ERR_TOOBIG, "group %s: the value has %zu bytes, max_value_bytes is %llu",
                   g->name, v->n, (unsigned long long)max);
         return NULL;
     }
+    packed = o.compress ? group_pack(&o, &form, &extra) : NULL;
     expires_ms = v->ttl_ms ? group_keep_ends_ms(*v->ttl_ms) : group_keep_expiry_ms(g);
-    it = v->own ? item_new_of(k, v->own, expires_ms, v->extra, v->extra_len)
-                : item_new_extra(k, v->bytes, v->n, expires_ms, v->extra, v->extra_len);
+    it = form.own ? item_new_of(k, form.own, expires_ms, form.extra, form.extra_len)
+                  : item_new_extra(k, form.bytes, form.n, expires_ms, form.extra, form.extra_len);
+    mem_free(packed);
     if (!it)
         error_set(e, ERR_NOMEM, "no memory for a value of %zu bytes", v->n);
     else if (v->age_s)
         item_set_age(it, v->age_s);
+    if (it && it->value_len > TAG_AT_ONCE)
+        item_set_etag(it, item_tag_of(item_value(it), it->value_len));
     return it;
 }
 
@@ -322,8 +333,11 @@ void group_keep_evict_locked(struct group *g, struct after *a)
 /* Evicts before it puts the item in: SIEVE could evict the new item, which has no get yet. */
 static int insert_locked(struct group *g, struct lru *l, struct item *it, struct after *a)
 {
-    if (item_cost(it) > g->opts.cache_bytes / ADMIT_SHARE)
+    if (item_cost(it) > g->opts.cache_bytes / ADMIT_SHARE) {
+        if (g->unkept_bytes < item_cost(it))
+            g->unkept_bytes = item_cost(it);
         return 0;
+    }
     after_drop_item(a, lru_del_same(l, it));
     evict_for_locked(g, l, item_cost(it), a);
     lru_put(l, item_ref(it));
@@ -527,4 +541,23 @@ void group_keep_tick(struct group *g, uint64_t now_ms)
     sweep(g, g->hot, hot, now_ms);
     if (flushed)
         free_flushed(g);
+}
+
+void group_keep_say_unkept(struct group *g)
+{
+    uint64_t bytes, cache_bytes;
+
+    pthread_mutex_lock(&g->mu);
+    bytes = g->unkept_bytes;
+    cache_bytes = g->opts.cache_bytes;
+    if (!cache_bytes || bytes <= 2 * g->unkept_said || bytes <= cache_bytes / ADMIT_SHARE)
+        bytes = 0;
+    else
+        g->unkept_said = bytes;
+    pthread_mutex_unlock(&g->mu);
+    if (bytes)
+        log_warn("group", "a value is too large to be kept, a larger cache_bytes keeps it",
+                 "group=%s bytes=%llu cache_bytes=%llu needed=%llu", g->name,
+                 (unsigned long long)bytes, (unsigned long long)cache_bytes,
+                 (unsigned long long)bytes * ADMIT_SHARE);
 }

@@ -578,6 +578,7 @@ void group_tick(struct group *g, uint64_t now_ms)
     struct result late = {.item = NULL};
 
     group_keep_tick(g, now_ms);
+    group_keep_say_unkept(g);
     group_places_tick(g);
     if (!is_overdue(g, now_ms))
         return;

@@ -100,6 +100,7 @@ void group_configure(struct group *g, const struct group_texts *texts,
                      const struct group_opts *opts)
 {
     struct sketch *spare = group_hot_sketch(opts);
+    int turned; /* from values to messages of HTTP, or back */
     struct after a;
 
     if (opts->writable) /* else a group that asked for a token could be changed without it */
@@ -108,6 +109,7 @@ void group_configure(struct group *g, const struct group_texts *texts,
     atomic_store(&g->http, (unsigned)opts->http);
     after_init(&a);
     pthread_mutex_lock(&g->mu);
+    turned = !g->opts.http != !opts->http;
     g->opts = *opts;
     group_set_eviction_locked(g);
     group_calm_configure_locked(g);
@@ -119,4 +121,6 @@ void group_configure(struct group *g, const struct group_texts *texts,
     group_set_texts(g, texts);
     sketch_free(spare);
     after_run(g, &a);
+    if (turned)
+        group_flush(g); /* each would be taken for the other */
 }

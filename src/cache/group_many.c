@@ -7,6 +7,8 @@
 #include "base/gate.h"
 #include "base/mem.h"
 #include "cache/group.h"
+#include "cache/item.h"
+#include "cache/packed.h"
 
 struct one {
     struct waiter waiter;
@@ -28,6 +30,17 @@ static void over(struct many *m, size_t n)
 {
     if (n && atomic_fetch_sub_explicit(&m->left, n, memory_order_acq_rel) == n)
         m->caller.done(m->caller.ctx, m);
+}
+
+/* The caller wants the value itself. */
+static void open_packed(struct result *r)
+{
+    struct item *packed = r->item;
+
+    if (!packed || !item_is_packed(packed))
+        return;
+    r->item = packed_open(packed, &r->err);
+    item_unref(packed);
 }
 
 /* Whether a value is within max_bytes beside those before it. */
@@ -70,6 +83,7 @@ static void one_wake(struct waiter *w, const struct result *r)
     struct one *o = list_entry(w, struct one, waiter);
 
     result_copy(&o->result, r);
+    open_packed(&o->result);
     item_unref(refused(o));
     over(o->many, 1);
 }
@@ -98,6 +112,7 @@ struct many *group_many_start(struct group *g, const struct key *keys, size_t n,
         k = group_key(keys[i].bytes, keys[i].n);
         if (!group_look_or_load(g, &k, from_peer, &m->ones[i].waiter, &m->ones[i].result))
             continue;
+        open_packed(&m->ones[i].result);
         item_unref(refused(&m->ones[i]));
         ended++;
     }

@@ -260,3 +260,15 @@ struct shared *groups_shared(struct groups *gs, const char *name, uint64_t bytes
                   GROUPS_MAX_SHARED);
     return s;
 }
+
+/* Tables are added only, and live as long as the groups. */
+void groups_each_shared(struct groups *gs, void (*fn)(void *arg, struct shared *s), void *arg)
+{
+    size_t i, n;
+
+    pthread_rwlock_rdlock(&gs->lock);
+    n = gs->n_shared;
+    pthread_rwlock_unlock(&gs->lock);
+    for (i = 0; i < n; i++)
+        fn(arg, gs->shared[i]);
+}

@@ -44,4 +44,7 @@ enum { GROUPS_MAX_SHARED = 64 };
  * long as the groups. NULL and e: BUSY, there are GROUPS_MAX_SHARED of them. */
 struct shared *groups_shared(struct groups *gs, const char *name, uint64_t bytes, struct error *e);
 
+/* Calls fn for each shared table of this moment, with no lock held. */
+void groups_each_shared(struct groups *gs, void (*fn)(void *arg, struct shared *s), void *arg);
+
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/mem.h"
 
 enum {
@@ -60,9 +61,10 @@ static char *extras_of(const struct item *it)
 static void put_extras(struct item *it, const void *extra, size_t n)
 {
     uint16_t len = (uint16_t)n;
+    uint64_t plain;
 
     it->extra = n != 0;
-    it->has_status = n != 0 && extra_status(extra, n) != EXTRA_OK;
+    it->special = n != 0 && (extra_status(extra, n) != EXTRA_OK || extra_packed(extra, n, &plain));
     it->tagged = extra_has_tags(extra, n) != 0;
     if (!n)
         return;
@@ -257,10 +259,22 @@ int item_status(const struct item *it)
     const char *extra;
     size_t n;
 
-    if (!it->has_status)
+    if (!it->special)
         return EXTRA_OK;
     extra = item_extra(it, &n);
     return extra_status(extra, n);
+}
+
+int item_is_packed(const struct item *it)
+{
+    const char *extra;
+    uint64_t plain;
+    size_t n;
+
+    if (!it->special)
+        return 0;
+    extra = item_extra(it, &n);
+    return extra_packed(extra, n, &plain) != 0;
 }
 
 uint64_t item_etag(const struct item *it)
@@ -274,6 +288,11 @@ void item_set_etag(struct item *it, uint64_t tag)
 {
     if (etag_of(it))
         atomic_store_explicit(etag_of(it), tag, memory_order_relaxed);
+}
+
+uint64_t item_tag_of(const void *value, size_t n)
+{
+    return hash_sip13(value, n, 0, 0);
 }
 
 int item_is(const struct item *it, const struct key_ref *k)

@@ -38,11 +38,11 @@ struct item {
     uint32_t key_len, value_len;
     uint32_t made_s; /* clock_ms() time in seconds at which the value was loaded */
     uint8_t prefix_len : 4;
-    uint8_t negative : 1;   /* 1: there is no such value; value_len is 0 */
-    uint8_t extra : 1;      /* 1: it has extras (extra.h); set once, like the next two */
-    uint8_t has_status : 1; /* 1: its status is not EXTRA_OK */
-    uint8_t tagged : 1;     /* 1: it has tags (tags.h) */
-    _Atomic uint8_t place;  /* atomic; enum item_place; the lru's, written as that is guarded */
+    uint8_t negative : 1;  /* 1: there is no such value; value_len is 0 */
+    uint8_t extra : 1;     /* 1: it has extras (extra.h); set once, like the next two */
+    uint8_t special : 1;   /* 1: its status is not EXTRA_OK, or its bytes are packed (packed.h) */
+    uint8_t tagged : 1;    /* 1: it has tags (tags.h) */
+    _Atomic uint8_t place; /* atomic; enum item_place; the lru's, written as that is guarded */
     union {
         uint16_t pause_s; /* while failures is not 0: when its pause ends, in seconds, cut */
         uint16_t took_ms; /* else: how long its load took, at most so many ms; 0: not known */
@@ -104,10 +104,13 @@ void item_set_tags_began(struct item *it, uint64_t number);
 /* The status of its answer: EXTRA_OK for most. */
 int item_status(const struct item *it);
 
+/* 1: its bytes are compressed. */
+int item_is_packed(const struct item *it);
+
 /* 1: whoever asks for bytes alone may have those of the item. */
 static inline int item_is_value(const struct item *it)
 {
-    return !it->has_status || extra_is_value(item_status(it));
+    return !it->special || (extra_is_value(item_status(it)) && !item_is_packed(it));
 }
 
 /* 1: it is in an lru, or was at the time of a flush. Any thread. */
@@ -120,6 +123,9 @@ static inline int item_is_in(const struct item *it)
  * small to have one. Atomic. */
 uint64_t item_etag(const struct item *it);
 void item_set_etag(struct item *it, uint64_t tag);
+
+/* The number for the etag of a value: a hash that is the same on every node. */
+uint64_t item_tag_of(const void *value, size_t n);
 
 int item_is(const struct item *it, const struct key_ref *k);
 

@@ -431,6 +431,24 @@ static struct change *change_new(struct changes *cs, struct group *g, enum batch
     return NULL;
 }
 
+/* A large value is not there twice, then. */
+static int may_take(const struct change_opts *o)
+{
+    return o->owned && *o->owned && *o->owned == o->value && !o->extra_len;
+}
+
+/* The value and its extras behind it, or NULL. */
+static char *copied(const struct change_opts *o)
+{
+    char *bytes = mem_alloc(o->value_len + o->extra_len);
+
+    if (bytes && o->value_len)
+        memcpy(bytes, o->value, o->value_len);
+    if (bytes && o->extra_len)
+        memcpy(bytes + o->value_len, o->extra, o->extra_len);
+    return bytes;
+}
+
 /* Takes the value of a set, or turns the set into a removal: the old value must be removed in any
  * case. */
 static void take_value(struct change *c, const struct change_opts *o)
@@ -444,19 +462,18 @@ static void take_value(struct change *c, const struct change_opts *o)
     if (o->value_len > max)
         error_set(&c->err, ERR_TOOBIG, "group %s: the value has %zu bytes, max_value_bytes is %llu",
                   group_name(o->group), o->value_len, (unsigned long long)max);
-    else if (!(c->value = mem_alloc(o->value_len + o->extra_len)))
+    else if (may_take(o)) {
+        c->value = *o->owned;
+        *o->owned = NULL;
+    } else if (!(c->value = copied(o)))
         error_set(&c->err, ERR_NOMEM, "no memory for a value of %zu bytes", o->value_len);
     if (c->err.code) {
         c->op = BATCH_REMOVE;
         return;
     }
-    if (o->value_len)
-        memcpy(c->value, o->value, o->value_len);
     c->value_len = o->value_len;
     c->extra = c->value + c->value_len;
     c->extra_len = o->extra_len;
-    if (o->extra_len)
-        memcpy(c->extra, o->extra, o->extra_len);
     c->has_ttl = o->ttl_ms != NULL;
     c->ttl_ms = c->has_ttl ? group_keep_whole_ms(*o->ttl_ms) : 0;
 }

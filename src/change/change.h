@@ -55,6 +55,8 @@ struct change_opts {
     size_t n_keys; /* 1 for a set, 0 for a flush, at most BATCH_MAX_KEYS */
     const void *value;
     size_t value_len;
+    char **owned;         /* where the caller has the value's memory, of mem_alloc(): the change may
+                           * take it, and leaves NULL. NULL: the value is copied */
     const double *ttl_ms; /* of a set; NULL for the group's own; 0 or less removes */
     const void *extra;    /* of a set: the value's extras */
     size_t extra_len;

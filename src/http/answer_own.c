@@ -2,6 +2,7 @@
 #include "http/answer_own.h"
 
 #include <microhttpd.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "cache/extra.h"
@@ -19,6 +20,17 @@ void answer_own_read(const struct item *it, struct answer_own *out)
     out->etag = extra_header(extra, n, "etag");
 }
 
+const char *answer_own_etag(const char *etag, const char *coding, char room[ANSWER_OWN_ETAG])
+{
+    size_t n = strlen(etag);
+    int len;
+
+    if (strncmp(etag, "W/", 2) == 0 || n < 2 || etag[n - 1] != '"')
+        return etag;
+    len = snprintf(room, ANSWER_OWN_ETAG, "%.*s-%s\"", (int)n - 1, etag, coding);
+    return len < ANSWER_OWN_ETAG ? room : NULL;
+}
+
 /* Writes "content-type" as "Content-Type": some clients that are not quite right want it so. */
 static void put_name(char *out, size_t size, const char *name)
 {
@@ -34,18 +46,22 @@ static void put_name(char *out, size_t size, const char *name)
     out[i] = '\0';
 }
 
-void answer_own_add(struct MHD_Response *r, const struct item *it)
+void answer_own_add(struct MHD_Response *r, const struct item *it, const char *etag)
 {
     size_t n;
     const char *at = item_extra(it, &n), *end = n ? at + n : at;
     struct extra_field f;
+    const char *value;
     char name[128];
 
     while (n && extra_next(&at, end, &f)) {
         if (f.kind != EXTRA_HEADER)
             continue;
+        value = f.bytes + strlen(f.bytes) + 1;
+        if (strcmp(f.bytes, "etag") == 0)
+            value = etag;
         put_name(name, sizeof(name), f.bytes);
-        MHD_add_response_header(r, strlen(f.bytes) < sizeof(name) ? name : f.bytes,
-                                f.bytes + strlen(f.bytes) + 1);
+        if (value)
+            MHD_add_response_header(r, strlen(f.bytes) < sizeof(name) ? name : f.bytes, value);
     }
 }

@@ -18,7 +18,13 @@ struct answer_own {
 /* Reads the extras of an item that has some. */
 void answer_own_read(const struct item *it, struct answer_own *out);
 
-/* Adds the headers of the item. */
-void answer_own_add(struct MHD_Response *r, const struct item *it);
+enum { ANSWER_OWN_ETAG = 256 };
+
+/* The tag of a value in that coding: of a strong tag another one, since the bytes differ (RFC 9110,
+ * 8.8.3.3). `room` may hold it. A tag that is too long becomes none: NULL. */
+const char *answer_own_etag(const char *etag, const char *coding, char room[ANSWER_OWN_ETAG]);
+
+/* Adds the headers of the item, with `etag` in place of its own tag if it has one. */
+void answer_own_add(struct MHD_Response *r, const struct item *it, const char *etag);
 
 #endif

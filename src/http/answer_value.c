@@ -14,6 +14,8 @@
 #include "base/mem.h"
 #include "cache/group.h"
 #include "cache/item.h"
+#include "cache/packed.h"
+#include "http/accept.h"
 #include "http/access.h"
 #include "http/answer.h"
 #include "http/answer_cache.h"
@@ -27,16 +29,12 @@
 #include "wire/expire.h"
 #include "wire/getresponse.h"
 
-/* A tag costs a pass over the value, on the thread that sends it first: some 2 ms for that many
- * bytes. */
-enum {
-    ETAG_MAX_BYTES = 8 * 1024 * 1024,
-    STALE_MOMENT_MS = 1000 /* for which a Go node may keep a stale value */
-};
+enum { STALE_MOMENT_MS = 1000 /* for which a Go node may keep a stale value */ };
 
 /* The bytes of an item that are sent, and the status. */
 struct part {
     const struct answer_own *own; /* NULL: the item has no extras */
+    const char *coding;           /* NULL: the bytes are those of the value */
     int status;
     const char *bytes;
     size_t n;
@@ -184,12 +182,14 @@ static void add_client_headers(struct MHD_Response *r, const struct group *g,
         heading_add_date(&h);
     if (!own || (!own->content_type && it->value_len))
         heading_add(&h, "Content-Type", group_content_type(g));
+    if (p->coding)
+        heading_add(&h, "Content-Encoding", p->coding);
     heading_add(&h, "X-Cache", source_name(result->source));
     if (etag && (!own || !own->etag))
         heading_add(&h, "ETag", etag);
     if (p->range[0])
         heading_add(&h, "Content-Range", p->range);
-    if (p->status < 300)
+    if (p->status < 300 && !p->coding)
         heading_add(&h, "Accept-Ranges", "bytes");
     add_age(&h, it, now_ms);
     /* If there is an Age, max-age counts from the time the value was made (RFC 9111, 4.2). */
@@ -206,7 +206,7 @@ static void add_client_headers(struct MHD_Response *r, const struct group *g,
         heading_add(&h, "Warning", "110 - \"Response is Stale\"");
     heading_end(&h);
     if (own)
-        answer_own_add(r, it);
+        answer_own_add(r, it, etag);
 }
 
 /* A header that lists tags, on any number of lines. */
@@ -271,19 +271,17 @@ static void choose_part(const struct answer_to *to, const char *etag, struct par
     p->status = conditional_cut(p->status, range, &p->bytes, &p->n, p->range);
 }
 
-/* The tag of the whole value; 0: it is too large to have one. */
-static int put_etag(struct item *it, char out[ETAG_BYTES])
+/* The tag of the whole value. It costs a pass over the value, on the thread that sends it first:
+ * some 2 ms for 8 MB. A worker has made that of a larger one (group_keep_item()). */
+static void put_etag(struct item *it, char out[ETAG_BYTES])
 {
     uint64_t tag = item_etag(it);
 
-    if (it->value_len > ETAG_MAX_BYTES)
-        return 0;
     if (!tag) {
         tag = conditional_etag(item_value(it), it->value_len);
         item_set_etag(it, tag);
     }
     conditional_etag_print(tag, out);
-    return 1;
 }
 
 /* The responses to a get. They take the reference to the item. NULL and e: no memory, or no room.
@@ -327,13 +325,13 @@ static struct MHD_Response *peer_response(const struct answer_to *to, struct gro
 }
 
 static struct MHD_Response *client_response(const struct answer_to *to, const struct group *g,
-                                            const struct result *result, uint64_t now_ms,
-                                            int *status, struct error *e)
+                                            const struct result *result, int varies,
+                                            uint64_t now_ms, int *status, struct error *e)
 {
     struct item *it = result->item;
     struct part p = {.status = 200, .bytes = item_value(it), .n = it->value_len};
     struct answer_own own;
-    char tag[ETAG_BYTES];
+    char tag[ETAG_BYTES], coded[ANSWER_OWN_ETAG];
     const char *etag = NULL;
     struct MHD_Response *r;
 
@@ -341,15 +339,20 @@ static struct MHD_Response *client_response(const struct answer_to *to, const st
         answer_own_read(it, &own);
         p.own = &own;
         p.status = own.status;
-        etag = own.etag;
+        p.coding = packed_name(packed_of(it));
+        etag = own.etag && p.coding ? answer_own_etag(own.etag, p.coding, coded) : own.etag;
     }
-    if (!etag && p.status == 200 && put_etag(it, tag))
+    if (!etag && p.status == 200) {
+        put_etag(it, tag);
         etag = tag;
+    }
     if (to->conditional && p.status == 200)
         choose_part(to, etag, &p);
     r = response_of(to, it, p.bytes, p.n, !to->head && p.status != 304, e);
     if (r)
         add_client_headers(r, g, result, &p, etag, now_ms);
+    if (r && varies)
+        MHD_add_response_header(r, "Vary", "Accept-Encoding");
     *status = p.status;
     return r;
 }
@@ -360,7 +363,7 @@ static int can_keep(const struct answer_to *to, const struct result *r, double m
 {
     const struct item *it = r->item;
 
-    return it->value_len <= ANSWER_CACHE_MAX_BYTES && !it->has_status && !to->close &&
+    return it->value_len <= ANSWER_CACHE_MAX_BYTES && !it->special && !to->close &&
            !to->conditional && (r->source == SOURCE_MAIN || r->source == SOURCE_HOT) &&
            !(to->peer && (it->expires_ms || minute_qps > 0));
 }
@@ -382,11 +385,12 @@ static size_t wire_bytes(const struct item *it)
     return n;
 }
 
-static int give_value(const struct answer_to *to, struct group *g, struct result *result)
+static int give_value(const struct answer_to *to, struct group *g, struct result *result,
+                      int varies)
 {
     int measured = to->peer && dialect_facts(to->dialect)->minute_qps;
     double minute_qps = measured ? group_hot_minute_qps(g, result->item->hash) : 0;
-    int keep = can_keep(to, result, minute_qps), status = 200;
+    int keep = !varies && can_keep(to, result, minute_qps), status = 200;
     uint64_t now_ms = clock_ms();
     const struct answer_cache_look look = {
         .item = result->item,
@@ -408,7 +412,7 @@ static int give_value(const struct answer_to *to, struct group *g, struct result
         return (int)MHD_queue_response(to->connection, 200, r);
     }
     r = to->peer ? peer_response(to, g, &taken, minute_qps, now_ms, &e)
-                 : client_response(to, g, &taken, now_ms, &status, &e);
+                 : client_response(to, g, &taken, varies, now_ms, &status, &e);
     if (!r)
         return answer_error(to, &e);
     if (!keep || !answer_cache_offer(&look, r, now_ms, same_until_ms(look.item, now_ms)))
@@ -428,9 +432,33 @@ static int refuse_answer(const struct answer_to *to, struct group *g, struct res
     return answer_get_error(to, r);
 }
 
+/* A part of a value is one of its own bytes. */
+static int takes_packed(const struct answer_to *to, const struct item *it)
+{
+    if (to->peer)
+        return to->ours;
+    return !header_of(to, "Range") &&
+           accept_coding(header_of(to, "Accept-Encoding"), packed_name(packed_of(it)));
+}
+
+/* Whoever cannot have an item as it is packed gets the value itself. */
+static void open_packed(const struct answer_to *to, struct result *r)
+{
+    struct item *packed = r->item;
+
+    if (packed_name(packed_of(packed)) && takes_packed(to, packed))
+        return;
+    r->item = packed_open(packed, &r->err);
+    item_unref(packed);
+}
+
 int answer_value(const struct answer_to *to, struct group *g, struct result *r)
 {
-    if (r->item && r->item->has_status && to->peer && !to->ours && !item_is_value(r->item))
+    int packed = r->item && r->item->special && item_is_packed(r->item);
+
+    if (packed)
+        open_packed(to, r);
+    if (r->item && r->item->special && to->peer && !to->ours && !item_is_value(r->item))
         return refuse_answer(to, g, r);
-    return r->item ? give_value(to, g, r) : answer_get_error(to, r);
+    return r->item ? give_value(to, g, r, packed && !to->peer) : answer_get_error(to, r);
 }

@@ -45,7 +45,7 @@ static enum err grow(struct body *b, size_t need)
         cap *= 2;
     if (cap > b->max)
         cap = b->max;
-    if (!budget_take(b->budget, cap - b->cap))
+    if (!budget_take_for(b->budget, cap - b->cap, b->max))
         return ERR_BUSY;
     bytes = mem_realloc(b->bytes, cap);
     if (!bytes) {

@@ -15,6 +15,10 @@ struct budget {
 
 /* 0: that would be too much. */
 int budget_take(struct budget *b, size_t bytes);
+
+/* The same with a bound of `most` bytes if that is more: for a body that alone may have so many. */
+int budget_take_for(struct budget *b, size_t bytes, size_t most);
+
 void budget_give(struct budget *b, size_t bytes);
 
 #endif

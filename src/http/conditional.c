@@ -5,8 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
-#include "base/hash.h"
 #include "base/num.h"
+#include "cache/item.h"
 
 static const char *skip_space(const char *s)
 {
@@ -25,7 +25,7 @@ static const char *get_number(const char *s, uint64_t *out)
 
 uint64_t conditional_etag(const void *value, size_t n)
 {
-    return hash_sip13(value, n, 0, 0);
+    return item_tag_of(value, n);
 }
 
 void conditional_etag_print(uint64_t tag, char out[ETAG_BYTES])

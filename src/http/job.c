@@ -82,7 +82,7 @@ int job_begin(struct job *j, const struct framing *f, size_t max)
     j->last = f->chunked;
     if (f->length > max) {
         j->body.failed = ERR_TOOBIG;
-    } else if (!budget_take(b, (size_t)f->length)) {
+    } else if (!budget_take_for(b, (size_t)f->length, max)) {
         j->body.failed = ERR_BUSY;
     } else {
         budget_give(b, (size_t)f->length); /* the body takes it as its bytes arrive */

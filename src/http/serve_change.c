@@ -33,6 +33,7 @@ static int start(struct change_job *c)
         .n_keys = c->op == BATCH_FLUSH ? 0 : 1,
         .value = body_bytes(&j->body),
         .value_len = j->body.len,
+        .owned = &j->body.bytes,
         .ttl_ms = c->has_ttl ? &c->ttl_ms : NULL,
     };
 

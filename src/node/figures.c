@@ -141,6 +141,12 @@ static const struct figure of_background[] = {
     LINE(FIGURE_GAUGE, background_stats, running_ms, NULL, NULL, NULL),
 };
 
+static const struct figure of_shared[] = {
+    GAUGE(lru_stats, bytes, "shared_", "bytes in the shared table, with overhead and index"),
+    LINE(FIGURE_GAUGE, lru_stats, items, "shared_entries", NULL, "entries of the shared table"),
+    COUNTER(lru_stats, evictions, "shared_", "entries that were removed to make room"),
+};
+
 #define BUDGET_HELP "the most that the caches and the heaps of all VMs may take together"
 
 static const struct figure of_memory[] = {
@@ -168,6 +174,7 @@ const struct figures figures_peer = FIGURES(of_peer);
 const struct figures figures_workers = FIGURES(of_workers);
 const struct figures figures_http = FIGURES(of_http);
 const struct figures figures_background = FIGURES(of_background);
+const struct figures figures_shared = FIGURES(of_shared);
 const struct figures figures_memory = FIGURES(of_memory);
 const struct figures figures_whole = FIGURES(of_whole);
 

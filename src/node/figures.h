@@ -40,6 +40,7 @@ extern const struct figures figures_peer;       /* struct peer_stats */
 extern const struct figures figures_workers;    /* struct workers_stats */
 extern const struct figures figures_http;       /* struct server_stats */
 extern const struct figures figures_background; /* struct background_stats */
+extern const struct figures figures_shared;     /* struct lru_stats: a shared table */
 extern const struct figures figures_memory;     /* struct figures_memory_stats */
 extern const struct figures figures_whole;      /* struct figures_node_stats */
 

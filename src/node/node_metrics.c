@@ -16,6 +16,7 @@
 #include "base/utf8.h"
 #include "cache/group.h"
 #include "cache/groups.h"
+#include "cache/shared.h"
 #include "node/control.h"
 #include "node/group_peers.h"
 #include "node/workers.h"
@@ -267,6 +268,16 @@ static void add_background(void *arg, const struct background_stats *s)
     add(t, s);
 }
 
+static void add_shared(void *arg, struct shared *s)
+{
+    struct things *t = arg;
+    struct lru_stats stats;
+
+    shared_stats(s, &stats);
+    put_label(&t->labels, "table", shared_name(s));
+    add(t, &stats);
+}
+
 struct peers_of {
     struct things *things;
     const char *group; /* whose own peers they are; NULL: the node's */
@@ -376,7 +387,7 @@ void node_metrics_put(const struct node_view *v, struct buf *out)
 {
     struct figures_memory_stats memory;
     struct workers_stats workers;
-    struct things functions;
+    struct things functions, tables;
 
     node_view_memory(v, &memory);
     workers_stats(v->workers, &workers);
@@ -390,6 +401,9 @@ void node_metrics_put(const struct node_view *v, struct buf *out)
     things_init(&functions, &figures_background, sizeof(struct background_stats));
     control_each(v->control, add_background, &functions);
     put_things(out, &functions);
+    things_init(&tables, &figures_shared, sizeof(struct lru_stats));
+    groups_each_shared(v->groups, add_shared, &tables);
+    put_things(out, &tables);
     put_groups(out, v);
     put_process(out, v);
 }

@@ -9,6 +9,7 @@
 #include "base/json_out.h"
 #include "cache/group.h"
 #include "cache/groups.h"
+#include "cache/shared.h"
 #include "node/control.h"
 #include "node/figures.h"
 #include "node/group_peers.h"
@@ -130,9 +131,17 @@ static void put_control(struct json_out *o, struct control *c)
     json_out_close(&in);
 }
 
+static void put_shared(void *arg, struct shared *s)
+{
+    struct lru_stats stats;
+
+    shared_stats(s, &stats);
+    put_object(arg, shared_name(s), &figures_shared, &stats);
+}
+
 void node_stats_put(const struct node_view *v, struct buf *out)
 {
-    struct json_out o, groups;
+    struct json_out o, groups, shared;
     struct figures_memory_stats memory;
     struct workers_stats workers;
 
@@ -150,6 +159,9 @@ void node_stats_put(const struct node_view *v, struct buf *out)
     put_peers(&o, v->peers);
     json_out_raw(&o, "sources", NULL, 0);
     keeper_put(v->keeper, out);
+    json_out_open(&o, "shared", &shared, '{');
+    groups_each_shared(v->groups, put_shared, &shared);
+    json_out_close(&shared);
     json_out_open(&o, "groups", &groups, '{');
     groups_each(v->groups, put_group, &groups);
     json_out_close(&groups);

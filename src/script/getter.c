@@ -11,7 +11,9 @@
 #include "base/mem.h"
 #include "base/traceparent.h"
 #include "cache/group.h"
+#include "cache/packed.h"
 #include "script/defs.h"
+#include "script/extras.h"
 #include "script/outcome.h"
 #include "script/task.h"
 #include "script/trace.h"
@@ -52,11 +54,15 @@ static void set_info(lua_State *L, const struct flight *f)
 
 static void set_old(lua_State *L, struct item *old)
 {
-    lua_createtable(L, 0, 2);
+    size_t n;
+    const char *extra = item_extra(old, &n);
+
+    lua_createtable(L, 0, 4);
     lua_pushlstring(L, item_value(old), old->value_len);
     lua_setfield(L, -2, "value");
     lua_pushnumber(L, (double)item_age_s(old, clock_ms()));
     lua_setfield(L, -2, "age");
+    extras_set(L, extra, n);
     lua_setfield(L, -2, "old");
 }
 
@@ -209,11 +215,17 @@ static const struct task_kind kind = {"the getter", getter_push, getter_end};
 static struct item *old_value(const struct def *def, const struct flight *f)
 {
     struct key_ref k = flight_key(f);
-    struct item *it = NULL;
+    struct item *it = NULL, *packed;
     enum source source;
+    struct error e;
 
     if (def->opts.keep_old_ms && def->takes_ctx)
         it = group_peek(f->group, &k, &source);
+    if (it && item_is_packed(it)) {
+        packed = it;
+        it = packed_open(packed, &e);
+        item_unref(packed);
+    }
     if (!it || item_is_value(it))
         return it;
     item_unref(it); /* an answer such as 404 is no value */

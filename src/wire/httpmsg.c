@@ -42,17 +42,20 @@ static unsigned flags(const char *s, size_t n)
     return f;
 }
 
+/* A peer may say any time. A longer one is left out, so that sums of times stay within 64 bits. */
+#define LONGEST_MS (INT64_MAX / 8)
+
 static void take_field(struct httpmsg *m, const char *name, size_t name_len, const char *s,
                        size_t n)
 {
     if (is(name, name_len, "life"))
-        num_parse_u64(s, n, INT64_MAX, &m->life_ms);
+        num_parse_u64(s, n, LONGEST_MS, &m->life_ms);
     else if (is(name, name_len, "keep"))
-        num_parse_u64(s, n, INT64_MAX, &m->keep_ms);
+        num_parse_u64(s, n, LONGEST_MS, &m->keep_ms);
     else if (is(name, name_len, "swr"))
-        num_parse_u64(s, n, INT64_MAX, &m->swr_ms);
+        num_parse_u64(s, n, LONGEST_MS, &m->swr_ms);
     else if (is(name, name_len, "sie"))
-        m->sie_ms = n && num_parse_u64(s, n, INT64_MAX, &m->sie_ms) ? m->sie_ms : UINT64_MAX;
+        m->sie_ms = n && num_parse_u64(s, n, LONGEST_MS, &m->sie_ms) ? m->sie_ms : UINT64_MAX;
     else if (is(name, name_len, "flags"))
         m->flags = flags(s, n);
     else if (is(name, name_len, "id"))
