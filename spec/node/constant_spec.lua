@@ -18,13 +18,14 @@ local c = groupcache.constant(function()
   local own = { deep = { 1, 2, 3 } }
   own.own = own
   return { "one", "two", "three", own = own, again = own, [true] = "yes", [1.5] = "half",
-    [-1] = "minus", ["nul\0"] = "a\0b", empty = {}, no = false, null = groupcache.null }
+    [-1] = "minus", [0] = "zero", ["nul\0"] = "a\0b", empty = {}, no = false, null = groupcache.null }
 end)
 local text = groupcache.constant(function() return "plain" end)
+local zero = 0
 
 local ask = {
   fields = function()
-    return table.concat({ c[1], c[2], c[3], tostring(c[4]), c[true], c[1.5], c[-1], #c["nul\0"],
+    return table.concat({ c[1], c[2], c[3], tostring(c[4]), c[true], c[1.5], c[-1], c[0], c[-zero], #c["nul\0"],
       tostring(c.no), tostring(c.none), tostring(c[c]), text }, " ")
   end,
   tables = function()
@@ -99,14 +100,14 @@ describe("groupcache.constant", function()
     start()
     assert.are.equal("made\n", tmp.read(folder .. "/made"))
     for _ = 1, 8 do -- whichever VM answers
-      assert.are.equal("one two three nil yes half minus 3 false nil nil plain", ask "fields")
+      assert.are.equal("one two three nil yes half minus zero zero 3 false nil nil plain", ask "fields")
       assert.are.equal("3303", ask "tables")
     end
   end)
 
   it("lets its tables be walked", function()
     start(1)
-    assert.are.equal("12onetwothreeplain", ask "pairs")
+    assert.are.equal("13onetwothreeplain", ask "pairs")
   end)
 
   it("is made anew by a reload", function()
