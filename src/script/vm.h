@@ -151,9 +151,9 @@ struct cpu *vm_cpu(struct vm *vm);
  * do so by itself when the allocator refuses. */
 void vm_make_room(struct vm *vm, size_t bytes);
 
-/* A value of the VM has so many bytes outside of the heap, which LuaJIT does not see, or has them no
- * longer. Garbage is collected before that of such values may be more than the bound of the heap.
- * vm_add_outside() comes before the value has the bytes. Neither raises. */
+/* A value of the VM has so many bytes outside of the heap, which LuaJIT does not see, or has them
+ * no longer. Garbage is collected before that of such values may be more than the bound of the
+ * heap. vm_add_outside() comes before the value has the bytes. Neither raises. */
 void vm_add_outside(struct vm *vm, size_t bytes);
 void vm_sub_outside(struct vm *vm, size_t bytes);
 
