@@ -103,7 +103,7 @@ function Group:get(key, given)
   end
   local value, source = self.hit(key)
   if value then
-    return codec.unwrap(self.name, self.codec, value, nil, source)
+    return codec.unwrap(self.name, self.codec, value, nil, source or "main")
   end
   return load(self, key, timeout_ms, value == nil)
 end
@@ -114,7 +114,7 @@ local function get(self, key, given)
   if key ~= nil and given == nil then
     local value, source = self.hit(key)
     if value then
-      return value, nil, source
+      return value, nil, source or "main"
     elseif value == nil then
       return load(self, key, nil, true)
     end
