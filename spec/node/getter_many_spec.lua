@@ -49,6 +49,16 @@ groupcache.group("fails", { getter_many = function() return nil, "the source is 
 groupcache.group("throws", { getter_many = function() error("oh", 0) end })
 groupcache.group("odd", { getter_many = function() return "text" end })
 
+groupcache.group("each", { cache_bytes = 0, getter_many = function(keys)
+  rig.record(tostring(#keys))
+  groupcache.sleep(0.05)
+  local values, errors = {}, {}
+  for _, key in ipairs(keys) do
+    if key:find "^bad" then errors[key] = "no luck" else values[key] = key:upper() end
+  end
+  return values, errors
+end })
+
 groupcache.group("counted", { getter = function()
   local text = ("%d %d"):format(calls, largest)
   calls, largest = 0, 0
@@ -141,6 +151,46 @@ describe("a getter of many keys", function()
   it("keeps the errors of some keys from the others", function()
     assert.same({ a = "value of a", b = "value of b", bad = "GETTER", none = "NOTFOUND",
       busy = "BUSY" }, ask("g", { "a", "bad", "b", "none", "busy" }))
+  end)
+end)
+
+describe("a getter of many keys in four VMs", function()
+  local WORKERS = 4
+  local r, n
+
+  before_each(function()
+    r, n = rig.start(SCRIPT, { args = { "--workers", WORKERS } })
+  end)
+
+  after_each(function()
+    rig.stop(n)
+    n = nil
+  end)
+
+  it("gets the keys of one list in one call", function()
+    local keys = {}
+    for i = 1, 16 do
+      keys[i] = "k" .. i
+    end
+    for round = 1, 5 do
+      local res = assert(n:request { method = "POST", target = "/cache/each",
+        headers = { ["Content-Type"] = "application/json" }, body = cjson.encode(keys) })
+      assert.equal(200, res.status, res.body)
+      assert.same({ ["16"] = round }, r:calls())
+    end
+  end)
+
+  it("gets a few calls for many clients that ask at once", function()
+    local requests = {}
+    for i = 1, 64 do
+      requests[i] = { host = n.host, port = n.port,
+        target = "/cache/each/" .. (i % 8 == 0 and "bad" or "k") .. i }
+    end
+    for i, res in ipairs(http.parallel(requests, 64)) do
+      assert.equal(i % 8 == 0 and 502 or 200, res.status)
+    end
+    local total = r:total()
+    assert.is_true(total <= 2 * WORKERS, total)
   end)
 end)
 

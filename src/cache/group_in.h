@@ -71,6 +71,7 @@ struct group {
     struct text *texts;        /* that thread's: all of them, newest first */
     atomic_int local_only;     /* atomic: opts.local_only, to be seen without the mutex */
     atomic_uint http;          /* atomic: opts.http, as local_only */
+    atomic_uint max_keys;      /* the same of opts.max_keys */
     struct loader loader;      /* set once; not called once closed is 1 */
     _Atomic uint64_t ahead_ms; /* atomic: readers give no value that expires so soon */
     atomic_int measured;       /* atomic: there is a sketch, to be seen without the mutex */
