@@ -30,7 +30,6 @@ int group_calm_refuses_locked(struct group *g, const struct key_ref *k, struct r
     now_ns = clock_ns();
     if (breaker_admits(b, k->hash, now_ns))
         return 0;
-    g->stats.breaker_refused++;
     now->item = NULL;
     error_set(&now->err, ERR_BUSY,
               "group %s: the source has failed %sfor %.1f s, and is asked again within 1 s",
