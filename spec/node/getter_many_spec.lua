@@ -32,6 +32,13 @@ groupcache.group("g", { cache_bytes = 0, max_keys = 50, getter_many = function(k
   return values, errors, ttls
 end })
 
+groupcache.group("missing", { negative_ttl = 600, getter_many = function(keys)
+  note(keys)
+  local ttls = {}
+  for _, key in ipairs(keys) do ttls[key] = tonumber(key:match "%d+") end
+  return {}, nil, ttls
+end })
+
 groupcache.group("slow", { getter_many = function(keys)
   note(keys)
   groupcache.sleep(0.2)
@@ -146,6 +153,18 @@ describe("a getter of many keys", function()
     assert.same({ 502, "GETTER" }, end_of("odd", "k"))
     assert.matches("getter_many returned a string", assert(n:get("odd", "k")).body)
     assert.matches("no luck with bad1", assert(n:get("g", "bad1")).body)
+  end)
+
+  it("says of each missing key how long that is kept", function()
+    local function loads(key)
+      for _ = 1, 3 do
+        assert.equal(404, assert(n:get("missing", key)).status)
+      end
+      return (counted())
+    end
+    assert.equal(1, loads "for 60")
+    assert.equal(3, loads "for 0")
+    assert.equal(1, loads "for the group's time")
   end)
 
   it("keeps the errors of some keys from the others", function()
