@@ -280,8 +280,10 @@ static inline void group_wake_locked(struct group *g)
 
 /* --- group_calm.c --- */
 
-/* Whether the breaker refuses a local load of that key. 1: the reason is in now->err. */
-int group_calm_refuses_locked(struct group *g, const struct key_ref *k, struct result *now);
+/* Whether the breaker refuses a local load of that key. 1: the reason is in now->err. waits: a get
+ * waits for the load, and is counted; a load in the background is not. */
+int group_calm_refuses_locked(struct group *g, const struct key_ref *k, int waits,
+                              struct result *now);
 
 /* A flight ends with r, which says how the source does. */
 void group_calm_note_locked(struct group *g, const struct flight *f, const struct result *r);

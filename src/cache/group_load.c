@@ -68,19 +68,15 @@ static int is_nested(const struct waiter *w)
     return w->from && (w->from->kind == FLIGHT_LOCAL || w->from->nested);
 }
 
-/* Whether a new local load of the key would be of no use. 1: the reason is in now->err. A load in
- * the background, for which nobody waits, is no refused get. */
+/* Whether a new local load of the key would be of no use. 1: the reason is in now->err. */
 static int is_refused_locked(struct group *g, const struct key_ref *k, const struct waiter *w,
                              int waits, struct result *now)
 {
-    int calm;
     int hopeless = !is_nested(w) && (group_places_is_hopeless_locked(g, now) ||
                                      group_calm_is_too_much_locked(g, now));
 
     g->stats.hopeless += hopeless ? 1 : 0;
-    calm = !hopeless && group_calm_refuses_locked(g, k, now);
-    g->stats.breaker_refused += calm && waits ? 1 : 0;
-    return hopeless || calm;
+    return hopeless || group_calm_refuses_locked(g, k, waits, now);
 }
 
 /* Joins the key's flight or opens one. *open is the new flight, with a reference for its loader, or
