@@ -51,6 +51,7 @@ local function engine_numbers(o)
     max_loads = o.max_loads,
     max_waiting = o.max_waiting,
     max_rate = o.max_rate,
+    max_keys = o.getter_many and o.max_keys or 1,
     breaker = o.breaker,
     breaker_share = o.breaker_share,
     cpu_timeout_ms = o.cpu_timeout,
@@ -103,7 +104,7 @@ function Group:get(key, given)
   end
   local value, source = self.hit(key)
   if value then
-    return codec.unwrap(self.name, self.codec, value, nil, source)
+    return codec.unwrap(self.name, self.codec, value, nil, source or "main")
   end
   return load(self, key, timeout_ms, value == nil)
 end
@@ -114,7 +115,7 @@ local function get(self, key, given)
   if key ~= nil and given == nil then
     local value, source = self.hit(key)
     if value then
-      return value, nil, source
+      return value, nil, source or "main"
     elseif value == nil then
       return load(self, key, nil, true)
     end
