@@ -31,6 +31,8 @@ struct vm {
     size_t bytes;                 /* of the Lua heap */
     int refused;                  /* an allocation was refused since the last collection */
     void (*forget)(lua_State *L); /* vm_on_short(), or NULL */
+    size_t outside;               /* of values whose bytes are outside of the heap */
+    size_t outside_least;         /* as many were left at the last collection for their sake */
     struct defs *defs;
     int settings_ref;
     int defining;       /* the script is being run */
@@ -111,6 +113,20 @@ void vm_make_room(struct vm *vm, size_t bytes)
 {
     if (vm->bytes + bytes > vm->opts.vm_bytes / 4 * 3)
         collect(vm);
+}
+
+void vm_add_outside(struct vm *vm, size_t bytes)
+{
+    if (vm->outside + bytes > vm->opts.vm_bytes + vm->outside_least) {
+        collect(vm);
+        vm->outside_least = vm->outside;
+    }
+    vm->outside += bytes;
+}
+
+void vm_sub_outside(struct vm *vm, size_t bytes)
+{
+    vm->outside -= bytes;
 }
 
 void vm_recover(struct vm *vm, int again)
