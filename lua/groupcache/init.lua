@@ -317,9 +317,11 @@ function groupcache.shared(name, given)
   return t
 end
 
+local constants = 0 -- of this VM
+
 --- A value that no VM changes, such as a large table: the first VM of a script makes it, and all
 -- VMs read the same memory. Only while the script runs.
--- @param fn returns tables, strings, numbers and booleans
+-- @param fn returns tables, strings, numbers and booleans, and makes no constant itself
 -- @return what fn has returned; a table can be read, and not be changed
 function groupcache.constant(fn)
   if type(fn) ~= "function" then
@@ -329,10 +331,17 @@ function groupcache.constant(fn)
   local made, value = core.constant_find(where)
   if made == nil then
     error(value, 2)
-  elseif made then
-    return value
   end
-  value = core.constant_make(where, fn()) -- no tail call: errors count the levels
+  if not made then
+    local before = constants
+    value = fn()
+    if constants ~= before then -- other VMs do not call fn, so they would count otherwise
+      error("groupcache.constant: the function makes another constant, which must be made before "
+        .. "it", 2)
+    end
+    value = core.constant_make(where, value)
+  end
+  constants = constants + 1
   return value
 end
 

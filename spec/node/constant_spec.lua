@@ -18,7 +18,8 @@ local c = groupcache.constant(function()
   local own = { deep = { 1, 2, 3 } }
   own.own = own
   return { "one", "two", "three", own = own, again = own, [true] = "yes", [1.5] = "half",
-    [-1] = "minus", ["nul\0"] = "a\0b", empty = {}, no = false, null = groupcache.null }
+    [0] = "zero", [-1] = "minus", ["nul\0"] = "a\0b", empty = {}, no = false,
+    null = groupcache.null }
 end)
 local text = groupcache.constant(function() return "plain" end)
 
@@ -33,7 +34,9 @@ local ask = {
     return #c .. #c.own.deep .. #c.empty .. c.own.own.deep[3]
   end,
   pairs = function()
-    local n, list = 0, {}
+    local n, list, zero = 0, {}, 0
+    assert(c[0] == "zero" and c[-zero] == "zero" and c[zero / zero] == nil)
+    assert(groupcache.pairs(c)(c) == 1)
     for key, value in groupcache.pairs(c) do
       assert(c[key] == value)
       n = n + 1
@@ -72,6 +75,10 @@ end
 local deep = {}
 for _ = 1, 200 do deep = { deep } end
 say(select(2, pcall(groupcache.constant, function() return deep end)):match "nested.*")
+say(select(2, pcall(groupcache.constant, function() end)):match "constant: (.*)")
+say(select(2, pcall(groupcache.constant, function()
+  return { groupcache.constant(function() return "inner" end) }
+end)):match "constant: (.*)")
 ]]
 
 describe("groupcache.constant", function()
@@ -106,7 +113,7 @@ describe("groupcache.constant", function()
 
   it("lets its tables be walked", function()
     start(1)
-    assert.are.equal("12onetwothreeplain", ask "pairs")
+    assert.are.equal("13onetwothreeplain", ask "pairs")
   end)
 
   it("is made anew by a reload", function()
@@ -131,7 +138,9 @@ describe("groupcache.constant", function()
       "a constant has a function, and may have tables, strings, numbers and booleans",
       "a table is the key of a constant, and may be a value only",
       "a constant has a thread, and may have tables, strings, numbers and booleans",
-      "nested in 128 levels at most\n",
+      "nested in 128 levels at most",
+      "the function has returned nil",
+      "the function makes another constant, which must be made before it\n",
     }, "\n"), (program.run(MANY)))
   end)
 end)
