@@ -115,8 +115,8 @@ function ask.contradiction(request)
     return "compressed asks for a coding, and decode = false leaves it"
   end
   local proxy = request.proxy
-  if proxy and not proxy:find "^http://[^/?#%s]+/?$" then
-    -- It may have a password.
+  if proxy and not proxy:find "^http://[^/?#%s%c]+:%d+/?$" then
+    -- It may have a password. Without a port libcurl would take 1080.
     return 'the proxy must be a URL like "http://host:port" or "http://user:password@host:port"'
   elseif proxy and request.deny_private then
     return "deny_private is of no use with a proxy, which connects in our place"
