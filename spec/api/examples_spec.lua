@@ -195,6 +195,7 @@ checks["rate_limit.lua"] = function(path)
     tmp.write(root .. "prices/k" .. i, "17")
   end
   local api = nginx.start { root = root, config = [[
+    location = /prices/at-once { add_header Retry-After 0 always; return 429; }
     location = /prices/limited { add_header Retry-After 30 always; return 429; }
   ]] }
   local n = node.start { script = path, args = { "--workers", 4 }, env = { API = api.url } }
@@ -210,11 +211,13 @@ checks["rate_limit.lua"] = function(path)
   eventually(function() return #api:requests() == fine end, 10, "all requests are logged")
 
   -- The API asks for a pause: nobody asks it, not even for another price.
-  eventually(function()
-    return assert(n:get("prices", "limited")).body:find "the API says 429"
-  end, 20, "a question that was let through")
+  for _, key in ipairs { "at-once", "limited" } do
+    eventually(function()
+      return assert(n:get("prices", key)).body:find "the API says 429"
+    end, 20, "a question that was let through")
+  end
   assert.matches("asked for a pause", assert(n:get("prices", "k61")).body)
-  assert.equal(fine + 1, #api:requests())
+  assert.equal(fine + 2, #api:requests())
   n:stop()
   api:stop()
 end

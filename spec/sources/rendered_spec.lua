@@ -13,7 +13,7 @@ describe("examples/rendered.lua", function()
   setup(function()
     root = tmp.dir() .. "/"
     tmp.write(root .. "articles/17", '{"title":"A < B","text":"{{title}} & more","author":"3"}')
-    tmp.write(root .. "articles/18", '{"title":"Other","text":"x","author":"4"}')
+    tmp.write(root .. "articles/18", '{"title":"Other","text":"x","author":4}')
     tmp.write(root .. "authors/3", '{"name":"Ada"}')
     tmp.write(root .. "authors/4", '{"name":"Bob"}')
     origin = nginx.start { root = root }
