@@ -12,6 +12,7 @@ local options = require "groupcache.options"
 local redirect = require "groupcache.redirect"
 local rules = require "groupcache.http_cache.rules"
 local schema = require "groupcache.schema"
+local shown = require("groupcache.ask").shown
 local wait = require "groupcache.wait"
 
 local OWN = {
@@ -320,7 +321,7 @@ end
 return function(origin, given)
   if type(origin) ~= "string" or not origin:find "^https?://[^/?#%s]+[^?#%s]*$" then
     error(("http.cache: the origin is %s, and must be a URL like http://host:port"):format(
-      type(origin) == "string" and ("%q"):format(origin) or origin == nil and "nil"
+      type(origin) == "string" and ("%q"):format(shown(origin)) or origin == nil and "nil"
       or "a " .. type(origin)), 3)
   end
   if given ~= nil and type(given) ~= "table" then
