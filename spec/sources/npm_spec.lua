@@ -65,7 +65,7 @@ describe("examples/npm.lua", function()
           { archive.status, archive.body, archive.headers["content-type"] })
       end
     end
-    assert.equal(4, #registry:requests())
+    assert.equal(4, #registry:requests(4))
   end)
 
   it("has what it had while the registry is down, and says what is not there", function()

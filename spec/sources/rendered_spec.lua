@@ -32,7 +32,7 @@ describe("examples/rendered.lua", function()
       assert.equal("max-age=60", res.headers["cache-control"])
       assert.matches("<h1>A &lt; B</h1>\n<p>by Ada\n<p>{{title}} &amp; more\n", res.body, 1, true)
     end
-    assert.equal(2, #origin:requests())
+    assert.equal(2, #origin:requests(2))
     assert.equal(404, assert(n:get("articles", "19")).status)
   end)
 
