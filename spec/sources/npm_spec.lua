@@ -66,7 +66,7 @@ describe("examples/npm.lua", function()
           { archive.status, archive.body, archive.headers["content-type"] })
       end
     end
-    assert.equal(4, #registry:requests())
+    assert.equal(4, #registry:requests(4))
   end)
 
   it("asks only whether a package has changed, once five minutes have passed", function()
