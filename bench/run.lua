@@ -23,9 +23,8 @@ local process = require "support.process"
 local report = require "bench.lib.report"
 local tmp = require "support.tmp"
 
-local ROWS = { "hit", "keys", "forward", "many", "miss", "inside", "threads", "memory", "ring", "ratio",
-  "trace", "mixed", "storm", "snapshot", "start",
-  "tls", "edges" }
+local ROWS = { "hit", "keys", "forward", "many", "miss", "inside", "threads", "memory", "ring",
+  "ratio", "trace", "mixed", "storm", "snapshot", "start", "tls", "edges" }
 
 local bench = {
   rounds = tonumber(os.getenv "ROUNDS" or "") or 5,

@@ -4,6 +4,8 @@
 -- public suite http-tests/cache-tests, where it has them. A case with optional = true is no must
 -- of the RFCs.
 
+local versions = require "support.versions"
+
 local cases = {}
 
 local DAY = 24 * 3600
@@ -272,11 +274,14 @@ must("headers-store-Content-Length",
   { res = cc("max-age=3600", { { "Content-Length", "10" } }), text = "0123456789and more",
     expect_text = "0123456789" },
   { type = "cached", expect_text = "0123456789", expect = { { "Content-Length", "10" } } })
--- A coding that nobody has asked for: the body ends with the connection (RFC 9112, 6.3).
-must("headers-store-Transfer-Encoding",
-  { res = cc("max-age=3600", { { "Transfer-Encoding", "unheard-of" } }), ends = true,
-    missing = { "Transfer-Encoding" } },
-  { type = "cached", missing = { "Transfer-Encoding" } })
+-- A coding that nobody has asked for: the body ends with the connection (RFC 9112, 6.3). libcurl 8
+-- gives no such body.
+if not versions.at_least("libcurl", "8") then
+  must("headers-store-Transfer-Encoding",
+    { res = cc("max-age=3600", { { "Transfer-Encoding", "unheard-of" } }), ends = true,
+      missing = { "Transfer-Encoding" } },
+    { type = "cached", missing = { "Transfer-Encoding" } })
+end
 for _, name in ipairs { "Connection", "Keep-Alive", "Proxy-Authenticate",
   "Proxy-Authentication-Info", "Proxy-Authorization", "Proxy-Connection", "TE", "Upgrade" } do
   must("headers-store-" .. name,

@@ -27,6 +27,7 @@
 #include "cache/flight.h"
 #include "cache/group.h"
 #include "cache/lru.h"
+#include "cache/packed.h"
 #include "cache/popular.h"
 #include "cache/recent.h"
 #include "cache/sketch.h"
@@ -317,9 +318,9 @@ int group_places_is_hopeless_locked(const struct group *g, struct result *now);
 
 /* --- compressing: group_pack.c --- */
 
-/* Compresses the value of a group whose option `compress` is set: makes *v its form, with x for its
- * extras. Returns the bytes, which mem_free() frees. NULL: *v stays, since it gains nothing, may
- * not be compressed, or there is no memory. No lock is held. */
-char *group_pack(const struct group_opts *o, struct given *v, struct extra *x);
+/* Compresses a value in the coding of the group's option `compress`: makes *v its form, with x for
+ * its extras. Returns the bytes, which mem_free() frees. NULL: *v stays, since it gains nothing,
+ * may not be compressed, or there is no memory. No lock is held. */
+char *group_pack(enum packed_coding coding, struct given *v, struct extra *x);
 
 #endif

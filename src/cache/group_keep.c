@@ -149,23 +149,29 @@ uint64_t group_keep_ends_ms(double ttl_ms)
 struct item *group_keep_item(struct group *g, const struct key_ref *k, const struct given *v,
                              struct error *e)
 {
-    const struct group_opts o = group_opts(g);
     struct given form = *v;
-    uint64_t max = o.max_value_bytes, expires_ms;
     struct extra extra;
+    uint64_t max, expires_ms;
+    char *packed = NULL;
     struct item *it;
-    char *packed;
+    enum packed_coding coding;
 
+    pthread_mutex_lock(&g->mu);
+    max = g->opts.max_value_bytes;
+    coding = (enum packed_coding)g->opts.compress;
+    pthread_mutex_unlock(&g->mu);
     if (v->n > max) {
         error_set(e, ERR_TOOBIG, "group %s: the value has %zu bytes, max_value_bytes is %llu",
                   g->name, v->n, (unsigned long long)max);
         return NULL;
     }
-    packed = o.compress ? group_pack(&o, &form, &extra) : NULL;
+    if (coding != PACKED_NOT)
+        packed = group_pack(coding, &form, &extra);
     expires_ms = v->ttl_ms ? group_keep_ends_ms(*v->ttl_ms) : group_keep_expiry_ms(g);
     it = form.own ? item_new_of(k, form.own, expires_ms, form.extra, form.extra_len)
                   : item_new_extra(k, form.bytes, form.n, expires_ms, form.extra, form.extra_len);
-    mem_free(packed);
+    if (packed)
+        mem_free(packed);
     if (!it)
         error_set(e, ERR_NOMEM, "no memory for a value of %zu bytes", v->n);
     else if (v->age_s)

@@ -4,11 +4,9 @@
 
 #include "base/mem.h"
 #include "cache/group_in.h"
-#include "cache/packed.h"
 
-char *group_pack(const struct group_opts *o, struct given *v, struct extra *x)
+char *group_pack(enum packed_coding coding, struct given *v, struct extra *x)
 {
-    enum packed_coding coding = (enum packed_coding)o->compress;
     char *made = NULL;
     uint64_t plain;
     size_t n;
