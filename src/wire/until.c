@@ -5,8 +5,9 @@
 #include "base/hash.h"
 
 enum {
-    FAR_MS = 60000, /* no sender waits that long for a set */
-    ROOM_MS = 5,    /* clocks are read in whole milliseconds, and storing takes a moment */
+    HASH_SPARE = 13, /* bits of a hash: times stay below 2^53, which any language can hold */
+    FAR_MS = 60000,  /* no sender waits that long for a set */
+    ROOM_MS = 5,     /* clocks are read in whole milliseconds, and storing takes a moment */
     DRIFT = 1000 /* two clocks differ by less than a thousandth of the time that passes: the kernel
                   * slews a clock by 0.05 % at most (adjtimex(2)), and crystals are ten times
                   * better */
@@ -16,7 +17,7 @@ uint64_t until_clock(void)
 {
     static const char what[] = "the clock of sets";
 
-    return (hash_table(what, sizeof(what)) >> 2 | 1) + clock_boot_ms();
+    return (hash_table(what, sizeof(what)) >> HASH_SPARE | 1) + clock_boot_ms();
 }
 
 int until_is_past(uint64_t until, uint64_t clock)
