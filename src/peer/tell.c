@@ -44,7 +44,6 @@ struct tell {
     uint64_t asked_ms;    /* of a set: the last batch was sent then, or later */
     uint64_t promised_ms; /* the peer may carry it out until then; 0: that is not known */
     unsigned late;        /* so often it came too late */
-    int settled;          /* the peer has answered the last batch */
     void (*done)(void *ctx, enum err code, const char *text);
     void (*ring)(void *ctx, const struct tell_ring *r);
     void (*answer)(void *ctx, const void *body, size_t n);
@@ -136,12 +135,14 @@ static void telling_over(struct net_later *l)
     tell_over(t);
 }
 
-/* Milliseconds for which the peer may still carry out a set that has failed here. */
+/* Milliseconds for which the peer may still carry out the set of an exchange that has ended. A
+ * server before it may have answered 5xx in its place. */
 static uint64_t open_ms(const struct tell *t, struct fetch *f)
 {
+    int answered = !fetch_error(f)->code && (fetch_header(f, HEADER_NODE) || fetch_status(f) < 500);
     uint64_t now = clock_ms();
 
-    if (t->settled || !fetch_was_sent(f) || now >= t->promised_ms)
+    if (answered || !fetch_was_sent(f) || now >= t->promised_ms)
         return 0;
     return t->promised_ms - now;
 }
@@ -450,7 +451,6 @@ static enum verdict judge_batch(struct tell *t, struct fetch *f)
     if (fetch_error(f)->code)
         return exchange_failed(t, fetch_error(f));
     if (fetch_header(f, HEADER_NODE)) {
-        t->settled = 1;
         peer_recognise(t->peer, f);
         hear_ring(t, f);
         knows_clock = hear_clock(t, f);
@@ -467,7 +467,6 @@ static enum verdict judge_batch(struct tell *t, struct fetch *f)
         tell_failed(t, ERR_PEER, why);
         return verdict_of(fetch_status(f));
     }
-    t->settled = 1;
     peer_recognise(t->peer, f);
     tell_in_dialect(t);
     return VERDICT_ANSWER;
@@ -496,7 +495,6 @@ static int send_batch(struct tell *t, const struct batch_request *what)
     struct error e;
     int made;
 
-    t->settled = 0;
     t->asked_ms = clock_ms();
     if (r.op == BATCH_SET)
         promise(t, &r);
