@@ -97,7 +97,7 @@ void   batchpb__batch_answer__free_unpacked
   assert(message->base.descriptor == &batchpb__batch_answer__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor batchpb__batch_request__field_descriptors[6] =
+static const ProtobufCFieldDescriptor batchpb__batch_request__field_descriptors[7] =
 {
   {
     "op",
@@ -171,6 +171,18 @@ static const ProtobufCFieldDescriptor batchpb__batch_request__field_descriptors[
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "until",
+    7,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_UINT64,
+    offsetof(Batchpb__BatchRequest, has_until),
+    offsetof(Batchpb__BatchRequest, until),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned batchpb__batch_request__field_indices_by_name[] = {
   4,   /* field[4] = extra */
@@ -178,12 +190,13 @@ static const unsigned batchpb__batch_request__field_indices_by_name[] = {
   0,   /* field[0] = op */
   5,   /* field[5] = traces */
   3,   /* field[3] = ttl_ms */
+  6,   /* field[6] = until */
   2,   /* field[2] = value */
 };
 static const ProtobufCIntRange batchpb__batch_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor batchpb__batch_request__descriptor =
 {
@@ -193,7 +206,7 @@ const ProtobufCMessageDescriptor batchpb__batch_request__descriptor =
   "Batchpb__BatchRequest",
   "batchpb",
   sizeof(Batchpb__BatchRequest),
-  6,
+  7,
   batchpb__batch_request__field_descriptors,
   batchpb__batch_request__field_indices_by_name,
   1,  batchpb__batch_request__number_ranges,

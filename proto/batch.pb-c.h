@@ -39,10 +39,12 @@ struct  Batchpb__BatchRequest
   ProtobufCBinaryData extra;
   protobuf_c_boolean has_traces;
   ProtobufCBinaryData traces;
+  protobuf_c_boolean has_until;
+  uint64_t until;
 };
 #define BATCHPB__BATCH_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&batchpb__batch_request__descriptor) \
-    , 0, 0, 0,NULL, 0, {0,NULL}, 0, 0, 0, {0,NULL}, 0, {0,NULL} }
+    , 0, 0, 0,NULL, 0, {0,NULL}, 0, 0, 0, {0,NULL}, 0, {0,NULL}, 0, 0 }
 
 
 struct  Batchpb__BatchAnswer

@@ -237,10 +237,9 @@ function finish.cut(c, i)
   route(c, "del", i)
 end
 
--- A link as between cities. The delay is far below a peer's patience: a set that its sender has
--- given up may still arrive, and replace a later one.
+-- A link as between cities, through a modem.
 function begin.late(c, i)
-  c.links:set(c.doors[i], { delay_ms = 5 + c.random(40), rate = 200000 })
+  c.links:set(c.doors[i], { delay_ms = 20 + c.random(400), rate = 20000 })
 end
 
 function begin.held(c, i)

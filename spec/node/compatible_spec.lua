@@ -26,7 +26,8 @@ end })
 -- As released: to be added to, and not changed.
 local FIELDS = {
   BatchRequest = { "optional uint32 op", "repeated bytes key", "optional bytes value",
-    "optional uint64 ttl_ms", "optional bytes extra", "optional bytes traces" },
+    "optional uint64 ttl_ms", "optional bytes extra", "optional bytes traces",
+    "optional uint64 until" },
   BatchAnswer = { "optional uint32 index", "optional bytes value", "optional string code",
     "optional string message", "optional uint64 ttl_ms", "optional uint64 age_s",
     "optional bool stale", "optional double minute_qps", "optional bytes extra" },

@@ -30,6 +30,7 @@ struct net {
     struct list fetches; /* struct fetch */
     struct list posts;   /* struct post */
     struct list timers;  /* struct alarm */
+    struct list later;   /* struct net_later */
 };
 
 struct header {
@@ -64,7 +65,7 @@ struct fetch {
     struct event late;
     uint64_t number;
     int repeats; /* left */
-    int ended, has_begun, has_head;
+    int ended, has_begun, has_head, sent;
     int unreached;
     enum fetch_phase phase;
     struct error err;
@@ -130,11 +131,6 @@ const char *call_asked(const struct call *c, const char *name, char out[CALL_TEX
     at += strlen(name) + 2;
     snprintf(out, CALL_TEXT, "%.*s", (int)strcspn(at, "\n"), at);
     return out;
-}
-
-int call_is_gone(const struct call *c)
-{
-    return !c->fetch;
 }
 
 void call_head(struct call *c, int status)
@@ -401,6 +397,7 @@ static void try_again(struct fetch *f)
         events_set(&f->late, from, wait_ms, on_refused);
         call_unref(c);
     } else {
+        f->sent = 1;
         if (l->cuts && sim_random(f->number, 2, 1000) < l->cuts) {
             c->lost = 1;
             events_set(&f->late, from, wait_ms + sim_random(f->number, 4, 20), on_cut);
@@ -486,6 +483,11 @@ void fetch_unref(struct fetch *f)
 const struct error *fetch_error(const struct fetch *f)
 {
     return &f->err;
+}
+
+int fetch_was_sent(const struct fetch *f)
+{
+    return f->sent;
 }
 
 enum fetch_phase fetch_phase(const struct fetch *f)
@@ -609,6 +611,24 @@ enum err net_timer_set(struct net *n, struct timer *t, uint64_t ms)
     return ERR_OK;
 }
 
+static void on_later(struct timer *t)
+{
+    struct net_later *l = list_entry(t, struct net_later, timer);
+
+    list_del(&l->link);
+    l->run(l);
+}
+
+void net_later(struct net *n, struct net_later *l, uint64_t ms)
+{
+    l->timer = (struct timer){.run = on_later};
+    list_push_back(&n->later, &l->link);
+    if (n->closed)
+        on_later(&l->timer);
+    else
+        net_timer_set(n, &l->timer, ms);
+}
+
 struct net *net_new(int node)
 {
     struct net *n = calloc(1, sizeof(*n));
@@ -619,6 +639,7 @@ struct net *net_new(int node)
     list_init(&n->fetches);
     list_init(&n->posts);
     list_init(&n->timers);
+    list_init(&n->later);
     return n;
 }
 
@@ -630,6 +651,8 @@ void net_close(struct net *n)
     while (!list_empty(&n->fetches))
         fail(list_entry(n->fetches.next, struct fetch, link), FETCH_NOT_SENT, ERR_CLOSED,
              "the node is stopping");
+    while (!list_empty(&n->later))
+        on_later(&list_entry(n->later.next, struct net_later, link)->timer);
     while (!list_empty(&n->timers))
         drop_alarm(list_entry(n->timers.next, struct alarm, link));
 }

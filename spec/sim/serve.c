@@ -15,6 +15,7 @@
 #include "wire/batch.h"
 #include "wire/dialect.h"
 #include "wire/getresponse.h"
+#include "wire/until.h"
 
 #define BASE "/_groupcache/"
 
@@ -68,12 +69,19 @@ static int compare(int node, struct call *c)
     return differs;
 }
 
+/* In place of until_clock(), which differs from run to run. */
+static uint64_t until_clock_of(int node)
+{
+    return sim_nodes[node].life * 1000000000ull + (uint64_t)node * 100000000u + clock_ms();
+}
+
 static void put_ring(int node, struct call *c, int differs)
 {
     struct peers *p = sim_nodes[node].peers;
     uint64_t since_ms = clock_ms() - peers_changed_ms(p), stood_in_ms = stand_in_ago_ms(p);
     struct buf urls;
 
+    put_number(c, HEADER_CLOCK, until_clock_of(node));
     put_number(c, HEADER_SINCE, since_ms ? since_ms - 1 : 0);
     if (stood_in_ms != UINT64_MAX)
         put_number(c, HEADER_STAND_IN, stood_in_ms);
@@ -243,7 +251,10 @@ static void change(int node, struct call *c, const struct batch_request *r, int 
         keep_handed(g, r);
     } else if (r->op == BATCH_SET) {
         k = group_key(r->keys[0].bytes, r->keys[0].n);
-        if (call_is_gone(c)) {
+        if (r->has_until && until_is_past(r->until, until_clock_of(node))) {
+            call_head(c, dialect_status(DIALECT_GOLANG, ERR_TIMEOUT));
+            call_header(c, HEADER_CODE, err_name(ERR_TIMEOUT));
+            put_number(c, HEADER_CLOCK, until_clock_of(node));
             call_end(c);
             return;
         }

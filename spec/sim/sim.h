@@ -109,7 +109,6 @@ const char *call_body(const struct call *c, size_t *n);
 /* A header of the request, in `out`; NULL: it has no such header. */
 enum { CALL_TEXT = 300 };
 const char *call_asked(const struct call *c, const char *name, char out[CALL_TEXT]);
-int call_is_gone(const struct call *c); /* who asked has given up */
 
 /* The answer: the head, then pieces of the body, then the end. The call is the answering side's
  * until call_end(). */

@@ -11,7 +11,7 @@
 --   messages.random_bytes(n)
 --   messages.spoiled(good, i)    random bytes for an even i, else `good` with a byte changed
 --   messages.varint(n)           of a number below 2^53
---   messages.batch_request(op, keys, value, ttl_ms)   a BatchRequest; only op must be given
+--   messages.batch_request(op, keys, value, ttl_ms, till_ms)   a BatchRequest; op must be given
 --   messages.set_request(group, key, value, expire_ns)   a SetRequest; without an expiry: 0
 
 local assert = require "luassert"
@@ -76,7 +76,7 @@ function messages.varint(n)
   return table.concat(parts) .. string.char(n)
 end
 
-function messages.batch_request(op, keys, value, ttl_ms)
+function messages.batch_request(op, keys, value, ttl_ms, till_ms)
   keys = keys or {}
   local list = ffi.new("struct key[?]", #keys)
   for i, key in ipairs(keys) do
@@ -87,6 +87,7 @@ function messages.batch_request(op, keys, value, ttl_ms)
   if value then
     r.value, r.value_len = value, #value
     r.has_ttl, r.ttl_ms = ttl_ms and 1 or 0, ttl_ms or 0
+    r.has_until, r["until"] = till_ms and 1 or 0, till_ms or 0
   end
   return messages.built(function(b)
     C.batch_put(b, r)

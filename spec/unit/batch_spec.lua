@@ -111,6 +111,7 @@ local function parse(bytes)
       got.value = ffi.string(out.value, out.value_len)
     end
     got.ttl = out.has_ttl ~= 0 and tonumber(out.ttl_ms) or nil
+    got.till = out.has_until ~= 0 and tonumber(out["until"]) or nil
     C.batch_request_deinit(out)
     return got
   end)
@@ -183,6 +184,13 @@ describe("a batch's request", function()
     assert.equal("\8\3\18\1k\26\0", request(SET, { "k" }, ""))
   end)
 
+  it("says until when a set may be carried out, behind all else but the value", function()
+    assert.equal("\8\3\18\1k\56\172\2\26\1v", request(SET, { "k" }, "v", nil, 300))
+    assert.equal(300, parse(request(SET, { "k" }, "v", nil, 300)).till)
+    assert.equal(0, parse(request(SET, { "k" }, "v", 5, 0)).till)
+    assert.is_nil(parse(request(SET, { "k" }, "v")).till)
+  end)
+
   it("says what it was told", function()
     for _, want in ipairs {
       { op = GET, keys = { "a", "", "\0\255", ("k"):rep(300) } },
@@ -228,7 +236,7 @@ describe("a batch's request", function()
   end)
 
   it("may have unknown fields, and known fields of another type", function()
-    local more = "\56\1\66\3new\77\1\2\3\4\81\1\2\3\4\5\6\7\8" .. "\16\5" .. "\10\1x"
+    local more = "\96\1\66\3new\77\1\2\3\4\81\1\2\3\4\5\6\7\8" .. "\16\5" .. "\10\1x"
     assert.same({ op = GET, keys = { "a", "b" } },
       parse(more .. "\18\1a" .. more .. "\18\1b" .. more))
     assert.same({ op = GET, keys = { "no op" } }, parse "\18\5no op")
@@ -303,7 +311,7 @@ describe("a batch's request", function()
       keys[i] = ("k%011d"):format(i)
     end
     local bytes = request(GET, keys)
-    for _, text in ipairs { bytes, bytes .. ("\56\1"):rep(64) } do
+    for _, text in ipairs { bytes, bytes .. ("\64\1"):rep(64) } do
       local out, e = ffi.new "struct batch_request", ffi.new "struct error"
       local before = ffi.C.mallinfo2().uordblks
       assert.equal(0, tonumber(C.batch_parse(text, #text, out, e)))
@@ -315,9 +323,9 @@ describe("a batch's request", function()
 
   it("is refused with more than 64 fields that it does not need", function()
     local bytes = request(GET, { "a" })
-    assert.same({ "a" }, parse(bytes .. ("\56\1"):rep(64)).keys)
-    refused(bytes .. ("\56\1"):rep(65), "more than 64 fields")
-    refused(bytes .. ("\56\1"):rep(2 ^ 19), "more than 64 fields")
+    assert.same({ "a" }, parse(bytes .. ("\64\1"):rep(64)).keys)
+    refused(bytes .. ("\64\1"):rep(65), "more than 64 fields")
+    refused(bytes .. ("\64\1"):rep(2 ^ 19), "more than 64 fields")
   end)
 
   it("is never read beyond its end, whatever the bytes are", function()

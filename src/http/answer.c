@@ -32,7 +32,7 @@ static void say_close(struct MHD_Response *r)
 
 void answer_finish(const struct answer_to *to, struct MHD_Response *r)
 {
-    char id[DIALECT_ID_BYTES];
+    char id[DIALECT_ID_BYTES], clock[24];
 
     if (to->close)
         say_close(r);
@@ -40,6 +40,10 @@ void answer_finish(const struct answer_to *to, struct MHD_Response *r)
         MHD_add_response_header(r, HEADER_NODE, "1");
     if (*to->view)
         MHD_add_response_header(r, HEADER_VIEW, to->view);
+    if (to->clock) {
+        snprintf(clock, sizeof(clock), "%llu", (unsigned long long)to->clock);
+        MHD_add_response_header(r, HEADER_CLOCK, clock);
+    }
     if (to->ours && to->id) {
         dialect_id_text(to->id, id);
         MHD_add_response_header(r, HEADER_KEY, id);

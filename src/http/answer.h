@@ -31,6 +31,7 @@ struct answer_to {
     int proven;                     /* 1: the sender has proven to be a node (doors.h) */
     uint64_t id;                    /* the value of HEADER_KEY to one of our own nodes; 0: none */
     char view[DIALECT_VIEW_BYTES];  /* the value of HEADER_VIEW; empty: none */
+    uint64_t clock;                 /* the value of HEADER_CLOCK; 0: none */
     int head;                       /* 1: to a HEAD */
     int close;                      /* 1: this answer ends its connection */
     int conditional;                /* 1: the request may ask for less than the whole value */

@@ -62,6 +62,12 @@ static int refuse_change(struct server *s, const struct answer_to *to, struct gr
     return refuse(to, status, e, ok);
 }
 
+void doors_note_late(struct server *s, const struct answer_to *to, struct group *g,
+                     const struct error *e)
+{
+    log_refusal(&s->refusals, "changes were refused", to, group_name(g), e->msg);
+}
+
 /* --- nodes --- */
 
 static int refuse_peer(const struct asked *a, int status, const struct error *e, int *ok)

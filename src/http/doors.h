@@ -20,6 +20,7 @@
 struct answer_to;
 struct asked;
 struct auth_claim;
+struct error;
 struct group;
 struct request_line;
 struct server;
@@ -36,5 +37,9 @@ int doors_admit_peer(struct asked *a, const struct request_line *line, struct au
 /* Each returns 1 if the change may go on. 0: it was refused, with *ok. */
 int doors_admit_node(struct server *s, const struct answer_to *to, struct group *g, int *ok);
 int doors_admit_client(struct server *s, const struct answer_to *to, struct group *g, int *ok);
+
+/* Logs that a node's set came too late to be carried out; e says so. */
+void doors_note_late(struct server *s, const struct answer_to *to, struct group *g,
+                     const struct error *e);
 
 #endif

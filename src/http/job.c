@@ -180,6 +180,7 @@ void job_answer_to_init(struct answer_to *to, struct server *s, struct MHD_Conne
     to->peer = peer;
     to->claim = NULL;
     to->view[0] = '\0';
+    to->clock = 0;
     to->ours = to->proven = to->head = to->conditional = 0;
     to->close = atomic_load_explicit(&s->closing, memory_order_relaxed);
 }

@@ -21,6 +21,7 @@
 #include "http/server_in.h"
 #include "wire/batch.h"
 #include "wire/since.h"
+#include "wire/until.h"
 
 #define BATCH_TYPE "application/octet-stream"
 
@@ -271,6 +272,7 @@ static int answer_changed(struct batch_job *b)
     struct MHD_Response *r;
     struct buf urls;
 
+    b->job.to.clock = until_clock();
     buf_init(&urls, 0);
     ring.urls = *to->view ? &urls : NULL;
     o->ring(o->ctx, b->job.group, &ring);
@@ -283,6 +285,22 @@ static int answer_changed(struct batch_job *b)
     access_note_bytes(urls.len);
     buf_deinit(&urls);
     return answer_queue(to, 200, r);
+}
+
+/* The sender has given the set up by now, or does so soon; or it does not know this clock, and
+ * sends the set again. Nothing is changed. */
+static int answer_late(struct batch_job *b)
+{
+    struct error e;
+
+    b->job.to.clock = until_clock();
+    if (b->request.until) {
+        error_set(&e, ERR_TIMEOUT, "the set came later than its sender waits for it");
+        doors_note_late(b->job.server, job_to(&b->job), b->job.group, &e);
+    } else {
+        error_set(&e, ERR_TIMEOUT, "the set does not say until when it may be carried out");
+    }
+    return answer_error(job_to(&b->job), &e);
 }
 
 static int answer_change(struct batch_job *b)
@@ -302,6 +320,8 @@ static int answer_change(struct batch_job *b)
         k = group_key(r->keys[0].bytes, r->keys[0].n);
         if (job_sender_is_gone(&b->job))
             return MHD_NO;
+        if (r->has_until && until_is_past(r->until, until_clock()))
+            return answer_late(b);
         if (!extra_check(r->extra, r->extra_len)) {
             error_set(&e, ERR_INVAL, "a BatchRequest to set a value with malformed extras");
             return answer_error(job_to(&b->job), &e);

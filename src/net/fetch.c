@@ -500,6 +500,11 @@ int fetch_unreached(const struct fetch *f)
     return f->unreached;
 }
 
+int fetch_was_sent(const struct fetch *f)
+{
+    return f->sent != 0;
+}
+
 int fetch_status(const struct fetch *f)
 {
     return f->status;

@@ -119,6 +119,10 @@ int fetch_status(const struct fetch *f);
  * of free connections. */
 int fetch_unreached(const struct fetch *f);
 
+/* Whether any of the request may have been sent, over any connection. On the network thread, also
+ * before done(). */
+int fetch_was_sent(const struct fetch *f);
+
 /* Whether the exchange failed since one side does not believe the other's certificate, or ours
  * cannot be used: a matter of configuration, which no repetition mends. */
 int fetch_is_distrusted(const struct fetch *f);

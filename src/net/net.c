@@ -56,6 +56,7 @@ struct net {
     struct lane lanes[NET_LANES];
     struct sockets sockets;
     uint64_t tick_due_ms; /* clock_ms() time */
+    struct list later;    /* struct net_later */
     struct timers timers; /* of the transfers and net_timer_set(), in milliseconds of real time */
     struct passport *passport; /* NULL before net_show() */
 };
@@ -144,6 +145,36 @@ void net_remove(struct net *n, struct transfer *t)
 enum err net_timer_set(struct net *n, struct timer *t, uint64_t ms)
 {
     return timers_set(&n->timers, t, clock_real_ms() + ms);
+}
+
+static void run_later(struct net_later *l)
+{
+    list_del(&l->link);
+    l->run(l);
+}
+
+static void on_later(struct timer *t)
+{
+    run_later(list_entry(t, struct net_later, timer));
+}
+
+void net_later(struct net *n, struct net_later *l, uint64_t ms)
+{
+    l->timer = (struct timer){.run = on_later};
+    list_push_back(&n->later, &l->link);
+    if (net_stopping(n) || net_timer_set(n, &l->timer, ms))
+        run_later(l);
+}
+
+/* The thread ends. */
+static void end_later(struct net *n)
+{
+    while (!list_empty(&n->later)) {
+        struct net_later *l = list_entry(n->later.next, struct net_later, link);
+
+        timers_cancel(&n->timers, &l->timer);
+        run_later(l);
+    }
 }
 
 /* Pausing and unpausing makes libcurl look at a handle at once. */
@@ -340,6 +371,7 @@ static void close_down(struct net *n)
     inbox_drain(n->inbox); /* exchanges that have not begun see net_stopping() and end */
     for (i = 0; i < NET_LANES; i++)
         end_all(&n->lanes[i], &e);
+    end_later(n);
     passport_unref(n->passport);
     n->passport = NULL;
     timers_deinit(&n->timers);
@@ -466,6 +498,7 @@ struct net *net_start(const struct net_opts *opts, struct error *e)
     atomic_init(&n->refs, 1);
     atomic_init(&n->stopping, 0);
     timers_init(&n->timers);
+    list_init(&n->later);
     set_opts(n, opts);
     n->tick_due_ms = clock_ms() + n->opts.tick_ms;
     n->stop.run = on_stop;

@@ -10,11 +10,12 @@
 
 #include "base/err.h"
 #include "base/inbox.h"
+#include "base/list.h"
+#include "base/timers.h"
 #include "net/lane.h"
 
 struct identity;
 struct net;
-struct timer;
 
 struct net_opts {
     unsigned max_host_connections; /* of a lane (lane.h) to one host; 0: 64. Further exchanges
@@ -50,5 +51,16 @@ int net_post(struct net *n, struct msg *m);
 /* On the network thread: t->run is called on it after ms of real time, unless the thread has ended
  * by then. NOMEM leaves t unset. */
 enum err net_timer_set(struct net *n, struct timer *t, uint64_t ms);
+
+/* Something that must be done, embedded in what waits. */
+struct net_later {
+    void (*run)(struct net_later *l);
+    struct timer timer; /* the thread's, like link */
+    struct list link;
+};
+
+/* On the network thread: l->run is called on it once, after ms of real time. It is called sooner
+ * when the thread ends, and at once if there is no memory or the thread is ending. */
+void net_later(struct net *n, struct net_later *l, uint64_t ms);
 
 #endif

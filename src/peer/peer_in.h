@@ -23,6 +23,7 @@
 #include "peer/health.h"
 #include "peer/peers.h"
 #include "wire/batch.h"
+#include "wire/until.h"
 
 struct balance;
 struct buf;
@@ -62,8 +63,9 @@ struct peer {
 
     struct msg flush; /* while scheduled, on its way to the network thread with a reference */
     pthread_mutex_t mu;
-    struct list queue; /* guarded by mu: flight.queued; loads to be started together */
-    int scheduled;     /* guarded by mu */
+    struct list queue;  /* guarded by mu: flight.queued; loads to be started together */
+    int scheduled;      /* guarded by mu */
+    struct until until; /* guarded by mu: its clock for sets */
 };
 
 struct view {
@@ -291,7 +293,8 @@ struct tell_opts {
 };
 
 /* Any thread: tells a node of a change. Copies everything. Fails soon if the peer is out of use and
- * stays silent. */
+ * stays silent; but a set that was sent, and may still be carried out, does not fail before it no
+ * longer may (wire/until.h). */
 void peer_tell(struct peer *peer, const struct tell_opts *o);
 
 #endif

@@ -4,7 +4,10 @@
  * The node is first told by a batch (wire/batch.h), also if it was no node of ours before. No other
  * server of the family takes a batch for a request about a key. If it is another server, it is told
  * in its dialect's own way. The original dialect lacks such a way, and a fork's node cannot be
- * flushed. */
+ * flushed.
+ *
+ * A set by a batch says until when it may be carried out (wire/until.h), and does not fail before.
+ */
 #include <stdio.h>
 #include <string.h>
 
@@ -16,6 +19,7 @@
 #include "cache/group.h"
 #include "cache/tags.h"
 #include "net/fetch.h"
+#include "net/net.h"
 #include "peer/peer_in.h"
 #include "peer/sign.h"
 #include "wire/batch.h"
@@ -25,8 +29,11 @@
 
 enum {
     MAX_ANSWER = 64 << 10,
-    MAX_RECENT = 1 << 20, /* of BATCH_RECENT */
-    MOST_CUTS = 5         /* in a row */
+    MAX_RECENT = 1 << 20,   /* of BATCH_RECENT */
+    MOST_CUTS = 5,          /* in a row */
+    PROMISE_MS = 1000,      /* a set is not given up sooner, if it may have been sent */
+    DOUBT_PROMISE_MS = 250, /* the same if the peer may be silent: clients wait for it */
+    MOST_LATE = 3           /* a set is sent again so often, when it came too late */
 };
 
 struct tell {
@@ -34,6 +41,9 @@ struct tell {
     struct group *group;       /* a reference */
     struct batch_request what; /* a copy */
     uint64_t until_ms;
+    uint64_t asked_ms;    /* of a set: the last batch was sent then, or later */
+    uint64_t promised_ms; /* the peer may carry it out until then; 0: that is not known */
+    unsigned late;        /* so often it came too late */
     void (*done)(void *ctx, enum err code, const char *text);
     void (*ring)(void *ctx, const struct tell_ring *r);
     void (*answer)(void *ctx, const void *body, size_t n);
@@ -47,6 +57,7 @@ struct telling {
     struct tell *tell;
     struct fetch *fetch; /* borrowed, once it has begun */
     struct peer_call call;
+    struct net_later later;
     int given_up; /* the peer is out of use */
     enum verdict (*judge)(struct tell *t, struct fetch *f);
 };
@@ -99,6 +110,8 @@ static void telling_gives_up(struct peer_call *c)
 {
     struct telling *x = list_entry(c, struct telling, call);
 
+    if (clock_ms() < x->tell->promised_ms && fetch_was_sent(x->fetch))
+        return; /* a later look gives it up */
     x->given_up = 1;
     fetch_cancel(x->fetch);
 }
@@ -112,6 +125,27 @@ static void telling_begun(void *ctx, struct fetch *f)
 }
 
 static enum verdict judge_batch(struct tell *t, struct fetch *f);
+
+static void telling_over(struct net_later *l)
+{
+    struct telling *x = list_entry(l, struct telling, later);
+    struct tell *t = x->tell;
+
+    mem_free(x);
+    tell_over(t);
+}
+
+/* Milliseconds for which the peer may still carry out the set of an exchange that has ended. A
+ * server before it may have answered 5xx in its place. */
+static uint64_t open_ms(const struct tell *t, struct fetch *f)
+{
+    int answered = !fetch_error(f)->code && (fetch_header(f, HEADER_NODE) || fetch_status(f) < 500);
+    uint64_t now = clock_ms();
+
+    if (answered || !fetch_was_sent(f) || now >= t->promised_ms)
+        return 0;
+    return t->promised_ms - now;
+}
 
 static void telling_done(void *ctx, struct fetch *f)
 {
@@ -127,8 +161,11 @@ static void telling_done(void *ctx, struct fetch *f)
         health_watch_drop(&x->call); /* it may lack the group, is_cut_for_good() */
     else
         health_watch_end(&x->call, f, verdict);
-    mem_free(x);
-    tell_over(t);
+    x->later.run = telling_over;
+    if (open_ms(t, f))
+        net_later(t->peer->peers->net, &x->later, open_ms(t, f));
+    else
+        telling_over(&x->later);
 }
 
 /* A node may be told of any change twice: the second time changes nothing, or is a set that is not
@@ -319,6 +356,7 @@ static void tell_in_dialect(struct tell *t)
     const char *remove_keys = dialect_method(d, DIALECT_REMOVE_KEYS);
     uint32_t tag;
 
+    t->promised_ms = 0; /* it knows no such time */
     if (t->what.op == BATCH_SET && remove &&
         !extra_is_value(extra_status(t->what.extra, t->what.extra_len))) {
         send_removes(t); /* the bytes would be a value there */
@@ -381,9 +419,33 @@ static void hear_ring(struct tell *t, struct fetch *f)
         t->ring(t->ctx, &r);
 }
 
+/* Returns whether a node of ours says its clock. */
+static int hear_clock(struct tell *t, struct fetch *f)
+{
+    struct peer *peer = t->peer;
+    uint64_t theirs = 0;
+
+    header_ms(f, HEADER_CLOCK, &theirs);
+    if (!theirs)
+        return 0;
+    pthread_mutex_lock(&peer->mu);
+    until_heard(&peer->until, theirs, t->asked_ms, clock_ms());
+    pthread_mutex_unlock(&peer->mu);
+    return 1;
+}
+
+static int send_batch(struct tell *t, const struct batch_request *what);
+
+/* A set came too late, or before this node knew the peer's clock: it was not carried out. */
+static int sends_again(struct tell *t)
+{
+    return clock_ms() < t->until_ms && t->late++ < MOST_LATE && send_batch(t, &t->what);
+}
+
 static enum verdict judge_batch(struct tell *t, struct fetch *f)
 {
     char why[PEER_MESSAGE_BYTES];
+    int knows_clock;
 
     contact_end(t->peer, f);
     if (fetch_error(f)->code)
@@ -391,6 +453,9 @@ static enum verdict judge_batch(struct tell *t, struct fetch *f)
     if (fetch_header(f, HEADER_NODE)) {
         peer_recognise(t->peer, f);
         hear_ring(t, f);
+        knows_clock = hear_clock(t, f);
+        if (fetch_status(f) != 200 && knows_clock && sends_again(t))
+            return VERDICT_ANSWER;
         if (fetch_status(f) != 200)
             take_refusal(t, f);
         else if (t->answer)
@@ -407,11 +472,49 @@ static enum verdict judge_batch(struct tell *t, struct fetch *f)
     return VERDICT_ANSWER;
 }
 
+/* Says in a set until when it may be carried out. */
+static void promise(struct tell *t, struct batch_request *what)
+{
+    struct peer *peer = t->peer;
+    int fine = atomic_load(&peer->state) == HEALTH_FINE && !atomic_load(&peer->silent);
+    uint64_t now = clock_ms(), at_ms = now + (fine ? PROMISE_MS : DOUBT_PROMISE_MS);
+
+    at_ms = at_ms < t->until_ms ? at_ms : t->until_ms;
+    what->has_until = 1;
+    pthread_mutex_lock(&peer->mu);
+    what->until = until_at(&peer->until, at_ms);
+    pthread_mutex_unlock(&peer->mu);
+    t->promised_ms = what->until ? at_ms : 0;
+}
+
+/* 0: no memory. Else t may be freed by now. */
+static int send_batch(struct tell *t, const struct batch_request *what)
+{
+    struct batch_request r = *what;
+    struct buf url, body, echo;
+    struct error e;
+    int made;
+
+    t->asked_ms = clock_ms();
+    if (r.op == BATCH_SET)
+        promise(t, &r);
+    buf_init(&url, 0);
+    buf_init(&body, 0);
+    buf_init(&echo, 0);
+    peer_batch_put_url(&url, t->peer, t->group);
+    made = !batch_put(&body, &r) && !peer_batch_put_echo(&echo, t->group, &body) &&
+           (what == &t->what || !batch_parse(body.data, body.len, &t->what, &e));
+    if (made)
+        send_to(t, &url, "POST", &body, &echo, judge_batch);
+    buf_deinit(&url);
+    buf_deinit(&body);
+    buf_deinit(&echo);
+    return made;
+}
+
 void peer_tell(struct peer *peer, const struct tell_opts *o)
 {
     struct tell *t = mem_zalloc(sizeof(*t));
-    struct buf url, body, echo;
-    struct error e;
 
     t->peer = peer_ref(peer);
     t->group = group_ref(o->group);
@@ -420,20 +523,9 @@ void peer_tell(struct peer *peer, const struct tell_opts *o)
     t->ring = o->ring;
     t->answer = o->answer;
     t->ctx = o->ctx;
-    buf_init(&url, 0);
-    buf_init(&body, 0);
-    buf_init(&echo, 0);
-    peer_batch_put_url(&url, peer, o->group);
-    if (batch_put(&body, o->what) || peer_batch_put_echo(&echo, o->group, &body) ||
-        batch_parse(body.data, body.len, &t->what, &e)) {
+    if (!send_batch(t, o->what)) {
         tell_failed(t, ERR_NOMEM, "no memory for a request");
         t->left = 1;
         tell_over(t);
-    } else {
-        send_to(t, &url, "POST", &body, &echo, judge_batch);
-        /* t may be freed by now */
     }
-    buf_deinit(&url);
-    buf_deinit(&body);
-    buf_deinit(&echo);
 }

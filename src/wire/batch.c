@@ -58,6 +58,8 @@ static enum err put_value(struct buf *out, const struct batch_request *r)
 
     ttl.has_ttl_ms = r->has_ttl;
     ttl.ttl_ms = r->ttl_ms;
+    ttl.has_until = r->has_until;
+    ttl.until = r->until;
     ttl.has_extra = r->extra_len != 0;
     ttl.extra = data_of(r->extra, r->extra_len);
     value.has_value = 1;
@@ -172,6 +174,8 @@ enum err batch_parse(const void *bytes, size_t n, struct batch_request *out, str
     }
     out->has_ttl = m->has_ttl_ms;
     out->ttl_ms = m->ttl_ms;
+    out->has_until = m->has_until;
+    out->until = m->until;
     out->extra = (const char *)m->extra.data;
     out->extra_len = m->has_extra ? m->extra.len : 0;
     if (check_request(out, m->op, e)) {

@@ -11,6 +11,9 @@
  *     optional bytes extra = 5;      // set: what the value has beside its bytes
  *     optional bytes traces = 6;     // get: a line for each key, if any has a trace: nothing, or
  *                                    // its traceparent, perhaps a space and its tracestate
+ *     optional uint64 until = 7;     // set: it is not carried out after that time (until.h); 0:
+ * the
+ *                                    // sender knows no time yet, and wants to know the clock
  *   }
  *
  * BATCH_RECENT asks which keys of the group were changed in the last ttl_ms; since.h has its
@@ -93,6 +96,8 @@ struct batch_request {
     size_t extra_len;   /* 0: none */
     const char *traces; /* NULL when there are none */
     size_t traces_len;
+    int has_until; /* of a set; older nodes say none */
+    uint64_t until;
 };
 
 /* Appends the line of a key to a request's traces; t is NULL if it has no trace. */

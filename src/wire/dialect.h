@@ -47,6 +47,10 @@ enum dialect {
                              * these keys; answer to a change of our nodes: milliseconds since the \
                              * last such request; absent: there was none */
 
+#define HEADER_CLOCK                                                                               \
+    "X-Groupcache-Clock" /* answer to a change of our nodes: until_clock(); with an error: the set \
+                          * came too late, or said no time */
+
 enum { DIALECT_VIEW_BYTES = 80 /* room for the value of HEADER_VIEW, with its NUL */ };
 
 #define DIALECT_CONTENT_TYPE "application/x-protobuf"
