@@ -215,6 +215,12 @@ local Group = {}
 ---@return groupcache.Pending
 function Group:start(key, options) end
 
+--- Begins a get of many keys, without waiting. In a program only.
+---@param keys string[]
+---@param options? groupcache.GetOptions|groupcache.Duration
+---@return groupcache.Pending pending its result() is values, errors
+function Group:start_many(keys, options) end
+
 --- The value of a key, loaded if need be. In a getter it waits and others run; in a program it blocks the thread
 --- when the group is a node's, outside of coroutines of cqueues, and runs the getter when it is a group alone.
 ---@param key string

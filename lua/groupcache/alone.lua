@@ -182,6 +182,10 @@ group(Alone, {
     end
     return values, errors
   end,
+
+  start_many = function(self, keys, _, full)
+    return pending.ended(self:get_many(keys, full and { full = true } or nil))
+  end,
 })
 
 --- @return the group

@@ -8,12 +8,14 @@
 --   how.can_wait(what)   raises where what follows could not wait: before anything has begun
 --   how.change(group, what, op, keys, value, ttl_ms)   true | nil, message, code, unconfirmed
 --   how.get_many(group, keys, timeout_ms, full)        values, errors | nil, message, code
+--   how.start_many(group, keys, timeout_ms, full)      the same, as a pending get; nil in a getter
 --
 -- `what` is the method's name for messages. Misuse raises at the line of the method's caller.
 
 local codec = require "groupcache.codec"
 local core = require "groupcache.core"
 local options = require "groupcache.options"
+local pending = require "groupcache.pending"
 
 local MAX_KEYS = 10000 -- BATCH_MAX_KEYS
 local MAX_TAG = 255 -- bytes, as a getter may give
@@ -45,6 +47,15 @@ local function check_keys(keys, what, limit, one)
     copy[i] = key
   end
   return copy
+end
+
+-- The values and errors of a get of many keys that could not begin.
+local function failed(keys, message, code)
+  local errors = {}
+  for _, key in ipairs(keys) do
+    errors[key] = { message = message, code = code }
+  end
+  return {}, errors
 end
 
 --- Adds the methods to a class.
@@ -149,13 +160,24 @@ return function(Group, how)
     how.can_wait "group:get_many"
     local values, errors, code = how.get_many(self, list, timeout_ms, full)
     if not values then
-      local message = errors
-      values, errors = {}, {}
-      for _, key in ipairs(list) do
-        errors[key] = { message = message, code = code }
-      end
+      return failed(list, errors, code)
     end
     return values, errors
+  end
+
+  if how.start_many then
+    --- Begins a get of many keys that does not block.
+    -- @param given as of get_many
+    -- @return a pending get, whose result is that of get_many
+    function Group:start_many(keys, given)
+      local list = check_keys(keys, "group:start_many", how.limit(self))
+      local timeout_ms, full = options.get_timeout(given, "group:start_many")
+      if not list[1] then
+        return pending.ended({}, {})
+      end
+      local get, message, code = how.start_many(self, list, timeout_ms, full)
+      return get or pending.ended(failed(list, message, code))
+    end
   end
 
   --- The value that this node holds for a key. Nothing is loaded, counted or moved; never waits.

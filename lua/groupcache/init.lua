@@ -51,6 +51,7 @@ local function engine_numbers(o)
     max_loads = o.max_loads,
     max_waiting = o.max_waiting,
     max_rate = o.max_rate,
+    max_keys = o.getter_many and o.max_keys or 1,
     breaker = o.breaker,
     breaker_share = o.breaker_share,
     cpu_timeout_ms = o.cpu_timeout,
@@ -103,7 +104,7 @@ function Group:get(key, given)
   end
   local value, source = self.hit(key)
   if value then
-    return codec.unwrap(self.name, self.codec, value, nil, source)
+    return codec.unwrap(self.name, self.codec, value, nil, source or "main")
   end
   return load(self, key, timeout_ms, value == nil)
 end
@@ -114,7 +115,7 @@ local function get(self, key, given)
   if key ~= nil and given == nil then
     local value, source = self.hit(key)
     if value then
-      return value, nil, source
+      return value, nil, source or "main"
     elseif value == nil then
       return load(self, key, nil, true)
     end
@@ -317,6 +318,9 @@ function groupcache.shared(name, given)
   return t
 end
 
+local asked_at = {} -- how many constants, by the place of the call
+local making = "" -- the constant that is being made: those that its function asks for are its own
+
 --- A value that no VM changes, such as a large table: the first VM of a script makes it, and all
 -- VMs read the same memory. Only while the script runs.
 -- @param fn returns tables, strings, numbers and booleans
@@ -325,14 +329,20 @@ function groupcache.constant(fn)
   if type(fn) ~= "function" then
     error(("groupcache.constant: a %s, and must be a function"):format(type(fn)), 2)
   end
-  local where = caller()
-  local made, value = core.constant_find(where)
+  local where = making .. caller()
+  local nth = (asked_at[where] or 0) + 1
+  asked_at[where] = nth
+  local made, value = core.constant_find(where, nth)
   if made == nil then
     error(value, 2)
   elseif made then
     return value
   end
-  value = core.constant_make(where, fn()) -- no tail call: errors count the levels
+  local outer = making
+  making = ("%s#%d > "):format(where, nth)
+  value = fn()
+  making = outer
+  value = core.constant_make(where, nth, value) -- no tail call: errors count the levels
   return value
 end
 

@@ -1,7 +1,11 @@
 -- SPDX-License-Identifier: MIT
--- groupcache.many: getters that make the values of several keys in one call. The loads that a VM
--- begins at the same moment are gathered: the first waits for one turn of its VM, and then calls
+-- groupcache.many: getters that make the values of several keys in one call. Loads that wait for a
+-- VM come to it together (script/backlog.h). The first waits for one turn of its VM, and then calls
 -- the script's function for all. The others wait for that call.
+--
+-- While a call runs, the VM gathers its further loads for the next one. That begins once no call
+-- runs, or it is full, or its first load has waited for PATIENCE: one key that hangs does not hold
+-- up the others.
 
 local core = require "groupcache.core"
 local wait = require "groupcache.wait"
@@ -9,7 +13,8 @@ local wait = require "groupcache.wait"
 local many = {}
 
 -- A call: { keys =, waiters = signals by key, deadline = the least of the keys, held = signal that
--- its first load waits for, or nil }; once it has ended with values, errors, ttls, or thrown.
+-- its first load waits for, or nil, is_old = it waited for PATIENCE }; once it has ended with
+-- values, errors, ttls, or thrown.
 
 -- A message and a code, of the error of one key or of all.
 local function fault(name, err)
@@ -56,31 +61,39 @@ local function keep(call, ok, values, errors, ttls)
   end
 end
 
-local MOST_CALLS = 4 -- of a group in a VM at a time; further loads are gathered meanwhile
+local MOST_CALLS = 4 -- of a group in a VM at a time, unless they are full
+local PATIENCE = 0.1 -- seconds
 
 local Gatherer = {}
 Gatherer.__index = Gatherer
 
--- Whether a further call may begin. A call that was stopped at its deadline says nothing, so it is
--- forgotten then.
-function Gatherer:is_free()
+-- Whether a call may begin. One that was stopped at its deadline says nothing, so it is forgotten
+-- then.
+function Gatherer:may_begin(call)
   local now, n = core.now(), 0
-  for call in pairs(self.running) do
-    if call.deadline <= now then
-      self.running[call] = nil
+  for other in pairs(self.running) do
+    if other.deadline <= now then
+      self.running[other] = nil
     else
       n = n + 1
     end
   end
-  return n < MOST_CALLS
+  return n == 0 or (call.is_old and n < MOST_CALLS)
+end
+
+-- Lets the first load of a call go on.
+local function begin(call)
+  if call.held then
+    core.fire(call.held)
+    call.held = nil
+  end
 end
 
 -- Lets the call that gathers begin, if there is one and it may.
 function Gatherer:go_on()
   local call = self.gathering
-  if call and call.held and self:is_free() then
-    core.fire(call.held)
-    call.held = nil
+  if call and self:may_begin(call) then
+    begin(call)
   end
 end
 
@@ -106,7 +119,14 @@ end
 -- The first load of a call: lets the VM begin the others, and calls the function for all.
 function Gatherer:lead(call)
   wait.await(core.sleep(0), "getter_many")
-  while #call.keys < self.most and not self:is_free() do
+  if #call.keys < self.most and not self:may_begin(call) then
+    wait.spawn(function()
+      wait.await(core.sleep(PATIENCE), "getter_many")
+      call.is_old = true
+      begin(call)
+    end)
+  end
+  while #call.keys < self.most and not self:may_begin(call) do
     call.held = core.signal()
     wait.await(call.held, "getter_many")
   end
@@ -125,10 +145,7 @@ function Gatherer:follow(call, key)
   call.waiters[key] = signal
   if #call.keys >= self.most then
     self.gathering = nil
-    if call.held then
-      core.fire(call.held)
-      call.held = nil
-    end
+    begin(call)
   else
     self:go_on()
   end

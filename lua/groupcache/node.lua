@@ -51,21 +51,13 @@ function Group:get(key, given)
   return core.wait(self.handle.raw, key, timeout_ms, full)
 end
 
--- In a coroutine of cqueues: a get of each key, all begun before the first is waited for, so that
--- the other coroutines run meanwhile.
-local function poll_many(self, keys, timeout_ms, full)
-  local gets, values, errors = {}, {}, {}
-  for i, key in ipairs(keys) do
-    gets[i] = pending.new(core.pending(self.handle.raw, key, timeout_ms, full))
+-- -> a pending get | nil, message, code
+local function start_many(self, keys, timeout_ms, full)
+  local raw, message, code = core.pending_many(self.handle.raw, keys, timeout_ms, full)
+  if not raw then
+    return nil, message, code
   end
-  for i, key in ipairs(keys) do
-    local value, message, code = pending.poll(gets[i])
-    values[key] = value
-    if value == nil then
-      errors[key] = { message = message, code = code }
-    end
-  end
-  return values, errors
+  return pending.many(raw, keys)
 end
 
 group(Group, {
@@ -78,11 +70,17 @@ group(Group, {
   end,
 
   get_many = function(self, keys, timeout_ms, full)
-    if pending.can_poll() then
-      return poll_many(self, keys, timeout_ms, full)
+    if not pending.can_poll() then
+      return core.wait_many(self.handle.raw, keys, timeout_ms, full)
     end
-    return core.wait_many(self.handle.raw, keys, timeout_ms, full)
+    local get, message, code = start_many(self, keys, timeout_ms, full)
+    if not get then
+      return nil, message, code
+    end
+    return pending.poll(get)
   end,
+
+  start_many = start_many,
 })
 
 local Node = {}

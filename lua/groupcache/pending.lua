@@ -59,8 +59,8 @@ function Pending:timeout()
   return not self.n and core.pending_left(self.raw) or nil
 end
 
---- What group:get gives. Blocks the thread until the get has ended.
--- @return value, nil, source; or nil, message, code
+--- What group:get gives, or group:get_many. Blocks the thread until the get has ended.
+-- @return value, nil, source; or nil, message, code; of many keys: values, errors
 function Pending:result()
   check_open(self, "result")
   if self.n then
@@ -69,7 +69,9 @@ function Pending:result()
   while not core.pending_done(self.raw) do
     core.pending_wait(self:pollfd(), core.pending_left(self.raw))
   end
-  if self.unwrap then
+  if self.keys then
+    return keep(self, core.pending_result(self.raw, self.keys))
+  elseif self.unwrap then
     return keep(self, self.unwrap(core.pending_result(self.raw)))
   end
   return keep(self, core.pending_result(self.raw))
@@ -118,6 +120,12 @@ end
 -- @param unwrap optional: turns the results of the engine into the caller's
 function pending.new(raw, unwrap)
   return setmetatable({ raw = raw, unwrap = unwrap }, Pending)
+end
+
+--- The same of many keys.
+-- @param keys those that the engine was asked for
+function pending.many(raw, keys)
+  return setmetatable({ raw = raw, keys = keys }, Pending)
 end
 
 --- One that has ended with these results.

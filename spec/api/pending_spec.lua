@@ -118,6 +118,79 @@ v:1|nil|main
   end)
 end)
 
+describe("a get of many keys that has been started", function()
+  it("gives values and errors by key, once the last key has ended", function()
+    says([[
+at once
+false
+v:1|v:8|nil
+NOTFOUND
+true
+v:1|200
+]], [[
+      local keys, p = { "none", "bad" }
+      for i = 1, 8 do keys[i + 2] = tostring(i) end
+      local before, values, errors
+      say(took(function()
+        p = g:start_many(keys)
+        before = p:done()
+        values, errors = p:result()
+      end))
+      say(before)
+      say(values["1"], values["8"], values.none)
+      say(errors.none.code)
+      say(errors.bad.message:find "timeout" ~= nil)
+      local all = g:start_many({ "1" }, { full = true }):result()
+      say(all["1"].body, all["1"].status)
+    ]])
+  end)
+
+  it("gives the keys that have ended at the caller's own timeout", function()
+    says("v:a|TIMEOUT|group g: no value within 0.05 s\n", [[
+      g:get "a"
+      local p = g:start_many({ "a", "long" }, 0.05)
+      assert(p:timeout() <= 0.05)
+      local values, errors = p:result()
+      say(values.a, errors.long.code, errors.long.message)
+    ]])
+  end)
+
+  it("has one descriptor, and may be closed before its end", function()
+    says("false|true\ntrue\nCLOSED\n", [[
+      local p = g:start_many { "a", "b" }
+      local before = #socket.select({ p }, nil, 0) == 1
+      say(before, #socket.select({ p }, nil, 5) == 1)
+      local q = g:start_many { "long", "a" }
+      q:pollfd() q:close()
+      q = g:start_many {}
+      say(next((q:result())) == nil)
+      q = g:start_many { "long" }
+      n:close()
+      say((select(2, q:result())).long.code)
+    ]])
+  end)
+
+  it("raises at the caller's line", function()
+    says("true\n", [[
+      local _, one = pcall(function() g:start_many { 1 } end)
+      say(one:find("prog.lua:%d+: group:start_many: key 1 is a number") ~= nil)
+    ]])
+  end)
+
+  it("ends in the call on a group alone", function()
+    program.says("true\nA|GETTER\n", [[
+      local g = groupcache.group("g", { getter = function(key)
+        if key == "bad" then error "oh" end
+        return key:upper()
+      end })
+      local p = g:start_many { "a", "bad" }
+      say(p:done())
+      local values, errors = p:result()
+      say(values.a, errors.bad.code)
+    ]])
+  end)
+end)
+
 describe("in a program with cqueues", function()
   it("group:get lets the other coroutines run", function()
     says("at once\n8\ntrue\n", [[
@@ -220,6 +293,19 @@ describe("in a program with copas", function()
       end
       say(took(function() while ended < 8 do copas.step(1) end end))
       say(ended)
+    ]])
+  end)
+
+  it("copas.receive waits for a get of many keys", function()
+    says("at once\nv:1|v:8|NOTFOUND\n", [[
+      package.loaded["socket.http"] = nil
+      local copas = require "copas"
+      local values, errors
+      copas.addthread(function()
+        values, errors = copas.receive(g:start_many { "1", "8", "none" })
+      end)
+      say(took(function() while not values do copas.step(1) end end))
+      say(values["1"], values["8"], errors.none.code)
     ]])
   end)
 

@@ -18,14 +18,16 @@ local c = groupcache.constant(function()
   local own = { deep = { 1, 2, 3 } }
   own.own = own
   return { "one", "two", "three", own = own, again = own, [true] = "yes", [1.5] = "half",
-    [-1] = "minus", ["nul\0"] = "a\0b", empty = {}, no = false, null = groupcache.null }
+    [-1] = "minus", [0] = "zero", ["nul\0"] = "a\0b", empty = {}, no = false,
+    null = groupcache.null }
 end)
 local text = groupcache.constant(function() return "plain" end)
+local zero = 0
 
 local ask = {
   fields = function()
-    return table.concat({ c[1], c[2], c[3], tostring(c[4]), c[true], c[1.5], c[-1], #c["nul\0"],
-      tostring(c.no), tostring(c.none), tostring(c[c]), text }, " ")
+    return table.concat({ c[1], c[2], c[3], tostring(c[4]), c[true], c[1.5], c[-1], c[0],
+      c[-zero], #c["nul\0"], tostring(c.no), tostring(c.none), tostring(c[c]), text }, " ")
   end,
   tables = function()
     assert(c.own == c.again and c.own.own.own == c.own and c.own ~= c.own.deep)
@@ -51,6 +53,22 @@ local ask = {
   end,
 }
 groupcache.group("ask", { getter = function(key) return tostring(ask[key]()), nil, 0 end })
+]]
+
+-- Each call is made at one line: the inner ones are tail calls.
+local NESTED = [[
+local groupcache = require "groupcache"
+local function half(i) return groupcache.constant(function() return i end) end
+local list = {}
+for i = 1, 2 do
+  list[i] = groupcache.constant(function() return { double = half(i) + half(i) } end)
+end
+local failed = not pcall(groupcache.constant, function() error "no" end)
+local late = groupcache.constant(function() return "late" end)
+groupcache.group("ask", { getter = function()
+  local all = { list[1].double, list[2].double, late, failed and "no" or "yes" }
+  return table.concat(all, " "), nil, 0
+end })
 ]]
 
 local MANY = [[
@@ -99,14 +117,15 @@ describe("groupcache.constant", function()
     start()
     assert.are.equal("made\n", tmp.read(folder .. "/made"))
     for _ = 1, 8 do -- whichever VM answers
-      assert.are.equal("one two three nil yes half minus 3 false nil nil plain", ask "fields")
+      assert.are.equal("one two three nil yes half minus zero zero 3 false nil nil plain",
+        ask "fields")
       assert.are.equal("3303", ask "tables")
     end
   end)
 
   it("lets its tables be walked", function()
     start(1)
-    assert.are.equal("12onetwothreeplain", ask "pairs")
+    assert.are.equal("13onetwothreeplain", ask "pairs")
   end)
 
   it("is made anew by a reload", function()
@@ -115,6 +134,13 @@ describe("groupcache.constant", function()
     eventually(function() return n:logged "reloaded" end, 10, "it has reloaded")
     assert.are.equal("made\nmade\n", tmp.read(folder .. "/made"))
     assert.are.equal("3303", ask "tables")
+  end)
+
+  it("is the same in each VM if one is made for another, or failed", function()
+    n = node.start { script = NESTED, args = { "--workers", 2 } }
+    for _ = 1, 8 do
+      assert.are.equal("2 4 late no", ask "fields")
+    end
   end)
 
   it("is not changed, and not made later", function()

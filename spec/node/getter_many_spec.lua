@@ -32,6 +32,13 @@ groupcache.group("g", { cache_bytes = 0, max_keys = 50, getter_many = function(k
   return values, errors, ttls
 end })
 
+groupcache.group("missing", { negative_ttl = 600, getter_many = function(keys)
+  note(keys)
+  local ttls = {}
+  for _, key in ipairs(keys) do ttls[key] = tonumber(key:match "%d+") end
+  return {}, nil, ttls
+end })
+
 groupcache.group("slow", { getter_many = function(keys)
   note(keys)
   groupcache.sleep(0.2)
@@ -48,6 +55,16 @@ end })
 groupcache.group("fails", { getter_many = function() return nil, "the source is down", "PEER" end })
 groupcache.group("throws", { getter_many = function() error("oh", 0) end })
 groupcache.group("odd", { getter_many = function() return "text" end })
+
+groupcache.group("each", { cache_bytes = 0, getter_many = function(keys)
+  rig.record(tostring(#keys))
+  groupcache.sleep(0.05)
+  local values, errors = {}, {}
+  for _, key in ipairs(keys) do
+    if key:find "^bad" then errors[key] = "no luck" else values[key] = key:upper() end
+  end
+  return values, errors
+end })
 
 groupcache.group("counted", { getter = function()
   local text = ("%d %d"):format(calls, largest)
@@ -138,9 +155,61 @@ describe("a getter of many keys", function()
     assert.matches("no luck with bad1", assert(n:get("g", "bad1")).body)
   end)
 
+  it("says of each missing key how long that is kept", function()
+    local function loads(key)
+      for _ = 1, 3 do
+        assert.equal(404, assert(n:get("missing", key)).status)
+      end
+      return (counted())
+    end
+    assert.equal(1, loads "for 60")
+    assert.equal(3, loads "for 0")
+    assert.equal(1, loads "for the group's time")
+  end)
+
   it("keeps the errors of some keys from the others", function()
     assert.same({ a = "value of a", b = "value of b", bad = "GETTER", none = "NOTFOUND",
       busy = "BUSY" }, ask("g", { "a", "bad", "b", "none", "busy" }))
+  end)
+end)
+
+describe("a getter of many keys in four VMs", function()
+  local WORKERS = 4
+  local r, n
+
+  before_each(function()
+    r, n = rig.start(SCRIPT, { args = { "--workers", WORKERS } })
+  end)
+
+  after_each(function()
+    rig.stop(n)
+    n = nil
+  end)
+
+  it("gets the keys of one list in one call", function()
+    local keys = {}
+    for i = 1, 16 do
+      keys[i] = "k" .. i
+    end
+    for round = 1, 5 do
+      local res = assert(n:request { method = "POST", target = "/cache/each",
+        headers = { ["Content-Type"] = "application/json" }, body = cjson.encode(keys) })
+      assert.equal(200, res.status, res.body)
+      assert.same({ ["16"] = round }, r:calls())
+    end
+  end)
+
+  it("gets a few calls for many clients that ask at once", function()
+    local requests = {}
+    for i = 1, 64 do
+      requests[i] = { host = n.host, port = n.port,
+        target = "/cache/each/" .. (i % 8 == 0 and "bad" or "k") .. i }
+    end
+    for i, res in ipairs(http.parallel(requests, 64)) do
+      assert.equal(i % 8 == 0 and 502 or 200, res.status)
+    end
+    local total = r:total()
+    assert.is_true(total <= 2 * WORKERS, total)
   end)
 end)
 

@@ -14,7 +14,8 @@ describe("a getter that asks for a cached key", function()
   local function ask(body, opts)
     local o = opts or {}
     local r = rig.new()
-    n = node.start { args = { "--workers", o.workers or "1" }, script = r:script([[
+    n = node.start { args = { "--workers", o.workers or "1", "--vm-bytes", o.vm_bytes or "64MiB" },
+      script = r:script([[
       local groupcache = require "groupcache"
       local loads = 0
       local store = groupcache.group("store", { writable = true, ]] .. (o.store or "") .. [[
@@ -120,6 +121,65 @@ describe("a getter that asks for a cached key", function()
     assert(s.remembered_items > 100 and s.remembered_bytes <= 400000, cjson.encode(s))
     assert.equal(3 * 1020, s.gets)
   end)
+
+  it("remembers a key whose string is made anew each time", function()
+    local asked = ask [[
+      for i = 1, 2000 do
+        assert(store:get("key" .. i % 20) == "key" .. i % 20 .. "-" .. (i - 1) % 20 + 1)
+        if i % 50 == 0 then collectgarbage() end
+      end
+      return "ok"
+    ]]
+    assert.equal("ok", asked())
+    local s = store()
+    assert.same({ 2000, 1980, 20 }, { s.gets, s.cache_hits, s.remembered_items })
+  end)
+
+  it("gets each key's own value while more keys are asked for than it remembers", function()
+    local asked = ask([[
+      math.randomseed(1)
+      for i = 1, 30000 do
+        local name = "k" .. math.random(i % 3000 < 1000 and 2000 or 100)
+        local value = store:get(name)
+        if value:match "^[^-]*" ~= name then
+          return name .. " has " .. value
+        elseif i % 500 == 0 then
+          store:remove(name)
+        end
+      end
+      return "fine"
+    ]], { store = "remember_bytes = 200000,", value = [[key .. "-" .. ("x"):rep(loads % 300)]] })
+    assert.equal("fine", asked())
+    local s = store()
+    assert(s.remembered_items > 50 and s.remembered_bytes <= 200000, cjson.encode(s))
+    assert.equal(30000, s.gets)
+  end)
+
+  it("keeps strings of values in a quarter of vm_bytes, and drops them when the heap is full",
+    function()
+      local asked = ask([[
+        if key == "hold" then
+          held = {}
+          for i = 1, 160 do held[i] = ("%08d"):format(i):rep(8192) end
+          return ""
+        end
+        for _ = 1, 2 do
+          for i = 1, key == "count" and 0 or 8000 do
+            if store:get("k" .. i):match "^k%d+-" ~= "k" .. i .. "-" then return "another" end
+          end
+        end
+        collectgarbage()
+        return tostring(collectgarbage "count" / 1024 - (held and 10 or 0))
+      ]], { vm_bytes = "16MiB", value = [[key .. "-" .. ("x"):rep(1000)]] })
+      local kept = tonumber(asked())
+      assert(kept > 3 and kept < 4.5, kept)
+      assert.equal("", asked "hold") -- 10 MB
+      local left = tonumber(asked "count")
+      assert(left < 2, left)
+      left = tonumber(asked())
+      assert(left < 2, left)
+      assert.equal(32000, store().gets)
+    end)
 
   it("may be disturbed by a finalizer that asks as well", function()
     local asked = ask([[

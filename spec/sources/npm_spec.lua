@@ -3,6 +3,7 @@
 -- examples/npm.lua before a registry made of files, which nginx serves.
 
 local cjson = require "cjson"
+local eventually = require "support.eventually"
 local nginx = require "support.nginx"
 local node = require "support.node"
 local rig = require "node.rig"
@@ -66,6 +67,26 @@ describe("examples/npm.lua", function()
       end
     end
     assert.equal(4, #registry:requests())
+  end)
+
+  it("asks only whether a package has changed, once five minutes have passed", function()
+    local text, changes = tmp.read "examples/npm.lua":gsub("%f[%d]300%f[%D]", "0.05")
+    assert.equal(2, changes) -- of a package, and of one that is the same
+    rig.stop(n)
+    n = node.start { script = tmp.file(text, "npm.lua"), env = { REGISTRY = registry.url .. "/npm/",
+      SELF = SELF } }
+    local first = get "left"
+    eventually(function()
+      assert.equal(first.body, get("left").body)
+      return #registry:requests() >= 3
+    end)
+    for i, request in ipairs(registry:requests()) do
+      assert.same({ method = "GET", uri = "/npm/left", status = i == 1 and 200 or 304 }, request)
+    end
+    tmp.write(root .. "npm/left/package.json", package_of("left", registry.url .. "/npm", "2.0.0-b"))
+    eventually(function()
+      return get("left").body:find("2.0.0-b", 1, true) ~= nil
+    end)
   end)
 
   it("has what it had while the registry is down, and says what is not there", function()

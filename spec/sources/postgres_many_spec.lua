@@ -2,6 +2,7 @@
 
 -- examples/postgres_many.lua before a real server: many rows a query.
 
+local cjson = require "cjson"
 local many = require "sources.many"
 local node = require "support.node"
 local postgres = require "sources.postgres"
@@ -59,6 +60,20 @@ describe("examples/postgres_many.lua", function()
     assert.is_true(queries <= 700, queries) -- eight clients, one worker: mostly four or more
     assert.equal(404, assert(n:get("pages", "no such page")).status)
     assert.equal(404, assert(n:get("pages", "no\0text")).status)
+  end)
+
+  only_with_server("gets a list of keys in one query, with any number of workers", function()
+    n = node.start { script = "examples/postgres_many.lua", args = { "--workers", 4 },
+      env = { DATABASE = server.address } }
+    server:query "SELECT setval('queries', 1, false)"
+    local keys = {}
+    for i = 1, 100 do
+      keys[i] = many.keys(1000)[i]
+    end
+    local res = assert(n:request { method = "POST", target = "/cache/pages",
+      headers = { ["Content-Type"] = "application/json" }, body = cjson.encode(keys) })
+    assert.equal(100, select(2, res.body:gsub('"value":', "")))
+    assert.equal(1, tonumber(server:query("SELECT last_value FROM queries")[1][1]))
   end)
 
   only_with_server("says so when the server does not answer", function()

@@ -47,20 +47,20 @@ describe("the backlog", function()
     assert.equal(1, C.backlog_put(b, load.flight))
   end
 
-  -- -> the key of the load that it takes, or nil
+  -- -> the keys of the loads that it takes, or nil
   local function take(t)
-    local f = C.backlog_take(b, t)
-    if f == nil then
-      return nil
-    end
-    local key = ffi.string(f.key, f.key_len)
-    for _, load in ipairs(g.loads) do
-      if load.key == key then
-        g:finish(load, "v")
-        break
+    local keys = {}
+    for _, f in ipairs(engine.taken(b, t)) do
+      local key = ffi.string(f.key, f.key_len)
+      for _, load in ipairs(g.loads) do
+        if load.key == key then
+          g:finish(load, "v")
+          break
+        end
       end
+      keys[#keys + 1] = key
     end
-    return key
+    return keys[1] and table.concat(keys, " ")
   end
 
   local function was_woken(...)
@@ -144,6 +144,44 @@ describe("the backlog", function()
     assert.equal("k4", take(t))
     assert.equal("k3", take(t))
     assert.equal("k2", take(t))
+  end)
+
+  describe("of a group with max_keys", function()
+    before_each(function()
+      g:ended()
+      g = engine.group { timeout_ms = 100000, max_keys = 3 }
+    end)
+
+    it("gives a worker all loads that wait, as many as a call takes", function()
+      local a, c = sleeper(0), sleeper(1)
+      for i = 1, 4 do
+        put("k" .. i)
+      end
+      was_woken(a, c) -- one for each call
+      assert.equal(4, tonumber(C.backlog_count(b)))
+      assert.equal("k1 k2 k3", take(a))
+      put "k5"
+      assert.equal("k4 k5", take(c))
+      assert.is_nil(take(a))
+      put "k6"
+      assert.equal(0, C.backlog_rest(b, a))
+      assert.equal("k6", take(a))
+      assert.equal(0, tonumber(C.backlog_count(b)))
+    end)
+
+    it("ends companions, too, when it is closed", function()
+      local tickets = {}
+      for i = 1, 2 do
+        tickets[i] = g:get("k" .. i)
+      end
+      local first, second = g.loads[1], g.loads[2]
+      g:release(first)
+      g:release(second)
+      C.backlog_put(b, first.flight)
+      C.backlog_put(b, second.flight)
+      C.backlog_close(b)
+      assert.same({ "CLOSED", "CLOSED" }, { tickets[1].code, tickets[2].code })
+    end)
   end)
 
   it("ends what waits when it is closed, and takes nothing more", function()

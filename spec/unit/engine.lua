@@ -23,7 +23,7 @@ local key_ref = require "unit.key_ref"
 local unit = require "support.unit"
 
 local C = unit.load("cache/group.h", "cache/reader.h", "cache/lru.h", "cache/group_many.h",
-  "base/clock.h", "base/mem.h")
+  "base/clock.h", "base/mem.h", "script/backlog.h")
 
 local engine = { C = C }
 
@@ -121,6 +121,22 @@ end)
 
 local methods = {}
 methods.__index = methods
+
+--- What a worker takes from a backlog.
+-- @return its flights in a list, empty if there is nothing for it
+function engine.taken(backlog, taker)
+  local head, flights = ffi.new "struct list", {}
+  head.prev, head.next = head, head
+  if C.backlog_take(backlog, taker, head) == 1 then
+    local l = head.next
+    while l ~= head do
+      flights[#flights + 1] = ffi.cast("struct flight *",
+        ffi.cast("char *", l) - ffi.offsetof("struct flight", "queued"))
+      l = l.next
+    end
+  end
+  return flights
+end
 
 local OWN = { owner = true, name = true }
 

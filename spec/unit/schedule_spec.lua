@@ -141,14 +141,13 @@ end
 
 local function take(h, w)
   w.woken = false
-  local f = C.backlog_take(h.backlog, w.taker)
-  if f == nil then
-    return nil
+  local tasks = {}
+  for i, f in ipairs(engine.taken(h.backlog, w.taker)) do
+    w.taker.begun = w.taker.begun + 1
+    tasks[i] = { worker = w, load = h.loads[address(f)], steps = random_steps(h), at = 1 }
+    w.tasks[tasks[i]] = true
   end
-  w.taker.begun = w.taker.begun + 1
-  local task = { worker = w, load = h.loads[address(f)], steps = random_steps(h), at = 1 }
-  w.tasks[task] = true
-  return task
+  return tasks
 end
 
 -- Tasks that wait end at their deadline, by a timer.
@@ -172,11 +171,11 @@ local function rounds(h, w)
   repeat
     local since = h.now
     repeat
-      local task = take(h, w)
-      if task then
+      local tasks = take(h, w)
+      for _, task in ipairs(tasks) do
         run(h, task, BURST)
       end
-    until not task or h.now > since
+    until not tasks[1] or h.now > since
     for _ = 1, #w.inbox do
       run(h, table.remove(w.inbox, 1), BURST)
     end
@@ -228,7 +227,7 @@ local function check_workers(h)
     idle = idle + (w.sleeps and not w.woken and not w.retires and 1 or 0)
   end
   local n = tonumber(C.backlog_count(h.backlog))
-  check(h, idle == 0 or n <= woken, "%d loads wait while %d workers sleep", n, idle)
+  check(h, idle == 0 or n <= woken * h.max_keys, "%d loads wait while %d workers sleep", n, idle)
 end
 
 local stats = ffi.new "struct stats"
@@ -348,7 +347,8 @@ local function reload(h)
 end
 
 local function new_group(h)
-  local g = engine.group { timeout_ms = TIMEOUT, cache_bytes = 0, max_loads = random(4),
+  local g = engine.group { timeout_ms = TIMEOUT, cache_bytes = 0,
+    max_loads = random(4), max_keys = h.max_keys,
     max_waiting = random(4) == 1 and random(4) or 1000 }
   local o = C.group_opts(g.c)
   g.max_loads, g.max_waiting = tonumber(o.max_loads), tonumber(o.max_waiting)
@@ -399,7 +399,8 @@ end
 local function history(seed)
   math.randomseed(seed)
   local h = { seed = seed, now = 0, workers = {}, timers = {}, loads = {}, groups = {},
-    keys = random(3, 30), clients = 0, asked = 0, asides = 0, backlog = C.backlog_new() }
+    keys = random(3, 30), clients = 0, asked = 0, asides = 0,
+    max_keys = random(4) == 1 and 3 or 1, backlog = C.backlog_new() }
   for i = 1, random(2) do
     h.groups[i] = new_group(h)
   end

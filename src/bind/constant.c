@@ -331,14 +331,14 @@ static struct root *new_root(lua_State *L)
     return r;
 }
 
-/* core.constant_find(where) -> true and the next constant of this VM | false: this VM is to make
- * it | nil, message, code. In a program, each is to be made. */
+/* core.constant_find(where, nth) -> true and the constant of the nth call at that place | false:
+ * this VM is to make it | nil, message, code. In a program, each is to be made. */
 static int l_constant_find(lua_State *L)
 {
     const char *where = luaL_checkstring(L, 1);
-    struct constants *all = NULL;
+    size_t nth = (size_t)luaL_checkinteger(L, 2), *hint;
     struct vm *vm = vm_of(L);
-    size_t *number = NULL;
+    struct constants *all;
     struct root *r;
     struct error e;
 
@@ -348,40 +348,37 @@ static int l_constant_find(lua_State *L)
         return core_error(L, &e);
     }
     r = new_root(L);
-    if (vm)
-        all = defs_constants(vm_defs(vm), &number);
-    if (vm && constants_find(all, *number, where, &r->f, &e))
-        return core_error(L, &e);
+    if (vm) {
+        all = defs_constants(vm_defs(vm), &hint);
+        r->f = constants_find(all, where, nth, hint);
+    }
     lua_pushboolean(L, r->f != NULL);
     if (!r->f)
         return 1;
-    ++*number;
     push(L, r, frozen_root(r->f), lua_gettop(L) - 1);
     return 2;
 }
 
-/* core.constant_make(where, value) -> the constant. Raises. */
+/* core.constant_make(where, nth, value) -> the constant. Raises. */
 static int l_constant_make(lua_State *L)
 {
     const char *where = luaL_checkstring(L, 1);
+    size_t nth = (size_t)luaL_checkinteger(L, 2), *hint;
     struct vm *vm = vm_of(L);
     struct root *r;
     struct frozen_value root;
-    size_t *number;
 
-    lua_settop(L, 2);
+    lua_settop(L, 3);
     r = new_root(L);
     r->f = frozen_new();
     if (!r->f)
         return check_raise(L, "groupcache.constant: no memory");
-    lua_pushvalue(L, 2);
+    lua_pushvalue(L, 3);
     freeze(&(struct freezer){L, r->f}, 0, &root);
     lua_pop(L, 1);
     frozen_seal(r->f, &root);
-    if (vm) {
-        constants_add(defs_constants(vm_defs(vm), &number), where, r->f);
-        ++*number;
-    }
+    if (vm)
+        constants_add(defs_constants(vm_defs(vm), &hint), where, nth, r->f);
     push(L, r, frozen_root(r->f), lua_gettop(L));
     return 1;
 }

@@ -156,12 +156,8 @@ static int l_fetch(lua_State *L)
 /* The body is moved: two would stay until the next collection. */
 static void push_body(lua_State *L, struct fetch_op *f, int as_value)
 {
-    struct buf *own;
-
     if (as_value) {
-        own = bytes_new(L);
-        *own = f->body;
-        buf_init(&f->body, 0);
+        bytes_push(L, &f->body);
         return;
     }
     vm_make_room(vm_of(L), f->body.len);

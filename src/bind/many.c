@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "bind/core.h"
+#include "bind/many.h"
 #include "bind/value.h"
 #include "bind/which.h"
 #include "cache/group.h"
@@ -12,9 +13,6 @@
 #include "script/op.h"
 #include "script/task.h"
 #include "script/vm.h"
-
-/* Of the values of one get_many in a program. In a getter it is half of its VM's heap. */
-enum { PROGRAM_BYTES = 256 << 20 };
 
 /* `late` is the error of a key without an end. */
 static void push_error(lua_State *L, const struct result *r, const struct error *late)
@@ -28,9 +26,8 @@ static void push_error(lua_State *L, const struct result *r, const struct error 
     lua_setfield(L, -2, "code");
 }
 
-/* Pushes two tables, values and errors, by the keys of the list at `keys`. */
-static void push_answers(lua_State *L, struct group *g, const struct many *m, int keys, int full,
-                         const struct error *late)
+void many_push(lua_State *L, struct group *g, const struct many *m, int keys, int full,
+               const struct error *late)
 {
     size_t i, n = group_many_count(m), bytes = 0;
 
@@ -58,7 +55,7 @@ static void push_answers(lua_State *L, struct group *g, const struct many *m, in
     }
 }
 
-static int no_memory(lua_State *L, size_t n)
+int many_no_memory(lua_State *L, size_t n)
 {
     struct error e;
 
@@ -139,7 +136,7 @@ static int l_get_many(lua_State *L)
     if (!m->many) {
         op_drop(&m->op);
         op_unref(&m->op);
-        return no_memory(L, n);
+        return many_no_memory(L, n);
     }
     *slot = &m->op;
     if (timeout_ms > 0)
@@ -159,7 +156,7 @@ static int l_get_many_result(lua_State *L)
     luaL_checktype(L, 2, LUA_TTABLE);
     core_patience_end(&m->patience);
     group_late(m->group, m->patience.ms, &late);
-    push_answers(L, m->group, m->many, 2, lua_toboolean(L, 3), &late);
+    many_push(L, m->group, m->many, 2, lua_toboolean(L, 3), &late);
     group_many_free(m->many); /* now rather than by the collector */
     m->many = NULL;
     return 2;
@@ -181,15 +178,15 @@ static int l_wait_many(lua_State *L)
     uint64_t timeout_ms = (uint64_t)luaL_optnumber(L, 3, 0);
     void **slot = core_owner(L, release_many);
     struct group *g = which_group(L, "group:get_many", NULL);
-    struct many *m = group_many_wait(g, keys, n, timeout_ms, PROGRAM_BYTES);
+    struct many *m = group_many_wait(g, keys, n, timeout_ms, MANY_PROGRAM_BYTES);
     struct error late;
 
     *slot = m;
     group_late(g, timeout_ms ? timeout_ms : group_opts(g).timeout_ms, &late);
     group_unref(g); /* the handle has another reference */
     if (!m)
-        return no_memory(L, n);
-    push_answers(L, g, m, 2, lua_toboolean(L, 4), &late);
+        return many_no_memory(L, n);
+    many_push(L, g, m, 2, lua_toboolean(L, 4), &late);
     group_many_free(m);
     *slot = NULL;
     return 2;

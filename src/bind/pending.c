@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* pending.c - gets of a program that do not block its thread: groupcache/pending.lua has the face.
+ * They have one key, or many.
  *
  * A get that waits has a descriptor, which is readable once the get has ended: an eventfd, made
  * when it is asked for. Any thread may end the get. Both the Lua value and the waiter hold the
@@ -18,13 +19,15 @@
 #include "base/mem.h"
 #include "bind/core.h"
 #include "bind/handle.h"
+#include "bind/many.h"
 #include "bind/value.h"
 #include "cache/group.h"
+#include "cache/group_many.h"
 
 #define BIND_PENDING "groupcache.pending"
 
 struct pending {
-    struct waiter waiter;
+    struct waiter waiter;  /* of one key */
     struct group *group;   /* set once, a reference; NULL: it has ended from the start */
     uint64_t timeout_ms;   /* set once: the caller's own, for the message */
     uint64_t deadline_ms;  /* set once: clock_ms() time; 0: the group's own bound */
@@ -34,6 +37,7 @@ struct pending {
     int ended;             /* guarded by mu, as all that follows */
     int fd;                /* -1: nobody has asked for it */
     struct result result;  /* once ended; item is a reference */
+    struct many *many;     /* of many keys; set before it ends, then the Lua value's */
 };
 
 static void signal_locked(const struct pending *p)
@@ -51,6 +55,7 @@ static void unref(struct pending *p)
     if (p->fd >= 0)
         close(p->fd);
     item_unref(p->result.item);
+    group_many_free(p->many);
     group_unref(p->group);
     pthread_mutex_destroy(&p->mu);
     mem_free(p);
@@ -73,6 +78,19 @@ static void pending_wake(struct waiter *w, const struct result *r)
 
     result_copy(&own, r);
     end(p, &own);
+    unref(p);
+}
+
+/* All of its keys have ended, perhaps before group_many_start() has returned. */
+static void many_done(void *ctx, struct many *m)
+{
+    struct pending *p = ctx;
+    struct result none = {.item = NULL};
+
+    pthread_mutex_lock(&p->mu);
+    p->many = m;
+    pthread_mutex_unlock(&p->mu);
+    end(p, &none);
     unref(p);
 }
 
@@ -101,25 +119,57 @@ static struct pending **push_new(lua_State *L)
     return slot;
 }
 
+/* A pending get by the arguments timeout_ms or nil, which pending.lua has checked, and full, with a
+ * reference for what is to end it. */
+static struct pending *push_begun(lua_State *L, const struct handle *h)
+{
+    double timeout_ms = luaL_optnumber(L, 3, 0);
+    int full = lua_toboolean(L, 4);
+    struct pending *p = *push_new(L);
+
+    p->group = group_ref(h->group);
+    p->full = full;
+    p->timeout_ms = (uint64_t)timeout_ms;
+    p->deadline_ms = p->timeout_ms ? clock_ms() + p->timeout_ms : 0;
+    atomic_fetch_add_explicit(&p->refs, 1, memory_order_relaxed);
+    return p;
+}
+
 /* core.pending(handle, key, timeout_ms or nil, full) -> pending. To be called after a miss that was
  * counted. Of a group alone: while another load of the key is under way. */
 static int l_pending(lua_State *L)
 {
     struct handle *h = handle_check(L, 1);
     struct key_ref k = core_check_key(L, 2);
-    double timeout_ms = luaL_optnumber(L, 3, 0); /* pending.lua has checked it */
-    struct pending *p = *push_new(L);
+    struct pending *p = push_begun(L, h);
     struct result now = {.item = NULL};
 
-    p->group = group_ref(h->group);
-    p->full = lua_toboolean(L, 4);
-    p->timeout_ms = (uint64_t)timeout_ms;
-    p->deadline_ms = p->timeout_ms ? clock_ms() + p->timeout_ms : 0;
-    atomic_fetch_add_explicit(&p->refs, 1, memory_order_relaxed);
     if (!group_load(h->group, &k, 0, &p->waiter, &now))
         return 1;
     end(p, &now);
     unref(p);
+    return 1;
+}
+
+/* core.pending_many(handle, keys, timeout_ms or nil, full) -> pending | nil, message, code. Its
+ * result is that of core.wait_many(). */
+static int l_pending_many(lua_State *L)
+{
+    struct handle *h = handle_check(L, 1);
+    size_t n;
+    const struct key *keys = core_check_keys(L, 2, &n);
+    struct pending *p = push_begun(L, h);
+    struct many *m = group_many_start(
+        h->group, keys, n, 0,
+        &(struct many_caller){.done = many_done, .ctx = p, .max_bytes = MANY_PROGRAM_BYTES});
+
+    if (!m) {
+        unref(p);
+        return many_no_memory(L, n);
+    }
+    pthread_mutex_lock(&p->mu);
+    p->many = m;
+    pthread_mutex_unlock(&p->mu);
     return 1;
 }
 
@@ -164,12 +214,22 @@ static int has_ended(struct pending *p)
     return ended;
 }
 
+static int cancel(struct pending *p)
+{
+    struct many *m;
+
+    pthread_mutex_lock(&p->mu); /* many_done() writes it, too */
+    m = p->many;
+    pthread_mutex_unlock(&p->mu);
+    return m ? group_many_cancel(m) : group_cancel(p->group, &p->waiter);
+}
+
 /* The caller waits no longer. If the load has ended meanwhile, its waiter is about to be woken. */
 static void give_up(struct pending *p)
 {
     struct result late = {.item = NULL};
 
-    if (!p->group || has_ended(p) || !group_cancel(p->group, &p->waiter))
+    if (!p->group || has_ended(p) || !cancel(p))
         return;
     group_late(p->group, p->timeout_ms, &late.err);
     end(p, &late);
@@ -211,12 +271,28 @@ static int l_pending_wait(lua_State *L)
     return 0;
 }
 
-/* core.pending_result(pending) -> value, nil, source | nil, message, code. It has ended. */
+/* Once: the values are given back at once rather than by the collector. */
+static int push_many(lua_State *L, struct pending *p)
+{
+    struct error late;
+
+    luaL_checktype(L, 2, LUA_TTABLE);
+    group_late(p->group, p->timeout_ms ? p->timeout_ms : group_opts(p->group).timeout_ms, &late);
+    many_push(L, p->group, p->many, 2, p->full, &late);
+    group_many_free(p->many);
+    p->many = NULL;
+    return 2;
+}
+
+/* core.pending_result(pending) -> value, nil, source | nil, message, code. It has ended. Of many
+ * keys: core.pending_result(pending, keys) -> values, errors. Once. */
 static int l_pending_result(lua_State *L)
 {
     struct pending *p = *check(L);
 
     luaL_argcheck(L, has_ended(p), 1, "it has not ended");
+    if (p->many)
+        return push_many(L, p);
     return p->result.item ? value_push(L, p->group, p->result.item, p->result.source, p->full)
                           : core_error(L, &p->result.err);
 }
@@ -245,13 +321,9 @@ void bind_pending_open(lua_State *L)
 }
 
 const luaL_Reg bind_pending[] = {
-    {"pending", l_pending},
-    {"pending_close", l_pending_close},
-    {"pending_done", l_pending_done},
-    {"pending_ended", l_pending_ended},
-    {"pending_fd", l_pending_fd},
-    {"pending_left", l_pending_left},
-    {"pending_result", l_pending_result},
-    {"pending_wait", l_pending_wait},
-    {NULL, NULL},
+    {"pending", l_pending},           {"pending_close", l_pending_close},
+    {"pending_done", l_pending_done}, {"pending_ended", l_pending_ended},
+    {"pending_fd", l_pending_fd},     {"pending_left", l_pending_left},
+    {"pending_many", l_pending_many}, {"pending_result", l_pending_result},
+    {"pending_wait", l_pending_wait}, {NULL, NULL},
 };

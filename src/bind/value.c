@@ -37,26 +37,22 @@ void value_push_full(lua_State *L, struct item *it)
     extras_set(L, extra, n);
 }
 
-/* The item with the value itself, which a userdata on top of the stack owns. NULL and e. */
-static struct item *open_packed(lua_State *L, struct item *it, struct error *e)
+/* Puts the item with the value itself into an owner, which is then on top of the stack. NULL and e.
+ */
+static struct item *open_packed(lua_State *L, struct item *it, void ***owner, struct error *e)
 {
-    void **owner = core_item_owner(L);
-
-    *owner = packed_open(it, e);
-    if (*owner)
-        core_make_room(L, ((struct item *)*owner)->value_len);
-    return *owner;
+    *owner = core_item_owner(L);
+    **owner = packed_open(it, e);
+    if (**owner)
+        core_make_room(L, ((struct item *)**owner)->value_len);
+    return **owner;
 }
 
-int value_push(lua_State *L, const struct group *g, struct item *it, enum source source, int full)
+static int push_opened(lua_State *L, const struct group *g, struct item *it, enum source source,
+                       int full)
 {
     struct error e;
 
-    if (item_is_packed(it)) {
-        it = open_packed(L, it, &e);
-        if (!it)
-            return core_error(L, &e);
-    }
     if (full) {
         value_push_full(L, it);
     } else if (item_is_value(it)) {
@@ -66,4 +62,21 @@ int value_push(lua_State *L, const struct group *g, struct item *it, enum source
         return core_error(L, &e);
     }
     return core_source(L, source);
+}
+
+int value_push(lua_State *L, const struct group *g, struct item *it, enum source source, int full)
+{
+    struct error e;
+    void **owner;
+    int n;
+
+    if (!item_is_packed(it))
+        return push_opened(L, g, it, source, full);
+    it = open_packed(L, it, &owner, &e);
+    if (!it)
+        return core_error(L, &e);
+    n = push_opened(L, g, it, source, full);
+    *owner = NULL; /* or the bytes would be there twice until the next collection */
+    item_unref(it);
+    return n;
 }

@@ -59,8 +59,8 @@ struct awake_link *awake_take(struct awake *a, void (*hold)(struct awake_link *l
     pthread_mutex_lock(&a->mu);
     if (!list_empty(&a->due)) {
         l = list_entry(a->due.next, struct awake_link, link);
+        hold(l); /* first: awake_remove() does not wait for the mutex if it is in no list */
         remove_locked(l);
-        hold(l);
     }
     pthread_mutex_unlock(&a->mu);
     return l;

@@ -69,6 +69,9 @@ struct flight {
     struct flight *chain;    /* next in the bucket */
     struct list waiters;     /* struct waiter, first come first */
     struct waiter fallback;  /* FLIGHT_REMOTE: waits for the local flight that took over */
+    struct list gathering;   /* the loader's: in a list of flights that others may join */
+    struct list companions;  /* the loader's: flight.queued of those that have joined it */
+    unsigned n_companions;   /* the loader's: length of that list */
     struct msg msg;          /* the loader's, to carry the flight to its thread */
     void *carrier;           /* the loader's: the worker or peer that has the flight */
     unsigned char asked;     /* the loader's: peers that were asked for the key */

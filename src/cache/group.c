@@ -81,6 +81,7 @@ struct group *group_new(const char *name, const char *content_type, const struct
     g->opts = *opts;
     atomic_init(&g->local_only, opts->local_only != 0);
     atomic_init(&g->http, (unsigned)opts->http);
+    atomic_init(&g->max_keys, (unsigned)opts->max_keys);
     g->sketch = group_hot_sketch(opts);
     atomic_init(&g->ahead_ms, 0); /* until the first load has ended */
     atomic_init(&g->measured, g->sketch != NULL);
@@ -170,6 +171,11 @@ const char *group_keying(const struct group *g)
 unsigned group_http(const struct group *g)
 {
     return atomic_load_explicit(&g->http, memory_order_relaxed);
+}
+
+unsigned group_max_keys(const struct group *g)
+{
+    return atomic_load_explicit(&g->max_keys, memory_order_relaxed);
 }
 
 struct group_opts group_opts(struct group *g)

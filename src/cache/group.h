@@ -63,6 +63,7 @@ enum hot_policy {
     X(uint64_t, max_loads, 256)           /* getters that run at once */                           \
     X(uint64_t, max_waiting, 4096)        /* those that run, and those that wait for sources */    \
     X(uint64_t, max_rate, 0)          /* thousandths of getters begun a second; 0 is no bound */   \
+    X(uint64_t, max_keys, 1)          /* keys that the script's getter takes in one call */        \
     X(uint64_t, breaker, 0)           /* failed loads in a row that open the breaker; 0: none */   \
     X(uint64_t, breaker_share, 0)     /* thousandths of loads that may fail; 0: all */             \
     X(uint64_t, cpu_timeout_ms, 1000) /* processor time of one getter; 0 is no bound */            \
@@ -127,8 +128,8 @@ struct loader {
      * would need another load ends with BUSY, and its `late` is 1. */
     int by_caller;
 
-    /* May be NULL. The loads that this thread gives to remote() between the two calls may be
-     * started together, in release(). */
+    /* May be NULL. The loads that this thread gives to remote() or local() between the two calls
+     * may be started together, in release(). */
     void (*hold)(void *ctx);
     void (*release)(void *ctx);
 };
@@ -155,7 +156,8 @@ const char *group_writers(const struct group *g);
  * Empty: nothing. As group_pass_headers() otherwise. */
 const char *group_keying(const struct group *g);
 struct group_opts group_opts(struct group *g);
-unsigned group_http(const struct group *g); /* opts.http, without the mutex */
+unsigned group_http(const struct group *g);     /* opts.http, without the mutex */
+unsigned group_max_keys(const struct group *g); /* the same of opts.max_keys */
 
 /* Changes the group's options; the items stay. A smaller cache_bytes evicts at once. A load under
  * way keeps its deadline, a value its expiry. */

@@ -20,7 +20,8 @@ static int watches(const struct group *g)
     return g->opts.breaker || g->opts.breaker_share;
 }
 
-int group_calm_refuses_locked(struct group *g, const struct key_ref *k, struct result *now)
+int group_calm_refuses_locked(struct group *g, const struct key_ref *k, int waits,
+                              struct result *now)
 {
     struct breaker *b = &g->breaker;
     uint64_t now_ns;
@@ -30,7 +31,7 @@ int group_calm_refuses_locked(struct group *g, const struct key_ref *k, struct r
     now_ns = clock_ns();
     if (breaker_admits(b, k->hash, now_ns))
         return 0;
-    g->stats.breaker_refused++;
+    g->stats.breaker_refused += waits ? 1 : 0;
     now->item = NULL;
     error_set(&now->err, ERR_BUSY,
               "group %s: the source has failed %sfor %.1f s, and is asked again within 1 s",

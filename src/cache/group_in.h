@@ -72,6 +72,7 @@ struct group {
     struct text *texts;        /* that thread's: all of them, newest first */
     atomic_int local_only;     /* atomic: opts.local_only, to be seen without the mutex */
     atomic_uint http;          /* atomic: opts.http, as local_only */
+    atomic_uint max_keys;      /* the same of opts.max_keys */
     struct loader loader;      /* set once; not called once closed is 1 */
     _Atomic uint64_t ahead_ms; /* atomic: readers give no value that expires so soon */
     atomic_int measured;       /* atomic: there is a sketch, to be seen without the mutex */
@@ -279,8 +280,10 @@ static inline void group_wake_locked(struct group *g)
 
 /* --- group_calm.c --- */
 
-/* Whether the breaker refuses a local load of that key. 1: the reason is in now->err. */
-int group_calm_refuses_locked(struct group *g, const struct key_ref *k, struct result *now);
+/* Whether the breaker refuses a local load of that key. 1: the reason is in now->err. waits: a get
+ * waits for the load, and is counted; a load in the background is not. */
+int group_calm_refuses_locked(struct group *g, const struct key_ref *k, int waits,
+                              struct result *now);
 
 /* A flight ends with r, which says how the source does. */
 void group_calm_note_locked(struct group *g, const struct flight *f, const struct result *r);

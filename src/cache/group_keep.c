@@ -396,12 +396,12 @@ static int mirrors_locked(struct group *g, const struct item *it, double minute_
     }
 }
 
-/* Whether a copy is newer than a kept copy of an HTTP cache, which may be used though stale. */
+/* Whether a copy is newer than a kept copy, which may be used though stale. */
 static int replaces_locked(struct group *g, const struct item *it)
 {
     struct key_ref k = item_key_ref(it);
 
-    return g->opts.http && lru_peek(g->hot, &k);
+    return lru_peek(g->hot, &k) != NULL;
 }
 
 static void keep_item_locked(struct group *g, int ours, struct item *it, double minute_qps,

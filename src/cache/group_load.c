@@ -70,13 +70,13 @@ static int is_nested(const struct waiter *w)
 
 /* Whether a new local load of the key would be of no use. 1: the reason is in now->err. */
 static int is_refused_locked(struct group *g, const struct key_ref *k, const struct waiter *w,
-                             struct result *now)
+                             int waits, struct result *now)
 {
     int hopeless = !is_nested(w) && (group_places_is_hopeless_locked(g, now) ||
                                      group_calm_is_too_much_locked(g, now));
 
     g->stats.hopeless += hopeless ? 1 : 0;
-    return hopeless || group_calm_refuses_locked(g, k, now);
+    return hopeless || group_calm_refuses_locked(g, k, waits, now);
 }
 
 /* Joins the key's flight or opens one. *open is the new flight, with a reference for its loader, or
@@ -102,7 +102,7 @@ static enum err join_or_open_locked(struct group *g, enum flight_kind kind, cons
     if (!f) {
         if (flights_count(fs) >= GROUP_MAX_FLIGHTS)
             return refuse(now, ERR_BUSY, "too many loads are under way", g);
-        if (kind == FLIGHT_LOCAL && is_refused_locked(g, k, w, now))
+        if (kind == FLIGHT_LOCAL && is_refused_locked(g, k, w, waits, now))
             return ERR_BUSY;
         now_ns = clock_ns();
         f = flights_open(fs, k, now_ns / 1000000 + g->opts.timeout_ms);

@@ -31,8 +31,8 @@ struct many_caller {
      * room for it, and its get ends with BUSY. NULL: there always is. */
     int (*keep)(void *ctx, size_t bytes);
     void *ctx;
-    size_t
-        max_bytes; /* of all values together: the get of a further one ends with TOOBIG. 0: none */
+    /* Of all values together: the get of a value beyond it ends with TOOBIG. 0: no bound. */
+    size_t max_bytes;
 };
 
 /* Starts a get of each of n keys. Copies the caller. Returns the many, for group_many_free(); NULL

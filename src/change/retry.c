@@ -336,6 +336,7 @@ static struct retry *next_late_locked(struct retry_list *rs, uint64_t now_ms, ch
     }
     return NULL;
 }
+
 static void give_up_late(struct retry_list *rs, uint64_t now_ms)
 {
     struct retry *p;

@@ -2,17 +2,53 @@
 #include "http/heading.h"
 
 #include <microhttpd.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/clock.h"
 
+#define LINE_BREAK "\r\n"
+
 /* The last date of this thread, and its second. */
 static _Thread_local struct {
     int64_t unix_s;
     char text[HEADING_DATE];
 } today;
+
+/* Whether a header of libmicrohttpd can be changed in its own copy; -1: it is to be tried. */
+static atomic_int joins = -1;
+
+static int can_break_lines(void)
+{
+    struct MHD_Response *r = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
+    const char text[] = "a  B: b", *copy, *again;
+    int can = 0;
+
+    if (r && MHD_add_response_header(r, "A", text) == MHD_YES) {
+        copy = MHD_get_response_header(r, "A");
+        can = copy && copy != text && strcmp(copy, text) == 0;
+        if (can)
+            memcpy((char *)(size_t)copy + 1, LINE_BREAK, 2);
+        again = MHD_get_response_header(r, "A");
+        can = can && again == copy && strcmp(again, "a" LINE_BREAK "B: b") == 0;
+    }
+    if (r)
+        MHD_destroy_response(r);
+    return can;
+}
+
+static int may_join(void)
+{
+    int can = atomic_load_explicit(&joins, memory_order_relaxed);
+
+    if (can < 0) {
+        can = can_break_lines();
+        atomic_store_explicit(&joins, can, memory_order_relaxed);
+    }
+    return can;
+}
 
 void heading_begin(struct heading *h, struct MHD_Response *r)
 {
@@ -30,7 +66,7 @@ static void break_lines(const struct heading *h)
     unsigned i;
 
     for (i = 0; copy && i < h->nbreaks; i++)
-        memcpy(copy + h->breaks[i], "\r\n", 2);
+        memcpy(copy + h->breaks[i], LINE_BREAK, 2);
 }
 
 void heading_end(struct heading *h)
@@ -56,7 +92,7 @@ void heading_add(struct heading *h, const char *name, const char *value)
 
     if (h->n + all > sizeof(h->text) || h->nbreaks == HEADING_LINES)
         heading_end(h);
-    if (all > sizeof(h->text)) {
+    if (all > sizeof(h->text) || !may_join()) {
         MHD_add_response_header(h->response, name, value);
         return;
     }

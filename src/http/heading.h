@@ -3,7 +3,9 @@
  *
  * libmicrohttpd allocates three times for a header, and looks through its name and its value. Most
  * answers with a value are made for one request, so their headers were a third of the instructions
- * of such a request. They are joined into one header with line breaks in its value.
+ * of such a request. They are joined into one header with line breaks in its value, which are
+ * written into libmicrohttpd's own copy. If it has none that can be changed, they are added one by
+ * one.
  *
  * HTTP threads only. A heading is on the caller's stack. */
 #ifndef HEADING_H

@@ -23,7 +23,9 @@ static void load_remote(void *ctx, struct flight *f, struct peer *owner)
 
 static void load_hold(void *ctx)
 {
-    (void)ctx;
+    struct node *n = group_peers_ctx(ctx);
+
+    workers_hold(n->workers);
     peer_queue_hold();
 }
 
@@ -31,6 +33,7 @@ static void load_release(void *ctx)
 {
     (void)ctx;
     peer_queue_release();
+    workers_release();
 }
 
 static void load_local(void *ctx, struct flight *f)

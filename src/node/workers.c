@@ -134,10 +134,43 @@ static void drop_crew(struct crew *c)
 
 /* --- who takes loads --- */
 
+/* This thread's loads since workers_hold(). */
+static _Thread_local struct {
+    int depth;
+    struct workers *workers; /* theirs */
+    struct list flights;     /* flight.queued */
+} held;
+
+static void refuse(struct flight *f)
+{
+    group_finish_error(f, ERR_CLOSED, "the node is stopping");
+}
+
 void workers_load(struct workers *w, struct flight *f)
 {
-    if (!backlog_put(w->backlog, f))
-        group_finish_error(f, ERR_CLOSED, "the node is stopping");
+    if (held.depth && held.workers == w && group_max_keys(f->group) > 1)
+        list_push_back(&held.flights, &f->queued);
+    else if (!backlog_put(w->backlog, f))
+        refuse(f);
+}
+
+void workers_hold(struct workers *w)
+{
+    if (held.depth++)
+        return;
+    held.workers = w;
+    list_init(&held.flights);
+}
+
+void workers_release(void)
+{
+    struct list *l;
+
+    if (--held.depth || list_empty(&held.flights) ||
+        backlog_put_all(held.workers->backlog, &held.flights))
+        return;
+    while ((l = list_pop_front(&held.flights)))
+        refuse(list_entry(l, struct flight, queued));
 }
 
 static void admit_crew(const struct crew *c)

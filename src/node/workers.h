@@ -50,6 +50,11 @@ enum err workers_reload(struct workers *w, struct vm *control, struct script *sc
 /* Any thread: a VM that is free takes the load. Takes the loader's reference. */
 void workers_load(struct workers *w, struct flight *f);
 
+/* Between these two calls the thread's loads of groups with max_keys wait, and the VMs get them at
+ * once. May be nested. */
+void workers_hold(struct workers *w);
+void workers_release(void);
+
 /* Replaces stuck VMs, frees ended ones. To be called some times a second. */
 void workers_watch(struct workers *w, uint64_t now_ms);
 

@@ -15,8 +15,10 @@ enum { PATIENCE_MS = 50 };
 
 struct backlog {
     pthread_mutex_t mu;
-    struct list loads; /* flight.queued, oldest first; guarded by mu, like the rest */
-    size_t n;
+    struct list loads;     /* flight.queued, oldest first; guarded by mu, like the rest */
+    struct list gathering; /* flight.gathering: those of them that more may join, one of a group */
+    size_t n;              /* length of loads: companions are not in it */
+    size_t n_companions;
     size_t woken;         /* workers that were woken, each for a load, and have not taken it yet */
     struct list sleepers; /* taker.link: admitted workers that sleep */
     int closed;
@@ -28,6 +30,7 @@ struct backlog *backlog_new(void)
 
     pthread_mutex_init(&b->mu, NULL);
     list_init(&b->loads);
+    list_init(&b->gathering);
     list_init(&b->sleepers);
     return b;
 }
@@ -92,6 +95,49 @@ static int arrives_locked(struct backlog *b, struct taker *t)
     return woken;
 }
 
+static struct flight *gathering_locked(const struct backlog *b, const struct group *g)
+{
+    struct list *l;
+
+    list_each (l, &b->gathering) {
+        struct flight *f = list_entry(l, struct flight, gathering);
+
+        if (f->group == g)
+            return f;
+    }
+    return NULL;
+}
+
+/* 1: f waits with another load of its group. */
+static int join_locked(struct backlog *b, struct flight *f, unsigned max_keys)
+{
+    struct flight *first = gathering_locked(b, f->group);
+
+    if (!first) {
+        list_push_back(&b->gathering, &f->gathering);
+        return 0;
+    }
+    list_push_back(&first->companions, &f->queued);
+    b->n_companions++;
+    if (++first->n_companions + 1 >= max_keys)
+        list_del(&first->gathering);
+    return 1;
+}
+
+static void put_locked(struct backlog *b, struct flight *f)
+{
+    unsigned max_keys = group_max_keys(f->group);
+
+    list_init(&f->gathering);
+    list_init(&f->companions);
+    f->n_companions = 0;
+    if (max_keys > 1 && join_locked(b, f, max_keys))
+        return;
+    list_push_back(&b->loads, &f->queued);
+    b->n++;
+    wake_one_locked(b);
+}
+
 int backlog_put(struct backlog *b, struct flight *f)
 {
     int open;
@@ -99,10 +145,23 @@ int backlog_put(struct backlog *b, struct flight *f)
     f->handed_ms = clock_ms();
     pthread_mutex_lock(&b->mu);
     open = !b->closed;
-    if (open) {
-        list_push_back(&b->loads, &f->queued);
-        b->n++;
-        wake_one_locked(b);
+    if (open)
+        put_locked(b, f);
+    pthread_mutex_unlock(&b->mu);
+    return open;
+}
+
+int backlog_put_all(struct backlog *b, struct list *flights)
+{
+    uint64_t now_ms = clock_ms();
+    struct list *l;
+    int open;
+
+    pthread_mutex_lock(&b->mu);
+    open = !b->closed;
+    while (open && (l = list_pop_front(flights))) {
+        list_entry(l, struct flight, queued)->handed_ms = now_ms;
+        put_locked(b, list_entry(l, struct flight, queued));
     }
     pthread_mutex_unlock(&b->mu);
     return open;
@@ -132,31 +191,41 @@ void backlog_dismiss(struct backlog *b, struct taker *t)
     pthread_mutex_unlock(&b->mu);
 }
 
-static struct flight *next_locked(struct backlog *b)
+/* Moves a load of the backlog and its companions to another list. */
+static void move_locked(struct backlog *b, struct flight *f, struct list *to)
+{
+    list_del(&f->queued);
+    list_push_back(to, &f->queued);
+    b->n--;
+    list_del(&f->gathering);
+    list_splice_back(to, &f->companions);
+    b->n_companions -= f->n_companions;
+}
+
+static int next_locked(struct backlog *b, struct list *flights)
 {
     struct flight *oldest, *f;
 
     if (!b->n)
-        return NULL;
+        return 0;
     oldest = list_entry(b->loads.next, struct flight, queued);
     f = oldest;
     if (b->n > 1 && clock_ms() > oldest->handed_ms + PATIENCE_MS)
         f = list_entry(b->loads.prev, struct flight, queued);
-    list_del(&f->queued);
-    b->n--;
-    return f;
+    move_locked(b, f, flights);
+    return 1;
 }
 
-struct flight *backlog_take(struct backlog *b, struct taker *t)
+int backlog_take(struct backlog *b, struct taker *t, struct list *flights)
 {
-    struct flight *f = NULL;
+    int taken = 0;
 
     pthread_mutex_lock(&b->mu);
     awake_locked(t);
     if (arrives_locked(b, t) || (t->admitted && has_spare_locked(b)))
-        f = next_locked(b);
+        taken = next_locked(b, flights);
     pthread_mutex_unlock(&b->mu);
-    return f;
+    return taken;
 }
 
 int backlog_rest(struct backlog *b, struct taker *t)
@@ -179,7 +248,7 @@ size_t backlog_count(struct backlog *b)
     size_t n;
 
     pthread_mutex_lock(&b->mu);
-    n = b->n;
+    n = b->n + b->n_companions;
     pthread_mutex_unlock(&b->mu);
     return n;
 }
@@ -191,8 +260,8 @@ void backlog_close(struct backlog *b)
     list_init(&left);
     pthread_mutex_lock(&b->mu);
     b->closed = 1;
-    b->n = 0;
-    list_splice_back(&left, &b->loads);
+    while (b->n)
+        move_locked(b, list_entry(b->loads.next, struct flight, queued), &left);
     pthread_mutex_unlock(&b->mu);
     while ((l = list_pop_front(&left)))
         group_finish_error(list_entry(l, struct flight, queued), ERR_CLOSED,

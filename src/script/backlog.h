@@ -10,6 +10,10 @@
  * or getters that compute for long hold them. Then the newest load is first, since its callers
  * still have time, and the loads that wait are mostly of the kind that holds the VMs.
  *
+ * Loads of a group whose getter takes several keys (max_keys) gather while they wait: the second
+ * joins the first as its companion, and so on until they are max_keys. The worker that takes the
+ * first takes all of them. So they count as one load for the rules above.
+ *
  * There is no thread and no Lua in here. Any thread may call. Lock order: the backlog's mutex, then
  * what wake() takes. */
 #ifndef BACKLOG_H
@@ -43,12 +47,18 @@ void backlog_free(struct backlog *b);
 /* Takes the loader's reference to f, unless the backlog is closed: then it returns 0. */
 int backlog_put(struct backlog *b, struct flight *f);
 
+/* The same of a list, flight.queued, which is empty afterwards. No worker takes one of them before
+ * all are there. */
+int backlog_put_all(struct backlog *b, struct list *flights);
+
 /* From now on the worker takes loads, or takes none any more. */
 void backlog_admit(struct backlog *b, struct taker *t);
 void backlog_dismiss(struct backlog *b, struct taker *t);
 
-/* The worker is awake: the next load with the loader's reference, or NULL. */
-struct flight *backlog_take(struct backlog *b, struct taker *t);
+/* The worker is awake: adds the next load and its companions to a list, flight.queued, with the
+ * loader's references. It is to begin them all before its next turn. Returns 0 if there is no load
+ * for it. */
+int backlog_take(struct backlog *b, struct taker *t, struct list *flights);
 
 /* The worker is about to sleep. 0: there is a load to take. 1: it may sleep, and wake() will be
  * called for the next load that it is to take. */

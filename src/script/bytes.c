@@ -4,10 +4,12 @@
 #include <lauxlib.h>
 #include <lua.h>
 
+#include "base/mem.h"
 #include "script/vm.h"
 
 struct bytes {
     const void *mark; /* what it is: a metatable is not found by its name without an allocation */
+    size_t counted;   /* bytes, by vm_add_outside() */
     struct buf content;
 };
 
@@ -23,15 +25,24 @@ struct buf *bytes_at(lua_State *L, int index)
     return &b->content;
 }
 
-struct buf *bytes_new(lua_State *L)
+void bytes_push(lua_State *L, struct buf *from)
 {
     struct bytes *b = lua_newuserdata(L, sizeof(*b));
+    struct vm *vm = vm_of(L);
+    size_t cost;
 
     b->mark = mark;
+    b->counted = 0;
     buf_init(&b->content, 0);
     luaL_getmetatable(L, BYTES_CLASS);
     lua_setmetatable(L, -2);
-    return &b->content;
+    if (vm) {
+        cost = from->data ? mem_cost(from->data) : 0;
+        vm_add_outside(vm, cost);
+        b->counted = cost;
+    }
+    b->content = *from;
+    buf_init(from, 0);
 }
 
 static struct buf *check(lua_State *L)
@@ -85,7 +96,13 @@ static int l_len(lua_State *L)
 
 static int l_gc(lua_State *L)
 {
-    buf_deinit(bytes_at(L, 1));
+    struct bytes *b = lua_touserdata(L, 1);
+    struct vm *vm = vm_of(L);
+
+    if (vm)
+        vm_sub_outside(vm, b->counted);
+    b->counted = 0;
+    buf_deinit(&b->content);
     return 0;
 }
 

@@ -15,8 +15,9 @@ struct lua_State;
 #define BYTES_CLASS "groupcache.bytes"
 const struct luaL_Reg *bytes_methods(void);
 
-/* Pushes a value that owns the content of the buffer returned, which is empty. Raises. */
-struct buf *bytes_new(struct lua_State *L);
+/* Pushes a value that takes the content of the buffer, which is empty then. May collect garbage.
+ * Raises, and the buffer stays as it was. */
+void bytes_push(struct lua_State *L, struct buf *from);
 
 /* The buffer of the value at that index, owned by it. If it has failed, its bytes are the value of
  * a key since a getter returned it. NULL: another value is there. Raises nothing, allocates nothing

@@ -10,6 +10,7 @@
 
 struct constant {
     char *where; /* owned */
+    size_t nth;  /* of those made there, from 1 on */
     struct frozen *value;
 };
 
@@ -50,28 +51,32 @@ void constants_unref(struct constants *cs)
     mem_free(cs);
 }
 
-enum err constants_find(struct constants *cs, size_t number, const char *where, struct frozen **out,
-                        struct error *e)
+static int is_there(const struct constant *c, const char *where, size_t nth)
 {
-    enum err err = ERR_OK;
-
-    *out = NULL;
-    pthread_mutex_lock(&cs->mu);
-    if (number < cs->n && strcmp(cs->list[number].where, where) != 0)
-        err = error_set(e, ERR_INVAL,
-                        "groupcache.constant: the script is not the same in every VM: constant "
-                        "number %zu is made at %s, and at %s",
-                        number + 1, cs->list[number].where, where);
-    else if (number < cs->n)
-        *out = frozen_ref(cs->list[number].value);
-    pthread_mutex_unlock(&cs->mu);
-    return err;
+    return c->nth == nth && strcmp(c->where, where) == 0;
 }
 
-void constants_add(struct constants *cs, const char *where, struct frozen *f)
+struct frozen *constants_find(struct constants *cs, const char *where, size_t nth, size_t *hint)
+{
+    struct frozen *found = NULL;
+    size_t i, at;
+
+    pthread_mutex_lock(&cs->mu);
+    for (i = 0; i < cs->n && !found; i++) {
+        at = (*hint + i) % cs->n;
+        if (is_there(&cs->list[at], where, nth)) {
+            found = frozen_ref(cs->list[at].value);
+            *hint = at + 1;
+        }
+    }
+    pthread_mutex_unlock(&cs->mu);
+    return found;
+}
+
+void constants_add(struct constants *cs, const char *where, size_t nth, struct frozen *f)
 {
     pthread_mutex_lock(&cs->mu);
     cs->list = mem_resize(cs->list, (cs->n + 1) * sizeof(*cs->list));
-    cs->list[cs->n++] = (struct constant){mem_strdup(where), frozen_ref(f)};
+    cs->list[cs->n++] = (struct constant){mem_strdup(where), nth, frozen_ref(f)};
     pthread_mutex_unlock(&cs->mu);
 }

@@ -16,7 +16,7 @@ struct defs {
     struct def_background *backgrounds;
     size_t n_backgrounds;
     struct constants *constants; /* a reference */
-    size_t n_constants;          /* those that the script has asked for */
+    size_t constants_hint;       /* of constants_find() */
 };
 
 struct defs *defs_new(void)
@@ -247,8 +247,8 @@ void defs_share_constants(struct defs *ds, const struct defs *from)
     constants_unref(own);
 }
 
-struct constants *defs_constants(struct defs *ds, size_t **number)
+struct constants *defs_constants(struct defs *ds, size_t **hint)
 {
-    *number = &ds->n_constants;
+    *hint = &ds->constants_hint;
     return ds->constants;
 }

@@ -60,8 +60,8 @@ const struct def_background *defs_background_at(const struct defs *ds, size_t i)
 /* Makes the constants of `from` those of ds, too, whose script has not run yet. */
 void defs_share_constants(struct defs *ds, const struct defs *from);
 
-/* The constants of the script. *number is that of the next one that it asks for. */
-struct constants *defs_constants(struct defs *ds, size_t **number);
+/* The constants of the script, and this VM's hint for constants_find(). */
+struct constants *defs_constants(struct defs *ds, size_t **hint);
 
 /* INVAL unless a and b define the same groups: the message names the group, both places and the
  * first option that differs. */

@@ -168,12 +168,13 @@ void frozen_set_item(struct frozen *f, uint64_t table, size_t i, const struct fr
 
 static size_t hash_key(const struct frozen_value *key, const char *bytes)
 {
+    double number = key->number + 0.0; /* -0 is 0 */
     uint64_t bits = key->n;
 
     if (key->kind == FROZEN_STRING)
         return (size_t)hash_table(bytes, key->n);
     if (key->kind == FROZEN_NUMBER)
-        memcpy(&bits, &key->number, sizeof(bits));
+        memcpy(&bits, &number, sizeof(bits));
     else if (key->kind == FROZEN_POINTER)
         bits = (uint64_t)(uintptr_t)key->pointer;
     return hash_bits(bits);

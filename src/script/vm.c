@@ -28,8 +28,11 @@ enum {
 struct vm {
     struct vm_opts opts; /* set once; strings are ours */
     lua_State *L;
-    size_t bytes; /* of the Lua heap */
-    int refused;  /* an allocation was refused since the last collection */
+    size_t bytes;                 /* of the Lua heap */
+    int refused;                  /* an allocation was refused since the last collection */
+    void (*forget)(lua_State *L); /* vm_on_short(), or NULL */
+    size_t outside;               /* of values whose bytes are outside of the heap */
+    size_t outside_least;         /* as many were left at the last collection for their sake */
     struct defs *defs;
     int settings_ref;
     int defining;       /* the script is being run */
@@ -84,6 +87,8 @@ static void collect(struct vm *vm)
     vm->refused = 0;
     if (!watched)
         vm_watch_until(vm, clock_ms() + COLLECT_MS);
+    if (vm->forget)
+        vm->forget(vm->L);
     lua_gc(vm->L, LUA_GCCOLLECT, 0);
     if (!watched)
         vm_watch_until(vm, 0);
@@ -94,10 +99,34 @@ uint64_t vm_most_bytes(const struct vm *vm)
     return vm->opts.vm_bytes;
 }
 
+void vm_on_short(struct vm *vm, void (*forget)(lua_State *L))
+{
+    vm->forget = forget;
+}
+
+int vm_may_keep(const struct vm *vm, size_t bytes)
+{
+    return vm->bytes + bytes < vm->opts.vm_bytes / 4;
+}
+
 void vm_make_room(struct vm *vm, size_t bytes)
 {
     if (vm->bytes + bytes > vm->opts.vm_bytes / 4 * 3)
         collect(vm);
+}
+
+void vm_add_outside(struct vm *vm, size_t bytes)
+{
+    if (vm->outside + bytes > vm->opts.vm_bytes + vm->outside_least) {
+        collect(vm);
+        vm->outside_least = vm->outside;
+    }
+    vm->outside += bytes;
+}
+
+void vm_sub_outside(struct vm *vm, size_t bytes)
+{
+    vm->outside -= bytes;
 }
 
 void vm_recover(struct vm *vm, int again)

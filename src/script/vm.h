@@ -151,6 +151,20 @@ struct cpu *vm_cpu(struct vm *vm);
  * do so by itself when the allocator refuses. */
 void vm_make_room(struct vm *vm, size_t bytes);
 
+/* From now on forget(L) is called before garbage is collected for want of room: it drops values of
+ * the heap that can be made anew. It may not raise, nor need more than 5 places on the stack. */
+void vm_on_short(struct vm *vm, void (*forget)(struct lua_State *L));
+
+/* Whether such values may take so many bytes more: the heap is then below a quarter of its bound.
+ * LuaJIT lets a heap double before it collects, so code of the script keeps the rest of it. */
+int vm_may_keep(const struct vm *vm, size_t bytes);
+
+/* A value of the VM has so many bytes outside of the heap, which LuaJIT does not see, or has them
+ * no longer. Garbage is collected before that of such values may be more than the bound of the
+ * heap. vm_add_outside() comes before the value has the bytes. Neither raises. */
+void vm_add_outside(struct vm *vm, size_t bytes);
+void vm_sub_outside(struct vm *vm, size_t bytes);
+
 /* The bound of the heap. */
 uint64_t vm_most_bytes(const struct vm *vm);
 

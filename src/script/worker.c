@@ -152,19 +152,26 @@ static void load_ended(struct flight *f)
     atomic_fetch_sub_explicit(&w->taker.begun, 1, memory_order_relaxed);
 }
 
-/* Begins loads for a millisecond, or one that takes longer. */
+static void begin_load(struct worker *w, struct flight *f)
+{
+    f->carrier = w;
+    atomic_fetch_add_explicit(&w->taker.begun, 1, memory_order_relaxed);
+    getter_start(w->vm, f, load_ended);
+    if (w->loop) /* it may have put the getter off until its next step */
+        loop_step(w->loop);
+    inbox_worked();
+}
+
+/* Begins loads for a millisecond, or one that takes longer. Companions begin together. */
 static void take_loads(struct worker *w)
 {
     uint64_t since_ms = clock_ms();
-    struct flight *f;
+    struct list taken, *l;
 
-    while ((f = backlog_take(w->backlog, &w->taker))) {
-        f->carrier = w;
-        atomic_fetch_add_explicit(&w->taker.begun, 1, memory_order_relaxed);
-        getter_start(w->vm, f, load_ended);
-        if (w->loop) /* it may have put the getter off until its next step */
-            loop_step(w->loop);
-        inbox_worked();
+    list_init(&taken);
+    while (backlog_take(w->backlog, &w->taker, &taken)) {
+        while ((l = list_pop_front(&taken)))
+            begin_load(w, list_entry(l, struct flight, queued));
         if (clock_ms() > since_ms)
             break;
     }
