@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- rate_limit.lua: an API that allows 10 questions a second. The VMs of the node count together, so
 -- the limit is exact: an 11th load in the same second is BUSY, or the old value if there is one. If
--- the API says 429 all the same, nobody asks it for as long as it says.
+-- the API says 429 all the same, nobody asks it for as long as it says, an hour at most.
 --   API=http://127.0.0.1:9000 build/bin/groupcached examples/rate_limit.lua
 --   curl -i http://127.0.0.1:8080/cache/prices/gold
 
@@ -23,7 +23,8 @@ groupcache.group("prices", {
     if not res then return nil, err, code end
     if res.status == 404 then return nil end
     if res.status == 429 then
-      asked:set("paused", 1, tonumber(res.headers["retry-after"]) or 1)
+      local told = tonumber((res.headers["retry-after"] or ""):match "^%d+$") -- else a date
+      asked:set("paused", 1, math.max(1, math.min(told or 1, 3600)))
       return nil, "the API says 429", "BUSY"
     end
     if res.status ~= 200 then return nil, "the API says " .. res.status end

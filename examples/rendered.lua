@@ -33,14 +33,15 @@ groupcache.group("articles", {
   getter = function(id)
     local article, err, code = http.json(API .. "/articles/" .. http.escape(id))
     if not article then return nil, err, code end
+    local by = tostring(article.author)               -- a name or a number
     local author
-    author, err, code = http.json(API .. "/authors/" .. http.escape(article.author))
+    author, err, code = http.json(API .. "/authors/" .. http.escape(by))
     if not author then return nil, err, code == "NOTFOUND" and "GETTER" or code end
     return {
       body = render(PAGE, { title = article.title, text = article.text, author = author.name }),
       content_type = "text/html; charset=utf-8",
       headers = { ["cache-control"] = "max-age=60" },
-      tags = { "article:" .. id, "author:" .. article.author },
+      tags = { "article:" .. id, "author:" .. by },
     }
   end,
 })

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
--- thumbnails.lua: pictures of a site in three widths, made by libgd (Debian: libgd3), which is
--- called through LuaJIT's FFI. Making one holds its VM, so no more are made at once than there are
--- VMs. The sizes are few, so that nobody fills the cache with one picture.
+-- thumbnails.lua: pictures of a site in three widths, made with libgd (Debian: libgd3) through FFI.
+-- A VM makes one at a time. There are three sizes only, or one picture could fill the cache. The
+-- site must be trusted: libgd takes 4 bytes for each pixel that a file claims to have.
 --   ORIGIN=http://127.0.0.1:9000 build/bin/groupcached examples/thumbnails.lua
 --   curl -o small.jpg http://127.0.0.1:8080/cache/thumbnails/200/pictures/17.jpg
 

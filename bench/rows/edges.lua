@@ -9,6 +9,7 @@ local pin = require "bench.lib.pin"
 local ports = require "support.ports"
 local process = require "support.process"
 local program = require "bench.lib.program"
+local resource = require "posix.sys.resource"
 local servers = require "bench.lib.servers"
 local socket = require "socket"
 local usage = require "bench.lib.usage"
@@ -89,6 +90,17 @@ local removal = {
   },
 }
 
+-- So many descriptors are for us, and for the client that we start.
+local function need_descriptors(n)
+  local limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+  if limit.rlim_cur < n then
+    limit.rlim_cur = n
+    if not resource.setrlimit(resource.RLIMIT_NOFILE, limit) then
+      error(("needs ulimit -Hn %d"):format(n), 0)
+    end
+  end
+end
+
 -- What a connection costs that has asked once and stays open.
 local function memory(s)
   local before, list = usage.rss(s.pid), {}
@@ -110,6 +122,7 @@ local function many_connections(name)
   return {
     name = name,
     open = function()
+      need_descriptors(CONNECTIONS + 200)
       local s = servers[name == "ours /cache/" and "ours" or "nginx"] { bytes = BYTES,
         connections = CONNECTIONS + 100 }
       s.each = memory(s)

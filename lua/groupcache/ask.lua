@@ -6,6 +6,7 @@ local core = require "groupcache.core"
 local ask = {}
 
 local MOST_RETRIES = 10
+local MOST_ESCAPED = 2 ^ 20 -- MAX_ESCAPE of bind/io.c
 local FIRST_PAUSE, LAST_PAUSE = 0.1, 5 -- seconds
 
 -- RFC 9110 9.2.2: carried out twice they do what they do once.
@@ -20,7 +21,11 @@ local function pair(name, value)
   if type(name) ~= "string" or kind ~= "string" and kind ~= "number" and kind ~= "boolean" then
     return nil, "query has names, and values that are strings, numbers, booleans or lists of these"
   end
-  return core.escape(name) .. "=" .. core.escape(tostring(value))
+  local text = tostring(value)
+  if #name > MOST_ESCAPED or #text > MOST_ESCAPED then
+    return nil, ("query: a name or a value has more than %d bytes"):format(MOST_ESCAPED)
+  end
+  return core.escape(name) .. "=" .. core.escape(text)
 end
 
 -- { b = { 1, 2 }, a = "x y" } as "a=x%20y&b=1&b=2"; or nil, what is wrong.
@@ -115,8 +120,8 @@ function ask.contradiction(request)
     return "compressed asks for a coding, and decode = false leaves it"
   end
   local proxy = request.proxy
-  if proxy and not proxy:find "^http://[^/?#%s]+/?$" then
-    -- It may have a password.
+  if proxy and not proxy:find "^http://[^/?#%s%c]+:%d+/?$" then
+    -- It may have a password. Without a port libcurl would take 1080.
     return 'the proxy must be a URL like "http://host:port" or "http://user:password@host:port"'
   elseif proxy and request.deny_private then
     return "deny_private is of no use with a proxy, which connects in our place"

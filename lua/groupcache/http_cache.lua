@@ -12,6 +12,7 @@ local options = require "groupcache.options"
 local redirect = require "groupcache.redirect"
 local rules = require "groupcache.http_cache.rules"
 local schema = require "groupcache.schema"
+local shown = require("groupcache.ask").shown
 local wait = require "groupcache.wait"
 
 local OWN = {
@@ -30,7 +31,7 @@ local OWN = {
 -- Options of a group that would contradict what it does.
 local TAKEN = { getter = true, query = true, codec = true, content_type = true, ttl = true,
   ttl_jitter = true, negative_ttl = true, pass_headers = true, http = true,
-  getter_many = true, refresh_ahead = true, vary = true, keep_old = true }
+  getter_many = true, refresh_ahead = true, vary = true, keep_old = true, compress = true }
 
 local REQUEST = "x-groupcache-request" -- HTTPMSG_REQUEST
 
@@ -320,7 +321,7 @@ end
 return function(origin, given)
   if type(origin) ~= "string" or not origin:find "^https?://[^/?#%s]+[^?#%s]*$" then
     error(("http.cache: the origin is %s, and must be a URL like http://host:port"):format(
-      type(origin) == "string" and ("%q"):format(origin) or origin == nil and "nil"
+      type(origin) == "string" and ("%q"):format(shown(origin)) or origin == nil and "nil"
       or "a " .. type(origin)), 3)
   end
   if given ~= nil and type(given) ~= "table" then

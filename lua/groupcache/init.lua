@@ -340,9 +340,12 @@ function groupcache.constant(fn)
   end
   local outer = making
   making = ("%s#%d > "):format(where, nth)
-  value = fn()
+  local ok, result = pcall(fn)
   making = outer
-  value = core.constant_make(where, nth, value) -- no tail call: errors count the levels
+  if not ok then
+    error(result, 0)
+  end
+  value = core.constant_make(where, nth, result) -- no tail call: errors count the levels
   return value
 end
 

@@ -1,6 +1,8 @@
 -- SPDX-License-Identifier: MIT
 -- The request that follows a redirect (RFC 9110 15.4), for groupcache.http.
 
+local ask = require "groupcache.ask"
+
 local redirect = {}
 
 local MOVED = { [301] = true, [302] = true, [303] = true, [307] = true, [308] = true }
@@ -88,7 +90,8 @@ function redirect.next(request, answer)
   local url = redirect.resolve(request.url, location)
   local scheme = split(url)
   if scheme ~= "http" and scheme ~= "https" then
-    return nil, ("the redirect leads to %q, which is neither http:// nor https://"):format(url)
+    return nil, ("the redirect leads to %q, which is neither http:// nor https://"):format(
+      ask.shown(url))
   end
   if scheme == "http" and split(request.url) == "https" then
     return nil, "the redirect leads from https:// to http://"

@@ -311,7 +311,8 @@ describe("groupcached completion", function()
     shows "can complete"
     for typed, wanted in pairs { ["sta"] = "stats ", ["get --js"] = "get --json ",
       ["put g --ti"] = "put g --timeout ", ["completion b"] = "completion bash ",
-      ["help run"] = "help run-getter ", ["--snapshot-e"] = "--snapshot-every ",
+      ["help run"] = "help run-getter ", ["help --snap"] = "help --snap",
+      ["--snapshot-e"] = "--snapshot-every ",
       ["check --client-l"] = "check --client-listen " } do
       tmux("send-keys", "groupcached " .. typed, "Tab", "x")
       shows("> groupcached " .. wanted .. "x\n")

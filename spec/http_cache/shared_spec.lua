@@ -285,6 +285,7 @@ describe("an HTTP cache", function()
   it("refuses options that its origin decides, and origins that are none", function()
     for text, message in pairs {
       ['"ftp://x"'] = "the origin is \"ftp://x\", and must be a URL like http://host:port",
+      ['"http://a:b@x y"'] = "the origin is \"http://x y\", and must be a URL like",
       ["nil"] = "the origin is nil, and must be",
       ["1"] = "the origin is a number, and must be a URL like http://host:port",
       ['"http://x", 5'] = "the options are a number, and must be a table",

@@ -60,7 +60,7 @@ describe("under cqueues a getter", function()
     end
     http.together(fns)
     assert.equal(404, get("none").status)
-    assert.equal(51, #origin:requests())
+    assert.equal(51, #origin:requests(51))
     origin:stop()
     assert.equal(502, get("down").status)
     assert.matches("Connection refused", get("down").body, 1, true)

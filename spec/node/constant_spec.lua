@@ -36,6 +36,7 @@ local ask = {
   end,
   pairs = function()
     local n, list = 0, {}
+    assert(groupcache.pairs(c)(c) == 1)
     for key, value in groupcache.pairs(c) do
       assert(c[key] == value)
       n = n + 1
@@ -90,6 +91,7 @@ end
 local deep = {}
 for _ = 1, 200 do deep = { deep } end
 say(select(2, pcall(groupcache.constant, function() return deep end)):match "nested.*")
+say(select(2, pcall(groupcache.constant, function() end)):match "constant: (.*)")
 ]]
 
 describe("groupcache.constant", function()
@@ -157,7 +159,8 @@ describe("groupcache.constant", function()
       "a constant has a function, and may have tables, strings, numbers and booleans",
       "a table is the key of a constant, and may be a value only",
       "a constant has a thread, and may have tables, strings, numbers and booleans",
-      "nested in 128 levels at most\n",
+      "nested in 128 levels at most",
+      "the function has returned nil\n",
     }, "\n"), (program.run(MANY)))
   end)
 end)

@@ -208,8 +208,8 @@ describe("a getter of many keys in four VMs", function()
     for i, res in ipairs(http.parallel(requests, 64)) do
       assert.equal(i % 8 == 0 and 502 or 200, res.status)
     end
-    local total = r:total()
-    assert.is_true(total <= 2 * WORKERS, total)
+    local total = r:total() -- two in each VM if they come within one call's time
+    assert.is_true(total <= 3 * WORKERS, total)
   end)
 end)
 

@@ -33,7 +33,7 @@ describe("examples/aggregate.lua", function()
       assert.same({ user = { name = "Ada" }, orders = { { id = 1 }, { id = 2 } },
         offers = { best = "tea" }, missing = {} }, cjson.decode(res.body))
     end
-    assert.equal(3, #origin:requests())
+    assert.equal(3, #origin:requests(3))
   end)
 
   it("says what is missing, and needs the user only", function()

@@ -66,7 +66,7 @@ describe("examples/npm.lua", function()
           { archive.status, archive.body, archive.headers["content-type"] })
       end
     end
-    assert.equal(4, #registry:requests())
+    assert.equal(4, #registry:requests(4))
   end)
 
   it("asks only whether a package has changed, once five minutes have passed", function()
@@ -83,7 +83,8 @@ describe("examples/npm.lua", function()
     for i, request in ipairs(registry:requests()) do
       assert.same({ method = "GET", uri = "/npm/left", status = i == 1 and 200 or 304 }, request)
     end
-    tmp.write(root .. "npm/left/package.json", package_of("left", registry.url .. "/npm", "2.0.0-b"))
+    tmp.write(root .. "npm/left/package.json",
+      package_of("left", registry.url .. "/npm", "2.0.0-b"))
     eventually(function()
       return get("left").body:find("2.0.0-b", 1, true) ~= nil
     end)

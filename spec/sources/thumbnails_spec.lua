@@ -56,7 +56,7 @@ describe("examples/thumbnails.lua", function()
       assert.equal("image/jpeg", res.headers["content-type"])
       assert.same({ width, height }, { size_of(res.body) })
     end
-    assert.equal(1, #origin:requests())
+    assert.equal(1, #origin:requests(1))
     assert.same({ 100, 1 },
       { size_of(assert(n:get("thumbnails", "100/pictures/a line.jpg")).body) })
   end)

@@ -5,11 +5,13 @@
 --   nginx.start{ root=folder, config="...", http="..." } -> n
 --     config goes into the server block, http into the http block
 --     n.port, n.url ("http://127.0.0.1:PORT"), n:stop()
---     n:requests() -> { { method=, uri= (as sent), status= }, ... }   the access log so far
+--     n:requests(count) -> { { method=, uri= (as sent), status= }, ... }   the access log so far;
+--                          with a count it waits until so many requests are there
 --
 -- One process, no workers (master_process off): no process remains when it is killed, and it runs
 -- the same as root or not.
 
+local eventually = require "support.eventually"
 local http = require "support.http"
 local ports = require "support.ports"
 local process = require "support.process"
@@ -64,8 +66,11 @@ function nginx.start(opts)
 end
 
 --- The access log. nginx writes a line just after it sent the last byte, so a spec that counts
--- should do so through eventually().
-function methods:requests()
+-- should say how many there will be.
+function methods:requests(count)
+  if count then
+    eventually(function() return #self:requests() >= count end, 10, "nginx's log")
+  end
   local list = {}
   for line in io.lines(self.dir .. "/access.log") do
     local method, uri, status = line:match "^(%S+) (.*) (%d+)$"

@@ -119,6 +119,16 @@ describe("a value that another node hands over", function()
     g = engine.group { max_value_bytes = 10 }
     assert.is_true(keep("k", value(("x"):rep(10))))
     assert.is_false(keep("l", value(("x"):rep(11))))
+    local x, e = ffi.new "struct extra", ffi.new "struct error" -- of a value that is compressed
+    assert.equal(0, tonumber(C.extra_put_packed(x, 1, 11, e)))
+    local small = value("x", { extra = x.bytes, extra_len = x.n })
+    assert.is_false(keep("m", small))
+    assert.is_false(select(2, load("n", small)))
+    g:finish(table.remove(g.loads), "new")
+    local given = ffi.new("struct given", { bytes = "x", n = 1, extra = x.bytes, extra_len = x.n })
+    assert.equal(tonumber(C.ERR_TOOBIG),
+      tonumber(C.group_change_given(g.c, key_ref "o", given, e)))
+    assert.matches("the value has 11 bytes, max_value_bytes is 10", ffi.string(e.msg))
   end)
 
   it("is one of those that were used last", function()

@@ -283,12 +283,14 @@ static int l_view_eq(lua_State *L)
 /* core.constant_next(view, key or nil) -> the key behind it and its value | nil */
 static int l_constant_next(lua_State *L)
 {
-    const struct view *view = check_view(L);
     const struct frozen_value *value;
     struct frozen_value key, next;
+    const struct view *view;
     const char *bytes;
     int class;
 
+    lua_settop(L, 2); /* like next(), it may be called without a key */
+    view = check_view(L);
     class = lua_gettop(L);
     if ((!key_at_2(L, &key, &bytes) && !lua_isnoneornil(L, 2)) ||
         !frozen_next(view->root->f, view->at, &key, bytes, &next, &value))
@@ -369,6 +371,8 @@ static int l_constant_make(lua_State *L)
     struct frozen_value root;
 
     lua_settop(L, 3);
+    if (lua_isnil(L, 3))
+        check_raise(L, "groupcache.constant: the function has returned nil");
     r = new_root(L);
     r->f = frozen_new();
     if (!r->f)

@@ -329,6 +329,14 @@ unsigned extra_packed(const char *bytes, size_t n, uint64_t *plain)
     return (unsigned char)*f.bytes;
 }
 
+uint64_t extra_plain_bytes(const char *bytes, size_t n, size_t given)
+{
+    uint64_t plain = given;
+
+    extra_packed(bytes, n, &plain);
+    return plain > given ? plain : given;
+}
+
 int extra_has_tags(const char *bytes, size_t n)
 {
     struct extra_field f;

@@ -97,6 +97,9 @@ int extra_window(const char *bytes, size_t n, enum extra_kind kind, uint64_t *ms
 /* How the value is compressed, with its length before in *plain; 0: it is not. */
 unsigned extra_packed(const char *bytes, size_t n, uint64_t *plain);
 
+/* The bytes of the value itself, of which so many were given. A peer may say any number. */
+uint64_t extra_plain_bytes(const char *bytes, size_t n, size_t given);
+
 int extra_has_tags(const char *bytes, size_t n);
 
 /* The hashes of the tags: their number, at most EXTRA_TAGS. */

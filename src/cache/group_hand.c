@@ -23,6 +23,11 @@ static int is_outdated_locked(struct group *g, const struct key_ref *k,
            group_tags_changed_locked(g, v->extra, v->extra_len, since_ms);
 }
 
+static int is_too_large_locked(const struct group *g, const struct group_handed *v)
+{
+    return extra_plain_bytes(v->extra, v->extra_len, v->n) > g->opts.max_value_bytes;
+}
+
 /* A peer may say any time. */
 static uint64_t expiry_ms(const struct group_handed *v)
 {
@@ -52,7 +57,7 @@ int group_hand_finish(struct flight *f, const struct group_handed *v)
     int outdated;
 
     pthread_mutex_lock(&g->mu);
-    outdated = is_outdated_locked(g, &k, v) || v->n > g->opts.max_value_bytes;
+    outdated = is_outdated_locked(g, &k, v) || is_too_large_locked(g, v);
     pthread_mutex_unlock(&g->mu);
     r.item = outdated ? NULL : make(&k, v);
     if (!r.item)
@@ -74,7 +79,7 @@ int group_hand_keep(struct group *g, const struct key_ref *k, const struct group
     after_init(&a);
     pthread_mutex_lock(&g->mu);
     group_keep_peek_locked(g, k, &found);
-    if (!found.live && !found.negative && v->n <= g->opts.max_value_bytes && !g->closed &&
+    if (!found.live && !found.negative && !is_too_large_locked(g, v) && !g->closed &&
         !is_outdated_locked(g, k, v)) {
         if (it->tagged)
             item_set_tags_began(it, g->tags.last);

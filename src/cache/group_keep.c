@@ -150,8 +150,8 @@ struct item *group_keep_item(struct group *g, const struct key_ref *k, const str
                              struct error *e)
 {
     struct given form = *v;
+    uint64_t max, expires_ms, n = extra_plain_bytes(v->extra, v->extra_len, v->n);
     struct extra extra;
-    uint64_t max, expires_ms;
     char *packed = NULL;
     struct item *it;
     enum packed_coding coding;
@@ -160,9 +160,9 @@ struct item *group_keep_item(struct group *g, const struct key_ref *k, const str
     max = g->opts.max_value_bytes;
     coding = (enum packed_coding)g->opts.compress;
     pthread_mutex_unlock(&g->mu);
-    if (v->n > max) {
-        error_set(e, ERR_TOOBIG, "group %s: the value has %zu bytes, max_value_bytes is %llu",
-                  g->name, v->n, (unsigned long long)max);
+    if (n > max) {
+        error_set(e, ERR_TOOBIG, "group %s: the value has %llu bytes, max_value_bytes is %llu",
+                  g->name, (unsigned long long)n, (unsigned long long)max);
         return NULL;
     }
     if (coding != PACKED_NOT)

@@ -17,18 +17,24 @@ enum {
     DEFAULT_CONNECT_MS = 1000,
     DEFAULT_TIMEOUT_MS = 5000,
     DEFAULT_MAX_BYTES = 8 << 20,
-    NAME_S = 60
+    NAME_S = 60,
+    MAX_HEAD = 512 << 10 /* libcurl makes no head of more than 1 MB, and calls it lack of memory */
 };
 
 static enum err check(const struct fetch_opts *o, struct error *e)
 {
     enum err err = request_check_url(o->url, e);
-    size_t i;
+    size_t i, n = strlen(o->url);
 
     if (!err && o->method)
         err = request_check_method(o->method, o->body != NULL, e);
-    for (i = 0; !err && i < o->n_headers; i++)
+    for (i = 0; !err && i < o->n_headers; i++) {
         err = request_check_header(o->headers[i], i, e);
+        n += strlen(o->headers[i]);
+    }
+    if (!err && n > MAX_HEAD)
+        err = error_set(e, ERR_INVAL, "the url and the headers have %zu bytes, and may have %d", n,
+                        MAX_HEAD);
     return err;
 }
 

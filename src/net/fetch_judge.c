@@ -51,9 +51,17 @@ static int is_distrust(CURLcode code, const char *text)
             (strstr(text, "alert") || strstr(text, "wrong version number")));
 }
 
+/* What libcurl says of a failure. It quotes a proxy that it cannot read, with its password. */
+static const char *words(const struct fetch *f, CURLcode code)
+{
+    if (code == CURLE_COULDNT_RESOLVE_PROXY && strstr(f->text, "Unsupported proxy"))
+        return "the proxy's URL cannot be read";
+    return *f->text ? f->text : curl_easy_strerror(code);
+}
+
 static void judge_failure(struct fetch *f, CURLcode code)
 {
-    const char *text = *f->text ? f->text : curl_easy_strerror(code);
+    const char *text = words(f, code);
 
     f->distrusted = is_distrust(code, text);
     if (code == CURLE_FILESIZE_EXCEEDED || f->body.failed == ERR_TOOBIG)

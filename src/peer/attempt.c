@@ -131,14 +131,15 @@ void attempt_give(struct peer *peer, struct flight *f, const struct peer_value *
                        .minute_qps = v->minute_qps,
                        .passing = is_passing(peer, f, v->other_ring)};
 
-    if (v->n > group_opts(f->group).max_value_bytes) { /* so is every other node's value */
+    if (!extra_check(v->extra, v->extra_len)) {
+        attempt_unusable(peer, f, "the extras of the value are malformed");
+        return;
+    }
+    if (extra_plain_bytes(v->extra, v->extra_len, v->n) >
+        group_opts(f->group).max_value_bytes) { /* so is every other node's value */
         atomic_fetch_add(&peer->errors, 1);
         log_failure(peer, f, "the value exceeds max_value_bytes");
         fails(peer, f, 0);
-        return;
-    }
-    if (!extra_check(v->extra, v->extra_len)) {
-        attempt_unusable(peer, f, "the extras of the value are malformed");
         return;
     }
     r.item = item_new_extra(&k, v->bytes, v->n, v->expires_ms, v->extra, v->extra_len);

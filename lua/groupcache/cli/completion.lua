@@ -101,9 +101,8 @@ function makers.zsh()
   out[#out + 1] = "    help) compadd -- " .. table.concat(names(), " ") .. " ;;\n"
   out[#out + 1] = "    *) _files ;;\n    esac\n    return\n  fi\n  case $words[2] in\n"
   for _, pair in ipairs(flags_by_command()) do
-    if #pair[2] > 0 then
-      out[#out + 1] = ("  %s) compadd -- %s ;;\n"):format(pair[1].name, table.concat(pair[2], " "))
-    end
+    out[#out + 1] = ("  %s) %s;;\n"):format(pair[1].name,
+      #pair[2] > 0 and "compadd -- " .. table.concat(pair[2], " ") .. " " or "")
   end
   out[#out + 1] = "  *) compadd -- " .. table.concat(flags_of_node(), " ") .. " ;;\n"
   out[#out + 1] = "  esac\n}\n_groupcached \"$@\"\n"
