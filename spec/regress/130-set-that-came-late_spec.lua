@@ -6,6 +6,7 @@
 
 local eventually = require "support.eventually"
 local fake = require "node.fake"
+local http = require "support.http"
 local links = require "chaos.links"
 local messages = require "support.messages"
 local node = require "support.node"
@@ -57,6 +58,12 @@ describe("a set that comes after its sender has given it up", function()
   it("does not replace a later one", function()
     eventually(function() return set(sender, "early") == 204 end, 20, "a set by a good link")
     late(LATE_MS)
+    -- Else the set could still come in time, and its answer late.
+    eventually(function()
+      local host, port = door:match "^(.+):(%d+)$"
+      return not http.request { host = host, port = tonumber(port), target = "/readyz",
+        timeout = 1 }
+    end, 20, "a late link")
     eventually(function() return set(sender, "late") == 502 end, 20, "a set by a bad link")
     local sets = owner:stats().groups.g.sets
     assert.equal(204, set(owner, "new"))
