@@ -48,6 +48,9 @@ local LONG = {
   ("\0"):rep(2048), ("\255"):rep(2048), ("é"):rep(1024), ("0123456789abcdef"):rep(128),
   ("a b "):rep(512),
 }
+for letter in ("abcdefghijklmnopqrst"):gmatch "." do -- so many that each kind of node owns some
+  LONG[#LONG + 1] = letter:rep(2048)
+end
 
 --- Park and Miller's generator, exact in doubles: math.random differs between interpreters.
 local function generator(seed)
