@@ -7,7 +7,6 @@ local cjson = require "cjson"
 local eventually = require "support.eventually"
 local http = require "support.http"
 local node = require "support.node"
-local ports = require "support.ports"
 local rig = require "node.rig"
 local tmp = require "support.tmp"
 
@@ -72,10 +71,10 @@ return { workers = 1, http_threads = 1 }
 ]]
 
 describe("a value with headers of its own", function()
-  local r, nodes, urls
+  local r, nodes
 
   before_each(function()
-    r, nodes, urls = rig.new(), {}, {}
+    r, nodes = rig.new(), {}
   end)
 
   after_each(function()
@@ -83,19 +82,11 @@ describe("a value with headers of its own", function()
   end)
 
   local function start(n, opts)
-    local at = {}
-    for i = 1, n do
-      at[i] = ports.free()
-      urls[i] = "http://127.0.0.1:" .. at[i]
+    local o = { script = r:script(SCRIPT) }
+    for name, value in pairs(opts or {}) do
+      o[name] = value
     end
-    for i = 1, n do
-      local o = { port = at[i], self = urls[i], peers = n > 1 and urls or nil,
-        script = r:script(SCRIPT) }
-      for name, value in pairs(opts or {}) do
-        o[name] = value
-      end
-      nodes[i] = node.start(o)
-    end
+    nodes = node.cluster(n, o)
   end
 
   -- The page in full, at that node.

@@ -4,7 +4,6 @@
 
 local http = require "support.http"
 local node = require "support.node"
-local ports = require "support.ports"
 local process = require "support.process"
 local program = require "api.program"
 local rig = require "node.rig"
@@ -70,10 +69,10 @@ end
 
 for _, coding in ipairs { "gzip", "zstd" } do
   describe('compress = "' .. coding .. '"', function()
-    local r, nodes, urls
+    local r, nodes
 
     before_each(function()
-      r, nodes, urls = rig.new(), {}, {}
+      r, nodes = rig.new(), {}
     end)
 
     after_each(function()
@@ -81,15 +80,7 @@ for _, coding in ipairs { "gzip", "zstd" } do
     end)
 
     local function start(n)
-      local at = {}
-      for i = 1, n do
-        at[i] = ports.free()
-        urls[i] = "http://127.0.0.1:" .. at[i]
-      end
-      for i = 1, n do
-        nodes[i] = node.start { port = at[i], self = urls[i], peers = n > 1 and urls or nil,
-          script = r:script((SCRIPT:gsub("CODING", coding))) }
-      end
+      nodes = node.cluster(n, { script = r:script((SCRIPT:gsub("CODING", coding))) })
     end
 
     local function get(i, key, headers, group)

@@ -6,7 +6,6 @@
 local eventually = require "support.eventually"
 local http = require "support.http"
 local node = require "support.node"
-local ports = require "support.ports"
 local rig = require "node.rig"
 local tmp = require "support.tmp"
 
@@ -48,15 +47,7 @@ describe("a large value", function()
   end)
 
   local function start(n, origin)
-    local urls, at = {}, {}
-    for i = 1, n do
-      at[i] = ports.free()
-      urls[i] = "http://127.0.0.1:" .. at[i]
-    end
-    for i = 1, n do
-      nodes[i] = node.start { port = at[i], self = urls[i], peers = n > 1 and urls or nil,
-        script = SCRIPT, env = { ORIGIN = origin } }
-    end
+    nodes = node.cluster(n, { script = SCRIPT, env = { ORIGIN = origin } })
   end
 
   local function get(i, key, headers, method)

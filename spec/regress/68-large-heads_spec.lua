@@ -4,6 +4,7 @@
 -- memory for more would have cost every small request. Now its connection moves to where there is
 -- memory, on whichever request and in however many pieces it comes.
 
+local answer = require "support.answer"
 local cjson = require "cjson"
 local eventually = require "support.eventually"
 local lfs = require "lfs"
@@ -54,20 +55,6 @@ describe("a request with", function()
   teardown(function()
     rig.stop(n)
   end)
-
-  -- Status, headers by small name, body.
-  local function answer(sock)
-    local line, why = sock:receive "*l"
-    if not line then
-      return nil, why
-    end
-    local headers = {}
-    for name, value in function() return sock:receive "*l":match "^([^:]+): (.*)$" end do
-      headers[name:lower()] = value
-    end
-    local length = tonumber(headers["content-length"])
-    return tonumber(line:match "^HTTP/1%.1 (%d+) "), headers, length and sock:receive(length)
-  end
 
   local function get(key, more)
     return ("GET /cache/g/%s HTTP/1.1\r\nHost: x\r\n%s\r\n"):format(key, more or "")
