@@ -38,7 +38,7 @@ void awake_add(struct awake *a, struct awake_link *l);
 /* Removes it from both lists. */
 void awake_remove(struct awake *a, struct awake_link *l);
 
-/* A tick begins: what was added until now is due. */
+/* A tick begins: all groups added until now are due. */
 void awake_begin(struct awake *a);
 
 /* Removes the first that is due, or returns NULL. `hold` is called with it under the mutex: it

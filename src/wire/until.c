@@ -30,8 +30,8 @@ static uint64_t lead_at(const struct until *u, uint64_t ms)
     return u->lead_ms - (ms - u->at_ms) / DRIFT;
 }
 
-/* The clock's lead is within `least` and `most`. What was known before is the better bound if it is
- * within, too. Else the clocks have drifted, or the other side is another process. */
+/* The clock's lead is within `least` and `most`. An earlier bound is better if it lies within them.
+ * Else the clocks have drifted, or the other side is another process. */
 void until_heard(struct until *u, uint64_t theirs, uint64_t asked_ms, uint64_t now_ms)
 {
     uint64_t least = theirs - now_ms, most = theirs - asked_ms;
