@@ -261,7 +261,7 @@ describe("a list of peers in etcd", function()
       e.process:stop("SIGKILL", 5)
       e.args = { "--auth-token-ttl", "1" }
       e.scheme = "http"
-      pcall(e.again, e)
+      e:again()
       local n = listed.start(("etcd://root:sesame@%s%s?ttl=3"):format(e.address, PREFIX))
       nodes[1] = n
       local wrong = listed.start(("etcd://root:wrong@%s%s"):format(e.address, PREFIX),

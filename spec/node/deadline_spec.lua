@@ -461,6 +461,9 @@ describe("at its deadline", function()
     it("is answered so when it is a finalizer that loops between two getters", function()
       start [[
         if key == "leaves it" then
+          collectgarbage("setpause", 100) -- begins a cycle at once, and ends it within some gets
+          collectgarbage("setstepmul", 10000)
+          collectgarbage()
           local p = newproxy(true)
           getmetatable(p).__gc = forever
         end
