@@ -6,8 +6,8 @@
 -- bind(0) could be taken again, by a client of ours, before the child binds it.
 --
 -- A process never gives a port twice, nor one of another run of specs: it claims blocks of ports,
--- by names in the abstract namespace of Unix sockets. The kernel drops them with the process. If all
--- blocks are claimed, it goes through its own blocks again.
+-- by names in the abstract namespace of Unix sockets. The kernel drops them with the process. If
+-- all blocks are claimed, it goes through its own blocks again.
 
 local fcntl = require "posix.fcntl"
 local sys_socket = require "posix.sys.socket"
