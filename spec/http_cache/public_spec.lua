@@ -7,6 +7,7 @@ local cases = require "http_cache.cases"
 local node = require "support.node"
 local rig = require "node.rig"
 local suite = require "http_cache.suite"
+local tmp = require "support.tmp"
 
 local SCRIPT = [[
 local groupcache = require "groupcache"
@@ -60,6 +61,25 @@ local function check(where, bases)
   end
   assert(#lines == 0, table.concat(lines, "\n"))
 end
+
+describe("the page about HTTP caches", function()
+  it("says how many of the public cases pass, and names those that do not", function()
+    local page, passed, all = tmp.read "docs/http-cache.md", {}, {}
+    for _, case in ipairs(cases) do
+      local of_libcurl = case.id == "headers-store-Transfer-Encoding"
+      local public = case.kind == "required" or case.kind == "optional"
+      local pass = not case.fails or of_libcurl
+      all[case.kind] = (all[case.kind] or 0) + 1
+      passed[case.kind] = (passed[case.kind] or 0) + (pass and 1 or 0)
+      if public and not pass then
+        local id = case.id:gsub("^(partial%-store%-partial%-reuse%-partial)%-.*", "%1")
+        assert.truthy(page:find("`" .. id .. "`", 1, true), id)
+      end
+    end
+    assert.truthy(page:find(("**%d of %d** required and **%d of %d** optional"):format(
+      passed.required, all.required, passed.optional, all.optional), 1, true))
+  end)
+end)
 
 describe("an HTTP cache", function()
   local origin, nodes

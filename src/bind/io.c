@@ -256,9 +256,13 @@ static int l_escape(lua_State *L)
 }
 
 const luaL_Reg bind_io[] = {
-    {"sleep", l_sleep},         {"codings", l_codings},
-    {"fetch", l_fetch},         {"fetch_result", l_fetch_result},
-    {"escape", l_escape},       {"fetch_headers", l_fetch_headers},
-    {"http_date", l_http_date}, {"fetch_interim", l_fetch_interim},
+    {"sleep", l_sleep},
+    {"codings", l_codings},
+    {"fetch", l_fetch},
+    {"fetch_result", l_fetch_result},
+    {"escape", l_escape},
+    {"fetch_headers", l_fetch_headers},
+    {"http_date", l_http_date},
+    {"fetch_interim", l_fetch_interim},
     {NULL, NULL},
 };

@@ -10,9 +10,9 @@
  *   x-groupcache-once: set-cookie: a=b\r\n        for that request alone
  *   content-type: text/html\r\n ...
  *
- * `interim` is there if interim answers (1xx) came before the answer: a text of lines, percent-encoded.
- * They are for that request alone, too. Of each there is a line "103", lines "name: value", and
- * between two an empty line.
+ * `interim` is there if interim answers (1xx) came before the answer: a text of lines,
+ * percent-encoded. They are for that request alone, too. Of each there is a line "103", lines
+ * "name: value", and between two an empty line.
  *
  * An item of such a value expires `keep` milliseconds after the answer is stale. Pure functions,
  * any thread; what they return points into the bytes that they were given. */
