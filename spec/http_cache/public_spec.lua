@@ -64,7 +64,8 @@ end
 
 describe("the page about HTTP caches", function()
   it("says how many of the public cases pass, and names those that do not", function()
-    local page, passed, all = tmp.read "docs/http-cache.md", {}, {}
+    local page = tmp.read("docs/http-cache.md"):gsub("%s+", " ")
+    local passed, all = {}, {}
     for _, case in ipairs(cases) do
       local of_libcurl = case.id == "headers-store-Transfer-Encoding"
       local public = case.kind == "required" or case.kind == "optional"
