@@ -334,6 +334,28 @@ describe("a key function that blocks", function()
     rig.stop(n)
   end)
 
+  it("is asked for a hit, also when as many requests wait for loads as may", function()
+    local r, n = rig.start(SOURCE, { args = { "--workers", "1", "--max-connections", "8" } })
+    assert.equal("hit", assert(n:get("g", "hit")).body)
+    local fns, refused = {}, 0
+    for i = 1, 7 do
+      fns[i] = function()
+        local res = assert(n:get("g", "slow", { timeout = 60 }))
+        refused = refused + (res.status == 503 and 1 or 0)
+      end
+    end
+    fns[8] = function()
+      rig.wait(n, function() return n:stats().http.unparked > 0 end, 20, "the bound")
+      for _ = 1, 5 do
+        assert.equal("main", assert(n:get("g", "hit")).headers["x-cache"])
+      end
+      r:open "slow"
+    end
+    http.together(fns)
+    assert.is_true(refused > 0)
+    rig.stop(n)
+  end)
+
   it("does not hold up a stop: its request gets a 503", function()
     local r, n = rig.start(SOURCE, { args = { "--workers", "1", "--drain-timeout", "0.1" } })
     local res
@@ -430,6 +452,17 @@ describe("the option `key`", function()
     assert.equal(0, (check [[
       groupcache.group("g", { key = function(path) return path end, getter = print })
     ]]))
+  end)
+
+  it("takes the memory of two more VMs", function()
+    local function budget(option)
+      local script = tmp.file(([[require("groupcache").group("g", { %s getter = print })]])
+        :format(option), "node.lua")
+      local out = process.run { node.binary, "check", script, "--vm-bytes", "10MiB",
+        "--http-threads", "8" }
+      return tonumber(out.stdout:match "may take (%d+) MiB")
+    end
+    assert.equal(budget "" + 20, budget "key = function(path) return path end,")
   end)
 
   it("must be there in every VM, or in none", function()

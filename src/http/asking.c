@@ -67,16 +67,14 @@ static void done(struct keyask *a)
     server_loop_unpark(k->parking);
 }
 
+/* Not bounded as waits for loads are: a hit needs a key even if all that may wait for loads do. */
 int asking_start(struct asking *k, struct job *j)
 {
     const struct server_opts *o = &j->server->opts;
     struct MHD_Connection *c = j->to.connection;
     struct buf *text = &k->ask.request.text;
     struct error e;
-    int ok;
 
-    if (!job_may_park(j, &ok))
-        return ok;
     if (keying_function(group_keying(j->group)) >= TAKES_HEADERS)
         MHD_get_connection_values_n(c, MHD_HEADER_KIND, put_header, text);
     if (text->failed) {

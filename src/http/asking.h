@@ -26,9 +26,8 @@ struct asking {
 void asking_init(struct asking *k, struct job *j, const struct asked *a);
 void asking_deinit(struct asking *k);
 
-/* Asks, and suspends the job's connection; the job runs again with the answer. If too many
- * connections are suspended, answers the request instead. Returns what the job's run() is to
- * return. */
+/* Asks, and suspends the job's connection; the job runs again with the answer. Returns what the
+ * job's run() is to return. */
 int asking_start(struct asking *k, struct job *j);
 
 /* The job runs again: hands the key over, for mem_free(). NULL: there is none, and the request was

@@ -196,13 +196,18 @@ static void end_older(struct keyers *k, uint64_t than_ms, enum err code, const c
 
 /* --- life --- */
 
+unsigned keyers_count(uint64_t threads)
+{
+    return (unsigned)(threads / THREADS > LEAST ? threads / THREADS : LEAST);
+}
+
 struct keyers *keyers_start(const struct workers_opts *o, uint64_t threads, struct vm *control,
                             struct script *script, struct error *e)
 {
     struct keyers *k = mem_zalloc(sizeof(*k));
     struct workers_opts own = *o;
 
-    own.n = (size_t)(threads / THREADS > LEAST ? threads / THREADS : LEAST);
+    own.n = keyers_count(threads);
     own.loop = "plain";
     own.kind = "key";
     own.wanted = defs_make_keys;

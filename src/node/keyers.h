@@ -16,6 +16,9 @@
 
 struct keyers;
 
+/* How many VMs a node with so many HTTP threads has, if its script has a key function. */
+unsigned keyers_count(uint64_t threads);
+
 /* As workers_start(); `threads` are those that ask. Of `o` the number, the loop and the kind are
  * not used. */
 struct keyers *keyers_start(const struct workers_opts *o, uint64_t threads, struct vm *control,
