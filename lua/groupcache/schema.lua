@@ -36,6 +36,7 @@ return {
   local_only = { kind = "boolean", default = false },
   query = { kind = "any", default = "refuse" }, -- groupcache.keying reads it, and the next
   vary = { kind = "any", default = {} },
+  key = { kind = "function" }, -- in place of these two
   http = { kind = "any" }, -- groupcache.http.cache sets it
   writable = { kind = "any", default = false }, -- groupcache.writable reads it
 }

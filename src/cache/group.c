@@ -32,6 +32,14 @@ enum err group_late(const struct group *g, uint64_t timeout_ms, struct error *e)
                      (double)timeout_ms / 1000);
 }
 
+void group_count_key(struct group *g, int failed)
+{
+    pthread_mutex_lock(&g->mu);
+    g->stats.key_calls++;
+    g->stats.key_errors += failed ? 1 : 0;
+    pthread_mutex_unlock(&g->mu);
+}
+
 uint32_t group_hash(const void *key, size_t n)
 {
     return (uint32_t)hash_table(key, n);

@@ -156,6 +156,9 @@ const char *group_writers(const struct group *g);
 /* What a client's query and headers add to a key: rules, each ended by a line end (http/keying.h).
  * Empty: nothing. As group_pass_headers() otherwise. */
 const char *group_keying(const struct group *g);
+/* Counts a call of the key function that the group has. */
+void group_count_key(struct group *g, int failed);
+
 struct group_opts group_opts(struct group *g);
 unsigned group_http(const struct group *g);     /* opts.http, without the mutex */
 unsigned group_max_keys(const struct group *g); /* the same of opts.max_keys */

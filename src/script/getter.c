@@ -209,7 +209,7 @@ static void getter_end(struct task *t, enum task_end how, const struct error *e)
     item_unref(old);
 }
 
-static const struct task_kind kind = {"the getter", getter_push, getter_end};
+static const struct task_kind kind = {.noun = "the getter", .push = getter_push, .end = getter_end};
 
 /* A reference to the value that the getter may see as ctx.old, or NULL. */
 static struct item *old_value(const struct def *def, const struct flight *f)

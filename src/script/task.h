@@ -38,6 +38,8 @@ struct task_kind {
     /* The task has ended. The results or the error are on the stack of t->own.co; e says
      * why it failed, and is NULL otherwise. Calls task_leave() and frees the task. */
     void (*end)(struct task *t, enum task_end how, const struct error *e);
+
+    int cannot_wait; /* 1: what waits raises */
 };
 
 enum strand_state {
