@@ -44,6 +44,8 @@ static struct task *to_run(lua_State *L, int level, const char *what)
 
     if (!vm || !vm_current(vm))
         refuse(L, level, "%s waits, and only a getter or a background function can wait", what);
+    if (vm_current(vm)->kind->cannot_wait)
+        refuse(L, level, "%s waits, and %s cannot", what, vm_current(vm)->kind->noun);
     return vm_current(vm);
 }
 
@@ -56,7 +58,7 @@ int check_may_wait(struct vm *vm, lua_State *L)
 {
     const struct task *t = vm_current(vm);
 
-    return t && t->current->co == L && lua_isyieldable(L);
+    return t && !t->kind->cannot_wait && t->current->co == L && lua_isyieldable(L);
 }
 
 static struct strand *to_wait(lua_State *L, int level, const char *what)
