@@ -9,7 +9,7 @@
 #
 # Variables: CC CFLAGS LDFLAGS BUILD WERROR=1 V=1 SAN=address|undefined|thread GC=1 T=spec... WITHOUT=folder,folder
 # PORT PREFIX DESTDIR
-# Of the benchmark: ROUNDS SECONDS ONLY=row,row STRICT=1 TRACES=DIR; of the guard: RENEW=1
+# Of the benchmark: ROUNDS SECONDS ONLY=row,row PART=text STRICT=1 TRACES=DIR; of the guard: RENEW=1
 
 VERSION = 0.2.0
 
@@ -369,8 +369,8 @@ bench: ## everything beside its peers, in one table; one row: make bench ONLY=hi
 	+@$(SUBMAKE) $(J) all testlib bench-programs
 	@mkdir -p $(BUILD)/bench; sh spec/interop/build.sh $(BUILD)/bench bench/peers/gopeer || \
 	  echo 'bench: without Go' >&2
-	@$(BENCH_ENV) ROUNDS='$(ROUNDS)' SECONDS='$(SECONDS)' ONLY='$(ONLY)' STRICT='$(STRICT)' \
-	  TRACES='$(TRACES)' $(LUAJIT) bench/run.lua
+	@$(BENCH_ENV) ROUNDS='$(ROUNDS)' SECONDS='$(SECONDS)' ONLY='$(ONLY)' PART='$(PART)' \
+	  STRICT='$(STRICT)' TRACES='$(TRACES)' $(LUAJIT) bench/run.lua
 
 # All rows, since what is shown is one run.
 results: ## `make bench` of all rows becomes docs/results.md, and README.md gets its figures from there
