@@ -268,6 +268,7 @@ void group_load_ahead(struct group *g, const struct key_ref *k)
     pthread_mutex_lock(&g->mu);
     join_or_open_locked(g, FLIGHT_LOCAL, k, 0, &nobody, 0, &open, &refused);
     if (open) {
+        open->renews = 1;
         g->stats.refreshes++;
         group_places_enqueue_locked(g, open, &a);
     }
