@@ -276,17 +276,6 @@ void group_load_ahead(struct group *g, const struct key_ref *k)
     after_run(g, &a);
 }
 
-int group_cancel(struct group *g, struct waiter *w)
-{
-    int left;
-
-    pthread_mutex_lock(&g->mu);
-    left = flight_leave(w);
-    g->waiters -= left ? 1 : 0;
-    pthread_mutex_unlock(&g->mu);
-    return left;
-}
-
 /* Counts how a load ended, by Go's meaning. */
 static void count_end_locked(struct group *g, const struct flight *f, const struct result *r)
 {
