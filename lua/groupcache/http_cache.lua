@@ -31,7 +31,8 @@ local OWN = {
 -- Options of a group that would contradict what it does.
 local TAKEN = { getter = true, query = true, codec = true, content_type = true, ttl = true,
   ttl_jitter = true, negative_ttl = true, pass_headers = true, http = true,
-  getter_many = true, refresh_ahead = true, vary = true, keep_old = true, compress = true }
+  getter_many = true, refresh_ahead = true, vary = true, key = true, keep_old = true,
+  compress = true }
 
 local REQUEST = "x-groupcache-request" -- HTTPMSG_REQUEST
 
