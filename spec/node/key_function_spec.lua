@@ -263,6 +263,22 @@ describe("a key function", function()
     assert.equal("value of <after>", ask("path/after").body)
   end)
 
+  it("keeps the order of requests that a client sends at once", function()
+    local bytes = {}
+    for i = 1, 8 do
+      bytes[i] = ("GET /cache/%s HTTP/1.1\r\nHost: h\r\n%s\r\n"):format(
+        i % 3 == 0 and "odd/missing" or i % 3 == 1 and "path/in-order-" .. i or "other/plain-" .. i,
+        i == 8 and "Connection: close\r\n" or "")
+    end
+    local answers = http.raw(nodes[1].host, nodes[1].port, table.concat(bytes))
+    local seen = {}
+    for what in answers:gmatch "value of [<]?(%a+%-[%a%-]*%d)" do
+      seen[#seen + 1] = what
+    end
+    assert.same({ "in-order-1", "plain-2", "in-order-4", "plain-5", "in-order-7", "plain-8" }, seen)
+    assert.equal(2, select(2, answers:gsub("no such page", "")))
+  end)
+
   it("is asked for many clients at once, which all get their own answer", function()
     local fns = {}
     for i = 1, 50 do
@@ -310,6 +326,7 @@ describe("a key function that blocks", function()
     for i = 1, 2 do
       assert.equal(504, stuck[i].status, stuck[i].body)
     end
+    assert.equal(2, n:stats().workers.replaced)
     assert.truthy(n:logged('msg="code is stuck in a C function: its VM is abandoned and replaced" '
       .. "vm=key"))
     assert.truthy(n:logged 'msg="a key function has not answered in time" group=g')
