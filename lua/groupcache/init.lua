@@ -52,6 +52,7 @@ local function engine_numbers(o)
     max_waiting = o.max_waiting,
     max_rate = o.max_rate,
     max_keys = o.getter_many and o.max_keys or 1,
+    gather_ms = o.gather,
     breaker = o.breaker,
     breaker_share = o.breaker_share,
     cpu_timeout_ms = o.cpu_timeout,

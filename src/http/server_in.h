@@ -3,7 +3,8 @@
  *
  * server.c has the life of a server and libmicrohttpd's callbacks, server_loop.c its threads,
  * crowd.c the connections and their deadlines. route.c finds the function for a path. serve_get.c
- * has the get of one key, serve_web.c the requests to HTTP caches (web.c, web_answer.c),
+ * has the get of one key, serve_web.c the requests to HTTP caches (web.c, web_answer.c,
+ * web_interim.c),
  * serve_many.c a client's list of keys, serve_change.c a client's set, remove and flush; changing.c
  * has the change that either makes. serve_peer_batch.c has the batches of our own nodes,
  * serve_peer_change.c the changes of Go nodes, serve_admin.c the operators' paths. Below them

@@ -23,6 +23,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "cache/group.h"
+#include "net/net.h"
 #include "script/backlog.h"
 #include "script/defs.h"
 #include "script/script.h"
@@ -64,6 +65,10 @@ struct workers {
     uint64_t retry_ms;    /* not before this time is a VM replaced: the last try failed */
     uint64_t helpless_ms; /* the watching thread's: workers_helpless_since_ms() */
     atomic_uint retiring, stuck, replaced; /* atomic: read for the statistics */
+    struct timer alarm;                    /* the network thread's: calls backlog_look() */
+    _Atomic uint64_t alarm_ms;             /* clock_ms() time at which it is to run */
+    struct msg alarm_msg;                  /* to the network thread: the alarm is to be set */
+    atomic_int alarm_sent;                 /* that message is under way */
 };
 
 /* --- making VMs --- */
@@ -137,6 +142,34 @@ static void drop_crew(struct crew *c)
     }
     mem_free(c->list);
     memset(c, 0, sizeof(*c));
+}
+
+/* --- loads that are held back --- */
+
+static void alarm_rings(struct timer *t)
+{
+    backlog_look(list_entry(t, struct workers, alarm)->backlog);
+}
+
+/* On the network thread. Without memory for the timer the loads begin at once. */
+static void alarm_set(struct msg *m)
+{
+    struct workers *w = list_entry(m, struct workers, alarm_msg);
+    uint64_t now_ms = clock_ms(), at_ms;
+
+    atomic_store(&w->alarm_sent, 0);
+    at_ms = atomic_load(&w->alarm_ms);
+    if (at_ms <= now_ms || net_timer_set(w->opts.vm.net, &w->alarm, at_ms - now_ms))
+        backlog_look(w->backlog);
+}
+
+static void alarm_ask(void *ctx, uint64_t at_ms)
+{
+    struct workers *w = ctx;
+
+    atomic_store(&w->alarm_ms, at_ms);
+    if (!atomic_exchange(&w->alarm_sent, 1) && !net_post(w->opts.vm.net, &w->alarm_msg))
+        atomic_store(&w->alarm_sent, 0);
 }
 
 /* --- who takes loads --- */
@@ -221,6 +254,9 @@ struct workers *workers_start(const struct workers_opts *o, struct vm *control,
     w->opts.loop = mem_strdup(o->loop);
     w->script = script_copy(script);
     w->backlog = backlog_new();
+    w->alarm.run = alarm_rings;
+    w->alarm_msg.run = alarm_set;
+    backlog_on_alarm(w->backlog, alarm_ask, w);
     pthread_mutex_init(&w->crew_mu, NULL);
     pthread_mutex_init(&w->mu, NULL);
     list_init(&w->leaving);

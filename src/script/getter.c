@@ -246,6 +246,7 @@ void getter_start(struct vm *vm, struct flight *f, void (*ended)(struct flight *
     g->task.kind = &kind;
     g->task.vm = vm;
     g->task.flight = f;
+    g->task.place = def->opts.max_keys > 1 ? FLIGHT_WAITING : FLIGHT_RUNNING;
     g->task.max_bytes = (size_t)def->opts.max_value_bytes;
     g->task.deadline_ms = f->deadline_ms;
     g->task.turn.burst_ms = def->opts.burst_ms;

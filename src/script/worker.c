@@ -150,6 +150,8 @@ static void load_ended(struct flight *f)
     struct worker *w = f->carrier;
 
     atomic_fetch_sub_explicit(&w->taker.begun, 1, memory_order_relaxed);
+    if (f->call)
+        backlog_ended(w->backlog, f);
 }
 
 static void begin_load(struct worker *w, struct flight *f)
