@@ -390,6 +390,23 @@ describe("a key function that blocks", function()
   end)
 end)
 
+describe("the access log", function()
+  it("has the key that a function made", function()
+    local path = tmp.dir() .. "/access"
+    local _, n = rig.start([[
+      require("groupcache").group("g", { key = function(path) return "key of " .. path end,
+        getter = function(key) return key end })
+    ]], { args = { "--workers", "1", "--access-log", path } })
+    assert(n:get("g", "a"))
+    assert(n:get("g", "a"))
+    rig.stop(n)
+    local log = tmp.read(path)
+    for _, source in ipairs { "local", "main" } do
+      assert.matches('"GET /cache/g/a HTTP/1.1" 200 8 [^\n]* ' .. source .. ' "key of a"', log)
+    end
+  end)
+end)
+
 describe("a reload", function()
   local function script(option)
     return ([[
@@ -416,6 +433,15 @@ describe("a reload", function()
       reload "query = 'key',"
       return assert(n:request { target = "/cache/g/a?x=1" }).body
     end)())
+    rig.stop(n)
+  end)
+
+  it("that fails leaves the key function as it was", function()
+    local r, n = rig.start(script "key = function(path) return '1' .. path end,")
+    tmp.write(n.script, r:script(script "key = function(path) return '2' .. path end, ttl = 'x',"))
+    n:signal "SIGHUP"
+    eventually(function() return n:logged "ttl" end, 20, "the refusal")
+    assert.equal("1a", assert(n:get("g", "a")).body)
     rig.stop(n)
   end)
 
