@@ -243,9 +243,13 @@ describe("a key function", function()
     assert.equal(before.key_calls + n, after.key_calls)
     assert.equal(before.key_errors + n, after.key_errors)
     assert.equal(before.gets, after.gets)
-    assert.truthy(nodes[1]:logged 'msg="a key function threw" group=odd error="[^"]*node.lua:%d+: '
-      .. "thrown by a key function\\x0astack traceback")
+    eventually(function() -- a line a second
+      ask "odd/throws"
+      return nodes[1]:logged('msg="a key function threw" group=odd count=%d+ error="[^"]*'
+        .. "node.lua:%d+: thrown by a key function\\x0astack traceback")
+    end, 20, "the trace")
     assert.truthy(nodes[1]:logged 'msg="a key function failed" group=odd count=%d+ error=')
+    after = nodes[1]:stats().groups.odd
     local metrics = assert(nodes[1]:request { target = "/metrics" }).body
     assert.matches('groupcache_key_errors_total{group="odd"} ' .. after.key_errors, metrics, 1,
       true)
@@ -289,6 +293,23 @@ describe("a key function", function()
       end
     end
     http.together(fns)
+  end)
+end)
+
+describe("a key whose owner is killed", function()
+  it("is made, and loaded, by the node that is asked", function()
+    local r = rig.new()
+    local nodes = node.cluster(2, { script = r:script [[
+      require("groupcache").group("g", { key = function(path) return path:lower() end,
+        getter = function(key) return "value of " .. key end })
+      return { workers = 1, http_threads = 1 }
+    ]] })
+    local key = rig.key_of(nodes, 2, "owned")
+    assert.equal("value of " .. key, assert(nodes[1]:get("g", key:upper())).body)
+    nodes[2]:kill9()
+    key = rig.key_of(nodes, 2, "later")
+    assert.equal("value of " .. key, assert(nodes[1]:get("g", key:upper())).body)
+    rig.stop_all(nodes)
   end)
 end)
 
