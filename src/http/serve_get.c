@@ -14,6 +14,7 @@
 #include "base/traceparent.h"
 #include "cache/group.h"
 #include "cache/item.h"
+#include "http/access.h"
 #include "http/answer_value.h"
 #include "http/asking.h"
 #include "http/keying.h"
@@ -224,6 +225,7 @@ static int get_varied(struct asked *a, struct group *g)
     } else {
         a->target.key = key.data;
         a->target.key_len = key.len;
+        access_note_key(key.data, key.len);
         ok = get_key(a, g);
     }
     buf_deinit(&key);
