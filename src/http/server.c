@@ -21,6 +21,7 @@
 #include "base/mem.h"
 #include "http/acceptor.h"
 #include "http/access.h"
+#include "http/answer_form.h"
 #include "http/last_words.h"
 #include "http/move.h"
 #include "http/server_in.h"
@@ -40,7 +41,6 @@ enum {
     BODIES_BYTES = 256 * 1024 * 1024, /* of all current bodies, and of batches and lists */
     SPARE_CONNECTIONS = 256, /* libmicrohttpd's limit is so far above ours: beyond its limit it
                               * resets connections, beyond ours clients get 503 */
-    LOG_MS = 1000,           /* between two lines about the limits */
     TIMED = 16               /* of so many requests that are answered at once, one is timed */
 };
 
@@ -266,6 +266,7 @@ static void on_completed(void *arg, struct MHD_Connection *c, void **con_cls,
     *con_cls = *con_cls == &moving ? NULL : *con_cls;
     j = *con_cls == &seen ? NULL : *con_cls;
     last_words_ended(&client->words);
+    answer_form_end(&client->guest);
     if (s->opts.access)
         access_end(&client->access, s->opts.access, c);
     if (*con_cls) {
@@ -281,9 +282,8 @@ static void on_completed(void *arg, struct MHD_Connection *c, void **con_cls,
 static void on_connection(void *arg, struct MHD_Connection *c, void **socket_ctx,
                           enum MHD_ConnectionNotificationCode what)
 {
-    struct server *s = arg;
-
     struct client *client = *socket_ctx;
+    struct server *s = arg;
 
     if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
         crowd_leave(&client->guest);
@@ -542,35 +542,6 @@ int server_turned(struct server *s)
     for (i = 0; i < s->n_loops; i++)
         turned &= server_loop_turned(s->loops[i]);
     return turned;
-}
-
-/* --- what the limits do --- */
-
-static void log_tally(const struct server *s)
-{
-    struct buf line;
-
-    buf_init(&line, 0);
-#define X(name, meaning)                                                                           \
-    if (s->tally.name != s->told.name)                                                             \
-        buf_putf(&line, " " #name "=%llu", (unsigned long long)(s->tally.name - s->told.name));
-    TALLY_COUNTERS(X)
-#undef X
-    if (line.len)
-        log_warn("server", "limits were reached", "%.*s", (int)line.len - 1, line.data + 1);
-    buf_deinit(&line);
-}
-
-void server_tick(struct server *s, uint64_t now_ms)
-{
-    sendings_tick(&s->sendings, now_ms);
-    if (now_ms < s->next_ms)
-        return;
-    s->next_ms = now_ms + LOG_MS;
-    log_tally(s);
-#define X(name, meaning) s->told.name = s->tally.name;
-    TALLY_COUNTERS(X)
-#undef X
 }
 
 void server_stats(struct server *s, struct server_stats *add)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* server_in.h - what the files of the server share; for http/ only.
  *
- * server.c has the life of a server and libmicrohttpd's callbacks, server_loop.c its threads,
+ * server.c has the life of a server and libmicrohttpd's callbacks, server_tick.c what the log tells
+ * of its limits, server_loop.c its threads,
  * crowd.c the connections and their deadlines. route.c finds the function for a path. serve_get.c
  * has the get of one key, serve_web.c the requests to HTTP caches (web.c, web_answer.c),
  * serve_many.c a client's list of keys, serve_change.c a client's set, remove and flush; changing.c
@@ -10,7 +11,8 @@
  * framing.c finds the end of a request, job.c has requests of more than one call. body.c has their
  * bodies, budget.c their memory, gather.c the loads of many keys. keying.c makes a key of a query
  * and headers. answer.c and answer_value.c have the answers, answer_own.c the headers of a
- * value, heading.c adds headers. answer_cache.c has kept answers, sending.c the large ones that are
+ * value, heading.c adds headers. answer_cache.c has kept answers, answer_form.c responses that are
+ * filled in again, sending.c the large ones that are
  * being sent, access.c the access log, doors.c who may ask and change values. last_words.c answers
  * if libmicrohttpd gives up, by refusal.c. move.c takes connections whose head is large or
  * unfinished to porch.c. tls.c and credentials.c have TLS, sorter.c tells it from plain HTTP.
