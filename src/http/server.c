@@ -22,6 +22,7 @@
 #include "http/acceptor.h"
 #include "http/access.h"
 #include "http/answer_form.h"
+#include "http/early.h"
 #include "http/last_words.h"
 #include "http/move.h"
 #include "http/server_in.h"
@@ -57,6 +58,7 @@ struct client {
     struct last_words words;
     struct access access;
     struct tls_conn tls;
+    struct early early;
     uint64_t began_ns; /* clock_ns() time at which a request began that is timed; else 0 */
     enum server_asker asker;
 };
@@ -119,11 +121,14 @@ static int has_nul(const struct server *s, const struct client *client, const ch
     return gap != 1 && gap < memory_of_connection(&s->opts);
 }
 
-static int serve(struct server *s, struct MHD_Connection *c, const struct client *client,
-                 const char *url, const char *method, void **con_cls)
+static int serve(struct server *s, struct MHD_Connection *c, struct client *client, const char *url,
+                 const char *method, void **con_cls)
 {
-    const struct request_line line = {
-        .target = url, .query = client->query, .method = method, .tls = &client->tls};
+    const struct request_line line = {.target = url,
+                                      .query = client->query,
+                                      .method = method,
+                                      .tls = &client->tls,
+                                      .early = &client->early};
 
     return route(s, c, &line, &client->framing, con_cls);
 }
@@ -195,6 +200,7 @@ static int first_call(struct server *s, struct MHD_Connection *c, struct client 
     struct framing *f = &client->framing;
 
     *con_cls = &seen;
+    early_head(&client->early);
     time_some(s, client, url);
     crowd_turn(&client->guest);
     atomic_fetch_add_explicit(&s->active, 1, memory_order_relaxed);
@@ -267,6 +273,7 @@ static void on_completed(void *arg, struct MHD_Connection *c, void **con_cls,
     j = *con_cls == &seen ? NULL : *con_cls;
     last_words_ended(&client->words);
     answer_form_end(&client->guest);
+    early_end(&client->early);
     if (s->opts.access)
         access_end(&client->access, s->opts.access, c);
     if (*con_cls) {
@@ -290,6 +297,7 @@ static void on_connection(void *arg, struct MHD_Connection *c, void **socket_ctx
         last_words_closed(&client->words);
         move_closed(&client->move);
         mem_free(client->query);
+        early_end(&client->early);
         access_end(&client->access, NULL, NULL);
         tls_end(&client->tls);
         mem_free(client);
@@ -320,6 +328,7 @@ static void *on_target(void *arg, const char *target, struct MHD_Connection *c)
     mem_free(client->query);
     client->query = query ? mem_strdup(query + 1) : NULL;
     move_head_begins(&client->move, target, client->target_end, client->query);
+    early_target(&client->early, s, target, query ? 0 : n);
     if (s->opts.access && target)
         access_begin(&client->access, target);
     return NULL;
