@@ -7,7 +7,8 @@
 # beside obj/, test/libgroupcache.so (all engine symbols visible, for the unit specs) and
 # bench/memory.
 #
-# Variables: CC CFLAGS LDFLAGS BUILD WERROR=1 V=1 SAN=address|undefined|thread GC=1 T=spec... PORT PREFIX DESTDIR
+# Variables: CC CFLAGS LDFLAGS BUILD WERROR=1 V=1 SAN=address|undefined|thread GC=1 T=spec... WITHOUT=folder,folder
+# PORT PREFIX DESTDIR
 # Of the benchmark: ROUNDS SECONDS ONLY=row,row STRICT=1 TRACES=DIR; of the guard: RENEW=1
 
 VERSION = 0.2.0
@@ -196,8 +197,8 @@ $(OBJ)/flags: FORCE
 	if [ -n "$$old" ]; then \
 	  echo "too old:$${old#,}; Debian 12 and Ubuntu 24.04 have what is needed" >&2; exit 1; fi; \
 	mkdir -p $(@D); \
-	printf '%s\n' '$(BUILD): $(CC) $(subst ','\'',$(ALL_CFLAGS))' >$@.new; \
-	if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+	printf '%s\n' '$(BUILD): $(CC) $(subst ','\'',$(ALL_CFLAGS))' >$@.$$$$; \
+	if cmp -s $@.$$$$ $@; then rm $@.$$$$; else mv $@.$$$$ $@; fi
 need     = command -v $(firstword $(1)) >/dev/null || missing="$$missing $(2)";
 need_lib = pkg-config --exists $(1) 2>/dev/null || missing="$$missing $(2)";
 need_new = pc() { PKG_CONFIG_PATH="$(3:%=%/pkgconfig:)$$PKG_CONFIG_PATH" pkg-config "$$@" $(1) 2>/dev/null; }; \
@@ -240,7 +241,7 @@ cluster: ## the same as one ring of three nodes, on PORT and the two after it
 TRY = sed -n 's/^-- *\(curl .*\)/  \1/p' examples/quickstart.lua | \
   sed 's/:8080/:$(PORT)/g; s/:9080/:'$$(($(PORT) + 1000))'/g'
 
-# T names spec files or folders; without it .busted lists all but the interop ones.
+# T names spec files or folders; without it .busted lists all but the interop ones, and those of WITHOUT.
 test: ## build all and run the specs; one file: make test T=spec/unit/ring_spec.lua
 	@.ci/deps $(RUN_PACKAGES) $(TEST_PACKAGES)
 	+@$(SUBMAKE) $(J) all testlib
@@ -254,7 +255,8 @@ specs:
 PRELOAD_address = $(shell $(CC) -print-file-name=libasan.so)
 PRELOAD_thread  = $(shell $(CC) -print-file-name=libtsan.so)
 SETARCH         = $(if $(filter address thread,$(SAN)),$(shell setarch -R true 2>/dev/null && echo setarch -R))
-SPEC_ENV = env BUILD=$(BUILD) CC='$(CC)' $(if $(GC),GC=$(GC)) $(if $(WRAP),GROUPCACHED_WRAP='$(WRAP)') $(if $(SAN),SAN=$(SAN) \
+SPEC_ENV = env BUILD=$(BUILD) CC='$(CC)' $(if $(GC),GC=$(GC)) $(if $(WITHOUT),WITHOUT='$(WITHOUT)') \
+  $(if $(WRAP),GROUPCACHED_WRAP='$(WRAP)') $(if $(SAN),SAN=$(SAN) \
   ASAN_OPTIONS=exitcode=99:detect_leaks=1:$$ASAN_OPTIONS \
   TSAN_OPTIONS=exitcode=99:halt_on_error=0:second_deadlock_stack=1:$$TSAN_OPTIONS \
   UBSAN_OPTIONS=print_stacktrace=1:$$UBSAN_OPTIONS \

@@ -52,6 +52,7 @@ local function engine_numbers(o)
     max_waiting = o.max_waiting,
     max_rate = o.max_rate,
     max_keys = o.getter_many and o.max_keys or 1,
+    gather_ms = o.gather,
     breaker = o.breaker,
     breaker_share = o.breaker_share,
     cpu_timeout_ms = o.cpu_timeout,
@@ -203,10 +204,6 @@ local function check_group(name, given)
   if type(given) ~= "table" then
     return nil, ("group %q: the options are a %s, and must be a table"):format(name, type(given))
   end
-  if given.key ~= nil then
-    return nil, ("group %q: key is no option: query and vary name the parts of a request that are "
-      .. "part of its key, and need no VM"):format(name)
-  end
   local o, err = options.check(schema, given, ("group %q"):format(name))
   if not o then
     return nil, err
@@ -250,7 +247,13 @@ local function check_group(name, given)
   if not o.pass_headers then
     return nil, ("group %q: %s"):format(name, err)
   end
-  o.query, o.keying = keying.rules(o.query, o.vary)
+  if o.key and (given.query ~= nil or given.vary ~= nil) then
+    return nil, ("group %q: key makes the whole key, so %s cannot stand beside it"):format(name,
+      given.query ~= nil and "query" or "vary")
+  elseif o.key and not core.in_node() then
+    return nil, ("group %q: key is for requests, and only groups of a node have them"):format(name)
+  end
+  o.query, o.keying, o.key_args = keying.rules(o.query, o.vary, o.key)
   if not o.query then
     return nil, ("group %q: %s"):format(name, o.keying)
   end
@@ -292,7 +295,8 @@ function groupcache.group(name, given)
   end
   local ok
   ok, err = core.define(name, engine_numbers(o), o.content_type, o.getter, caller(),
-    o.pass_headers, o.peers, takes_second(o.getter), o.writers, o.keying)
+    o.pass_headers, o.peers, takes_second(o.getter), o.writers, o.keying,
+    o.key, o.key_args)
   if not ok then
     error(err, 2)
   end

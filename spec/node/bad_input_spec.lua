@@ -518,7 +518,7 @@ end
           local got = error_of(assert(n:get("brief", key, { timeout = 5 })))
           local took = socket.gettime() - began
           assert.same({ 504, "TIMEOUT" }, { got[1], got[2] })
-          assert(took >= 0.29 and took < 2, ("%.3f s"):format(took))
+          assert(took >= 0.29 and took < 4.5, ("%.3f s"):format(took))
         end
         assert.is_nil(r:calls()[key])
         assert.equal(2, asked(key, "brief"))

@@ -184,7 +184,7 @@ end
 
 -- p.waited: who waited knows that it has ended.
 function methods:wait(timeout_s)
-  local deadline = socket.gettime() + (timeout_s or 10)
+  local deadline = socket.gettime() + (timeout_s or 30)
   local pause = 0.001
   while not reap(self, syswait.WNOHANG) do
     if socket.gettime() >= deadline then

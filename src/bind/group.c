@@ -22,8 +22,8 @@
 #include "script/vm.h"
 
 /* core.define(name, numbers, content_type, getter, where, pass_headers, peers or nil, takes_ctx,
- * writers, keying): records a group. groupcache/init.lua has checked and completed the options. ->
- * true | nil, message, code */
+ * writers, keying, key function or nil, the number of its arguments): records a group.
+ * groupcache/init.lua has checked and completed the options. -> true | nil, message, code */
 static int l_define(lua_State *L)
 {
     struct vm *vm = which_vm(L, "groupcache.group");
@@ -36,6 +36,7 @@ static int l_define(lua_State *L)
         .takes_ctx = lua_toboolean(L, 8),
         .writers = (char *)(size_t)luaL_checkstring(L, 9),
         .keying = (char *)(size_t)luaL_checkstring(L, 10),
+        .key_args = luaL_optint(L, 12, 0),
     };
     struct error e;
 
@@ -48,6 +49,10 @@ static int l_define(lua_State *L)
     luaL_checktype(L, 4, LUA_TFUNCTION);
     lua_pushvalue(L, 4);
     d.getter_ref = luaL_ref(L, LUA_REGISTRYINDEX); /* a refused def ends the script */
+    if (d.key_args) {
+        lua_pushvalue(L, 11);
+        d.key_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+    }
     if (defs_add(vm_defs(vm), &d, &e))
         return core_error(L, &e);
     lua_pushboolean(L, 1);

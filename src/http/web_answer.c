@@ -15,6 +15,7 @@
 #include "http/answer.h"
 #include "http/conditional.h"
 #include "http/tls.h"
+#include "http/web_interim.h"
 #include "wire/httpmsg.h"
 
 enum { MAX_ETAG = 1024 };
@@ -295,6 +296,8 @@ int web_answer(const struct answer_to *to, struct group *g, const struct web *w,
         MHD_add_response_header(response, "Content-Range", p.range);
     if (response)
         add_own(response, g, w, &m, &taken, came);
+    if (response && m.id == w->id && w->takes_interim)
+        web_interim_send(to->connection, m.interim, m.interim_len);
     item_unref(taken.item);
     return response ? answer_queue(to, p.status, response) : answer_error(to, &e);
 }

@@ -195,7 +195,8 @@ static int is_of_another(const struct fetch *f, const char *line, size_t n)
 static size_t on_header(char *line, size_t one, size_t n, void *arg)
 {
     struct fetch *f = arg;
-    int in_head = f->head.part != HEAD_TRAILERS;
+    enum head_part part = f->head.part;
+    int in_head = part != HEAD_TRAILERS;
 
     (void)one;
     f->flaw = head_line(&f->head, line, n);
@@ -203,6 +204,8 @@ static size_t on_header(char *line, size_t one, size_t n, void *arg)
         f->flaw = "an answer to another request";
     if (f->flaw)
         return 0;
+    if (f->wants_interim)
+        fetch_interim_line(f, part, line, n);
     if (in_head && f->head.part == HEAD_TRAILERS && f->heard)
         f->heard(f->ctx, f);
     if (in_head && f->head.part == HEAD_TRAILERS && (f->head.chunked || !head_has_body(&f->head)))
@@ -452,6 +455,7 @@ struct fetch *fetch_start(struct net *n, const struct fetch_opts *o, struct erro
     head_init(&f->head, f->kind == KIND_HEAD);
     f->head.any_coding = f->any_coding;
     buf_init(&f->body, f->data ? 0 : f->max_bytes);
+    buf_init(&f->interim, 0);
     net_ref(n);
     f->net = n;
     if (o->here) {
@@ -480,6 +484,7 @@ void fetch_unref(struct fetch *f)
     if (!f || atomic_fetch_sub(&f->refs, 1) != 1)
         return;
     buf_deinit(&f->body);
+    buf_deinit(&f->interim);
     decoder_free(f->decoder);
     net_unref(f->net);
     mem_free(f);

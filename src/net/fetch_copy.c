@@ -184,6 +184,7 @@ static void copy_opts(struct fetch *f, const struct fetch_opts *o)
     f->max_bytes = o->max_bytes ? o->max_bytes : DEFAULT_MAX_BYTES;
     f->decode = o->decode;
     f->any_coding = o->any_coding;
+    f->wants_interim = o->interim;
     f->insecure = o->insecure;
     f->identity = o->identity && strncasecmp(o->url, "https:", 6) == 0;
     f->repeatable = o->repeatable || request_is_idempotent(method_of(o));

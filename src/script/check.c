@@ -26,13 +26,15 @@ void check_can_wait(lua_State *L, const char *what)
 
     if (!vm || !vm_current(vm))
         check_raise(L, "%s waits, and only a getter or a background function can wait", what);
+    if (vm_current(vm)->kind->cannot_wait)
+        check_raise(L, "%s waits, and %s cannot", what, vm_current(vm)->kind->noun);
 }
 
 int check_may_wait(struct vm *vm, lua_State *L)
 {
     const struct task *t = vm_current(vm);
 
-    return t && t->current->co == L && lua_isyieldable(L);
+    return t && !t->kind->cannot_wait && t->current->co == L && lua_isyieldable(L);
 }
 
 struct strand *check_to_wait(lua_State *L, const char *what)

@@ -391,7 +391,6 @@ void task_start(struct task *t)
     list_init(&t->children);
     strand_init(&t->own, t);
     t->ran = WAITS;
-    t->place = FLIGHT_RUNNING;
     t->deadline.run = deadline_passed;
     vm_watch_until(vm, t->turn.bound_ms ? clock_ms() + t->turn.bound_ms
                                         : t->deadline_ms); /* an allocation may run finalizers */

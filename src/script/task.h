@@ -38,6 +38,8 @@ struct task_kind {
     /* The task has ended. The results or the error are on the stack of t->own.co; e says
      * why it failed, and is NULL otherwise. Calls task_leave() and frees the task. */
     void (*end)(struct task *t, enum task_end how, const struct error *e);
+
+    int cannot_wait; /* 1: what waits raises */
 };
 
 enum strand_state {
@@ -79,7 +81,7 @@ struct task {
     struct list children;        /* strand.link */
     struct strand *current;      /* the strand that runs, or NULL */
     enum turn_end stopped;       /* by the hook: it computed for too long, or the VM stops */
-    enum flight_state place;     /* of the load's flight */
+    enum flight_state place;     /* of the load's flight, if there is one; set by the caller */
     int ran;                     /* enum ran: how the function's own strand ended */
     int n_args;                  /* of the function's first call */
     int in_state[STRAND_STATES]; /* how many of its strands are */
