@@ -141,7 +141,7 @@ void lru_count_hit(struct lru *l)
 void lru_use(struct lru *l, struct item *it)
 {
     lru_count_hit(l);
-    order_use(&l->order, it);
+    order_use(&l->order, it, l->stats.gets);
 }
 
 struct item *lru_get(struct lru *l, const struct key_ref *k)
