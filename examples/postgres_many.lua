@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- postgres_many.lua: rows of a PostgreSQL table, many a query, through LuaSQL (lua-sql-postgres).
--- While queries hold the VMs, further loads wait; the VM that is free first takes all of them.
+-- While a query runs, further loads wait, and come together in the next one.
 --   psql -c "CREATE TABLE pages AS SELECT 'index' AS name, 'hello' AS body"
 --   DATABASE="dbname=postgres user=me" build/bin/groupcached examples/postgres_many.lua
 --   curl -i http://127.0.0.1:8080/cache/pages/index

@@ -77,6 +77,7 @@
 ---@field keep_old? groupcache.Duration after its ttl a value is kept for the getter, as ctx.old; default 0
 ---@field getter_many? fun(keys: string[], ctx: { group: string, deadline: number }): table?, any, any in place of getter: values, errors and ttls by key
 ---@field max_keys? integer of one call of getter_many; default 100
+---@field gather? number|string seconds that the first key of such a call waits for others; default 0
 ---@field max_rate? number loads that the getter begins a second, 0 for no bound; default 0
 ---@field breaker? integer failed loads in a row that open the breaker, 0 for none; default 0
 ---@field breaker_share? number the share of failed loads that opens the breaker; default 0
@@ -93,8 +94,13 @@
 ---@field local_only? boolean every key is this node's own: no other node is asked; default false
 ---@field query? "refuse"|"key"|{ names?: string[], sort?: boolean } what a query in a client's URL means; default "refuse"
 ---@field vary? string[]|table<string, string[]> headers of a client's request that are a part of the key; default none
+---@field key? groupcache.KeyFunction makes the key of a client's request, in place of query and vary; default none
 ---@field http? table set by groupcache.http.cache(), nothing else should
 ---@field writable? boolean|groupcache.Writable clients may set and remove over HTTP; default false
+
+--- Returns the key of a request, or nil, a status [400] of 400 to 499, and a message. It cannot wait. `query` has the decoded values by
+--- name, and the pairs as they came by number; `headers` the values by lower-case name.
+---@alias groupcache.KeyFunction fun(path: string, query: table, headers: table<string, string>): string?, integer|string?, string?
 
 --- What a client needs to change a group. If there are a token and networks, it needs both.
 ---@class groupcache.Writable

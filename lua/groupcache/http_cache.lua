@@ -31,7 +31,8 @@ local OWN = {
 -- Options of a group that would contradict what it does.
 local TAKEN = { getter = true, query = true, codec = true, content_type = true, ttl = true,
   ttl_jitter = true, negative_ttl = true, pass_headers = true, http = true,
-  getter_many = true, refresh_ahead = true, vary = true, keep_old = true, compress = true }
+  getter_many = true, refresh_ahead = true, vary = true, key = true, keep_old = true,
+  compress = true }
 
 local REQUEST = "x-groupcache-request" -- HTTPMSG_REQUEST
 
@@ -70,8 +71,36 @@ local function request_of(ctx)
   return { method = method, id = id, headers = list, body = ctx.body }
 end
 
--- One exchange with the origin.
--- @return { status =, headers = list, body =, asked_s =, now_s = }; or nil, message, code
+-- The interim answers (1xx) of an exchange, without headers of the connection; or nil.
+local function interim_of(op)
+  local out, list = {}, nil
+  local function close()
+    for _, h in ipairs(headers.end_to_end(list or {})) do
+      out[#out + 1] = h[1] .. ": " .. h[2]
+    end
+  end
+  for line in core.fetch_interim(op):gmatch "[^\n]+" do
+    local name, value = line:match "^([^:]+): (.*)$"
+    if name then
+      list[#list + 1] = { name:lower(), value }
+    else -- a status begins the next answer
+      close()
+      out[#out + 1], list = (list and "\n" or "") .. line, {}
+    end
+  end
+  close()
+  return out[1] and table.concat(out, "\n") .. "\n"
+end
+
+-- Only these conditions may have 304 as the answer (RFC 9110, 13.2.1).
+local function has_condition(list)
+  return headers.get(list, "if-none-match") or headers.get(list, "if-modified-since")
+end
+
+-- One exchange with the origin. A 304 that nobody asked for is a failure: a client would take it
+-- for a word on what it has itself.
+-- @return { status =, headers = list, body =, asked_s =, now_s =, interim = text or nil }; or nil,
+--   message, code
 local function exchange(o, ctx, method, path, list, body)
   local lines = {}
   for i, h in ipairs(ctx.traceparent and headers.without(list, OF_TRACE) or list) do
@@ -87,7 +116,7 @@ local function exchange(o, ctx, method, path, list, body)
   end
   local asked_s = os.time()
   local op, err, code = core.fetch { url = o.origin .. path, method = method, headers = lines,
-    body = body, decode = false, any_coding = true,
+    body = body, decode = false, any_coding = true, interim = true,
     timeout = math.max((ctx.deadline - core.now()) * SHARE, 0.01),
     connect_timeout = o.connect_timeout, ca_file = o.ca_file }
   if not op then
@@ -98,6 +127,9 @@ local function exchange(o, ctx, method, path, list, body)
   answer, err, code = core.fetch_result(op)
   if not answer then
     return nil, err, code
+  elseif answer.status == 304 and not has_condition(list) then
+    return nil, "the origin has answered 304 to a request without If-None-Match and "
+      .. "If-Modified-Since", "PEER"
   end
   local out = headers.end_to_end(headers.from_flat(core.fetch_headers(op)))
   local now_s = os.time()
@@ -105,7 +137,7 @@ local function exchange(o, ctx, method, path, list, body)
     out[#out + 1] = { "date", os.date("!%a, %d %b %Y %H:%M:%S GMT", now_s) }
   end
   return { status = answer.status, headers = out, body = answer.body, asked_s = asked_s,
-    now_s = now_s }
+    now_s = now_s, interim = interim_of(op) }
 end
 
 -- --- a load that fills the cache ---

@@ -52,6 +52,7 @@ local function engine_numbers(o)
     max_waiting = o.max_waiting,
     max_rate = o.max_rate,
     max_keys = o.getter_many and o.max_keys or 1,
+    gather_ms = o.gather,
     breaker = o.breaker,
     breaker_share = o.breaker_share,
     cpu_timeout_ms = o.cpu_timeout,
@@ -74,53 +75,18 @@ function Group:__tostring()
   return ("groupcache.group(%q)"):format(self.name)
 end
 
--- `hit` of a group before its first get: the engine finds its name only once the node runs.
-local function not_looked()
-  return false
-end
-
-local function load(self, key, timeout_ms, counted, full)
-  options.check_key(key, "group:get")
-  local op = core.get(self.name, key, timeout_ms, counted)
-  wait.await(op, "group:get")
-  return codec.unwrap(self.name, self.codec, core.get_result(op, full))
-end
-
---- The value of a key, loaded if need be. Only inside a getter; waits.
+--- The value of a key, loaded if need be. Only inside a getter; waits. Without a codec this is
+-- the function of core.getter() itself.
 -- @param given optional { timeout = seconds, full = boolean }, of this caller alone
 -- @return value, nil, source; or nil, message, code. With full: a table with the value in `body`,
 -- and its status, headers, ttl and age
 function Group:get(key, given)
   options.check_key(key, "group:get") -- also of group.get(key), whose self is not a group
-  local timeout_ms, full
   if given ~= nil then
-    timeout_ms, full = options.get_timeout(given, "group:get")
+    options.get_timeout(given, "group:get")
   end
-  if full then
-    return load(self, key, timeout_ms, false, true)
-  end
-  if self.hit == not_looked then
-    self.hit = core.hits(self.name)
-  end
-  local value, source = self.hit(key)
-  if value then
-    return codec.unwrap(self.name, self.codec, value, nil, source or "main")
-  end
-  return load(self, key, timeout_ms, value == nil)
-end
-
--- The same, of a group without a codec. No other code runs more often, so rare work is done
--- elsewhere.
-local function get(self, key, given)
-  if key ~= nil and given == nil then
-    local value, source = self.hit(key)
-    if value then
-      return value, nil, source or "main"
-    elseif value == nil then
-      return load(self, key, nil, true)
-    end
-  end
-  return Group.get(self, key, given)
+  wait.check "group:get"
+  return codec.unwrap(self.name, self.codec, self:get_bytes(key, given))
 end
 
 -- A value that cannot be decoded is an error of its key.
@@ -203,10 +169,6 @@ local function check_group(name, given)
   if type(given) ~= "table" then
     return nil, ("group %q: the options are a %s, and must be a table"):format(name, type(given))
   end
-  if given.key ~= nil then
-    return nil, ("group %q: key is no option: query and vary name the parts of a request that are "
-      .. "part of its key, and need no VM"):format(name)
-  end
   local o, err = options.check(schema, given, ("group %q"):format(name))
   if not o then
     return nil, err
@@ -250,7 +212,13 @@ local function check_group(name, given)
   if not o.pass_headers then
     return nil, ("group %q: %s"):format(name, err)
   end
-  o.query, o.keying = keying.rules(o.query, o.vary)
+  if o.key and (given.query ~= nil or given.vary ~= nil) then
+    return nil, ("group %q: key makes the whole key, so %s cannot stand beside it"):format(name,
+      given.query ~= nil and "query" or "vary")
+  elseif o.key and not core.in_node() then
+    return nil, ("group %q: key is for requests, and only groups of a node have them"):format(name)
+  end
+  o.query, o.keying, o.key_args = keying.rules(o.query, o.vary, o.key)
   if not o.query then
     return nil, ("group %q: %s"):format(name, o.keying)
   end
@@ -292,16 +260,18 @@ function groupcache.group(name, given)
   end
   local ok
   ok, err = core.define(name, engine_numbers(o), o.content_type, o.getter, caller(),
-    o.pass_headers, o.peers, takes_second(o.getter), o.writers, o.keying)
+    o.pass_headers, o.peers, takes_second(o.getter), o.writers, o.keying,
+    o.key, o.key_args)
   if not ok then
     error(err, 2)
   end
   if o.source then
     discover.of_groups[name] = o.source
   end
-  -- Fields that every get uses are in the object itself: __index costs more than a hit.
-  return setmetatable({ name = name, codec = o.codec or false, hit = not_looked,
-    get = o.codec and Group.get or get }, Group)
+  local made = setmetatable({ name = name, codec = o.codec or false }, Group)
+  local get = core.getter(made, options.check_key, options.get_timeout)
+  made[o.codec and "get_bytes" or "get"] = get -- in the object itself: __index takes time
+  return made
 end
 
 --- A table of texts and numbers that all VMs of the node have in common.

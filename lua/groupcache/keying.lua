@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- groupcache.keying: the options `query` and `vary` of a group as rules for the server, and the
--- parts of a key that they made. src/http/keying.h says what a rule is.
+-- groupcache.keying: the options `query`, `vary` and `key` of a group as rules for the server, and
+-- the parts of a key that the first two made. src/http/keying.h says what a rule is.
 
 local keying = {}
 
@@ -85,9 +85,20 @@ local function of_vary(vary)
   return rules
 end
 
+-- How many arguments a function may use, of the three that there are.
+local function arguments(fn)
+  local info = debug.getinfo(fn, "u")
+  return info.isvararg and 3 or math.max(1, math.min(3, info.nparams))
+end
+
 --- The options as the engine takes them.
--- @return "refuse" or "key", and rules, a line each; or nil, message
-function keying.rules(query, vary)
+-- @param key the key function, in place of the others; or nil
+-- @return "refuse" or "key", rules, a line each, and the arguments of the function; or nil, message
+function keying.rules(query, vary, key)
+  if key then
+    local n = arguments(key)
+    return "key", ("function %d\n"):format(n), n
+  end
   local policy, of_q = of_query(query)
   if not policy then
     return nil, of_q

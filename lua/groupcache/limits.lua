@@ -42,6 +42,16 @@ function limits.cache_bytes()
   return share < USUAL_CACHE_BYTES and share or USUAL_CACHE
 end
 
+-- The VMs of key functions, if any group has one.
+local function keyers(settings, groups)
+  for _, group in ipairs(groups) do
+    if group.makes_keys then
+      return core.keyers(settings.http_threads)
+    end
+  end
+  return 0
+end
+
 --- Bytes that a node may take when all caches and VMs are full.
 -- @param groups as script:groups() returns them
 function limits.budget(settings, groups)
@@ -49,7 +59,8 @@ function limits.budget(settings, groups)
   for _, group in ipairs(groups) do
     caches = caches + group.cache_bytes
   end
-  return math.ceil(caches * OVERHEAD + settings.workers * settings.vm_bytes + FIXED_BYTES)
+  return math.ceil(caches * OVERHEAD + FIXED_BYTES
+    + (settings.workers + keyers(settings, groups)) * settings.vm_bytes)
 end
 
 local function mib(bytes)

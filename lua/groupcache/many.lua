@@ -1,20 +1,16 @@
 -- SPDX-License-Identifier: MIT
--- groupcache.many: getters that make the values of several keys in one call. Loads that wait for a
--- VM come to it together (script/backlog.h). The first waits for one turn of its VM, and then calls
--- the script's function for all. The others wait for that call.
---
--- While a call runs, the VM gathers its further loads for the next one. That begins once no call
--- runs, or it is full, or its first load has waited for PATIENCE: one key that hangs does not hold
--- up the others.
+-- groupcache.many: getters that make the values of several keys in one call. Loads of such a group
+-- come to a VM together, as many as wait on the node (script/calls.h). The first waits for one turn
+-- of its VM, in which the others begin. Then it calls the script's function for all, and the others
+-- wait for that call.
 
 local core = require "groupcache.core"
 local wait = require "groupcache.wait"
 
 local many = {}
 
--- A call: { keys =, waiters = signals by key, deadline = the least of the keys, held = signal that
--- its first load waits for, or nil, is_old = it waited for PATIENCE }; once it has ended with
--- values, errors, ttls, or thrown.
+-- A call: { keys =, waiters = signals by key, deadline = the least of the keys }; once it has ended
+-- with values, errors, ttls, or thrown.
 
 -- A message and a code, of the error of one key or of all.
 local function fault(name, err)
@@ -61,47 +57,8 @@ local function keep(call, ok, values, errors, ttls)
   end
 end
 
-local MOST_CALLS = 4 -- of a group in a VM at a time, unless they are full
-local PATIENCE = 0.1 -- seconds
-
 local Gatherer = {}
 Gatherer.__index = Gatherer
-
--- Whether a call may begin. One that was stopped at its deadline says nothing, so it is forgotten
--- then.
-function Gatherer:may_begin(call)
-  local now, n = core.now(), 0
-  for other in pairs(self.running) do
-    if other.deadline <= now then
-      self.running[other] = nil
-    else
-      n = n + 1
-    end
-  end
-  return n == 0 or (call.is_old and n < MOST_CALLS)
-end
-
--- Lets the first load of a call go on.
-local function begin(call)
-  if call.held then
-    core.fire(call.held)
-    call.held = nil
-  end
-end
-
--- Lets the call that gathers begin, if there is one and it may.
-function Gatherer:go_on()
-  local call = self.gathering
-  if call and self:may_begin(call) then
-    begin(call)
-  end
-end
-
-function Gatherer:run(call)
-  self.running[call] = true
-  keep(call, pcall(self.fn, call.keys, { group = self.name, deadline = call.deadline }))
-  self.running[call] = nil
-end
 
 -- The call to which a key belongs that is loaded now, and whether the key is its first.
 function Gatherer:join(key, deadline)
@@ -113,42 +70,27 @@ function Gatherer:join(key, deadline)
   end
   call.keys[#call.keys + 1] = key
   call.deadline = math.min(call.deadline, deadline)
+  if #call.keys >= self.most then
+    self.gathering = nil
+  end
   return call, is_first
 end
 
 -- The first load of a call: lets the VM begin the others, and calls the function for all.
 function Gatherer:lead(call)
   wait.await(core.sleep(0), "getter_many")
-  if #call.keys < self.most and not self:may_begin(call) then
-    wait.spawn(function()
-      wait.await(core.sleep(PATIENCE), "getter_many")
-      call.is_old = true
-      begin(call)
-    end)
-  end
-  while #call.keys < self.most and not self:may_begin(call) do
-    call.held = core.signal()
-    wait.await(call.held, "getter_many")
-  end
   if self.gathering == call then
     self.gathering = nil
   end
-  self:run(call)
+  keep(call, pcall(self.fn, call.keys, { group = self.name, deadline = call.deadline }))
   for _, signal in pairs(call.waiters) do
     core.fire(signal)
   end
-  self:go_on()
 end
 
-function Gatherer:follow(call, key)
+function Gatherer.follow(call, key)
   local signal = core.signal()
   call.waiters[key] = signal
-  if #call.keys >= self.most then
-    self.gathering = nil
-    begin(call)
-  else
-    self:go_on()
-  end
   wait.await(signal, "getter_many")
 end
 
@@ -158,7 +100,7 @@ end
 -- @param most keys a call
 -- @param alone the getter cannot wait: each call has one key
 function many.getter(name, fn, most, alone)
-  local self = setmetatable({ name = name, fn = fn, most = most, running = {} }, Gatherer)
+  local self = setmetatable({ name = name, fn = fn, most = most }, Gatherer)
   if alone then
     return function(key)
       local call = { keys = { key } }
@@ -169,12 +111,9 @@ function many.getter(name, fn, most, alone)
   return function(key, ctx)
     local call, is_first = self:join(key, ctx.deadline)
     if is_first then
-      if #call.keys >= most then
-        self.gathering = nil
-      end
       self:lead(call)
     else
-      self:follow(call, key)
+      Gatherer.follow(call, key)
     end
     return pick(name, call, key)
   end

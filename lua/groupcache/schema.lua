@@ -7,6 +7,7 @@ return {
   getter = { kind = "function" }, -- one of these two is required
   getter_many = { kind = "function" },
   max_keys = { kind = "integer", default = 100, min = 1, max = 10000 },
+  gather = { kind = "duration", default = 0 },
   cache_bytes = { kind = "size", default = limits.cache_bytes() }, -- 64MB, or less
   remember_bytes = { kind = "size" }, -- default: a share of cache_bytes
   ttl = { kind = "duration", default = 0 },
@@ -35,6 +36,7 @@ return {
   local_only = { kind = "boolean", default = false },
   query = { kind = "any", default = "refuse" }, -- groupcache.keying reads it, and the next
   vary = { kind = "any", default = {} },
+  key = { kind = "function" }, -- in place of these two
   http = { kind = "any" }, -- groupcache.http.cache sets it
   writable = { kind = "any", default = false }, -- groupcache.writable reads it
 }

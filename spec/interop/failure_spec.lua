@@ -125,7 +125,7 @@ describe("a Go node with another peer list", function()
     request.timeout = 5
     local res, err = http.request(request)
     expect_value(res, err, key)
-    assert(socket.gettime() - from < 1, "it took a second and more")
+    assert(socket.gettime() - from < 4, "it took seconds")
   end)
 
   it("asked for the key together with us does not lock up", function()
@@ -133,7 +133,7 @@ describe("a Go node with another peer list", function()
       local key = key_of_go("both" .. round .. ":%d")
       local from = socket.gettime()
       local answers = nodes.together({ c, go }, key)
-      assert(socket.gettime() - from < 1, "it took a second and more")
+      assert(socket.gettime() - from < 4, "it took seconds")
       for _, res in ipairs(answers) do
         expect_value(res, nil, key)
       end
@@ -144,7 +144,7 @@ describe("a Go node with another peer list", function()
     local key = key_of_go "alone%d"
     local from = socket.gettime()
     assert.equal("v:" .. key, (go:get(key, { timeout = 5 })))
-    assert(socket.gettime() - from < 1, "it took a second and more")
+    assert(socket.gettime() - from < 4, "it took seconds")
     assert.equal(1, c:loads()[key])
     assert.is_nil(go:loads()[key])
   end)

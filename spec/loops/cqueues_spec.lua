@@ -132,7 +132,7 @@ describe("under cqueues a getter", function()
     ]]
     local began = socket.gettime()
     assert.equal("500500", get("k").body)
-    assert(SLOW or socket.gettime() - began < 2, "one after another")
+    assert(SLOW or socket.gettime() - began < 20, "one after another")
   end)
 
   it("is stopped at its deadline while it polls, and leaves nothing behind", function()
@@ -327,7 +327,7 @@ describe("under cqueues a getter", function()
     local began = socket.gettime()
     http.together(fns)
     assert.equal(0, (n.process:wait(10)))
-    assert(SLOW or socket.gettime() - began < 3, "it took too long")
+    assert(SLOW or socket.gettime() - began < 15, "it took too long")
     n = nil
   end)
 end)

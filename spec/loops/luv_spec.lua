@@ -134,7 +134,7 @@ describe("under luv a getter", function()
     http.together(fns)
     local began = socket.gettime()
     assert.equal("500500", get("all").body)
-    assert(SLOW or socket.gettime() - began < 2, "one after another")
+    assert(SLOW or socket.gettime() - began < 20, "one after another")
   end)
 
   it("has a loop with the right time after a rest", function()
@@ -355,7 +355,7 @@ describe("under luv a getter", function()
     local began = socket.gettime()
     http.together(fns)
     assert.equal(0, (n.process:wait(10)))
-    assert(SLOW or socket.gettime() - began < 3, "it took too long")
+    assert(SLOW or socket.gettime() - began < 15, "it took too long")
     n = nil
   end)
 

@@ -82,9 +82,9 @@ for _, loop in ipairs { "plain", "cqueues", "luv" } do
       assert.equal(0, failed)
       assert.equal(SECONDS * RATE, #answers)
       if not SLOW then -- bounds for a machine that does other work, too
-        assert(median < 0.1, median .. " s")
-        assert(p99 < 1.5, p99 .. " s")
-        assert(hung[1] > 4.8 and hung[8] < 6.5, hung[1] .. " to " .. hung[8])
+        assert(median < 1, median .. " s")
+        assert(p99 < 4, p99 .. " s")
+        assert(hung[1] > 4.8 and hung[8] < 15, hung[1] .. " to " .. hung[8])
       end
       assert.equal(0, (n:stop()))
     end)

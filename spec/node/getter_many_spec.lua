@@ -56,7 +56,7 @@ groupcache.group("fails", { getter_many = function() return nil, "the source is 
 groupcache.group("throws", { getter_many = function() error("oh", 0) end })
 groupcache.group("odd", { getter_many = function() return "text" end })
 
-groupcache.group("each", { cache_bytes = 0, getter_many = function(keys)
+local function each(keys)
   rig.record(tostring(#keys))
   groupcache.sleep(0.05)
   local values, errors = {}, {}
@@ -64,6 +64,20 @@ groupcache.group("each", { cache_bytes = 0, getter_many = function(keys)
     if key:find "^bad" then errors[key] = "no luck" else values[key] = key:upper() end
   end
   return values, errors
+end
+
+groupcache.group("each", { cache_bytes = 0, getter_many = each })
+groupcache.group("waits", { timeout = 60, gather = 30, max_keys = 64, getter_many = each })
+
+local state = groupcache.shared "state"
+
+groupcache.group("pairs", { timeout = 60, max_keys = 2, max_loads = 2, getter_many = function(keys)
+  rig.record(tostring(state:incr("calls", 1)))
+  groupcache.sleep(0.05)
+  state:incr("calls", -1)
+  local values = {}
+  for _, key in ipairs(keys) do values[key] = key:upper() end
+  return values
 end })
 
 groupcache.group("counted", { getter = function()
@@ -199,17 +213,47 @@ describe("a getter of many keys in four VMs", function()
     end
   end)
 
-  it("gets a few calls for many clients that ask at once", function()
-    local requests = {}
+  -- 64 clients ask for a key each, of which some fail. -> calls
+  local function ask_at_once(group)
+    local before, requests = r:total(), {}
     for i = 1, 64 do
       requests[i] = { host = n.host, port = n.port,
-        target = "/cache/each/" .. (i % 8 == 0 and "bad" or "k") .. i }
+        target = "/cache/" .. group .. "/" .. (i % 8 == 0 and "bad" or "k") .. i }
     end
     for i, res in ipairs(http.parallel(requests, 64)) do
       assert.equal(i % 8 == 0 and 502 or 200, res.status)
     end
-    local total = r:total() -- two in each VM if they come within one call's time
-    assert.is_true(total <= 3 * WORKERS, total)
+    return r:total() - before
+  end
+
+  -- The first of them begins at once, and the others gather behind it. A busy machine may let them
+  -- come so late that there are more calls.
+  it("gets two calls for many clients that ask at once", function()
+    local fewest = math.huge
+    for _ = 1, 5 do
+      fewest = math.min(fewest, ask_at_once "each")
+      if fewest <= 3 then break end
+    end
+    assert.is_true(fewest <= 3, fewest)
+  end)
+
+  it("gets one call if the group waits for companions", function()
+    assert.equal(1, ask_at_once "waits")
+  end)
+
+  it("gets no more calls at a time than max_loads", function()
+    local requests = {}
+    for i = 1, 30 do
+      requests[i] = { host = n.host, port = n.port, target = "/cache/pairs/k" .. i }
+    end
+    for i, res in ipairs(http.parallel(requests, 30)) do
+      assert.equal("K" .. i, res.body)
+    end
+    local most = 0
+    for at_once in pairs(r:calls()) do
+      most = math.max(most, tonumber(at_once))
+    end
+    assert.equal(2, most)
   end)
 end)
 

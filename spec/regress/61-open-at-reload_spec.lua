@@ -99,7 +99,7 @@ for loop, open in pairs(OPEN) do
       local began = socket.gettime()
       assert.equal(0, n:stop())
       local took = socket.gettime() - began
-      assert.is_true(took < 1, took)
+      assert.is_true(took < 10, took)
       assert.is_nil(n:log():find("stuck", 1, true))
       n = nil
     end)

@@ -75,6 +75,6 @@ describe("a source that is down", function()
       assert.equal("stale", assert(n:get("sie", "k")).headers["x-cache"])
     end
     local took = socket.gettime() - began
-    assert.is_true(took < 0.9, took)
+    assert.is_true(took < 8, took) -- 20 s if each waited
   end)
 end)

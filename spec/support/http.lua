@@ -19,7 +19,8 @@
 -- `from` is the address of our side, such as 127.0.0.2.
 --
 -- res = { status=, reason=, version=, headers= (lower-case names, repetitions joined with ", "),
---         raw_headers= ({ { name, value }, ... } as sent), body=, trailers=, keep_alive= }
+--         raw_headers= ({ { name, value }, ... } as sent), body=, trailers=, keep_alive=,
+--         interim= (the 1xx answers before it, as { status=, reason=, version=, headers= }) }
 --
 -- err is "timeout", "closed" (before a whole response), "connection refused" and the like, or
 -- "bad response: ...".
@@ -365,13 +366,16 @@ local function read_head(c, deadline)
 end
 
 local function read_response(c, method, deadline)
-  local res, err
-  repeat
+  local interim = {}
+  local res, err = read_head(c, deadline)
+  while res and res.status < 200 and res.status ~= 101 do
+    interim[#interim + 1] = res
     res, err = read_head(c, deadline)
-    if not res then
-      return nil, err
-    end
-  until res.status >= 200 or res.status == 101
+  end
+  if not res then
+    return nil, err
+  end
+  res.interim = interim
 
   local h = res.headers
   local connection = (h.connection or ""):lower()

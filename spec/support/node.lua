@@ -2,7 +2,7 @@
 
 --- Nodes in processes of their own.
 --
---   node.start{ script=, args={}, env={}, port=, self=, peers=, ready=true, timeout=15 } -> n
+--   node.start{ script=, args={}, env={}, port=, self=, peers=, ready=true, timeout=60 } -> n
 --   node.cluster(count, { script=, ..., each=function(i, opts) end }) -> { n1, n2, ... }
 --
 -- /stats is served on the same port, unless args say otherwise or admin=false.
@@ -23,7 +23,7 @@
 --   n:log() -> text                             its stderr so far
 --   n:logged(pattern) -> first match | nil      in the log, as string.match
 --   n:stop(timeout) -> exit code | nil, "signal", number
---                                               SIGTERM and wait; still there after timeout [10] s:
+--                                               SIGTERM and wait; still there after timeout [30] s:
 --                                               killed, and nil, "timeout"
 --   n:kill9()                                   SIGKILL and reap
 --   n:signal("SIGHUP"), n:freeze()              freeze: SIGSTOP, and wait until all threads stop
@@ -111,7 +111,7 @@ local function spawn(opts)
 end
 
 local function wait_ready(n, timeout)
-  timeout = timeout or (os.getenv "GROUPCACHED_WRAP" or os.getenv "SAN") and 60 or 15
+  timeout = timeout or 60
   local deadline = socket.gettime() + timeout
   local last
   repeat
@@ -247,7 +247,7 @@ function methods:kill9()
 end
 
 function methods:stop(timeout)
-  return self.process:stop("SIGTERM", timeout or 10)
+  return self.process:stop("SIGTERM", timeout or 30)
 end
 
 return node

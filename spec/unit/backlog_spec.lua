@@ -152,21 +152,134 @@ describe("the backlog", function()
       g = engine.group { timeout_ms = 100000, max_keys = 3 }
     end)
 
-    it("gives a worker all loads that wait, as many as a call takes", function()
+    -- Takes a call, which runs until its end: its keys, and a function that ends it.
+    local function begin(t)
+      local flights = engine.taken(b, t)
+      local keys = {}
+      for i, f in ipairs(flights) do
+        keys[i] = ffi.string(f.key, f.key_len)
+      end
+      return keys[1] and table.concat(keys, " "), function()
+        for i, f in ipairs(flights) do
+          C.backlog_ended(b, f)
+          for _, load in ipairs(g.loads) do
+            if load.key == keys[i] then
+              g:finish(load, "v")
+              break
+            end
+          end
+        end
+      end
+    end
+
+    it("gathers loads while a call runs, and gives them to one worker at its end", function()
       local a, c = sleeper(0), sleeper(1)
-      for i = 1, 4 do
+      put "k1"
+      was_woken(a) -- no call runs, so there is nothing to wait for
+      local keys, ended = begin(a)
+      assert.equal("k1", keys)
+      put "k2"
+      put "k3"
+      was_woken()
+      assert.equal(2, tonumber(C.backlog_count(b)))
+      assert.equal(1, C.backlog_rest(b, a))
+      ended()
+      was_woken(a)
+      assert.equal("k2 k3", (begin(a)))
+      assert.equal(1, C.backlog_rest(b, c))
+      assert.equal(0, tonumber(C.backlog_count(b)))
+    end)
+
+    it("lets a full call begin beside another", function()
+      local a, c = sleeper(0), sleeper(1)
+      put "k1"
+      local _, ended = begin(a)
+      put "k2"
+      put "k3"
+      put "k4"
+      was_woken(a, c)
+      assert.equal("k2 k3 k4", (begin(c)))
+      ended()
+    end)
+
+    it("lets no more calls begin than max_loads", function()
+      g:ended()
+      g = engine.group { timeout_ms = 100000, max_keys = 2, max_loads = 2 }
+      local t = taker()
+      C.backlog_admit(b, t)
+      put "k1"
+      local _, first = begin(t)
+      for i = 2, 6 do
         put("k" .. i)
       end
-      was_woken(a, c) -- one for each call
-      assert.equal(4, tonumber(C.backlog_count(b)))
-      assert.equal("k1 k2 k3", take(a))
+      local keys, second = begin(t)
+      assert.equal("k2 k3", keys)
+      assert.is_nil((begin(t)))
+      first()
+      keys, first = begin(t)
+      assert.equal("k4 k5", keys)
+      assert.is_nil((begin(t)))
+      first()
+      second()
+      C.clock_advance(60)
+      C.backlog_look(b)
+      assert.equal("k6", (begin(t)))
+    end)
+
+    it("does not let a call that hangs hold up the others for long", function()
+      local t = taker()
+      C.backlog_admit(b, t)
+      put "hangs"
+      local _, ended = begin(t)
+      put "k1"
+      assert.is_nil((begin(t)))
+      C.clock_advance(110)
+      C.backlog_look(b)
+      local keys, fine = begin(t)
+      assert.equal("k1", keys)
+      fine()
+      put "k2" -- only the last call counts, so a hanging one costs no second wait
+      assert.equal("k2", (begin(t)))
+      ended()
+    end)
+
+    it("waits a moment for as many keys as the last call had", function()
+      local t = taker()
+      C.backlog_admit(b, t)
+      put "k1"
+      local _, ended = begin(t)
+      put "k2"
+      put "k3"
+      ended()
+      _, ended = begin(t)
+      C.clock_advance(5)
+      ended()
+      put "k4"
+      assert.is_nil((begin(t)))
       put "k5"
-      assert.equal("k4 k5", take(c))
-      assert.is_nil(take(a))
+      local keys
+      keys, ended = begin(t)
+      assert.equal("k4 k5", keys)
+      C.clock_advance(5)
+      ended()
       put "k6"
-      assert.equal(0, C.backlog_rest(b, a))
-      assert.equal("k6", take(a))
-      assert.equal(0, tonumber(C.backlog_count(b)))
+      assert.is_nil((begin(t)))
+      C.clock_advance(5)
+      C.backlog_look(b)
+      assert.equal("k6", (begin(t)))
+    end)
+
+    it("waits for companions as long as the group says", function()
+      g:ended()
+      g = engine.group { timeout_ms = 100000, max_keys = 3, gather_ms = 1000 }
+      local t = taker()
+      C.backlog_admit(b, t)
+      put "k1"
+      put "k2"
+      assert.is_nil((begin(t)))
+      C.clock_advance(1100)
+      C.backlog_look(b)
+      assert.equal("k1 k2", (begin(t)))
     end)
 
     it("ends companions, too, when it is closed", function()
@@ -181,6 +294,23 @@ describe("the backlog", function()
       C.backlog_put(b, second.flight)
       C.backlog_close(b)
       assert.same({ "CLOSED", "CLOSED" }, { tickets[1].code, tickets[2].code })
+    end)
+
+    it("ends loads that are held back when it is closed", function()
+      local t = taker()
+      C.backlog_admit(b, t)
+      put "k1"
+      local _, ended = begin(t)
+      local tickets = {}
+      for i = 1, 2 do
+        tickets[i] = g:get("held" .. i)
+        local load = g.loads[#g.loads]
+        g:release(load)
+        C.backlog_put(b, load.flight)
+      end
+      C.backlog_close(b)
+      assert.same({ "CLOSED", "CLOSED" }, { tickets[1].code, tickets[2].code })
+      ended()
     end)
   end)
 

@@ -114,4 +114,12 @@ describe("headers that vary", function()
     C.keying_vary_names(("vary " .. ("x"):rep(100) .. "\n"):rep(20), out)
     assert.is_true(#ffi.string(out) < tonumber(C.KEYING_VARY_BYTES))
   end)
+
+  it("may be a function of one to three arguments instead", function()
+    assert.equal(2, C.keying_function "function 2\n")
+    for _, other in ipairs { "", "sort\n", "name function\n", "vary function\n" } do
+      assert.equal(0, C.keying_function(other))
+    end
+    assert.equal(0, C.keying_varies "function 3\n")
+  end)
 end)

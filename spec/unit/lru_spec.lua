@@ -3,7 +3,8 @@
 local bit = require "bit"
 local ffi = require "ffi"
 local key_ref = require "unit.key_ref"
-local C = require("support.unit").load("cache/lru.h", "base/hash.h", "base/mem.h")
+local unit = require "support.unit"
+local C = unit.load("cache/lru.h", "base/hash.h", "base/mem.h")
 
 -- The polynomial of the CRC-32, shifted, changes no CRC. So the sums of 20 such patterns are a
 -- million keys of 64 bytes with one CRC. Gives them one after another: each differs by a pattern.
@@ -425,7 +426,9 @@ describe("lru", function()
     C.item_unref(it)
   end)
 
-  it("does what a plain list does, over 100000 random operations", function()
+  local OPERATIONS = unit.rounds(100000)
+
+  it(("does what a plain list does, over %d random operations"):format(OPERATIONS), function()
     math.randomseed(41)
     -- The model: a doubly linked list around a sentinel, and a table by key.
     local head = {}
@@ -448,8 +451,8 @@ describe("lru", function()
     end
 
     local weights = { put = 40 } -- first more is put than taken, then the other way round
-    for i = 1, 100000 do
-      if i % 10000 == 0 then
+    for i = 1, OPERATIONS do
+      if i % (OPERATIONS / 10) == 0 then
         weights.put = weights.put == 40 and 10 or 40
       end
       local key, what = "key" .. math.random(5000), math.random(100)
@@ -573,7 +576,7 @@ describe("lru", function()
       assert.equal("cb", gone(2))
     end)
 
-    it("does what its description says, over 100000 random operations", function()
+    it(("does what its description says, over %d random operations"):format(OPERATIONS), function()
       math.randomseed(43)
       -- The model: a list of entries from the oldest to the newest, and the place of the hand.
       local list, hand = {}, 1
@@ -591,7 +594,7 @@ describe("lru", function()
         end
         hand = hand > #list and 1 or hand -- past the newest: with the oldest again
       end
-      for i = 1, 100000 do
+      for i = 1, OPERATIONS do
         local key, what = "k" .. math.random(60), math.random(10)
         local at = place(key)
         if what <= 4 then
@@ -625,8 +628,10 @@ describe("lru", function()
 
   -- The hash of a group's keys is keyed (hash.h). With another, the last thousand keys would each
   -- be compared with all before.
-  it("finds a key as soon among a million that were made to have one CRC-32", function()
-    local KEYS, PART, next_key, crc = 1000000, 5000, colliding(), nil
+  local KEYS = unit.rounds(1000000)
+
+  it(("finds a key as soon among %d that were made to have one CRC-32"):format(KEYS), function()
+    local PART, next_key, crc = 5000, colliding(), nil
     local function put_keys(n)
       for _ = 1, n do
         local key = next_key()

@@ -6,7 +6,8 @@
 
 local ffi = require "ffi"
 local key_ref = require "unit.key_ref"
-local C = require("support.unit").load("cache/lru.h", "base/hash.h", "base/mem.h")
+local unit = require "support.unit"
+local C = unit.load("cache/lru.h", "base/hash.h", "base/mem.h")
 
 -- Park and Miller's minimal standard generator: the same traces everywhere.
 local function generator(seed)
@@ -16,6 +17,8 @@ local function generator(seed)
     return state % n + 1
   end
 end
+
+local LARGE = math.max(300, unit.rounds(1000)) -- items of a cache
 
 -- Each calls get(key) so often as it likes. The cache has n items.
 local TRACES = {
@@ -113,7 +116,7 @@ end
 describe("an order", function()
   for name, trace in pairs(TRACES) do
     it("that adapts is nowhere far below the least recently used: " .. name, function()
-      is_not_far_below_lru(trace, 1000)
+      is_not_far_below_lru(trace, LARGE)
     end)
 
     it("that adapts is not below it in a tiny cache either: " .. name, function()
@@ -124,26 +127,27 @@ describe("an order", function()
   end
 
   it("that adapts takes few of the bytes where the hits grow steeply with them", function()
-    for _, n in ipairs { 50, 300, 1000 } do
+    for _, n in ipairs { 50, 300, LARGE } do
       is_not_far_below_lru(TRACES["popular keys that change slowly"], n, bytes(n * 400))
     end
   end)
 
   it("that adapts keeps most of a loop that the least recently used loses whole", function()
     local loop = TRACES["a loop over a fifth more keys than fit"]
-    assert.equal(0, play(loop, "EVICT_LRU", 1000))
-    assert.is_true(play(loop, "EVICT_ADAPTIVE", 1000) > 60)
+    assert.equal(0, play(loop, "EVICT_LRU", LARGE))
+    assert.is_true(play(loop, "EVICT_ADAPTIVE", LARGE) > 60)
   end)
 
   it("that adapts keeps the keys that are asked for beside a scan", function()
     local scan = TRACES["keys that nearly fit, at random, and a scan in every second get"]
-    local lru, adaptive = play(scan, "EVICT_LRU", 1000), play(scan, "EVICT_ADAPTIVE", 1000)
+    local lru, adaptive = play(scan, "EVICT_LRU", LARGE), play(scan, "EVICT_ADAPTIVE", LARGE)
     assert.is_true(adaptive > lru + 10, ("%.2f against %.2f"):format(adaptive, lru))
   end)
 
   it("that adapts has more hits than SIEVE where recency counts", function()
     local thrice = TRACES["keys that are asked for three times and never again"]
-    local sieve, adaptive = play(thrice, "EVICT_SIEVE", 1000), play(thrice, "EVICT_ADAPTIVE", 1000)
+    local sieve = play(thrice, "EVICT_SIEVE", LARGE)
+    local adaptive = play(thrice, "EVICT_ADAPTIVE", LARGE)
     assert.is_true(adaptive > sieve + 10, ("%.2f against %.2f"):format(adaptive, sieve))
   end)
 
@@ -192,7 +196,7 @@ describe("an order", function()
     end)
 
     it("takes at most 8 bytes a value more than the least recently used", function()
-      for _, n in ipairs { 1000, 20000 } do
+      for _, n in ipairs { 1000, unit.rounds(20000) } do
         local lru, adaptive = C.lru_new(), C.lru_new()
         local room = items(n)
         C.lru_set_eviction(adaptive, C.EVICT_ADAPTIVE)

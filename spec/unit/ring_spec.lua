@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: MIT
 
 local ffi = require "ffi"
-local C = require("support.unit").load("peer/ring.h", "base/hash.h", "base/md5.h",
-  "base/mem.h")
+local unit = require "support.unit"
+local C = unit.load("peer/ring.h", "base/hash.h", "base/md5.h", "base/mem.h")
 
 local NONE = 0xffffffffffffffffULL
 
@@ -267,11 +267,13 @@ describe("ring", function()
       return ("%d:%x"):format(i, math.random(0, 2 ^ 31))
     end
 
+    local COUNT = unit.rounds(50000)
+
     for _, n in ipairs { 1, 3, 10, 100, 1000 } do
-      it(("for %d peers and 50000 keys"):format(n), function()
+      it(("for %d peers and %d keys"):format(n, COUNT), function()
         math.randomseed(n)
-        agree(random_peers(n), 50, GOLANG, 50000, any_key)
-        agree(random_peers(n), 50, FORKS, 50000, any_key)
+        agree(random_peers(n), 50, GOLANG, COUNT, any_key)
+        agree(random_peers(n), 50, FORKS, COUNT, any_key)
       end)
     end
 

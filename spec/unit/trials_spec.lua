@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: MIT
 
 local ffi = require "ffi"
-local C = require("support.unit").load("cache/trials.h", "cache/uses.h", "base/mem.h")
+local unit = require "support.unit"
+local C = unit.load("cache/trials.h", "cache/uses.h", "base/mem.h")
 
 local COST = 200
 
@@ -122,7 +123,7 @@ describe("trials", function()
   it("go on when there are more items than was said", function()
     begin(4096)
     local bytes = C.trials_bytes(t)
-    for i = 1, 100000 do
+    for i = 1, unit.rounds(100000) do
       use(i, 4096, 1)
     end
     assert.equal(bytes, C.trials_bytes(t))
@@ -139,7 +140,7 @@ describe("trials", function()
   it("stay in order, whatever is used, forgotten or made larger", function()
     math.randomseed(7)
     begin(4096)
-    for _ = 1, 200000 do
+    for _ = 1, unit.rounds(200000) do
       local i, what = math.random(600), math.random(10)
       if what == 1 then
         C.trials_forget(t, hash(i))

@@ -58,7 +58,7 @@ static void end(struct task *t, enum task_end how, const struct error *e)
     atomic_store(&j->ended, 1);
 }
 
-static const struct task_kind kind = {"the job", push, end};
+static const struct task_kind kind = {.noun = "the job", .push = push, .end = end};
 
 static void begin(struct msg *m)
 {

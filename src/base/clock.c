@@ -14,9 +14,29 @@ static uint64_t read_real(clockid_t id)
     return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
+#ifdef GROUPCACHE_TEST
+static const clockid_t clocks[] = {CLOCK_MONOTONIC, CLOCK_REALTIME, CLOCK_BOOTTIME};
+static uint64_t held_ns[CLOCK_BOOTTIME + 1]; /* set before `held` */
+static atomic_bool held;                     /* atomic */
+
+void clock_hold(bool still)
+{
+    for (size_t i = 0; still && i < sizeof clocks / sizeof clocks[0]; i++)
+        held_ns[clocks[i]] = read_real(clocks[i]);
+    atomic_store(&held, still);
+}
+
+static uint64_t read_base(clockid_t id)
+{
+    return atomic_load(&held) ? held_ns[id] : read_real(id);
+}
+#else
+#define read_base read_real
+#endif
+
 static uint64_t read_clock(clockid_t id)
 {
-    return read_real(id) + atomic_load_explicit(&offset_ns, memory_order_relaxed);
+    return read_base(id) + atomic_load_explicit(&offset_ns, memory_order_relaxed);
 }
 
 uint64_t clock_ns(void)

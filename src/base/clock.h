@@ -8,6 +8,7 @@
 #define CLOCK_H
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
 
@@ -24,6 +25,12 @@ uint64_t clock_boot_ms(void);
 
 /* Specs only: adds ms to all four clocks, in this process, for good. */
 void clock_advance(uint64_t ms);
+
+#ifdef GROUPCACHE_TEST
+/* Unit specs only: while `still`, only clock_advance() moves the four clocks. When they go on, they
+ * jump over the time between. No two threads may call it at once. */
+void clock_hold(bool still);
+#endif
 
 /* clock_ns() and clock_ms() without what clock_advance() has added: the time of libraries that read
  * the clock themselves. */

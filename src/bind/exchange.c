@@ -136,9 +136,11 @@ void exchange_check(lua_State *L, const char *who, struct exchange *r)
     r->opts.decode = lua_isnil(L, -1) || lua_toboolean(L, -1);
     lua_getfield(L, 1, "any_coding");
     r->opts.any_coding = lua_toboolean(L, -1);
+    lua_getfield(L, 1, "interim");
+    r->opts.interim = lua_toboolean(L, -1);
     lua_getfield(L, 1, "identity");
     r->opts.identity = lua_toboolean(L, -1);
-    lua_pop(L, 5);
+    lua_pop(L, 6);
     check_headers(L, r);
     add_trace(r, t->flight);
 }

@@ -85,6 +85,7 @@ struct fetch_op {
     int status;
     struct buf body;
     struct buf headers; /* name, NUL, value, NUL, ... */
+    struct buf interim; /* as fetch_interim() has it */
     struct spans *spans;
     struct span span; /* written before fetch_start() */
 };
@@ -96,6 +97,7 @@ static void fetch_op_free(struct op *op)
     fetch_unref(f->fetch);
     buf_deinit(&f->body);
     buf_deinit(&f->headers);
+    buf_deinit(&f->interim);
     mem_free(f);
 }
 
@@ -120,7 +122,8 @@ static void fetch_op_done(void *ctx, struct fetch *fetch)
     f->status = fetch_status(fetch);
     f->body.data = buf_take(body, &f->body.len);
     headers_keep(&f->headers, fetch);
-    if (!f->err.code && f->headers.failed)
+    buf_put(&f->interim, fetch_interim(fetch)->data, fetch_interim(fetch)->len);
+    if (!f->err.code && (f->headers.failed || f->interim.failed))
         error_set(&f->err, ERR_NOMEM, "no memory for the headers of an answer");
     op_finish(&f->op);
 }
@@ -139,6 +142,7 @@ static int l_fetch(lua_State *L)
     f = mem_zalloc(sizeof(*f));
     buf_init(&f->body, 0);
     buf_init(&f->headers, 0);
+    buf_init(&f->interim, 0);
     op_init(&f->op, &fetch_kind, vm);
     *slot = &f->op;
     r.opts.done = fetch_op_done;
@@ -197,6 +201,18 @@ static int l_fetch_headers(lua_State *L)
     return 1;
 }
 
+/* core.fetch_interim(op) -> the interim answers before its answer, as fetch_interim() has them, if
+ * the request had interim = true; else "" */
+static int l_fetch_interim(lua_State *L)
+{
+    struct op *op = core_check_op(L, 1);
+    struct fetch_op *f = (struct fetch_op *)(void *)op;
+
+    luaL_argcheck(L, op->kind == &fetch_kind && op->done, 1, "not a fetch that has ended");
+    lua_pushlstring(L, f->interim.data ? f->interim.data : "", f->interim.len);
+    return 1;
+}
+
 /* core.codings() -> the codings that http decodes, as an Accept-Encoding */
 static int l_codings(lua_State *L)
 {
@@ -240,8 +256,13 @@ static int l_escape(lua_State *L)
 }
 
 const luaL_Reg bind_io[] = {
-    {"sleep", l_sleep},         {"codings", l_codings},
-    {"fetch", l_fetch},         {"fetch_result", l_fetch_result},
-    {"escape", l_escape},       {"fetch_headers", l_fetch_headers},
-    {"http_date", l_http_date}, {NULL, NULL},
+    {"sleep", l_sleep},
+    {"codings", l_codings},
+    {"fetch", l_fetch},
+    {"fetch_result", l_fetch_result},
+    {"escape", l_escape},
+    {"fetch_headers", l_fetch_headers},
+    {"http_date", l_http_date},
+    {"fetch_interim", l_fetch_interim},
+    {NULL, NULL},
 };

@@ -239,8 +239,8 @@ static int l_script_jit_refusal(lua_State *L)
     return 1;
 }
 
-/* script:groups() -> list of { name =, where =, cache_bytes =, http = }: whether it is an HTTP
- * cache */
+/* script:groups() -> list of { name =, where =, cache_bytes =, http =, makes_keys = }: whether it
+ * is an HTTP cache, whether it has a key function */
 static int l_script_groups(lua_State *L)
 {
     struct bind_node_script *s = bind_node_script_check(L, 1);
@@ -249,7 +249,7 @@ static int l_script_groups(lua_State *L)
 
     lua_newtable(L);
     for (i = 0; i < defs_count(ds); i++) {
-        lua_createtable(L, 0, 4);
+        lua_createtable(L, 0, 5);
         lua_pushstring(L, defs_at(ds, i)->name);
         lua_setfield(L, -2, "name");
         lua_pushstring(L, defs_at(ds, i)->where);
@@ -258,6 +258,8 @@ static int l_script_groups(lua_State *L)
         lua_setfield(L, -2, "cache_bytes");
         lua_pushboolean(L, defs_at(ds, i)->opts.http != 0);
         lua_setfield(L, -2, "http");
+        lua_pushboolean(L, defs_at(ds, i)->key_args != 0);
+        lua_setfield(L, -2, "makes_keys");
         lua_rawseti(L, -2, (int)i + 1);
     }
     return 1;

@@ -17,6 +17,7 @@
 #include "bind/bind.h"
 #include "bind/core.h"
 #include "cache/flight.h"
+#include "node/keyers.h"
 #include "script/bytes.h"
 #include "script/outcome.h"
 #include "script/task.h"
@@ -155,9 +156,17 @@ static int l_limits(lua_State *L)
     return 4;
 }
 
+/* core.keyers(http_threads) -> the VMs of key functions that a node with so many threads has */
+static int l_keyers(lua_State *L)
+{
+    lua_pushinteger(L, (lua_Integer)keyers_count((uint64_t)luaL_checknumber(L, 1)));
+    return 1;
+}
+
 static const luaL_Reg functions[] = {
     {"check_peer_url", l_check_peer_url},
     {"in_node", l_in_node},
+    {"keyers", l_keyers},
     {"limits", l_limits},
     {"log", l_log},
     {"now", l_now},

@@ -24,6 +24,7 @@
 #include "cache/cycle.h"
 #include "cache/result.h"
 
+struct call;
 struct flight;
 struct group;
 struct traceparent;
@@ -69,9 +70,9 @@ struct flight {
     struct flight *chain;    /* next in the bucket */
     struct list waiters;     /* struct waiter, first come first */
     struct waiter fallback;  /* FLIGHT_REMOTE: waits for the local flight that took over */
-    struct list gathering;   /* the loader's: in a list of flights that others may join */
     struct list companions;  /* the loader's: flight.queued of those that have joined it */
     unsigned n_companions;   /* the loader's: length of that list */
+    struct call *call;       /* the loader's: of a group with max_keys, once it has begun */
     struct msg msg;          /* the loader's, to carry the flight to its thread */
     void *carrier;           /* the loader's: the worker or peer that has the flight */
     unsigned char asked;     /* the loader's: peers that were asked for the key */
@@ -79,6 +80,7 @@ struct flight {
     unsigned char here;      /* the loader's: our getter loads the key as well */
     unsigned char passing;   /* the loader's: the first peer that was asked is not the owner */
     unsigned char handover;  /* the loader's: of a local one, another node is asked for its value */
+    unsigned char held;      /* the loader's: it may not begin yet */
     unsigned ring;           /* the loader's: which ring the first peer was chosen by */
     struct group *group;     /* set once; the flight holds a reference */
     struct cycle_node cycle; /* the flights it waits for */
@@ -107,6 +109,15 @@ struct flight {
     uint32_t hash;           /* set once */
     uint32_t key_len;        /* set once */
     char key[];              /* set once */
+};
+
+/* The loader's, of a group with max_keys: the loads that gather for the next call of its getter,
+ * and the calls that run (script/calls.h). */
+struct calls {
+    struct flight *first; /* borrowed: the load that further ones may join, or NULL */
+    struct list list;     /* struct call, owned, newest first */
+    unsigned expected;    /* so many keys came in the call that ended last */
+    uint64_t expect_until_ms;
 };
 
 struct flights;

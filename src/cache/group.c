@@ -32,6 +32,14 @@ enum err group_late(const struct group *g, uint64_t timeout_ms, struct error *e)
                      (double)timeout_ms / 1000);
 }
 
+void group_count_key(struct group *g, int failed)
+{
+    pthread_mutex_lock(&g->mu);
+    g->stats.key_calls++;
+    g->stats.key_errors += failed ? 1 : 0;
+    pthread_mutex_unlock(&g->mu);
+}
+
 uint32_t group_hash(const void *key, size_t n)
 {
     return (uint32_t)hash_table(key, n);
@@ -67,6 +75,13 @@ void group_set_eviction_locked(struct group *g)
     lru_set_eviction(g->hot, (enum eviction)g->opts.eviction);
 }
 
+void group_note_calls(struct group *g, const struct group_opts *opts)
+{
+    atomic_store(&g->max_keys, (unsigned)opts->max_keys);
+    atomic_store(&g->max_loads, (unsigned)opts->max_loads);
+    atomic_store(&g->gather_ms, (unsigned)opts->gather_ms);
+}
+
 struct group *group_new(const char *name, const char *content_type, const struct group_opts *opts,
                         const struct loader *loader)
 {
@@ -81,7 +96,8 @@ struct group *group_new(const char *name, const char *content_type, const struct
     g->opts = *opts;
     atomic_init(&g->local_only, opts->local_only != 0);
     atomic_init(&g->http, (unsigned)opts->http);
-    atomic_init(&g->max_keys, (unsigned)opts->max_keys);
+    group_note_calls(g, opts);
+    list_init(&g->calls.list);
     g->sketch = group_hot_sketch(opts);
     atomic_init(&g->ahead_ms, 0); /* until the first load has ended */
     atomic_init(&g->measured, g->sketch != NULL);
@@ -90,6 +106,7 @@ struct group *group_new(const char *name, const char *content_type, const struct
     pthread_mutex_init(&g->mu, NULL);
     g->main = lru_new();
     g->hot = lru_new();
+    lru_count_taken(g->main, &g->removed);
     group_set_eviction_locked(g);
     g->flights[FLIGHT_REMOTE] = flights_new();
     g->flights[FLIGHT_LOCAL] = flights_new();
@@ -101,6 +118,7 @@ struct group *group_new(const char *name, const char *content_type, const struct
     tags_init(&g->tags);
     changelog_init(&g->log, g->number);
     g->stride = GROUP_FIRST_STRIDE;
+    atomic_init(&g->removed, 1);
     atomic_init(&g->epoch, 1);
     g->swept_ms = clock_ms();
     g->random = hash_table(name, strlen(name)) | 1;
@@ -176,6 +194,21 @@ unsigned group_http(const struct group *g)
 unsigned group_max_keys(const struct group *g)
 {
     return atomic_load_explicit(&g->max_keys, memory_order_relaxed);
+}
+
+unsigned group_max_loads(const struct group *g)
+{
+    return atomic_load_explicit(&g->max_loads, memory_order_relaxed);
+}
+
+unsigned group_gather_ms(const struct group *g)
+{
+    return atomic_load_explicit(&g->gather_ms, memory_order_relaxed);
+}
+
+struct calls *group_calls(struct group *g)
+{
+    return &g->calls;
 }
 
 struct group_opts group_opts(struct group *g)

@@ -64,6 +64,7 @@ enum hot_policy {
     X(uint64_t, max_waiting, 4096)        /* those that run, and those that wait for sources */    \
     X(uint64_t, max_rate, 0)          /* thousandths of getters begun a second; 0 is no bound */   \
     X(uint64_t, max_keys, 1)          /* keys that the script's getter takes in one call */        \
+    X(uint64_t, gather_ms, 0)         /* for so long the first key of a call waits for others */   \
     X(uint64_t, breaker, 0)           /* failed loads in a row that open the breaker; 0: none */   \
     X(uint64_t, breaker_share, 0)     /* thousandths of loads that may fail; 0: all */             \
     X(uint64_t, cpu_timeout_ms, 1000) /* processor time of one getter; 0 is no bound */            \
@@ -155,9 +156,16 @@ const char *group_writers(const struct group *g);
 /* What a client's query and headers add to a key: rules, each ended by a line end (http/keying.h).
  * Empty: nothing. As group_pass_headers() otherwise. */
 const char *group_keying(const struct group *g);
+/* Counts a call of the key function that the group has. */
+void group_count_key(struct group *g, int failed);
+
 struct group_opts group_opts(struct group *g);
 unsigned group_http(const struct group *g);     /* opts.http, without the mutex */
 unsigned group_max_keys(const struct group *g); /* the same of opts.max_keys */
+
+unsigned group_max_loads(const struct group *g);
+unsigned group_gather_ms(const struct group *g);
+struct calls *group_calls(struct group *g); /* the loader's, which guards it */
 
 /* Changes the group's options; the items stay. A smaller cache_bytes evicts at once. A load under
  * way keeps its deadline, a value its expiry. */
@@ -244,7 +252,8 @@ enum err group_end_given(struct flight *f, const struct given *v, struct error *
 void group_end_not_found(struct flight *f, const char *text, const double *ttl_ms);
 
 /* Loaders of local flights: what the getter does now, FLIGHT_RUNNING, FLIGHT_WAITING or
- * FLIGHT_ASKING. The flight was FLIGHT_RUNNING when it was given to the loader. Does nothing once
+ * FLIGHT_ASKING. The flight was FLIGHT_RUNNING when it was given to the loader,
+ * FLIGHT_WAITING if the group has max_keys. Does nothing once
  * the flight has ended. */
 void group_places_move(struct flight *f, enum flight_state to);
 

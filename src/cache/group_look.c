@@ -107,7 +107,7 @@ void group_configure(struct group *g, const struct group_texts *texts,
         group_set_texts(g, texts);
     atomic_store(&g->local_only, opts->local_only != 0);
     atomic_store(&g->http, (unsigned)opts->http);
-    atomic_store(&g->max_keys, (unsigned)opts->max_keys);
+    group_note_calls(g, opts);
     after_init(&a);
     pthread_mutex_lock(&g->mu);
     turned = !g->opts.http != !opts->http;

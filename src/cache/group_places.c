@@ -26,11 +26,22 @@ static struct list *queue_of(struct group *g)
     return &g->queues[!list_empty(&g->queues[1])];
 }
 
+/* Loads of a getter that takes several keys wait for their call at the loader, which bounds the
+ * calls by max_loads. */
+static int gathers(const struct group *g)
+{
+    return g->opts.max_keys > 1;
+}
+
+static int is_full(const struct group *g)
+{
+    return g->running >= g->opts.max_loads && !gathers(g);
+}
+
 /* A flight that runs may wait next, so it counts for both bounds. */
 static int has_place(const struct group *g)
 {
-    return !g->closed && g->running < g->opts.max_loads &&
-           g->running + g->waiting < g->opts.max_waiting;
+    return !g->closed && !is_full(g) && g->running + g->waiting < g->opts.max_waiting;
 }
 
 /* The last sixteen loads or so count. */
@@ -77,8 +88,8 @@ void group_places_start_locked(struct group *g, struct after *a)
             break;
         list_del(&f->queued);
         g->in_queues--;
-        enter(g, f, FLIGHT_RUNNING, now_ms);
-        f->started_ms = f->since_ms;
+        enter(g, f, gathers(g) ? FLIGHT_WAITING : FLIGHT_RUNNING, now_ms);
+        f->started_ms = now_ms;
         list_push_back(&a->start, &f->queued);
     }
 }
@@ -153,7 +164,7 @@ static uint64_t each_ms(const struct flight *oldest, uint64_t mean_ms, uint64_t 
 int group_places_is_hopeless_locked(const struct group *g, struct result *now)
 {
     const struct flight *oldest = flights_oldest(g->flights[FLIGHT_LOCAL]);
-    int full = g->running >= g->opts.max_loads; /* else max_waiting is the bound */
+    int full = is_full(g); /* else max_waiting is the bound */
     uint64_t places = full ? g->opts.max_loads : g->opts.max_waiting;
     uint64_t took_ms = g->mean_took_16 / MEAN_OF, now_ms, one_ms, wait_ms, most_ms;
     uint64_t left_ms = g->opts.timeout_ms > took_ms ? g->opts.timeout_ms - took_ms : 0;

@@ -24,6 +24,8 @@
     X(hopeless, "loads that were refused, since they would not have ended in time")                \
     X(breaker_opens, "times that the breaker has opened, since the source failed")                 \
     X(breaker_refused, "loads that were refused while the breaker was open")                       \
+    X(key_calls, "calls of the key function, each for a request of a client")                      \
+    X(key_errors, "of these, calls that threw, took too long or returned what is no key")          \
     X(refreshes, "loads that were begun before the end of a value, see refresh_ahead")             \
     X(negative_hits, "gets answered with a NOTFOUND that was kept")                                \
     X(stale_hits, "gets answered with a value past its ttl")                                       \

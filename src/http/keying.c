@@ -282,6 +282,13 @@ static void put_choice(struct buf *out, const struct part *value, struct part ch
     put_plain(out, &best);
 }
 
+int keying_function(const char *rules)
+{
+    static const char word[] = "function ";
+
+    return strncmp(rules, word, sizeof(word) - 1) == 0 ? rules[sizeof(word) - 1] - '0' : 0;
+}
+
 int keying_varies(const char *rules)
 {
     return has_rule(rules, "vary");

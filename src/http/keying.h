@@ -8,6 +8,8 @@
  *   vary HEADER             the value of the header, in one spelling
  *   vary HEADER ONE TWO     that of these values which the header likes best, the first if it likes
  * none
+ *   function N              alone: a function of the script makes the key of N of these: the path,
+ * the query, the headers
  *
  * A key is then PATH?QUERY#HEADER=VALUE&HEADER=VALUE; what is empty is left out, but for the part
  * behind the #, which each key of a group with `vary` has. Names and values behind it are
@@ -23,6 +25,9 @@ enum { KEYING_VARY_BYTES = 512 }; /* of the names in `vary`, with commas between
 
 /* Appends a question mark and the pairs that are left of the query; nothing if none are left. */
 void keying_put_query(struct buf *out, const char *rules, const char *query);
+
+/* How many arguments the function takes that makes the key; 0: there is none. */
+int keying_function(const char *rules);
 
 /* Whether any rule is about a header. */
 int keying_varies(const char *rules);

@@ -172,6 +172,18 @@ static int serve_client(struct asked *a, const char *method, enum dialect_parse 
     return answer_error(&a->to, &e);
 }
 
+/* Whether a path is no key, since a function makes the key of it. */
+static int is_asked_for(const struct asked *a)
+{
+    const struct dialect_target *t = &a->target;
+    struct group *g =
+        a->to.peer ? NULL : groups_find(a->server->opts.groups, t->group, t->group_len);
+    int is = g && keying_function(group_keying(g));
+
+    group_unref(g);
+    return is;
+}
+
 /* The part of a raw target behind base_path or /cache/. */
 static int serve_group(struct asked *a, const char *rest, const char *method)
 {
@@ -191,7 +203,7 @@ static int serve_group(struct asked *a, const char *rest, const char *method)
     a->url_len = a->url ? n - (size_t)(a->url - rest) : 0;
     if (parsed == DIALECT_OK)
         access_note_key(a->target.key, a->target.key_len);
-    if (parsed == DIALECT_OK && a->target.key_len > max) {
+    if (parsed == DIALECT_OK && a->target.key_len > max && !is_asked_for(a)) {
         error_set(&e, ERR_INVAL, "the key has %zu bytes, max_key_bytes is %zu", a->target.key_len,
                   max);
         ok = answer_error(&a->to, &e);
@@ -262,6 +274,11 @@ static int serve_query(struct asked *a, const char *rest, const struct request_l
         return job_refuse(a->server, a->to.connection, 400, ERR_INVAL,
                           "the target has a query: a ? in a key is written %3F, and a group with "
                           "query = \"key\" takes the query for a part of its key");
+    if (keying_function(group_keying(g))) {
+        group_unref(g);
+        a->query = line->query;
+        return serve_group(a, rest, line->method);
+    }
     buf_init(&whole, 0);
     put_whole(&whole, g, rest, line->query);
     group_unref(g);

@@ -8,9 +8,11 @@
 #include "base/mem.h"
 #include "cache/group.h"
 #include "change/change.h"
+#include "http/asking.h"
 #include "http/changing.h"
 #include "http/conditional.h"
 #include "http/doors.h"
+#include "http/keying.h"
 #include "http/server_in.h"
 
 struct change_job {
@@ -20,6 +22,7 @@ struct change_job {
     size_t key_len;
     double ttl_ms;
     int has_ttl;
+    struct asking asking;
     struct changing changing;
 };
 
@@ -40,10 +43,24 @@ static int start(struct change_job *c)
     return changing_start(&c->changing, j, &o);
 }
 
+/* The key function is asked once the body has arrived: until then the connection reads. */
+static int ask(struct change_job *c)
+{
+    struct job *j = &c->job;
+    int ok;
+
+    if (!c->asking.ended)
+        return asking_start(&c->asking, j);
+    c->key = asking_take(&c->asking, j, &c->key_len, &ok);
+    return c->key ? start(c) : ok;
+}
+
 static int change_run(struct job *j)
 {
     struct change_job *c = list_entry(j, struct change_job, job);
 
+    if (c->asking.due)
+        return ask(c);
     return changing_has_ended(&c->changing) ? changing_answer(&c->changing, j) : start(c);
 }
 
@@ -52,6 +69,7 @@ static void change_end(struct job *j)
     struct change_job *c = list_entry(j, struct change_job, job);
 
     mem_free(c->key);
+    asking_deinit(&c->asking);
     changing_deinit(&c->changing);
     job_deinit(j);
     mem_free(c);
@@ -101,7 +119,9 @@ static int begin(struct asked *a, enum batch_op op)
     c->op = op;
     changing_init(&c->changing);
     job_init(&c->job, &change_kind, a, g);
-    if (op != BATCH_FLUSH) {
+    if (op != BATCH_FLUSH && keying_function(group_keying(g))) {
+        asking_init(&c->asking, &c->job, a);
+    } else if (op != BATCH_FLUSH) {
         c->key = mem_alloc(t->key_len);
         if (!c->key) {
             error_set(&e, ERR_NOMEM, "no memory for a key");

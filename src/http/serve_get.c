@@ -15,6 +15,7 @@
 #include "cache/group.h"
 #include "cache/item.h"
 #include "http/answer_value.h"
+#include "http/asking.h"
 #include "http/keying.h"
 #include "http/server_in.h"
 #include "wire/getrequest.h"
@@ -29,6 +30,7 @@ struct get {
     struct result result; /* written by wake() before the connection is resumed */
     char *key;            /* owned; only until the body has arrived */
     size_t key_len;
+    struct asking asking;
 };
 
 static void get_wake(struct waiter *w, const struct result *r)
@@ -62,32 +64,48 @@ static int park(struct get *q, const struct key_ref *k)
     return MHD_YES;
 }
 
-/* The body has arrived. It holds nothing that we need, but it must be valid. */
-static int get_with_body(struct get *q)
+/* Takes the key from q: it is not needed any more when this returns. */
+static int look_or_park(struct get *q)
 {
     char *key = q->key;
     const struct key_ref k = group_key(key, q->key_len);
     struct result r = {.item = NULL};
     struct job *j = &q->job;
-    struct error e;
     int ok;
 
     q->key = NULL;
-    if (getrequest_check(body_bytes(&j->body), j->body.len, &e)) {
-        ok = answer_error(job_to(j), &e);
-    } else {
-        r.item = group_lookup(j->group, &k, j->to.peer, &r.source);
-        ok = r.item ? answer_value(job_to(j), j->group, &r) : park(q, &k);
-    }
+    r.item = group_lookup(j->group, &k, j->to.peer, &r.source);
+    ok = r.item ? answer_value(job_to(j), j->group, &r) : park(q, &k);
     mem_free(key);
     return ok;
 }
 
-/* The body has arrived, or the connection was resumed: the load has ended. */
+/* The body has arrived. It holds nothing that we need, but it must be valid. */
+static int get_with_body(struct get *q)
+{
+    struct job *j = &q->job;
+    struct error e;
+
+    return getrequest_check(body_bytes(&j->body), j->body.len, &e) ? answer_error(job_to(j), &e)
+                                                                   : look_or_park(q);
+}
+
+/* The key function has answered. */
+static int get_with_answer(struct get *q)
+{
+    int ok;
+
+    q->key = asking_take(&q->asking, &q->job, &q->key_len, &ok);
+    return q->key ? look_or_park(q) : ok;
+}
+
+/* The body has arrived, or the connection was resumed: there is a key, or the load has ended. */
 static int get_run(struct job *j)
 {
     struct get *q = list_entry(j, struct get, job);
 
+    if (q->asking.due)
+        return get_with_answer(q);
     return q->key ? get_with_body(q) : answer_value(job_to(j), j->group, &q->result);
 }
 
@@ -97,6 +115,7 @@ static void get_end(struct job *j)
 
     item_unref(q->result.item); /* the connection ended between wake() and the answer */
     mem_free(q->key);
+    asking_deinit(&q->asking);
     job_deinit(j);
     mem_free(q);
 }
@@ -144,6 +163,15 @@ static int get_key(struct asked *a, struct group *g)
     ok = answer_value(&a->to, g, &r);
     group_unref(g);
     return ok;
+}
+
+/* A function makes the key of the request. Takes the reference to g. */
+static int get_asked(struct asked *a, struct group *g)
+{
+    struct get *q = get_new(a, g);
+
+    asking_init(&q->asking, &q->job, a);
+    return asking_start(&q->asking, &q->job);
 }
 
 /* A header that may be on several lines. */
@@ -216,7 +244,9 @@ int serve_get(struct asked *a)
         return ok;
     if (a->framing->body)
         return await_body(a, g);
-    if (!a->to.peer && *group_keying(g) && keying_varies(group_keying(g)))
-        return get_varied(a, g);
-    return get_key(a, g);
+    if (a->to.peer || !*group_keying(g))
+        return get_key(a, g);
+    if (keying_function(group_keying(g)))
+        return get_asked(a, g);
+    return keying_varies(group_keying(g)) ? get_varied(a, g) : get_key(a, g);
 }

@@ -479,6 +479,7 @@ int serve_web(struct asked *a, struct group *g)
     buf_init(&key, 0);
     buf_put(&key, a->url, n);
     read_request(&w, a->to.connection, a->method, group_http(g));
+    w.takes_interim = a->framing->is_1_1 != 0;
     if (w.unclean) {
         web_deinit(&w);
         buf_deinit(&key);

@@ -23,6 +23,7 @@ struct buf;
 struct changes;
 struct group;
 struct groups;
+struct keyask;
 struct server;
 struct spool;
 struct tls;
@@ -93,6 +94,9 @@ struct server_opts {
 
     /* On HTTP threads, before any look at the group: a request has HEADER_STAND_IN. */
     void (*stands_in)(void *ctx, struct group *g);
+
+    /* On HTTP threads: asks for the key of a request, in a group with a key function. */
+    void (*ask_key)(void *ctx, struct keyask *a);
     void *ctx;
 };
 

@@ -3,18 +3,19 @@
  *
  * server.c has the life of a server and libmicrohttpd's callbacks, server_loop.c its threads,
  * crowd.c the connections and their deadlines. route.c finds the function for a path. serve_get.c
- * has the get of one key, serve_web.c the requests to HTTP caches (web.c, web_answer.c),
+ * has the get of one key, serve_web.c the requests to HTTP caches (web.c, web_answer.c,
+ * web_interim.c),
  * serve_many.c a client's list of keys, serve_change.c a client's set, remove and flush; changing.c
  * has the change that either makes. serve_peer_batch.c has the batches of our own nodes,
  * serve_peer_change.c the changes of Go nodes, serve_admin.c the operators' paths. Below them
  * framing.c finds the end of a request, job.c has requests of more than one call. body.c has their
  * bodies, budget.c their memory, gather.c the loads of many keys. keying.c makes a key of a query
- * and headers. answer.c and answer_value.c have the answers, answer_own.c the headers of a
- * value, heading.c adds headers. answer_cache.c has kept answers, sending.c the large ones that are
- * being sent, access.c the access log, doors.c who may ask and change values. last_words.c answers
- * if libmicrohttpd gives up, by refusal.c. move.c takes connections whose head is large or
- * unfinished to porch.c. tls.c and credentials.c have TLS, sorter.c tells it from plain HTTP.
- * tally.h has the counters.
+ * and headers, asking.c asks a function of the script for it. answer.c and answer_value.c have the
+ * answers, answer_own.c the headers of a value, heading.c adds headers. answer_cache.c has kept
+ * answers, sending.c the large ones that are being sent, access.c the access log, doors.c who may
+ * ask and change values. last_words.c answers if libmicrohttpd gives up, by refusal.c. move.c takes
+ * connections whose head is large or unfinished to porch.c. tls.c and credentials.c have TLS,
+ * sorter.c tells it from plain HTTP. tally.h has the counters.
  *
  * All of it runs on HTTP threads, for the connection that is being handled, except wakers. */
 #ifndef SERVER_IN_H
@@ -99,7 +100,8 @@ struct asked {
     const char *method;           /* of a client's request for a key, as are the next */
     const char *url;              /* its path behind the group and its query, as they came */
     size_t url_len;
-    void **con_cls; /* where the connection keeps its job */
+    const char *query; /* behind the path in target.key, for a key function; NULL: none */
+    void **con_cls;    /* where the connection keeps its job */
 };
 
 /* Fills in the common part of a job and gives it to the connection. Takes the reference to g. */

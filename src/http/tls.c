@@ -381,6 +381,18 @@ int tls_is_verified(const struct tls_conn *c)
            gnutls_certificate_get_peers(c->session, &n) && n;
 }
 
+int tls_write(struct MHD_Connection *c, const void *bytes, size_t n, ssize_t *sent)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(c, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+
+    if (!info || !info->tls_session)
+        return 0;
+    *sent = gnutls_record_send(info->tls_session, bytes, n);
+    *sent = *sent == (ssize_t)n ? *sent : 0;
+    return 1;
+}
+
 int tls_is_closed(int fd)
 {
     struct tcp_info t;

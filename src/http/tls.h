@@ -13,6 +13,7 @@
 #define TLS_H
 
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/err.h"
 #include "base/list.h"
@@ -82,6 +83,10 @@ void tls_end(struct tls_conn *c);
 
 /* Whether the client has shown a certificate of the CA. */
 int tls_is_verified(const struct tls_conn *c);
+
+/* 0: the connection has no TLS. Else sends bytes of one record at once, while libmicrohttpd has
+ * nothing to send; *sent gets n, or 0 if they did not go out whole: then it must end. */
+int tls_write(struct MHD_Connection *c, const void *bytes, size_t n, ssize_t *sent);
 
 /* Whether the other side of a socket with TLS has closed it. By unread bytes alone nobody can tell:
  * they may be the record that announces the end. */

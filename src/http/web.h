@@ -21,6 +21,7 @@ struct web {
     uint64_t id;                                 /* of the request */
     int64_t max_age_s, min_fresh_s, max_stale_s; /* WEB_UNSET: not asked for */
     char *connection;                            /* owned: what Connection names, or NULL */
+    unsigned takes_interim : 1;                  /* its client understands interim answers */
     unsigned get : 1;                            /* GET or HEAD */
     unsigned head : 1;                           /* HEAD */
     unsigned no_cache : 1, no_store : 1, only_if_cached : 1; /* in its Cache-Control */

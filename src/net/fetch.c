@@ -195,7 +195,8 @@ static int is_of_another(const struct fetch *f, const char *line, size_t n)
 static size_t on_header(char *line, size_t one, size_t n, void *arg)
 {
     struct fetch *f = arg;
-    int in_head = f->head.part != HEAD_TRAILERS;
+    enum head_part part = f->head.part;
+    int in_head = part != HEAD_TRAILERS;
 
     (void)one;
     f->flaw = head_line(&f->head, line, n);
@@ -203,6 +204,10 @@ static size_t on_header(char *line, size_t one, size_t n, void *arg)
         f->flaw = "an answer to another request";
     if (f->flaw)
         return 0;
+    if (f->wants_interim)
+        fetch_interim_line(f, part, line, n);
+    if (in_head && f->head.part == HEAD_TRAILERS && f->head.chunked)
+        curl_easy_setopt(f->transfer.curl, CURLOPT_HTTP_TRANSFER_DECODING, 1L);
     if (in_head && f->head.part == HEAD_TRAILERS && f->heard)
         f->heard(f->ctx, f);
     if (in_head && f->head.part == HEAD_TRAILERS && (f->head.chunked || !head_has_body(&f->head)))
@@ -357,8 +362,10 @@ static CURLcode set_special(struct fetch *f)
         SET(CURLOPT_POSTFIELDS, (const char *)f->send);
         SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)f->send_len);
     }
-    if (f->any_coding)
-        SET(CURLOPT_HTTP_CONTENT_DECODING, 0L); /* else libcurl fails for a coding unknown to it */
+    if (f->any_coding) { /* else libcurl fails for a coding unknown to it */
+        SET(CURLOPT_HTTP_CONTENT_DECODING, 0L);
+        SET(CURLOPT_HTTP_TRANSFER_DECODING, 0L); /* libcurl 8; on_header() has chunks decoded */
+    }
     if (f->method)
         SET(CURLOPT_CUSTOMREQUEST, f->method);
     if (f->passport && !rc)
@@ -452,6 +459,7 @@ struct fetch *fetch_start(struct net *n, const struct fetch_opts *o, struct erro
     head_init(&f->head, f->kind == KIND_HEAD);
     f->head.any_coding = f->any_coding;
     buf_init(&f->body, f->data ? 0 : f->max_bytes);
+    buf_init(&f->interim, 0);
     net_ref(n);
     f->net = n;
     if (o->here) {
@@ -480,6 +488,7 @@ void fetch_unref(struct fetch *f)
     if (!f || atomic_fetch_sub(&f->refs, 1) != 1)
         return;
     buf_deinit(&f->body);
+    buf_deinit(&f->interim);
     decoder_free(f->decoder);
     net_unref(f->net);
     mem_free(f);

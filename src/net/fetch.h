@@ -54,6 +54,7 @@ struct fetch_opts {
     int any_coding;    /* 1: a body with a Transfer-Encoding that nobody asked for, and that is not
                         * chunked, ends with the connection (RFC 9112, 6.3), and is given as it came.
                         * 0: such an answer is a failure */
+    int interim;       /* 1: interim answers are kept, for fetch_interim() */
     int insecure;      /* 1: https without verifying the other side */
     int identity;      /* 1: https with the identity of net_show(), if there is one. A ca_file goes
                         * before its CA */
@@ -130,6 +131,11 @@ int fetch_is_distrusted(const struct fetch *f);
 /* The body, never NULL; the fetch's own buffer, which the caller may buf_take(). If no whole answer
  * came, it is empty, and there is no status and no header. */
 struct buf *fetch_body(struct fetch *f);
+
+/* With fetch_opts.interim: the interim answers (1xx, but 100) before the answer. Of each there is a
+ * line "103", lines "name: value", and between two an empty line. Those that come when 4 KiB are
+ * kept are left out. Borrowed until done returns. */
+const struct buf *fetch_interim(const struct fetch *f);
 
 /* Whether the body was decoded: then the answer's Content-Encoding and Content-Length do not
  * describe it. */

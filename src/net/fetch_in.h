@@ -48,6 +48,7 @@ struct fetch {
     size_t max_bytes;
     int decode;
     int any_coding;
+    int wants_interim;
     int insecure;
     const char *proxy;                /* in the fetch, like the next two; NULL: none */
     const char *cert_file, *key_file; /* of the client, for https */
@@ -71,6 +72,9 @@ struct fetch {
     const char *flaw;           /* why we gave the answer up, or NULL */
     struct decoder *decoder;    /* NULL until there is a body to decode */
     struct buf body;
+    struct buf interim;  /* if wanted: the text of fetch_interim() */
+    size_t interim_from; /* where its last answer begins */
+    int interim_full;    /* 1: there is no room for more of it */
     enum fetch_phase phase;
     int status;
     struct error error;
@@ -84,6 +88,9 @@ struct fetch {
 /* Any thread: checks the options and copies them into a new fetch; nothing else is set. NULL and e:
  * INVAL, NOMEM. */
 struct fetch *fetch_copy_opts(const struct fetch_opts *o, struct error *e);
+
+/* fetch_interim.c: a sound line of the head. `part` is the one that it began in. */
+void fetch_interim_line(struct fetch *f, enum head_part part, const char *line, size_t n);
 
 /* --- fetch_judge.c: the outcome, on the network thread --- */
 

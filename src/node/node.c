@@ -28,6 +28,7 @@
 #include "node/group_peers.h"
 #include "node/helpless.h"
 #include "node/keeper.h"
+#include "node/keyers.h"
 #include "node/node_groups.h"
 #include "node/node_in.h"
 #include "node/node_keys.h"
@@ -104,7 +105,7 @@ static struct vm_opts vm_opts_of(struct node *n)
 static struct workers_opts workers_opts_of(struct node *n)
 {
     const struct workers_opts o = {
-        .vm = vm_opts_of(n), .n = n->settings.workers, .loop = n->settings.loop};
+        .vm = vm_opts_of(n), .n = n->settings.workers, .loop = n->settings.loop, .kind = "lua"};
 
     return o;
 }
@@ -115,7 +116,9 @@ static enum err start_workers(struct node *n, const struct node_opts *o, struct 
     const struct workers_opts workers = workers_opts_of(n);
 
     n->workers = workers_start(&workers, control, o->script, e);
-    return n->workers ? ERR_OK : e->code;
+    if (n->workers)
+        n->keyers = keyers_start(&workers, n->settings.http_threads, control, o->script, e);
+    return n->keyers ? ERR_OK : e->code;
 }
 
 static void *watch_main(void *arg)
@@ -126,6 +129,7 @@ static void *watch_main(void *arg)
     while (!atomic_load(&n->stopping)) {
         workers_watch(n->workers, clock_ms());
         helpless_look(&n->helpless, n->workers, clock_ms());
+        keyers_watch(n->keyers, clock_ms());
         log_out_tick();
         control_watch(n->control, clock_ms());
         nanosleep(&pause, NULL);
@@ -249,6 +253,11 @@ static enum err read_snapshot(struct node *n, const struct node_opts *o, const s
     return node_snapshot_start(n->snapshot, n->groups, e);
 }
 
+static void ask_key(void *ctx, struct keyask *a)
+{
+    keyers_ask(((struct node *)ctx)->keyers, a);
+}
+
 static enum err start_servers(struct node *n, struct error *e)
 {
     struct server_opts o = n->settings.server;
@@ -261,6 +270,7 @@ static enum err start_servers(struct node *n, struct error *e)
     o.compare = node_rings_compare;
     o.ring = node_rings_tell;
     o.stands_in = node_rings_stands_in;
+    o.ask_key = ask_key;
     o.show = node_show;
     o.ctx = n;
     return node_servers_start(&n->servers, &o, &n->keys, e);
@@ -378,6 +388,22 @@ int node_admin_moved(const struct node *n)
 
 /* --- reload --- */
 
+/* Both crews are made before either takes over: nothing has changed when one cannot be made. */
+static enum err reload_vms(struct node *n, struct script *script, struct vm *control,
+                           struct error *e)
+{
+    struct workers_next *keyers = keyers_next(n->keyers, control, script, e);
+    struct workers_next *workers = keyers ? workers_next(n->workers, control, script, e) : NULL;
+
+    if (!workers) {
+        workers_next_drop(keyers);
+        return e->code;
+    }
+    keyers_reload(n->keyers, keyers);
+    workers_reload(n->workers, workers);
+    return ERR_OK;
+}
+
 /* The new VMs take over before their groups are added, so a VM never gets a load of a group that it
  * does not know. Removed groups are closed while VMs that know them still run. */
 static enum err reload_all_but_control(struct node *n, struct script *script, struct vm *control,
@@ -387,7 +413,7 @@ static enum err reload_all_but_control(struct node *n, struct script *script, st
     const struct defs *ds = vm_defs(control);
 
     if (peers_check(n->peers, list->peers, list->n_peers, e) ||
-        node_groups_check(n->group_peers, ds, e) || workers_reload(n->workers, control, script, e))
+        node_groups_check(n->group_peers, ds, e) || reload_vms(n, script, control, e))
         return e->code;
     *gone = node_groups_remove(n->groups, n->group_peers, ds);
     return set_groups_and_peers(n, control, ds, list, e);

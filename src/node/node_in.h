@@ -34,6 +34,7 @@ struct node {
     struct spool *access;    /* the access log, or NULL */
     struct spans *spans;     /* for the collector, or NULL */
     struct workers *workers; /* set once, before any flight can start */
+    struct keyers *keyers;   /* set once, before the servers start */
     struct control *control; /* set once, before any flight can start */
     size_t n_groups;         /* at the start */
     struct helpless helpless;

@@ -34,6 +34,7 @@ static struct node_view view_of(struct node *n)
         .started_wall_ms = n->started_wall_ms,
         .vm_bytes = n->settings.vm.vm_bytes,
         .workers = n->workers,
+        .keyers = n->keyers,
         .control = n->control,
         .groups = n->groups,
         .peers = n->peers,

@@ -4,7 +4,7 @@
  *   1 not ready, farewells         load balancers and other nodes look elsewhere
  *   2 refuse new connections       open connections are still served
  *   3 wait for requests to end     for the drain time at most
- *   4 end the background functions, close the groups: ends all flights
+ *   4 end the background functions and questions for keys, close the groups: ends all flights
  *   5 stop the network thread      ends all exchanges and changes: no request stays parked
  *   6 let connections answer       parked requests get a 503, if their clients read it
  *   7 stop the servers             libmicrohttpd aborts while a connection is suspended
@@ -29,6 +29,7 @@
 #include "node/control.h"
 #include "node/group_peers.h"
 #include "node/keeper.h"
+#include "node/keyers.h"
 #include "node/node_in.h"
 #include "node/node_keys.h"
 #include "node/node_servers.h"
@@ -132,18 +133,21 @@ void node_stop_free(struct node *n)
         pthread_join(n->watch, NULL);
     watchdog_stop(n->watchdog);
     control_quit(n->control);
+    keyers_close(n->keyers);
     groups_each(n->groups, close_group, NULL);
     net_end(n->net);
     wait_a_while(n, while_active, LAST_WORDS_MS, NULL, NULL);
     node_servers_stop(&n->servers);
     spool_close(n->access);
     ended = !n->workers || workers_stop(n->workers);
+    ended &= keyers_stop(n->keyers);
     ended &= control_stop(n->control, until_ms);
     node_snapshot_end(n->snapshot, ended);
     if (!ended)
         return; /* a stuck thread may use the rest, so it is leaked */
     control_free(n->control);
     workers_free(n->workers);
+    keyers_free(n->keyers);
     net_stop(n->net);
     changes_free(n->changes);
     group_peers_set_free(n->group_peers);

@@ -3,6 +3,7 @@
 
 #include "cache/group.h"
 #include "cache/groups.h"
+#include "node/keyers.h"
 #include "node/workers.h"
 
 static void add_cache_bytes(void *arg, struct group *g)
@@ -19,7 +20,7 @@ void node_view_memory(const struct node_view *v, struct figures_memory_stats *ou
 
     workers_stats(v->workers, &s);
     out->resident_bytes = figures_resident_bytes();
-    out->vm_budget_bytes = (s.vms + s.retiring + s.stuck + 1) * v->vm_bytes;
+    out->vm_budget_bytes = (s.vms + s.retiring + s.stuck + keyers_vms(v->keyers) + 1) * v->vm_bytes;
     out->cache_budget_bytes = 0;
     groups_each(v->groups, add_cache_bytes, &out->cache_budget_bytes);
 }

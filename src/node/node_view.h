@@ -11,6 +11,7 @@
 struct control;
 struct groups;
 struct keeper;
+struct keyers;
 struct peers;
 struct workers;
 
@@ -21,6 +22,7 @@ struct node_view {
     uint64_t started_wall_ms; /* since 1970 */
     uint64_t vm_bytes;        /* of each VM */
     struct workers *workers;
+    struct keyers *keyers;
     struct control *control;
     struct groups *groups;
     struct peers *peers;

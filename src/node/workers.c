@@ -23,6 +23,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "cache/group.h"
+#include "net/net.h"
 #include "script/backlog.h"
 #include "script/defs.h"
 #include "script/script.h"
@@ -38,6 +39,11 @@ enum {
 struct crew {
     struct worker **list; /* owned */
     size_t n;
+};
+
+struct workers_next {
+    struct crew crew;
+    struct script *script; /* a copy */
 };
 
 /* A retired or abandoned VM. */
@@ -59,6 +65,10 @@ struct workers {
     uint64_t retry_ms;    /* not before this time is a VM replaced: the last try failed */
     uint64_t helpless_ms; /* the watching thread's: workers_helpless_since_ms() */
     atomic_uint retiring, stuck, replaced; /* atomic: read for the statistics */
+    struct timer alarm;                    /* the network thread's: calls backlog_look() */
+    _Atomic uint64_t alarm_ms;             /* clock_ms() time at which it is to run */
+    struct msg alarm_msg;                  /* to the network thread: the alarm is to be set */
+    atomic_int alarm_sent;                 /* that message is under way */
 };
 
 /* --- making VMs --- */
@@ -80,7 +90,7 @@ static struct worker *make_worker(struct workers *w, struct script *s, const str
     struct worker *made;
     struct vm *vm;
 
-    snprintf(name, sizeof(name), "lua-%u", ++w->made);
+    snprintf(name, sizeof(name), "%s-%u", w->opts.kind, ++w->made);
     o.vm.name = name;
     made = worker_new(&o, e);
     if (!made)
@@ -99,8 +109,10 @@ static struct worker *make_worker(struct workers *w, struct script *s, const str
 static enum err make_crew(struct workers *w, struct script *s, const struct defs *defs,
                           struct crew *out, struct error *e)
 {
-    out->list = mem_zalloc(w->opts.n * sizeof(struct worker *));
-    for (out->n = 0; out->n < w->opts.n; out->n++) {
+    size_t n = !w->opts.wanted || w->opts.wanted(defs) ? w->opts.n : 0;
+
+    out->list = mem_zalloc((n + 1) * sizeof(struct worker *));
+    for (out->n = 0; out->n < n; out->n++) {
         out->list[out->n] = make_worker(w, s, defs, e);
         if (!out->list[out->n])
             return e->code;
@@ -130,6 +142,34 @@ static void drop_crew(struct crew *c)
     }
     mem_free(c->list);
     memset(c, 0, sizeof(*c));
+}
+
+/* --- loads that are held back --- */
+
+static void alarm_rings(struct timer *t)
+{
+    backlog_look(list_entry(t, struct workers, alarm)->backlog);
+}
+
+/* On the network thread. Without memory for the timer the loads begin at once. */
+static void alarm_set(struct msg *m)
+{
+    struct workers *w = list_entry(m, struct workers, alarm_msg);
+    uint64_t now_ms = clock_ms(), at_ms;
+
+    atomic_store(&w->alarm_sent, 0);
+    at_ms = atomic_load(&w->alarm_ms);
+    if (at_ms <= now_ms || net_timer_set(w->opts.vm.net, &w->alarm, at_ms - now_ms))
+        backlog_look(w->backlog);
+}
+
+static void alarm_ask(void *ctx, uint64_t at_ms)
+{
+    struct workers *w = ctx;
+
+    atomic_store(&w->alarm_ms, at_ms);
+    if (!atomic_exchange(&w->alarm_sent, 1) && !net_post(w->opts.vm.net, &w->alarm_msg))
+        atomic_store(&w->alarm_sent, 0);
 }
 
 /* --- who takes loads --- */
@@ -214,6 +254,9 @@ struct workers *workers_start(const struct workers_opts *o, struct vm *control,
     w->opts.loop = mem_strdup(o->loop);
     w->script = script_copy(script);
     w->backlog = backlog_new();
+    w->alarm.run = alarm_rings;
+    w->alarm_msg.run = alarm_set;
+    backlog_on_alarm(w->backlog, alarm_ask, w);
     pthread_mutex_init(&w->crew_mu, NULL);
     pthread_mutex_init(&w->mu, NULL);
     list_init(&w->leaving);
@@ -238,29 +281,67 @@ enum err workers_check(const struct workers_opts *o, struct vm *control, struct 
     return ERR_OK;
 }
 
-enum err workers_reload(struct workers *w, struct vm *control, struct script *script,
-                        struct error *e)
+struct workers_next *workers_next(struct workers *w, struct vm *control, struct script *script,
+                                  struct error *e)
 {
-    struct crew next, old;
+    struct workers_next *next = mem_zalloc(sizeof(*next));
+    enum err failed;
+
+    pthread_mutex_lock(&w->mu);
+    failed = make_crew(w, script, vm_defs(control), &next->crew, e);
+    if (!failed)
+        failed = start_crew(&next->crew, e);
+    pthread_mutex_unlock(&w->mu);
+    next->script = script_copy(script);
+    if (!failed)
+        return next;
+    workers_next_drop(next);
+    return NULL;
+}
+
+void workers_next_drop(struct workers_next *next)
+{
+    if (!next)
+        return;
+    drop_crew(&next->crew);
+    script_free(next->script);
+    mem_free(next);
+}
+
+void workers_reload(struct workers *w, struct workers_next *next)
+{
+    struct crew old;
     size_t i;
 
     pthread_mutex_lock(&w->mu);
-    if (make_crew(w, script, vm_defs(control), &next, e) || start_crew(&next, e)) {
-        pthread_mutex_unlock(&w->mu);
-        drop_crew(&next);
-        return e->code;
-    }
-    old = swap_crew(w, next);
+    old = swap_crew(w, next->crew);
     for (i = 0; i < old.n; i++) {
         worker_retire(old.list[i]);
         add_leaver_locked(w, old.list[i], 0);
     }
-    admit_crew(&next);
+    admit_crew(&next->crew);
     mem_free(old.list);
     script_free(w->script);
-    w->script = script_copy(script);
+    w->script = next->script;
     pthread_mutex_unlock(&w->mu);
-    return ERR_OK;
+    mem_free(next);
+}
+
+int workers_call(struct workers *w, struct msg *m, struct worker **to)
+{
+    struct worker *best = NULL;
+    size_t i;
+    int taken;
+
+    pthread_mutex_lock(&w->crew_mu);
+    for (i = 0; i < w->crew.n; i++) {
+        if (!best || worker_busy(w->crew.list[i]) < worker_busy(best))
+            best = w->crew.list[i];
+    }
+    *to = best;
+    taken = best && worker_call(best, m);
+    pthread_mutex_unlock(&w->crew_mu);
+    return taken;
 }
 
 /* --- watching --- */
@@ -287,7 +368,7 @@ static void replace_locked(struct workers *w, size_t i, uint64_t now_ms)
     worker_admit(next);
     add_leaver_locked(w, stuck, 1);
     atomic_fetch_add(&w->replaced, 1);
-    log_error("node", "a getter is stuck in a C function: its VM is abandoned and replaced",
+    log_error("node", "code is stuck in a C function: its VM is abandoned and replaced",
               "vm=%s by=%s stuck=%u", worker_name(stuck), worker_name(next),
               atomic_load(&w->stuck));
     worker_abandon(stuck);
@@ -309,7 +390,7 @@ static void look_at_leavers_locked(struct workers *w, uint64_t now_ms, struct li
             leaver->stuck = 1;
             atomic_fetch_sub(&w->retiring, 1);
             atomic_fetch_add(&w->stuck, 1);
-            log_error("node", "a getter of an earlier script is stuck in a C function", "vm=%s",
+            log_error("node", "code of an earlier script is stuck in a C function", "vm=%s",
                       worker_name(leaver->worker));
             worker_abandon(leaver->worker);
         }

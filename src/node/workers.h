@@ -14,14 +14,20 @@
 #include "script/vm.h"
 
 struct buf;
+struct defs;
 struct flight;
+struct msg;
 struct script;
+struct worker;
 struct workers;
+struct workers_next;
 
 struct workers_opts {
     struct vm_opts vm; /* of each, but for its name */
     size_t n;          /* VMs */
     const char *loop;  /* an event loop in each VM, as in worker.h */
+    const char *kind;  /* of its VMs, for their names: "lua" is lua-1, lua-2; static */
+    int (*wanted)(const struct defs *ds); /* 0: a script with these needs no VM; NULL: it does */
 };
 
 /* What /stats says. */
@@ -42,13 +48,21 @@ struct workers *workers_start(const struct workers_opts *o, struct vm *control,
 enum err workers_check(const struct workers_opts *o, struct vm *control, struct script *script,
                        struct error *e);
 
-/* Makes a new crew from a script and lets it take over; the old VMs retire. On an error nothing has
- * changed. script_message() has the whole message, as after the functions above. */
-enum err workers_reload(struct workers *w, struct vm *control, struct script *script,
-                        struct error *e);
+/* Makes a new crew from a script. NULL and e: script_message() has the whole message, as after the
+ * functions above. */
+struct workers_next *workers_next(struct workers *w, struct vm *control, struct script *script,
+                                  struct error *e);
+
+/* Lets it take over; the old VMs retire. Or drops it; NULL is fine. */
+void workers_reload(struct workers *w, struct workers_next *next);
+void workers_next_drop(struct workers_next *next);
 
 /* Any thread: a VM that is free takes the load. Takes the loader's reference. */
 void workers_load(struct workers *w, struct flight *f);
+
+/* Any thread: the VM that has the least to do gets the message (worker_call()). *to is set before.
+ * 0: no VM takes it. */
+int workers_call(struct workers *w, struct msg *m, struct worker **to);
 
 /* Between these two calls the thread's loads of groups with max_keys wait, and the VMs get them at
  * once. May be nested. */

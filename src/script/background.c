@@ -186,7 +186,7 @@ static void end(struct task *t, enum task_end how, const struct error *why)
     let_be_ready(r);
 }
 
-static const struct task_kind kind = {"the background function", push, end};
+static const struct task_kind kind = {.noun = "the background function", .push = push, .end = end};
 
 static void begin(struct runner *r)
 {

@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "cache/group.h"
+#include "script/calls.h"
 
 /* Half of the time that a getter may compute at a stretch by default: a queue that is older has
  * stood behind such a getter, or grows. */
@@ -15,13 +16,16 @@ enum { PATIENCE_MS = 50 };
 
 struct backlog {
     pthread_mutex_t mu;
-    struct list loads;     /* flight.queued, oldest first; guarded by mu, like the rest */
-    struct list gathering; /* flight.gathering: those of them that more may join, one of a group */
-    size_t n;              /* length of loads: companions are not in it */
-    size_t n_companions;
+    struct list loads;    /* flight.queued, oldest first; guarded by mu, like the rest */
+    struct list held;     /* flight.queued: first loads of calls that may not begin yet */
+    size_t n;             /* length of loads: companions are not in it */
+    size_t n_others;      /* loads that are held, and companions */
     size_t woken;         /* workers that were woken, each for a load, and have not taken it yet */
     struct list sleepers; /* taker.link: admitted workers that sleep */
     int closed;
+    void (*alarm)(void *ctx, uint64_t at_ms); /* set once, like alarm_ctx; or NULL */
+    void *alarm_ctx;
+    uint64_t alarm_ms; /* the time that alarm() was told last; 0: none, or that time has come */
 };
 
 struct backlog *backlog_new(void)
@@ -30,7 +34,7 @@ struct backlog *backlog_new(void)
 
     pthread_mutex_init(&b->mu, NULL);
     list_init(&b->loads);
-    list_init(&b->gathering);
+    list_init(&b->held);
     list_init(&b->sleepers);
     return b;
 }
@@ -95,58 +99,106 @@ static int arrives_locked(struct backlog *b, struct taker *t)
     return woken;
 }
 
-static struct flight *gathering_locked(const struct backlog *b, const struct group *g)
+static void push_locked(struct backlog *b, struct flight *f)
 {
-    struct list *l;
-
-    list_each (l, &b->gathering) {
-        struct flight *f = list_entry(l, struct flight, gathering);
-
-        if (f->group == g)
-            return f;
-    }
-    return NULL;
-}
-
-/* 1: f waits with another load of its group. */
-static int join_locked(struct backlog *b, struct flight *f, unsigned max_keys)
-{
-    struct flight *first = gathering_locked(b, f->group);
-
-    if (!first) {
-        list_push_back(&b->gathering, &f->gathering);
-        return 0;
-    }
-    list_push_back(&first->companions, &f->queued);
-    b->n_companions++;
-    if (++first->n_companions + 1 >= max_keys)
-        list_del(&first->gathering);
-    return 1;
-}
-
-static void put_locked(struct backlog *b, struct flight *f)
-{
-    unsigned max_keys = group_max_keys(f->group);
-
-    list_init(&f->gathering);
-    list_init(&f->companions);
-    f->n_companions = 0;
-    if (max_keys > 1 && join_locked(b, f, max_keys))
-        return;
     list_push_back(&b->loads, &f->queued);
     b->n++;
     wake_one_locked(b);
 }
 
+static void alarm_locked(struct backlog *b, uint64_t at_ms)
+{
+    if (!b->alarm || (b->alarm_ms && b->alarm_ms <= at_ms))
+        return;
+    b->alarm_ms = at_ms;
+    b->alarm(b->alarm_ctx, at_ms);
+}
+
+/* The call of a first load that is held begins, if it may. */
+static void consider_locked(struct backlog *b, struct flight *first, uint64_t now_ms)
+{
+    uint64_t at_ms = calls_wait_ms(first, now_ms);
+
+    if (at_ms) {
+        alarm_locked(b, at_ms);
+        return;
+    }
+    calls_ready(first, now_ms);
+    list_del(&first->queued);
+    first->held = 0;
+    first->handed_ms = now_ms;
+    b->n_others--;
+    push_locked(b, first);
+}
+
+static void gather_locked(struct backlog *b, struct flight *f)
+{
+    struct flight *first = calls_join(f);
+
+    b->n_others++;
+    if (first == f) {
+        f->held = 1;
+        list_push_back(&b->held, &f->queued);
+    }
+    if (first->held)
+        consider_locked(b, first, f->handed_ms);
+}
+
+static void put_locked(struct backlog *b, struct flight *f, uint64_t now_ms)
+{
+    list_init(&f->companions);
+    f->n_companions = 0;
+    f->call = NULL;
+    f->held = 0;
+    f->handed_ms = now_ms;
+    if (group_max_keys(f->group) > 1)
+        gather_locked(b, f);
+    else
+        push_locked(b, f);
+}
+
+static void look_locked(struct backlog *b, uint64_t now_ms)
+{
+    struct list *l, *tmp;
+
+    list_each_safe (l, tmp, &b->held) {
+        consider_locked(b, list_entry(l, struct flight, queued), now_ms);
+    }
+}
+
+void backlog_on_alarm(struct backlog *b, void (*alarm)(void *ctx, uint64_t at_ms), void *ctx)
+{
+    b->alarm = alarm;
+    b->alarm_ctx = ctx;
+}
+
+void backlog_look(struct backlog *b)
+{
+    pthread_mutex_lock(&b->mu);
+    b->alarm_ms = 0;
+    look_locked(b, clock_ms());
+    pthread_mutex_unlock(&b->mu);
+}
+
+void backlog_ended(struct backlog *b, struct flight *f)
+{
+    uint64_t now_ms = clock_ms();
+
+    pthread_mutex_lock(&b->mu);
+    if (calls_end(f, now_ms))
+        look_locked(b, now_ms);
+    pthread_mutex_unlock(&b->mu);
+}
+
 int backlog_put(struct backlog *b, struct flight *f)
 {
+    uint64_t now_ms = clock_ms();
     int open;
 
-    f->handed_ms = clock_ms();
     pthread_mutex_lock(&b->mu);
     open = !b->closed;
     if (open)
-        put_locked(b, f);
+        put_locked(b, f, now_ms);
     pthread_mutex_unlock(&b->mu);
     return open;
 }
@@ -159,10 +211,8 @@ int backlog_put_all(struct backlog *b, struct list *flights)
 
     pthread_mutex_lock(&b->mu);
     open = !b->closed;
-    while (open && (l = list_pop_front(flights))) {
-        list_entry(l, struct flight, queued)->handed_ms = now_ms;
-        put_locked(b, list_entry(l, struct flight, queued));
-    }
+    while (open && (l = list_pop_front(flights)))
+        put_locked(b, list_entry(l, struct flight, queued), now_ms);
     pthread_mutex_unlock(&b->mu);
     return open;
 }
@@ -197,9 +247,8 @@ static void move_locked(struct backlog *b, struct flight *f, struct list *to)
     list_del(&f->queued);
     list_push_back(to, &f->queued);
     b->n--;
-    list_del(&f->gathering);
     list_splice_back(to, &f->companions);
-    b->n_companions -= f->n_companions;
+    b->n_others -= f->n_companions;
 }
 
 static int next_locked(struct backlog *b, struct list *flights)
@@ -212,6 +261,8 @@ static int next_locked(struct backlog *b, struct list *flights)
     f = oldest;
     if (b->n > 1 && clock_ms() > oldest->handed_ms + PATIENCE_MS)
         f = list_entry(b->loads.prev, struct flight, queued);
+    if (f->call)
+        calls_begin(f, clock_ms());
     move_locked(b, f, flights);
     return 1;
 }
@@ -248,7 +299,7 @@ size_t backlog_count(struct backlog *b)
     size_t n;
 
     pthread_mutex_lock(&b->mu);
-    n = b->n + b->n_companions;
+    n = b->n + b->n_others;
     pthread_mutex_unlock(&b->mu);
     return n;
 }
@@ -260,8 +311,21 @@ void backlog_close(struct backlog *b)
     list_init(&left);
     pthread_mutex_lock(&b->mu);
     b->closed = 1;
-    while (b->n)
-        move_locked(b, list_entry(b->loads.next, struct flight, queued), &left);
+    while (b->n) {
+        struct flight *f = list_entry(b->loads.next, struct flight, queued);
+
+        if (f->call)
+            calls_drop(f);
+        move_locked(b, f, &left);
+    }
+    while ((l = list_pop_front(&b->held))) {
+        struct flight *f = list_entry(l, struct flight, queued);
+
+        calls_drop(f);
+        list_push_back(&left, l);
+        list_splice_back(&left, &f->companions);
+        b->n_others -= 1 + f->n_companions;
+    }
     pthread_mutex_unlock(&b->mu);
     while ((l = list_pop_front(&left)))
         group_finish_error(list_entry(l, struct flight, queued), ERR_CLOSED,

@@ -10,9 +10,10 @@
  * or getters that compute for long hold them. Then the newest load is first, since its callers
  * still have time, and the loads that wait are mostly of the kind that holds the VMs.
  *
- * Loads of a group whose getter takes several keys (max_keys) gather while they wait: the second
- * joins the first as its companion, and so on until they are max_keys. The worker that takes the
- * first takes all of them. So they count as one load for the rules above.
+ * Loads of a group whose getter takes several keys (max_keys) gather: the second joins the first as
+ * its companion, and so on until they are max_keys. The worker that takes the first takes all of
+ * them, so they count as one load for the rules above. The first is held back until its call may
+ * begin (calls.h); no worker sees it until then.
  *
  * There is no thread and no Lua in here. Any thread may call. Lock order: the backlog's mutex, then
  * what wake() takes. */
@@ -21,6 +22,7 @@
 
 #include <stdatomic.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/list.h"
 
@@ -40,6 +42,13 @@ struct taker {
 };
 
 struct backlog *backlog_new(void);
+
+/* Before any load: alarm(ctx, at_ms) is called under the backlog's mutex when backlog_look() is to
+ * be called at that clock_ms() time, a few ms later at most. A later call has the earlier time. */
+void backlog_on_alarm(struct backlog *b, void (*alarm)(void *ctx, uint64_t at_ms), void *ctx);
+
+/* Lets the loads that were held back until now go to workers. */
+void backlog_look(struct backlog *b);
 
 /* Must be closed. NULL is fine. */
 void backlog_free(struct backlog *b);
@@ -63,6 +72,9 @@ int backlog_take(struct backlog *b, struct taker *t, struct list *flights);
 /* The worker is about to sleep. 0: there is a load to take. 1: it may sleep, and wake() will be
  * called for the next load that it is to take. */
 int backlog_rest(struct backlog *b, struct taker *t);
+
+/* A load that a worker has taken has ended. To be called for those with flight.call. */
+void backlog_ended(struct backlog *b, struct flight *f);
 
 /* How many loads wait. */
 size_t backlog_count(struct backlog *b);

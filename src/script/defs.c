@@ -118,6 +118,17 @@ size_t defs_count(const struct defs *ds)
     return ds->n;
 }
 
+int defs_make_keys(const struct defs *ds)
+{
+    size_t i;
+
+    for (i = 0; i < ds->n; i++) {
+        if (ds->list[i].key_args)
+            return 1;
+    }
+    return 0;
+}
+
 const struct def *defs_at(const struct defs *ds, size_t i)
 {
     return &ds->list[i];
@@ -146,7 +157,7 @@ static enum err compare_one(const struct def *a, const struct def *b, struct err
                          a->name, a->where, b->where);
     if (strcmp(a->keying, b->keying) != 0)
         return error_set(e, ERR_INVAL,
-                         "group \"%s\" is not the same in every VM: query or vary at "
+                         "group \"%s\" is not the same in every VM: query, vary or key at "
                          "%s are others than at %s",
                          a->name, a->where, b->where);
     if (!a->peers != !b->peers || (a->peers && strcmp(a->peers, b->peers) != 0))

@@ -25,6 +25,8 @@ struct def {
     struct group_opts opts;
     int getter_ref; /* the getter, in the registry of the VM */
     int takes_ctx;  /* it may look at its second argument */
+    int key_ref;    /* the function that makes keys of requests, in the same registry */
+    int key_args;   /* how many arguments it takes; 0: there is none */
 };
 
 /* A function that runs beside the getters (background.h). */
@@ -47,6 +49,7 @@ void defs_free(struct defs *ds); /* NULL is fine */
 enum err defs_add(struct defs *ds, const struct def *d, struct error *e);
 
 size_t defs_count(const struct defs *ds);
+int defs_make_keys(const struct defs *ds); /* whether any group has a key function */
 const struct def *defs_at(const struct defs *ds, size_t i);           /* in order of definition */
 const struct def *defs_find(const struct defs *ds, const char *name); /* or NULL */
 

@@ -209,7 +209,7 @@ static void getter_end(struct task *t, enum task_end how, const struct error *e)
     item_unref(old);
 }
 
-static const struct task_kind kind = {"the getter", getter_push, getter_end};
+static const struct task_kind kind = {.noun = "the getter", .push = getter_push, .end = getter_end};
 
 /* A reference to the value that the getter may see as ctx.old, or NULL. */
 static struct item *old_value(const struct def *def, const struct flight *f)
@@ -246,6 +246,7 @@ void getter_start(struct vm *vm, struct flight *f, void (*ended)(struct flight *
     g->task.kind = &kind;
     g->task.vm = vm;
     g->task.flight = f;
+    g->task.place = def->opts.max_keys > 1 ? FLIGHT_WAITING : FLIGHT_RUNNING;
     g->task.max_bytes = (size_t)def->opts.max_value_bytes;
     g->task.deadline_ms = f->deadline_ms;
     g->task.turn.burst_ms = def->opts.burst_ms;

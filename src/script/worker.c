@@ -150,6 +150,8 @@ static void load_ended(struct flight *f)
     struct worker *w = f->carrier;
 
     atomic_fetch_sub_explicit(&w->taker.begun, 1, memory_order_relaxed);
+    if (f->call)
+        backlog_ended(w->backlog, f);
 }
 
 static void begin_load(struct worker *w, struct flight *f)
@@ -327,7 +329,21 @@ int worker_turned(struct worker *w)
     return turns != seen;
 }
 
-/* --- loads --- */
+/* --- loads and calls --- */
+
+int worker_call(struct worker *w, struct msg *m)
+{
+    atomic_fetch_add_explicit(&w->taker.begun, 1, memory_order_relaxed);
+    if (inbox_post(vm_inbox(w->vm), m))
+        return 1;
+    worker_called(w);
+    return 0;
+}
+
+void worker_called(struct worker *w)
+{
+    atomic_fetch_sub_explicit(&w->taker.begun, 1, memory_order_relaxed);
+}
 
 unsigned worker_busy(const struct worker *w)
 {

@@ -19,6 +19,7 @@
 #include "script/vm.h"
 
 struct backlog;
+struct msg;
 struct worker;
 
 struct worker_opts {
@@ -78,7 +79,12 @@ int worker_stuck(const struct worker *w, uint64_t now_ms, uint64_t grace_ms);
  * time. Wakes it. */
 int worker_turned(struct worker *w);
 
-/* Any thread: the loads that it has begun and not ended. */
+/* Any thread: gives the thread a message, which counts for worker_busy() until worker_called(). 0:
+ * the worker has ended, and the message is still the caller's. */
+int worker_call(struct worker *w, struct msg *m);
+void worker_called(struct worker *w);
+
+/* Any thread: the loads and calls that it has begun and not ended. */
 unsigned worker_busy(const struct worker *w);
 
 #endif

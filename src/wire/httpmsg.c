@@ -62,6 +62,10 @@ static void take_field(struct httpmsg *m, const char *name, size_t name_len, con
         m->id = hex(s, n);
     else if (is(name, name_len, "epoch"))
         m->epoch = hex(s, n);
+    else if (is(name, name_len, "interim")) {
+        m->interim = s;
+        m->interim_len = n;
+    }
 }
 
 /* "life=60000 keep=0 ..."; unknown names are left out. */

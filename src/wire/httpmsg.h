@@ -5,10 +5,14 @@
  * body. The first header lines are ours; lua/groupcache/http_cache/message.lua writes them:
  *
  *   HTTP/1.1 200 \r\n
- *   x-groupcache: life=60000 keep=3600000 swr=0 flags=- id=HEX epoch=HEX\r\n
+ *   x-groupcache: life=60000 keep=3600000 swr=0 flags=- id=HEX epoch=HEX interim=TEXT\r\n
  *   x-groupcache-vary: accept-language:en\r\n     of the request that brought the answer
  *   x-groupcache-once: set-cookie: a=b\r\n        for that request alone
  *   content-type: text/html\r\n ...
+ *
+ * `interim` is there if interim answers (1xx) came before the answer: a text of lines,
+ * percent-encoded. They are for that request alone, too. Of each there is a line "103", lines
+ * "name: value", and between two an empty line.
  *
  * An item of such a value expires `keep` milliseconds after the answer is stale. Pure functions,
  * any thread; what they return points into the bytes that they were given. */
@@ -35,6 +39,8 @@ struct httpmsg {
     uint64_t sie_ms;                   /* stale-if-error; UINT64_MAX: the origin does not say */
     uint64_t id;                       /* of the request that brought it */
     uint64_t epoch;                    /* of the variants of its URL */
+    const char *interim;               /* percent-encoded, interim_len bytes */
+    size_t interim_len;                /* 0: there is none */
     const char *lines;                 /* all header lines behind x-groupcache */
     const char *body;
     size_t lines_len, body_len;

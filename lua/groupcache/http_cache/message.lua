@@ -2,6 +2,7 @@
 -- An answer of an origin as the value of a key: src/wire/httpmsg.h says how it is written. Pure
 -- functions.
 
+local core = require "groupcache.core"
 local headers = require "groupcache.http_cache.headers"
 
 local message = {}
@@ -14,7 +15,7 @@ local function ms(seconds)
 end
 
 --- Writes a value.
--- @param answer { status =, headers = list, body = }
+-- @param answer { status =, headers = list, body =, interim = optional text }
 -- @param fact of rules.judge()
 -- @param at { id =, epoch =, vary = { { name, value of the request }, ... } }
 -- @return value, its ttl in seconds; 0: it may not be kept
@@ -22,9 +23,9 @@ function message.write(answer, fact, at)
   local flags = (fact.check and "C" or "") .. (fact.strict and "R" or "")
     .. (fact.store and "" or "N")
   local lines = { ("HTTP/1.1 %03d "):format(answer.status),
-    ("x-groupcache: life=%s keep=%s swr=%s sie=%s flags=%s id=%s epoch=%s"):format(ms(fact.life),
+    ("x-groupcache: life=%s keep=%s swr=%s sie=%s flags=%s id=%s epoch=%s%s"):format(ms(fact.life),
       ms(fact.keep), ms(fact.swr), fact.sie and ms(fact.sie) or "-", flags == "" and "-" or flags,
-      at.id, at.epoch) }
+      at.id, at.epoch, answer.interim and " interim=" .. core.escape(answer.interim) or "") }
   for _, h in ipairs(at.vary) do
     lines[#lines + 1] = "x-groupcache-vary: " .. h[1] .. ":" .. h[2]
   end

@@ -45,10 +45,12 @@ function rules.control(list)
 end
 
 --- The age of an answer as it arrives (RFC 9111, 4.2.3).
+-- Of a list, or behind a parameter, the first number counts; what is no number is ignored (5.1).
 -- @param asked_s, now_s when it was asked for, and when it arrived
 function rules.age(list, asked_s, now_s)
-  local text = (single(list, "age") or ""):match "^%d+"
-  local age = (directives.seconds(text) or 0) + (now_s - asked_s)
+  local text, behind = (single(list, "age") or ""):match "^(%d+)[ \t]*(.?)"
+  local told = (behind == "" or behind == "," or behind == ";") and directives.seconds(text) or 0
+  local age = told + (now_s - asked_s)
   local made = date(list, "date")
   return math.max(made and now_s - made or 0, age, 0)
 end
