@@ -5,6 +5,7 @@
 --   luajit bench/run.lua            from the root of the tree, after `make bench-programs`
 --
 -- Environment: ROUNDS [5], SECONDS [5] of each measurement, ONLY=row,row (names of bench/rows/),
+-- PART=text: of rows that are lists, those whose titles have the text, such as "512 keys, zipf";
 -- STRICT=1: exit status 1 when a row falls short or is missing; BUILD, RESULTS [bench/results.md].
 --
 -- A row is a file of bench/rows/ that returns
@@ -60,6 +61,17 @@ local function try(m, fn, ...)
   say("  %s: %s", m.name, tostring(result))
 end
 
+-- The rows of a file that are wanted.
+local function parts(found)
+  local part, list = os.getenv "PART" or "", {}
+  for _, row in ipairs(found.title and { found } or found) do
+    if row.title:find(part, 1, true) then
+      list[#list + 1] = row
+    end
+  end
+  return list
+end
+
 local function measure(row)
   local all, measured = {}, {}
   for i, side in ipairs(row.sides) do
@@ -93,8 +105,7 @@ local function run()
     or ("Servers run on core %d, clients on core %d."):format(pin.server, pin.client)
   pin.self_on_client()
   for _, name in ipairs(chosen()) do
-    local found = require("bench.rows." .. name)
-    for _, row in ipairs(found.title and { found } or found) do
+    for _, row in ipairs(parts(require("bench.rows." .. name))) do
       say("%s: %s", name, row.title)
       local measured = measure(row)
       for _, spec in ipairs(row.lines) do

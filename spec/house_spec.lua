@@ -62,7 +62,6 @@ local WITHOUT_SPEC = {
   ["cache/after"] = true, -- within a group only: group_spec
   ["cache/reader_hits"] = true, -- within a reader only: reader_spec
   ["change/change"] = true,
-  ["change/retry"] = true,
   ["peer/batch"] = true,
   ["peer/get"] = true,
   ["peer/queue"] = true,

@@ -75,53 +75,18 @@ function Group:__tostring()
   return ("groupcache.group(%q)"):format(self.name)
 end
 
--- `hit` of a group before its first get: the engine finds its name only once the node runs.
-local function not_looked()
-  return false
-end
-
-local function load(self, key, timeout_ms, counted, full)
-  options.check_key(key, "group:get")
-  local op = core.get(self.name, key, timeout_ms, counted)
-  wait.await(op, "group:get")
-  return codec.unwrap(self.name, self.codec, core.get_result(op, full))
-end
-
---- The value of a key, loaded if need be. Only inside a getter; waits.
+--- The value of a key, loaded if need be. Only inside a getter; waits. Without a codec this is
+-- the function of core.getter() itself.
 -- @param given optional { timeout = seconds, full = boolean }, of this caller alone
 -- @return value, nil, source; or nil, message, code. With full: a table with the value in `body`,
 -- and its status, headers, ttl and age
 function Group:get(key, given)
   options.check_key(key, "group:get") -- also of group.get(key), whose self is not a group
-  local timeout_ms, full
   if given ~= nil then
-    timeout_ms, full = options.get_timeout(given, "group:get")
+    options.get_timeout(given, "group:get")
   end
-  if full then
-    return load(self, key, timeout_ms, false, true)
-  end
-  if self.hit == not_looked then
-    self.hit = core.hits(self.name)
-  end
-  local value, source = self.hit(key)
-  if value then
-    return codec.unwrap(self.name, self.codec, value, nil, source or "main")
-  end
-  return load(self, key, timeout_ms, value == nil)
-end
-
--- The same, of a group without a codec. No other code runs more often, so rare work is done
--- elsewhere.
-local function get(self, key, given)
-  if key ~= nil and given == nil then
-    local value, source = self.hit(key)
-    if value then
-      return value, nil, source or "main"
-    elseif value == nil then
-      return load(self, key, nil, true)
-    end
-  end
-  return Group.get(self, key, given)
+  wait.check "group:get"
+  return codec.unwrap(self.name, self.codec, self:get_bytes(key, given))
 end
 
 -- A value that cannot be decoded is an error of its key.
@@ -303,9 +268,10 @@ function groupcache.group(name, given)
   if o.source then
     discover.of_groups[name] = o.source
   end
-  -- Fields that every get uses are in the object itself: __index costs more than a hit.
-  return setmetatable({ name = name, codec = o.codec or false, hit = not_looked,
-    get = o.codec and Group.get or get }, Group)
+  local made = setmetatable({ name = name, codec = o.codec or false }, Group)
+  local get = core.getter(made, options.check_key, options.get_timeout)
+  made[o.codec and "get_bytes" or "get"] = get -- in the object itself: __index takes time
+  return made
 end
 
 --- A table of texts and numbers that all VMs of the node have in common.

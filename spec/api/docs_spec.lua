@@ -37,6 +37,7 @@ local function load_modules()
     on_stray = function() end,
     strand = function(fn) return "strand", coroutine.create(fn) end,
     run = function() end,
+    getter = function() return function() end end,
     node = function() return raw_node end,
     now = function() return 0 end,
     recall = function() return nil, 1024 end,

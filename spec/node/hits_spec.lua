@@ -221,6 +221,57 @@ describe("a getter that asks for a cached key", function()
     assert.equal(1, store().gets)
   end)
 
+  it("gets it of the group that it is called for", function()
+    local asked = ask [[
+      local proxy = setmetatable({ name = "store" }, { __index = store })
+      local get = store.get
+      local out = {}
+      for i = 1, 3 do
+        out[i] = get(store, "a") .. proxy:get("a")
+      end
+      local ok, message = pcall(get, "store", "a")
+      out[4] = tostring(ok) .. message
+      ok, message = pcall(get, {}, "a")
+      out[5] = tostring(ok) .. message
+      return table.concat(out, "\n")
+    ]]
+    assert.equal([[
+a-1a-1
+a-1a-1
+a-1a-1
+falsegroup:get: called for a string, and must be for a group
+falsegroup:get: called for a table, and must be for a group]], asked())
+    assert.equal(6, store().gets)
+  end)
+
+  it("is told at its own line that it cannot wait", function()
+    local asked = ask [[
+      local _, message = coroutine.resume(coroutine.create(function()
+        return (store:get(key))
+      end))
+      return message
+    ]]
+    assert.matches("node.lua:9: group:get waits, and a coroutine that", asked())
+  end)
+
+  it("ends the getter when the value does not fit into the heap, and the VM goes on", function()
+    local asked = ask([[ return tostring(#store:get(key)) ]], { vm_bytes = "8MiB",
+      store = [[cache_bytes = "256MB", max_value_bytes = "20MB",]],
+      value = [[key == "small" and key
+        or groupcache.http.request { url = key, as_value = true }.body]] })
+    assert.equal("5", asked "small")
+    local large = n.url .. "/cache/store/large"
+    local res = assert(http.request { url = large, method = "PUT", body = ("x"):rep(9e6) })
+    assert.equal(204, res.status)
+    for _ = 1, 2 do -- at first the value is loaded
+      res = assert(n:get("ask", large))
+      assert.same({ 503, true }, { res.status, res.body:find("ran out of memory (vm_bytes)", 1,
+        true) ~= nil }, res.body)
+    end
+    assert.equal("5", asked "small")
+    assert.equal(3, store().main.items)
+  end)
+
   it("gets it with a time limit of its own", function()
     local asked = ask [[
       return store:get("a", { timeout = 5 }) .. select(3, store:get("a", { timeout = 5 }))

@@ -121,6 +121,75 @@ describe("a reader", function()
     assert.equal(2, g:stats().hot.hits)
   end)
 
+  -- The place of the key with these bytes, if it is held.
+  local function held(bytes)
+    return C.reader_recall_held(reader, bytes)
+  end
+
+  it("gives by its address what is held, and counts it", function()
+    begin()
+    local key = "a key whose bytes stay where they are"
+    g:set(key, "v")
+    assert.equal(C.READER_NOWHERE, held(key))
+    assert.equal("other", (recall(key)))
+    assert.equal(C.READER_NOWHERE, held(key)) -- the owner may not keep its bytes
+    C.reader_hold(reader)
+    for _ = 1, 1000 do
+      if held(key) < 0 then -- the ring is full
+        assert.equal("same", (recall(key)))
+      end
+    end
+    assert.same({ 1001, 1001, 1001 }, { g:stats().gets, g:stats().cache_hits,
+      g:stats().main.hits })
+    assert(held(key) >= 0)
+    C.reader_hold_none(reader)
+    assert.equal(C.READER_NOWHERE, held(key))
+    assert.equal("same", (recall(key)))
+  end)
+
+  it("gives nothing by its address that was changed, or has an end", function()
+    for name, change in pairs {
+      replaced = function() g:set("k", "new") end,
+      removed = function() g:remove "k" end,
+      flushed = function() g:flush() end,
+      ["flushed and set"] = function() g:flush() g:set("k", "new") end,
+      evicted = function()
+        for i = 1, 100 do
+          g:set("other" .. i, "v")
+        end
+      end,
+    } do
+      begin { cache_bytes = 4096 }
+      g:set("k", "old")
+      known "k"
+      C.reader_hold(reader)
+      assert(held "k" >= 0)
+      change()
+      assert.equal(C.READER_NOWHERE, held "k", name)
+      local hit, value = recall "k"
+      assert(hit ~= "same" and value ~= "old", name)
+      assert.equal(C.READER_NOWHERE, held "k", name)
+      C.reader_free(reader)
+      reader = g:reader()
+    end
+    g:set("mortal", "v", 1000)
+    known "mortal"
+    C.reader_hold(reader)
+    assert.equal(C.READER_NOWHERE, held "mortal")
+  end)
+
+  it("looks at what is held once more after another key was removed", function()
+    begin()
+    g:set("k", "v")
+    g:set("other", "v")
+    known "k"
+    C.reader_hold(reader)
+    g:remove "other"
+    assert.equal(C.READER_NOWHERE, held "k")
+    assert.equal("same", (recall "k"))
+    assert(held "k" >= 0)
+  end)
+
   it("tells keys apart that have the same address", function()
     begin()
     g:set("ab", "two")

@@ -6,16 +6,15 @@
  * userdata owns it. A failure at run time is nil, message, code; misuse raises.
  *
  * One file a subject. open.c opens the module. core.c has what all others use. which.c finds the
- * group of a call. handle.c has a program's handles. group.c defines and asks groups. background.c
- * defines background functions. hits.c has the hits of getters. io.c waits for HTTP and time.
- * loop.c serves the Lua side of other event loops. library.c asks groups from a program, pending.c
- * without blocking it.
- * node_script.c runs node scripts, node.c nodes, child.c commands. client.c is the HTTP client of
- * the command line. stream.c has exchanges whose answer is read while it arrives. shared.c has
- * tables of all VMs, constant.c tables that nobody changes. discover.c and
- * dns.c serve the sources of peers. many.c asks for many keys, change.c sets and removes, peek.c
- * looks: each for getters and for programs. value.c has what they get of an item. encode.c and
- * decode.c convert between values and bytes. */
+ * group of a call. handle.c has a program's handles. group.c defines groups. background.c
+ * defines background functions. hits.c asks groups in getters, get.c if that is no hit. io.c waits
+ * for HTTP and time. loop.c serves the Lua side of other event loops. library.c asks groups from a
+ * program, pending.c without blocking it. node_script.c runs node scripts, node.c nodes, child.c
+ * commands. client.c is the HTTP client of the command line. stream.c has exchanges whose answer is
+ * read while it arrives. shared.c has tables of all VMs, constant.c tables that nobody changes.
+ * discover.c and dns.c serve the sources of peers. many.c asks for many keys, change.c sets and
+ * removes, peek.c looks: each for getters and for programs. value.c has what they get of an item.
+ * encode.c and decode.c convert between values and bytes. */
 #ifndef BIND_H
 #define BIND_H
 

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* hits.c - the hits of group:get inside a getter, without an op and without the group's mutex.
+/* hits.c - group:get inside a getter; most gets are hits, without an op and without the group's
+ * mutex.
  *
- * If getters of a VM ask a group, the group has a reader in that VM. The Lua side keeps a function
- * whose userdata owns the reader. Beside each item that the reader remembers, the strings of its
- * key and its value are kept, at the item's place, in tables of CHUNK places. So a hit makes no
- * string, and a key that is made anew has the address that the reader knows.
+ * Each group object has a function of its own, whose upvalues are what a hit needs. The first get
+ * makes a reader of the group in that VM. Beside each item that the reader remembers, the strings
+ * of its key and its value are kept, at the item's place, in tables of CHUNK places. So a hit makes
+ * no string, and a key that is made anew has the address that the reader knows. While the string is
+ * kept, no other value has this address, so neither the key nor the item is read (reader_hold()).
  *
  * Kept strings count against the VM's bound. So strings are kept only while there is much room
  * (vm_may_keep()), and all are dropped before the VM collects for want of room. A string that is
@@ -16,6 +18,7 @@
 #include <string.h>
 
 #include "bind/core.h"
+#include "bind/get.h"
 #include "bind/which.h"
 #include "cache/flight.h"
 #include "cache/group.h"
@@ -28,22 +31,36 @@
 #define BIND_HITS "groupcache.hits"
 
 enum {
-    CHUNK = 256,   /* places in a table: the collector visits a whole table in one step */
-    CLEAR_AT = 64, /* copies of no use, at which they are cleared */
-    KEY = 1        /* the index of the key that is asked for */
+    CHUNK = 256,    /* places in a table: the collector visits a whole table in one step */
+    CLEAR_AT = 64,  /* copies of no use, at which */
+    CLEAR_STEP = 16 /* some are cleared */
 };
 
-/* Upvalues of hit(). */
-enum { UP_HITS = 1, UP_KEPT, UP_SOURCES };
+/* Places on the stack of get(): its arguments, then what it needs for more than a kept hit. */
+enum { SELF = 1, KEY, GIVEN, HITS = 3, KEPT };
 
+/* Upvalues of get(). */
+enum {
+    UP_HITS = 1, /* nil until the first get, like the next */
+    UP_KEPT,
+    UP_MAIN, /* the name of SOURCE_MAIN */
+    UP_SELF, /* the group object: no other has its address */
+    UP_CHECK_KEY,
+    UP_GET_TIMEOUT,
+    UP_COUNT = UP_GET_TIMEOUT
+};
+
+/* Its environment is the table of kept strings. */
 struct hits {
     struct vm *vm;         /* borrowed: it owns the state */
     struct reader *reader; /* NULL once collected */
+    const void *self;      /* the address of the group object */
+    size_t bytes_at;       /* where a string has its bytes, from its address on */
     unsigned age;          /* the reader's, when the strings were kept */
     int pushing;           /* a value is pushed: finalizers must not use the reader */
 };
 
-static const char all_kept; /* its address is the key of a list in the registry: the kept strings */
+static const char all_hits; /* its address is the key of a weak table in the registry: all hits */
 
 static int l_hits_gc(lua_State *L)
 {
@@ -54,11 +71,12 @@ static int l_hits_gc(lua_State *L)
     return 0;
 }
 
-/* --- kept strings --- */
+/* --- kept strings: `kept` is where the stack has their table --- */
 
 /* Drops all strings of a reader. Never raises: fields that exist become nil. */
-static void forget(lua_State *L, int kept)
+static void forget(lua_State *L, const struct hits *h, int kept)
 {
+    reader_hold_none(h->reader);
     for (lua_pushnil(L); lua_next(L, kept);) {
         lua_pop(L, 1);
         lua_pushvalue(L, -1);
@@ -71,15 +89,17 @@ static void forget(lua_State *L, int kept)
 static void forget_all(lua_State *L)
 {
     int list = lua_gettop(L) + 1;
-    size_t n, i;
 
-    lua_pushlightuserdata(L, (void *)(size_t)&all_kept);
+    lua_pushlightuserdata(L, (void *)(size_t)&all_hits);
     lua_rawget(L, LUA_REGISTRYINDEX);
-    n = lua_istable(L, list) ? lua_objlen(L, list) : 0;
-    for (i = 1; i <= n; i++) {
-        lua_rawgeti(L, list, (int)i);
-        forget(L, list + 1);
-        lua_settop(L, list);
+    for (lua_pushnil(L); lua_next(L, list);) {
+        const struct hits *h = lua_touserdata(L, list + 1);
+
+        lua_settop(L, list + 1);
+        lua_getfenv(L, list + 1);
+        if (h->reader)
+            forget(L, h, list + 2);
+        lua_settop(L, list + 1);
     }
     lua_settop(L, list - 1);
 }
@@ -87,7 +107,7 @@ static void forget_all(lua_State *L)
 /* Pushes the table with a place, or nil. */
 static int push_chunk(lua_State *L, int place)
 {
-    lua_rawgeti(L, lua_upvalueindex(UP_KEPT), place / CHUNK + 1);
+    lua_rawgeti(L, KEPT, place / CHUNK + 1);
     return !lua_isnil(L, -1);
 }
 
@@ -96,7 +116,7 @@ static void make_chunk(lua_State *L, int place)
     lua_pop(L, 1);
     lua_createtable(L, 2 * CHUNK, 0);
     lua_pushvalue(L, -1);
-    lua_rawseti(L, lua_upvalueindex(UP_KEPT), place / CHUNK + 1);
+    lua_rawseti(L, KEPT, place / CHUNK + 1);
 }
 
 /* Pops a key and a value into their places of the table below them. */
@@ -124,19 +144,27 @@ static void keep(lua_State *L, const struct hits *h, int place, size_t n)
         put(L, place);
     }
     lua_settop(L, value);
+    if (room)
+        reader_hold(h->reader);
 }
 
-/* Drops the strings of one item that is not remembered any more. */
-static void clear_one(lua_State *L, const struct hits *h)
+/* Drops the strings of some items that are not remembered any more. */
+static void clear_some(lua_State *L, const struct hits *h)
 {
-    int top = lua_gettop(L), place = reader_take_left(h->reader);
+    int top = lua_gettop(L), i;
 
-    if (place >= 0 && push_chunk(L, place)) {
-        lua_pushnil(L);
-        lua_pushnil(L);
-        put(L, place);
+    for (i = 0; i < CLEAR_STEP; i++) {
+        int place = reader_take_left(h->reader);
+
+        if (place < 0)
+            return;
+        if (push_chunk(L, place)) {
+            lua_pushnil(L);
+            lua_pushnil(L);
+            put(L, place);
+        }
+        lua_settop(L, top);
     }
-    lua_settop(L, top);
 }
 
 /* Pushes the value that was kept for the place, if there is one; or leaves other things there. */
@@ -148,7 +176,7 @@ static int push_kept(lua_State *L, int place)
     return !lua_isnil(L, -1);
 }
 
-/* If this raises for want of memory, `pushing` stays set, and getters use core.get() from then on.
+/* If this raises for want of memory, `pushing` stays set, and no get asks the reader from then on.
  */
 static void push_made(lua_State *L, struct hits *h, const struct recalled *found)
 {
@@ -157,7 +185,7 @@ static void push_made(lua_State *L, struct hits *h, const struct recalled *found
     h->pushing = 1;
     vm_make_room(h->vm, n);
     if (h->age != reader_age(h->reader)) { /* all slots were emptied */
-        forget(L, lua_upvalueindex(UP_KEPT));
+        forget(L, h, KEPT);
         h->age = reader_age(h->reader);
     }
     lua_pushlstring(L, item_value(found->item), n);
@@ -167,78 +195,195 @@ static void push_made(lua_State *L, struct hits *h, const struct recalled *found
     reader_let_go(h->reader);
 }
 
-/* --- hits --- */
+/* --- the first get --- */
 
-static int may_look(lua_State *L, const struct hits *h)
+/* Notes the hits on top of the stack for forget_all(). */
+static void note_hits(lua_State *L)
 {
-    return h->reader && !h->pushing && check_may_wait(h->vm, L) &&
-           !group_is_closed(reader_group(h->reader));
+    lua_pushlightuserdata(L, (void *)(size_t)&all_hits);
+    lua_rawget(L, LUA_REGISTRYINDEX);
+    lua_pushvalue(L, -2);
+    lua_pushboolean(L, 1);
+    lua_rawset(L, -3);
+    lua_pop(L, 1);
 }
 
-/* hit(key) -> value, source, which is nil for main | nil: a miss, which was counted | false: no
- * look, call core.get().
- * Where code may not wait, core.get() raises, so a get raises there whether or not the key is
- * cached. */
-static int l_hit(lua_State *L)
+/* (name, hits of that name that were used before, or nil) -> hits. They are the same, unless the
+ * node has another group of that name since. Raises if it has none. */
+static int l_open(lua_State *L)
 {
-    struct hits *h = lua_touserdata(L, lua_upvalueindex(UP_HITS));
+    struct hits *h = lua_touserdata(L, 2);
+    struct group *g = which_group(L, "group:get", NULL);
+    int same = h && reader_group(h->reader) == g;
+
+    group_unref(g); /* the node holds it, and no other code of this VM runs until reader_new() */
+    if (same)
+        return 1;
+    h = lua_newuserdata(L, sizeof(*h));
+    memset(h, 0, sizeof(*h));
+    luaL_getmetatable(L, BIND_HITS);
+    lua_setmetatable(L, -2);
+    lua_newtable(L);
+    lua_setfenv(L, -2);
+    note_hits(L);
+    g = which_group(L, "group:get", NULL);
+    h->vm = vm_of(L);
+    h->bytes_at = (size_t)(lua_tostring(L, 1) - (const char *)lua_topointer(L, 1));
+    h->reader = reader_new(g, 1);
+    h->age = reader_age(h->reader);
+    group_unref(g);
+    return 1;
+}
+
+/* Whether the object is the group whose get() this is, or has it as its __index. */
+static int is_own(lua_State *L)
+{
+    int same;
+
+    if (lua_topointer(L, SELF) == lua_topointer(L, lua_upvalueindex(UP_SELF)))
+        return 1;
+    if (lua_istable(L, SELF))
+        lua_getfield(L, SELF, "name");
+    if (lua_type(L, -1) != LUA_TSTRING || !lua_istable(L, SELF))
+        luaL_error(L, "group:get: called for a %s, and must be for a group",
+                   luaL_typename(L, SELF));
+    lua_getfield(L, lua_upvalueindex(UP_SELF), "name");
+    same = lua_rawequal(L, -1, -2);
+    lua_pop(L, 2);
+    return same;
+}
+
+/* Puts the hits of the group object and their table where the stack has them. */
+static struct hits *push_hits(lua_State *L)
+{
+    int own = is_own(L);
+    struct hits *h = own ? lua_touserdata(L, lua_upvalueindex(UP_HITS)) : NULL;
+
+    lua_settop(L, KEY);
+    if (h && !group_is_closed(reader_group(h->reader))) {
+        lua_pushvalue(L, lua_upvalueindex(UP_HITS));
+        lua_pushvalue(L, lua_upvalueindex(UP_KEPT));
+        return h;
+    }
+    lua_pushcfunction(L, l_open);
+    lua_getfield(L, SELF, "name");
+    if (h)
+        lua_pushvalue(L, lua_upvalueindex(UP_HITS));
+    else
+        lua_pushnil(L);
+    lua_call(L, 2, 1);
+    lua_getfenv(L, HITS);
+    h = lua_touserdata(L, HITS);
+    if (!own)
+        return h;
+    h->self = lua_topointer(L, lua_upvalueindex(UP_SELF));
+    lua_pushvalue(L, HITS);
+    lua_replace(L, lua_upvalueindex(UP_HITS));
+    lua_pushvalue(L, KEPT);
+    lua_replace(L, lua_upvalueindex(UP_KEPT));
+    return h;
+}
+
+/* --- group:get --- */
+
+/* Raises at the caller's line if the key is no string, through Lua's own function. */
+static void check_key(lua_State *L)
+{
+    if (lua_type(L, KEY) == LUA_TSTRING)
+        return;
+    lua_pushvalue(L, lua_upvalueindex(UP_CHECK_KEY));
+    lua_pushvalue(L, KEY);
+    lua_pushliteral(L, "group:get");
+    lua_call(L, 2, 0);
+}
+
+/* The same of the options. */
+static void check_given(lua_State *L, struct get_asked *asked)
+{
+    if (lua_isnoneornil(L, GIVEN))
+        return;
+    lua_pushvalue(L, lua_upvalueindex(UP_GET_TIMEOUT));
+    lua_pushvalue(L, GIVEN);
+    lua_pushliteral(L, "group:get");
+    lua_call(L, 2, 2);
+    asked->timeout_ms = (uint64_t)lua_tonumber(L, -2);
+    asked->full = lua_toboolean(L, -1);
+}
+
+/* Pushes the results of a hit. 0: a miss, which was counted. */
+static int recall(lua_State *L, struct hits *h)
+{
     struct recalled found;
     enum hit hit;
     const char *key;
     size_t n;
 
-    if (lua_type(L, KEY) != LUA_TSTRING || !may_look(L, h)) {
-        lua_pushboolean(L, 0);
-        return 1;
-    }
     key = lua_tolstring(L, KEY, &n);
     hit = reader_recall(h->reader, key, n, &found);
-    if (hit == HIT_NONE || !item_is_value(found.item)) { /* core.get() says why */
-        lua_pushnil(L);
-        return 1;
-    }
+    if (hit == HIT_NONE || !item_is_value(found.item)) /* get_ask() says why */
+        return 0;
     if (hit == HIT_OTHER || !push_kept(L, found.place))
         push_made(L, h, &found);
     if (hit == HIT_OTHER || reader_left(h->reader) >= CLEAR_AT)
-        clear_one(L, h);
-    if (found.source == SOURCE_MAIN) /* nearly always, and a value less is faster */
-        return 1;
-    lua_pushvalue(L, lua_upvalueindex(UP_SOURCES + (int)found.source));
-    return 2;
+        clear_some(L, h);
+    return core_source(L, found.source);
 }
 
-/* Pushes an empty table for kept strings, which forget_all() finds. */
-static void new_kept(lua_State *L)
+/* A get that is no hit of a kept string. */
+static int ask(lua_State *L)
 {
-    lua_newtable(L);
-    lua_pushlightuserdata(L, (void *)(size_t)&all_kept);
-    lua_rawget(L, LUA_REGISTRYINDEX);
-    lua_pushvalue(L, -2);
-    lua_rawseti(L, -2, (int)lua_objlen(L, -2) + 1);
-    lua_pop(L, 1);
-}
-
-/* core.hits(name) -> hit, for the group of that name. Raises like core.get(). */
-static int l_hits(lua_State *L)
-{
+    struct get_asked asked = {0};
+    struct strand *s;
     struct hits *h;
-    struct group *g;
-    int source;
+    int n;
 
-    check_can_wait(L, "group:get");
-    h = lua_newuserdata(L, sizeof(*h));
-    memset(h, 0, sizeof(*h));
-    luaL_getmetatable(L, BIND_HITS);
-    lua_setmetatable(L, -2);
-    new_kept(L);
-    for (source = 0; source < SOURCE_COUNT; source++)
-        lua_pushstring(L, source_name((enum source)source));
-    lua_pushcclosure(L, l_hit, UP_SOURCES - 1 + SOURCE_COUNT);
-    g = which_group(L, "group:get", NULL);
-    h->vm = vm_of(L);
-    h->reader = reader_new(g, 1);
-    h->age = reader_age(h->reader);
-    group_unref(g);
+    lua_settop(L, GIVEN);
+    check_key(L);
+    check_given(L, &asked);
+    s = check_to_wait_here(L, "group:get"); /* whether a get raises does not depend on the cache */
+    h = push_hits(L);
+    asked.group = reader_group(h->reader);
+    if (!asked.full && !h->pushing && !group_is_closed(asked.group)) {
+        n = recall(L, h);
+        if (n)
+            return n;
+        asked.missed = 1;
+    }
+    return get_ask(L, s, KEY, &asked);
+}
+
+/* get(self, key, options or nil) -> value, nil, source | nil, message, code. No code of getters
+ * runs more often, so a hit calls as few functions as it can. */
+static int l_get(lua_State *L)
+{
+    const struct hits *h = lua_touserdata(L, lua_upvalueindex(UP_HITS));
+    int place;
+
+    if (!h || lua_topointer(L, SELF) != h->self || !lua_isnoneornil(L, GIVEN) ||
+        !check_may_wait(h->vm, L))
+        return ask(L);
+    place = reader_recall_held(h->reader, (const char *)lua_topointer(L, KEY) + h->bytes_at);
+    if (place < 0)
+        return ask(L);
+    lua_rawgeti(L, lua_upvalueindex(UP_KEPT), place / CHUNK + 1);
+    lua_rawgeti(L, -1, place % CHUNK + 1);
+    lua_pushnil(L);
+    lua_pushvalue(L, lua_upvalueindex(UP_MAIN));
+    return 3;
+}
+
+/* core.getter(group object, check_key, get_timeout) -> its function get. The others are those of
+ * options.lua, which raise at the line of get's caller. */
+static int l_getter(lua_State *L)
+{
+    lua_settop(L, 3);
+    lua_pushnil(L);
+    lua_insert(L, 1);
+    lua_pushnil(L);
+    lua_insert(L, 1);
+    lua_pushstring(L, source_name(SOURCE_MAIN));
+    lua_insert(L, UP_MAIN);
+    lua_pushcclosure(L, l_get, UP_COUNT);
     return 1;
 }
 
@@ -252,14 +397,18 @@ void bind_hits_open(lua_State *L)
     struct vm *vm = vm_of(L);
 
     core_new_class(L, BIND_HITS, hits_methods);
-    lua_pushlightuserdata(L, (void *)(size_t)&all_kept);
+    lua_pushlightuserdata(L, (void *)(size_t)&all_hits);
     lua_newtable(L);
+    lua_createtable(L, 0, 1);
+    lua_pushliteral(L, "k");
+    lua_setfield(L, -2, "__mode");
+    lua_setmetatable(L, -2);
     lua_rawset(L, LUA_REGISTRYINDEX);
     if (vm)
         vm_on_short(vm, forget_all);
 }
 
 const luaL_Reg bind_hits[] = {
-    {"hits", l_hits},
+    {"getter", l_getter},
     {NULL, NULL},
 };

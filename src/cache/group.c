@@ -106,6 +106,7 @@ struct group *group_new(const char *name, const char *content_type, const struct
     pthread_mutex_init(&g->mu, NULL);
     g->main = lru_new();
     g->hot = lru_new();
+    lru_count_taken(g->main, &g->removed);
     group_set_eviction_locked(g);
     g->flights[FLIGHT_REMOTE] = flights_new();
     g->flights[FLIGHT_LOCAL] = flights_new();
@@ -117,6 +118,7 @@ struct group *group_new(const char *name, const char *content_type, const struct
     tags_init(&g->tags);
     changelog_init(&g->log, g->number);
     g->stride = GROUP_FIRST_STRIDE;
+    atomic_init(&g->removed, 1);
     atomic_init(&g->epoch, 1);
     g->swept_ms = clock_ms();
     g->random = hash_table(name, strlen(name)) | 1;

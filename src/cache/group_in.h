@@ -65,9 +65,11 @@ struct group_calm {
 enum { GROUP_FIRST_STRIDE = 16 };
 
 struct group {
-    char *name;             /* set once */
-    uint64_t number;        /* set once: changelog_group() of the name */
-    _Atomic uint64_t epoch; /* atomic; 1 and the flushes so far; written under mu */
+    char *name;               /* set once */
+    uint64_t number;          /* set once: changelog_group() of the name */
+    _Atomic uint64_t removed; /* atomic; 1 and what has left main so far, a flush being one, and the
+                               * close; written under mu */
+    _Atomic uint64_t epoch;   /* atomic; that number at the last flush; written under mu */
     _Atomic(struct text *) content_type, pass_headers, writers,
         keying;            /* atomic; one thread, the node's, changes them */
     struct text *texts;    /* that thread's: all of them, newest first */
@@ -121,6 +123,12 @@ struct group {
 
 /* The node's thread: the texts of group_configure(). */
 void group_set_texts(struct group *g, const struct group_texts *texts);
+
+/* What readers know of main may have ended: they look at each item once more. */
+static inline void group_removed_locked(struct group *g)
+{
+    atomic_fetch_add_explicit(&g->removed, 1, memory_order_release);
+}
 
 /* Copies the options of calls with several keys, to be seen without the mutex. */
 void group_note_calls(struct group *g, const struct group_opts *opts);

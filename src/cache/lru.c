@@ -32,6 +32,7 @@ struct lru {
     size_t swept;     /* bucket at which lru_sweep() goes on */
     uint64_t mortals; /* items with an expiry */
     struct lru_stats stats;
+    _Atomic uint64_t *taken; /* borrowed, or NULL */
 };
 
 struct lru *lru_new(void)
@@ -43,6 +44,11 @@ struct lru *lru_new(void)
     l->table.bytes = mem_cost(l->table.buckets);
     order_init(&l->order);
     return l;
+}
+
+void lru_count_taken(struct lru *l, _Atomic uint64_t *taken)
+{
+    l->taken = taken;
 }
 
 void lru_free(struct lru *l)
@@ -200,6 +206,8 @@ static struct item *take(struct lru *l, struct item **at)
     *at = it->chain;
     it->chain = NULL;
     set_place(it, ITEM_OUT);
+    if (l->taken)
+        atomic_fetch_add_explicit(l->taken, 1, memory_order_release);
     order_take(&l->order, it, cost);
     l->stats.items--;
     l->stats.bytes -= cost;

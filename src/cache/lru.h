@@ -28,6 +28,10 @@ struct lru_stats {
 struct lru *lru_new(void);
 void lru_free(struct lru *l); /* drops its items; NULL is fine */
 
+/* A number that is increased, by release, after each item that is taken out, but for lru_clear().
+ * Borrowed. */
+void lru_count_taken(struct lru *l, _Atomic uint64_t *taken);
+
 /* At any time; the items stay, in their present order. EVICT_LRU at first. */
 void lru_set_eviction(struct lru *l, enum eviction e);
 

@@ -29,9 +29,10 @@ enum {
 struct reader_slot {
     const void *key;   /* the address of the key at the last get; another key may lie there now */
     struct item *item; /* a reference, or NULL */
-    uint64_t epoch;    /* the group's when the item was found in main; 0: it was not */
+    uint64_t known;    /* group.removed when the item was known to be in main; 0: it was not */
     int place;
-    int used; /* since the hand passed */
+    uint8_t used; /* since the hand passed */
+    uint8_t held; /* reader_hold() */
 };
 
 _Static_assert(LINE % sizeof(struct reader_slot) == 0, "no slot lies in two lines");
@@ -161,6 +162,7 @@ static void drop_locked(struct reader *r, struct reader_slot *s, struct dropped 
     leave_place(r, s->place);
     d->items[d->n++] = s->item;
     s->item = NULL;
+    s->held = 0;
 }
 
 /* Puts an item into an empty slot, or not, if there is no memory. */
@@ -347,13 +349,13 @@ static int has_room_locked(struct reader *r, const struct item *it, struct dropp
 /* --- gets --- */
 
 /* The ring is full, or the next hit, which is that slot's, is of another epoch. */
-static void turn(struct reader *r, const struct reader_slot *next)
+static void turn(struct reader *r, const struct reader_slot *next, uint64_t epoch)
 {
     struct dropped d = {.n = 0};
 
     pthread_mutex_lock(&r->group->mu);
     reader_hits_count_one_locked(r);
-    r->epoch = next->epoch;
+    r->epoch = epoch;
     r->most = bound_locked(r->group);
     sweep_locked(r, (unsigned)(next - r->slots), &d);
     pthread_mutex_unlock(&r->group->mu);
@@ -401,11 +403,12 @@ static enum hit look_up(struct reader *r, struct reader_slot *known, const struc
     it = group_look_locked(g, k, &source, &a);
     same = it && known && known->item == it;
     s = same ? known : remember_locked(r, known, spare, it, &d);
+    r->last = s;
     if (s) {
         s->key = k->bytes;
         s->used = 1;
-        s->epoch = source == SOURCE_MAIN && !it->tagged
-                       ? atomic_load_explicit(&g->epoch, memory_order_relaxed)
+        s->known = source == SOURCE_MAIN && !it->tagged
+                       ? atomic_load_explicit(&g->removed, memory_order_relaxed)
                        : 0;
     }
     r->passing = it && !s ? item_ref(it) : NULL;
@@ -422,16 +425,23 @@ static enum hit look_up(struct reader *r, struct reader_slot *known, const struc
     return same ? HIT_SAME : HIT_OTHER;
 }
 
-/* Whether the slot's item is the value of its key, as far as the item says. */
-static int is_current(const struct reader *r, const struct reader_slot *s)
+static int is_due(const struct reader *r, const struct item *it)
 {
-    const struct item *it = s->item;
+    return it->expires_ms &&
+           it->expires_ms <=
+               clock_ms() + atomic_load_explicit(&r->group->ahead_ms, memory_order_relaxed);
+}
 
-    return s->epoch == atomic_load_explicit(&r->group->epoch, memory_order_acquire) &&
-           item_is_in(it) &&
-           !(it->expires_ms &&
-             it->expires_ms <=
-                 clock_ms() + atomic_load_explicit(&r->group->ahead_ms, memory_order_relaxed));
+/* Whether the slot's item is the value of its key. *epoch: the group's, if it is. */
+static int is_current(struct reader *r, struct reader_slot *s, uint64_t *epoch)
+{
+    uint64_t removed = atomic_load_explicit(&r->group->removed, memory_order_acquire);
+
+    *epoch = atomic_load_explicit(&r->group->epoch, memory_order_relaxed);
+    if (s->known < *epoch || is_due(r, s->item) || (s->known != removed && !item_is_in(s->item)))
+        return 0;
+    s->known = r->removed = removed;
+    return 1;
 }
 
 /* Most slots are empty, since the thread asks for fewer keys than once. */
@@ -443,27 +453,74 @@ static enum hit begin_anew(struct reader *r, const void *key, size_t key_len, st
     return look_up(r, NULL, &k, out);
 }
 
+static int is_full(const struct reader *r)
+{
+    return atomic_load_explicit(&r->noted, memory_order_relaxed) -
+               atomic_load_explicit(&r->counted, memory_order_acquire) ==
+           READER_RING;
+}
+
+static void note(struct reader *r, struct item *it)
+{
+    uint32_t noted = atomic_load_explicit(&r->noted, memory_order_relaxed);
+
+    r->ring[noted % READER_RING] = it;
+    atomic_store_explicit(&r->noted, noted + 1, memory_order_release);
+}
+
 enum hit reader_recall(struct reader *r, const void *key, size_t key_len, struct recalled *out)
 {
     struct reader_slot *s = find_slot(r, key, key_len);
-    uint32_t noted = atomic_load_explicit(&r->noted, memory_order_relaxed);
     struct key_ref k;
+    uint64_t epoch;
 
-    if (!s || !is_current(r, s)) {
+    if (!s || !is_current(r, s, &epoch)) {
         k = s ? (struct key_ref){key, key_len, s->item->hash} : group_key(key, key_len);
         return look_up(r, s, &k, out);
     }
     s->used = 1;
-    if (noted - atomic_load_explicit(&r->counted, memory_order_acquire) == READER_RING ||
-        s->epoch != r->epoch) {
-        turn(r, s);
+    if (is_full(r) || epoch != r->epoch) {
+        turn(r, s, epoch);
         if (is_sparse(r))
             return begin_anew(r, key, key_len, out);
     }
-    r->ring[noted % READER_RING] = s->item;
-    atomic_store_explicit(&r->noted, noted + 1, memory_order_release);
+    note(r, s->item);
+    r->last = s;
     *out = (struct recalled){s->item, SOURCE_MAIN, s->place};
     return HIT_SAME;
+}
+
+int reader_recall_held(struct reader *r, const void *key)
+{
+    uint64_t removed = atomic_load_explicit(&r->group->removed, memory_order_acquire);
+    unsigned at = home(r, key), i;
+
+    if (removed != r->removed || is_full(r))
+        return READER_NOWHERE;
+    for (i = 0; i < WAYS; i++) {
+        struct reader_slot *s = way(r, at, i);
+
+        if (s->key != key || !s->held || s->known != removed)
+            continue;
+        s->used = 1;
+        note(r, s->item);
+        return s->place;
+    }
+    return READER_NOWHERE;
+}
+
+void reader_hold(struct reader *r)
+{
+    if (r->last)
+        r->last->held = r->last->known && !r->last->item->expires_ms;
+}
+
+void reader_hold_none(struct reader *r)
+{
+    unsigned i;
+
+    for (i = 0; i <= r->mask; i++)
+        r->slots[i].held = 0;
 }
 
 void reader_let_go(struct reader *r)

@@ -66,6 +66,17 @@ struct group *reader_group(const struct reader *r); /* borrowed */
  * are counted in the group's stats. */
 enum hit reader_recall(struct reader *r, const void *key, size_t key_len, struct recalled *out);
 
+/* The owner keeps the bytes of the key that reader_recall() has just hit, and a copy of the value.
+ * It keeps both until reader_hold_none(), or until the place of the copy is left. Until then the
+ * address of these bytes means this key. */
+void reader_hold(struct reader *r);
+void reader_hold_none(struct reader *r);
+
+/* The place of the value's copy, as reader_recall() would give it, if the key at that address is
+ * held and its item has no end; any address. Reads neither key nor item while nothing has left
+ * main. READER_NOWHERE: nothing was done, ask reader_recall(). */
+int reader_recall_held(struct reader *r, const void *key);
+
 /* How often all slots were emptied: copies that are older are of no use. */
 unsigned reader_age(const struct reader *r);
 

@@ -24,15 +24,17 @@ struct reader {
 
     /* The thread's, like all that follows up to `noted`. */
     struct reader_slot *slots;
-    void *slots_memory;   /* owned: the slots are aligned in it */
-    unsigned mask;        /* the number of slots, a power of two, less one */
-    unsigned shift;       /* of a hash, for its upper bits to be a slot */
-    unsigned nitems;      /* slots with an item */
-    unsigned hand;        /* the slot that is looked at next */
-    unsigned refused;     /* items for which there was no room */
-    unsigned victim;      /* which slot is taken when all ways of a key are */
-    size_t bytes;         /* what the slots' items and their copies cost */
-    size_t most;          /* at most; as of the last time that the thread had the mutex */
+    void *slots_memory;       /* owned: the slots are aligned in it */
+    unsigned mask;            /* the number of slots, a power of two, less one */
+    unsigned shift;           /* of a hash, for its upper bits to be a slot */
+    unsigned nitems;          /* slots with an item */
+    unsigned hand;            /* the slot that is looked at next */
+    unsigned refused;         /* items for which there was no room */
+    unsigned victim;          /* which slot is taken when all ways of a key are */
+    size_t bytes;             /* what the slots' items and their copies cost */
+    size_t most;              /* at most; as of the last time that the thread had the mutex */
+    struct reader_slot *last; /* that reader_recall() found; NULL: none */
+    uint64_t removed;         /* group.removed when `epoch` was the group's */
     struct item *passing; /* a reference to what was found last and is not remembered, or NULL */
     unsigned age;
     int *left;          /* places that no item has */

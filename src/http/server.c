@@ -353,8 +353,7 @@ static void __attribute__((format(printf, 2, 0))) on_log(void *arg, const char *
         n--;
     if (s->opts.tls)
         tls_heard(text);
-    else
-        last_words_heard(text, memory_of_connection(&s->opts) / 2);
+    last_words_heard(text, memory_of_connection(&s->opts) / 2, s->opts.tls != NULL);
     if (n > 0 && !last_words_are_known(text))
         log_debug("server", "libmicrohttpd", "text=%s",
                   log_quote(quoted, sizeof(quoted), text, (size_t)n));

@@ -8,26 +8,50 @@
 #include "script/task.h"
 #include "script/vm.h"
 
+/* Levels of the stack, above the C function. */
+enum { CALLER = 1, CALLERS_CALLER };
+
+static void raise_at(lua_State *L, int level, const char *fmt, va_list ap)
+{
+    luaL_where(L, level);
+    lua_pushvfstring(L, fmt, ap);
+    lua_concat(L, 2);
+    lua_error(L);
+}
+
 int check_raise(lua_State *L, const char *fmt, ...)
 {
     va_list ap;
 
-    luaL_where(L, 2); /* 1 is the API's own Lua function */
     va_start(ap, fmt);
-    lua_pushvfstring(L, fmt, ap);
+    raise_at(L, CALLERS_CALLER, fmt, ap); /* the caller is the API's own Lua function */
     va_end(ap);
-    lua_concat(L, 2);
-    return lua_error(L);
+    return 0;
 }
 
-void check_can_wait(lua_State *L, const char *what)
+static void refuse(lua_State *L, int level, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    raise_at(L, level, fmt, ap);
+    va_end(ap);
+}
+
+static struct task *to_run(lua_State *L, int level, const char *what)
 {
     struct vm *vm = vm_of(L);
 
     if (!vm || !vm_current(vm))
-        check_raise(L, "%s waits, and only a getter or a background function can wait", what);
+        refuse(L, level, "%s waits, and only a getter or a background function can wait", what);
     if (vm_current(vm)->kind->cannot_wait)
-        check_raise(L, "%s waits, and %s cannot", what, vm_current(vm)->kind->noun);
+        refuse(L, level, "%s waits, and %s cannot", what, vm_current(vm)->kind->noun);
+    return vm_current(vm);
+}
+
+void check_can_wait(lua_State *L, const char *what)
+{
+    to_run(L, CALLERS_CALLER, what);
 }
 
 int check_may_wait(struct vm *vm, lua_State *L)
@@ -37,18 +61,26 @@ int check_may_wait(struct vm *vm, lua_State *L)
     return t && !t->kind->cannot_wait && t->current->co == L && lua_isyieldable(L);
 }
 
+static struct strand *to_wait(lua_State *L, int level, const char *what)
+{
+    struct task *t = to_run(L, level, what);
+
+    if (t->current->co != L)
+        refuse(L, level, "%s waits, and a coroutine that a getter made cannot", what);
+    if (!lua_isyieldable(L))
+        refuse(L, level,
+               "%s waits, and cannot inside groupcache.critical, table.sort, string.gsub or "
+               "another C function",
+               what);
+    return t->current;
+}
+
 struct strand *check_to_wait(lua_State *L, const char *what)
 {
-    struct task *t;
+    return to_wait(L, CALLERS_CALLER, what);
+}
 
-    check_can_wait(L, what);
-    t = vm_current(vm_of(L));
-    if (t->current->co != L)
-        check_raise(L, "%s waits, and a coroutine that a getter made cannot", what);
-    if (!lua_isyieldable(L))
-        check_raise(L,
-                    "%s waits, and cannot inside groupcache.critical, table.sort, string.gsub or "
-                    "another C function",
-                    what);
-    return t->current;
+struct strand *check_to_wait_here(lua_State *L, const char *what)
+{
+    return to_wait(L, CALLER, what);
 }

@@ -19,6 +19,9 @@ void check_can_wait(struct lua_State *L, const char *what);
  * coroutine of its own, under a C function. */
 struct strand *check_to_wait(struct lua_State *L, const char *what);
 
+/* The same for a C function that the script calls itself. */
+struct strand *check_to_wait_here(struct lua_State *L, const char *what);
+
 /* 1: check_to_wait() would not raise. */
 int check_may_wait(struct vm *vm, struct lua_State *L);
 

@@ -160,7 +160,8 @@ static enum strand_state state_of_waiting(const struct strand *s)
     return STRAND_WAITS;
 }
 
-static enum ran resume(struct strand *s, int nargs)
+/* L: the state of the code that resumes. */
+static enum ran resume(lua_State *L, struct strand *s, int nargs)
 {
     struct task *t = s->task, *outer_task = vm_current(t->vm);
     struct strand *outer = t->current;
@@ -174,7 +175,7 @@ static enum ran resume(struct strand *s, int nargs)
     set_state(s, STRAND_RUNS);
     interrupt_goes_on(vm_interrupt(t->vm), goes_on);
     vm_set_current(t->vm, t, t->turn.until_ms, t->turn.look_ms);
-    status = lua_resume(s->co, nargs);
+    status = results_push(&s->results, L, s->co, &nargs) ? lua_resume(s->co, nargs) : LUA_ERRMEM;
     if (!outer)
         turn_end(&t->turn, vm_cpu(t->vm));
     end_turn(t->vm, outer_task);
@@ -276,11 +277,11 @@ static void child_ran(struct strand *s, enum ran ran)
 /* Returns 1 when the strand yielded, to the VM's other loop or astray. Otherwise the strand and its
  * task may be freed. If strands of a task run inside each other, the task ends when the outermost
  * has returned. */
-static int run(struct strand *s, int nargs)
+static int run(lua_State *L, struct strand *s, int nargs)
 {
     struct task *t = s->task;
     struct vm *vm = t->vm;
-    enum ran ran = resume(s, nargs);
+    enum ran ran = resume(L, s, nargs);
     int parked = ran == YIELDED && (vm_loop(vm) || s != &t->own) && !t->stopped;
 
     if (s != &t->own && !parked && !t->stopped)
@@ -324,7 +325,7 @@ static void go(struct strand *s, int nargs)
 
     if (vm_loop(vm))
         fine = loop_go(vm_loop(vm), s->handle_ref, s->ref);
-    else if (run(s, nargs))
+    else if (run(vm_state(vm), s, nargs))
         fine = lua_cpcall(vm_state(vm), stray_body, s) == 0;
     if (fine)
         return;
@@ -491,7 +492,7 @@ int task_run(lua_State *L)
     if (!lua_checkstack(co, n + LUA_MINSTACK))
         return luaL_error(L, "too many values to go on with");
     lua_xmove(L, co, n);
-    if (!run(s, first + n))
+    if (!run(L, s, first + n))
         return 0;
     n = lua_gettop(co);
     luaL_checkstack(L, n + 1, "too many values");

@@ -15,6 +15,7 @@
 #include "base/list.h"
 #include "base/timers.h"
 #include "cache/flight.h"
+#include "script/results.h"
 #include "script/turn.h"
 
 struct error;
@@ -62,8 +63,9 @@ struct strand {
     struct strand **slot; /* in its handle; NULL: no other loop knows it */
     int handle_ref;
     enum strand_state state;
-    int nested;      /* it runs inside of other code of the VM that was resumed before */
-    struct list ops; /* op.wait: what it waits for, one or several; empty while it runs */
+    int nested;             /* it runs inside of other code of the VM that was resumed before */
+    struct list ops;        /* op.wait: what it waits for, one or several; empty while it runs */
+    struct results results; /* of the call that waits */
 };
 
 /* Embedded at the start of a kind's own struct. Before task_start() all of it is zero except what
@@ -113,7 +115,8 @@ void task_go_on(struct vm *vm);
 int task_call(struct task *t, int (*body)(struct lua_State *L), void *arg);
 
 /* The strand waits for one more op, which has not ended. The caller yields next, and keeps the ops'
- * Lua values on the coroutine's stack meanwhile: what is not there may be collected. */
+ * Lua values on the coroutine's stack meanwhile: what is not there may be collected. If the yield
+ * is to return something, the caller sets s->results. */
 void task_wait_for(struct strand *s, struct op *op);
 
 /* --- strands as userdata for the Lua side (wait.lua), empty once the strand has ended --- */
