@@ -464,7 +464,6 @@ static void note(struct reader *r, struct item *it)
 {
     uint32_t noted = atomic_load_explicit(&r->noted, memory_order_relaxed);
 
-    __builtin_prefetch(&it->order, 1); /* as long as the ring is filled, this is not waited for */
     r->ring[noted % READER_RING] = it;
     atomic_store_explicit(&r->noted, noted + 1, memory_order_release);
 }
