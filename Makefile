@@ -126,8 +126,8 @@ REPLAYS      = $(FUZZ_TARGETS:%=$(BUILD)/test/replay/%)
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all objects testlib deps packages run cluster test specs loops interop upgrade browser worst bench \
-        results bench-programs outage guard fuzz sim plant coverage sanitize chaos soak keep \
+.PHONY: all objects testlib deps packages run cluster test test-most test-waiting specs loops interop upgrade browser worst bench \
+        results bench-programs outage guard fuzz sim plant coverage sanitize sanitize-nodes sanitize-others chaos soak keep \
         fuzz-programs \
         lint fmt manifests proto rock deb image other-systems install uninstall valgrind clean help FORCE
 
@@ -250,6 +250,16 @@ test: ## build all and run the specs; one file: make test T=spec/unit/ring_spec.
 specs:
 	@$(SPEC_ENV) $(LUAJIT) $(BUSTED) --ignore-lua $(T)
 
+# Two halves of the specs, which may run side by side: those that do little but wait for leases, timeouts and
+# lifetimes, and the others.
+WAITING = discover http_cache loops
+null   :=
+comma  := ,
+test-most:
+	+@$(SUBMAKE) test WITHOUT=$(subst $(null) $(null),$(comma),$(WAITING))
+test-waiting:
+	+@$(SUBMAKE) test T="$(or $(T),$(WAITING:%=spec/%))"
+
 # An uninstrumented luajit loads sanitized libraries when their runtime is there first. Children that
 # have nothing to do with it (nginx, gcc, go) are spared: the specs drop LD_PRELOAD as they start.
 PRELOAD_address = $(shell $(CC) -print-file-name=libasan.so)
@@ -262,21 +272,30 @@ SPEC_ENV = env BUILD=$(BUILD) CC='$(CC)' $(if $(GC),GC=$(GC)) $(if $(WITHOUT),WI
   UBSAN_OPTIONS=print_stacktrace=1:$$UBSAN_OPTIONS \
   $(if $(PRELOAD_$(SAN)),LD_PRELOAD=$(PRELOAD_$(SAN))) $(SETARCH))
 
-# A build whose programs count the lines that run. A node that a spec kills counts nothing.
+# A build whose programs count the lines that run. A node that a spec kills counts nothing. Without T two halves
+# run side by side.
 coverage: ## the lines of src/ that the specs run, by folder, and error lines that none reaches; T=
 	@.ci/deps $(RUN_PACKAGES) $(TEST_PACKAGES)
 	@find $(BUILD)/coverage -name '*.gcda' -delete 2>/dev/null || :
-	+-@$(SUBMAKE) test BUILD=$(BUILD)/coverage HARDEN= CFLAGS='-O0 -g --coverage' LDFLAGS=--coverage T='$(T)'
+	+@$(SUBMAKE) $(J) all testlib $(COVERAGE)
+	+-@$(SUBMAKE) -k -j2 $(if $(T),test,test-most test-waiting) $(COVERAGE)
 	@$(LUAJIT) spec/support/coverage.lua $(BUILD)/coverage
 
-# All that the build server runs a part of. Leaks are looked for in nodes only, as in .ci/run.
-sanitize: ## all specs under AddressSanitizer with UBSan, then under ThreadSanitizer, and the simulator (hours)
-	+@failed=0; \
-	  ASAN_OPTIONS=detect_leaks=0 $(SUBMAKE) test SAN=address T="$(or $(T),spec/unit)" || failed=1; \
-	  $(SUBMAKE) test SAN=address T="$(or $(T),$(SANITIZED))" || failed=1; \
-	  $(SUBMAKE) test SAN=thread T="$(or $(T),spec/unit $(SANITIZED))" || failed=1; \
-	  $(SUBMAKE) sim SAN=address STEPS=1000000 || failed=1; exit $$failed
-SANITIZED = spec/node spec/cli spec/api spec/sources spec/regress spec/fuzz_spec.lua
+COVERAGE = BUILD=$(BUILD)/coverage HARDEN= CFLAGS='-O0 -g --coverage' LDFLAGS=--coverage
+
+# All that the build server runs a part of, in two halves side by side, and the simulator. Leaks are looked for in
+# nodes only, as in .ci/run.
+SANITIZERS = address thread
+sanitize: ## the specs under SANITIZERS [address thread]: AddressSanitizer with UBSan, ThreadSanitizer; T=
+	+@failed=0; for san in $(SANITIZERS); do \
+	  $(SUBMAKE) $(J) all testlib SAN=$$san || exit 1; \
+	  $(SUBMAKE) -k -j2 $(if $(T),specs,sanitize-nodes sanitize-others) SAN=$$san || failed=1; done; \
+	  $(if $(T),,$(SUBMAKE) sim SAN=$(firstword $(SANITIZERS)) STEPS=1000000 || failed=1;) exit $$failed
+sanitize-nodes:
+	@$(SUBMAKE) specs T=spec/node
+sanitize-others:
+	@failed=0; ASAN_OPTIONS=detect_leaks=0 $(SUBMAKE) specs T=spec/unit || failed=1; \
+	  $(SUBMAKE) specs T="spec/cli spec/api spec/sources spec/regress spec/fuzz_spec.lua" || failed=1; exit $$failed
 
 # What must hold under every event loop. `make test` has the short ones of these under all of them.
 LOOPS      = cqueues luv

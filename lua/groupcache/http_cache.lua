@@ -92,7 +92,13 @@ local function interim_of(op)
   return out[1] and table.concat(out, "\n") .. "\n"
 end
 
--- One exchange with the origin.
+-- Only these conditions may have 304 as the answer (RFC 9110, 13.2.1).
+local function has_condition(list)
+  return headers.get(list, "if-none-match") or headers.get(list, "if-modified-since")
+end
+
+-- One exchange with the origin. A 304 that nobody asked for is a failure: a client would take it
+-- for a word on what it has itself.
 -- @return { status =, headers = list, body =, asked_s =, now_s =, interim = text or nil }; or nil,
 --   message, code
 local function exchange(o, ctx, method, path, list, body)
@@ -121,6 +127,9 @@ local function exchange(o, ctx, method, path, list, body)
   answer, err, code = core.fetch_result(op)
   if not answer then
     return nil, err, code
+  elseif answer.status == 304 and not has_condition(list) then
+    return nil, "the origin has answered 304 to a request without If-None-Match and "
+      .. "If-Modified-Since", "PEER"
   end
   local out = headers.end_to_end(headers.from_flat(core.fetch_headers(op)))
   local now_s = os.time()

@@ -16,7 +16,7 @@ name=groupcache-try-$$
 image=groupcache:$4
 
 fail() { echo "image: under $engine: $*" >&2; exit 1; }
-same() { [ "$2" = "$3" ] || fail "$1: \"$3\" and not \"$2\""; }
+. "$(dirname "$0")/checks.sh"
 run() { $engine run -d --name "$name" --read-only "$@" >/dev/null || fail "it does not start: $*"; }
 # In the container: the image has no program but groupcached and a shell.
 inside() { $engine exec "$name" groupcached "$@"; }
@@ -54,13 +54,7 @@ esac
 for i in 1 2 3; do
     inside get run "for i in 1 2 3; do (:) & done; echo $i" >/dev/null
 done
-left=
-for _ in $(seq 100); do
-    left=$(ps -o stat= --ppid "$(state Pid)" | grep -c Z || true)
-    [ "$left" -ne 0 ] || break
-    sleep 0.05
-done
-same "zombies" 0 "$left"
+no_zombies "$(state Pid)"
 ends
 
 # The network of the machine, with the image's own script on a free port.

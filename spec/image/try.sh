@@ -91,7 +91,7 @@ start() { # SCRIPT LOG
     node=$(pgrep -P $keeper)
 }
 ask() { nsenter -t "$node" -n curl -sS --noproxy '*' -m 10 "$@" || { cat "$out/node.log" >&2; fail "no answer"; }; }
-same() { [ "$2" = "$3" ] || fail "$1: \"$3\" and not \"$2\""; }
+. spec/image/checks.sh
 ends() {
     kill -TERM "$node"
     status=0
@@ -113,13 +113,7 @@ done
 for i in 1 2 3 4 5; do
     ask "http://$url/cache/run/for%20i%20in%201%202%203%3B%20do%20%28%3A%29%20%26%20done%3B%20echo%20$i" >>"$log"
 done
-left=
-for _ in $(seq 100); do
-    left=$(ps -o stat= --ppid "$node" | grep -c Z || true)
-    [ "$left" -ne 0 ] || break
-    sleep 0.05
-done
-same "zombies" 0 "$left"
+no_zombies "$node"
 ends
 
 say "its own script"

@@ -7,6 +7,8 @@
 -- its server takes a "+" for a "+". Class "space" is therefore the complete list of keys for which
 -- the specs expect anything but "v:" and the key.
 
+local sorted = require "groupcache.sorted"
+
 local keys = {}
 
 local TOTAL = 2000
@@ -101,12 +103,7 @@ function keys.all()
   for byte = 0, 255 do
     add(string.char(byte), "byte")
   end
-  local classes = {}
-  for class in pairs(NAMED) do
-    classes[#classes + 1] = class
-  end
-  table.sort(classes)
-  for _, class in ipairs(classes) do
+  for _, class in ipairs(sorted(NAMED)) do
     for _, key in ipairs(NAMED[class]) do
       add(key, class)
     end

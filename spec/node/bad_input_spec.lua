@@ -9,6 +9,7 @@ local node = require "support.node"
 local ports = require "support.ports"
 local rig = require "node.rig"
 local socket = require "socket"
+local sorted = require "groupcache.sorted"
 local versions = require "support.versions"
 
 -- libmicrohttpd 1.0 closes a connection with a NUL or a vertical tab in the first line without an
@@ -182,13 +183,7 @@ describe("a node", function()
     refused["500 headers of 130 bytes"] = HEAD .. table.concat(lines) .. "\r\n"
   end
 
-  local names = {}
-  for name in pairs(refused) do
-    names[#names + 1] = name
-  end
-  table.sort(names)
-
-  for _, name in ipairs(names) do
+  for _, name in ipairs(sorted(refused)) do
     it(("refuses %s, and what comes behind it"):format(name), function()
       local before = r:calls()
       local got, how = http.raw(n.host, n.port,

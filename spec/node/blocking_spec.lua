@@ -7,6 +7,7 @@ local http = require "support.http"
 local node = require "support.node"
 local rig = require "node.rig"
 local socket = require "socket"
+local sorted = require "groupcache.sorted"
 
 local SLOW = os.getenv "SAN" or os.getenv "GROUPCACHED_WRAP"
 
@@ -19,11 +20,7 @@ local WAYS = {
   ["socket.sleep"] = ("require('socket').sleep(%d)"):format(SLOW and 8 or 1),
 }
 
-local names = {}
-for name in pairs(WAYS) do
-  names[#names + 1] = name
-end
-table.sort(names)
+local names = sorted(WAYS)
 
 describe("a getter that blocks in", function()
   for _, name in ipairs(names) do

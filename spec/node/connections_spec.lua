@@ -10,6 +10,7 @@ local http = require "support.http"
 local node = require "support.node"
 local ports = require "support.ports"
 local rig = require "node.rig"
+local sorted = require "groupcache.sorted"
 local versions = require "support.versions"
 
 -- Newer versions than 8.14 join folded headers, as RFC 9112, 5.2 says, and show us the line as one.
@@ -348,11 +349,7 @@ describe("a head that is not HTTP's", function()
   -- Each comes as the second answer on a kept connection, and the next keys must be well.
   for _, who in ipairs { "origin", "peer" } do
     it("is refused, whatever is wrong with it: from " .. who, function()
-      local names, heads = {}, {}
-      for name in pairs(HEADS) do
-        names[#names + 1] = name
-      end
-      table.sort(names)
+      local names, heads = sorted(HEADS), {}
       for i, name in ipairs(names) do
         heads[i] = ("%q"):format(HEADS[name]):gsub("\r", "\\r"):gsub("\\?%z", "\\000")
       end

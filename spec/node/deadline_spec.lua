@@ -11,6 +11,7 @@ local node = require "support.node"
 local process = require "support.process"
 local rig = require "node.rig"
 local socket = require "socket"
+local sorted = require "groupcache.sorted"
 local tmp = require "support.tmp"
 
 local TIMEOUT = 0.3
@@ -257,13 +258,7 @@ describe("at its deadline", function()
         table.insert(package.loaders, 1, function(name) require(name .. 'a') end)
         require 'a']],
     }
-    local names = {}
-    for name in pairs(DEEP) do
-      names[#names + 1] = name
-    end
-    table.sort(names)
-
-    for _, name in ipairs(names) do
+    for _, name in ipairs(sorted(DEEP)) do
       it(("(%s) is an error, and the node lives on"):format(name), function()
         start((DEEP[name]:gsub("%%%%", "%%")), { timeout = 20 })
         for i = 1, 3 do
@@ -561,13 +556,7 @@ describe("at its deadline", function()
       ["os.exit"] = { "os.exit(0)", "it would end the node" },
     }
 
-    local names = {}
-    for name in pairs(REFUSED) do
-      names[#names + 1] = name
-    end
-    table.sort(names)
-
-    for _, name in ipairs(names) do
+    for _, name in ipairs(sorted(REFUSED)) do
       it(name .. " raises at the getter's line", function()
         start("local _ = 1\n" .. REFUSED[name][1] .. "\nreturn 'did it'")
         local res = assert(n:get("g", "k"))

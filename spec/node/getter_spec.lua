@@ -10,6 +10,7 @@ local node = require "support.node"
 local process = require "support.process"
 local rig = require "node.rig"
 local socket = require "socket"
+local sorted = require "groupcache.sorted"
 local tmp = require "support.tmp"
 
 local function error_of(res)
@@ -192,13 +193,7 @@ describe("a getter", function()
       local other = groupcache.group("other", { getter = function() return "v" end })
     ]]
 
-    local names = {}
-    for name in pairs(WAITS) do
-      names[#names + 1] = name
-    end
-    table.sort(names)
-
-    for _, name in ipairs(names) do
+    for _, name in ipairs(sorted(WAITS)) do
       for place, around in pairs(PLACES) do
         it(("(%s inside %s) is told so at its own line"):format(name, place), function()
           start(HEAD .. ([[

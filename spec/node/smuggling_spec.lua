@@ -8,6 +8,7 @@ local http = require "support.http"
 local nginx = require "support.nginx"
 local node = require "support.node"
 local rig = require "node.rig"
+local sorted = require "groupcache.sorted"
 
 local LENGTHS = { "+%d", "%d,%d", "%d, %d", "0x%x", "-1", "", "%d;x", "1e2", "%dZ", "\11%d", "'%d'",
   "99999999999999999999999", "%d %d", "18446744073709551616", "0\r\nContent-Length: %d",
@@ -63,11 +64,7 @@ local FOLLOWS = {
   ["trailers with a length"] = true,
 }
 
-local names = {}
-for name in pairs(FORMS) do
-  names[#names + 1] = name
-end
-table.sort(names)
+local names = sorted(FORMS)
 
 local function readable(name)
   return (name:gsub("%c", function(c) return ("\\%d"):format(c:byte()) end))

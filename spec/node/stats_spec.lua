@@ -312,12 +312,11 @@ describe("admin_listen", function()
       require("groupcache").group("g", { getter = function(key) return key end })
     ]] }
     local function status(headers, version)
-      local lines = { "GET /stats HTTP/" .. (version or "1.1") }
+      local lines = { "GET /stats HTTP/" .. (version or "1.1"), "Connection: close" }
       for name, value in pairs(headers) do
         lines[#lines + 1] = name .. ": " .. value
       end
-      local bytes = http.raw("127.0.0.1", n.port, table.concat(lines, "\r\n") .. "\r\n\r\n",
-        { half_close = true })
+      local bytes = http.raw("127.0.0.1", n.port, table.concat(lines, "\r\n") .. "\r\n\r\n")
       return tonumber(bytes:match "^HTTP/1.1 (%d+)")
     end
     for _, host in ipairs { "127.0.0.1", "localhost:8080", "[::1]:1", "127.0.0.1:" .. n.port,

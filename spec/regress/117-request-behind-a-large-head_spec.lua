@@ -7,6 +7,7 @@
 local answer = require "support.answer"
 local node = require "support.node"
 local rig = require "node.rig"
+local sorted = require "groupcache.sorted"
 local versions = require "support.versions"
 
 local SIZES = { 400, 2500, 3900, 4090, 4096, 4097, 4200, 4500, 4900, 5110, 5121, 6000, 8190, 8193,
@@ -30,15 +31,6 @@ local KINDS = {
     "Content-Length: 300\r\n\r\n" .. ("\0"):rep(300), 204 },
   ["a removal"] = { "DELETE /cache/g/a HTTP/1.1", "\r\n", 204 },
 }
-
-local function sorted(t)
-  local names = {}
-  for name in pairs(t) do
-    names[#names + 1] = name
-  end
-  table.sort(names)
-  return names
-end
 
 describe("a request behind one with a large head", function()
   local n

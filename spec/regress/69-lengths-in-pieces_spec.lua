@@ -6,6 +6,7 @@
 
 local node = require "support.node"
 local rig = require "node.rig"
+local sorted = require "groupcache.sorted"
 local versions = require "support.versions"
 
 local ROUNDS, TOGETHER = 25, 12
@@ -49,15 +50,6 @@ local FINE = {
   ["a set"] = { put "Content-Length: 5\r\n\r\nvalue", 204 },
   ["a set in chunks"] = { put "Transfer-Encoding: chunked\r\n\r\n5\r\nvalue\r\n0\r\n\r\n", 204 },
 }
-
-local function sorted(t)
-  local names = {}
-  for name in pairs(t) do
-    names[#names + 1] = name
-  end
-  table.sort(names)
-  return names
-end
 
 describe("a malformed length in pieces", function()
   local n

@@ -6,6 +6,7 @@
 local lfs = require "lfs"
 local node = require "support.node"
 local process = require "support.process"
+local sorted = require "groupcache.sorted"
 local tmp = require "support.tmp"
 
 local BUILD = os.getenv "BUILD" or "build"
@@ -31,15 +32,6 @@ local function files(folder)
   end
   walk(folder, "")
   return found
-end
-
-local function sorted(set)
-  local list = {}
-  for name in pairs(set) do
-    list[#list + 1] = name
-  end
-  table.sort(list)
-  return list
 end
 
 local function make(...)

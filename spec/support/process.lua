@@ -10,7 +10,7 @@
 --     p:comes_up(what, seconds, ready, log) -> what ready() returns, once that is true; raises when
 --                      the child ends first, with the text of its log, a path
 --     p:stop(sig, timeout_s)   -> as wait(); kills it after that time
---   process.run{ argv..., env=, cwd=, input=bytes, timeout=30 }
+--   process.run{ argv..., env=, cwd=, input=bytes, timeout=120 }
 --     -> { code=, signal=, stdout=, stderr= }
 --   process.children(pid) -> { { pid=, state="S" }, ... }, zombies with the state "Z"
 --
@@ -234,11 +234,11 @@ function process.run(opts)
     tmp.write(copy.stdin, opts.input)
   end
   local p = process.spawn(copy)
-  local code, how, number = p:wait(opts.timeout or 30)
+  local code, how, number = p:wait(opts.timeout or 120)
   if how == "timeout" then
     p:kill "SIGKILL"
     p:wait(5)
-    error(("%s did not end within %g s"):format(opts[1], opts.timeout or 30), 2)
+    error(("%s did not end within %g s"):format(opts[1], opts.timeout or 120), 2)
   end
   local r = { code = code, signal = number }
   r.stdout, r.stderr = tmp.read(copy.stdout), tmp.read(copy.stderr)

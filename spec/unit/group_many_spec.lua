@@ -4,7 +4,8 @@ jit.off(true, true) -- the group calls back into Lua
 
 local engine = require "unit.engine"
 local ffi = require "ffi"
-local C = engine.C
+local C = require("support.unit").load("cache/packed.h", "cache/group_many.h", "cache/group.h",
+  "cache/item.h")
 
 describe("many keys of a group", function()
   local g
@@ -53,6 +54,22 @@ describe("many keys of a group", function()
     local m = g:many { "a", "b", "c" }
     assert.equal(1, m.ended)
     assert.equal("c", m.answers()[3].value)
+    m.free()
+  end)
+
+  it("keep a packed value as it is until the caller opens it", function()
+    local text = ("a text that comes again. "):rep(400)
+    g = engine.group { compress = tonumber(C.PACKED_GZIP) }
+    local m, load = g:many { "k" }, g.loads[1]
+    g:release(load)
+    C.group_end_given(load.flight, ffi.new("struct given", { bytes = text, n = #text }),
+      ffi.new "struct error")
+    local r = C.group_many_result(m.c, 0)
+    assert.is_true(r.item.value_len < #text / 10)
+    assert.equal(#text, tonumber(C.group_many_bytes(m.c, 0)))
+    r = C.group_many_open(m.c, 0)
+    assert.equal(text, ffi.string(C.item_value(r.item), r.item.value_len))
+    assert.equal(#text, tonumber(C.group_many_bytes(m.c, 0)))
     m.free()
   end)
 

@@ -61,12 +61,15 @@ describe("a request to an HTTP cache", function()
     local seen = {}
     for _, headers in ipairs { { { "X-Forwarded-Host", "a" } }, { { "x-forwarded-host", "b" } },
       { { "Forwarded", "host=a" } }, { { "X-Forwarded-Proto", "https" } },
-      { { "X-Host", "a" }, { "Accept", "b" } }, { { "X-Rewrite-URL", "/" } } } do
+      { { "X-Host", "a" }, { "Accept", "b" } }, { { "X-Rewrite-URL", "/" } },
+      { { "X-HTTP-Method-Override", "a" } }, { { "X-HTTP-Method", "a" } },
+      { { "X-Method-Override", "a" } } } do
       local digest = assert(keyed(headers))
       assert.is_nil(seen[digest])
       seen[digest] = true
     end
     assert.equal(keyed { { "X-Host", "a" } }, keyed { { "Accept", "c" }, { "X-Host", "a" } })
+    assert.equal(keyed { { "X-Host", "a" } }, keyed { { "x-hoST", "a" } })
   end)
 
   it("leaves out a header with a control byte, and says so", function()

@@ -26,19 +26,19 @@ static void push_error(lua_State *L, const struct result *r, const struct error 
     lua_setfield(L, -2, "code");
 }
 
-void many_push(lua_State *L, struct group *g, const struct many *m, int keys, int full,
+void many_push(lua_State *L, struct group *g, struct many *m, int keys, int full,
                const struct error *late)
 {
     size_t i, n = group_many_count(m), bytes = 0;
 
     luaL_argcheck(L, lua_objlen(L, keys) == n, keys, "not the keys that were asked for");
     for (i = 0; i < n; i++)
-        bytes += group_many_result(m, i)->item ? group_many_result(m, i)->item->value_len : 0;
+        bytes += group_many_bytes(m, i);
     core_make_room(L, bytes);
     lua_newtable(L);
     lua_newtable(L);
     for (i = 0; i < n; i++) {
-        const struct result *r = group_many_result(m, i);
+        const struct result *r = group_many_open(m, i);
         int is_value = r->item && (full || item_is_value(r->item));
         struct result no_value = {.item = NULL};
 

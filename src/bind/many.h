@@ -15,7 +15,7 @@ enum { MANY_PROGRAM_BYTES = 256 << 20 };
 /* Pushes two tables, values and errors, by the keys of the list at `keys`, which are those that m
  * was started with. `full`: each value is a table, as of value_push(). `late` is the error of a key
  * without an end. Raises. */
-void many_push(lua_State *L, struct group *g, const struct many *m, int keys, int full,
+void many_push(lua_State *L, struct group *g, struct many *m, int keys, int full,
                const struct error *late);
 
 /* No memory for n loads: pushes nil, message, code, and returns 3. */

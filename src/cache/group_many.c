@@ -32,17 +32,6 @@ static void over(struct many *m, size_t n)
         m->caller.done(m->caller.ctx, m);
 }
 
-/* The caller wants the value itself. */
-static void open_packed(struct result *r)
-{
-    struct item *packed = r->item;
-
-    if (!packed || !item_is_packed(packed))
-        return;
-    r->item = packed_open(packed, &r->err);
-    item_unref(packed);
-}
-
 /* Whether a value is within max_bytes beside those before it. */
 static int fits(struct many *m, size_t bytes)
 {
@@ -60,18 +49,20 @@ static struct item *refused(struct one *o)
     const struct many_caller *c = &o->many->caller;
     struct result *r = &o->result;
     struct item *it = r->item;
+    size_t bytes;
 
     if (!it)
         return NULL;
-    if (!fits(o->many, it->value_len))
+    bytes = packed_plain_bytes(it);
+    if (!fits(o->many, bytes))
         error_set(
             &r->err, ERR_TOOBIG,
             "group %s: a value of %u bytes: the values of one get_many may have %zu bytes, ask "
             "for fewer keys at a time",
-            group_name(o->many->group), (unsigned)it->value_len, c->max_bytes);
-    else if (c->keep && !c->keep(c->ctx, it->value_len))
+            group_name(o->many->group), (unsigned)bytes, c->max_bytes);
+    else if (c->keep && !c->keep(c->ctx, bytes))
         error_set(&r->err, ERR_BUSY, "group %s: no room for a value of %u bytes beside all others",
-                  group_name(o->many->group), (unsigned)it->value_len);
+                  group_name(o->many->group), (unsigned)bytes);
     else
         return NULL;
     r->item = NULL;
@@ -83,7 +74,6 @@ static void one_wake(struct waiter *w, const struct result *r)
     struct one *o = list_entry(w, struct one, waiter);
 
     result_copy(&o->result, r);
-    open_packed(&o->result);
     item_unref(refused(o));
     over(o->many, 1);
 }
@@ -112,7 +102,6 @@ struct many *group_many_start(struct group *g, const struct key *keys, size_t n,
         k = group_key(keys[i].bytes, keys[i].n);
         if (!group_look_or_load(g, &k, from_peer, &m->ones[i].waiter, &m->ones[i].result))
             continue;
-        open_packed(&m->ones[i].result);
         item_unref(refused(&m->ones[i]));
         ended++;
     }
@@ -130,6 +119,25 @@ size_t group_many_count(const struct many *m)
 const struct result *group_many_result(const struct many *m, size_t i)
 {
     return &m->ones[i].result;
+}
+
+size_t group_many_bytes(const struct many *m, size_t i)
+{
+    const struct item *it = m->ones[i].result.item;
+
+    return it ? packed_plain_bytes(it) : 0;
+}
+
+const struct result *group_many_open(struct many *m, size_t i)
+{
+    struct result *r = &m->ones[i].result;
+    struct item *packed = r->item;
+
+    if (!packed || !item_is_packed(packed))
+        return r;
+    r->item = packed_open(packed, &r->err);
+    item_unref(packed);
+    return r;
 }
 
 int group_many_cancel(struct many *m)

@@ -43,8 +43,16 @@ struct many *group_many_start(struct group *g, const struct key *keys, size_t n,
 size_t group_many_count(const struct many *m);
 
 /* How the get of key i ended; valid once done was called or group_many_cancel() returned 1, until
- * group_many_free(). Neither item nor error: the get was cancelled before its end. */
+ * group_many_free(). Neither item nor error: the get was cancelled before its end. The item may be
+ * packed. */
 const struct result *group_many_result(const struct many *m, size_t i);
+
+/* How many bytes its value has, not packed; 0: there is none. */
+size_t group_many_bytes(const struct many *m, size_t i);
+
+/* The same result, with the value itself from now on: opened on the caller's thread, not on the one
+ * that ended the load. */
+const struct result *group_many_open(struct many *m, size_t i);
 
 /* Takes all its waiters off. 1: done was not called and will not be. 0: it was called, or is about
  * to be on another thread. To be called once, and not within done(). */

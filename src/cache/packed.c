@@ -135,6 +135,18 @@ enum packed_coding packed_of(const struct item *it)
     return (enum packed_coding)extra_packed(extra, n, &plain);
 }
 
+size_t packed_plain_bytes(const struct item *it)
+{
+    uint64_t plain = 0;
+    const char *extra;
+    size_t n;
+
+    if (!it->special)
+        return it->value_len;
+    extra = item_extra(it, &n);
+    return extra_packed(extra, n, &plain) ? (size_t)plain : it->value_len;
+}
+
 /* The extras without the field that says that the value is packed. */
 static size_t put_others(const char *extra, size_t n, char out[EXTRA_MAX])
 {

@@ -39,6 +39,9 @@ int packed_may(const char *extra, size_t n);
 /* The coding of an item; PACKED_NOT for most. */
 enum packed_coding packed_of(const struct item *it);
 
+/* How many bytes the value itself has. */
+size_t packed_plain_bytes(const struct item *it);
+
 /* A reference to an item with the value itself: to this one if it is not packed, else to a new one,
  * which is in no cache. NULL and e: NOMEM; GETTER, the bytes are broken or this build lacks the
  * coding. */

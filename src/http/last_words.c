@@ -21,6 +21,13 @@ void last_words_init(struct last_words *w, struct move *m)
 void last_words_called(struct last_words *w)
 {
     asking = w;
+    w->large = 0;
+}
+
+void last_words_large(void)
+{
+    if (asking)
+        asking->large = 1;
 }
 
 void last_words_body(struct last_words *w)
@@ -70,14 +77,31 @@ static struct move *unfinished(int status, const char *log_text, size_t room)
     return status == 431 && !bodies ? m : NULL;
 }
 
-void last_words_heard(const char *log_text, size_t room)
+/* Our answer does not fit beside its request. */
+static int lacks_room(const char *log_text)
+{
+    return asking && strstr(log_text, "failed to create response header");
+}
+
+static void answer_without_room(int tls)
+{
+    int status = asking->large ? 502 : 431;
+
+    if (tls)
+        refusal_send_tls(asking->move->connection, status);
+    else if (!move_is_unanswered(asking->move))
+        move_refuse(asking->move, status);
+}
+
+void last_words_heard(const char *log_text, size_t room, int tls)
 {
     struct move *m;
     int status;
 
-    if (asking && strstr(log_text, "failed to create response header") &&
-        !move_is_unanswered(asking->move))
-        move_refuse(asking->move, 431); /* our answer does not fit beside its request */
+    if (lacks_room(log_text))
+        answer_without_room(tls);
+    if (tls)
+        return;
     if (sscanf(log_text, "Error processing request (HTTP response code is %d", &status) != 1)
         return;
     m = move_with_whole_head();

@@ -18,6 +18,7 @@ struct move;
 struct last_words {
     struct move *move; /* of the same connection */
     int chunked;       /* 1: a body in chunks is under way */
+    int large;         /* 1: the head of the answer is large, by no fault of the client */
 };
 
 void last_words_init(struct last_words *w, struct move *m);
@@ -25,9 +26,13 @@ void last_words_init(struct last_words *w, struct move *m);
 /* libmicrohttpd has called us about the connection; what it logs next may be about it. */
 void last_words_called(struct last_words *w);
 
+/* The answer to the connection that libmicrohttpd has called us about has a large head. If it does
+ * not fit beside the head of the request, the client learns that it was the answer. */
+void last_words_large(void);
+
 /* libmicrohttpd logs what it will do next, but does not name the connection. `room` is the least
- * that it keeps of a head, bytes. */
-void last_words_heard(const char *log_text, size_t room);
+ * that it keeps of a head, bytes. With TLS, only answers without room are answered here. */
+void last_words_heard(const char *log_text, size_t room, int tls);
 
 /* Whether a text of the log only says that a connection ends which has moved. */
 int last_words_are_known(const char *log_text);

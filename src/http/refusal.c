@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/json_out.h"
 #include "base/log.h"
+#include "http/tls.h"
 
 struct words {
     int heard; /* the status that libmicrohttpd has for it */
@@ -26,6 +27,10 @@ static const struct words all[] = {
      431,
      "Request Header Fields Too Large",
      {ERR_TOOBIG, "the headers of the request are too large"}},
+    {502,
+     502,
+     "Bad Gateway",
+     {ERR_GETTER, "the headers of the answer are too large beside those of the request"}},
 };
 
 static const struct words *words_for(int heard)
@@ -61,15 +66,33 @@ static void put_answer(struct buf *out, const struct words *what)
     buf_deinit(&body);
 }
 
-void refusal_send(int fd, int status)
+static void begin(struct buf *out, int status)
 {
     const struct words *what = words_for(status);
+
+    buf_init(out, 0);
+    put_answer(out, what);
+    log_write(what->status < 500 ? LOG_DEBUG : LOG_WARN, "server", "refused a request",
+              "status=%d code=%s error=\"%s\"", what->status, err_name(what->error.code),
+              what->error.msg);
+}
+
+void refusal_send_tls(struct MHD_Connection *c, int status)
+{
+    struct buf out;
+    ssize_t sent;
+
+    begin(&out, status);
+    if (!out.failed)
+        tls_write(c, out.data, out.len, &sent);
+    buf_deinit(&out);
+}
+
+void refusal_send(int fd, int status)
+{
     struct buf out;
 
-    buf_init(&out, 0);
-    put_answer(&out, what);
-    log_debug("server", "refused a request", "status=%d code=%s error=\"%s\"", what->status,
-              err_name(what->error.code), what->error.msg);
+    begin(&out, status);
     if (!out.failed && send(fd, out.data, out.len, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)out.len)
         shutdown(fd, SHUT_WR);
     buf_deinit(&out);

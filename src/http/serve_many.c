@@ -106,7 +106,7 @@ static void next_result(struct list_job *l)
 /* Writes the next result, or a part of it. */
 static void put_result(struct list_job *l)
 {
-    const struct result *r = group_many_result(l->many, l->taken);
+    const struct result *r = group_many_open(l->many, l->taken);
     const struct key *key = &l->keys.list[l->answered];
     int first = l->answered == 0;
     struct error e = r->err;
@@ -138,10 +138,10 @@ static void reserve(struct list_job *l)
     size_t i, n = group_many_count(l->many), bytes = 0;
 
     for (i = 0; i < n; i++) {
-        const struct item *it = group_many_result(l->many, i)->item;
+        size_t one = group_many_bytes(l->many, i);
 
-        if (it && it->value_len <= VALUES_BYTES - l->values - bytes)
-            bytes += it->value_len;
+        if (one <= VALUES_BYTES - l->values - bytes)
+            bytes += one;
     }
     if (bytes < PART_BYTES)
         return;

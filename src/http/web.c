@@ -154,6 +154,14 @@ static void take_control(struct web *w, const char *s, size_t n)
     }
 }
 
+/* A method that frameworks take for that of the request: their answer to such a GET is that of
+ * another method. */
+static int is_override(const char *name, size_t n)
+{
+    return is(name, n, "x-http-method-override") || is(name, n, "x-http-method") ||
+           is(name, n, "x-method-override");
+}
+
 /* X-Forwarded-For says who asks, and is another one for each client: it must not change a page. */
 static int is_forwarded(const char *name, size_t n)
 {
@@ -166,7 +174,7 @@ static int is_forwarded(const char *name, size_t n)
     if (n >= sizeof(prefix) && strncasecmp(name, prefix, sizeof(prefix) - 1) == 0)
         return !is(name, n, "x-forwarded-for");
     return is(name, n, "x-original-url") || is(name, n, "x-original-host") ||
-           is(name, n, "x-rewrite-url") || is(name, n, "x-host");
+           is(name, n, "x-rewrite-url") || is(name, n, "x-host") || is_override(name, n);
 }
 
 static void look_at(struct web *w, const char *name, size_t name_len, const char *value, size_t n)
@@ -205,6 +213,21 @@ void web_take(struct web *w, const char *name, size_t name_len, const char *valu
     put_line(w, name, name_len, value, n);
 }
 
+/* A line, its name of n bytes in lower case. */
+static void put_folded(struct buf *out, const char *line, size_t n, size_t len)
+{
+    size_t i;
+
+    for (i = 0; i < n; i++) {
+        char c = line[i];
+
+        if (c >= 'A' && c <= 'Z')
+            c = (char)(c | 0x20);
+        buf_put(out, &c, 1);
+    }
+    buf_put(out, line + n, len - n);
+}
+
 void web_key(struct web *w)
 {
     const char *s = w->text.data + w->headers, *end = w->text.data + w->text.len, *stop;
@@ -214,9 +237,12 @@ void web_key(struct web *w)
     if (!w->forwarded || w->text.failed)
         return;
     buf_init(&all, 0);
-    for (; s < end && (stop = memchr(s, '\n', (size_t)(end - s))); s = stop + 1)
-        if (is_forwarded(s, token_len(s, (size_t)(stop - s))))
-            buf_put(&all, s, (size_t)(stop + 1 - s));
+    for (; s < end && (stop = memchr(s, '\n', (size_t)(end - s))); s = stop + 1) {
+        size_t n = token_len(s, (size_t)(stop - s));
+
+        if (is_forwarded(s, n))
+            put_folded(&all, s, n, (size_t)(stop + 1 - s));
+    }
     md5_hex(digest, all.len ? all.data : "", all.len);
     if (all.failed)
         w->text.failed = all.failed;

@@ -14,11 +14,15 @@
 #include "http/access.h"
 #include "http/answer.h"
 #include "http/conditional.h"
+#include "http/last_words.h"
 #include "http/tls.h"
 #include "http/web_interim.h"
 #include "wire/httpmsg.h"
 
-enum { MAX_ETAG = 1024 };
+enum {
+    MAX_ETAG = 1024,
+    LARGE_HEAD = 4 * 1024 /* bytes of headers; fewer fit beside any request that is not large */
+};
 
 /* The part of a message that is sent. */
 struct part {
@@ -294,6 +298,8 @@ int web_answer(const struct answer_to *to, struct group *g, const struct web *w,
     }
     if (response && p.range[0])
         MHD_add_response_header(response, "Content-Range", p.range);
+    if (m.lines_len >= LARGE_HEAD)
+        last_words_large();
     if (response)
         add_own(response, g, w, &m, &taken, came);
     if (response && m.id == w->id && w->takes_interim)

@@ -206,6 +206,8 @@ static size_t on_header(char *line, size_t one, size_t n, void *arg)
         return 0;
     if (f->wants_interim)
         fetch_interim_line(f, part, line, n);
+    if (f->any_coding && in_head && f->head.part == HEAD_TRAILERS && f->head.chunked)
+        curl_easy_setopt(f->transfer.curl, CURLOPT_HTTP_TRANSFER_DECODING, 1L);
     if (in_head && f->head.part == HEAD_TRAILERS && f->heard)
         f->heard(f->ctx, f);
     if (in_head && f->head.part == HEAD_TRAILERS && (f->head.chunked || !head_has_body(&f->head)))
@@ -360,8 +362,10 @@ static CURLcode set_special(struct fetch *f)
         SET(CURLOPT_POSTFIELDS, (const char *)f->send);
         SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)f->send_len);
     }
-    if (f->any_coding)
-        SET(CURLOPT_HTTP_CONTENT_DECODING, 0L); /* else libcurl fails for a coding unknown to it */
+    if (f->any_coding) { /* else libcurl fails for a coding unknown to it */
+        SET(CURLOPT_HTTP_CONTENT_DECODING, 0L);
+        SET(CURLOPT_HTTP_TRANSFER_DECODING, 0L); /* libcurl 8; on_header() has chunks decoded */
+    }
     if (f->method)
         SET(CURLOPT_CUSTOMREQUEST, f->method);
     if (f->passport && !rc)

@@ -132,6 +132,20 @@ static void copy_headers(struct fetch *f, char **at, const struct fetch_opts *o)
     *end = NULL;
 }
 
+/* Where the host ends. A password with a slash that is not escaped ends like a port: so a port is
+ * left out if it is no number, or if an '@' follows in the URL. */
+static const char *host_end(const char *host, const char *end)
+{
+    const char *colon = *host == '[' ? memchr(host, ']', (size_t)(end - host)) : host;
+    size_t digits;
+
+    colon = colon ? memchr(colon, ':', (size_t)(end - colon)) : NULL;
+    if (!colon)
+        return end;
+    digits = strspn(colon + 1, "0123456789");
+    return colon + 1 + digits == end && !strchr(end, '@') ? end : colon;
+}
+
 /* The host and port, for messages. A password may stand before them. */
 static void find_host(struct fetch *f)
 {
@@ -141,6 +155,7 @@ static void find_host(struct fetch *f)
     for (at = p; at < end; at++)
         if (*at == '@')
             p = at + 1;
+    end = host_end(p, end);
     f->host = p;
     f->host_len = end - p < 100 ? (int)(end - p) : 100;
 }

@@ -32,6 +32,7 @@ struct vm {
     int refused;                  /* an allocation was refused since the last collection */
     void (*forget)(lua_State *L); /* vm_on_short(), or NULL */
     size_t outside;               /* of values whose bytes are outside of the heap */
+    size_t least;                 /* bytes that were left at the last collection for want of room */
     size_t outside_least;         /* as many were left at the last collection for their sake */
     struct defs *defs;
     int settings_ref;
@@ -90,6 +91,7 @@ static void collect(struct vm *vm)
     if (vm->forget)
         vm->forget(vm->L);
     lua_gc(vm->L, LUA_GCCOLLECT, 0);
+    vm->least = vm->bytes;
     if (!watched)
         vm_watch_until(vm, 0);
 }
@@ -109,9 +111,13 @@ int vm_may_keep(const struct vm *vm, size_t bytes)
     return vm->bytes + bytes < vm->opts.vm_bytes / 4;
 }
 
+/* Since the last collection a quarter of what it had left free may have become garbage: so a heap
+ * that is full of live values is not collected for each value that comes. */
 void vm_make_room(struct vm *vm, size_t bytes)
 {
-    if (vm->bytes + bytes > vm->opts.vm_bytes / 4 * 3)
+    size_t all = vm->opts.vm_bytes, wanted = vm->bytes + bytes;
+
+    if (wanted > all || (wanted > all / 4 * 3 && wanted > vm->least + (all - vm->least) / 4))
         collect(vm);
 }
 

@@ -147,8 +147,9 @@ struct list *vm_aside(struct vm *vm);
 
 struct cpu *vm_cpu(struct vm *vm);
 
-/* Collects garbage when less than `bytes` and a quarter of the heap would be left. LuaJIT does not
- * do so by itself when the allocator refuses. */
+/* Collects garbage when less than `bytes` and a quarter of the heap would be left, unless too
+ * little can have become garbage since the last time. LuaJIT does not collect by itself when the
+ * allocator refuses. */
 void vm_make_room(struct vm *vm, size_t bytes);
 
 /* From now on forget(L) is called before garbage is collected for want of room: it drops values of
