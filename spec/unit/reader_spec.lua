@@ -178,6 +178,22 @@ describe("a reader", function()
     assert.equal(C.READER_NOWHERE, held "mortal")
   end)
 
+  -- The thread has seen that the group is open, and it is closed before the reader is called.
+  it("gives nothing by its address once its group is closed", function()
+    begin()
+    g:set("k", "v")
+    known "k"
+    C.reader_hold(reader)
+    assert(held "k" >= 0)
+    g:close()
+    assert.equal(C.READER_NOWHERE, held "k")
+    for _ = 1, 3 do
+      recall "k"
+      C.reader_hold(reader)
+      assert.equal(C.READER_NOWHERE, held "k")
+    end
+  end)
+
   it("looks at what is held once more after another key was removed", function()
     begin()
     g:set("k", "v")

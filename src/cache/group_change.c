@@ -109,9 +109,7 @@ void group_flush(struct group *g)
 
     pthread_mutex_lock(&g->mu);
     reader_hits_count_locked(g);
-    atomic_store_explicit(&g->epoch, atomic_load_explicit(&g->removed, memory_order_relaxed) + 1,
-                          memory_order_relaxed);
-    group_removed_locked(g);
+    group_all_removed_locked(g);
     flights_outdate_all(g->flights[FLIGHT_REMOTE]);
     flights_outdate_all(g->flights[FLIGHT_LOCAL]);
     g->stats.flushed_bytes += lru_clear(g->main, spare_main, &g->flushed);

@@ -69,7 +69,8 @@ struct group {
     uint64_t number;          /* set once: changelog_group() of the name */
     _Atomic uint64_t removed; /* atomic; 1 and what has left main so far, a flush being one, and the
                                * close; written under mu */
-    _Atomic uint64_t epoch;   /* atomic; that number at the last flush; written under mu */
+    _Atomic uint64_t epoch;   /* atomic; that number at the last flush or the close; written under
+                               * mu */
     _Atomic(struct text *) content_type, pass_headers, writers,
         keying;            /* atomic; one thread, the node's, changes them */
     struct text *texts;    /* that thread's: all of them, newest first */
@@ -128,6 +129,15 @@ void group_set_texts(struct group *g, const struct group_texts *texts);
 static inline void group_removed_locked(struct group *g)
 {
     atomic_fetch_add_explicit(&g->removed, 1, memory_order_release);
+}
+
+/* The same, and no item that they know is in main. Also when the group is closed: then a reader
+ * knows no item again, so that its owner sees the close. */
+static inline void group_all_removed_locked(struct group *g)
+{
+    atomic_store_explicit(&g->epoch, atomic_load_explicit(&g->removed, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
+    group_removed_locked(g);
 }
 
 /* Copies the options of calls with several keys, to be seen without the mutex. */

@@ -584,7 +584,7 @@ void group_close(struct group *g)
     refuse(&closed, ERR_CLOSED, "closed: the node is stopping, or a reload removed the group", g);
     pthread_mutex_lock(&g->mu);
     atomic_store(&g->closed, 1);
-    group_removed_locked(g);
+    group_all_removed_locked(g);
     pthread_mutex_unlock(&g->mu);
     end_until(g, UINT64_MAX, &closed);
 }

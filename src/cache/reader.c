@@ -407,7 +407,7 @@ static enum hit look_up(struct reader *r, struct reader_slot *known, const struc
     if (s) {
         s->key = k->bytes;
         s->used = 1;
-        s->known = source == SOURCE_MAIN && !it->tagged
+        s->known = source == SOURCE_MAIN && !it->tagged && !group_is_closed(g)
                        ? atomic_load_explicit(&g->removed, memory_order_relaxed)
                        : 0;
     }

@@ -59,6 +59,10 @@ struct group *early_group(struct early *e)
     struct group *g = e->group;
 
     e->group = NULL;
+    if (g && group_is_closed(g)) {
+        group_unref(g);
+        g = NULL;
+    }
     return g;
 }
 

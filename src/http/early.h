@@ -34,7 +34,8 @@ void early_head(struct early *e);
 /* The request has ended. */
 void early_end(struct early *e);
 
-/* The group of the request's target, a reference, once. NULL: it is not known yet. */
+/* The group of the request's target, a reference, once. NULL: it is not known yet, or was closed
+ * while the head came. */
 struct group *early_group(struct early *e);
 
 /* The key of the request's target with its hash, which is known or computed. */
