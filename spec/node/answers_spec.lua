@@ -7,6 +7,7 @@ local cjson = require "cjson"
 local eventually = require "support.eventually"
 local http = require "support.http"
 local node = require "support.node"
+local ports = require "support.ports"
 local rig = require "node.rig"
 local tmp = require "support.tmp"
 
@@ -290,6 +291,45 @@ describe("a value with headers of its own", function()
     assert.equal(301, assert(nodes[1]:get("pages", "moved")).status)
     assert.equal("plain", assert(nodes[1]:get("pages", "plain")).body)
     assert.same({ page = 1, moved = 1, plain = 1 }, r:calls())
+  end)
+
+  -- The list of each node is a file that its script reads, also at a reload.
+  it("is asked of its former owner by a node that joins", function()
+    local at, urls, paths = {}, {}, {}
+    local dir = tmp.dir()
+    for i = 1, 3 do
+      at[i] = ports.free()
+      urls[i] = "http://127.0.0.1:" .. at[i]
+    end
+    local function begin(i, members)
+      paths[i] = dir .. "/" .. i
+      tmp.write(paths[i], rig.list_text(urls, members))
+      return node.start { port = at[i], self = urls[i], env = { LIST = paths[i] },
+        script = r:script((SCRIPT:gsub("return { workers",
+          "return { peers = dofile(os.getenv \"LIST\"), workers"))) }
+    end
+    for i = 1, 2 do
+      nodes[i] = begin(i, { 1, 2 })
+    end
+    local keys, moved = {}, {}
+    for i = 1, 5 do
+      keys[i] = rig.owned_by(urls, urls[3], "page" .. i)
+      moved[i] = rig.owned_by(urls, urls[3], "moved" .. i)
+      check_page(nodes[1], keys[i])
+      assert.equal(301, assert(nodes[1]:get("pages", moved[i])).status)
+    end
+    for i = 1, 2 do
+      tmp.write(paths[i], rig.list_text(urls, { 1, 2, 3 }))
+      nodes[i]:signal "SIGHUP"
+      rig.wait(nodes[i], function() return nodes[i]:logged "reloaded" end)
+    end
+    nodes[3] = begin(3, { 1, 2, 3 })
+    for i = 1, 5 do
+      check_page(nodes[3], keys[i])
+      local res = assert(nodes[3]:get("pages", moved[i]))
+      assert.same({ 301, "moved", "/new" }, { res.status, res.body, res.headers.location })
+      assert.same({ 1, 1 }, { r:calls()[keys[i]], r:calls()[moved[i]] })
+    end
   end)
 
   it("is handed over by a node that stops", function()

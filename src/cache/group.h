@@ -69,13 +69,13 @@ enum hot_policy {
     X(uint64_t, breaker_share, 0)     /* thousandths of loads that may fail; 0: all */             \
     X(uint64_t, cpu_timeout_ms, 1000) /* processor time of one getter; 0 is no bound */            \
     X(uint64_t, burst_ms, 100)        /* then others of its VM may run; 0: never */                \
-    X(uint64_t, eviction, EVICT_LRU)  /* enum eviction */                                          \
-    X(uint64_t, hot, HOT_SAMPLE)      /* enum hot_policy */                                        \
-    X(uint64_t, local_only, 0)        /* 1: every key is this node's own */                        \
-    X(uint64_t, writable, 0)          /* 1: clients may set and remove over HTTP */                \
-    X(uint64_t, query, QUERY_REFUSE)  /* enum query_policy */                                      \
-    X(uint64_t, compress, 0)          /* enum packed_coding: how values are kept */                \
-    X(uint64_t, http, 0)              /* enum http_policy, or-ed; 0: values are bytes */
+    X(uint64_t, eviction, EVICT_ADAPTIVE) /* enum eviction */                                      \
+    X(uint64_t, hot, HOT_SAMPLE)          /* enum hot_policy */                                    \
+    X(uint64_t, local_only, 0)            /* 1: every key is this node's own */                    \
+    X(uint64_t, writable, 0)              /* 1: clients may set and remove over HTTP */            \
+    X(uint64_t, query, QUERY_REFUSE)      /* enum query_policy */                                  \
+    X(uint64_t, compress, 0)              /* enum packed_coding: how values are kept */            \
+    X(uint64_t, http, 0)                  /* enum http_policy, or-ed; 0: values are bytes */
 
 struct group_opts {
 #define X(type, name, def) type name;
@@ -179,6 +179,11 @@ void group_configure(struct group *g, const struct group_texts *texts,
  * source in *source; NULL is a miss. `k` is group_key(), here and below. */
 struct item *group_lookup(struct group *g, const struct key_ref *k, int from_peer,
                           enum source *source);
+
+/* A get of a key with that group_hash() comes soon: the processor fetches the place in the table,
+ * or what is there. Long before the get, first the one and then the other. */
+void group_fetch_place(struct group *g, uint32_t hash);
+void group_fetch_item(struct group *g, uint32_t hash);
 
 /* A reference to the item that this node holds, in main, in hot, or stale; NULL: none. The get is
  * not counted, the item not moved to the front, and nothing is loaded. */
