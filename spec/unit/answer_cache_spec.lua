@@ -27,7 +27,8 @@ end
 -- Offers a new answer, as right for 10 seconds; the answer, if it is kept.
 local function offer(l)
   local r = response()
-  if C.answer_cache_offer(l, r, now, now + 10000) == 1 then
+  if C.answer_cache_wants(l) == 1 then
+    C.answer_cache_keep(l, r, now, now + 10000)
     return r
   end
   mhd.MHD_destroy_response(r)
@@ -92,8 +93,8 @@ describe("a kept answer", function()
 
   it("is not found when it is right no longer", function()
     offer(look(item))
-    local r = response()
-    assert.equal(1, C.answer_cache_offer(look(item), r, now, now))
+    assert.equal(1, C.answer_cache_wants(look(item)))
+    C.answer_cache_keep(look(item), response(), now, now)
     assert.is_true(C.answer_cache_find(look(item), now) == nil)
   end)
 

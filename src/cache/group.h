@@ -180,6 +180,11 @@ void group_configure(struct group *g, const struct group_texts *texts,
 struct item *group_lookup(struct group *g, const struct key_ref *k, int from_peer,
                           enum source *source);
 
+/* A get of a key with that group_hash() comes soon: the processor fetches the place in the table,
+ * or what is there. Long before the get, first the one and then the other. */
+void group_fetch_place(struct group *g, uint32_t hash);
+void group_fetch_item(struct group *g, uint32_t hash);
+
 /* A reference to the item that this node holds, in main, in hot, or stale; NULL: none. The get is
  * not counted, the item not moved to the front, and nothing is loaded. */
 struct item *group_peek(struct group *g, const struct key_ref *k, enum source *source);

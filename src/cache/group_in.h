@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* group_in.h - what the files of a group share; for cache/ only.
  *
- * One file a subject: group.c: its life. group_look.c: lookups and counters. group_keep.c: the
+ * One file a subject: group.c: its life. group_look.c: lookups and counters. group_fetch.c: what
+ * they will read. group_keep.c: the
  * items that it keeps, and for how long. group_hot.c: which keys are hot. group_load.c: loads.
  * group_ahead.c: loads before a value's end. group_end.c: how loaders end them. group_places.c:
  * which loads may run. group_calm.c: what keeps loads from the source. group_failed.c: failed loads

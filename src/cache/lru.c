@@ -10,7 +10,10 @@
 
 enum {
     FIRST_BUCKETS = 64,
-    MOVE_STEP = 4 /* old buckets moved by a put while the table grows: more than a put adds */
+    MOVE_STEP = 4,      /* old buckets moved by a put while the table grows: more than a put adds */
+    LINE = 64,          /* bytes of a line of the processor's cache */
+    FETCHED = 3 * LINE, /* bytes of an item: its head, a short key, the beginning of the value */
+    USED = 16           /* uses that are moved into the order together, at most */
 };
 
 struct table {
@@ -24,6 +27,8 @@ struct lru {
     struct table old; /* while growing: buckets from `moved` on are still here; else NULL */
     size_t moved;
     struct order order;
+    struct item *used[USED]; /* in it: their uses are not in the order yet, first use first */
+    unsigned nused;
     size_t swept;     /* bucket at which lru_sweep() goes on */
     uint64_t mortals; /* items with an expiry */
     struct lru_stats stats;
@@ -127,6 +132,20 @@ struct item *lru_peek(const struct lru *l, const struct key_ref *k)
     return *find(l, k);
 }
 
+void lru_fetch_place(const struct lru *l, uint32_t hash)
+{
+    __builtin_prefetch(bucket(l, hash));
+}
+
+void lru_fetch_item(const struct lru *l, uint32_t hash)
+{
+    const char *it = (const char *)*bucket(l, hash);
+    size_t i;
+
+    for (i = 0; it && i < FETCHED; i += LINE)
+        __builtin_prefetch(it + i);
+}
+
 /* Readers read it without the caller's mutex. */
 static void set_place(struct item *it, unsigned place)
 {
@@ -144,10 +163,26 @@ void lru_count_hit(struct lru *l)
     l->stats.hits++;
 }
 
+/* Moves the uses into the order. To be called before anybody else looks at the order. */
+static void settle_uses(struct lru *l)
+{
+    unsigned i;
+
+    for (i = 0; i < l->nused; i++)
+        order_use(&l->order, l->used[i], l->stats.gets);
+    l->nused = 0;
+}
+
+/* A use writes to the item's neighbours in the order. With many items they are in no cache of the
+ * processor, and a use would wait for each. So they are fetched, and written some uses later. */
 void lru_use(struct lru *l, struct item *it)
 {
     lru_count_hit(l);
-    order_use(&l->order, it, l->stats.gets);
+    __builtin_prefetch(it->order.prev, 1);
+    __builtin_prefetch(it->order.next, 1);
+    l->used[l->nused++] = it;
+    if (l->nused == USED)
+        settle_uses(l);
 }
 
 struct item *lru_get(struct lru *l, const struct key_ref *k)
@@ -167,6 +202,7 @@ static struct item *take(struct lru *l, struct item **at)
     struct item *it = *at;
     size_t cost = item_cost(it);
 
+    assert(!l->nused);
     *at = it->chain;
     it->chain = NULL;
     set_place(it, ITEM_OUT);
@@ -184,6 +220,7 @@ struct item *lru_put(struct lru *l, struct item *it)
     struct item *displaced, **at;
     size_t cost = item_cost(it);
 
+    settle_uses(l);
     move_some(l);
     displaced = lru_del_same(l, it);
     if (l->stats.items > l->table.mask)
@@ -206,6 +243,7 @@ struct item *lru_del(struct lru *l, const struct key_ref *k)
 
     if (!*at)
         return NULL;
+    settle_uses(l);
     order_forget(&l->order, *at);
     return take(l, at);
 }
@@ -217,8 +255,9 @@ struct item *lru_del_same(struct lru *l, const struct item *it)
     return lru_del(l, &k);
 }
 
-size_t lru_newest(const struct lru *l, size_t n, struct item **out)
+size_t lru_newest(struct lru *l, size_t n, struct item **out)
 {
+    settle_uses(l);
     return order_newest(&l->order, n, out);
 }
 
@@ -229,9 +268,11 @@ const struct item *lru_next(const struct lru *l, uint64_t incoming)
 
 struct item *lru_evict(struct lru *l, uint64_t incoming)
 {
-    struct item *it = order_evict(&l->order, incoming, l->stats.items);
+    struct item *it;
     struct key_ref k;
 
+    settle_uses(l);
+    it = order_evict(&l->order, incoming, l->stats.items);
     if (!it)
         return NULL;
     l->stats.evictions++;
@@ -260,6 +301,7 @@ size_t lru_sweep(struct lru *l, size_t n, int (*over)(void *arg, const struct it
 {
     size_t i;
 
+    settle_uses(l);
     for (i = 0; i < n && i <= l->table.mask; i++) {
         struct item **at = bucket(l, (uint32_t)(l->swept++ & l->table.mask));
 
@@ -304,6 +346,7 @@ size_t lru_walk(struct lru *l, size_t *at, struct item **out, size_t max)
 
 void lru_set_eviction(struct lru *l, enum eviction e)
 {
+    settle_uses(l);
     order_set_eviction(&l->order, e);
 }
 
@@ -312,6 +355,7 @@ uint64_t lru_clear(struct lru *l, struct lru *spare, struct list *out)
     struct table empty = spare->table;
     uint64_t bytes = l->stats.bytes;
 
+    settle_uses(l);
     spare->table = l->table;
     spare->old = l->old;
     l->table = empty;

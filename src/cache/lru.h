@@ -38,6 +38,11 @@ void lru_set_eviction(struct lru *l, enum eviction e);
 /* The item of that key, borrowed, noted as used and counted as a hit; NULL counts a miss. */
 struct item *lru_get(struct lru *l, const struct key_ref *k);
 
+/* A get of a key with that hash comes soon: the processor fetches what it will read first, and then
+ * the likely item. lru_fetch_item() waits for what lru_fetch_place() fetches. */
+void lru_fetch_place(const struct lru *l, uint32_t hash);
+void lru_fetch_item(const struct lru *l, uint32_t hash);
+
 /* Counts a hit of an item that lru_peek() has just returned, or that is known to be in it, and
  * notes its use. */
 void lru_use(struct lru *l, struct item *it);
@@ -65,7 +70,7 @@ const struct item *lru_next(const struct lru *l, uint64_t incoming);
 
 /* References to at most n items in out: those that were used last, the last one first. With
  * EVICT_ADAPTIVE those of the protected list are before all others. Returns their number. */
-size_t lru_newest(const struct lru *l, size_t n, struct item **out);
+size_t lru_newest(struct lru *l, size_t n, struct item **out);
 
 /* The item that lru_get() has just returned is of no use: counts the get as a miss. */
 void lru_get_missed(struct lru *l);

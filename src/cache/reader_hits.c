@@ -14,14 +14,6 @@ static void count_hit_locked(struct group *g, struct item *it, int now)
         lru_count_hit(g->main);
 }
 
-/* A use writes to the item's neighbours in the order of use. With many items they are in no cache
- * of the processor: one after the other they would cost a wait each. */
-static void fetch_neighbours(const struct item *it)
-{
-    __builtin_prefetch(it->order.prev, 1);
-    __builtin_prefetch(it->order.next, 1);
-}
-
 void reader_hits_count_one_locked(struct reader *r)
 {
     struct group *g = r->group;
@@ -29,8 +21,6 @@ void reader_hits_count_one_locked(struct reader *r)
     uint32_t first = atomic_load_explicit(&r->counted, memory_order_relaxed), i;
     int now = r->epoch == atomic_load_explicit(&g->epoch, memory_order_relaxed);
 
-    for (i = first; i != noted; i++)
-        fetch_neighbours(r->ring[i % READER_RING]);
     for (i = first; i != noted; i++)
         count_hit_locked(g, r->ring[i % READER_RING], now);
     atomic_store_explicit(&r->counted, noted, memory_order_release);

@@ -71,22 +71,28 @@ struct MHD_Response *answer_cache_find(const struct answer_cache_look *look, uin
                : NULL;
 }
 
-int answer_cache_offer(const struct answer_cache_look *look, struct MHD_Response *r,
-                       uint64_t now_ms, uint64_t until_ms)
+int answer_cache_wants(const struct answer_cache_look *look)
 {
-    unsigned place = place_of(look);
+    struct sign *sign;
     uint32_t hash = look->item->hash;
-    uint64_t date_ms;
-    struct slot *s;
+    int wanted;
 
     if (!mine)
         mine = mem_zalloc(sizeof(*mine));
-    if (mine->signs[place].refused != hash) {
-        mine->signs[place].refused = hash;
-        return 0;
-    }
-    mine->signs[place].kept = hash;
-    s = &mine->slots[place];
+    sign = &mine->signs[place_of(look)];
+    wanted = sign->refused == hash;
+    sign->refused = hash;
+    return wanted;
+}
+
+void answer_cache_keep(const struct answer_cache_look *look, struct MHD_Response *r,
+                       uint64_t now_ms, uint64_t until_ms)
+{
+    unsigned place = place_of(look);
+    struct slot *s = &mine->slots[place];
+    uint64_t date_ms;
+
+    mine->signs[place].kept = look->item->hash;
     drop(s);
     s->look = *look;
     s->response = r;
@@ -94,7 +100,6 @@ int answer_cache_offer(const struct answer_cache_look *look, struct MHD_Response
     s->until_ms = now_ms + date_ms < until_ms ? now_ms + date_ms : until_ms;
     if (!mine->sweep_ms)
         mine->sweep_ms = now_ms + SWEEP_MS;
-    return 1;
 }
 
 void answer_cache_sweep(uint64_t now_ms)

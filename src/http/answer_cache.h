@@ -31,9 +31,12 @@ struct answer_cache_look {
 /* The kept answer for this look, borrowed, or NULL. */
 struct MHD_Response *answer_cache_find(const struct answer_cache_look *look, uint64_t now_ms);
 
-/* Offers an answer that holds look->item and is right until that time. 1: the item was asked for
- * before; r gets a date and its reference is taken. */
-int answer_cache_offer(const struct answer_cache_look *look, struct MHD_Response *r,
+/* No answer was found. Returns whether one is to be kept, since the item was asked for before. */
+int answer_cache_wants(const struct answer_cache_look *look);
+
+/* Keeps a wanted answer that holds look->item and is right until that time. r gets a date, and its
+ * reference is taken. */
+void answer_cache_keep(const struct answer_cache_look *look, struct MHD_Response *r,
                        uint64_t now_ms, uint64_t until_ms);
 
 /* Drops answers that are too old. To be called at the latest at answer_cache_due_ms(), UINT64_MAX

@@ -19,6 +19,7 @@
 #include "http/access.h"
 #include "http/answer.h"
 #include "http/answer_cache.h"
+#include "http/answer_form.h"
 #include "http/answer_own.h"
 #include "http/conditional.h"
 #include "http/crowd.h"
@@ -139,22 +140,19 @@ static void add_age(struct heading *h, const struct item *it, uint64_t now_ms)
         heading_add_number(h, "Age", "", age_s);
 }
 
-static void add_peer_headers(struct MHD_Response *r, const struct result *result, int ours,
+static void add_peer_headers(struct heading *h, const struct result *result, int ours,
                              uint64_t now_ms)
 {
     const struct item *it = result->item;
-    struct heading h;
 
-    heading_begin(&h, r);
-    heading_add_date(&h);
-    heading_add(&h, "Content-Type", DIALECT_CONTENT_TYPE);
+    heading_add_date(h);
+    heading_add(h, "Content-Type", DIALECT_CONTENT_TYPE);
     if (it->expires_ms)
-        heading_add_number(&h, HEADER_TTL, "", left_ms(it, now_ms));
+        heading_add_number(h, HEADER_TTL, "", left_ms(it, now_ms));
     if (ours)
-        add_age(&h, it, now_ms);
+        add_age(h, it, now_ms);
     if (result->source == SOURCE_STALE)
-        heading_add(&h, HEADER_STALE, "1");
-    heading_end(&h);
+        heading_add(h, HEADER_STALE, "1");
 }
 
 /* Caches behind this one must know which headers the key has. */
@@ -169,44 +167,39 @@ static void add_vary(struct heading *h, const char *rules)
 
 /* A value with headers of its own may have any of them, so only those are added that it cannot
  * have, or has not; and its Date, if any, is that of the answer. */
-static void add_client_headers(struct MHD_Response *r, const struct group *g,
+static void add_client_headers(struct heading *h, const struct group *g,
                                const struct result *result, const struct part *p, const char *etag,
                                uint64_t now_ms)
 {
     const struct item *it = result->item;
     const struct answer_own *own = p->own;
-    struct heading h;
 
-    heading_begin(&h, r);
     if (!own)
-        heading_add_date(&h);
+        heading_add_date(h);
     if (!own || (!own->content_type && it->value_len))
-        heading_add(&h, "Content-Type", group_content_type(g));
+        heading_add(h, "Content-Type", group_content_type(g));
     if (p->coding)
-        heading_add(&h, "Content-Encoding", p->coding);
-    heading_add(&h, "X-Cache", source_name(result->source));
+        heading_add(h, "Content-Encoding", p->coding);
+    heading_add(h, "X-Cache", source_name(result->source));
     if (etag && (!own || !own->etag))
-        heading_add(&h, "ETag", etag);
+        heading_add(h, "ETag", etag);
     if (p->range[0])
-        heading_add(&h, "Content-Range", p->range);
+        heading_add(h, "Content-Range", p->range);
     if (p->status < 300 && !p->coding)
-        heading_add(&h, "Accept-Ranges", "bytes");
-    add_age(&h, it, now_ms);
+        heading_add(h, "Accept-Ranges", "bytes");
+    add_age(h, it, now_ms);
     /* If there is an Age, max-age counts from the time the value was made (RFC 9111, 4.2). */
     if (own && own->cache_control)
         ;
     else if (it->expires_ms && left_ms(it, now_ms))
-        heading_add_number(&h, "Cache-Control",
+        heading_add_number(h, "Cache-Control",
                            "max-age=", item_age_s(it, now_ms) + left_ms(it, now_ms) / 1000);
     else if (it->expires_ms)
-        heading_add(&h, "Cache-Control", "max-age=0");
+        heading_add(h, "Cache-Control", "max-age=0");
     if (*group_keying(g) && (!own || !own->vary))
-        add_vary(&h, group_keying(g));
+        add_vary(h, group_keying(g));
     if (result->source == SOURCE_STALE)
-        heading_add(&h, "Warning", "110 - \"Response is Stale\"");
-    heading_end(&h);
-    if (own)
-        answer_own_add(r, it, etag);
+        heading_add(h, "Warning", "110 - \"Response is Stale\"");
 }
 
 /* A header that lists tags, on any number of lines. */
@@ -310,6 +303,7 @@ static struct MHD_Response *peer_response(const struct answer_to *to, struct gro
     unsigned expire_field = dialect_facts(to->dialect)->expire_field;
     struct item *it = result->item;
     struct MHD_Response *r;
+    struct heading h;
     const char *bytes;
     size_t n;
 
@@ -319,8 +313,11 @@ static struct MHD_Response *peer_response(const struct answer_to *to, struct gro
                                e);
     else
         r = response_of(to, it, bytes, n, 1, e);
-    if (r)
-        add_peer_headers(r, result, to->ours, now_ms);
+    if (!r)
+        return NULL;
+    heading_begin(&h, r);
+    add_peer_headers(&h, result, to->ours, now_ms);
+    heading_end(&h);
     return r;
 }
 
@@ -334,6 +331,7 @@ static struct MHD_Response *client_response(const struct answer_to *to, const st
     char tag[ETAG_BYTES], coded[ANSWER_OWN_ETAG];
     const char *etag = NULL;
     struct MHD_Response *r;
+    struct heading h;
 
     if (it->extra) {
         answer_own_read(it, &own);
@@ -349,11 +347,16 @@ static struct MHD_Response *client_response(const struct answer_to *to, const st
     if (to->conditional && p.status == 200)
         choose_part(to, etag, &p);
     r = response_of(to, it, p.bytes, p.n, !to->head && p.status != 304, e);
-    if (r)
-        add_client_headers(r, g, result, &p, etag, now_ms);
-    if (r && varies)
-        MHD_add_response_header(r, "Vary", "Accept-Encoding");
     *status = p.status;
+    if (!r)
+        return NULL;
+    heading_begin(&h, r);
+    add_client_headers(&h, g, result, &p, etag, now_ms);
+    heading_end(&h);
+    if (p.own)
+        answer_own_add(r, it, etag);
+    if (varies)
+        MHD_add_response_header(r, "Vary", "Accept-Encoding");
     return r;
 }
 
@@ -385,6 +388,35 @@ static size_t wire_bytes(const struct item *it)
     return n;
 }
 
+/* Answers with a form. -1: the answer needs a response of its own. */
+static int fill_form(const struct answer_to *to, const struct group *g, const struct result *result,
+                     uint64_t now_ms)
+{
+    struct item *it = result->item;
+    struct part p = {.status = 200, .bytes = item_value(it), .n = it->value_len};
+    char tag[ETAG_BYTES];
+    struct heading h;
+    int ok;
+
+    if (it->extra || p.n > ANSWER_FORM_BYTES || to->ours || *to->view || to->clock ||
+        (to->peer && dialect_facts(to->dialect)->expire_field))
+        return -1;
+    heading_begin(&h, NULL);
+    if (to->peer) {
+        p.bytes = item_wire(it, &p.n);
+        add_peer_headers(&h, result, 0, now_ms);
+    } else {
+        put_etag(it, tag);
+        add_client_headers(&h, g, result, &p, tag, now_ms);
+    }
+    ok = answer_form_queue(crowd_guest(to->connection), &h, p.bytes, p.n);
+    if (ok < 0)
+        return -1;
+    access_note_status(p.status);
+    access_note_bytes(p.n);
+    return ok;
+}
+
 static int give_value(const struct answer_to *to, struct group *g, struct result *result,
                       int varies)
 {
@@ -400,6 +432,7 @@ static int give_value(const struct answer_to *to, struct group *g, struct result
     struct MHD_Response *r = keep ? answer_cache_find(&look, now_ms) : NULL;
     struct result taken = *result;
     struct error e;
+    int ok;
 
     if (taken.item->value_len && !to->head && !to->conditional)
         tls_expect_body();
@@ -411,12 +444,21 @@ static int give_value(const struct answer_to *to, struct group *g, struct result
         item_unref(taken.item);
         return (int)MHD_queue_response(to->connection, 200, r);
     }
+    if (keep && !answer_cache_wants(&look)) {
+        keep = 0;
+        ok = fill_form(to, g, &taken, now_ms);
+        if (ok >= 0) {
+            item_unref(taken.item);
+            return ok;
+        }
+    }
     r = to->peer ? peer_response(to, g, &taken, minute_qps, now_ms, &e)
                  : client_response(to, g, &taken, varies, now_ms, &status, &e);
     if (!r)
         return answer_error(to, &e);
-    if (!keep || !answer_cache_offer(&look, r, now_ms, same_until_ms(look.item, now_ms)))
+    if (!keep)
         return answer_queue(to, status, r);
+    answer_cache_keep(&look, r, now_ms, same_until_ms(look.item, now_ms));
     access_note_status(200);
     answer_finish(to, r);
     return (int)MHD_queue_response(to->connection, 200, r);

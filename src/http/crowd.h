@@ -21,6 +21,7 @@
 #include "base/list.h"
 
 struct MHD_Connection;
+struct answer_form;
 struct tally;
 
 struct crowd {
@@ -52,6 +53,7 @@ struct guest {
     uint64_t due_ms;   /* the deadline of a body or an answer, */
     unsigned due_at;   /* at this number of turns */
     int due_is_body;
+    struct answer_form *form; /* that is being sent, or NULL: answer_form.c's */
 };
 
 void crowd_init(struct crowd *c, unsigned max, struct tally *tally);

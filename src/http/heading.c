@@ -56,26 +56,47 @@ void heading_begin(struct heading *h, struct MHD_Response *r)
     h->first = NULL;
     h->n = 0;
     h->nbreaks = 0;
+    h->full = 0;
+}
+
+static void break_lines(const struct heading *h, char *text)
+{
+    unsigned i;
+
+    for (i = 0; i < h->nbreaks; i++)
+        memcpy(text + h->breaks[i], LINE_BREAK, 2);
 }
 
 /* libmicrohttpd refuses a value with a line break. So it gets spaces, and they are replaced in its
  * own copy, which MHD_get_response_header() returns. */
-static void break_lines(const struct heading *h)
+char *heading_give(const struct heading *h, struct MHD_Response *r)
 {
-    char *copy = (char *)(size_t)MHD_get_response_header(h->response, h->first);
-    unsigned i;
+    char *copy;
 
-    for (i = 0; copy && i < h->nbreaks; i++)
-        memcpy(copy + h->breaks[i], LINE_BREAK, 2);
+    if (MHD_add_response_header(r, h->first, h->text) != MHD_YES)
+        return NULL;
+    copy = (char *)(size_t)MHD_get_response_header(r, h->first);
+    if (copy)
+        break_lines(h, copy);
+    return copy;
+}
+
+void heading_write(const struct heading *h, char *out)
+{
+    memcpy(out, h->text, h->n);
+    break_lines(h, out);
+}
+
+int heading_is_whole(const struct heading *h)
+{
+    return h->first && !h->full;
 }
 
 void heading_end(struct heading *h)
 {
     if (!h->first)
         return;
-    h->text[h->n] = '\0';
-    if (MHD_add_response_header(h->response, h->first, h->text) == MHD_YES)
-        break_lines(h);
+    heading_give(h, h->response);
     heading_begin(h, h->response);
 }
 
@@ -89,8 +110,13 @@ void heading_add(struct heading *h, const char *name, const char *value)
 {
     size_t name_len = strlen(name), n = strlen(value);
     size_t all = sizeof("  : ") + name_len + n;
+    int over = h->n + all > sizeof(h->text) || h->nbreaks == HEADING_LINES;
 
-    if (h->n + all > sizeof(h->text) || h->nbreaks == HEADING_LINES)
+    if (!h->response && (over || !may_join())) {
+        h->full = 1;
+        return;
+    }
+    if (over)
         heading_end(h);
     if (all > sizeof(h->text) || !may_join()) {
         MHD_add_response_header(h->response, name, value);
@@ -105,6 +131,7 @@ void heading_add(struct heading *h, const char *name, const char *value)
         h->first = name;
     }
     append(h, value, n);
+    h->text[h->n] = '\0';
 }
 
 void heading_add_number(struct heading *h, const char *name, const char *before, uint64_t n)

@@ -13,6 +13,7 @@
 #include "base/traceparent.h"
 #include "cache/group.h"
 #include "cache/groups.h"
+#include "http/early.h"
 #include "http/server_in.h"
 #include "http/tls.h"
 
@@ -154,9 +155,11 @@ void job_compare(struct asked *a, struct group *g)
 struct group *job_group_of(struct asked *a, int *ok)
 {
     const struct dialect_target *t = &a->target;
-    struct group *g = groups_find(a->server->opts.groups, t->group, t->group_len);
+    struct group *g = early_group(a->early);
     struct error e;
 
+    if (!g)
+        g = groups_find(a->server->opts.groups, t->group, t->group_len);
     if (g) {
         job_compare(a, g);
         return g;

@@ -16,7 +16,6 @@
 
 enum { SHORT_TARGET = 1024 /* decoded on the stack */ };
 
-#define CLIENT_PATH "/cache/"
 #define KEY_METHODS "GET, HEAD, PUT, DELETE"
 #define GROUP_METHODS "POST, DELETE"
 
@@ -364,8 +363,8 @@ static int serve_if_admitted(struct asked *a, const struct request_line *line, c
 int route(struct server *s, struct MHD_Connection *c, const struct request_line *line,
           const struct framing *f, void **con_cls)
 {
-    struct asked a = {.server = s, .framing = f, .con_cls = con_cls};
-    size_t base = strlen(s->opts.base_path), client = strlen(CLIENT_PATH);
+    struct asked a = {.server = s, .framing = f, .early = line->early, .con_cls = con_cls};
+    size_t base = strlen(s->opts.base_path), client = strlen(SERVER_CLIENT_PATH);
     const char *path = path_of(line->target);
 
     job_answer_to_init(&a.to, s, c, is_peers(s, path, base));
@@ -373,7 +372,7 @@ int route(struct server *s, struct MHD_Connection *c, const struct request_line 
     if (a.to.peer)
         return doors_ask_for_proof(s) ? serve_if_admitted(&a, line, path)
                                       : serve_data(&a, path + base, line);
-    if ((s->opts.faces & SERVER_CLIENTS) && strncmp(path, CLIENT_PATH, client) == 0)
+    if ((s->opts.faces & SERVER_CLIENTS) && strncmp(path, SERVER_CLIENT_PATH, client) == 0)
         return serve_data(&a, path + client, line);
     if (is_front(s, path))
         return serve_front(&a, path, line);

@@ -14,8 +14,10 @@
 #include "base/traceparent.h"
 #include "cache/group.h"
 #include "cache/item.h"
+#include "http/access.h"
 #include "http/answer_value.h"
 #include "http/asking.h"
+#include "http/early.h"
 #include "http/keying.h"
 #include "http/server_in.h"
 #include "wire/getrequest.h"
@@ -148,17 +150,14 @@ static int await_body(struct asked *a, struct group *g)
 }
 
 /* Takes the reference to g. */
-static int get_key(struct asked *a, struct group *g)
+static int get_key(struct asked *a, struct group *g, const struct key_ref *k)
 {
-    const struct dialect_target *t = &a->target;
     struct result r = {.item = NULL};
-    struct key_ref k;
     int ok;
 
-    k = group_key(t->key, t->key_len);
-    r.item = group_lookup(g, &k, a->to.peer, &r.source);
+    r.item = group_lookup(g, k, a->to.peer, &r.source);
     if (!r.item)
-        return park(get_new(a, g), &k);
+        return park(get_new(a, g), k);
     server_loop_hit();
     ok = answer_value(&a->to, g, &r);
     group_unref(g);
@@ -206,6 +205,7 @@ static int get_varied(struct asked *a, struct group *g)
 {
     size_t max = a->server->opts.max_key_bytes;
     struct error e = {.code = ERR_OK};
+    struct key_ref k;
     struct buf key;
     int ok;
 
@@ -222,9 +222,9 @@ static int get_varied(struct asked *a, struct group *g)
         group_unref(g);
         ok = answer_error(&a->to, &e);
     } else {
-        a->target.key = key.data;
-        a->target.key_len = key.len;
-        ok = get_key(a, g);
+        access_note_key(key.data, key.len);
+        k = group_key(key.data, key.len);
+        ok = get_key(a, g, &k);
     }
     buf_deinit(&key);
     return ok;
@@ -233,6 +233,7 @@ static int get_varied(struct asked *a, struct group *g)
 int serve_get(struct asked *a)
 {
     struct group *g;
+    struct key_ref k;
     int ok;
 
     g = job_group_of(a, &ok);
@@ -244,9 +245,10 @@ int serve_get(struct asked *a)
         return ok;
     if (a->framing->body)
         return await_body(a, g);
-    if (a->to.peer || !*group_keying(g))
-        return get_key(a, g);
-    if (keying_function(group_keying(g)))
+    if (!a->to.peer && *group_keying(g) && keying_function(group_keying(g)))
         return get_asked(a, g);
-    return keying_varies(group_keying(g)) ? get_varied(a, g) : get_key(a, g);
+    if (!a->to.peer && *group_keying(g) && keying_varies(group_keying(g)))
+        return get_varied(a, g);
+    k = early_key(a->early, a->target.key, a->target.key_len);
+    return get_key(a, g, &k);
 }

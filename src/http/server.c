@@ -21,6 +21,8 @@
 #include "base/mem.h"
 #include "http/acceptor.h"
 #include "http/access.h"
+#include "http/answer_form.h"
+#include "http/early.h"
 #include "http/last_words.h"
 #include "http/move.h"
 #include "http/server_in.h"
@@ -40,7 +42,6 @@ enum {
     BODIES_BYTES = 256 * 1024 * 1024, /* of all current bodies, and of batches and lists */
     SPARE_CONNECTIONS = 256, /* libmicrohttpd's limit is so far above ours: beyond its limit it
                               * resets connections, beyond ours clients get 503 */
-    LOG_MS = 1000,           /* between two lines about the limits */
     TIMED = 16               /* of so many requests that are answered at once, one is timed */
 };
 
@@ -57,6 +58,7 @@ struct client {
     struct last_words words;
     struct access access;
     struct tls_conn tls;
+    struct early early;
     uint64_t began_ns; /* clock_ns() time at which a request began that is timed; else 0 */
     enum server_asker asker;
 };
@@ -119,11 +121,14 @@ static int has_nul(const struct server *s, const struct client *client, const ch
     return gap != 1 && gap < memory_of_connection(&s->opts);
 }
 
-static int serve(struct server *s, struct MHD_Connection *c, const struct client *client,
-                 const char *url, const char *method, void **con_cls)
+static int serve(struct server *s, struct MHD_Connection *c, struct client *client, const char *url,
+                 const char *method, void **con_cls)
 {
-    const struct request_line line = {
-        .target = url, .query = client->query, .method = method, .tls = &client->tls};
+    const struct request_line line = {.target = url,
+                                      .query = client->query,
+                                      .method = method,
+                                      .tls = &client->tls,
+                                      .early = &client->early};
 
     return route(s, c, &line, &client->framing, con_cls);
 }
@@ -195,6 +200,7 @@ static int first_call(struct server *s, struct MHD_Connection *c, struct client 
     struct framing *f = &client->framing;
 
     *con_cls = &seen;
+    early_head(&client->early);
     time_some(s, client, url);
     crowd_turn(&client->guest);
     atomic_fetch_add_explicit(&s->active, 1, memory_order_relaxed);
@@ -266,6 +272,8 @@ static void on_completed(void *arg, struct MHD_Connection *c, void **con_cls,
     *con_cls = *con_cls == &moving ? NULL : *con_cls;
     j = *con_cls == &seen ? NULL : *con_cls;
     last_words_ended(&client->words);
+    answer_form_end(&client->guest);
+    early_end(&client->early);
     if (s->opts.access)
         access_end(&client->access, s->opts.access, c);
     if (*con_cls) {
@@ -281,15 +289,15 @@ static void on_completed(void *arg, struct MHD_Connection *c, void **con_cls,
 static void on_connection(void *arg, struct MHD_Connection *c, void **socket_ctx,
                           enum MHD_ConnectionNotificationCode what)
 {
-    struct server *s = arg;
-
     struct client *client = *socket_ctx;
+    struct server *s = arg;
 
     if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
         crowd_leave(&client->guest);
         last_words_closed(&client->words);
         move_closed(&client->move);
         mem_free(client->query);
+        early_end(&client->early);
         access_end(&client->access, NULL, NULL);
         tls_end(&client->tls);
         mem_free(client);
@@ -320,6 +328,7 @@ static void *on_target(void *arg, const char *target, struct MHD_Connection *c)
     mem_free(client->query);
     client->query = query ? mem_strdup(query + 1) : NULL;
     move_head_begins(&client->move, target, client->target_end, client->query);
+    early_target(&client->early, s, target, query ? 0 : n);
     if (s->opts.access && target)
         access_begin(&client->access, target);
     return NULL;
@@ -541,35 +550,6 @@ int server_turned(struct server *s)
     for (i = 0; i < s->n_loops; i++)
         turned &= server_loop_turned(s->loops[i]);
     return turned;
-}
-
-/* --- what the limits do --- */
-
-static void log_tally(const struct server *s)
-{
-    struct buf line;
-
-    buf_init(&line, 0);
-#define X(name, meaning)                                                                           \
-    if (s->tally.name != s->told.name)                                                             \
-        buf_putf(&line, " " #name "=%llu", (unsigned long long)(s->tally.name - s->told.name));
-    TALLY_COUNTERS(X)
-#undef X
-    if (line.len)
-        log_warn("server", "limits were reached", "%.*s", (int)line.len - 1, line.data + 1);
-    buf_deinit(&line);
-}
-
-void server_tick(struct server *s, uint64_t now_ms)
-{
-    sendings_tick(&s->sendings, now_ms);
-    if (now_ms < s->next_ms)
-        return;
-    s->next_ms = now_ms + LOG_MS;
-    log_tally(s);
-#define X(name, meaning) s->told.name = s->tally.name;
-    TALLY_COUNTERS(X)
-#undef X
 }
 
 void server_stats(struct server *s, struct server_stats *add)

@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /* server_in.h - what the files of the server share; for http/ only.
  *
- * server.c has the life of a server and libmicrohttpd's callbacks, server_loop.c its threads,
+ * server.c has the life of a server and libmicrohttpd's callbacks, server_tick.c what the log tells
+ * of its limits, server_loop.c its threads,
  * crowd.c the connections and their deadlines. route.c finds the function for a path. serve_get.c
  * has the get of one key, serve_web.c the requests to HTTP caches (web.c, web_answer.c,
  * web_interim.c),
  * serve_many.c a client's list of keys, serve_change.c a client's set, remove and flush; changing.c
  * has the change that either makes. serve_peer_batch.c has the batches of our own nodes,
  * serve_peer_change.c the changes of Go nodes, serve_admin.c the operators' paths. Below them
- * framing.c finds the end of a request, job.c has requests of more than one call. body.c has their
- * bodies, budget.c their memory, gather.c the loads of many keys. keying.c makes a key of a query
- * and headers, asking.c asks a function of the script for it. answer.c and answer_value.c have the
- * answers, answer_own.c the headers of a value, heading.c adds headers. answer_cache.c has kept
- * answers, sending.c the large ones that are being sent, access.c the access log, doors.c who may
- * ask and change values. last_words.c answers if libmicrohttpd gives up, by refusal.c. move.c takes
+ * framing.c finds the end of a request, early.c fetches what a get will read, job.c has requests of
+ * more than one call. body.c has their bodies, budget.c their memory, gather.c the loads of many
+ * keys. keying.c makes a key of a query and headers, asking.c asks a function of the script for it.
+ * answer.c and answer_value.c have the answers, answer_own.c the headers of a value, heading.c adds
+ * headers. answer_cache.c has kept answers, answer_form.c responses that are filled in again,
+ * sending.c the large ones that are being sent, access.c the access log, doors.c who may ask and
+ * change values. last_words.c answers if libmicrohttpd gives up, by refusal.c. move.c takes
  * connections whose head is large or unfinished to porch.c. tls.c and credentials.c have TLS,
  * sorter.c tells it from plain HTTP. tally.h has the counters.
  *
@@ -38,6 +40,7 @@
 #include "wire/dialect.h"
 
 struct acceptor;
+struct early;
 struct sorter;
 struct group;
 struct MHD_Connection;
@@ -46,6 +49,9 @@ struct traceparent;
 
 /* Who asks, by the path of a request. */
 enum server_asker { SERVER_ASKER_PEER, SERVER_ASKER_CLIENT, SERVER_ASKER_OPERATOR, SERVER_ASKERS };
+
+/* In front of the group, where clients ask. */
+#define SERVER_CLIENT_PATH "/cache/"
 
 struct server {
     struct server_opts opts;    /* strings are ours */
@@ -96,6 +102,7 @@ struct asked {
     struct server *server;
     struct answer_to to;
     const struct framing *framing;
+    struct early *early;
     struct dialect_target target; /* the caller owns its bytes */
     const char *method;           /* of a client's request for a key, as are the next */
     const char *url;              /* its path behind the group and its query, as they came */
@@ -159,6 +166,7 @@ struct request_line {
     const char *query;  /* raw, behind the first ?; NULL: no ? */
     const char *method;
     const struct tls_conn *tls; /* of the connection, also of one without TLS */
+    struct early *early;        /* of the request */
 };
 
 /* Finds the function for a method and a target, and calls it. The method is one of HTTP, the

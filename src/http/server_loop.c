@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "base/thread.h"
 #include "http/answer_cache.h"
+#include "http/answer_form.h"
 #include "http/crowd.h"
 #include "http/move.h"
 #include "http/tls.h"
@@ -201,6 +202,7 @@ static void *loop_main(void *arg)
         tls_sweep(now_ms);
     }
     answer_cache_deinit();
+    answer_form_deinit();
     porch_close();
     crowd_stop();
     tls_deinit();
