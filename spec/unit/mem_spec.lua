@@ -35,6 +35,54 @@ describe("mem", function()
     return ""
   end
 
+  -- The bytes of the heap that are in large pages.
+  local function joined()
+    local here, kb
+    for line in io.lines "/proc/self/smaps" do
+      if line:find "^%x+%-%x+ " then
+        here = line:find("[heap]", 1, true)
+      elseif here then
+        kb = line:match "^AnonHugePages:%s+(%d+)" or kb
+      end
+    end
+    return kb and tonumber(kb) * 1024
+  end
+
+  -- Whether the kernel joins pages, and has some to spare.
+  local function can_join()
+    ffi.cdef [[
+      void *mmap(void *at, size_t n, int rights, int flags, int fd, long offset);
+      int munmap(void *p, size_t n);
+      int madvise(void *p, size_t n, int advice);
+    ]]
+    local n, page = 2 ^ 23, 2 ^ 21
+    local p = ffi.cast("char *", ffi.C.mmap(nil, n, 3, 0x22, -1, 0))
+    ffi.fill(p, n, 1)
+    local at = p + (page - tonumber(ffi.cast("uintptr_t", p) % page)) % page
+    local can = ffi.C.madvise(at, page, 25) == 0
+    ffi.C.munmap(p, n)
+    return can
+  end
+
+  it("has its heap joined into large pages as it grows, and changes no byte", function()
+    local blocks, first = {}, joined()
+    for i = 1, 2 ^ 16 do
+      local p = ffi.cast("char *", C.mem_alloc(500))
+      ffi.fill(p, 500, i % 251)
+      C.mem_join_pages(p)
+      blocks[i] = p
+    end
+    local last = joined()
+    for i, p in ipairs(blocks) do
+      assert.is_true(p[0] == ffi.cast("char", i % 251) and p[499] == p[0])
+      C.mem_free(p)
+    end
+    if not first or (os.getenv "SAN" or "") ~= "" or not can_join() then
+      pending "the kernel joins no pages here"
+    end
+    assert.is_true(last - first >= 4 * 2 ^ 21, last - first)
+  end)
+
   it("has large memory mapped in large pages, and no other", function()
     if not io.open "/sys/kernel/mm/transparent_hugepage/enabled" then
       pending "the kernel has no large pages"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/mem.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
 #include <pthread.h>
@@ -24,6 +25,8 @@ enum {
     TOP_STEP = 1 << 20,            /* bytes by which the heap grows */
     TRIM_GROWTH = 4 << 20          /* bytes by which the process must have grown since then */
 };
+
+static const uintptr_t HEAP_MOST = (uintptr_t)1 << 40; /* bytes; mapped blocks are farther away */
 
 /* The reserve: blocks below the size from which glibc maps memory, so that small structs fit into
  * one that was freed. */
@@ -154,6 +157,40 @@ void mem_use_large_pages(void *p, size_t n)
 
     if (n >= LARGE_LEAST && from < to)
         madvise((char *)p + (from - (uintptr_t)p), to - from, MADV_HUGEPAGE);
+}
+
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25 /* since Linux 6.1; the headers of glibc 2.36 lack it */
+#endif
+
+enum { NOT_YET, REFUSED = 1 };
+
+/* The end of that part of the heap which is in large pages, or was passed over; a multiple of
+ * LARGE_PAGE. NOT_YET at first; REFUSED: the kernel joins no pages. */
+static _Atomic uintptr_t joined;
+
+/* p is behind the page that begins at `from`. */
+static void join_page(char *p, uintptr_t from)
+{
+    uintptr_t top = (uintptr_t)sbrk(0), to = from + LARGE_PAGE;
+
+    if ((uintptr_t)p >= top) /* a block that is mapped is above the heap */
+        return;
+    if (from == NOT_YET)
+        to = (top + LARGE_PAGE - 1) / LARGE_PAGE * LARGE_PAGE;
+    if (!atomic_compare_exchange_strong(&joined, &from, to) || from == NOT_YET)
+        return;
+    if (madvise(p - ((uintptr_t)p - from), LARGE_PAGE, MADV_COLLAPSE) && errno == EINVAL)
+        atomic_store_explicit(&joined, REFUSED, memory_order_relaxed);
+}
+
+void mem_join_pages(void *p)
+{
+    uintptr_t from = atomic_load_explicit(&joined, memory_order_relaxed);
+
+    /* Below `from` the difference is huge, as it is for most mapped blocks. */
+    if (from == NOT_YET || (from != REFUSED && (uintptr_t)p - from - LARGE_PAGE < HEAP_MOST))
+        join_page(p, from);
 }
 
 size_t mem_cost(const void *p)

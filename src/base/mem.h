@@ -39,6 +39,13 @@ void mem_free(void *p);
  * page tables. To be called before the memory is first written; all of it should be used. */
 void mem_use_large_pages(void *p, size_t n);
 
+/* The memory at p was just allocated, and will be read at places without any order, as all such
+ * memory of the process. For each 2 MB by which the heap has grown, one call asks the kernel to
+ * join their pages into one. It copies them once, in less than a millisecond, and does so
+ * whatever the system's default for such pages is. Linux before 6.1 cannot: nothing happens. Not to
+ * be called with a lock. Memory in other arenas of glibc than the first stays as it is. */
+void mem_join_pages(void *p);
+
 /* What the allocator really spends on p, its own header included. */
 size_t mem_cost(const void *p);
 

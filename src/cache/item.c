@@ -123,8 +123,10 @@ struct item *item_new_extra(const struct key_ref *k, const void *value, size_t v
     if (!it)
         return NULL;
     begin(it, k, value_len, expires_ms, prefix, prefix_len);
-    if (value && value_len)
+    if (value && value_len) { /* else a group's mutex may be held */
         memcpy(item_value(it), value, value_len);
+        mem_join_pages(it);
+    }
     put_extras(it, extra, extra_len);
     return it;
 }
