@@ -18,13 +18,13 @@ void gdImageDestroy(picture *p);
 void gdFree(void *bytes);
 ]]
 local gd = ffi.load "libgd.so.3"
-
 local ORIGIN = os.getenv "ORIGIN" or "http://127.0.0.1:9000"
 local WIDTHS = { ["100"] = 100, ["200"] = 200, ["800"] = 800 }
 
 local originals = groupcache.group("originals", {
   ttl = 3600, negative_ttl = 60, max_value_bytes = "16MB", hot = "never",
   getter = function(path)
+    if path:find("..", 1, true) then return nil end
     local url = ORIGIN .. "/" .. path:gsub("[^/]+", http.escape)
     local res, err, code = http.get(url, { timeout = 3 })
     if not res then return nil, err, code end

@@ -46,8 +46,7 @@ local EXCEPTIONS = {
   -- What a group is asked for by all the rest, by one name; its files are parts of one module.
   ["cache/group_change"] = { "group_flush", "group_remove", "group_set" },
   ["cache/group_end"] = { "group_finish_error", "group_finish_value" },
-  ["cache/group_load"] = { "group_cancel", "group_close", "group_fallback", "group_finish",
-    "group_tick" },
+  ["cache/group_load"] = { "group_close", "group_fallback", "group_finish", "group_tick" },
   ["cache/group_look"] = { "group_configure", "group_lookup", "group_peek", "group_stats" },
   ["cache/group_wait"] = { "group_get" },
   ["peer/get"] = { "peer_recognise" },

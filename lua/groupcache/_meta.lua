@@ -84,7 +84,7 @@
 ---@field cpu_timeout? groupcache.Duration processor time of one getter, 0 for no bound; default 1
 ---@field burst? groupcache.Duration how long a getter computes before others of its VM run, 0 for ever; default 0.1
 ---@field remember_bytes? groupcache.Size what `get` in programs and getters remembers, beside cache_bytes; default a quarter of cache_bytes, 256 KiB at least
----@field eviction? "lru"|"adaptive"|"sieve" which values are evicted first when the cache is full; default "lru"
+---@field eviction? "lru"|"adaptive"|"sieve" which values are evicted first when the cache is full; default "adaptive"
 ---@field hot? "sample"|"always"|"never"|"rate" which values of other nodes are kept; default "sample", one in ten
 ---@field compress? "off"|"gzip"|"zstd" the form in which values are kept
 ---@field content_type? string of answers on /cache/; default the codec's, else "application/octet-stream"

@@ -26,7 +26,7 @@ return {
   breaker_share = { kind = "share", default = 0 },
   cpu_timeout = { kind = "duration", default = 1 },
   burst = { kind = "duration", default = 0.1 },
-  eviction = { kind = "enum", default = "lru", values = { "lru", "adaptive", "sieve" } },
+  eviction = { kind = "enum", default = "adaptive", values = { "adaptive", "lru", "sieve" } },
   hot = { kind = "enum", default = "sample", values = { "sample", "always", "never", "rate" } },
   compress = { kind = "enum", default = "off", values = { "off", "gzip", "zstd" } },
   content_type = { kind = "text" }, -- default: the codec's, or application/octet-stream

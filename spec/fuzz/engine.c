@@ -700,6 +700,7 @@ FUZZ_TARGET
     n_loads = n_early = 0;
     want_evictions = 0;
     group_opts_init(&opts);
+    opts.eviction = EVICT_LRU;
     opts.cache_bytes = 30000;
     opts.max_value_bytes = 3000;
     opts.ttl_jitter = 0;

@@ -3,7 +3,9 @@
 -- An HTTP cache before origins that lie or break off, and behind clients that try its bounds. What
 -- cannot be trusted is a failure and is never kept, and the next request finds the node as it was.
 
+local eventually = require "support.eventually"
 local fake = require "node.fake"
+local http = require "support.http"
 local node = require "support.node"
 local rig = require "node.rig"
 
@@ -163,5 +165,54 @@ describe("an HTTP cache before a hostile origin", function()
   it("takes a 304 for a failure where it has asked without a condition", function()
     refused('HTTP/1.1 304 Not Modified\r\nCache-Control: max-age=600\r\nETag: "a"\r\n\r\n')
     refused('HTTP/1.1 304 Not Modified\r\nETag: "a"\r\n\r\n', { ["If-None-Match"] = '"a"' })
+  end)
+
+  -- Each answer is the page, a part of it, or says why not.
+  local function fair(res, what)
+    assert(res.status == 200 and res.body == "0123456789"
+      or res.status == 206 and ("0123456789"):find(res.body, 1, true)
+      or res.status == 304 and res.body == "" or res.status == 416, ("%s: %d %q"):format(what,
+      res.status, res.body))
+  end
+
+  it("gives clients with odd wishes the page, a part of it, or a reason", function()
+    local path = new_path()
+    local page = FRESH .. 'ETag: "a"\r\nContent-Length: 10\r\n\r\n0123456789'
+    fair(ask(path, page), "a plain request")
+    local wishes = {
+      Range = { "bytes=abc", "bytes=5-2", "bytes=-0", "bytes=99999999999999999999-", "bytes=",
+        "bytes=-99999999999999999999", "bytes=0-0,2-2", "octets=0-1",
+        "bytes=0-99999999999999999999",
+        "bytes=" .. ("0-1,"):rep(1000) .. "0-1", "bytes = 0-1", "0-1" },
+      ["If-None-Match"] = { '"', '"a', "*", ('"b", '):rep(1000) .. '"a"', ",,,", "W/", 'W/"' },
+      ["If-Modified-Since"] = { "never", "Thu, 99 Jan 2015 99:99:99 GMT", ("9"):rep(4000) },
+      ["If-Range"] = { '"', "W/", "never" },
+      ["Cache-Control"] = { "max-age=-1", "max-age=99999999999999999999", 'no-cache="',
+        "max-stale=", "min-fresh=99999999999999999999", ("a,"):rep(2000), 'x="\\' },
+      Pragma = { "no-cache, no-cache" },
+      ["X-Groupcache-Request"] = { "GET 0123456789abcdef%0A" },
+      ["X-Groupcache-Keyed"] = { "a" },
+      Vary = { "*" }, Age = { "99999" }, Connection = { "x-answer, cache-control, range" },
+    }
+    for name, values in pairs(wishes) do
+      for _, value in ipairs(values) do
+        local more = { [name] = value }
+        more.Range = more.Range or name == "If-Range" and "bytes=0-1" or nil
+        local res = ask(path, page, more)
+        if name ~= "Connection" then -- which takes the page from the origin
+          fair(res, name .. ": " .. value)
+        end
+      end
+    end
+    fair(ask(path, page), "a plain request")
+  end)
+
+  it("serves others if a client leaves while its answer is on the way", function()
+    local c = assert(http.connect(n.host, n.port, 10))
+    c.sock:send("GET /cache/site/left HTTP/1.1\r\nHost: a\r\nX-Answer: "
+      .. encoded(FRESH .. "Content-Length: 4\r\n\r\ngo") .. "\r\n\r\n")
+    eventually(function() return seen() == 1 end, 10, "the origin is asked")
+    c:close()
+    kept(FRESH .. "Content-Length: 4\r\n\r\ngood", nil, "good")
   end)
 end)

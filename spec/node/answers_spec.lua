@@ -7,6 +7,7 @@ local cjson = require "cjson"
 local eventually = require "support.eventually"
 local http = require "support.http"
 local node = require "support.node"
+local ports = require "support.ports"
 local rig = require "node.rig"
 local tmp = require "support.tmp"
 
@@ -25,6 +26,8 @@ local pages = group("pages", { getter = function(key)
     return { status = 301, headers = { location = "/new" }, body = "moved", ttl = 50 }
   elseif key:find "^gone" then
     return { status = 410, body = "gone", content_type = "text/plain" }
+  elseif key:find "^missing" then
+    return nil, nil, 50
   elseif key:find "^nothing" then
     return { status = 204 }
   elseif key:find "^other" then
@@ -118,14 +121,39 @@ describe("a value with headers of its own", function()
     end
   end)
 
+  -- Of a result with a ttl of 50 s, in a group with 600.
+  local function check_max_age(res)
+    local age = tonumber(res.headers["cache-control"]:match "^max%-age=(%d+)$")
+    assert.is_true(age <= 50 and age > 10, res.headers["cache-control"])
+  end
+
+  it("may be none, for a time of the result's own, at every node", function()
+    start(2)
+    local keys = { rig.key_of(nodes, 1, "missing"), rig.key_of(nodes, 2, "missing") }
+    for _, n in ipairs(nodes) do
+      for _ = 1, 2 do
+        for _, key in ipairs(keys) do
+          local res = assert(n:get("pages", key))
+          assert.equal(404, res.status)
+          check_max_age(res)
+        end
+        local list = cjson.decode(assert(n:request { method = "POST", target = "/cache/pages",
+          body = cjson.encode(keys) }).body).results
+        assert.same({ "NOTFOUND", "NOTFOUND" }, { list[1].code, list[2].code })
+      end
+    end
+    assert.equal(2, r:total())
+  end)
+
   it("has a status that is kept as long as the value, and is given with the body", function()
     start(2)
     for _, n in ipairs(nodes) do
       for i = 1, 2 do
         for _ = 1, 2 do
           local moved = assert(n:get("pages", rig.key_of(nodes, i, "moved")))
-          assert.same({ 301, "moved", "/new", "max-age=49" }, { moved.status, moved.body,
-            moved.headers.location, (moved.headers["cache-control"]:gsub("50", "49")) })
+          assert.same({ 301, "moved", "/new" }, { moved.status, moved.body,
+            moved.headers.location })
+          check_max_age(moved)
           local gone = assert(n:get("pages", rig.key_of(nodes, i, "gone")))
           assert.same({ 410, "gone", "text/plain" },
             { gone.status, gone.body, gone.headers["content-type"] })
@@ -263,6 +291,45 @@ describe("a value with headers of its own", function()
     assert.equal(301, assert(nodes[1]:get("pages", "moved")).status)
     assert.equal("plain", assert(nodes[1]:get("pages", "plain")).body)
     assert.same({ page = 1, moved = 1, plain = 1 }, r:calls())
+  end)
+
+  -- The list of each node is a file that its script reads, also at a reload.
+  it("is asked of its former owner by a node that joins", function()
+    local at, urls, paths = {}, {}, {}
+    local dir = tmp.dir()
+    for i = 1, 3 do
+      at[i] = ports.free()
+      urls[i] = "http://127.0.0.1:" .. at[i]
+    end
+    local function begin(i, members)
+      paths[i] = dir .. "/" .. i
+      tmp.write(paths[i], rig.list_text(urls, members))
+      return node.start { port = at[i], self = urls[i], env = { LIST = paths[i] },
+        script = r:script((SCRIPT:gsub("return { workers",
+          "return { peers = dofile(os.getenv \"LIST\"), workers"))) }
+    end
+    for i = 1, 2 do
+      nodes[i] = begin(i, { 1, 2 })
+    end
+    local keys, moved = {}, {}
+    for i = 1, 5 do
+      keys[i] = rig.owned_by(urls, urls[3], "page" .. i)
+      moved[i] = rig.owned_by(urls, urls[3], "moved" .. i)
+      check_page(nodes[1], keys[i])
+      assert.equal(301, assert(nodes[1]:get("pages", moved[i])).status)
+    end
+    for i = 1, 2 do
+      tmp.write(paths[i], rig.list_text(urls, { 1, 2, 3 }))
+      nodes[i]:signal "SIGHUP"
+      rig.wait(nodes[i], function() return nodes[i]:logged "reloaded" end)
+    end
+    nodes[3] = begin(3, { 1, 2, 3 })
+    for i = 1, 5 do
+      check_page(nodes[3], keys[i])
+      local res = assert(nodes[3]:get("pages", moved[i]))
+      assert.same({ 301, "moved", "/new" }, { res.status, res.body, res.headers.location })
+      assert.same({ 1, 1 }, { r:calls()[keys[i]], r:calls()[moved[i]] })
+    end
   end)
 
   it("is handed over by a node that stops", function()

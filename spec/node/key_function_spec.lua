@@ -243,9 +243,13 @@ describe("a key function", function()
     assert.equal(before.key_calls + n, after.key_calls)
     assert.equal(before.key_errors + n, after.key_errors)
     assert.equal(before.gets, after.gets)
-    assert.truthy(nodes[1]:logged 'msg="a key function threw" group=odd error="[^"]*node.lua:%d+: '
-      .. "thrown by a key function\\x0astack traceback")
+    eventually(function() -- a line a second
+      ask "odd/throws"
+      return nodes[1]:logged('msg="a key function threw" group=odd count=%d+ error="[^"]*'
+        .. "node.lua:%d+: thrown by a key function\\x0astack traceback")
+    end, 20, "the trace")
     assert.truthy(nodes[1]:logged 'msg="a key function failed" group=odd count=%d+ error=')
+    after = nodes[1]:stats().groups.odd
     local metrics = assert(nodes[1]:request { target = "/metrics" }).body
     assert.matches('groupcache_key_errors_total{group="odd"} ' .. after.key_errors, metrics, 1,
       true)
@@ -263,6 +267,22 @@ describe("a key function", function()
     assert.equal("value of <after>", ask("path/after").body)
   end)
 
+  it("keeps the order of requests that a client sends at once", function()
+    local bytes = {}
+    for i = 1, 8 do
+      bytes[i] = ("GET /cache/%s HTTP/1.1\r\nHost: h\r\n%s\r\n"):format(
+        i % 3 == 0 and "odd/missing" or i % 3 == 1 and "path/in-order-" .. i or "other/plain-" .. i,
+        i == 8 and "Connection: close\r\n" or "")
+    end
+    local answers = http.raw(nodes[1].host, nodes[1].port, table.concat(bytes))
+    local seen = {}
+    for what in answers:gmatch "value of [<]?(%a+%-[%a%-]*%d)" do
+      seen[#seen + 1] = what
+    end
+    assert.same({ "in-order-1", "plain-2", "in-order-4", "plain-5", "in-order-7", "plain-8" }, seen)
+    assert.equal(2, select(2, answers:gsub("no such page", "")))
+  end)
+
   it("is asked for many clients at once, which all get their own answer", function()
     local fns = {}
     for i = 1, 50 do
@@ -273,6 +293,23 @@ describe("a key function", function()
       end
     end
     http.together(fns)
+  end)
+end)
+
+describe("a key whose owner is killed", function()
+  it("is made, and loaded, by the node that is asked", function()
+    local r = rig.new()
+    local nodes = node.cluster(2, { script = r:script [[
+      require("groupcache").group("g", { key = function(path) return path:lower() end,
+        getter = function(key) return "value of " .. key end })
+      return { workers = 1, http_threads = 1 }
+    ]] })
+    local key = rig.key_of(nodes, 2, "owned")
+    assert.equal("value of " .. key, assert(nodes[1]:get("g", key:upper())).body)
+    nodes[2]:kill9()
+    key = rig.key_of(nodes, 2, "later")
+    assert.equal("value of " .. key, assert(nodes[1]:get("g", key:upper())).body)
+    rig.stop_all(nodes)
   end)
 end)
 
@@ -304,12 +341,15 @@ describe("a key function that blocks", function()
       function() stuck[2] = assert(n:get("g", "stuck-2", { timeout = 60 })) end,
       function() -- behind both, until a VM is abandoned
         rig.wait(n, function() return n:stats().http.parked >= 2 end, 20, "both to be stuck")
-        assert.equal("quick", assert(n:get("g", "quick", { timeout = 60 })).body)
+        rig.wait(n, function() -- a busy machine may be late
+          return assert(n:get("g", "quick", { timeout = 60 })).body == "quick"
+        end, 60, "an answer")
       end,
     }
     for i = 1, 2 do
       assert.equal(504, stuck[i].status, stuck[i].body)
     end
+    assert.equal(2, n:stats().workers.replaced)
     assert.truthy(n:logged('msg="code is stuck in a C function: its VM is abandoned and replaced" '
       .. "vm=key"))
     assert.truthy(n:logged 'msg="a key function has not answered in time" group=g')
@@ -373,6 +413,23 @@ describe("a key function that blocks", function()
   end)
 end)
 
+describe("the access log", function()
+  it("has the key that a function made", function()
+    local path = tmp.dir() .. "/access"
+    local _, n = rig.start([[
+      require("groupcache").group("g", { key = function(path) return "key of " .. path end,
+        getter = function(key) return key end })
+    ]], { args = { "--workers", "1", "--access-log", path } })
+    assert(n:get("g", "a"))
+    assert(n:get("g", "a"))
+    rig.stop(n)
+    local log = tmp.read(path)
+    for _, source in ipairs { "local", "main" } do
+      assert.matches('"GET /cache/g/a HTTP/1.1" 200 8 [^\n]* ' .. source .. ' "key of a"', log)
+    end
+  end)
+end)
+
 describe("a reload", function()
   local function script(option)
     return ([[
@@ -399,6 +456,15 @@ describe("a reload", function()
       reload "query = 'key',"
       return assert(n:request { target = "/cache/g/a?x=1" }).body
     end)())
+    rig.stop(n)
+  end)
+
+  it("that fails leaves the key function as it was", function()
+    local r, n = rig.start(script "key = function(path) return '1' .. path end,")
+    tmp.write(n.script, r:script(script "key = function(path) return '2' .. path end, ttl = 'x',"))
+    n:signal "SIGHUP"
+    eventually(function() return n:logged "ttl" end, 20, "the refusal")
+    assert.equal("1a", assert(n:get("g", "a")).body)
     rig.stop(n)
   end)
 

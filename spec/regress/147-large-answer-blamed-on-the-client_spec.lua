@@ -4,6 +4,7 @@
 -- that its own headers were too large (431), and over TLS it got no answer at all.
 
 local certs = require "support.certs"
+local eventually = require "support.eventually"
 local fake = require "node.fake"
 local node = require "support.node"
 local process = require "support.process"
@@ -47,7 +48,9 @@ describe("an answer with large headers", function()
         assert.matches("502$", text)
         assert.matches('"error":"the headers of the answer are too large', text, 1, true)
       end
-      assert.matches('msg="refused a request" status=502', n:log(), 1, true)
+      eventually(function()
+        return n:log():find('msg="refused a request" status=502', 1, true)
+      end, 10, "the refusal is in the log")
     end)
   end
 end)

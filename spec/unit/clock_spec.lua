@@ -30,6 +30,17 @@ describe("clock", function()
     assert.is_true(wall >= 1000000ULL * hour and wall < 2000000ULL * hour)
   end)
 
+  it("stands still while it is held, moves only when it is told to, and never goes back", function()
+    C.clock_hold(true)
+    local ns, wall, real = C.clock_ns(), C.clock_wall_ns(), C.clock_real_ns()
+    while C.clock_real_ns() == real do end
+    assert.same({ ns, wall }, { C.clock_ns(), C.clock_wall_ns() })
+    C.clock_advance(3)
+    assert.same({ ns + 3000000, wall + 3000000 }, { C.clock_ns(), C.clock_wall_ns() })
+    C.clock_hold(false)
+    assert.is_true(C.clock_ns() > ns + 3000000)
+  end)
+
   it("has a real time that is not moved", function()
     local hour, before = 3600 * 1000, C.clock_real_ms()
     C.clock_advance(hour)

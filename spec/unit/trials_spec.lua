@@ -26,7 +26,8 @@ describe("trials", function()
 
   local function use(i, items, cost)
     counts[i] = math.min(15, (counts[i] or 0) + 1)
-    C.trials_use(t, hash(i), counts[i] * 16, 0, cost or COST, items * COST)
+    C.trials_note(t, hash(i), counts[i] * 16, cost or COST)
+    C.trials_catch_up(t, 0, items * COST)
   end
 
   -- In a loop over more keys than the cache has room for, only the strict manner has hits.
@@ -49,21 +50,46 @@ describe("trials", function()
     t = nil
   end)
 
-  it("take 1.5 KB or a 96th of the cache at most, and 420 KB", function()
-    for _, items in ipairs { 110, 500, 1000, 10000, 1000000, 10000000 } do
+  it("take 7 KB, and beside them a 96th of the cache at most, and 220 KB in all", function()
+    for _, items in ipairs { 1, 10, 110, 500, 1000, 10000, 1000000, 10000000 } do
       begin(items)
-      local bytes, most = tonumber(C.trials_bytes(t)), math.max(1536, items * COST / 96)
-      assert(bytes <= math.min(most, 420 * 1024), ("%d: %d bytes"):format(items, bytes))
+      local bytes, most = tonumber(C.trials_bytes(t)), C.TRIALS_FIXED + items * COST / 96
+      assert(bytes <= math.min(most, 220 * 1024), ("%d: %d bytes"):format(items, bytes))
       C.trials_free(t)
     end
     t = nil
+  end)
+
+  it("have all keys in the sample of a small cache", function()
+    for _, items in ipairs { 1, 5, 70 } do
+      begin(items)
+      assert.equal(0, C.trials_mask(t))
+      C.trials_free(t)
+    end
+    t = nil
+  end)
+
+  it("note uses until they are full, and again when they have caught up", function()
+    begin(4096)
+    local n = 1
+    while C.trials_note(t, hash(n), 16, COST) == 1 do
+      n = n + 1
+    end
+    for _ = 1, 3 do
+      assert.equal(0, C.trials_note(t, hash(1), 16, COST))
+    end
+    C.trials_catch_up(t, 0, 4096 * COST)
+    for i = 1, n - 1 do
+      assert.equal(1, C.trials_note(t, hash(i), 16, COST))
+    end
+    assert.equal(0, C.trials_note(t, hash(n), 16, COST))
   end)
 
   it("have a few hundred keys in the sample, of a small cache and of a large one", function()
     for _, items in ipairs { 4096, 100000, 1000000, 10000000 } do
       begin(items)
       local sample = items / (tonumber(C.trials_mask(t)) + 1)
-      assert(sample >= 100 and sample <= 8192, ("%d of %d"):format(sample, items))
+      assert(sample >= 80 and sample <= 4096, ("%d of %d"):format(sample, items))
       C.trials_free(t)
     end
     t = nil
@@ -128,8 +154,7 @@ describe("trials", function()
     assert.is_true(finds_a_loop(4096))
   end)
 
-  it("are none without memory, and in a tiny cache", function()
-    assert.is_true(C.trials_new(30, 6000, C.MANNER_RECENT) == nil)
+  it("are none without memory", function()
     C.mem_fail_after(0)
     assert.is_true(C.trials_new(1000, 1000 * COST, C.MANNER_RECENT) == nil)
   end)

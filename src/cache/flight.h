@@ -106,6 +106,8 @@ struct flight {
     int instead;             /* guarded: FLIGHT_LOCAL, of a peer's key: counts in group.instead */
     int from_peer;           /* set once: opened by a peer's request */
     int nested;              /* set once: opened by a getter of this node */
+    int renews;              /* set once: the key has a live value here, so no other node is to be
+                              * asked for what it holds */
     uint32_t hash;           /* set once */
     uint32_t key_len;        /* set once */
     char key[];              /* set once */

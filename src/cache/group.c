@@ -196,6 +196,17 @@ unsigned group_max_keys(const struct group *g)
     return atomic_load_explicit(&g->max_keys, memory_order_relaxed);
 }
 
+int group_cancel(struct group *g, struct waiter *w)
+{
+    int left;
+
+    pthread_mutex_lock(&g->mu);
+    left = flight_leave(w);
+    g->waiters -= left ? 1 : 0;
+    pthread_mutex_unlock(&g->mu);
+    return left;
+}
+
 unsigned group_max_loads(const struct group *g)
 {
     return atomic_load_explicit(&g->max_loads, memory_order_relaxed);

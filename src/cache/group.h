@@ -69,13 +69,13 @@ enum hot_policy {
     X(uint64_t, breaker_share, 0)     /* thousandths of loads that may fail; 0: all */             \
     X(uint64_t, cpu_timeout_ms, 1000) /* processor time of one getter; 0 is no bound */            \
     X(uint64_t, burst_ms, 100)        /* then others of its VM may run; 0: never */                \
-    X(uint64_t, eviction, EVICT_LRU)  /* enum eviction */                                          \
-    X(uint64_t, hot, HOT_SAMPLE)      /* enum hot_policy */                                        \
-    X(uint64_t, local_only, 0)        /* 1: every key is this node's own */                        \
-    X(uint64_t, writable, 0)          /* 1: clients may set and remove over HTTP */                \
-    X(uint64_t, query, QUERY_REFUSE)  /* enum query_policy */                                      \
-    X(uint64_t, compress, 0)          /* enum packed_coding: how values are kept */                \
-    X(uint64_t, http, 0)              /* enum http_policy, or-ed; 0: values are bytes */
+    X(uint64_t, eviction, EVICT_ADAPTIVE) /* enum eviction */                                      \
+    X(uint64_t, hot, HOT_SAMPLE)          /* enum hot_policy */                                    \
+    X(uint64_t, local_only, 0)            /* 1: every key is this node's own */                    \
+    X(uint64_t, writable, 0)              /* 1: clients may set and remove over HTTP */            \
+    X(uint64_t, query, QUERY_REFUSE)      /* enum query_policy */                                  \
+    X(uint64_t, compress, 0)              /* enum packed_coding: how values are kept */            \
+    X(uint64_t, http, 0)                  /* enum http_policy, or-ed; 0: values are bytes */
 
 struct group_opts {
 #define X(type, name, def) type name;

@@ -268,22 +268,12 @@ void group_load_ahead(struct group *g, const struct key_ref *k)
     pthread_mutex_lock(&g->mu);
     join_or_open_locked(g, FLIGHT_LOCAL, k, 0, &nobody, 0, &open, &refused);
     if (open) {
+        open->renews = 1;
         g->stats.refreshes++;
         group_places_enqueue_locked(g, open, &a);
     }
     pthread_mutex_unlock(&g->mu);
     after_run(g, &a);
-}
-
-int group_cancel(struct group *g, struct waiter *w)
-{
-    int left;
-
-    pthread_mutex_lock(&g->mu);
-    left = flight_leave(w);
-    g->waiters -= left ? 1 : 0;
-    pthread_mutex_unlock(&g->mu);
-    return left;
 }
 
 /* Counts how a load ended, by Go's meaning. */

@@ -169,7 +169,7 @@ static void settle_uses(struct lru *l)
     unsigned i;
 
     for (i = 0; i < l->nused; i++)
-        order_use(&l->order, l->used[i]);
+        order_use(&l->order, l->used[i], l->stats.gets);
     l->nused = 0;
 }
 

@@ -10,6 +10,7 @@ enum {
     PLAN_MORE = 2,   /* times as many items as planned, or */
     PLAN_LESS = 4,   /* this part of them: ghosts and trials are made anew */
     AGES_RECENT = 2, /* with recent, until there are ghosts of the sample alone */
+    PAUSE = 8192,    /* gets in which the trials have few hits, if there is no put among them */
     UNSAMPLED = -1   /* no key is in the trials */
 };
 
@@ -46,7 +47,8 @@ void order_init(struct order *o)
 {
     unsigned l;
 
-    *o = (struct order){.unsampled = (uint32_t)UNSAMPLED};
+    *o = (struct order){
+        .unsampled = (uint32_t)UNSAMPLED, .unnoted = (uint32_t)UNSAMPLED, .opens = UINT64_MAX};
     set_manner(o, MANNER_RECENT);
     for (l = 0; l < MANNER_LISTS; l++)
         list_init(&o->lists[l]);
@@ -55,7 +57,9 @@ void order_init(struct order *o)
 
 static void weigh(struct order *o)
 {
-    o->own_bytes = ghosts_bytes(&o->ghosts) + trials_bytes(o->trials);
+    size_t bytes = ghosts_bytes(&o->ghosts) + trials_bytes(o->trials);
+
+    o->own_bytes = bytes > TRIALS_FIXED ? bytes - TRIALS_FIXED : 0;
 }
 
 static void forget_trials(struct order *o)
@@ -63,7 +67,8 @@ static void forget_trials(struct order *o)
     trials_free(o->trials);
     o->trials = NULL;
     weigh(o);
-    o->unsampled = (uint32_t)UNSAMPLED;
+    o->unsampled = o->unnoted = (uint32_t)UNSAMPLED;
+    o->opens = UINT64_MAX;
     o->planned = 0;
 }
 
@@ -144,21 +149,50 @@ static void move(struct order *o, enum manner_list to, struct item *it)
     put(o, to, it, cost);
 }
 
-/* If the item is in the sample, the trials have its use. */
-static void try_use(struct order *o, const struct item *it)
+/* The trials have all uses until now. */
+static void catch_up(struct order *o)
 {
-    if (!o->trials || it->hash & o->unsampled)
+    if (!o->trials)
         return;
-    trials_use(o->trials, it->hash, it->uses, o->age, item_cost(it), o->full);
+    trials_catch_up(o->trials, o->age, o->full);
     set_manner(o, trials_best(o->trials));
 }
 
-void order_count(struct order *o, struct item *it)
+void order_open(struct order *o, uint64_t gets)
+{
+    o->unnoted = o->unsampled;
+    o->opened = gets;
+    o->opens = UINT64_MAX;
+}
+
+/* The trials had so many uses since order_open() that hits would cost too much, if there were more
+ * of them at once. */
+static void pause_notes(struct order *o)
+{
+    o->unnoted = (uint32_t)UNSAMPLED;
+    o->opens = o->opened + PAUSE;
+}
+
+/* If the item is in the sample, its use is noted for the trials. */
+static void note_use(struct order *o, const struct item *it, uint64_t gets)
+{
+    if (it->hash & o->unnoted || !o->trials)
+        return;
+    if (trials_note(o->trials, it->hash, it->uses, item_cost(it)))
+        return;
+    catch_up(o);
+    if (gets < o->opened + PAUSE)
+        pause_notes(o);
+    else
+        order_open(o, gets);
+}
+
+void order_count(struct order *o, struct item *it, uint64_t gets)
 {
     if (o->eviction != EVICT_ADAPTIVE)
         return;
     uses_add(&it->uses, o->age);
-    try_use(o, it);
+    note_use(o, it, gets);
 }
 
 static void mark_visited(struct item *it)
@@ -177,7 +211,7 @@ static void protect(struct order *o, struct item *it)
         move(o, LIST_PROBATION, last(o, LIST_PROTECTED));
 }
 
-void order_move(struct order *o, struct item *it)
+void order_move(struct order *o, struct item *it, uint64_t gets)
 {
     if (o->eviction == EVICT_SIEVE) {
         mark_visited(it);
@@ -187,7 +221,7 @@ void order_move(struct order *o, struct item *it)
         move(o, LIST_WINDOW, it);
     else
         protect(o, it);
-    order_count(o, it);
+    order_count(o, it, gets);
 }
 
 /* Once in a while; the gets of a cache with more items than gets do not age it. */
@@ -212,17 +246,20 @@ void order_put(struct order *o, struct item *it, size_t cost, uint64_t gets, siz
     if (o->eviction == EVICT_ADAPTIVE) {
         if (gets >= o->age_ends)
             grow_older(o, gets, items);
+        catch_up(o);
+        order_open(o, gets);
         it->uses = uses_of(uses_before(o, it->hash) + 1, o->age);
+        note_use(o, it, gets);
     }
     put(o, LIST_WINDOW, it, cost);
-    if (o->eviction == EVICT_ADAPTIVE)
-        try_use(o, it);
 }
 
 void order_forget(struct order *o, const struct item *it)
 {
-    if (o->trials && !(it->hash & o->unsampled))
-        trials_forget(o->trials, it->hash);
+    if (!o->trials || it->hash & o->unsampled)
+        return;
+    catch_up(o);
+    trials_forget(o->trials, it->hash);
 }
 
 void order_take(struct order *o, struct item *it, size_t cost)
@@ -351,6 +388,7 @@ static void plan(struct order *o, size_t items)
     o->planned = items;
     o->trials = trials_new(items, o->full, o->manner);
     o->unsampled = o->trials ? trials_mask(o->trials) : (uint32_t)UNSAMPLED;
+    o->unnoted = o->unsampled;
     fit_ghosts(o, o->manner != MANNER_RECENT);
 }
 

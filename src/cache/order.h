@@ -38,6 +38,9 @@ struct order {
     uint8_t most_uses;    /* the largest count at that age, see uses.h; if none is counted, 0 */
     uint64_t age_ends;    /* so many gets of the lru until then */
     uint32_t unsampled;   /* a key is in the trials if its hash has none of these bits */
+    uint32_t unnoted;     /* the same, and there is room to note its use */
+    uint64_t opened;      /* gets of the lru when uses of the sample were noted again, */
+    uint64_t opens;       /* and at which they will be; UINT64_MAX: they are now, or never */
     size_t planned;       /* items for which the ghosts and trials were made; 0: to be made */
     struct trials *trials;
     struct ghosts ghosts;
@@ -75,19 +78,22 @@ size_t order_newest(const struct order *o, size_t n, struct item **out);
 void order_clear(struct order *o, struct order *spare, struct list *out);
 
 /* Parts of order_use(): for items that do not go to the front of their list, or are counted. */
-void order_move(struct order *o, struct item *it);
-void order_count(struct order *o, struct item *it);
+void order_move(struct order *o, struct item *it, uint64_t gets);
+void order_count(struct order *o, struct item *it, uint64_t gets);
+void order_open(struct order *o, uint64_t gets);
 
-/* An item is used. */
-static inline void order_use(struct order *o, struct item *it)
+/* An item is used. gets are those of the lru so far. */
+static inline void order_use(struct order *o, struct item *it, uint64_t gets)
 {
+    if (gets >= o->opens)
+        order_open(o, gets);
     if (it->list > o->settled) {
-        order_move(o, it);
+        order_move(o, it, gets);
         return;
     }
     list_move_front(&o->lists[it->list], &it->order);
-    if (it->uses != o->most_uses || !(it->hash & o->unsampled))
-        order_count(o, it);
+    if (it->uses != o->most_uses || !(it->hash & o->unnoted))
+        order_count(o, it, gets);
 }
 
 #endif

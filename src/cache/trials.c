@@ -7,16 +7,14 @@
 #include "cache/uses.h"
 
 enum {
-    SHARE = 96,       /* of the cache's bytes, at most; */
-    SHARE_SMALL = 48, /* in small caches, for ITEMS_FEW */
-    ITEMS_FEW = 16,   /* in a trial */
-    ITEMS_MIN = 8,    /* fewer decide nothing */
-    ITEMS_MAX = 8192,
-    ONE_IN = 16,       /* items in a trial, if those are more than ITEMS_FEW: 4 bytes an item */
+    SHARE = 96,  /* of the cache's bytes, at most, beside TRIALS_FIXED */
+    ONE_IN = 32, /* items in a trial, beside those of TRIALS_FIXED: 2 bytes an item */
+    ITEMS_MAX = 4096,
     SPARE_8 = 1,       /* eighths: room for more items, since the sample's sizes differ */
     ADMIT_SHARE = 4,   /* of a trial: it is small, and a larger item would empty it */
     HALF = 4,          /* uses, by items of a trial, after which weights are halved */
     COST_BITS = 11,    /* of a cost; the others are its exponent */
+    NOTES = 128,       /* uses noted at most */
     CHAINS_APART = 21, /* buckets between those of a key in two trials */
     NONE = UINT16_MAX
 };
@@ -29,6 +27,13 @@ struct entry {
     uint16_t cost; /* pack_cost() */
     uint8_t uses;
     uint8_t trial : 4, list : 4;
+};
+
+/* A use that waits for trials_catch_up(). */
+struct noted {
+    uint32_t hash;
+    uint16_t cost; /* pack_cost() */
+    uint8_t uses;
 };
 
 struct trials {
@@ -45,6 +50,8 @@ struct trials {
     int32_t lead[MANNERS][MANNERS]; /* hits of the first that the second had not, less the others */
     int32_t apart[MANNERS][MANNERS]; /* both together */
     uint32_t counted, half;
+    unsigned nnoted;
+    struct noted noted[NOTES];
     struct entry entries[]; /* behind the n: the heads of the lists */
 };
 
@@ -52,12 +59,12 @@ struct trials {
 static size_t items_for(size_t items, uint64_t bytes)
 {
     const size_t cost = MANNERS * (sizeof(struct entry) + sizeof(uint16_t)) * (8 + SPARE_8) / 8;
-    uint64_t n = bytes / SHARE / cost, few = bytes / SHARE_SMALL / cost;
+    const size_t heads = MANNERS * MANNER_LISTS * sizeof(struct entry);
+    uint64_t n = bytes / SHARE / cost;
 
     if (n > items / ONE_IN)
         n = items / ONE_IN;
-    if (n < ITEMS_FEW)
-        n = few < ITEMS_FEW ? few : ITEMS_FEW;
+    n += (TRIALS_FIXED - sizeof(struct trials) - heads) / cost - 1;
     if (n > items)
         n = items;
     return n > ITEMS_MAX ? ITEMS_MAX : (size_t)n;
@@ -83,8 +90,6 @@ struct trials *trials_new(size_t items, uint64_t bytes, enum manner first)
     unsigned shift = 0, l;
     struct trials *t;
 
-    if (held < ITEMS_MIN)
-        return NULL;
     while (items >> shift > held)
         shift++;
     held = (items >> shift) + 1;
@@ -143,9 +148,14 @@ static uint16_t pack_cost(uint64_t cost)
     return (uint16_t)(exponent << COST_BITS | cost >> exponent);
 }
 
+static uint64_t unpack_cost(uint16_t packed)
+{
+    return (uint64_t)(packed & ((1U << COST_BITS) - 1)) << (packed >> COST_BITS);
+}
+
 static uint64_t cost_of(const struct entry *e)
 {
-    return (uint64_t)(e->cost & ((1U << COST_BITS) - 1)) << (e->cost >> COST_BITS);
+    return unpack_cost(e->cost);
 }
 
 static uint32_t hash_of(const struct entry *e)
@@ -226,9 +236,9 @@ static uint64_t held(const struct trials *t, enum manner m)
 }
 
 /* A new entry in the window. There is room: no trial has more than its part of the entries. */
-static void add(struct trials *t, enum manner m, uint32_t hash, uint16_t cost, uint8_t with_uses)
+static void add(struct trials *t, enum manner m, const struct noted *u)
 {
-    uint16_t i = t->free, *at = chain(t, m, hash);
+    uint16_t i = t->free, *at = chain(t, m, u->hash);
     struct entry *e;
 
     if (i != NONE)
@@ -236,11 +246,11 @@ static void add(struct trials *t, enum manner m, uint32_t hash, uint16_t cost, u
     else
         i = t->unused++;
     e = &t->entries[i];
-    *e = (struct entry){.low = (uint16_t)hash,
-                        .high = (uint16_t)(hash >> 16),
+    *e = (struct entry){.low = (uint16_t)u->hash,
+                        .high = (uint16_t)(u->hash >> 16),
                         .chain = *at,
-                        .cost = cost,
-                        .uses = with_uses,
+                        .cost = u->cost,
+                        .uses = u->uses,
                         .trial = m & 3};
     *at = i;
     push(t, LIST_WINDOW, i);
@@ -337,21 +347,22 @@ static void set_cost(struct trials *t, struct entry *e, uint16_t packed)
 }
 
 /* 1: a hit. */
-static int use(struct trials *t, enum manner m, uint32_t hash, uint8_t with_uses, uint64_t cost,
-               uint64_t bytes)
+static int use(struct trials *t, enum manner m, const struct noted *u, uint64_t bytes)
 {
-    uint16_t i = *find(t, m, hash), packed = pack_cost(cost);
+    uint16_t i = *find(t, m, u->hash);
     struct entry *e = &t->entries[i];
+    uint64_t cost;
 
     if (i == NONE) {
+        cost = unpack_cost(u->cost);
         settle(t, m, bytes);
         if (make_room(t, m, cost, bytes))
-            add(t, m, hash, packed, with_uses);
+            add(t, m, u);
         return 0;
     }
-    e->uses = with_uses;
-    if (e->cost != packed)
-        set_cost(t, e, packed);
+    e->uses = u->uses;
+    if (e->cost != u->cost)
+        set_cost(t, e, u->cost);
     hit(t, m, i, bytes);
     return 1;
 }
@@ -421,19 +432,33 @@ static void score(struct trials *t, unsigned hits)
     choose_best(t);
 }
 
-void trials_use(struct trials *t, uint32_t hash, uint8_t uses, unsigned age, uint64_t cost,
-                uint64_t cache_bytes)
+static void try_use(struct trials *t, const struct noted *u, uint64_t bytes)
 {
-    uint64_t bytes = cache_bytes >> t->shift;
     unsigned hits = 0;
     enum manner m;
 
-    t->age = age;
-    if (cost > bytes / ADMIT_SHARE)
+    if (unpack_cost(u->cost) > bytes / ADMIT_SHARE)
         return; /* larger than a trial can have */
     for (m = 0; m < MANNERS; m++)
-        hits |= (unsigned)use(t, m, hash, uses, cost, bytes) << m;
+        hits |= (unsigned)use(t, m, u, bytes) << m;
     score(t, hits);
+}
+
+int trials_note(struct trials *t, uint32_t hash, uint8_t uses, uint64_t cost)
+{
+    if (t->nnoted < NOTES)
+        t->noted[t->nnoted++] = (struct noted){.hash = hash, .cost = pack_cost(cost), .uses = uses};
+    return t->nnoted < NOTES;
+}
+
+void trials_catch_up(struct trials *t, unsigned age, uint64_t cache_bytes)
+{
+    unsigned i;
+
+    t->age = age;
+    for (i = 0; i < t->nnoted; i++)
+        try_use(t, &t->noted[i], cache_bytes >> t->shift);
+    t->nnoted = 0;
 }
 
 void trials_forget(struct trials *t, uint32_t hash)

@@ -19,6 +19,8 @@
 
 struct trials;
 
+enum { TRIALS_FIXED = 7168 /* bytes that any trials may take */ };
+
 /* For a cache that has so many items of so many bytes. Takes 1.5 KB, or if that is more 4 bytes
  * an item or a 96th of the bytes, whichever is less; 420 KB at most. NULL: no memory, or the cache
  * has less than 21 KB. `first` is the best manner until another one has proved better. */
@@ -30,12 +32,15 @@ size_t trials_bytes(const struct trials *t); /* NULL: 0 */
 /* A key is in the sample if its hash has none of these bits. */
 uint32_t trials_mask(const struct trials *t);
 
-/* A use of a key of the sample, with its uses (uses.h) at that age, what its item costs, and the
- * bytes of the cache. */
-void trials_use(struct trials *t, uint32_t hash, uint8_t uses, unsigned age, uint64_t cost,
-                uint64_t cache_bytes);
+/* Notes a use of a key of the sample, with its uses (uses.h) and what its item costs, if
+ * there is room. Returns 1 if there is room for another one. */
+int trials_note(struct trials *t, uint32_t hash, uint8_t uses, uint64_t cost);
 
-/* The key has no value now. */
+/* The trials have the uses that were noted; makes room. With the age of uses, and the bytes of the
+ * cache. */
+void trials_catch_up(struct trials *t, unsigned age, uint64_t cache_bytes);
+
+/* The key has no value now. No use is noted. */
 void trials_forget(struct trials *t, uint32_t hash);
 
 enum manner trials_best(const struct trials *t);

@@ -43,8 +43,9 @@ void access_enter(struct access *a, const char *method, const char *version)
 
 void access_note_key(const void *key, size_t key_len)
 {
-    if (!now || now->key)
+    if (!now)
         return;
+    mem_free(now->key); /* the path, until the whole key is known */
     now->key_len = key_len < KEY_BYTES ? key_len : KEY_BYTES;
     now->key = mem_strndup(key, now->key_len);
 }

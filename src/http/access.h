@@ -38,7 +38,8 @@ void access_begin(struct access *a, const char *target);
 /* The thread serves this request from now on. */
 void access_enter(struct access *a, const char *method, const char *version);
 
-/* Notes about the request that the thread serves: its key, its answer. */
+/* Notes about the request that the thread serves: its key, of which the last note counts, its
+ * answer. */
 void access_note_key(const void *key, size_t key_len);
 void access_note_source(const char *source);
 void access_note_status(int status);

@@ -14,6 +14,7 @@
 #include "base/traceparent.h"
 #include "cache/group.h"
 #include "cache/item.h"
+#include "http/access.h"
 #include "http/answer_value.h"
 #include "http/asking.h"
 #include "http/early.h"
@@ -221,6 +222,7 @@ static int get_varied(struct asked *a, struct group *g)
         group_unref(g);
         ok = answer_error(&a->to, &e);
     } else {
+        access_note_key(key.data, key.len);
         k = group_key(key.data, key.len);
         ok = get_key(a, g, &k);
     }

@@ -206,7 +206,7 @@ static size_t on_header(char *line, size_t one, size_t n, void *arg)
         return 0;
     if (f->wants_interim)
         fetch_interim_line(f, part, line, n);
-    if (in_head && f->head.part == HEAD_TRAILERS && f->head.chunked)
+    if (f->any_coding && in_head && f->head.part == HEAD_TRAILERS && f->head.chunked)
         curl_easy_setopt(f->transfer.curl, CURLOPT_HTTP_TRANSFER_DECODING, 1L);
     if (in_head && f->head.part == HEAD_TRAILERS && f->heard)
         f->heard(f->ctx, f);

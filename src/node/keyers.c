@@ -238,12 +238,9 @@ void keyers_watch(struct keyers *k, uint64_t now_ms)
         end_older(k, now_ms - PATIENCE_MS, ERR_TIMEOUT, "its key function has not answered in 5 s");
 }
 
-unsigned keyers_vms(struct keyers *k)
+void keyers_stats(struct keyers *k, struct workers_stats *out)
 {
-    struct workers_stats s;
-
-    workers_stats(k->workers, &s);
-    return (unsigned)s.vms + s.retiring + s.stuck;
+    workers_stats(k->workers, out);
 }
 
 void keyers_close(struct keyers *k)

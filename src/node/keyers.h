@@ -36,8 +36,8 @@ void keyers_ask(struct keyers *k, struct keyask *a);
 /* To be called some times a second: replaces stuck VMs, ends what has waited for too long. */
 void keyers_watch(struct keyers *k, uint64_t now_ms);
 
-/* Any thread: how many VMs there are, with those that an earlier script left. */
-unsigned keyers_vms(struct keyers *k);
+/* Any thread: as workers_stats(). */
+void keyers_stats(struct keyers *k, struct workers_stats *out);
 
 /* Ends every question with CLOSED, now and later. NULL is fine, as below. */
 void keyers_close(struct keyers *k);

@@ -390,7 +390,7 @@ void node_metrics_put(const struct node_view *v, struct buf *out)
     struct things functions, tables;
 
     node_view_memory(v, &memory);
-    workers_stats(v->workers, &workers);
+    node_view_workers(v, &workers);
     buf_puts(out, "# HELP groupcache_build_info 1, with the version as a label\n"
                   "# TYPE groupcache_build_info gauge\n"
                   "groupcache_build_info{version=\"" GROUPCACHE_VERSION "\"} 1\n");

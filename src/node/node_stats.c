@@ -146,7 +146,7 @@ void node_stats_put(const struct node_view *v, struct buf *out)
     struct workers_stats workers;
 
     node_view_memory(v, &memory);
-    workers_stats(v->workers, &workers);
+    node_view_workers(v, &workers);
     json_out_begin(&o, out, '{');
     json_out_text(&o, "version", GROUPCACHE_VERSION);
     json_out_number(&o, "pid", (uint64_t)getpid());

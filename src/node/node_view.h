@@ -14,6 +14,7 @@ struct keeper;
 struct keyers;
 struct peers;
 struct workers;
+struct workers_stats;
 
 /* All borrowed. */
 struct node_view {
@@ -30,6 +31,9 @@ struct node_view {
     struct server_stats http; /* of all servers */
     struct figures_node_stats whole;
 };
+
+/* Any thread: of the crew, with the retiring, stuck and replaced VMs of the keyers. */
+void node_view_workers(const struct node_view *v, struct workers_stats *out);
 
 /* Any thread. */
 void node_view_memory(const struct node_view *v, struct figures_memory_stats *out);

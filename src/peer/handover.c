@@ -33,6 +33,8 @@ struct peer *handover_from(struct peers *p, const struct flight *f)
     uint64_t now = clock_ms();
     struct peer *owner, *from = NULL;
 
+    if (f->renews)
+        return NULL;
     if (now >= atomic_load_explicit(&p->warm_ms, memory_order_relaxed) &&
         (!f->from_peer || now >= peers_changed_ms(p) + PEERS_WARM_MS))
         return NULL;

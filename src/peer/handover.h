@@ -17,7 +17,8 @@ struct peers;
 
 enum { HANDOVER_MS = 10 };
 
-/* Any thread: the node to ask before a local load, a reference, or NULL. */
+/* Any thread: the node to ask before a local load, a reference, or NULL. A load of a key that has a
+ * live value here asks nobody: others have the same one. */
 struct peer *handover_from(struct peers *p, const struct flight *f);
 
 /* Network thread: asks for all flights on the list (flight.queued), of one group. Takes the

@@ -220,11 +220,14 @@ static void returned(struct keycall *c, lua_State *co)
         error_set(&c->err, ERR_NOMEM, "no memory for a key");
 }
 
-/* The text of what it threw, and its trace in the log. */
+/* The text of what it threw, and its trace in the log: once a second, since clients may choose the
+ * text. */
 static void threw(struct keycall *c)
 {
+    static struct seldom throws;
     struct task *t = &c->task;
     int top = lua_gettop(t->own.co), type = lua_type(t->own.co, top);
+    unsigned count = seldom_count(&throws);
     char fields[300];
     struct outcome o;
     struct outcome_speech s = {&o, t->own.co};
@@ -234,8 +237,10 @@ static void threw(struct keycall *c)
         error_set(&o.err, ERR_GETTER, "the key function threw a %s", lua_typename(t->own.co, type));
     if (o.object)
         task_call(t, outcome_speak, &s);
-    snprintf(fields, sizeof(fields), "group=%s", group_name(c->group));
-    trace_text(vm_state(t->vm), t->own.co, o.err.msg, "a key function threw", fields);
+    if (count) {
+        snprintf(fields, sizeof(fields), "group=%s count=%u", group_name(c->group), count);
+        trace_text(vm_state(t->vm), t->own.co, o.err.msg, "a key function threw", fields);
+    }
     outcome_hide_place(&o);
     c->err = o.err;
     c->status = FAILED;

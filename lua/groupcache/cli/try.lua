@@ -45,7 +45,7 @@ local NOT_HERE = { "access_log", "snapshot_path", "tls_cert", "tls_key", "tls_ca
 local function start(path)
   local flags = { listen = "127.0.0.1:0", admin_listen = "127.0.0.1:0",
     peer_listen = "127.0.0.1:0", client_listen = "127.0.0.1:0", peers = {}, workers = 1,
-    http_threads = 1, drain_timeout = 0, drain_delay = 0, log_level = "warn" }
+    http_threads = 1, drain_timeout = 1, drain_delay = 0, log_level = "warn" }
   return node.begin(path, flags, function(settings)
     for _, name in ipairs(NOT_HERE) do
       settings[name] = nil
