@@ -95,7 +95,7 @@ HARDEN_LD = -Wl,-z,relro -Wl,-z,now
 STD        = -std=c11 -D_GNU_SOURCE
 WARN       = -Wall -Wextra -Wshadow -Wconversion $(if $(filter 1,$(WERROR)),-Werror)
 INCS       = -Isrc -Iproto $(ROCK_INCS) $(LUAJIT_CFLAGS) $(DEP_CFLAGS)
-ALL_CFLAGS = $(STD) $(WARN) -fPIC -pthread -DGROUPCACHE_VERSION='"$(VERSION)"' \
+ALL_CFLAGS = $(STD) $(WARN) -fPIC -fno-plt -pthread -DGROUPCACHE_VERSION='"$(VERSION)"' \
              $(if $(filter libbrotlidec,$(CODINGS)),-DHAVE_BROTLI) $(if $(filter libzstd,$(CODINGS)),-DHAVE_ZSTD) \
              $(INCS) $(HARDEN) $(SANFLAGS) $(CPPFLAGS) $(CFLAGS)
 ALL_LDFLAGS = -pthread $(HARDEN_LD) $(SANFLAGS) $(ROCK_LIBS) $(LDFLAGS)

@@ -19,11 +19,16 @@ for _, key in ipairs(keys) do
   assert(group:get(key))
 end
 
+local asked = {}
+for i = 1, asks.MANY do
+  asked[i] = keys[order[i - 1]]
+end
+
 local at = 0
 
 local function batch()
-  for i = at, at + BATCH - 1 do
-    if #group:get(keys[order[i]]) ~= 100 then
+  for i = at + 1, at + BATCH do
+    if #group:get(asked[i]) ~= 100 then
       error "another value"
     end
   end

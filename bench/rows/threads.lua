@@ -34,7 +34,7 @@ local function open_node(count, law)
   local ok, n = pcall(node.start, { script = "bench/nodes/hits.lua", timeout = 300,
     env = { BENCH_KEYS = tmp.file(table.concat(asks.keys(count), "\n") .. "\n"),
       BENCH_ORDER = tmp.file(ffi.string(order, asks.MANY * ffi.sizeof "uint32_t")) },
-    args = { "--workers", THREADS, "--http-threads", 1, "--vm-bytes", "512MiB", "--log-level",
+    args = { "--workers", THREADS, "--http-threads", 1, "--vm-bytes", "2GiB", "--log-level",
       "warn" } })
   stdlib.setenv("GROUPCACHED_WRAP", before)
   return ok and n or error(n, 0)

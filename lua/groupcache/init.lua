@@ -180,6 +180,10 @@ local function check_group(name, given)
   if o.getter_many then
     o.getter = many.getter(name, o.getter_many, o.max_keys, not core.in_node())
   end
+  if o.gather > 0 and o.gather >= o.timeout then
+    return nil, ("group %q: gather is %g s, and must be less than timeout, %g s"):format(name,
+      o.gather / 1000, o.timeout / 1000)
+  end
   if o.max_value_bytes > MAX_VALUE then
     return nil, ("group %q: max_value_bytes is %d, and at most %d"):format(
       name, o.max_value_bytes, MAX_VALUE)

@@ -270,6 +270,13 @@ describe("getter_many", function()
     ]])
   end)
 
+  it("may wait for companions less long than its timeout", function()
+    program.says('group "g": gather is 2 s, and must be less than timeout, 2 s\n', [[
+      local _, err = pcall(groupcache.group, "g", { getter_many = print, gather = 2, timeout = 2 })
+      say((err:gsub("^[^ ]+: ", "")))
+    ]])
+  end)
+
   it("is one of two, and one is needed", function()
     program.says("true|true\n", [[
       local _, none = pcall(groupcache.group, "g", {})

@@ -4,9 +4,10 @@
  *
  * Each group object has a function of its own, whose upvalues are what a hit needs. The first get
  * makes a reader of the group in that VM. Beside each item that the reader remembers, the strings
- * of its key and its value are kept, at the item's place, in tables of CHUNK places. So a hit makes
- * no string, and a key that is made anew has the address that the reader knows. While the string is
- * kept, no other value has this address, so neither the key nor the item is read (reader_hold()).
+ * of its key and its value are kept, at the item's place, in tables of CHUNK places. The tables of
+ * values are at 1, 2 and so on in a table, those of keys at -1, -2. So a hit makes no string, and a
+ * key that is made anew has the address that the reader knows. While the string is kept, no other
+ * value has this address, so neither the key nor the item is read (reader_hold()).
  *
  * Kept strings count against the VM's bound. So strings are kept only while there is much room
  * (vm_may_keep()), and all are dropped before the VM collects for want of room. A string that is
@@ -31,7 +32,7 @@
 #define BIND_HITS "groupcache.hits"
 
 enum {
-    CHUNK = 256,    /* places in a table: the collector visits a whole table in one step */
+    CHUNK = 1024,   /* places in a table: the collector visits a whole table in one step */
     CLEAR_AT = 64,  /* copies of no use, at which */
     CLEAR_STEP = 16 /* some are cleared */
 };
@@ -41,10 +42,11 @@ enum { SELF = 1, KEY, GIVEN, HITS = 3, KEPT };
 
 /* Upvalues of get(). */
 enum {
-    UP_HITS = 1, /* nil until the first get, like the next */
+    UP_HITS = 1, /* nil until the first get, like the next two */
     UP_KEPT,
-    UP_MAIN, /* the name of SOURCE_MAIN */
-    UP_SELF, /* the group object: no other has its address */
+    UP_FIRST, /* the first table of values: few keys are the most frequent case */
+    UP_MAIN,  /* the name of SOURCE_MAIN */
+    UP_SELF,  /* the group object: no other has its address */
     UP_CHECK_KEY,
     UP_GET_TIMEOUT,
     UP_COUNT = UP_GET_TIMEOUT
@@ -73,16 +75,33 @@ static int l_hits_gc(lua_State *L)
 
 /* --- kept strings: `kept` is where the stack has their table --- */
 
-/* Drops all strings of a reader. Never raises: fields that exist become nil. */
-static void forget(lua_State *L, const struct hits *h, int kept)
+/* Makes all fields nil of the table on top of the stack. Never raises: the fields exist. */
+static void clear(lua_State *L)
 {
-    reader_hold_none(h->reader);
-    for (lua_pushnil(L); lua_next(L, kept);) {
+    int table = lua_gettop(L);
+
+    for (lua_pushnil(L); lua_next(L, table);) {
         lua_pop(L, 1);
         lua_pushvalue(L, -1);
         lua_pushnil(L);
-        lua_rawset(L, kept);
+        lua_rawset(L, table);
     }
+}
+
+/* Drops all strings of a reader. The first table of values stays: it is in an upvalue. Never
+ * raises. */
+static void forget(lua_State *L, const struct hits *h, int kept)
+{
+    int top = lua_gettop(L);
+
+    reader_hold_none(h->reader);
+    lua_rawgeti(L, kept, 1);
+    clear(L);
+    lua_pushvalue(L, kept);
+    clear(L);
+    lua_pushvalue(L, top + 1);
+    lua_rawseti(L, kept, 1);
+    lua_settop(L, top);
 }
 
 /* The same of all readers of the VM. Takes few enough places of the stack to need no check. */
@@ -104,76 +123,76 @@ static void forget_all(lua_State *L)
     lua_settop(L, list - 1);
 }
 
-/* Pushes the table with a place, or nil. */
-static int push_chunk(lua_State *L, int place)
+/* Where the table of a place is in that of kept strings; of its key, the same below 0. */
+static int table_of(int place)
 {
-    lua_rawgeti(L, KEPT, place / CHUNK + 1);
+    return place / CHUNK + 1;
+}
+
+/* Pushes what is at a place of a table, or nil; and the table, or nil, below it. */
+static int push_at(lua_State *L, int table, int place)
+{
+    lua_rawgeti(L, KEPT, table);
+    if (lua_isnil(L, -1))
+        lua_pushnil(L);
+    else
+        lua_rawgeti(L, -1, place % CHUNK + 1);
     return !lua_isnil(L, -1);
 }
 
-static void make_chunk(lua_State *L, int place)
+static void put(lua_State *L, int table, int place, int value)
 {
-    lua_pop(L, 1);
-    lua_createtable(L, 2 * CHUNK, 0);
-    lua_pushvalue(L, -1);
-    lua_rawseti(L, KEPT, place / CHUNK + 1);
+    int top = lua_gettop(L);
+
+    lua_rawgeti(L, KEPT, table);
+    if (lua_isnil(L, -1)) {
+        lua_newtable(L);
+        lua_pushvalue(L, -1);
+        lua_rawseti(L, KEPT, table);
+    }
+    lua_pushvalue(L, value);
+    lua_rawseti(L, -2, place % CHUNK + 1);
+    lua_settop(L, top);
 }
 
-/* Pops a key and a value into their places of the table below them. */
-static void put(lua_State *L, int place)
+/* Never raises. */
+static void take_out(lua_State *L, int table, int place)
 {
-    lua_rawseti(L, -3, CHUNK + place % CHUNK + 1);
-    lua_rawseti(L, -2, place % CHUNK + 1);
+    int top = lua_gettop(L);
+
+    if (push_at(L, table, place)) {
+        lua_pushnil(L);
+        lua_rawseti(L, top + 1, place % CHUNK + 1);
+    }
+    lua_settop(L, top);
 }
 
 /* Keeps the value on top of the stack, and its key, or clears the place if there is no room. */
 static void keep(lua_State *L, const struct hits *h, int place, size_t n)
 {
-    int value = lua_gettop(L), room = vm_may_keep(h->vm, n);
-
-    if (!push_chunk(L, place) && room)
-        make_chunk(L, place);
-    if (lua_istable(L, -1)) {
-        if (room) {
-            lua_pushvalue(L, value);
-            lua_pushvalue(L, KEY);
-        } else {
-            lua_pushnil(L);
-            lua_pushnil(L);
-        }
-        put(L, place);
-    }
-    lua_settop(L, value);
-    if (room)
+    if (vm_may_keep(h->vm, n)) {
+        put(L, table_of(place), place, lua_gettop(L));
+        put(L, -table_of(place), place, KEY);
         reader_hold(h->reader);
+    } else {
+        take_out(L, table_of(place), place);
+        take_out(L, -table_of(place), place);
+    }
 }
 
 /* Drops the strings of some items that are not remembered any more. */
 static void clear_some(lua_State *L, const struct hits *h)
 {
-    int top = lua_gettop(L), i;
+    int i;
 
     for (i = 0; i < CLEAR_STEP; i++) {
         int place = reader_take_left(h->reader);
 
         if (place < 0)
             return;
-        if (push_chunk(L, place)) {
-            lua_pushnil(L);
-            lua_pushnil(L);
-            put(L, place);
-        }
-        lua_settop(L, top);
+        take_out(L, table_of(place), place);
+        take_out(L, -table_of(place), place);
     }
-}
-
-/* Pushes the value that was kept for the place, if there is one; or leaves other things there. */
-static int push_kept(lua_State *L, int place)
-{
-    if (!push_chunk(L, place))
-        return 0;
-    lua_rawgeti(L, -1, place % CHUNK + 1);
-    return !lua_isnil(L, -1);
 }
 
 /* If this raises for want of memory, `pushing` stays set, and no get asks the reader from then on.
@@ -224,6 +243,8 @@ static int l_open(lua_State *L)
     luaL_getmetatable(L, BIND_HITS);
     lua_setmetatable(L, -2);
     lua_newtable(L);
+    lua_newtable(L);
+    lua_rawseti(L, -2, 1);
     lua_setfenv(L, -2);
     note_hits(L);
     g = which_group(L, "group:get", NULL);
@@ -281,6 +302,8 @@ static struct hits *push_hits(lua_State *L)
     lua_replace(L, lua_upvalueindex(UP_HITS));
     lua_pushvalue(L, KEPT);
     lua_replace(L, lua_upvalueindex(UP_KEPT));
+    lua_rawgeti(L, KEPT, 1);
+    lua_replace(L, lua_upvalueindex(UP_FIRST));
     return h;
 }
 
@@ -322,7 +345,7 @@ static int recall(lua_State *L, struct hits *h)
     hit = reader_recall(h->reader, key, n, &found);
     if (hit == HIT_NONE || !item_is_value(found.item)) /* get_ask() says why */
         return 0;
-    if (hit == HIT_OTHER || !push_kept(L, found.place))
+    if (hit == HIT_OTHER || !push_at(L, table_of(found.place), found.place))
         push_made(L, h, &found);
     if (hit == HIT_OTHER || reader_left(h->reader) >= CLEAR_AT)
         clear_some(L, h);
@@ -365,8 +388,12 @@ static int l_get(lua_State *L)
     place = reader_recall_held(h->reader, (const char *)lua_topointer(L, KEY) + h->bytes_at);
     if (place < 0)
         return ask(L);
-    lua_rawgeti(L, lua_upvalueindex(UP_KEPT), place / CHUNK + 1);
-    lua_rawgeti(L, -1, place % CHUNK + 1);
+    if (place < CHUNK) {
+        lua_rawgeti(L, lua_upvalueindex(UP_FIRST), place + 1);
+    } else {
+        lua_rawgeti(L, lua_upvalueindex(UP_KEPT), table_of(place));
+        lua_rawgeti(L, -1, place % CHUNK + 1);
+    }
     lua_pushnil(L);
     lua_pushvalue(L, lua_upvalueindex(UP_MAIN));
     return 3;
@@ -376,13 +403,14 @@ static int l_get(lua_State *L)
  * options.lua, which raise at the line of get's caller. */
 static int l_getter(lua_State *L)
 {
+    int up;
+
     lua_settop(L, 3);
-    lua_pushnil(L);
-    lua_insert(L, 1);
-    lua_pushnil(L);
-    lua_insert(L, 1);
+    for (up = UP_HITS; up <= UP_FIRST; up++)
+        lua_pushnil(L);
     lua_pushstring(L, source_name(SOURCE_MAIN));
-    lua_insert(L, UP_MAIN);
+    for (up = 1; up <= 3; up++)
+        lua_pushvalue(L, up);
     lua_pushcclosure(L, l_get, UP_COUNT);
     return 1;
 }

@@ -32,8 +32,9 @@ func valueOf(key string) string {
 	return key + strings.Repeat("x", 100-len(key))
 }
 
-// orderOf draws the numbers of keys, each by itself, by the laws of bench/inside/asks.lua.
-func orderOf(n int, law string) []uint32 {
+// orderOf draws keys, each by itself, by the laws of bench/inside/asks.lua.
+func orderOf(keys []string, law string) []string {
+	n := len(keys)
 	random := rand.New(rand.NewSource(1))
 	sums, sum := make([]float64, n), 0.0
 	for i := range sums {
@@ -45,11 +46,11 @@ func orderOf(n int, law string) []uint32 {
 		sums[i] = sum
 	}
 	at := random.Perm(n) // frequent keys are not neighbours in memory
-	order := make([]uint32, asks)
+	order := make([]string, asks)
 	for i := range order {
 		u := random.Float64() * sum
 		place := sort.Search(n-1, func(i int) bool { return sums[i] > u })
-		order[i] = uint32(at[place])
+		order[i] = keys[at[place]]
 	}
 	return order
 }
@@ -72,7 +73,7 @@ func runHit(fs *flag.FlagSet, args []string) {
 		keys[i] = keyOf(i)
 		mustGet(group, keys[i])
 	}
-	order := orderOf(*count, *law)
+	order := orderOf(keys, *law)
 	runtime.GC()
 	ns, cpus := make([]float64, *threads), make([]float64, *threads)
 	var all sync.WaitGroup
@@ -82,13 +83,13 @@ func runHit(fs *flag.FlagSet, args []string) {
 			defer all.Done()
 			at, ops := t*asks / *threads, 0
 			for ; ops < asks/4; ops++ { // what is asked for often is at the front then
-				mustGet(group, keys[order[(at+ops)%asks]])
+				mustGet(group, order[(at+ops)%asks])
 			}
 			at, ops = at+ops, 0
 			begin, cpu := time.Now(), cpuTime()
 			for time.Since(begin).Seconds() < *seconds {
 				for i := 0; i < batch; i++ {
-					mustGet(group, keys[order[(at+i)%asks]])
+					mustGet(group, order[(at+i)%asks])
 				}
 				at += batch
 				ops += batch
