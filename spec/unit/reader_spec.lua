@@ -170,8 +170,9 @@ describe("a reader", function()
       assert(hit ~= "same" and value ~= "old", name)
       assert.equal(C.READER_NOWHERE, held "k", name)
       C.reader_free(reader)
-      reader = g:reader()
+      g:ended()
     end
+    begin()
     g:set("mortal", "v", 1000)
     known "mortal"
     C.reader_hold(reader)
