@@ -206,7 +206,7 @@ int group_keep_put_main_locked(struct group *g, struct item *it, struct after *a
 /* Removes the key from both caches. 1 when it was in one of them. */
 int group_keep_take_out_locked(struct group *g, const struct key_ref *k, struct after *a);
 
-/* Evicts items until the caches are within their bound. */
+/* Evicts items until the caches are within their bound, which may be far less than it was. */
 void group_keep_evict_locked(struct group *g, struct after *a);
 
 /* Removes some of the expired items, so that all are looked at once in a while, and frees some of

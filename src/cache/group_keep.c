@@ -331,8 +331,19 @@ static void evict_for_locked(struct group *g, const struct lru *into, uint64_t b
     }
 }
 
+/* Tables for many more items would leave no room for any, so they shrink before the last items are
+ * evicted. */
 void group_keep_evict_locked(struct group *g, struct after *a)
 {
+    struct item *victim;
+
+    reader_hits_count_locked(g);
+    while (lru_item_bytes(g->main) + lru_item_bytes(g->hot) + g->stats.flushed_bytes >
+               g->opts.cache_bytes &&
+           (victim = pop_victim(g, NULL, 0)))
+        after_drop_item(a, victim);
+    lru_shrink(g->main);
+    lru_shrink(g->hot);
     evict_for_locked(g, NULL, 0, a);
 }
 
@@ -349,7 +360,7 @@ static int insert_locked(struct group *g, struct lru *l, struct item *it, struct
     lru_put(l, item_ref(it));
     if (lru_buckets(g->main) >= GROUP_MANY)
         atomic_store_explicit(&g->many, 1, memory_order_relaxed);
-    group_keep_evict_locked(g, a); /* the index may have grown */
+    evict_for_locked(g, NULL, 0, a); /* the index may have grown */
     return 1;
 }
 

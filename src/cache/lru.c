@@ -13,6 +13,7 @@ enum {
     MOVE_STEP = 4,      /* old buckets moved by a put while the table grows: more than a put adds */
     LINE = 64,          /* bytes of a line of the processor's cache */
     FETCHED = 3 * LINE, /* bytes of an item: its head, a short key, the beginning of the value */
+    SPARSE = 4,         /* times as many buckets as its items need: a table shrinks */
     USED = 16           /* uses that are moved into the order together, at most */
 };
 
@@ -171,6 +172,28 @@ static void settle_uses(struct lru *l)
     for (i = 0; i < l->nused; i++)
         order_use(&l->order, l->used[i], l->stats.gets);
     l->nused = 0;
+}
+
+void lru_shrink(struct lru *l)
+{
+    size_t n = FIRST_BUCKETS;
+    struct item **buckets;
+
+    while (n <= l->stats.items)
+        n *= 2;
+    buckets = n <= (l->table.mask + 1) / SPARSE ? mem_alloc(n * sizeof(struct item *)) : NULL;
+    if (!buckets)
+        return;
+    memset(buckets, 0, n * sizeof(struct item *));
+    while (l->old.buckets)
+        move_some(l);
+    l->old = l->table;
+    l->moved = 0;
+    l->table = (struct table){buckets, n - 1, mem_cost(buckets)};
+    while (l->old.buckets)
+        move_some(l);
+    settle_uses(l);
+    order_deinit(&l->order);
 }
 
 /* A use writes to the item's neighbours in the order. With many items they are in no cache of the
@@ -370,6 +393,11 @@ uint64_t lru_clear(struct lru *l, struct lru *spare, struct list *out)
 uint64_t lru_bytes(const struct lru *l)
 {
     return l->stats.bytes + l->table.bytes + l->old.bytes + l->order.own_bytes;
+}
+
+uint64_t lru_item_bytes(const struct lru *l)
+{
+    return l->stats.bytes;
 }
 
 void lru_stats(const struct lru *l, struct lru_stats *out)

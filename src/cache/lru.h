@@ -95,7 +95,12 @@ uint64_t lru_mortals(const struct lru *l);
  * items; the counters go on. Returns the items' bytes. */
 uint64_t lru_clear(struct lru *l, struct lru *spare, struct list *out);
 
-uint64_t lru_bytes(const struct lru *l);
+/* Makes the table smaller, if it is far too large for the items, and forgets what is known of keys
+ * that have left. Looks at all buckets. A lru_walk() that goes on then misses items. */
+void lru_shrink(struct lru *l);
+
+uint64_t lru_bytes(const struct lru *l);      /* with the table */
+uint64_t lru_item_bytes(const struct lru *l); /* of the items alone */
 void lru_stats(const struct lru *l, struct lru_stats *out);
 
 #endif
