@@ -340,11 +340,11 @@ void group_keep_evict_locked(struct group *g, struct after *a)
     reader_hits_count_locked(g);
     while (lru_item_bytes(g->main) + lru_item_bytes(g->hot) + g->stats.flushed_bytes >
                g->opts.cache_bytes &&
-           (victim = pop_victim(g, NULL, 0)))
+           (victim = pop_victim(g, g->main, 0)))
         after_drop_item(a, victim);
     lru_shrink(g->main);
     lru_shrink(g->hot);
-    evict_for_locked(g, NULL, 0, a);
+    evict_for_locked(g, g->main, 0, a);
 }
 
 /* Evicts before it puts the item in: SIEVE could evict the new item, which has no get yet. */
@@ -360,7 +360,7 @@ static int insert_locked(struct group *g, struct lru *l, struct item *it, struct
     lru_put(l, item_ref(it));
     if (lru_buckets(g->main) >= GROUP_MANY)
         atomic_store_explicit(&g->many, 1, memory_order_relaxed);
-    evict_for_locked(g, NULL, 0, a); /* the index may have grown */
+    evict_for_locked(g, l, 0, a); /* the index may have grown */
     return 1;
 }
 
