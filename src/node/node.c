@@ -126,9 +126,10 @@ static void *watch_main(void *arg)
     const struct timespec pause = {0, WATCH_MS * 1000000};
     struct node *n = arg;
 
-    while (!atomic_load(&n->stopping)) {
+    while (!atomic_load(&n->watched)) {
         workers_watch(n->workers, clock_ms());
-        helpless_look(&n->helpless, n->workers, clock_ms());
+        if (!atomic_load(&n->stopping))
+            helpless_look(&n->helpless, n->workers, clock_ms());
         keyers_watch(n->keyers, clock_ms());
         log_out_tick();
         control_watch(n->control, clock_ms());
