@@ -3,9 +3,10 @@
 -- `make bench ONLY=trace TRACES=DIR ROUNDS=1`. DIR has files NAME.u32 or NAME.u32.zst. They are the
 -- objects that were asked for, in order, as little-endian numbers of 32 bits. The cache has the
 -- bytes of 1, 5, 10 and 25 % of the objects; values of 300 bytes, and of 64 to 8192 bytes. All
--- evictions have the same cache_bytes. Then one node beside three nodes with a third of the bytes
--- each, and hot = "rate". Last the means over all traces: of hits/OPT, with the hits of Belady's
--- algorithm, and of the points of a hundred above LRU. Without TRACES there are no such rows.
+-- evictions have the same cache_bytes. Traces of few requests are played to twelve groups of a
+-- program, too. Then one node beside three nodes with a third of the bytes each, and hot = "rate".
+-- Last the means over all traces: of hits/OPT, with the hits of Belady's algorithm, and of the
+-- points of a hundred above LRU. Without TRACES there are no such rows.
 
 local lfs = require "lfs"
 local program = require "bench.lib.program"
@@ -121,6 +122,34 @@ local function cluster(path)
   }
 end
 
+-- Groups of a program, by the public calls; each has other hashes.
+local GROUPS, SMALL = 12, 200000
+
+local function product(path, percent)
+  return {
+    title = ("%s, cache = %d %% of the objects, %d groups of a program"):format(
+      path:match "([^/]+)%.u32", percent, GROUPS),
+    sides = { { name = "adaptive", round = function()
+      return program.run { "luajit", "bench/inside/product.lua", path, percent, 300, GROUPS }
+    end } },
+    lines = {
+      { figure = "points above lru, the mean", of = "above", ours = "adaptive", better = "more" },
+      { figure = "points above lru, the least", of = "least", ours = "adaptive", reach = -0.5,
+        better = "more" },
+    },
+  }
+end
+
+-- The number of requests in a file, which may be packed.
+local function requests(path)
+  local f = path:match "%.zst$" and assert(io.popen(("zstd -dcq '%s' | wc -c"):format(path)))
+  local n = f and f:read "*n" or lfs.attributes(path, "size")
+  if f then
+    f:close()
+  end
+  return n / 4
+end
+
 local rows, folder = {}, os.getenv "TRACES" or ""
 if folder ~= "" then
   local names = {}
@@ -132,6 +161,11 @@ if folder ~= "" then
     for _, value in ipairs { 300, 0 } do
       for _, percent in ipairs { 1, 5, 10, 25 } do
         rows[#rows + 1] = row(folder .. "/" .. name, percent, value)
+      end
+    end
+    if requests(folder .. "/" .. name) <= SMALL then
+      for _, percent in ipairs { 1, 5, 10, 25 } do
+        rows[#rows + 1] = product(folder .. "/" .. name, percent)
       end
     end
     rows[#rows + 1] = cluster(folder .. "/" .. name)

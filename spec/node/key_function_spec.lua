@@ -296,6 +296,32 @@ describe("a key function", function()
   end)
 end)
 
+describe("key functions in several VMs", function()
+  it("share the tables and constants of the node", function()
+    local _, n = rig.start [[
+      local groupcache = require "groupcache"
+      local asked = groupcache.shared "asked"
+      local names = groupcache.constant(function() return { a = "the name of a" } end)
+      groupcache.group("g", { getter = function(key) return key end,
+        key = function(path, _, headers)
+          if asked:incr(headers["x-client"]) > 3 then
+            return nil, 429, "too many requests"
+          end
+          return names[path]
+        end })
+    ]]
+    local function ask(client)
+      return assert(n:get("g", "a", { headers = { ["X-Client"] = client } }))
+    end
+    for _ = 1, 3 do
+      assert.equal("the name of a", ask("one").body)
+    end
+    assert.equal(429, ask("one").status)
+    assert.equal("the name of a", ask("two").body)
+    rig.stop(n)
+  end)
+end)
+
 describe("a key whose owner is killed", function()
   it("is made, and loaded, by the node that is asked", function()
     local r = rig.new()

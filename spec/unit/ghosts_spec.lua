@@ -52,9 +52,9 @@ describe("ghosts", function()
     assert.same({ 5, 0, 3, 4, 0, 6 }, uses)
   end)
 
-  it("remember most of as many keys as there are items, in 4 bytes an item", function()
+  it("remember most of as many keys as there are items, in 3 bytes an item", function()
     C.ghosts_fit(g, 10000)
-    assert.is_true(C.ghosts_bytes(g) <= 4 * 10000 + 32)
+    assert.is_true(C.ghosts_bytes(g) <= 3 * 10000 + 32)
     for i = 1, 10000 do
       C.ghosts_note(g, hash(i), 1 + i % 15)
     end

@@ -10,7 +10,7 @@ enum {
     CELL_BITS = 16,
     MARK_BITS = 12,
     MARK = (1 << MARK_BITS) - 1,
-    AN_ITEM = 2,
+    TWO_ITEMS = 3, /* ghosts for so many */
     FIT_MORE = 2,
     FIT_LESS = 4
 };
@@ -24,7 +24,7 @@ void ghosts_deinit(struct ghosts *g)
 
 void ghosts_fit(struct ghosts *g, size_t items)
 {
-    size_t n = items * AN_ITEM / CELLS + 1;
+    size_t n = items * TWO_ITEMS / 2 / CELLS + 1;
 
     if (n <= (size_t)g->n * FIT_MORE && n >= (size_t)g->n / FIT_LESS)
         return;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* ghosts.h - how often keys were used that a cache has no more: of twice as many keys as it has
- * items, in 2 bytes each.
+/* ghosts.h - how often keys were used that a cache has no more: three for two items, in 2
+ * bytes each.
  *
  * A row has four cells of 16 bits: 12 bits of the key's hash and its uses. A new one pushes out the
  * oldest of its row. So a key that was never here is taken for a ghost once in a thousand times.

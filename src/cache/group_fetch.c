@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* group_fetch.c - what a get will read is fetched into the processor's cache. If another thread has
- * the mutex, nothing is fetched: the get is only slower then. */
+/* group_fetch.c - what a get will read is fetched into the processor's cache. Few items are there
+ * by themselves. If another thread has the mutex, nothing is fetched: the get is only slower then.
+ */
 #include "cache/group_in.h"
+
+static int may_fetch(struct group *g)
+{
+    return atomic_load_explicit(&g->many, memory_order_relaxed) && !pthread_mutex_trylock(&g->mu);
+}
 
 void group_fetch_place(struct group *g, uint32_t hash)
 {
-    if (pthread_mutex_trylock(&g->mu))
+    if (!may_fetch(g))
         return;
     lru_fetch_place(g->main, hash);
     pthread_mutex_unlock(&g->mu);
@@ -13,7 +19,7 @@ void group_fetch_place(struct group *g, uint32_t hash)
 
 void group_fetch_item(struct group *g, uint32_t hash)
 {
-    if (pthread_mutex_trylock(&g->mu))
+    if (!may_fetch(g))
         return;
     lru_fetch_item(g->main, hash);
     pthread_mutex_unlock(&g->mu);

@@ -64,6 +64,9 @@ struct group_calm {
 /* Until a group's gets of a second are known, one in so many is noted for the popular keys. */
 enum { GROUP_FIRST_STRIDE = 16 };
 
+/* Buckets of main from which on its items are in no near cache of the processor: 2,048 items. */
+enum { GROUP_MANY = 4096 };
+
 struct group {
     char *name;               /* set once */
     uint64_t number;          /* set once: changelog_group() of the name */
@@ -79,6 +82,7 @@ struct group {
     struct calls calls;                         /* the loader's */
     struct loader loader;                       /* set once; not called once closed is 1 */
     _Atomic uint64_t ahead_ms; /* atomic: readers give no value that expires so soon */
+    atomic_int many;           /* atomic: main has GROUP_MANY buckets or had; as measured */
     atomic_int measured;       /* atomic: there is a sketch, to be seen without the mutex */
     atomic_int closed;         /* atomic; set under mu */
     _Atomic unsigned refs;     /* atomic */

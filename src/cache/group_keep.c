@@ -347,6 +347,8 @@ static int insert_locked(struct group *g, struct lru *l, struct item *it, struct
     after_drop_item(a, lru_del_same(l, it));
     evict_for_locked(g, l, item_cost(it), a);
     lru_put(l, item_ref(it));
+    if (lru_buckets(g->main) >= GROUP_MANY)
+        atomic_store_explicit(&g->many, 1, memory_order_relaxed);
     group_keep_evict_locked(g, a); /* the index may have grown */
     return 1;
 }

@@ -387,7 +387,7 @@ static int deviations_10(enum manner from, enum manner to)
 {
     if (to == MANNER_RECENT)
         return 10;
-    return from == MANNER_RECENT ? 26 : 20;
+    return from == MANNER_RECENT ? 30 : 20;
 }
 
 /* Chance alone gives a lead of the square root of how often the two were apart. */

@@ -41,12 +41,13 @@ static void refuse(lua_State *L, int level, const char *fmt, ...)
 static struct task *to_run(lua_State *L, int level, const char *what)
 {
     struct vm *vm = vm_of(L);
+    struct task *t = vm ? vm_current(vm) : NULL;
 
-    if (!vm || !vm_current(vm))
+    if (!t)
         refuse(L, level, "%s waits, and only a getter or a background function can wait", what);
-    if (vm_current(vm)->kind->cannot_wait)
-        refuse(L, level, "%s waits, and %s cannot", what, vm_current(vm)->kind->noun);
-    return vm_current(vm);
+    else if (t->kind->cannot_wait)
+        refuse(L, level, "%s waits, and %s cannot", what, t->kind->noun);
+    return t;
 }
 
 void check_can_wait(lua_State *L, const char *what)
