@@ -216,6 +216,12 @@ local function check_group(name, given)
   if not o.pass_headers then
     return nil, ("group %q: %s"):format(name, err)
   end
+  for _, option in ipairs { "key", "query", "vary" } do
+    if o.http and given[option] ~= nil then
+      return nil, ("group %q: %s is no option of an HTTP cache, whose keys are URLs"):format(name,
+        option)
+    end
+  end
   if o.key and (given.query ~= nil or given.vary ~= nil) then
     return nil, ("group %q: key makes the whole key, so %s cannot stand beside it"):format(name,
       given.query ~= nil and "query" or "vary")

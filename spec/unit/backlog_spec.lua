@@ -147,9 +147,17 @@ describe("the backlog", function()
   end)
 
   describe("of a group with max_keys", function()
+    local running -- functions that end the calls that have begun
+
     before_each(function()
       g:ended()
-      g = engine.group { timeout_ms = 100000, max_keys = 3 }
+      g, running = engine.group { timeout_ms = 100000, max_keys = 3 }, {}
+    end)
+
+    after_each(function()
+      for _, ended in ipairs(running) do
+        ended()
+      end
     end)
 
     -- Takes a call, which runs until its end: its keys, and a function that ends it.
@@ -159,7 +167,7 @@ describe("the backlog", function()
       for i, f in ipairs(flights) do
         keys[i] = ffi.string(f.key, f.key_len)
       end
-      return keys[1] and table.concat(keys, " "), function()
+      local function ended()
         for i, f in ipairs(flights) do
           C.backlog_ended(b, f)
           for _, load in ipairs(g.loads) do
@@ -169,7 +177,10 @@ describe("the backlog", function()
             end
           end
         end
+        flights = {} -- nothing more to end
       end
+      running[#running + 1] = ended
+      return keys[1] and table.concat(keys, " "), ended
     end
 
     it("gathers loads while a call runs, and gives them to one worker at its end", function()

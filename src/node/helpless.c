@@ -6,7 +6,6 @@
 
 #include "base/log.h"
 #include "base/notify.h"
-#include "node/workers.h"
 
 static void change(struct helpless *h, int now)
 {
@@ -20,10 +19,8 @@ static void change(struct helpless *h, int now)
         log_info("node", "a worker has come out of its C function: ready again", "%s", "");
 }
 
-void helpless_look(struct helpless *h, struct workers *w, uint64_t now_ms)
+void helpless_look(struct helpless *h, uint64_t since_ms, uint64_t now_ms)
 {
-    uint64_t since_ms = workers_helpless_since_ms(w);
-
     if (!since_ms != !atomic_load(&h->now))
         change(h, since_ms != 0);
     if (!since_ms || !h->may_exit || !h->timeout_ms || now_ms - since_ms < h->timeout_ms ||

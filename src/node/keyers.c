@@ -238,6 +238,11 @@ void keyers_watch(struct keyers *k, uint64_t now_ms)
         end_older(k, now_ms - PATIENCE_MS, ERR_TIMEOUT, "its key function has not answered in 5 s");
 }
 
+uint64_t keyers_helpless_since_ms(const struct keyers *k)
+{
+    return workers_helpless_since_ms(k->workers);
+}
+
 void keyers_stats(struct keyers *k, struct workers_stats *out)
 {
     workers_stats(k->workers, out);

@@ -36,6 +36,9 @@ void keyers_ask(struct keyers *k, struct keyask *a);
 /* To be called some times a second: replaces stuck VMs, ends what has waited for too long. */
 void keyers_watch(struct keyers *k, uint64_t now_ms);
 
+/* As workers_helpless_since_ms(). */
+uint64_t keyers_helpless_since_ms(const struct keyers *k);
+
 /* Any thread: as workers_stats(). */
 void keyers_stats(struct keyers *k, struct workers_stats *out);
 

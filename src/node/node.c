@@ -121,14 +121,24 @@ static enum err start_workers(struct node *n, const struct node_opts *o, struct 
     return n->keyers ? ERR_OK : e->code;
 }
 
+/* Since when a crew has been helpless; 0: none is. */
+static uint64_t helpless_since_ms(const struct node *n)
+{
+    uint64_t loads_ms = workers_helpless_since_ms(n->workers);
+    uint64_t keys_ms = keyers_helpless_since_ms(n->keyers);
+
+    return !loads_ms || (keys_ms && keys_ms < loads_ms) ? keys_ms : loads_ms;
+}
+
 static void *watch_main(void *arg)
 {
     const struct timespec pause = {0, WATCH_MS * 1000000};
     struct node *n = arg;
 
-    while (!atomic_load(&n->stopping)) {
+    while (!atomic_load(&n->watched)) {
         workers_watch(n->workers, clock_ms());
-        helpless_look(&n->helpless, n->workers, clock_ms());
+        if (!atomic_load(&n->stopping))
+            helpless_look(&n->helpless, helpless_since_ms(n), clock_ms());
         keyers_watch(n->keyers, clock_ms());
         log_out_tick();
         control_watch(n->control, clock_ms());

@@ -40,6 +40,7 @@ struct node {
     struct helpless helpless;
     pthread_t watch;
     int watching;
+    atomic_int watched;        /* 1: the watch thread may end */
     struct watchdog *watchdog; /* NULL: the service manager asks for nothing */
     struct node_servers servers;
     atomic_int ready; /* 1: the node waits for no background function */

@@ -3,7 +3,7 @@
  *
  *   1 not ready, farewells         load balancers and other nodes look elsewhere
  *   2 refuse new connections       open connections are still served
- *   3 wait for requests to end     for the drain time at most
+ *   3 wait for requests to end     for the drain time at most; stuck VMs are replaced until then
  *   4 end the background functions and questions for keys, close the groups: ends all flights
  *   5 stop the network thread      ends all exchanges and changes: no request stays parked
  *   6 let connections answer       parked requests get a 503, if their clients read it
@@ -129,6 +129,7 @@ void node_stop_free(struct node *n)
     int ended;
 
     atomic_store(&n->stopping, 1);
+    atomic_store(&n->watched, 1);
     if (n->watching)
         pthread_join(n->watch, NULL);
     watchdog_stop(n->watchdog);

@@ -429,7 +429,7 @@ void workers_watch(struct workers *w, uint64_t now_ms)
     }
     for (i = 0; i < w->crew.n; i++)
         stuck += worker_stuck(w->crew.list[i], now_ms, STUCK_AFTER_MS) ? 1 : 0;
-    if (stuck < w->crew.n)
+    if (stuck < w->crew.n || !w->crew.n)
         w->helpless_ms = 0;
     else if (!w->helpless_ms)
         w->helpless_ms = now_ms;

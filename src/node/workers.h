@@ -73,7 +73,7 @@ void workers_release(void);
 void workers_watch(struct workers *w, uint64_t now_ms);
 
 /* Since when every VM has been stuck and none could be replaced, as workers_watch() found; 0: it is
- * not so. */
+ * not so, or the crew has no VM. The thread of workers_watch(). */
 uint64_t workers_helpless_since_ms(const struct workers *w);
 
 /* One thread: whether some VM of the crew has turned since the last call, as worker_turned() says
