@@ -75,9 +75,9 @@
 ---@field max_waiting? integer getters that run or wait for a source, 1 to 16384; more wait their turn; default 4096
 ---@field refresh_ahead? number how early hot values are loaded again, 1 is a good start, 0 not at all; default 0
 ---@field keep_old? groupcache.Duration after its ttl a value is kept for the getter, as ctx.old; default 0
----@field getter_many? fun(keys: string[], ctx: { group: string, deadline: number }): table?, any, any in place of getter: values, errors and ttls by key
+---@field getter_many? fun(keys: string[], ctx: { group: string, deadline: groupcache.Seconds }): table?, any, any in place of getter: values, errors and ttls by key
 ---@field max_keys? integer of one call of getter_many; default 100
----@field gather? number|string seconds that the first key of such a call waits for others; default 0
+---@field gather? groupcache.Duration how long the first key of such a call waits for others; default 0
 ---@field max_rate? number loads that the getter begins a second, 0 for no bound; default 0
 ---@field breaker? integer failed loads in a row that open the breaker, 0 for none; default 0
 ---@field breaker_share? number the share of failed loads that opens the breaker; default 0
