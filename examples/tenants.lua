@@ -14,7 +14,7 @@ groupcache.group("pages", {
 
   -- For each request, also a hit: short, and it cannot wait.
   key = function(path, query, headers)
-    local site = (headers.host or ""):lower():match "^([%w-]+)%."
+    local site = (headers.host or ""):lower():match "^(%a[%w-]*)%." -- not of an address
     if not site then
       return nil, 404, "no such site"
     end

@@ -75,9 +75,9 @@
 ---@field max_waiting? integer getters that run or wait for a source, 1 to 16384; more wait their turn; default 4096
 ---@field refresh_ahead? number how early hot values are loaded again, 1 is a good start, 0 not at all; default 0
 ---@field keep_old? groupcache.Duration after its ttl a value is kept for the getter, as ctx.old; default 0
----@field getter_many? fun(keys: string[], ctx: { group: string, deadline: number }): table?, any, any in place of getter: values, errors and ttls by key
+---@field getter_many? fun(keys: string[], ctx: { group: string, deadline: groupcache.Seconds }): table?, any, any in place of getter: values, errors and ttls by key
 ---@field max_keys? integer of one call of getter_many; default 100
----@field gather? number|string seconds that the first key of such a call waits for others; default 0
+---@field gather? groupcache.Duration how long the first key of such a call waits for others; default 0
 ---@field max_rate? number loads that the getter begins a second, 0 for no bound; default 0
 ---@field breaker? integer failed loads in a row that open the breaker, 0 for none; default 0
 ---@field breaker_share? number the share of failed loads that opens the breaker; default 0
@@ -86,7 +86,7 @@
 ---@field remember_bytes? groupcache.Size what `get` in programs and getters remembers, beside cache_bytes; default a quarter of cache_bytes, 256 KiB at least
 ---@field eviction? "lru"|"adaptive"|"sieve" which values are evicted first when the cache is full; default "adaptive"
 ---@field hot? "sample"|"always"|"never"|"rate" which values of other nodes are kept; default "sample", one in ten
----@field compress? "off"|"gzip"|"zstd" the form in which values are kept
+---@field compress? "off"|"gzip"|"zstd" the form in which values are kept; default "off"
 ---@field content_type? string of answers on /cache/; default the codec's, else "application/octet-stream"
 ---@field codec? "json"|"msgpack"|groupcache.Codec between Lua values and bytes; default none
 ---@field pass_headers? string[] request headers that the getter may see; default none
@@ -98,8 +98,8 @@
 ---@field http? table set by groupcache.http.cache(), nothing else should
 ---@field writable? boolean|groupcache.Writable clients may set and remove over HTTP; default false
 
---- Returns the key of a request, or nil, a status [400] of 400 to 499, and a message. It cannot wait. `query` has the decoded values by
---- name, and the pairs as they came by number; `headers` the values by lower-case name.
+--- Returns the key of a request; or nil, and perhaps a status of 400 to 499 [400], and perhaps a message. It cannot wait.
+--- `query` has the decoded values by name, and the pairs as they came by number. `headers` has the values by lower-case name.
 ---@alias groupcache.KeyFunction fun(path: string, query: table, headers: table<string, string>): string?, integer|string?, string?
 
 --- What a client needs to change a group. If there are a token and networks, it needs both.

@@ -462,7 +462,7 @@ describe("docs/http-cache.md", function()
 
   it("names the options of a group that http.cache refuses", function()
     local source = tmp.read "lua/groupcache/http_cache.lua"
-    local text = chapter("## Options", tmp.read "docs/http-cache.md"):match "Refused are(.-)%.\n"
+    local text = chapter("## Options", tmp.read "docs/http-cache.md"):match "are refused:(.-)%.\n\n"
     local refused = all(source:match "\nlocal TAKEN = (%b{})", "([%w_]+) = true")
     local told = all(text, "`([%w_]+)`")
     told[#told + 1] = "http" -- what it sets itself

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 
--- For some minutes after its list of peers has changed, a node asks the former owner of a key for
+-- For a minute after its list of peers has changed, a node asks the former owner of a key for
 -- its value before its getter. It did so for loads before a value's end, too. So it had the same
 -- value back, with the same end, and loaded nothing: clients waited at each end as without
 -- refresh_ahead.

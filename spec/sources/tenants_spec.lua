@@ -45,8 +45,10 @@ describe("examples/tenants.lua", function()
   end)
 
   it("refuses a host that is no site's, and has no page that the service has not", function()
-    local res = ask("/a", "localhost")
-    assert.same({ 404, true }, { res.status, res.body:find "no such site" ~= nil })
+    for _, host in ipairs { "localhost", "127.0.0.1:8080" } do
+      local res = ask("/a", host)
+      assert.same({ 404, true }, { res.status, res.body:find "no such site" ~= nil })
+    end
     assert.equal(404, ask("/none", "red.example").status)
   end)
 end)

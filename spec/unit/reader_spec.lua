@@ -30,6 +30,21 @@ describe("a reader", function()
     assert.equal("same", (recall(key)))
   end
 
+  -- What ends the value of "k", by name: five ways.
+  local function changes()
+    return {
+      replaced = function() g:set("k", "new") end,
+      removed = function() g:remove "k" end,
+      flushed = function() g:flush() end,
+      ["flushed and set"] = function() g:flush() g:set("k", "new") end,
+      evicted = function()
+        for i = 1, 100 do
+          g:set("other" .. i, "v")
+        end
+      end,
+    }
+  end
+
   it("gives an item anew at first, then as the one that it gave", function()
     begin()
     g:set("k", "value")
@@ -51,18 +66,9 @@ describe("a reader", function()
 
   it("does not give a replaced, removed, flushed, evicted or expired value", function()
     begin { cache_bytes = 4096 }
-    for name, change in pairs {
-      replaced = function() g:set("k", "new") end,
-      removed = function() g:remove "k" end,
-      flushed = function() g:flush() end,
-      ["flushed and set"] = function() g:flush() g:set("k", "new") end,
-      evicted = function()
-        for i = 1, 100 do
-          g:set("other" .. i, "v")
-        end
-      end,
-      over = function() C.clock_advance(2000) end,
-    } do
+    local all = changes()
+    all.expired = function() C.clock_advance(2000) end
+    for name, change in pairs(all) do
       g:set("k", "old", 1000)
       known "k"
       change()
@@ -148,17 +154,7 @@ describe("a reader", function()
   end)
 
   it("gives nothing by its address that was changed, or has an end", function()
-    for name, change in pairs {
-      replaced = function() g:set("k", "new") end,
-      removed = function() g:remove "k" end,
-      flushed = function() g:flush() end,
-      ["flushed and set"] = function() g:flush() g:set("k", "new") end,
-      evicted = function()
-        for i = 1, 100 do
-          g:set("other" .. i, "v")
-        end
-      end,
-    } do
+    for name, change in pairs(changes()) do
       begin { cache_bytes = 4096 }
       g:set("k", "old")
       known "k"

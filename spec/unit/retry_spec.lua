@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
 -- Here nobody is told: the node is in no list, or the group is closed. Real nodes are told again in
--- spec/regress/79-changes-behind-stopped-node_spec.lua and 120-retries-of-each-group_spec.lua.
+-- two specs of faults: changes-behind-stopped-node and retries-of-each-group.
 
 jit.off(true, true) -- the list calls back into Lua
 

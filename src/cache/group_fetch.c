@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* group_fetch.c - what a get will read is fetched into the processor's cache. Few items are there
- * by themselves. If another thread has the mutex, nothing is fetched: the get is only slower then.
- */
+/* group_fetch.c - what a get will read is fetched into the processor's cache. Of a group with few
+ * items it is there anyway. If another thread has the mutex, nothing is fetched: the get is only
+ * slower then. */
 #include "cache/group_in.h"
 
 static int may_fetch(struct group *g)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* keyask.h - the question which key a client's request is about, in a group whose key a function of
- * the script makes. The server asks, a VM answers. Plain structs. */
+/* keyask.h - a question to a key function: which key does a client's request have? The server asks,
+ * a VM answers. Plain structs. */
 #ifndef KEYASK_H
 #define KEYASK_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* asking.h - a request whose key a function of the script makes.
+/* asking.h - asks a key function for the key of a request.
  *
  * The connection is suspended while a VM answers, and the job runs again with the key. So the
  * function may look at all of the request, and an HTTP thread never runs it.

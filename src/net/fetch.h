@@ -38,7 +38,7 @@ struct fetch_opts {
     size_t body_len;
     uint64_t connect_timeout_ms; /* 0: 1000 */
     uint64_t name_ms;    /* addresses of the host that were found longer ago are looked up anew, in
-                          * whole    seconds, rounded down; 0: after a minute */
+                          * whole seconds, rounded down; 0: after a minute */
     uint64_t timeout_ms; /* of the exchange, with the wait for a connection; 0: 5000 */
     size_t max_bytes;    /* of the answer's body; 0: 8 MiB */
     const char *ca_file; /* NULL: the system's; PEM file for https */

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* keycall.h - a call of a group's key function: a task (task.h) that makes the key of one request.
  *
- * The function is pure: it cannot wait. It may compute for 50 ms of processor time, and block for a
- * second. */
+ * The function cannot wait. It may compute for 50 ms of processor time, and block for a second. */
 #ifndef KEYCALL_H
 #define KEYCALL_H
 

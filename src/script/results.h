@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* results.h - what a C function returns that Lua code has called, and that has yielded.
+/* results.h - the results of a C function that has yielded, for the Lua code that called it.
  *
  * The function leaves the VM when it yields. What its caller gets is given to lua_resume(), and is
  * pushed right before. The VM's thread. */
