@@ -110,7 +110,7 @@ static int settle(void *handle, const char *value)
         return READER_NOWHERE;
     reader_let_go(h->reader);
     if (value)
-        reader_hold(h->reader, value - sizeof(int)); /* a string has its length there */
+        reader_hold(h->reader, value - sizeof(int)); /* its length is there */
     return reader_take_left(h->reader);
 }
 
