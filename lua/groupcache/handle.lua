@@ -1,10 +1,13 @@
 -- SPDX-License-Identifier: MIT
 -- groupcache.handle: how a program reads hits of a group in its own process.
 --
--- The engine remembers the items that it returned last, each in a slot. The string of an item is
--- kept beside its slot, and returned again while the item is still the current one. The engine
--- decides that at each hit, so order of use, counters, expiry and removal stay exact. While the JIT
--- is on, it is called through the FFI, otherwise through the C API.
+-- The engine remembers the items that it returned last, each in a slot. The strings of an item's
+-- key and value are kept beside its slot. The value's is returned again while the item is still the
+-- current one. The engine decides that at each hit, so order of use, counters, expiry and removal
+-- stay exact. While the JIT is on, it is called through the FFI, otherwise through the C API.
+--
+-- While the key's string is kept, no other value has its address. So most hits read neither the key
+-- nor the item (recall_held()).
 --
 -- Finalizers may run when compiled code is left, and when a string or a cdata is made. They may get
 -- from this very group. Such gets are answered through the C API, which uses no slots.
@@ -24,7 +27,7 @@ local SOURCES = { [0] = "main", "hot", "peer", "local", "stale" } -- enum source
 local CHUNK = 1024 -- places in a table; a power of two
 local CHUNK_BITS = 10
 
-local recall, settle, new_table
+local recall_held, recall, settle, new_table
 if has_ffi then
   new_table = require "table.new"
   -- The first fields of struct handle; the tag makes the name unique.
@@ -36,9 +39,10 @@ if has_ffi then
       unsigned age;
     };
   ]])
-  local recall_address, settle_address = core.recall()
+  local held_address, recall_address, settle_address = core.recall()
+  recall_held = ffi.cast("int (*)(void *, const char *)", held_address)
   recall = ffi.cast("int (*)(void *, const char *, size_t)", recall_address)
-  settle = ffi.cast("int (*)(void *)", settle_address)
+  settle = ffi.cast("int (*)(void *, const char *)", settle_address)
 end
 
 local Handle = {}
@@ -60,9 +64,10 @@ function Handle:forget()
   self.chunks, self.age = {}, 0
 end
 
--- Drops the strings of one item that is not remembered any more.
-local function clear(self)
-  local place = settle(self.state)
+-- Says whether the last item's strings are kept: `value` is its string, or nil. Then drops the
+-- strings of one item that is not remembered any more.
+local function clear(self, value)
+  local place = settle(self.state, value)
   local chunk = place >= 0 and self.chunks[rshift(place, CHUNK_BITS)]
   if chunk then
     place = band(place, CHUNK - 1)
@@ -71,9 +76,9 @@ local function clear(self)
 end
 
 -- Makes the string of an item that recall() has just returned. If the item is remembered, it keeps
--- the string: later recall() returns SAME. It keeps the key too, so that the key's string has one
--- address as long. All of this can be compiled: a loop whose gets bring new items would otherwise
--- never be, nor later, when they do not.
+-- the string and that of the key, and says so once both are in their table. All of this can be
+-- compiled: a loop whose gets bring new items would otherwise never be, nor later, when they do
+-- not.
 local function make_string(self, key)
   local state = self.state
   local value, place = ffi.string(state.value, state.value_len), state.place
@@ -88,20 +93,26 @@ local function make_string(self, key)
     end
     place = band(place, CHUNK - 1)
     chunk[place], chunk[CHUNK + place] = value, key
+    clear(self, value)
+  else
+    clear(self, nil)
   end
-  clear(self)
   return value
 end
 
 -- -> value, source; or nil
 local function find(self, key)
   local state = self.state
+  local held = recall_held(state, key)
+  if held >= 0 then
+    return self.chunks[rshift(held, CHUNK_BITS)][band(held, CHUNK - 1)], "main"
+  end
   local hit = recall(state, key, #key)
   if hit == MISS then
     return nil
   elseif hit ~= OTHER then
     if hit ~= SAME then
-      clear(self)
+      clear(self, nil)
     end
     local place = state.place
     return self.chunks[rshift(place, CHUNK_BITS)][band(place, CHUNK - 1)], SOURCES[state.source]

@@ -139,7 +139,7 @@ describe("a reader", function()
     assert.equal(C.READER_NOWHERE, held(key))
     assert.equal("other", (recall(key)))
     assert.equal(C.READER_NOWHERE, held(key)) -- the owner may not keep its bytes
-    C.reader_hold(reader)
+    C.reader_hold(reader, nil)
     for _ = 1, 1000 do
       if held(key) < 0 then -- the ring is full
         assert.equal("same", (recall(key)))
@@ -158,7 +158,7 @@ describe("a reader", function()
       begin { cache_bytes = 4096 }
       g:set("k", "old")
       known "k"
-      C.reader_hold(reader)
+      C.reader_hold(reader, nil)
       assert(held "k" >= 0)
       change()
       assert.equal(C.READER_NOWHERE, held "k", name)
@@ -171,7 +171,7 @@ describe("a reader", function()
     begin()
     g:set("mortal", "v", 1000)
     known "mortal"
-    C.reader_hold(reader)
+    C.reader_hold(reader, nil)
     assert.equal(C.READER_NOWHERE, held "mortal")
   end)
 
@@ -196,11 +196,34 @@ describe("a reader", function()
     g:set("k", "v")
     g:set("other", "v")
     known "k"
-    C.reader_hold(reader)
+    C.reader_hold(reader, nil)
     g:remove "other"
     assert.equal(C.READER_NOWHERE, held "k")
     assert.equal("same", (recall "k"))
     assert(held "k" >= 0)
+  end)
+
+  it("takes any address for the copy of a value, near or far", function()
+    begin()
+    local key = "a key whose bytes stay where they are"
+    g:set(key, "v")
+    local near = ffi.cast("const char *", key) + 4096
+    for _, copy in ipairs { near, near - 8192, ffi.cast("const char *", 8),
+      ffi.cast("const char *", -1) } do
+      known(key)
+      C.reader_hold(reader, copy)
+      assert(held(key) >= 0)
+    end
+  end)
+
+  it("holds nothing that was forgotten before its owner said that it keeps it", function()
+    begin()
+    g:set("k", "v")
+    recall "k"
+    C.reader_forget_all(reader)
+    C.reader_hold(reader, nil)
+    assert.equal(C.READER_NOWHERE, held "k")
+    assert.equal("other", (recall "k"))
   end)
 
   it("tells keys apart that have the same address", function()

@@ -173,7 +173,7 @@ static void keep(lua_State *L, const struct hits *h, int place, size_t n)
     if (vm_may_keep(h->vm, n)) {
         put(L, table_of(place), place, lua_gettop(L));
         put(L, -table_of(place), place, KEY);
-        reader_hold(h->reader);
+        reader_hold(h->reader, lua_tostring(L, -1) - sizeof(int)); /* its length is there */
     } else {
         take_out(L, table_of(place), place);
         take_out(L, -table_of(place), place);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* library.c - groups of a program: part of a node in the same process, or alone.
  *
- * A handle has a reader for the fast path. The Lua side (groupcache/handle.lua) keeps the string of
- * the item in each of the reader's slots. recall() says whether that string is still the value;
- * while the JIT is on, it is called through the FFI.
+ * A handle has a reader for the fast path. The Lua side (groupcache/handle.lua) keeps the strings
+ * of the key and the value of the item in each of the reader's slots. recall_held() and recall()
+ * say whether the value's string still is the value. While the JIT is on, they are called through
+ * the FFI.
  *
  * A group without a node runs its getter in the calling VM: its loader only notes the flight, and
  * the Lua side ends it. */
@@ -63,8 +64,19 @@ enum {
     HIT_SAME_CLEAR = 1 + HIT_OTHER /* HIT_SAME, and copies are to be cleared */
 };
 
-/* Called through the FFI: no lua_State, never raises. -> enum hit or HIT_SAME_CLEAR, and the first
- * fields of h */
+/* Called through the FFI, like the next two: no lua_State, never raises. `key` is that of a string
+ * of Lua, of which nothing is read. -> the place of the value's string, which is in main; or a
+ * number below 0: nothing was done, recall() is to be called */
+static int recall_held(void *handle, const char *key)
+{
+    struct handle *h = handle;
+
+    if (!h->group || reader_left(h->reader) >= CLEAR_AT)
+        return READER_NOWHERE;
+    return reader_recall_held(h->reader, key);
+}
+
+/* -> enum hit or HIT_SAME_CLEAR, and the first fields of h */
 static int recall(void *handle, const char *key, size_t key_len)
 {
     struct handle *h = handle;
@@ -88,30 +100,35 @@ static int recall(void *handle, const char *key, size_t key_len)
     return (int)hit;
 }
 
-/* After recall(), once the value was copied: through the FFI as well. -> a place whose copies are
- * of no use, or a number below 0 */
-static int settle(void *handle)
+/* After recall(), once the value was copied. value: the bytes of its string, which is kept like the
+ * key's; NULL: they are not. -> a place whose copies are of no use, or a number below 0 */
+static int settle(void *handle, const char *value)
 {
     struct handle *h = handle;
 
     if (!h->group)
         return READER_NOWHERE;
     reader_let_go(h->reader);
+    if (value)
+        reader_hold(h->reader, value - sizeof(int)); /* its length is there */
     return reader_take_left(h->reader);
 }
 
-/* core.recall() -> addresses of recall() and settle() */
+/* core.recall() -> addresses of recall_held(), recall() and settle() */
 static int l_recall(lua_State *L)
 {
-    int (*first)(void *, const char *, size_t) = recall;
-    int (*second)(void *) = settle;
+    int (*first)(void *, const char *) = recall_held;
+    int (*second)(void *, const char *, size_t) = recall;
+    int (*third)(void *, const char *) = settle;
     void *address;
 
     memcpy(&address, &first, sizeof(address));
     lua_pushlightuserdata(L, address);
     memcpy(&address, &second, sizeof(address));
     lua_pushlightuserdata(L, address);
-    return 2;
+    memcpy(&address, &third, sizeof(address));
+    lua_pushlightuserdata(L, address);
+    return 3;
 }
 
 /* core.handle_address(handle) -> what recall() takes */

@@ -21,6 +21,8 @@ enum {
     TRY = 8,             /* of items for which there is no room, one in so many moves the hand */
     SPARSE = 16,         /* if one slot in so many is used, all are emptied, and there are fewer, */
     SPARSE_SLOTS = 1024, /* unless there are few anyway */
+    MOST_PLACES = 1 << 30, /* a slot has 30 bits for one */
+    UNIT = 8,              /* bytes: allocators place a string at a multiple of it */
     COPY_BYTES = 96 /* what the copies of a key and a value cost beside their bytes: two strings of
                        Lua, each with a place in a table */
 };
@@ -30,9 +32,10 @@ struct reader_slot {
     const void *key;   /* the address of the key at the last get; another key may lie there now */
     struct item *item; /* a reference, or NULL */
     uint64_t known;    /* group.removed when the item was known to be in main; 0: it was not */
-    int place;
-    uint8_t used; /* since the hand passed */
-    uint8_t held; /* reader_hold() */
+    unsigned place : 30;
+    unsigned used : 1; /* since the hand passed */
+    unsigned held : 1; /* reader_hold() */
+    int32_t copy;      /* of the value, in units behind `key`; 0: unknown */
 };
 
 _Static_assert(LINE % sizeof(struct reader_slot) == 0, "no slot lies in two lines");
@@ -129,14 +132,16 @@ static void leave_place(struct reader *r, int place)
     r->uncleared++;
 }
 
-/* 0: no memory. */
-static int take_place(struct reader *r, int *place)
+/* Gives a slot a place. 0: no memory. */
+static int take_place(struct reader *r, struct reader_slot *s)
 {
     if (r->nleft) {
-        *place = r->left[--r->nleft];
+        s->place = (unsigned)r->left[--r->nleft] & (MOST_PLACES - 1);
         r->uncleared -= r->uncleared ? 1 : 0;
         return 1;
     }
+    if (r->places == MOST_PLACES)
+        return 0;
     if (r->places == r->left_room) {
         unsigned room = r->left_room ? 2 * r->left_room : FIRST_SLOTS;
         int *left = mem_realloc(r->left, room * sizeof(*left));
@@ -146,7 +151,7 @@ static int take_place(struct reader *r, int *place)
         r->left = left;
         r->left_room = room;
     }
-    *place = (int)r->places++;
+    s->place = r->places++ & (MOST_PLACES - 1);
     return 1;
 }
 
@@ -159,7 +164,7 @@ static void drop_locked(struct reader *r, struct reader_slot *s, struct dropped 
     r->group->stats.remembered_bytes -= cost;
     r->bytes -= cost;
     r->nitems--;
-    leave_place(r, s->place);
+    leave_place(r, (int)s->place);
     d->items[d->n++] = s->item;
     s->item = NULL;
     s->held = 0;
@@ -170,7 +175,7 @@ static void fill_locked(struct reader *r, struct reader_slot *s, struct item *it
 {
     size_t cost = cost_of(r, it);
 
-    if (!take_place(r, &s->place))
+    if (!take_place(r, s))
         return;
     r->group->stats.remembered_items++;
     r->group->stats.remembered_bytes += cost;
@@ -200,6 +205,7 @@ static void empty(struct reader *r)
 {
     unsigned at = 0;
 
+    r->last = NULL;
     while (at <= r->mask) {
         struct dropped d = {.n = 0};
 
@@ -421,7 +427,7 @@ static enum hit look_up(struct reader *r, struct reader_slot *known, const struc
         group_load_ahead(g, k);
     if (!it)
         return HIT_NONE;
-    *out = (struct recalled){it, source, s ? s->place : READER_NOWHERE};
+    *out = (struct recalled){it, source, s ? (int)s->place : READER_NOWHERE};
     return same ? HIT_SAME : HIT_OTHER;
 }
 
@@ -486,7 +492,7 @@ enum hit reader_recall(struct reader *r, const void *key, size_t key_len, struct
     }
     note(r, s->item);
     r->last = s;
-    *out = (struct recalled){s->item, SOURCE_MAIN, s->place};
+    *out = (struct recalled){s->item, SOURCE_MAIN, (int)s->place};
     return HIT_SAME;
 }
 
@@ -502,17 +508,24 @@ int reader_recall_held(struct reader *r, const void *key)
 
         if (s->key != key || !s->held || s->known != removed)
             continue;
+        __builtin_prefetch((const char *)key + (ptrdiff_t)s->copy * UNIT);
         s->used = 1;
         note(r, s->item);
-        return s->place;
+        return (int)s->place;
     }
     return READER_NOWHERE;
 }
 
-void reader_hold(struct reader *r)
+void reader_hold(struct reader *r, const void *copy)
 {
-    if (r->last)
-        r->last->held = r->last->known && !r->last->item->expires_ms;
+    struct reader_slot *s = r->last;
+    int64_t units;
+
+    if (!s)
+        return;
+    units = ((int64_t)(uintptr_t)copy - (int64_t)(uintptr_t)s->key) / UNIT;
+    s->copy = units == (int32_t)units ? (int32_t)units : 0;
+    s->held = s->known && !s->item->expires_ms;
 }
 
 void reader_hold_none(struct reader *r)

@@ -68,8 +68,10 @@ enum hit reader_recall(struct reader *r, const void *key, size_t key_len, struct
 
 /* The owner keeps the bytes of the key that reader_recall() has just hit, and a copy of the value.
  * It keeps both until reader_hold_none(), or until the place of the copy is left. Until then the
- * address of these bytes means this key. */
-void reader_hold(struct reader *r);
+ * address of these bytes means this key. copy: what the owner reads first of the copy. It is only
+ * fetched into the processor's cache, at each hit of the key, while the owner still looks up where
+ * the copy is. Does nothing if all slots were emptied since reader_recall(). */
+void reader_hold(struct reader *r, const void *copy);
 void reader_hold_none(struct reader *r);
 
 /* The place of the value's copy, as reader_recall() would give it, if the key at that address is
