@@ -253,7 +253,7 @@ struct item *lru_put(struct lru *l, struct item *it)
     *at = it;
     assert(place_of(it) == ITEM_NEW);
     set_place(it, ITEM_IN);
-    order_put(&l->order, it, cost, l->stats.gets, l->stats.items);
+    order_put(&l->order, it, cost, l->stats.gets, l->stats.items, displaced != NULL);
     l->stats.items++;
     l->stats.bytes += cost;
     l->mortals += it->expires_ms ? 1 : 0;

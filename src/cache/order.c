@@ -174,11 +174,11 @@ static void pause_notes(struct order *o)
 }
 
 /* If the item is in the sample, its use is noted for the trials. */
-static void note_use(struct order *o, const struct item *it, uint64_t gets)
+static void note_use(struct order *o, const struct item *it, uint64_t gets, int held)
 {
     if (it->hash & o->unnoted || !o->trials)
         return;
-    if (trials_note(o->trials, it->hash, it->uses, item_cost(it)))
+    if (trials_note(o->trials, it->hash, it->uses, item_cost(it), held))
         return;
     catch_up(o);
     if (gets < o->opened + PAUSE)
@@ -192,7 +192,7 @@ void order_count(struct order *o, struct item *it, uint64_t gets)
     if (o->eviction != EVICT_ADAPTIVE)
         return;
     uses_add(&it->uses, o->age);
-    note_use(o, it, gets);
+    note_use(o, it, gets, 1);
 }
 
 static void mark_visited(struct item *it)
@@ -241,7 +241,8 @@ static unsigned uses_before(const struct order *o, uint32_t hash)
     return has_ghost(o, hash) ? ghosts_uses(&o->ghosts, hash) : 0;
 }
 
-void order_put(struct order *o, struct item *it, size_t cost, uint64_t gets, size_t items)
+void order_put(struct order *o, struct item *it, size_t cost, uint64_t gets, size_t items,
+               int replaces)
 {
     if (o->eviction == EVICT_ADAPTIVE) {
         if (gets >= o->age_ends)
@@ -249,7 +250,7 @@ void order_put(struct order *o, struct item *it, size_t cost, uint64_t gets, siz
         catch_up(o);
         order_open(o, gets);
         it->uses = uses_of(uses_before(o, it->hash) + 1, o->age);
-        note_use(o, it, gets);
+        note_use(o, it, gets, replaces);
     }
     put(o, LIST_WINDOW, it, cost);
 }

@@ -56,8 +56,10 @@ void order_deinit(struct order *o); /* the items are the caller's */
 
 void order_set_eviction(struct order *o, enum eviction e);
 
-/* A new item of so many bytes is put in; gets are those of the lru so far, items those in it. */
-void order_put(struct order *o, struct item *it, size_t cost, uint64_t gets, size_t items);
+/* A new item of so many bytes is put in; gets are those of the lru so far, items those in it.
+ * replaces: another one of the key was taken for it. */
+void order_put(struct order *o, struct item *it, size_t cost, uint64_t gets, size_t items,
+               int replaces);
 
 /* An item will be removed, not evicted: its key has no value. */
 void order_forget(struct order *o, const struct item *it);

@@ -22,7 +22,7 @@ struct trials;
 enum { TRIALS_FIXED = 7168 /* bytes that any trials may take */ };
 
 /* For a cache that has so many items of so many bytes. Takes 1.5 KB, or if that is more 4 bytes
- * an item or a 96th of the bytes, whichever is less; 420 KB at most. NULL: no memory, or the cache
+ * an item or a 96th of the bytes, whichever is less; 900 KB at most. NULL: no memory, or the cache
  * has less than 21 KB. `first` is the best manner until another one has proved better. */
 struct trials *trials_new(size_t items, uint64_t bytes, enum manner first);
 void trials_free(struct trials *t); /* NULL is fine */
@@ -33,8 +33,9 @@ size_t trials_bytes(const struct trials *t); /* NULL: 0 */
 uint32_t trials_mask(const struct trials *t);
 
 /* Notes a use of a key of the sample, with its uses (uses.h) and what its item costs, if
- * there is room. Returns 1 if there is room for another one. */
-int trials_note(struct trials *t, uint32_t hash, uint8_t uses, uint64_t cost);
+ * there is room. held: the cache had a value of the key. Returns 1 if there is room for another
+ * one. */
+int trials_note(struct trials *t, uint32_t hash, uint8_t uses, uint64_t cost, int held);
 
 /* The trials have the uses that were noted; makes room. With the age of uses, and the bytes of the
  * cache. */
