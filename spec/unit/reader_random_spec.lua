@@ -80,7 +80,7 @@ describe("what a reader gives", function()
       end
       r.copies[found.place] = value
       if hold then
-        C.reader_hold(r.c)
+        C.reader_hold(r.c, nil)
       end
     end
     C.reader_let_go(r.c)

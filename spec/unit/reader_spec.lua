@@ -180,13 +180,13 @@ describe("a reader", function()
     begin()
     g:set("k", "v")
     known "k"
-    C.reader_hold(reader)
+    C.reader_hold(reader, nil)
     assert(held "k" >= 0)
     g:close()
     assert.equal(C.READER_NOWHERE, held "k")
     for _ = 1, 3 do
       recall "k"
-      C.reader_hold(reader)
+      C.reader_hold(reader, nil)
       assert.equal(C.READER_NOWHERE, held "k")
     end
   end)
