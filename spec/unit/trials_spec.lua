@@ -85,7 +85,7 @@ describe("trials", function()
     assert.equal(0, C.trials_note(t, hash(n), 16, COST, 1))
   end)
 
-  it("have some hundreds or thousands of keys in the sample, whatever the size of the cache", function()
+  it("have hundreds or thousands of keys in the sample, whatever the cache has", function()
     for _, items in ipairs { 4096, 100000, 1000000, 10000000 } do
       begin(items)
       local sample = items / (tonumber(C.trials_mask(t)) + 1)
