@@ -10,12 +10,15 @@ local C = engine.C
 describe("group with refresh_ahead", function()
   local g
 
+  before_each(function() C.clock_hold(true) end)
+
   local function begin(opts)
     opts.refresh_ahead = opts.refresh_ahead or 1000
     g = engine.group(opts)
   end
 
   after_each(function()
+    C.clock_hold(false)
     local last = g
     g = nil
     last:ended()

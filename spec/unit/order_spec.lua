@@ -154,8 +154,11 @@ describe("an order", function()
   describe("with items in all lists", function()
     local l, stats, held
 
+    local texts = {} -- a key_ref keeps no string
+
     local function ref(i)
-      return key_ref(tostring(i), ffi.cast("uint32_t", (i + 7) * 2654435761ULL))
+      texts[i] = texts[i] or tostring(i)
+      return key_ref(texts[i], ffi.cast("uint32_t", (i + 7) * 2654435761ULL))
     end
 
     local function count(name)
