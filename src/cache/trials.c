@@ -8,7 +8,7 @@
 
 enum {
     SHARE = 96,  /* of the cache's bytes, at most, beside TRIALS_FIXED */
-    ONE_IN = 32, /* items in a trial, beside those of TRIALS_FIXED: 2 bytes an item */
+    ONE_IN = 16, /* items in a trial, beside those of TRIALS_FIXED: 3.4 bytes an item */
     ITEMS_MAX = 16384,
     SPARE_8 = 1,       /* eighths: room for more items, since the sample's sizes differ */
     ADMIT_SHARE = 4,   /* of a trial: it is small, and a larger item would empty it */
@@ -395,7 +395,7 @@ static int deviations_10(enum manner from, enum manner to)
 {
     if (to == MANNER_RECENT)
         return 10;
-    return from == MANNER_RECENT ? 26 : 20;
+    return from == MANNER_RECENT ? 30 : 20;
 }
 
 /* Chance alone gives a lead of the square root of how often the two were apart. */

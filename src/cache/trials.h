@@ -22,7 +22,7 @@ struct trials;
 enum { TRIALS_FIXED = 7168 /* bytes that any trials may take */ };
 
 /* For a cache that has so many items of so many bytes. Takes TRIALS_FIXED, or less if it has few
- * items, and beside it 2 bytes an item or a 96th of the bytes, whichever is less; 900 KB at most.
+ * items, and beside it 4 bytes an item or a 96th of the bytes, whichever is less; 900 KB at most.
  * NULL: no memory. `first` is the best manner until another one has proved better. */
 struct trials *trials_new(size_t items, uint64_t bytes, enum manner first);
 void trials_free(struct trials *t); /* NULL is fine */
