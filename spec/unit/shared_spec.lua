@@ -9,10 +9,12 @@ describe("shared", function()
   local s
 
   before_each(function()
+    C.clock_hold(true)
     s = C.shared_new("spec", 65536)
   end)
 
   after_each(function()
+    C.clock_hold(false)
     C.shared_free(s)
   end)
 
