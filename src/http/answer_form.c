@@ -8,7 +8,7 @@
 #include "http/crowd.h"
 #include "http/heading.h"
 
-enum { SLOTS = 64 /* of a thread: lengths of which it keeps a form */ };
+enum { SLOTS = 64 /* forms that a thread keeps */ };
 
 struct answer_form {
     struct MHD_Response *response; /* a reference */

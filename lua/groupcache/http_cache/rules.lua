@@ -45,7 +45,7 @@ function rules.control(list)
 end
 
 --- The age of an answer as it arrives (RFC 9111, 4.2.3).
--- Of a list, or behind a parameter, the first number counts; what is no number is ignored (5.1).
+-- The first number of a list counts, also before a parameter. Any other text is ignored (5.1).
 -- @param asked_s, now_s when it was asked for, and when it arrived
 function rules.age(list, asked_s, now_s)
   local text, behind = (single(list, "age") or ""):match "^(%d+)[ \t]*(.?)"
