@@ -81,6 +81,7 @@ describe("a node with ten places", function()
     for _ = 1, 40 do
       open()
     end
+    eventually(function() return n:stats().http.gave_way >= 30 end, 5, "all of them came in")
     for i = 1, 20 do
       assert.equal(200, assert(n:get("g", "k")).status, i)
     end

@@ -93,6 +93,11 @@ static int is_busy(unsigned turns)
     return turns % 2 != 0;
 }
 
+static int gave_way(const struct guest *g)
+{
+    return atomic_load_explicit(&g->gave_way, memory_order_relaxed);
+}
+
 /* Whether bytes wait in the socket: a request is about to begin. */
 static int has_bytes(int fd)
 {
@@ -113,7 +118,7 @@ static struct guest *oldest_idle_locked(struct crowd *c, const struct guest *g, 
         unsigned turns = atomic_load_explicit(&o->turns, memory_order_relaxed);
         uint64_t quiet_ms = atomic_load_explicit(&o->quiet_ms, memory_order_relaxed);
 
-        if (is_busy(turns) || o->gave_way || o == g)
+        if (is_busy(turns) || gave_way(o) || o == g)
             continue;
         if ((turns && quiet_ms >= oldest_ms) || has_bytes(o->fd))
             continue;
@@ -127,30 +132,38 @@ static struct guest *oldest_idle_locked(struct crowd *c, const struct guest *g, 
     return oldest;
 }
 
-/* Ends idle connections, but not g, until there are no more than there may be. */
+/* Ends idle connections, but not g, until there are no more than there may be. Only reading ends:
+ * if a thread has just read a request, which nobody can see yet, its client gets the answer. */
 static void make_room_locked(struct crowd *c, const struct guest *g, uint64_t now_ms)
 {
     struct guest *oldest;
 
     while (c->n > c->max && (oldest = oldest_idle_locked(c, g, now_ms))) {
-        oldest->gave_way = 1;
+        atomic_store_explicit(&oldest->gave_way, 1, memory_order_relaxed);
         c->n--;
         tally_add(&c->tally->gave_way);
-        shutdown(oldest->fd, SHUT_RDWR); /* it is open as long as the guest is in the list */
+        shutdown(oldest->fd, SHUT_RD); /* it is open as long as the guest is in the list */
     }
+}
+
+/* Its request had begun when it gave way. */
+static void count_again_locked(struct crowd *c, struct guest *g)
+{
+    c->n += gave_way(g) ? 1 : 0;
+    atomic_store_explicit(&g->gave_way, 0, memory_order_relaxed);
 }
 
 int crowd_may_ask(struct guest *g, int kept)
 {
+    int may = atomic_load_explicit(&g->turns, memory_order_relaxed) > 1;
     struct crowd *c = g->crowd;
-    int may;
 
-    if (atomic_load_explicit(&c->n, memory_order_relaxed) <= c->max ||
-        atomic_load_explicit(&g->turns, memory_order_relaxed) > 1)
+    if (!gave_way(g) && (may || atomic_load_explicit(&c->n, memory_order_relaxed) <= c->max))
         return 1;
     pthread_mutex_lock(&c->mu);
+    count_again_locked(c, g);
     make_room_locked(c, g, clock_ms());
-    may = c->n <= (kept ? c->most : c->max);
+    may |= c->n <= (kept ? c->most : c->max);
     pthread_mutex_unlock(&c->mu);
     return may;
 }
@@ -165,6 +178,7 @@ void crowd_enter(struct crowd *c, struct guest *g, struct MHD_Connection *connec
                         .fd = fd,
                         .sealed = sealed,
                         .look_ms = now_ms + HEAD_MS};
+    atomic_init(&g->gave_way, 0);
     atomic_init(&g->turns, 0);
     atomic_init(&g->quiet_ms, now_ms);
     if (!mine.all.next)
@@ -191,7 +205,7 @@ unsigned crowd_about_to_ask(struct crowd *c)
         unsigned turns = atomic_load_explicit(&g->turns, memory_order_relaxed);
         uint64_t quiet_ms = atomic_load_explicit(&g->quiet_ms, memory_order_relaxed);
 
-        if (!is_busy(turns) && !g->gave_way &&
+        if (!is_busy(turns) && !gave_way(g) &&
             ((!turns && quiet_ms + NEW_MS > now_ms) || has_bytes(g->fd)))
             n++;
     }
@@ -211,7 +225,7 @@ void crowd_leave(struct guest *g)
     list_del(&g->on_thread);
     pthread_mutex_lock(&c->mu);
     list_del(&g->in_crowd);
-    if (!g->gave_way)
+    if (!gave_way(g))
         c->n--;
     pthread_mutex_unlock(&c->mu);
 }

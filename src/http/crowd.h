@@ -4,8 +4,9 @@
  *
  * A connection is idle while no request is under way: between two requests, before the first, and
  * until the head of a request is whole. If there are more than max_connections, each new one ends
- * an idle one: the oldest of those that never asked, else the one that was idle for longest. Only
- * if all have requests under way is the first request of a new connection refused.
+ * an idle one: the oldest of those that never asked, else the one that was idle for longest. If a
+ * request of that one has just been read, it is answered before the end. Only if all have requests
+ * under way is the first request of a new connection refused.
  *
  * For its own timeout libmicrohttpd reads the clock three times a request. Here a request costs two
  * additions. Once a second each thread looks at its connections; the kernel knows when a socket
@@ -37,8 +38,8 @@ struct crowd {
 struct guest {
     struct crowd *crowd;
     struct MHD_Connection *connection; /* or NULL */
-    struct list in_crowd;              /* guarded by crowd.mu, as is the next */
-    int gave_way;                      /* 1: it is no longer counted */
+    struct list in_crowd;              /* guarded by crowd.mu */
+    atomic_int gave_way;               /* 1: it is no longer counted; written under crowd.mu */
     int fd;                            /* set once, as is the next */
     int sealed;                        /* 1: TLS: a text that is sent past it would be garbage */
     atomic_uint turns;                 /* odd: a request is under way */
