@@ -851,7 +851,7 @@ describe("group", function()
     end
 
     it("stays within cache_bytes, the oldest going first", function()
-      begin { cache_bytes = 100000 }
+      begin { cache_bytes = 100000, eviction = C.EVICT_LRU }
       for i = 1, 500 do
         fill("k" .. i, ("v"):rep(1000))
         assert.is_true(bytes() <= 100000)

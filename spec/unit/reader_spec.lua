@@ -65,7 +65,7 @@ describe("a reader", function()
   end)
 
   it("does not give a replaced, removed, flushed, evicted or expired value", function()
-    begin { cache_bytes = 4096 }
+    begin { cache_bytes = 4096, eviction = C.EVICT_LRU }
     local all = changes()
     all.expired = function() C.clock_advance(2000) end
     for name, change in pairs(all) do
@@ -79,7 +79,7 @@ describe("a reader", function()
   end)
 
   it("counts each hit, and in the order of use", function()
-    begin { cache_bytes = 4096 }
+    begin { cache_bytes = 4096, eviction = C.EVICT_LRU }
     g:set("a", "v")
     g:set("b", "v")
     recall "a"
@@ -155,7 +155,7 @@ describe("a reader", function()
 
   it("gives nothing by its address that was changed, or has an end", function()
     for name, change in pairs(changes()) do
-      begin { cache_bytes = 4096 }
+      begin { cache_bytes = 4096, eviction = C.EVICT_LRU }
       g:set("k", "old")
       known "k"
       C.reader_hold(reader, nil)
@@ -405,7 +405,7 @@ describe("a reader", function()
   end)
 
   it("keeps an evicted item until the slot gets another", function()
-    begin { cache_bytes = 4096 }
+    begin { cache_bytes = 4096, eviction = C.EVICT_LRU }
     g:set("k", "v")
     known "k"
     for i = 1, 100 do

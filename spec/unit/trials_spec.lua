@@ -26,7 +26,7 @@ describe("trials", function()
 
   local function use(i, items, cost)
     counts[i] = math.min(15, (counts[i] or 0) + 1)
-    C.trials_note(t, hash(i), counts[i] * 16, cost or COST, 1)
+    C.trials_note(t, hash(i), counts[i] * 16, cost or COST)
     C.trials_catch_up(t, 0, items * COST)
   end
 
@@ -50,7 +50,7 @@ describe("trials", function()
     t = nil
   end)
 
-  it("take 7 KB, and beside them a 96th of the cache at most, and 900 KB in all", function()
+  it("take 16 KB, and beside them a 96th of the cache at most, and 900 KB in all", function()
     for _, items in ipairs { 1, 10, 110, 500, 1000, 10000, 1000000, 10000000 } do
       begin(items)
       local bytes, most = tonumber(C.trials_bytes(t)), C.TRIALS_FIXED + items * COST / 96
@@ -72,17 +72,17 @@ describe("trials", function()
   it("note uses until they are full, and again when they have caught up", function()
     begin(4096)
     local n = 1
-    while C.trials_note(t, hash(n), 16, COST, 1) == 1 do
+    while C.trials_note(t, hash(n), 16, COST) == 1 do
       n = n + 1
     end
     for _ = 1, 3 do
-      assert.equal(0, C.trials_note(t, hash(1), 16, COST, 1))
+      assert.equal(0, C.trials_note(t, hash(1), 16, COST))
     end
     C.trials_catch_up(t, 0, 4096 * COST)
     for i = 1, n - 1 do
-      assert.equal(1, C.trials_note(t, hash(i), 16, COST, 1))
+      assert.equal(1, C.trials_note(t, hash(i), 16, COST))
     end
-    assert.equal(0, C.trials_note(t, hash(n), 16, COST, 1))
+    assert.equal(0, C.trials_note(t, hash(n), 16, COST))
   end)
 
   it("have hundreds or thousands of keys in the sample, whatever the cache has", function()
@@ -112,20 +112,6 @@ describe("trials", function()
       use(1e5 + uses - math.floor(n / 4), 4096)
       assert(uses < 3 * n, ("%d uses of %d items"):format(uses, n))
     end
-  end)
-
-  it("return to recent when the cache has fewer hits than that would give it", function()
-    begin(4096, C.MANNER_STRICT)
-    local n = 0
-    while C.trials_best(t) == C.MANNER_STRICT and n < 4096 do
-      n = n + 1
-      for _ = 1, 2 do -- the second use is a hit in each trial
-        C.trials_note(t, hash(n), 16, COST, 0)
-        C.trials_catch_up(t, 0, 4096 * COST)
-      end
-    end
-    assert.equal(C.MANNER_RECENT, C.trials_best(t))
-    assert(n > 20, "so few misses may be chance")
   end)
 
   it("stay with recent when each key is asked for a few times and never again", function()

@@ -73,6 +73,8 @@ void group_set_eviction_locked(struct group *g)
 {
     lru_set_eviction(g->main, (enum eviction)g->opts.eviction);
     lru_set_eviction(g->hot, (enum eviction)g->opts.eviction);
+    lru_set_room(g->main, g->opts.cache_bytes);
+    lru_set_room(g->hot, g->opts.cache_bytes / GROUP_HOT_SHARE);
 }
 
 void group_note_calls(struct group *g, const struct group_opts *opts)

@@ -64,6 +64,9 @@ struct group_calm {
 /* Until a group's gets of a second are known, one in so many is noted for the popular keys. */
 enum { GROUP_FIRST_STRIDE = 16 };
 
+/* Go: hot is evicted first while it holds over an eighth of main. */
+enum { GROUP_HOT_SHARE = 8 };
+
 /* Buckets of main from which on its items are in no near cache of the processor: 2,048 items. */
 enum { GROUP_MANY = 4096 };
 

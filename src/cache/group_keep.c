@@ -19,7 +19,6 @@
 #include "cache/reader_hits.h"
 
 enum {
-    HOT_SHARE = 8,         /* Go: hot is evicted first while it holds over an eighth of main */
     TAG_AT_ONCE = 8 << 20, /* bytes: from here on, the thread that makes a value makes its etag */
     ADMIT_SHARE = 8,       /* an item over an eighth of the cache is not stored */
     SAMPLE_ONE_IN = 10,    /* Go: rand.Intn(10) == 0 */
@@ -303,7 +302,7 @@ static struct item *pop_flushed(struct group *g)
 /* Go's rule: hot is evicted first while it holds over an eighth of main's bytes. */
 static struct item *pop_victim(struct group *g, const struct lru *into, uint64_t bytes)
 {
-    struct lru *first = lru_bytes(g->hot) > lru_bytes(g->main) / HOT_SHARE ? g->hot : g->main;
+    struct lru *first = lru_bytes(g->hot) > lru_bytes(g->main) / GROUP_HOT_SHARE ? g->hot : g->main;
     struct lru *other = first == g->hot ? g->main : g->hot;
     struct item *it = pop_flushed(g);
 
@@ -389,7 +388,7 @@ static const struct item *hot_victim(const struct group *g, const struct item *i
 {
     uint64_t main = lru_bytes(g->main), hot = lru_bytes(g->hot) + item_cost(it);
 
-    if (main + hot + g->stats.flushed_bytes <= g->opts.cache_bytes || hot <= main / HOT_SHARE)
+    if (main + hot + g->stats.flushed_bytes <= g->opts.cache_bytes || hot <= main / GROUP_HOT_SHARE)
         return NULL;
     return lru_next(g->hot, item_cost(it));
 }

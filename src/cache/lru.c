@@ -253,7 +253,7 @@ struct item *lru_put(struct lru *l, struct item *it)
     *at = it;
     assert(place_of(it) == ITEM_NEW);
     set_place(it, ITEM_IN);
-    order_put(&l->order, it, cost, l->stats.gets, l->stats.items, displaced != NULL);
+    order_put(&l->order, it, cost, l->stats.gets, l->stats.items);
     l->stats.items++;
     l->stats.bytes += cost;
     l->mortals += it->expires_ms ? 1 : 0;
@@ -371,6 +371,11 @@ void lru_set_eviction(struct lru *l, enum eviction e)
 {
     settle_uses(l);
     order_set_eviction(&l->order, e);
+}
+
+void lru_set_room(struct lru *l, uint64_t bytes)
+{
+    order_set_room(&l->order, bytes);
 }
 
 uint64_t lru_clear(struct lru *l, struct lru *spare, struct list *out)

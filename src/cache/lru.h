@@ -35,6 +35,10 @@ void lru_count_taken(struct lru *l, _Atomic uint64_t *taken);
 /* At any time; the items stay, in their present order. EVICT_LRU at first. */
 void lru_set_eviction(struct lru *l, enum eviction e);
 
+/* It has about so many bytes when it is full: EVICT_ADAPTIVE looks at its keys in time. 0: that is
+ * not known, as at first. */
+void lru_set_room(struct lru *l, uint64_t bytes);
+
 /* The item of that key, borrowed, noted as used and counted as a hit; NULL counts a miss. */
 struct item *lru_get(struct lru *l, const struct key_ref *k);
 

@@ -10,6 +10,8 @@ enum {
     PLAN_MORE = 2,   /* times as many items as planned, or */
     PLAN_LESS = 4,   /* this part of them: ghosts and trials are made anew */
     AGES_RECENT = 2, /* with recent, until there are ghosts of the sample alone */
+    EARLY = 4,       /* a cache that is full to this part has its trials begun, */
+    TINY = 32,       /* but not with fewer items than these: they tell too little */
     PAUSE = 8192,    /* gets in which the trials have few hits, if there is no put among them */
     UNSAMPLED = -1   /* no key is in the trials */
 };
@@ -104,10 +106,16 @@ void order_set_eviction(struct order *o, enum eviction e)
     order_deinit(o);
     o->eviction = e;
     set_manner(o, MANNER_RECENT);
+    o->full = 0;
     o->most_uses = 0;
     if (e == EVICT_ADAPTIVE)
         set_age(o, o->age);
     o->hand = &o->lists[LIST_WINDOW];
+}
+
+void order_set_room(struct order *o, uint64_t bytes)
+{
+    o->room = bytes;
 }
 
 void order_clear(struct order *o, struct order *spare, struct list *out)
@@ -174,11 +182,11 @@ static void pause_notes(struct order *o)
 }
 
 /* If the item is in the sample, its use is noted for the trials. */
-static void note_use(struct order *o, const struct item *it, uint64_t gets, int held)
+static void note_use(struct order *o, const struct item *it, uint64_t gets)
 {
     if (it->hash & o->unnoted || !o->trials)
         return;
-    if (trials_note(o->trials, it->hash, it->uses, item_cost(it), held))
+    if (trials_note(o->trials, it->hash, it->uses, item_cost(it)))
         return;
     catch_up(o);
     if (gets < o->opened + PAUSE)
@@ -192,7 +200,7 @@ void order_count(struct order *o, struct item *it, uint64_t gets)
     if (o->eviction != EVICT_ADAPTIVE)
         return;
     uses_add(&it->uses, o->age);
-    note_use(o, it, gets, 1);
+    note_use(o, it, gets);
 }
 
 static void mark_visited(struct item *it)
@@ -236,21 +244,46 @@ static void grow_older(struct order *o, uint64_t gets, size_t items)
         fit_ghosts(o, 0);
 }
 
+/* Trials for a cache that has so many items of so many bytes when it is full. The first ones begin
+ * with lenient, which is seldom far from the best. */
+static void plan(struct order *o, size_t items, uint64_t full)
+{
+    forget_trials(o);
+    if (!o->full && items >= TINY)
+        set_manner(o, MANNER_LENIENT);
+    o->full = full;
+    o->planned = items;
+    o->trials = trials_new(items, full, o->manner);
+    o->unsampled = o->trials ? trials_mask(o->trials) : (uint32_t)UNSAMPLED;
+    o->unnoted = o->unsampled;
+    fit_ghosts(o, o->remembers_all);
+}
+
+/* Before anything is evicted: trials that begin empty beside a full cache would not show what it
+ * keeps too long. */
+static void plan_early(struct order *o, size_t items)
+{
+    uint64_t bytes = all_bytes(o);
+
+    if (!o->planned && !o->trials && items >= TINY && bytes >= o->room / EARLY && o->room > bytes)
+        plan(o, (size_t)((double)items * (double)o->room / (double)bytes), o->room);
+}
+
 static unsigned uses_before(const struct order *o, uint32_t hash)
 {
     return has_ghost(o, hash) ? ghosts_uses(&o->ghosts, hash) : 0;
 }
 
-void order_put(struct order *o, struct item *it, size_t cost, uint64_t gets, size_t items,
-               int replaces)
+void order_put(struct order *o, struct item *it, size_t cost, uint64_t gets, size_t items)
 {
     if (o->eviction == EVICT_ADAPTIVE) {
         if (gets >= o->age_ends)
             grow_older(o, gets, items);
+        plan_early(o, items);
         catch_up(o);
         order_open(o, gets);
         it->uses = uses_of(uses_before(o, it->hash) + 1, o->age);
-        note_use(o, it, gets, replaces);
+        note_use(o, it, gets);
     }
     put(o, LIST_WINDOW, it, cost);
 }
@@ -383,16 +416,6 @@ size_t order_newest(const struct order *o, size_t n, struct item **out)
     return found + newest_of(o, LIST_PROBATION, ALL, n - found, out + found);
 }
 
-static void plan(struct order *o, size_t items)
-{
-    forget_trials(o);
-    o->planned = items;
-    o->trials = trials_new(items, o->full, o->manner);
-    o->unsampled = o->trials ? trials_mask(o->trials) : (uint32_t)UNSAMPLED;
-    o->unnoted = o->unsampled;
-    fit_ghosts(o, o->manner != MANNER_RECENT);
-}
-
 struct item *order_evict(struct order *o, uint64_t incoming, size_t items)
 {
     struct item *it, *admitted;
@@ -400,9 +423,9 @@ struct item *order_evict(struct order *o, uint64_t incoming, size_t items)
     if (o->eviction == EVICT_SIEVE && !victim_of_main(o))
         return list_empty(&o->lists[LIST_WINDOW]) ? NULL : next_sieved(o);
     if (o->eviction == EVICT_ADAPTIVE) {
-        o->full = all_bytes(o);
         if (!o->planned)
-            plan(o, items);
+            plan(o, items, all_bytes(o));
+        o->full = all_bytes(o);
         if (o->manner != MANNER_RECENT && !o->remembers_all)
             fit_ghosts(o, 1);
         settle(o);

@@ -47,7 +47,8 @@ struct order {
     size_t own_bytes;                /* what ghosts and trials cost */
     struct list lists[MANNER_LISTS]; /* newest first; all but LIST_WINDOW only for EVICT_ADAPTIVE */
     uint64_t bytes[MANNER_LISTS];    /* of their items */
-    uint64_t full;                   /* bytes of all when an item was last evicted */
+    uint64_t room;                   /* bytes of all when it is full; 0: not known */
+    uint64_t full;                   /* bytes of all when an item was last evicted; before, room */
     struct list *hand; /* SIEVE's: the item that it looks at next; the sentinel: the oldest */
 };
 
@@ -56,10 +57,11 @@ void order_deinit(struct order *o); /* the items are the caller's */
 
 void order_set_eviction(struct order *o, enum eviction e);
 
-/* A new item of so many bytes is put in; gets are those of the lru so far, items those in it.
- * replaces: another one of the key was taken for it. */
-void order_put(struct order *o, struct item *it, size_t cost, uint64_t gets, size_t items,
-               int replaces);
+/* The items have about so many bytes when the first one is evicted. 0: not known, as at first. */
+void order_set_room(struct order *o, uint64_t bytes);
+
+/* A new item of so many bytes is put in; gets are those of the lru so far, items those in it. */
+void order_put(struct order *o, struct item *it, size_t cost, uint64_t gets, size_t items);
 
 /* An item will be removed, not evicted: its key has no value. */
 void order_forget(struct order *o, const struct item *it);

@@ -8,18 +8,24 @@
 
 enum {
     SHARE = 96,  /* of the cache's bytes, at most, beside TRIALS_FIXED */
-    ONE_IN = 16, /* items in a trial, beside those of TRIALS_FIXED: 3.4 bytes an item */
+    ONE_IN = 32, /* items in a trial, beside those of TRIALS_FIXED: 1.7 bytes an item */
     ITEMS_MAX = 16384,
     SPARE_8 = 1,       /* eighths: room for more items, since the sample's sizes differ */
     ADMIT_SHARE = 4,   /* of a trial: it is small, and a larger item would empty it */
-    HALF = 4,          /* uses, by items of a trial, after which weights are halved */
     COST_BITS = 11,    /* of a cost; the others are its exponent */
     NOTES = 128,       /* uses noted at most */
     CHAINS_APART = 21, /* buckets between those of a key in two trials */
-    PROVEN_10 = 40,    /* tenths of a deviation: a lead beyond does not grow. It would be in the way
-                          when the requests change */
-    BEHIND_10 = 60, /* by so much is the cache behind the trial of recent, to give its manner up */
     NONE = UINT16_MAX
+};
+
+/* By how many hits a manner must lead to take the place of the best one: so many percent of the
+ * items of a trial, and a few. */
+enum {
+    FROM_RECENT = 30,       /* it evicts as all expect it */
+    FROM_RECENT_LEAST = 10, /* hits */
+    TO_RECENT = 4,
+    TO_OTHER = 15,
+    BY_CHANCE = 2 /* hits */
 };
 
 /* A key of the sample in one of the trials. */
@@ -37,7 +43,6 @@ struct noted {
     uint32_t hash;
     uint16_t cost; /* pack_cost() */
     uint8_t uses;
-    uint8_t held; /* 1: the cache had the key */
 };
 
 struct trials {
@@ -52,10 +57,6 @@ struct trials {
     uint16_t items[MANNERS];
     uint64_t bytes[MANNERS][MANNER_LISTS];
     int32_t lead[MANNERS][MANNERS]; /* hits of the first that the second had not, less the others */
-    int32_t apart[MANNERS][MANNERS]; /* both together */
-    int32_t behind, behind_apart; /* hits of recent that the cache had not, less the others, since
-                                     the best manner is the best; both together */
-    uint32_t counted, half;
     unsigned nnoted;
     struct noted noted[NOTES];
     struct entry entries[]; /* behind the n: the heads of the lists */
@@ -116,7 +117,6 @@ struct trials *trials_new(size_t items, uint64_t bytes, enum manner first)
     t->chains_mask = (uint16_t)(chains - 1);
     memset(t->chains, 0xff, chains * sizeof(uint16_t));
     t->best = first;
-    t->half = (uint32_t)(HALF * held);
     for (l = 0; l < MANNERS * MANNER_LISTS; l++)
         t->entries[n + l].prev = t->entries[n + l].next = (uint16_t)(n + l);
     return t;
@@ -375,112 +375,56 @@ static int use(struct trials *t, enum manner m, const struct noted *u, uint64_t 
 
 /* --- the score --- */
 
-static void halve(struct trials *t)
+static int32_t part_of(const struct trials *t, int percent)
 {
-    unsigned a, b;
-
-    for (a = 0; a < MANNERS; a++) {
-        for (b = 0; b < MANNERS; b++) {
-            t->lead[a][b] /= 2;
-            t->apart[a][b] /= 2;
-        }
-    }
-    t->behind /= 2;
-    t->behind_apart /= 2;
+    return BY_CHANCE + t->most * percent / 100;
 }
 
-/* By how many tenths of a deviation a lead must be larger than chance gives. Recent evicts as all
- * expect it, so another manner needs more for it to give way, and it needs less to return. */
-static int deviations_10(enum manner from, enum manner to)
+/* What it takes to leave recent; no lead grows beyond. */
+static int32_t most_lead(const struct trials *t)
 {
-    if (to == MANNER_RECENT)
-        return 10;
-    return from == MANNER_RECENT ? 30 : 20;
+    int32_t part = part_of(t, FROM_RECENT);
+
+    return part > FROM_RECENT_LEAST ? part : FROM_RECENT_LEAST;
 }
 
-/* Chance alone gives a lead of the square root of how often the two were apart. */
-static int is_proven(int64_t lead, int64_t apart, int z_10)
+static int32_t least_lead(const struct trials *t, enum manner from, enum manner to)
 {
-    return lead > 0 && lead * lead * 100 > z_10 * z_10 * (apart + 1);
+    if (from == MANNER_RECENT)
+        return most_lead(t);
+    return part_of(t, to == MANNER_RECENT ? TO_RECENT : TO_OTHER);
 }
 
-/* Strict is the furthest from recent: what it keeps by its uses may be old, and no other manner
- * removes it soon. So it has to be better than lenient, too, for recent to give way to it. */
-static int is_too_far(const struct trials *t, enum manner from, enum manner to)
+static int32_t bounded(int32_t lead, int32_t most)
 {
-    return from == MANNER_RECENT && to == MANNER_STRICT &&
-           !is_proven(t->lead[to][MANNER_LENIENT], t->apart[to][MANNER_LENIENT],
-                      deviations_10(MANNER_LENIENT, to));
-}
-
-static void set_best(struct trials *t, enum manner m)
-{
-    if (m == t->best)
-        return;
-    t->best = m;
-    t->behind = t->behind_apart = 0;
-}
-
-/* Recent is the best again. What the others lead by is forgotten. */
-static void return_to_recent(struct trials *t)
-{
-    unsigned m;
-
-    for (m = 0; m < MANNERS; m++) {
-        t->lead[m][MANNER_RECENT] = t->lead[MANNER_RECENT][m] = 0;
-        t->apart[m][MANNER_RECENT] = t->apart[MANNER_RECENT][m] = 0;
-    }
-    set_best(t, MANNER_RECENT);
-}
-
-/* A trial has had its manner from the start. The cache has it since a change, and what it keeps may
- * still be of the manner before. So the cache itself is compared with the trial of recent. */
-static void judge_cache(struct trials *t, int recent_hit, int held)
-{
-    if (t->best == MANNER_RECENT || recent_hit == held)
-        return;
-    t->behind += recent_hit - held;
-    t->behind_apart++;
-    if (is_proven(t->behind, t->behind_apart, BEHIND_10))
-        return_to_recent(t);
+    return lead > most ? most : lead < -most ? -most : lead;
 }
 
 static void choose_best(struct trials *t)
 {
-    enum manner was = t->best, best = was, m;
+    enum manner was = t->best, m;
     int32_t lead = 0;
 
     for (m = 0; m < MANNERS; m++) {
-        if (t->lead[m][was] > lead && !is_too_far(t, was, m) &&
-            is_proven(t->lead[m][was], t->apart[m][was], deviations_10(was, m))) {
+        if (t->lead[m][was] > lead && t->lead[m][was] >= least_lead(t, was, m)) {
             lead = t->lead[m][was];
-            best = m;
+            t->best = m;
         }
     }
-    set_best(t, best);
 }
 
 /* Bit m of `hits`: it was a hit in that trial. */
-static void score(struct trials *t, unsigned hits, int held)
+static void score(struct trials *t, unsigned hits)
 {
+    int32_t most = most_lead(t);
     unsigned a, b;
 
-    judge_cache(t, (int)(hits >> MANNER_RECENT & 1), held);
-
-    if (++t->counted >= t->half) {
-        t->counted = 0;
-        halve(t);
-    }
     if (!hits || hits == (1U << MANNERS) - 1)
         return;
     for (a = 0; a < MANNERS; a++) {
-        for (b = 0; b < MANNERS; b++) {
-            int d = (int)(hits >> a & 1) - (int)(hits >> b & 1);
-
-            t->apart[a][b] += d ? 1 : 0;
-            if (!is_proven((int64_t)t->lead[a][b] * d, t->apart[a][b], PROVEN_10))
-                t->lead[a][b] += d;
-        }
+        for (b = 0; b < MANNERS; b++)
+            t->lead[a][b] =
+                bounded(t->lead[a][b] + (int)(hits >> a & 1) - (int)(hits >> b & 1), most);
     }
     choose_best(t);
 }
@@ -494,14 +438,13 @@ static void try_use(struct trials *t, const struct noted *u, uint64_t bytes)
         return; /* larger than a trial can have */
     for (m = 0; m < MANNERS; m++)
         hits |= (unsigned)use(t, m, u, bytes) << m;
-    score(t, hits, u->held);
+    score(t, hits);
 }
 
-int trials_note(struct trials *t, uint32_t hash, uint8_t uses, uint64_t cost, int held)
+int trials_note(struct trials *t, uint32_t hash, uint8_t uses, uint64_t cost)
 {
     if (t->nnoted < NOTES)
-        t->noted[t->nnoted++] =
-            (struct noted){.hash = hash, .cost = pack_cost(cost), .uses = uses, .held = held & 1};
+        t->noted[t->nnoted++] = (struct noted){.hash = hash, .cost = pack_cost(cost), .uses = uses};
     return t->nnoted < NOTES;
 }
 
