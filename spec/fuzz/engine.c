@@ -270,15 +270,16 @@ static void keep(int c, int key, unsigned s, size_t n, uint64_t expires_ms)
         (struct entry){.there = 1, .serial = s, .len = n, .expires_ms = expires_ms, .used = step};
 }
 
-/* Whether the group has kept the value just now: an item over an eighth of the cache is not. */
-static int is_kept(int key, unsigned s, size_t n)
+/* Whether main or hot has kept the value just now: an item over an eighth of the cache is not. What
+ * hot has stays beside a value that main has not kept. */
+static int is_kept(int c, int key, unsigned s, size_t n)
 {
     struct key_ref k = key_of(key);
     enum source source;
     struct item *it = group_peek(g, &k, &source);
     struct expected x = {.value = {.there = 1, .serial = s, .len = n}};
     struct result r = {.item = it};
-    int kept = it != NULL;
+    int kept = it && source == (c ? SOURCE_HOT : SOURCE_MAIN);
 
     if (kept)
         is_expected(&r, &x);
@@ -419,10 +420,10 @@ static void do_value(int i, size_t n)
     free(value);
     if (!was_open || l->outdated || !x.value.there || (c == 1 && opts.hot != HOT_ALWAYS))
         return;
-    cache[c][l->key].there = 0; /* what was there is displaced, also by a value that is not kept */
-    if (find(l->key))           /* main hides what hot has */
+    cache[c][l->key].there = 0; /* it is displaced, also by a value that is not kept */
+    if (c == 1 && is_live(&cache[0][l->key])) /* main hides what hot has */
         keep(c, l->key, serial, n, expires_ms);
-    else if (is_kept(l->key, serial, n))
+    else if (is_kept(c, l->key, serial, n))
         keep(c, l->key, serial, n, expires_ms);
 }
 
@@ -499,7 +500,7 @@ static void do_set(int key, size_t n)
     HOLDS(code == ERR_OK || code == ERR_TOOBIG);
     HOLDS(n <= opts.max_value_bytes || code == ERR_TOOBIG);
     if (code)
-        HOLDS(n > opts.max_value_bytes || !is_kept(key, serial, n));
+        HOLDS(n > opts.max_value_bytes || !is_kept(0, key, serial, n));
     else
         keep(0, key, serial, n, opts.ttl_ms ? clock_ms() + opts.ttl_ms : 0);
 }
