@@ -416,15 +416,27 @@ static int replaces_locked(struct group *g, const struct item *it)
     return lru_peek(g->hot, &k) != NULL;
 }
 
+/* An older value does not stay beside a newer one that is too large: gets would go back to it. */
+static void keep_in_locked(struct group *g, struct lru *l, struct item *it, struct after *a)
+{
+    struct key_ref k = item_key_ref(it);
+
+    if (insert_locked(g, l, it, a))
+        return;
+    after_drop_item(a, lru_del(g->hot, &k));
+    if (l == g->main)
+        after_drop_item(a, lru_del(g->main, &k));
+}
+
 static void keep_item_locked(struct group *g, int ours, struct item *it, double minute_qps,
                              struct after *a)
 {
     if (it->expires_ms && it->expires_ms <= clock_ms())
         return; /* the waiters get it, and it is not kept */
     if (ours)
-        insert_locked(g, g->main, it, a);
+        keep_in_locked(g, g->main, it, a);
     else if (mirrors_locked(g, it, minute_qps) || replaces_locked(g, it))
-        insert_locked(g, g->hot, it, a);
+        keep_in_locked(g, g->hot, it, a);
 }
 
 /* Without memory there is no negative item, and the next get asks the getter again. */
