@@ -10,13 +10,13 @@ local socket = require "socket"
 describe("a connection that gives way while its request begins", function()
   local crowd, tally, listener, clients, servers, guests
 
-  setup(function()
+  before_each(function()
     tally, crowd = ffi.new "struct tally", ffi.new "struct crowd"
     listener = assert(socket.bind("127.0.0.1", 0))
     clients, servers, guests = {}, {}, {}
     C.crowd_init(crowd, 1, tally)
   end)
-  teardown(function()
+  after_each(function()
     for _, g in ipairs(guests) do
       C.crowd_leave(g)
     end
@@ -56,5 +56,17 @@ describe("a connection that gives way while its request begins", function()
     assert(servers[1]:send "answer")
     assert.equal("answer", clients[1]:receive(6))
     assert.equal("closed", (select(2, servers[1]:receive(1))))
+  end)
+
+  it("takes nobody else's place, if it has asked before", function()
+    local old = enter()
+    old.turns = 2
+    local new = enter()
+    old.turns = old.turns + 1
+    assert.equal(1, C.crowd_may_ask(old, 0))
+    assert.equal(0, new.gave_way) -- its request may be on its way
+    assert.equal(2, crowd.n)
+    enter()
+    assert.equal(1, new.gave_way)
   end)
 end)

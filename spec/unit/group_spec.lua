@@ -850,6 +850,15 @@ describe("group", function()
       return s.main.bytes + s.hot.bytes
     end
 
+    it("stays within cache_bytes, whichever value goes first", function()
+      begin { cache_bytes = 100000 }
+      for i = 1, 500 do
+        fill("k" .. i, ("v"):rep(1000))
+        assert.is_true(bytes() <= 100000)
+      end
+      assert.is_true(g:stats().main.items > 50)
+    end)
+
     it("stays within cache_bytes, the oldest going first", function()
       begin { cache_bytes = 100000, eviction = C.EVICT_LRU }
       for i = 1, 500 do

@@ -128,7 +128,7 @@ describe("an order", function()
     end)
 
     it("that adapts is not below it in a tiny cache either: " .. name, function()
-      for _, n in ipairs { 1, 2, 5, 10, 50, 100 } do
+      for _, n in ipairs { 1, 2, 5, 10, 32, 34, 50, 100 } do
         is_not_far_below_lru(name, n)
       end
     end)

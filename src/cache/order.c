@@ -264,9 +264,13 @@ static void plan(struct order *o, size_t items, uint64_t full)
 static void plan_early(struct order *o, size_t items)
 {
     uint64_t bytes = all_bytes(o);
+    size_t most;
 
-    if (!o->planned && !o->trials && items >= TINY && bytes >= o->room / EARLY && o->room > bytes)
-        plan(o, (size_t)((double)items * (double)o->room / (double)bytes), o->room);
+    if (o->planned || !bytes || bytes < o->room / EARLY || bytes >= o->room)
+        return;
+    most = (size_t)((double)items * (double)o->room / (double)bytes);
+    if (most >= TINY)
+        plan(o, most, o->room);
 }
 
 static unsigned uses_before(const struct order *o, uint32_t hash)
@@ -423,7 +427,7 @@ struct item *order_evict(struct order *o, uint64_t incoming, size_t items)
     if (o->eviction == EVICT_SIEVE && !victim_of_main(o))
         return list_empty(&o->lists[LIST_WINDOW]) ? NULL : next_sieved(o);
     if (o->eviction == EVICT_ADAPTIVE) {
-        if (!o->planned)
+        if (!o->planned && items)
             plan(o, items, all_bytes(o));
         o->full = all_bytes(o);
         if (o->manner != MANNER_RECENT && !o->remembers_all)

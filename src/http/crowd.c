@@ -162,8 +162,10 @@ int crowd_may_ask(struct guest *g, int kept)
         return 1;
     pthread_mutex_lock(&c->mu);
     count_again_locked(c, g);
-    make_room_locked(c, g, clock_ms());
-    may |= c->n <= (kept ? c->most : c->max);
+    if (!may) { /* else those that are too many give way to the next new one */
+        make_room_locked(c, g, clock_ms());
+        may = c->n <= (kept ? c->most : c->max);
+    }
     pthread_mutex_unlock(&c->mu);
     return may;
 }

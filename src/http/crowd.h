@@ -5,8 +5,8 @@
  * A connection is idle while no request is under way: between two requests, before the first, and
  * until the head of a request is whole. If there are more than max_connections, each new one ends
  * an idle one: the oldest of those that never asked, else the one that was idle for longest. If a
- * request of that one has just been read, it is answered before the end. Only if all have requests
- * under way is the first request of a new connection refused.
+ * whole request of that one has just been read, it is answered before the end. Only if all have
+ * requests under way is the first request of a new connection refused.
  *
  * For its own timeout libmicrohttpd reads the clock three times a request. Here a request costs two
  * additions. Once a second each thread looks at its connections; the kernel knows when a socket
