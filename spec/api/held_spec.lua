@@ -44,10 +44,15 @@ for name, place in pairs(PLACES) do
         math.randomseed(7)
         local want, soon, tagged, changing, finalized = {}, {}, {}, false, 0
 
-        local function check()
+        -- A finalizer may run in the getter, and ask for the key that this one loads.
+        local function check(is_finalizer)
           local random = math.random(25)
           local key = random > 20 and "some" .. math.random(3000) or "key" .. random
-          local value, origin = g:get(key), key .. ":origin"
+          local value, _, code = g:get(key)
+          local origin = key .. ":origin"
+          if is_finalizer and code == "CYCLE" then
+            return
+          end
           if soon[key] and value == origin then
             want[key], soon[key] = nil, nil
           end
@@ -60,7 +65,7 @@ for name, place in pairs(PLACES) do
           getmetatable(newproxy(true)).__gc = function()
             if not changing then
               finalized = finalized + 1
-              check()
+              check(true)
             end
           end
         end
