@@ -423,9 +423,10 @@ static void keep_in_locked(struct group *g, struct lru *l, struct item *it, stru
 
     if (insert_locked(g, l, it, a))
         return;
-    after_drop_item(a, lru_del(g->hot, &k));
     if (l == g->main)
-        after_drop_item(a, lru_del(g->main, &k));
+        group_keep_take_out_locked(g, &k, a);
+    else
+        after_drop_item(a, lru_del(l, &k));
 }
 
 static void keep_item_locked(struct group *g, int ours, struct item *it, double minute_qps,

@@ -427,9 +427,11 @@ struct item *order_evict(struct order *o, uint64_t incoming, size_t items)
     if (o->eviction == EVICT_SIEVE && !victim_of_main(o))
         return list_empty(&o->lists[LIST_WINDOW]) ? NULL : next_sieved(o);
     if (o->eviction == EVICT_ADAPTIVE) {
+        uint64_t full = all_bytes(o);
+
         if (!o->planned && items)
-            plan(o, items, all_bytes(o));
-        o->full = all_bytes(o);
+            plan(o, items, full);
+        o->full = full;
         if (o->manner != MANNER_RECENT && !o->remembers_all)
             fit_ghosts(o, 1);
         settle(o);

@@ -416,11 +416,12 @@ static void choose_best(struct trials *t)
 /* Bit m of `hits`: it was a hit in that trial. */
 static void score(struct trials *t, unsigned hits)
 {
-    int32_t most = most_lead(t);
     unsigned a, b;
+    int32_t most;
 
     if (!hits || hits == (1U << MANNERS) - 1)
         return;
+    most = most_lead(t);
     for (a = 0; a < MANNERS; a++) {
         for (b = 0; b < MANNERS; b++)
             t->lead[a][b] =

@@ -149,8 +149,10 @@ static void make_room_locked(struct crowd *c, const struct guest *g, uint64_t no
 /* Its request had begun when it gave way. */
 static void count_again_locked(struct crowd *c, struct guest *g)
 {
-    c->n += gave_way(g) ? 1 : 0;
+    if (!gave_way(g))
+        return;
     atomic_store_explicit(&g->gave_way, 0, memory_order_relaxed);
+    c->n++;
 }
 
 int crowd_may_ask(struct guest *g, int kept)
