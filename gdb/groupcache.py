@@ -126,6 +126,13 @@ class FlightPrinter:
         return " ".join(parts)
 
 
+def expiry(it):
+    if not int(it["mortal"]):
+        return 0
+    end = it.address.cast(gdb.lookup_type("struct item_end").pointer()) - 1
+    return int(end["high_ms"]) << 32 | int(end["low_ms"])
+
+
 class ItemPrinter:
     def __init__(self, value):
         self.value = value
@@ -138,7 +145,7 @@ class ItemPrinter:
         key, value, prefix = int(it["key_len"]), int(it["value_len"]), int(it["prefix_len"])
         what = "negative" if int(it["negative"]) else quoted(at + key + prefix, value)
         return "item %s = %s (%d bytes) refs=%d expires=%s" % (
-            quoted(at, key), what, value, atomic(it["refs"]), deadline(it["expires_ms"]))
+            quoted(at, key), what, value, atomic(it["refs"]), deadline(expiry(it)))
 
 
 def register_printers():

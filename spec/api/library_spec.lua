@@ -42,6 +42,21 @@ describe("a group alone", function()
     ]])
   end)
 
+  it("says that a key is too long to be kept", function()
+    says([[
+nil	group g: the key has 16777216 bytes, and at most 16777215 can be kept	INVAL
+nil	group g: the key has 16777216 bytes, and at most 16777215 can be kept	INVAL
+value	nil	local
+]], [[
+      local g = groupcache.group("g", { cache_bytes = "1GB",
+        getter = function() return "value" end })
+      local key = ("k"):rep(2^24)
+      print(g:get(key))
+      print(g:set(key, "other"))
+      print(g:get(key:sub(2)))
+    ]])
+  end)
+
   it("tells the results and errors of a getter", function()
     says(([[
 nil|group g: not found|NOTFOUND

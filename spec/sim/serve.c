@@ -107,8 +107,8 @@ static void answer_key(struct call *c, const struct result *r)
     } else {
         call_head(c, 200);
         call_header(c, "Content-Type", DIALECT_CONTENT_TYPE);
-        if (r->item->expires_ms)
-            put_number(c, HEADER_TTL, left_ms(r->item->expires_ms));
+        if (item_expires_ms(r->item))
+            put_number(c, HEADER_TTL, left_ms(item_expires_ms(r->item)));
         if (r->source == SOURCE_STALE)
             call_header(c, HEADER_STALE, "1");
         wire = item_wire(r->item, &n);
@@ -128,8 +128,8 @@ static void answer_frame(struct batch *b, uint64_t index, const struct result *r
     if (r->item) {
         a.value = item_value(r->item);
         a.value_len = r->item->value_len;
-        a.has_ttl = r->item->expires_ms != 0;
-        a.ttl_ms = left_ms(r->item->expires_ms);
+        a.has_ttl = item_expires_ms(r->item) != 0;
+        a.ttl_ms = left_ms(item_expires_ms(r->item));
         a.stale = r->source == SOURCE_STALE;
         a.age_s = item_age_s(r->item, clock_ms());
     } else {

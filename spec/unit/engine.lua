@@ -18,6 +18,7 @@
 
 jit.off(true, true)
 
+local expires_ms = require "unit.expires_ms"
 local ffi = require "ffi"
 local key_ref = require "unit.key_ref"
 local unit = require "support.unit"
@@ -291,9 +292,9 @@ function methods:release(load)
 end
 
 --- Ends a load with a value, as its loader would; with no memory for the item, with NOMEM.
-function methods:finish(load, value, expires_ms)
+function methods:finish(load, value, ends_ms)
   self:release(load)
-  local it = C.item_new(key_ref(load.key, load.flight.hash), value, #value, expires_ms or 0)
+  local it = C.item_new(key_ref(load.key, load.flight.hash), value, #value, ends_ms or 0)
   if it == nil then
     C.group_finish_error(load.flight, C.ERR_NOMEM, "no memory")
     return
@@ -362,10 +363,10 @@ function methods:peek(key)
   if it == nil then
     return nil
   end
-  local value, expires = item_value(it), it.expires_ms
+  local value, expires = item_value(it), expires_ms(it)
   C.item_unref(it)
   return value, ffi.string(C.source_name(source[0])),
-    expires ~= 0 and tonumber(expires) - tonumber(C.clock_ms()) or nil
+    expires and expires - tonumber(C.clock_ms())
 end
 
 function methods:tick()

@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
 
+local expires_ms = require "unit.expires_ms"
 local ffi = require "ffi"
 local key_ref = require "unit.key_ref"
 local C = require("support.unit").load("cache/item.h", "base/mem.h", "base/buf.h")
@@ -28,7 +29,7 @@ describe("item", function()
       assert.equal(pair[1], ffi.string(C.item_key(it), it.key_len))
       assert.equal(pair[2], ffi.string(C.item_value(it), it.value_len))
       assert.equal(77, it.hash)
-      assert.equal(12345ULL, it.expires_ms)
+      assert.equal(12345, expires_ms(it))
       C.item_unref(it)
     end
   end)
@@ -127,6 +128,55 @@ describe("item", function()
     assert.equal("v", ffi.string(C.item_value(it), 1))
     C.item_unref(it)
     C.item_unref(nil)
+  end)
+
+  it("ends when it was told, or after ten thousand years", function()
+    local last = 2 ^ 48 - 1
+    for told, ends in pairs { [1] = 1, [2 ^ 32 - 1] = 2 ^ 32 - 1, [2 ^ 32] = 2 ^ 32,
+      [last - 1] = last - 1, [last] = last, [last + 1] = last, [2 ^ 63] = last } do
+      local it = new("key", "value", 0, told)
+      assert.equal(ends, expires_ms(it))
+      C.item_unref(it)
+    end
+    local immortal = new("key", "value")
+    assert.is_nil(expires_ms(immortal))
+    C.item_unref(immortal)
+  end)
+
+  it("keeps its list and its failures apart", function()
+    for list = 0, 3 do
+      local it = new("key", "value", 0, 5)
+      C.item_set_list(it, 3)
+      for failures = 0, 10 do
+        C.item_set_list(it, list)
+        assert.equal(math.min(failures, tonumber(C.ITEM_MAX_FAILURES)),
+          bit.rshift(it.state, C.ITEM_FAILURES_SHIFT))
+        assert.equal(list, bit.band(bit.rshift(it.state, C.ITEM_LIST_SHIFT), 3))
+        assert.equal(0, bit.band(it.state, C.ITEM_PLACE))
+        C.item_add_failure(it)
+      end
+      C.item_unref(it)
+    end
+  end)
+
+  it("costs 64 bytes more than a short key and a value of 100, with an end or without", function()
+    for _, ends in ipairs { 0, 12345 } do
+      local it = new("123456789012", ("v"):rep(100), 0, ends)
+      assert.equal(176, tonumber(C.item_cost(it)))
+      C.item_unref(it)
+    end
+  end)
+
+  it("has a key of 16 MB at most", function()
+    local most = tonumber(C.ITEM_MAX_KEY)
+    local key = ("k"):rep(most)
+    local it = new(key, "value")
+    assert.equal(most, it.key_len)
+    assert.is_true(ffi.string(C.item_key(it), most) == key)
+    assert.equal("value", ffi.string(C.item_value(it), 5))
+    C.item_unref(it)
+    key = key .. "k"
+    assert.is_true(new(key, "value") == nil)
   end)
 
   it("is refused when a part is over the limit", function()

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 
 local bit = require "bit"
+local expires_ms = require "unit.expires_ms"
 local ffi = require "ffi"
 local key_ref = require "unit.key_ref"
 local unit = require "support.unit"
@@ -224,7 +225,7 @@ describe("lru", function()
     local function sweep(n, now)
       local out = empty_list()
       local over = ffi.cast("int (*)(void *, const struct item *)", function(_, it)
-        return it.expires_ms ~= 0 and it.expires_ms <= now and 1 or 0
+        return (expires_ms(it) or math.huge) <= now and 1 or 0
       end)
       local seen = C.lru_sweep(l, n, over, nil, out)
       over:free()
@@ -381,6 +382,15 @@ describe("lru", function()
     assert.is_true(longest > 100)
     for i = 1, 20000 do
       assert(peek("key" .. i) == "v")
+    end
+  end)
+
+  it("costs at most 80 bytes an entry of 12 + 100 bytes, however many there are", function()
+    local value = ("v"):rep(100)
+    for i = 1, 10000 do
+      put(("k%011d"):format(i), value)
+      local each = tonumber(C.lru_bytes(l)) / i - 112
+      assert(i < 1000 or each < 80.1, ("%d entries: %.1f bytes each"):format(i, each))
     end
   end)
 

@@ -198,7 +198,7 @@ describe("an order", function()
         local next_one = C.lru_next(l, 0)
         assert(next_one ~= nil)
         local it = C.lru_evict(l, 0)
-        assert(it.refs == 1 and it.chain == nil and it.place == C.ITEM_OUT)
+        assert(it.refs == 1 and it.chain == nil and bit.band(it.state, C.ITEM_PLACE) == C.ITEM_OUT)
         C.item_unref(it)
       end
       assert.is_true(C.lru_evict(l, 0) == nil)

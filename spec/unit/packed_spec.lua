@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
 
+local expires_ms = require "unit.expires_ms"
 local ffi = require "ffi"
 local C = require("support.unit").load("cache/packed.h", "cache/item.h", "cache/extra.h",
   "base/mem.h")
@@ -36,7 +37,7 @@ describe("a packed item", function()
     local plain = C.packed_open(it, e)
     assert.equal(TEXT, ffi.string(C.item_value(plain), plain.value_len))
     assert.same({ 0, 5, it.made_s, 0 }, { tonumber(C.packed_of(plain)),
-      tonumber(plain.expires_ms), plain.made_s, plain.special })
+      expires_ms(plain), plain.made_s, plain.special })
     local len = ffi.new "size_t[1]"
     local extra = C.item_extra(plain, len)
     assert.equal("b", ffi.string(C.extra_header(extra, len[0], "x-a")))

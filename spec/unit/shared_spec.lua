@@ -54,6 +54,18 @@ describe("shared", function()
     assert.is_nil(get "k")
   end)
 
+  it("refuses a key that no item can hold, and says so", function()
+    local key = ("k"):rep(2 ^ 24)
+    local code, message = set(key, "v")
+    assert.same({ "INVAL",
+      "shared spec: the key has 16777216 bytes, and at most 16777215 can be kept" },
+      { code, message })
+    assert.is_nil(get(key))
+    assert.equal("INVAL", incr(key, 1))
+    set("k", "v")
+    assert.equal("v", get "k")
+  end)
+
   it("adds to numbers, which keep the end that they began with", function()
     assert.equal(1, incr("n", 1, 60000))
     C.clock_advance(40000)

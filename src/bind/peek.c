@@ -64,7 +64,7 @@ static int l_ttl(lua_State *L)
 
     if (!it)
         return core_error(L, &e);
-    expires_ms = it->expires_ms;
+    expires_ms = item_expires_ms(it);
     drop(slot);
     lua_pushnumber(L, expires_ms ? ((double)expires_ms - (double)clock_ms()) / 1000 : HUGE_VAL);
     return 1;

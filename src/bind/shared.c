@@ -115,7 +115,7 @@ static int l_shared_left(lua_State *L)
     struct shared *s = check(L);
     struct key_ref k = core_check_key(L, 2);
     struct item *it = shared_get(s, &k);
-    uint64_t now_ms = clock_ms(), ends_ms = it ? it->expires_ms : 0;
+    uint64_t now_ms = clock_ms(), ends_ms = it ? item_expires_ms(it) : 0;
 
     if (!it)
         return 0;

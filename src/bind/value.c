@@ -28,8 +28,8 @@ void value_push_full(lua_State *L, struct item *it)
     lua_setfield(L, -2, "body");
     set_number(L, "status", item_status(it));
     set_number(L, "age", (double)item_age_s(it, now));
-    if (it->expires_ms)
-        set_number(L, "ttl", ((double)it->expires_ms - (double)now) / 1000);
+    if (it->mortal)
+        set_number(L, "ttl", ((double)item_expires_ms(it) - (double)now) / 1000);
     if (extra_window(extra, n, EXTRA_REVALIDATE, &ms))
         set_number(L, "stale_while_revalidate", (double)ms / 1000);
     if (extra_window(extra, n, EXTRA_IF_ERROR, &ms))

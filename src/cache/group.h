@@ -320,7 +320,7 @@ struct item *group_keep_item(struct group *g, const struct key_ref *k, const str
 
 /* The time after its ttl for which an item answers gets, or stands in for an error, whichever is
  * longer: its own, else the group's. */
-uint64_t group_keep_stale_ms(struct group *g, const struct item *it);
+uint64_t group_stale_ms(struct group *g, const struct item *it);
 
 /* A ttl above 0 in whole milliseconds: rounded up, so never 0; a hundred years at most. */
 uint64_t group_keep_whole_ms(double ttl_ms);

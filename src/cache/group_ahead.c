@@ -9,6 +9,7 @@
 #include <math.h>
 
 #include "base/clock.h"
+#include "base/random.h"
 #include "cache/group_in.h"
 
 enum {
@@ -26,7 +27,7 @@ static double scale_ms(const struct group *g, double took_ms)
 /* The time that the load of a value took, at least 1 ms; of a value that was set, the mean. */
 static double took_ms(const struct group *g, const struct item *it)
 {
-    uint64_t ms = it->took_ms ? it->took_ms : g->mean_took_16 / MEAN_OF;
+    uint64_t ms = item_end(it)->took_ms ? item_end(it)->took_ms : g->mean_took_16 / MEAN_OF;
 
     return ms ? (double)ms : 1;
 }
@@ -36,14 +37,14 @@ int group_ahead_is_due_locked(struct group *g, const struct item *it)
     uint64_t now_ms;
     double left_ms, scale;
 
-    if (!g->opts.refresh_ahead || !it->expires_ms || it->failures)
+    if (!g->opts.refresh_ahead || !it->mortal || item_failures(it))
         return 0;
     now_ms = clock_ms();
-    left_ms = it->expires_ms > now_ms ? (double)(it->expires_ms - now_ms) : 0;
+    left_ms = item_expires_ms(it) > now_ms ? (double)(item_expires_ms(it) - now_ms) : 0;
     scale = scale_ms(g, took_ms(g, it));
     if (left_ms > scale * FAR)
         return 0;
-    return scale * -log(group_keep_fraction_locked(g)) >= left_ms;
+    return scale * -log(random_fraction(&g->random)) >= left_ms;
 }
 
 void group_ahead_note_locked(struct group *g)
@@ -57,8 +58,8 @@ void group_ahead_took(struct item *it, const struct flight *f)
 {
     uint64_t began_ns = atomic_load(&f->began_ns), now_ns = clock_ns(), ms;
 
-    if (!began_ns || now_ns <= began_ns)
+    if (!it->mortal || !began_ns || now_ns <= began_ns)
         return;
     ms = (now_ns - began_ns) / 1000000;
-    it->took_ms = (uint16_t)(ms < UINT16_MAX ? ms : UINT16_MAX);
+    item_end(it)->took_ms = (uint16_t)(ms < UINT16_MAX ? ms : UINT16_MAX);
 }

@@ -53,7 +53,7 @@ enum err group_change_given(struct group *g, const struct key_ref *k, const stru
     change_locked(g, k, name, &a);
     if (it && it->tagged)
         item_set_tags_began(it, g->tags.last);
-    if (it && !(it->expires_ms && it->expires_ms <= clock_ms()))
+    if (it && !(it->mortal && item_expires_ms(it) <= clock_ms()))
         kept = group_keep_put_main_locked(g, it, &a);
     g->stats.sets++;
     pthread_mutex_unlock(&g->mu);

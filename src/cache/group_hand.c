@@ -112,12 +112,12 @@ int group_hand_of(const struct item *it, struct group_handed *out)
 {
     uint64_t now = clock_ms();
 
-    if (it->negative || (it->expires_ms && it->expires_ms <= now))
+    if (it->negative || (it->mortal && item_expires_ms(it) <= now))
         return 0;
     *out = (struct group_handed){.bytes = item_value((struct item *)(size_t)it),
                                  .n = it->value_len,
-                                 .has_ttl = it->expires_ms != 0,
-                                 .ttl_ms = it->expires_ms ? it->expires_ms - now : 0,
+                                 .has_ttl = it->mortal,
+                                 .ttl_ms = it->mortal ? item_expires_ms(it) - now : 0,
                                  .age_s = item_age_s(it, now)};
     out->extra = item_extra(it, &out->extra_len);
     return 1;

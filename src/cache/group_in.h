@@ -2,17 +2,18 @@
 /* group_in.h - what the files of a group share; for cache/ only.
  *
  * One file a subject: group.c: its life. group_look.c: lookups and counters. group_fetch.c: what
- * they will read. group_keep.c: the
- * items that it keeps, and for how long. group_hot.c: which keys are hot. group_load.c: loads.
- * group_ahead.c: loads before a value's end. group_end.c: how loaders end them. group_places.c:
- * which loads may run. group_calm.c: what keeps loads from the source. group_failed.c: failed loads
- * in the log. group_change.c: set, remove, flush. group_tags.c: values whose tags were removed.
- * group_pack.c: values that are compressed.
- * group_hand.c: values that nodes hand over. group_seen.c: what an operator sees. group_many.c:
- * many keys at once. group_walk.c: a walk over all items. group_restore.c: items that come back.
- * group_wait.c: a get that blocks. group_tick.c: what is done from time to time. A function whose
- * name ends in _locked is called with the group's mutex held; it neither calls out nor frees. It
- * notes that work in a struct after (after.h), for when the mutex is dropped. */
+ * they will read. group_keep.c: the items that it keeps. group_stale.c: what may be done with items
+ * past their end. group_hot.c: which keys are hot. group_load.c: loads. group_ahead.c: loads before
+ * a value's end. group_end.c: how loaders end them. group_places.c: which loads may run.
+ * group_calm.c: what keeps loads from the source. group_failed.c: failed loads in the log.
+ * group_change.c: set, remove, flush. group_tags.c: values whose tags were removed. group_pack.c:
+ * values that are compressed. group_hand.c: values that nodes hand over. group_seen.c: what an
+ * operator sees. group_many.c: many keys at once. group_walk.c: a walk over all items.
+ * group_restore.c: items that come back. group_wait.c: a get that blocks. group_tick.c: what is
+ * done from time to time.
+ *
+ * A function whose name ends in _locked is called with the group's mutex held; it neither calls out
+ * nor frees. It notes that work in a struct after (after.h), for when the mutex is dropped. */
 #ifndef GROUP_IN_H
 #define GROUP_IN_H
 
@@ -177,29 +178,6 @@ void group_keep_find_locked(struct group *g, const struct key_ref *k, struct fou
 /* The same, but nothing is counted, moved or removed. */
 void group_keep_peek_locked(struct group *g, const struct key_ref *k, struct found *out);
 
-/* Whether a stale item may answer while it is loaded anew, or instead of an error. */
-int group_keep_may_revalidate_locked(const struct group *g, const struct item *stale);
-int group_keep_may_replace_error_locked(const struct group *g, const struct item *stale,
-                                        enum err code);
-
-/* Whether a stale item, or NULL, is given without a load: its last load has failed, and the pause
- * after it has not passed. Once it has, the caller loads the value, and the others have the stale
- * value for as long again. */
-int group_keep_spares_locked(struct group *g, struct item *stale);
-
-/* Whether an item is past every use. */
-int group_keep_is_expired_locked(const struct group *g, const struct item *it);
-
-/* Whether an error says that the source is of no use for now. */
-int group_keep_is_outage(enum err code);
-
-/* Uniform in (0, 1]. */
-double group_keep_fraction_locked(struct group *g);
-
-/* A load of a stale item's key has failed, or of an item before its end: a pause begins, longer
- * than the pause before. */
-void group_keep_pause_locked(struct group *g, struct item *stale);
-
 /* Keeps the result of a flight, if it may be kept. For NOTFOUND it sets r->expires_ms. */
 void group_keep_locked(struct group *g, const struct flight *f, struct result *r, struct after *a);
 
@@ -215,6 +193,28 @@ void group_keep_evict_locked(struct group *g, struct after *a);
 /* Removes some of the expired items, so that all are looked at once in a while, and frees some of
  * the items of a flush. */
 void group_keep_tick(struct group *g, uint64_t now_ms);
+
+/* --- group_stale.c --- */
+
+/* Whether an item is past every use. Any item. */
+int group_stale_is_over_locked(const struct group *g, const struct item *it, uint64_t now_ms);
+
+/* Whether a stale item, or NULL, may answer while it is loaded anew, or instead of an error. */
+int group_stale_may_revalidate_locked(const struct group *g, const struct item *stale);
+int group_stale_may_replace_error_locked(const struct group *g, const struct item *stale,
+                                         enum err code);
+
+/* Whether an error says that the source is of no use for now. */
+int group_stale_is_outage(enum err code);
+
+/* A load of an item's key has failed, before its end or after it: a pause begins, longer than the
+ * pause before. */
+void group_stale_pause_locked(struct group *g, struct item *it);
+
+/* Whether a stale item, or NULL, is given without a load: its last load has failed, and the pause
+ * after it has not passed. Once it has, the caller loads the value, and the others have the stale
+ * value for as long again. */
+int group_stale_spares_locked(struct group *g, struct item *stale);
 
 /* --- group_tags.c --- */
 

@@ -1,19 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* group_keep.c - which items a group keeps, and for how long: two caches under one bound.
+/* group_keep.c - which items a group keeps: two caches under one bound.
  *
- * An item is live until its expires_ms. Then it is stale, and kept for as long as the group's
+ * An item is live until its end. Then it is stale, and kept for as long as the group's
  * stale_while_revalidate or stale_if_error says. Then it is expired. Expired items are removed when
  * they are looked up, and by a sweep, which looks at a part of the table in every tick. The sweep
- * costs no memory; a heap or a wheel of timers would cost 8 to 16 bytes an item.
- *
- * A stale item knows whether its last load has failed. Then gets have it without a load for a
- * while, from 1 s after the first failure to 30 s: a source that is down gets a load of each key
- * now and then. A new value is another item, which ends that. */
+ * costs no memory; a heap or a wheel of timers would cost 8 to 16 bytes an item. */
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/random.h"
 #include "cache/after.h"
 #include "cache/group_in.h"
 #include "cache/reader_hits.h"
@@ -29,93 +26,7 @@ enum {
     FREE_A_TICK = 50000           /* items of a flush, at most */
 };
 
-/* --- time --- */
-
-/* An item may have windows of its own. */
-static uint64_t window_ms(const struct group *g, const struct item *it, enum extra_kind kind)
-{
-    uint64_t ms =
-        kind == EXTRA_REVALIDATE ? g->opts.stale_while_revalidate_ms : g->opts.stale_if_error_ms;
-    const char *extra;
-    size_t n;
-
-    if (it->extra) {
-        extra = item_extra(it, &n);
-        extra_window(extra, n, kind, &ms);
-    }
-    return ms;
-}
-
-static uint64_t stale_ms(const struct group *g, const struct item *it)
-{
-    uint64_t a = window_ms(g, it, EXTRA_REVALIDATE), b = window_ms(g, it, EXTRA_IF_ERROR);
-
-    return a > b ? a : b;
-}
-
-/* So long after its ttl an item is kept, for gets or for the getter. */
-static uint64_t held_ms(const struct group *g, const struct item *it)
-{
-    uint64_t stale = stale_ms(g, it);
-
-    return stale > g->opts.keep_old_ms ? stale : g->opts.keep_old_ms;
-}
-
-static int is_over(const struct group *g, const struct item *it, uint64_t now)
-{
-    return it->expires_ms && it->expires_ms <= now &&
-           it->expires_ms + (it->negative ? 0 : held_ms(g, it)) <= now;
-}
-
-uint64_t group_keep_stale_ms(struct group *g, const struct item *it)
-{
-    uint64_t ms;
-
-    pthread_mutex_lock(&g->mu);
-    ms = stale_ms(g, it);
-    pthread_mutex_unlock(&g->mu);
-    return ms;
-}
-
-int group_keep_is_expired_locked(const struct group *g, const struct item *it)
-{
-    return is_over(g, it, clock_ms());
-}
-
-int group_keep_may_revalidate_locked(const struct group *g, const struct item *stale)
-{
-    return stale && !g->loader.by_caller && /* nobody would run the load in the background */
-           clock_ms() < stale->expires_ms + window_ms(g, stale, EXTRA_REVALIDATE);
-}
-
-int group_keep_is_outage(enum err code)
-{
-    return code == ERR_GETTER || code == ERR_PEER || code == ERR_TIMEOUT || code == ERR_TOOBIG ||
-           code == ERR_BUSY || code == ERR_NOMEM;
-}
-
-int group_keep_may_replace_error_locked(const struct group *g, const struct item *stale,
-                                        enum err code)
-{
-    if (!stale || clock_ms() >= stale->expires_ms + window_ms(g, stale, EXTRA_IF_ERROR))
-        return 0;
-    return group_keep_is_outage(code);
-}
-
 /* --- making an item --- */
-
-static uint64_t random_locked(struct group *g)
-{
-    g->random ^= g->random << 13; /* Marsaglia's xorshift64 */
-    g->random ^= g->random >> 7;
-    g->random ^= g->random << 17;
-    return g->random;
-}
-
-double group_keep_fraction_locked(struct group *g)
-{
-    return (double)((random_locked(g) >> 11) + 1) * 0x1p-53;
-}
 
 uint64_t group_keep_expiry_ms(struct group *g)
 {
@@ -124,7 +35,7 @@ uint64_t group_keep_expiry_ms(struct group *g)
     pthread_mutex_lock(&g->mu);
     ttl = g->opts.ttl_ms;
     less = ttl * g->opts.ttl_jitter / 1000;
-    ttl -= less ? random_locked(g) % (less + 1) : 0;
+    ttl -= less ? random_below(&g->random, less + 1) : 0;
     pthread_mutex_unlock(&g->mu);
     return ttl ? clock_ms() + ttl : 0;
 }
@@ -164,6 +75,11 @@ struct item *group_keep_item(struct group *g, const struct key_ref *k, const str
                   g->name, (unsigned long long)n, (unsigned long long)max);
         return NULL;
     }
+    if (k->n > ITEM_MAX_KEY) {
+        error_set(e, ERR_INVAL, "group %s: the key has %zu bytes, and at most %d can be kept",
+                  g->name, k->n, ITEM_MAX_KEY);
+        return NULL;
+    }
     if (coding != PACKED_NOT)
         packed = group_pack(coding, &form, &extra);
     expires_ms = v->ttl_ms ? group_keep_ends_ms(*v->ttl_ms) : group_keep_expiry_ms(g);
@@ -180,55 +96,12 @@ struct item *group_keep_item(struct group *g, const struct key_ref *k, const str
     return it;
 }
 
-/* --- the pause of a stale item --- */
-
-enum {
-    FAILURES_MAX = 6, /* the pause grows no more */
-    PAUSE_FIRST_MS = 1000,
-    PAUSE_MAX_MS = 30000,
-    PAUSE_JITTER = 4 /* a pause is up to a quarter longer */
-};
-
-/* Rounded up to seconds. 16 bits of them come round in 18 hours: a stale item that nobody has asked
- * for meanwhile may seem to pause once more. */
-static void pause_again(struct group *g, struct item *it)
-{
-    uint64_t ms = (uint64_t)PAUSE_FIRST_MS << (it->failures - 1);
-
-    ms += random_locked(g) % (ms / PAUSE_JITTER + 1);
-    it->pause_s = (uint16_t)((clock_ms() + (ms < PAUSE_MAX_MS ? ms : PAUSE_MAX_MS) + 999) / 1000);
-}
-
-static int is_pausing(const struct item *it)
-{
-    uint16_t left = (uint16_t)(it->pause_s - clock_ms() / 1000);
-
-    return left && left <= PAUSE_MAX_MS / 1000 + 1;
-}
-
-void group_keep_pause_locked(struct group *g, struct item *stale)
-{
-    if (stale->failures < FAILURES_MAX)
-        stale->failures++;
-    pause_again(g, stale);
-}
-
-int group_keep_spares_locked(struct group *g, struct item *stale)
-{
-    if (!stale || !stale->failures || clock_ms() >= stale->expires_ms + stale_ms(g, stale))
-        return 0;
-    if (is_pausing(stale))
-        return 1;
-    pause_again(g, stale);
-    return 0;
-}
-
 /* --- looking --- */
 
 static void sort_out(const struct item *it, enum source source, uint64_t now, struct found *out)
 {
-    if (it->expires_ms && it->expires_ms <= now) {
-        if (!it->negative && (!out->stale || out->stale->expires_ms < it->expires_ms))
+    if (it->mortal && item_expires_ms(it) <= now) {
+        if (!it->negative && (!out->stale || item_expires_ms(out->stale) < item_expires_ms(it)))
             out->stale = (struct item *)(size_t)it;
     } else if (it->negative) {
         out->negative = (struct item *)(size_t)it;
@@ -251,10 +124,10 @@ static int found_locked(struct group *g, struct lru *l, enum source source, cons
         after_drop_item(a, lru_del(l, k));
         return 0;
     }
-    now = it->expires_ms ? clock_ms() : 0;
-    if (it->expires_ms && it->expires_ms <= now) {
+    now = it->mortal ? clock_ms() : 0;
+    if (it->mortal && item_expires_ms(it) <= now) {
         lru_get_missed(l);
-        if (is_over(g, it, now)) {
+        if (group_stale_is_over_locked(g, it, now)) {
             g->stats.expired++;
             after_drop_item(a, lru_del(l, k));
             return 0;
@@ -278,12 +151,12 @@ void group_keep_peek_locked(struct group *g, const struct key_ref *k, struct fou
     uint64_t now = clock_ms();
 
     memset(out, 0, sizeof(*out));
-    if (it && !is_over(g, it, now) && !group_tags_outdate_locked(g, it))
+    if (it && !group_stale_is_over_locked(g, it, now) && !group_tags_outdate_locked(g, it))
         sort_out(it, SOURCE_MAIN, now, out);
     if (out->live || out->negative)
         return;
     it = lru_peek(g->hot, k);
-    if (it && !is_over(g, it, now) && !group_tags_outdate_locked(g, it))
+    if (it && !group_stale_is_over_locked(g, it, now) && !group_tags_outdate_locked(g, it))
         sort_out(it, SOURCE_HOT, now, out);
 }
 
@@ -380,7 +253,7 @@ int group_keep_take_out_locked(struct group *g, const struct key_ref *k, struct 
 
 static int sample_locked(struct group *g)
 {
-    return random_locked(g) % SAMPLE_ONE_IN == 0;
+    return random_below(&g->random, SAMPLE_ONE_IN) == 0;
 }
 
 /* The item of hot that would be evicted for `it`, or NULL. */
@@ -432,7 +305,7 @@ static void keep_in_locked(struct group *g, struct lru *l, struct item *it, stru
 static void keep_item_locked(struct group *g, int ours, struct item *it, double minute_qps,
                              struct after *a)
 {
-    if (it->expires_ms && it->expires_ms <= clock_ms())
+    if (it->mortal && item_expires_ms(it) <= clock_ms())
         return; /* the waiters get it, and it is not kept */
     if (ours)
         keep_in_locked(g, g->main, it, a);
@@ -489,7 +362,8 @@ static int sweep_is_over(void *arg, const struct item *it)
 {
     const struct sweep *s = arg;
 
-    return is_over(s->group, it, s->now) || group_tags_outdate_locked(s->group, it);
+    return group_stale_is_over_locked(s->group, it, s->now) ||
+           group_tags_outdate_locked(s->group, it);
 }
 
 static void drop_list_locked(struct after *a, struct list *items)

@@ -145,14 +145,14 @@ static int known_locked(struct group *g, const struct found *found, struct resul
         r->source = found->source;
     } else if (found->negative) {
         g->stats.negative_hits++;
-        r->expires_ms = found->negative->expires_ms;
+        r->expires_ms = item_expires_ms(found->negative);
         error_set(&r->err, ERR_NOTFOUND, "group %s: not found", g->name);
-    } else if (group_keep_spares_locked(g, found->stale)) {
+    } else if (group_stale_spares_locked(g, found->stale)) {
         g->stats.stale_hits++;
         g->stats.stale_spared++;
         r->item = item_ref(found->stale);
         r->source = SOURCE_STALE;
-    } else if (group_keep_may_revalidate_locked(g, found->stale)) {
+    } else if (group_stale_may_revalidate_locked(g, found->stale)) {
         *revalidate = 1;
         g->stats.stale_hits++;
         r->item = item_ref(found->stale);
@@ -167,7 +167,7 @@ static int known_locked(struct group *g, const struct found *found, struct resul
 static void replace_error_locked(struct group *g, struct item *stale, struct result *r,
                                  uint64_t callers)
 {
-    if (r->item || !group_keep_may_replace_error_locked(g, stale, r->err.code))
+    if (r->item || !group_stale_may_replace_error_locked(g, stale, r->err.code))
         return;
     g->stats.stale_hits += callers;
     r->item = item_ref(stale);
@@ -330,8 +330,8 @@ static void finish_locked(struct flight *f, const struct result *r, struct after
     result_copy(&a->result, r);
     if (!r->item && !flights_outdated(g->flights[f->kind], f)) {
         group_keep_peek_locked(g, &k, &found);
-        if ((found.stale || found.live) && !f->fell_back && group_keep_is_outage(r->err.code))
-            group_keep_pause_locked(g, found.stale ? found.stale : found.live);
+        if ((found.stale || found.live) && !f->fell_back && group_stale_is_outage(r->err.code))
+            group_stale_pause_locked(g, found.stale ? found.stale : found.live);
         replace_error_locked(g, found.stale, &a->result, f->n_waiters);
     }
     group_keep_locked(g, f, &a->result, a);

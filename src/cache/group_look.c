@@ -12,7 +12,7 @@ static struct item *quick_locked(struct group *g, const struct key_ref *k)
 {
     struct item *it = lru_peek(g->main, k);
 
-    if (!it || it->negative || it->tagged || (it->expires_ms && it->expires_ms <= clock_ms()))
+    if (!it || it->negative || it->tagged || (it->mortal && item_expires_ms(it) <= clock_ms()))
         return NULL;
     lru_use(g->main, it);
     return it;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* group_restore.c - items that come back from a copy, such as a snapshot. */
+#include "base/clock.h"
 #include "cache/after.h"
 #include "cache/group_in.h"
 
@@ -19,7 +20,7 @@ int group_restore(struct group *g, struct item *it)
     after_init(&a);
     pthread_mutex_lock(&g->mu);
     if (!group_tags_outdate_locked(g, it) && !lru_peek(g->main, &k) && has_room_locked(g, it) &&
-        it->value_len <= g->opts.max_value_bytes && !group_keep_is_expired_locked(g, it))
+        it->value_len <= g->opts.max_value_bytes && !group_stale_is_over_locked(g, it, clock_ms()))
         kept = group_keep_put_main_locked(g, it, &a);
     pthread_mutex_unlock(&g->mu);
     after_run(g, &a);

@@ -32,7 +32,7 @@ static void see_item(const struct item *it, uint64_t now_ms, struct group_seen_k
     out->value_bytes = it->value_len;
     out->cost_bytes = item_cost(it);
     out->age_s = item_age_s(it, now_ms);
-    out->expires_in_ms = it->expires_ms > now_ms ? it->expires_ms - now_ms : 0;
+    out->expires_in_ms = item_expires_ms(it) > now_ms ? item_expires_ms(it) - now_ms : 0;
 }
 
 void group_seen_key(struct group *g, const struct key_ref *k, uint64_t now_ms,

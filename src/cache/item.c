@@ -11,8 +11,9 @@
 enum {
     FIELD_VALUE = 1 << 3 | 2, /* protobuf tag: field 1, length-delimited */
     PREFIX_MAX = 6,           /* the tag and a length below 2^35 */
-    AGE_MAX_S = 1 << 30,      /* an age that is told: 34 years */
-    TRIM_AFTER = 1 << 20      /* bytes of items that a thread has freed */
+    EXPIRES_BITS = 48,
+    AGE_MAX_S = 1 << 30, /* an age that is told: 34 years */
+    TRIM_AFTER = 1 << 20 /* bytes of items that a thread has freed */
 };
 
 static size_t put_prefix(char *out, size_t value_len)
@@ -81,10 +82,30 @@ static size_t size_of(const struct key_ref *k, size_t value_len, const void *ext
     size_t extras = extra_len ? sizeof(uint16_t) + extra_len : 0;
     size_t began = extra_has_tags(extra, extra_len) ? sizeof(uint64_t) : 0;
 
-    if (k->n > ITEM_MAX_BYTES || value_len > ITEM_MAX_BYTES || extra_len > EXTRA_MAX)
+    if (k->n > ITEM_MAX_KEY || value_len > ITEM_MAX_BYTES || extra_len > EXTRA_MAX)
         return 0;
     *prefix_len = put_prefix(prefix, value_len);
     return plain_size(k->n, *prefix_len, value_len) + extras + began;
+}
+
+/* Bytes in front of an item that has such an expiry. */
+static size_t front_size(uint64_t expires_ms)
+{
+    return expires_ms ? sizeof(struct item_end) : 0;
+}
+
+/* What the allocator gave for the item. */
+static void *block_of(const struct item *it)
+{
+    return it->mortal ? (void *)item_end(it) : (void *)(size_t)it;
+}
+
+static void begin_end(struct item_end *end, uint64_t expires_ms)
+{
+    const uint64_t last = (UINT64_C(1) << EXPIRES_BITS) - 1;
+    uint64_t ms = expires_ms < last ? expires_ms : last;
+
+    *end = (struct item_end){.low_ms = (uint32_t)ms, .high_ms = (uint16_t)(ms >> 32)};
 }
 
 /* Writes all but the value and the extras. */
@@ -93,19 +114,18 @@ static void begin(struct item *it, const struct key_ref *k, size_t value_len, ui
 {
     it->chain = NULL;
     list_init(&it->order);
-    it->expires_ms = expires_ms;
     atomic_init(&it->refs, 1);
     it->hash = k->hash;
-    it->key_len = (uint32_t)k->n;
     it->value_len = (uint32_t)value_len;
     it->made_s = (uint32_t)(clock_ms() / 1000);
-    it->prefix_len = prefix_len & 0xf;
+    it->key_len = (uint32_t)k->n & ITEM_MAX_KEY;
+    it->prefix_len = prefix_len & 7;
     it->negative = 0;
-    it->pause_s = 0;
-    it->failures = 0;
-    it->list = 0;
+    it->mortal = expires_ms != 0;
+    atomic_init(&it->state, ITEM_NEW);
     it->uses = 0;
-    atomic_init(&it->place, ITEM_NEW);
+    if (it->mortal)
+        begin_end(item_end(it), expires_ms);
     if (etag_of(it))
         atomic_init(etag_of(it), 0);
     if (k->n)
@@ -118,14 +138,16 @@ struct item *item_new_extra(const struct key_ref *k, const void *value, size_t v
 {
     char prefix[PREFIX_MAX];
     size_t prefix_len, size = size_of(k, value_len, extra, extra_len, prefix, &prefix_len);
-    struct item *it = size ? mem_alloc(size) : NULL;
+    char *block = size ? mem_alloc(front_size(expires_ms) + size) : NULL;
+    struct item *it;
 
-    if (!it)
+    if (!block)
         return NULL;
+    it = (struct item *)(void *)(block + front_size(expires_ms));
     begin(it, k, value_len, expires_ms, prefix, prefix_len);
     if (value && value_len) { /* else a group's mutex may be held */
         memcpy(item_value(it), value, value_len);
-        mem_join_pages(it);
+        mem_join_pages(block);
     }
     put_extras(it, extra, extra_len);
     return it;
@@ -137,11 +159,12 @@ struct item *item_new_of(const struct key_ref *k, struct buf *value, uint64_t ex
 {
     char prefix[PREFIX_MAX];
     size_t prefix_len, n, size = size_of(k, value->len, extra, extra_len, prefix, &prefix_len);
-    char *bytes = size ? mem_realloc(value->data, size) : NULL;
-    struct item *it = (struct item *)(void *)bytes;
+    char *bytes = size ? mem_realloc(value->data, front_size(expires_ms) + size) : NULL;
+    struct item *it;
 
-    if (!it)
+    if (!bytes)
         return NULL;
+    it = (struct item *)(void *)(bytes + front_size(expires_ms));
     value->data = bytes;
     bytes = buf_take(value, &n);
     value->failed = ERR_CLOSED;
@@ -191,7 +214,7 @@ static void free_item(struct item *it)
     static _Thread_local size_t freed;
 
     freed += item_cost(it);
-    mem_free(it);
+    mem_free(block_of(it));
     if (freed >= TRIM_AFTER) {
         freed = 0;
         mem_trim();
@@ -297,6 +320,21 @@ uint64_t item_tag_of(const void *value, size_t n)
     return hash_sip13(value, n, 0, 0);
 }
 
+void item_set_list(struct item *it, unsigned list)
+{
+    unsigned others = item_state(it) & ~(3U << ITEM_LIST_SHIFT);
+
+    atomic_store_explicit(&it->state, (uint8_t)(others | list << ITEM_LIST_SHIFT),
+                          memory_order_relaxed);
+}
+
+void item_add_failure(struct item *it)
+{
+    if (item_failures(it) < ITEM_MAX_FAILURES)
+        atomic_store_explicit(&it->state, (uint8_t)(item_state(it) + (1U << ITEM_FAILURES_SHIFT)),
+                              memory_order_relaxed);
+}
+
 int item_is(const struct item *it, const struct key_ref *k)
 {
     return it->hash == k->hash && item_has_key(it, k->bytes, k->n);
@@ -309,5 +347,5 @@ struct key_ref item_key_ref(const struct item *it)
 
 size_t item_cost(const struct item *it)
 {
-    return mem_cost(it);
+    return mem_cost(block_of(it));
 }

@@ -20,48 +20,61 @@
 
 #include "cache/extra.h"
 
-/* An item is put into an lru once, and never again. */
-enum item_place {
+/* Bits of item.state. An item is put into an lru once, and never again. */
+enum item_state {
     ITEM_NEW,
     ITEM_IN = 1,
     ITEM_VISITED =
         2, /* in an lru, and asked for since it was put in, or since the hand passed it */
-    ITEM_OUT = 4
+    ITEM_OUT = 4,
+    ITEM_PLACE = ITEM_IN | ITEM_VISITED | ITEM_OUT,
+    ITEM_LIST_SHIFT = 3, /* above the place: the list of the order, and the failures */
+    ITEM_FAILURES_SHIFT = 5
 };
 
+/* A small value costs less than its head, and the allocator rounds up by 16 bytes. So what only
+ * some items need is in front of them, and small fields share a word with what is guarded alike. */
 struct item {
     struct item *chain;    /* the lru's: next in the bucket; after removal free for a list */
     struct list order;     /* the lru's: order of use */
-    uint64_t expires_ms;   /* clock_ms() time from which it is stale, 0 for never; set once */
     _Atomic unsigned refs; /* atomic */
-    uint32_t hash;         /* hash_table() of the key, cut; set once, like all that follows */
-    uint32_t key_len, value_len;
+    uint32_t hash;         /* hash_table() of the key, cut; set once, like all down to `mortal` */
+    uint32_t value_len;
     uint32_t made_s; /* clock_ms() time in seconds at which the value was loaded */
-    uint8_t prefix_len : 4;
-    uint8_t negative : 1;  /* 1: there is no such value; value_len is 0 */
-    uint8_t extra : 1;     /* 1: it has extras (extra.h); set once, like the next two */
-    uint8_t special : 1;   /* 1: its status is not EXTRA_OK, or its bytes are packed (packed.h) */
-    uint8_t tagged : 1;    /* 1: it has tags (tags.h) */
-    _Atomic uint8_t place; /* atomic; enum item_place; the lru's, written as that is guarded */
-    union {
-        uint16_t pause_s; /* while failures is not 0: when its pause ends, in seconds, cut */
+    uint32_t key_len : 24;
+    uint32_t prefix_len : 3;
+    uint32_t negative : 1; /* 1: there is no such value; value_len is 0 */
+    uint32_t extra : 1;    /* 1: it has extras (extra.h) */
+    uint32_t special : 1;  /* 1: its status is not EXTRA_OK, or its bytes are packed (packed.h) */
+    uint32_t tagged : 1;   /* 1: it has tags (tags.h) */
+    uint32_t mortal : 1;   /* 1: it has an expiry: a struct item_end is in front of it */
+    _Atomic uint8_t state; /* atomic; enum item_state; written as its lru is guarded */
+    uint8_t uses;          /* the order's: see uses.h; guarded as its lru is */
+    char bytes[];          /* key, prefix, value; behind a large value its etag; then the extras and
+                            * the number of tags.h */
+};
+
+/* When an item ends, and what is known of its loads. */
+struct item_end {
+    uint32_t low_ms;      /* clock_ms() time from which it is stale; set once */
+    uint16_t high_ms;     /* the same, from 2^32 on */
+    union {               /* guarded as its lru is */
+        uint16_t pause_s; /* while its failures are not 0: when its pause ends, in seconds, cut */
         uint16_t took_ms; /* else: how long its load took, at most so many ms; 0: not known */
     };
-    uint8_t failures; /* of its last loads. Both are guarded as the lru is, as are the next two */
-    uint8_t list;     /* the order's: enum manner_list */
-    uint8_t uses;     /* the order's: see uses.h */
-    char bytes[];     /* key, prefix, value; behind a large value its etag; then the extras and the
-                       * number of tags.h */
 };
 
 enum {
-    ITEM_MAX_BYTES = 1 << 30, /* of key and of value: protobuf and our lengths hold it */
-    ITEM_ETAG_BYTES = 512     /* from this size on a value has an etag, of 8 bytes */
+    ITEM_MAX_BYTES = 1 << 30, /* of a value: protobuf and our lengths hold it */
+    ITEM_MAX_KEY = (1 << 24) - 1,
+    ITEM_ETAG_BYTES = 512, /* from this size on a value has an etag, of 8 bytes */
+    ITEM_MAX_FAILURES = 7
 };
 
 /* Copies key and value into a new item, made now, and returns a reference. NULL: no memory, or
- * the key or the value has more than ITEM_MAX_BYTES. If value is NULL, the caller fills
- * item_value() before another thread sees the item. */
+ * the key has more than ITEM_MAX_KEY bytes, or the value more than ITEM_MAX_BYTES. If value is
+ * NULL, the caller fills item_value() before another thread sees the item. An expires_ms of 0 is
+ * none; of later ones than 2^48 - 1 it is that time. */
 struct item *item_new(const struct key_ref *k, const void *value, size_t value_len,
                       uint64_t expires_ms);
 
@@ -113,11 +126,52 @@ static inline int item_is_value(const struct item *it)
     return !it->special || (extra_is_value(item_status(it)) && !item_is_packed(it));
 }
 
+/* The end of a mortal item. */
+static inline struct item_end *item_end(const struct item *it)
+{
+    return (struct item_end *)(void *)(size_t)it - 1;
+}
+
+/* clock_ms() time from which it is stale, 0 for never. */
+static inline uint64_t item_expires_ms(const struct item *it)
+{
+    return it->mortal ? (uint64_t)item_end(it)->high_ms << 32 | item_end(it)->low_ms : 0;
+}
+
 /* 1: it is in an lru, or was at the time of a flush. Any thread. */
 static inline int item_is_in(const struct item *it)
 {
-    return atomic_load_explicit(&it->place, memory_order_acquire) & ITEM_IN;
+    return atomic_load_explicit(&it->state, memory_order_acquire) & ITEM_IN;
 }
+
+/* The state, for those who hold what guards the lru. */
+static inline unsigned item_state(const struct item *it)
+{
+    return atomic_load_explicit(&it->state, memory_order_relaxed);
+}
+
+/* Readers look at the place without what guards the lru. */
+static inline void item_set_place(struct item *it, unsigned place)
+{
+    atomic_store_explicit(&it->state, (uint8_t)((item_state(it) & ~(unsigned)ITEM_PLACE) | place),
+                          memory_order_release);
+}
+
+/* The list of the order that it is in: enum manner_list. Guarded as its lru is, as are the next. */
+static inline unsigned item_list(const struct item *it)
+{
+    return item_state(it) >> ITEM_LIST_SHIFT & 3;
+}
+
+void item_set_list(struct item *it, unsigned list);
+
+/* How many of its last loads failed, at most ITEM_MAX_FAILURES. */
+static inline unsigned item_failures(const struct item *it)
+{
+    return item_state(it) >> ITEM_FAILURES_SHIFT;
+}
+
+void item_add_failure(struct item *it);
 
 /* A number that was computed from a large value, kept for later; 0: not yet, or the value is too
  * small to have one. Atomic. */

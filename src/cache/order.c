@@ -139,14 +139,14 @@ static void take(struct order *o, struct item *it, size_t cost)
     if (o->hand == &it->order)
         o->hand = it->order.prev;
     list_del(&it->order);
-    o->bytes[it->list] -= cost;
+    o->bytes[item_list(it)] -= cost;
 }
 
 static void put(struct order *o, enum manner_list list, struct item *it, size_t cost)
 {
     list_push_front(&o->lists[list], &it->order);
     o->bytes[list] += cost;
-    it->list = list & 3;
+    item_set_list(it, list);
 }
 
 static void move(struct order *o, enum manner_list to, struct item *it)
@@ -205,8 +205,8 @@ void order_count(struct order *o, struct item *it, uint64_t gets)
 
 static void mark_visited(struct item *it)
 {
-    if (!(atomic_load_explicit(&it->place, memory_order_relaxed) & ITEM_VISITED))
-        atomic_store_explicit(&it->place, ITEM_IN | ITEM_VISITED, memory_order_release);
+    if (!(item_state(it) & ITEM_VISITED))
+        item_set_place(it, ITEM_IN | ITEM_VISITED);
 }
 
 static void protect(struct order *o, struct item *it)
@@ -320,11 +320,11 @@ static struct item *next_sieved(struct order *o)
         if (at == &o->lists[LIST_WINDOW])
             at = at->prev;
         it = item_at(at);
-        if (!(atomic_load_explicit(&it->place, memory_order_relaxed) & ITEM_VISITED)) {
+        if (!(item_state(it) & ITEM_VISITED)) {
             o->hand = at;
             return it;
         }
-        atomic_store_explicit(&it->place, ITEM_IN, memory_order_release);
+        item_set_place(it, ITEM_IN);
         at = at->prev;
     }
 }
@@ -397,9 +397,8 @@ static size_t newest_of(const struct order *o, enum manner_list list, enum visit
 
     for (at = o->lists[list].next; at != &o->lists[list] && found < n; at = at->next) {
         struct item *it = list_entry((size_t)at, struct item, order);
-        unsigned place = atomic_load_explicit(&it->place, memory_order_relaxed);
 
-        if (which == ALL || (which == VISITED) == !!(place & ITEM_VISITED))
+        if (which == ALL || (which == VISITED) == !!(item_state(it) & ITEM_VISITED))
             out[found++] = item_ref(it);
     }
     return found;

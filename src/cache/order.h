@@ -91,11 +91,11 @@ static inline void order_use(struct order *o, struct item *it, uint64_t gets)
 {
     if (gets >= o->opens)
         order_open(o, gets);
-    if (it->list > o->settled) {
+    if ((int)item_list(it) > o->settled) {
         order_move(o, it, gets);
         return;
     }
-    list_move_front(&o->lists[it->list], &it->order);
+    list_move_front(&o->lists[item_list(it)], &it->order);
     if (it->uses != o->most_uses || !(it->hash & o->unnoted))
         order_count(o, it, gets);
 }

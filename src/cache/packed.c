@@ -179,7 +179,7 @@ struct item *packed_open(struct item *it, struct error *e)
     extra = item_extra(it, &n);
     extra_packed(extra, n, &plain);
     n = put_others(extra, n, others);
-    out = item_new_extra(&k, NULL, (size_t)plain, it->expires_ms, others, n);
+    out = item_new_extra(&k, NULL, (size_t)plain, item_expires_ms(it), others, n);
     if (!out) {
         error_set(e, ERR_NOMEM, "no memory for a value of %llu bytes", (unsigned long long)plain);
         return NULL;

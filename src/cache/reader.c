@@ -433,8 +433,8 @@ static enum hit look_up(struct reader *r, struct reader_slot *known, const struc
 
 static int is_due(const struct reader *r, const struct item *it)
 {
-    return it->expires_ms &&
-           it->expires_ms <=
+    return it->mortal &&
+           item_expires_ms(it) <=
                clock_ms() + atomic_load_explicit(&r->group->ahead_ms, memory_order_relaxed);
 }
 
@@ -525,7 +525,7 @@ void reader_hold(struct reader *r, const void *copy)
         return;
     units = ((int64_t)(uintptr_t)copy - (int64_t)(uintptr_t)s->key) / UNIT;
     s->copy = units == (int32_t)units ? (int32_t)units : 0;
-    s->held = s->known && !s->item->expires_ms;
+    s->held = s->known && !s->item->mortal;
 }
 
 void reader_hold_none(struct reader *r)

@@ -47,7 +47,7 @@ static struct item *find_locked(struct shared *s, const struct key_ref *k)
 {
     struct item *it = lru_get(s->lru, k);
 
-    if (!it || !it->expires_ms || it->expires_ms > clock_ms())
+    if (!it || !it->mortal || item_expires_ms(it) > clock_ms())
         return it;
     lru_get_missed(s->lru);
     item_unref(lru_del(s->lru, k));
@@ -66,11 +66,17 @@ struct item *shared_get(struct shared *s, const struct key_ref *k)
     return it;
 }
 
-static struct item *make(const struct key_ref *k, int kind, const void *bytes, size_t n,
-                         uint64_t expires_ms)
+/* NULL: e says why. */
+static struct item *make(const struct shared *s, const struct key_ref *k, int kind,
+                         const void *bytes, size_t n, uint64_t expires_ms, struct error *e)
 {
     struct item *it = item_new(k, NULL, n + 1, expires_ms);
 
+    if (k->n > ITEM_MAX_KEY)
+        error_set(e, ERR_INVAL, "shared %s: the key has %zu bytes, and at most %d can be kept",
+                  s->name, k->n, ITEM_MAX_KEY);
+    else if (!it)
+        error_set(e, ERR_NOMEM, "shared %s: no memory for an entry", s->name);
     if (!it)
         return NULL;
     item_value(it)[0] = (char)kind;
@@ -79,11 +85,11 @@ static struct item *make(const struct key_ref *k, int kind, const void *bytes, s
     return it;
 }
 
-/* Takes the reference. */
+/* Takes the reference. NULL: e says why. */
 static enum err put_locked(struct shared *s, struct item *it, struct error *e)
 {
     if (!it)
-        return error_set(e, ERR_NOMEM, "shared %s: no memory for an entry", s->name);
+        return e->code;
     if (item_cost(it) > s->bytes / ADMIT_SHARE) {
         error_set(e, ERR_TOOBIG, "shared %s: an entry of %llu bytes, and at most %llu fit", s->name,
                   (unsigned long long)item_cost(it), (unsigned long long)(s->bytes / ADMIT_SHARE));
@@ -110,7 +116,7 @@ static uint64_t end_ms(uint64_t ttl_ms)
 enum err shared_set(struct shared *s, const struct key_ref *k, int kind, const void *bytes,
                     size_t n, uint64_t ttl_ms, struct error *e)
 {
-    struct item *it = make(k, kind, bytes, n, end_ms(ttl_ms));
+    struct item *it = make(s, k, kind, bytes, n, end_ms(ttl_ms), e);
     enum err code;
 
     pthread_mutex_lock(&s->mu);
@@ -140,10 +146,10 @@ static enum err incr_locked(struct shared *s, const struct key_ref *k, double by
                          s->name);
     if (it) {
         memcpy(sum, item_value(it) + 1, sizeof(*sum));
-        expires_ms = it->expires_ms;
+        expires_ms = item_expires_ms(it);
     }
     *sum += by;
-    return put_locked(s, make(k, SHARED_NUMBER, sum, sizeof(*sum), expires_ms), e);
+    return put_locked(s, make(s, k, SHARED_NUMBER, sum, sizeof(*sum), expires_ms, e), e);
 }
 
 enum err shared_incr(struct shared *s, const struct key_ref *k, double by, double first,

@@ -129,7 +129,7 @@ static const char *header_of(const struct answer_to *to, const char *name)
 
 static uint64_t left_ms(const struct item *it, uint64_t now_ms)
 {
-    return it->expires_ms > now_ms ? it->expires_ms - now_ms : 0;
+    return item_expires_ms(it) > now_ms ? item_expires_ms(it) - now_ms : 0;
 }
 
 static void add_age(struct heading *h, const struct item *it, uint64_t now_ms)
@@ -147,7 +147,7 @@ static void add_peer_headers(struct heading *h, const struct result *result, int
 
     heading_add_date(h);
     heading_add(h, "Content-Type", DIALECT_CONTENT_TYPE);
-    if (it->expires_ms)
+    if (it->mortal)
         heading_add_number(h, HEADER_TTL, "", left_ms(it, now_ms));
     if (ours)
         add_age(h, it, now_ms);
@@ -191,10 +191,10 @@ static void add_client_headers(struct heading *h, const struct group *g,
     /* If there is an Age, max-age counts from the time the value was made (RFC 9111, 4.2). */
     if (own && own->cache_control)
         ;
-    else if (it->expires_ms && left_ms(it, now_ms))
+    else if (it->mortal && left_ms(it, now_ms))
         heading_add_number(h, "Cache-Control",
                            "max-age=", item_age_s(it, now_ms) + left_ms(it, now_ms) / 1000);
-    else if (it->expires_ms)
+    else if (it->mortal)
         heading_add(h, "Cache-Control", "max-age=0");
     if (*group_keying(g) && (!own || !own->vary))
         add_vary(h, group_keying(g));
@@ -289,8 +289,8 @@ static uint64_t told_end_ms(const struct answer_to *to, struct group *g,
     uint64_t last_ms;
 
     if (to->ours || result->source != SOURCE_STALE)
-        return it->expires_ms;
-    last_ms = it->expires_ms + group_keep_stale_ms(g, it);
+        return item_expires_ms(it);
+    last_ms = item_expires_ms(it) + group_stale_ms(g, it);
     if (last_ms > now_ms + STALE_MOMENT_MS)
         return now_ms + STALE_MOMENT_MS;
     return last_ms > now_ms ? last_ms : now_ms + 1;
@@ -368,7 +368,7 @@ static int can_keep(const struct answer_to *to, const struct result *r, double m
 
     return it->value_len <= ANSWER_CACHE_MAX_BYTES && !it->special && !to->close &&
            !to->conditional && (r->source == SOURCE_MAIN || r->source == SOURCE_HOT) &&
-           !(to->peer && (it->expires_ms || minute_qps > 0));
+           !(to->peer && (item_expires_ms(it) || minute_qps > 0));
 }
 
 /* The time at which its age, or the seconds that it has left, change next. */
@@ -377,7 +377,7 @@ static uint64_t same_until_ms(const struct item *it, uint64_t now_ms)
     uint64_t older_ms = (now_ms / 1000 + 1) * 1000;
     uint64_t less_ms = now_ms + left_ms(it, now_ms) % 1000 + 1;
 
-    return it->expires_ms && less_ms < older_ms ? less_ms : older_ms;
+    return it->mortal && less_ms < older_ms ? less_ms : older_ms;
 }
 
 static size_t wire_bytes(const struct item *it)
@@ -468,7 +468,7 @@ static int give_value(const struct answer_to *to, struct group *g, struct result
 static int refuse_answer(const struct answer_to *to, struct group *g, struct result *r)
 {
     if (extra_refuse(item_status(r->item), group_name(g), &r->err) == ERR_NOTFOUND)
-        r->expires_ms = r->item->expires_ms;
+        r->expires_ms = item_expires_ms(r->item);
     item_unref(r->item);
     r->item = NULL;
     return answer_get_error(to, r);

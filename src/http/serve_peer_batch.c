@@ -51,7 +51,7 @@ static void put_frame(const struct batch_job *b, struct buf *out, const struct g
 {
     const struct result *r = &end->result;
     struct item *it = r->item;
-    uint64_t now_ms = clock_ms(), expires_ms = it ? it->expires_ms : r->expires_ms;
+    uint64_t now_ms = clock_ms(), expires_ms = it ? item_expires_ms(it) : r->expires_ms;
 
     memset(a, 0, sizeof(*a));
     a->index = end->index;

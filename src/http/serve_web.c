@@ -70,7 +70,7 @@ static void look(struct group *g, const struct web *w, const struct buf *key, in
         return;
     }
     out->r.item = it;
-    out->left_ms = httpmsg_left_ms(&out->m, it->expires_ms, clock_ms());
+    out->left_ms = httpmsg_left_ms(&out->m, item_expires_ms(it), clock_ms());
     out->selects = web_selects(w, &out->m);
 }
 
@@ -239,7 +239,7 @@ static int stand_in(struct web_job *j, int *ok)
         return 0;
     r.item = group_peek(job->group, &k, &r.source);
     if (r.item && httpmsg_read(&m, item_value(r.item), r.item->value_len)) {
-        left_ms = httpmsg_left_ms(&m, r.item->expires_ms, clock_ms());
+        left_ms = httpmsg_left_ms(&m, item_expires_ms(r.item), clock_ms());
         if (web_selects(&j->web, &m) && web_may_stand_in(&j->web, &m, left_ms)) {
             r.source = SOURCE_STALE;
             *ok = web_answer(job_to(job), job->group, &j->web, &r, j->came);

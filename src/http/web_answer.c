@@ -250,7 +250,7 @@ static void add_status(struct MHD_Response *r, const struct httpmsg *m, enum web
 static void add_own(struct MHD_Response *r, struct group *g, const struct web *w,
                     const struct httpmsg *m, const struct result *result, enum web_came came)
 {
-    int64_t left_ms = httpmsg_left_ms(m, result->item->expires_ms, clock_ms());
+    int64_t left_ms = httpmsg_left_ms(m, item_expires_ms(result->item), clock_ms());
     uint64_t age_s = httpmsg_age_s(m, left_ms);
 
     if (!(m->flags & HTTPMSG_ONCE) && (age_s || came == WEB_HIT))

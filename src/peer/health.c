@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/random.h"
+
 enum {
     MOST_SILENCES = 2,
     MOST_BROKEN = 2,
@@ -28,14 +30,6 @@ void health_init(struct health *h, uint64_t seed, uint64_t now_ms)
     h->random = seed | 1;
 }
 
-static uint64_t random_below(struct health *h, uint64_t n)
-{
-    h->random ^= h->random << 13;
-    h->random ^= h->random >> 7;
-    h->random ^= h->random << 17;
-    return h->random % n;
-}
-
 static void enter(struct health *h, enum health_state state, const char *why)
 {
     h->state = state;
@@ -56,7 +50,7 @@ static void pause(struct health *h, uint64_t now_ms)
 
     if (ms > HEALTH_PAUSE_MAX_MS)
         ms = HEALTH_PAUSE_MAX_MS;
-    h->until_ms = now_ms + ms + random_below(h, ms / JITTER_SHARE);
+    h->until_ms = now_ms + ms + random_below(&h->random, ms / JITTER_SHARE);
 }
 
 static void eject(struct health *h, unsigned probes, const char *why, uint64_t now_ms)

@@ -151,9 +151,9 @@ static void put_item(struct snapshot_writer *w, struct item *it)
                                       .value_len = it->value_len,
                                       .age_s = (uint32_t)item_age_s(it, w->clock_ms),
                                       .flags = (it->negative ? SNAPSHOT_NEGATIVE : 0u) |
-                                               (it->expires_ms ? SNAPSHOT_MORTAL : 0u) |
+                                               (it->mortal ? SNAPSHOT_MORTAL : 0u) |
                                                (it->extra ? SNAPSHOT_EXTRA : 0u),
-                                      .left_ms = (int64_t)(it->expires_ms - w->clock_ms)};
+                                      .left_ms = (int64_t)(item_expires_ms(it) - w->clock_ms)};
 
     buf_put(&w->records, &r, sizeof(r));
     buf_put(&w->records, item_key(it), it->key_len);
