@@ -52,7 +52,7 @@ local SHARE = 0.9 -- of the load's time that the origin has: the rest is for wha
 local MOST_HEADERS = 100 -- EXCHANGE_HEADERS
 local OF_ORIGIN = { PEER = true, TIMEOUT = true } -- other codes say nothing about the origin
 local FAILED_IN_A_ROW = 10
-local PAUSE_FIRST, PAUSE_MAX = 1, 30 -- seconds, as a stale value's in cache/group_keep.c
+local PAUSE_FIRST, PAUSE_MAX = 1, 30 -- seconds, as a stale value's in cache/group_stale.c
 
 -- The request that a getter works for. Without one, a plain GET.
 local function request_of(ctx)

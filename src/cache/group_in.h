@@ -68,7 +68,7 @@ enum { GROUP_FIRST_STRIDE = 16 };
 /* Go: hot is evicted first while it holds over an eighth of main. */
 enum { GROUP_HOT_SHARE = 8 };
 
-/* Buckets of main from which on its items are in no near cache of the processor: 2,048 items. */
+/* Buckets of main from which on its items are in no near cache of the processor: 3,072 items. */
 enum { GROUP_MANY = 4096 };
 
 struct group {

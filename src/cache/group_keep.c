@@ -313,7 +313,8 @@ static void keep_item_locked(struct group *g, int ours, struct item *it, double 
         keep_in_locked(g, g->hot, it, a);
 }
 
-/* Without memory there is no negative item, and the next get asks the getter again. */
+/* Without memory there is no negative item, nor of a key that is too long to be kept, and the next
+ * get asks the getter again. */
 static void keep_negative_locked(struct group *g, const struct flight *f, struct result *r,
                                  struct after *a)
 {

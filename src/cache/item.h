@@ -88,7 +88,7 @@ struct item *item_new_extra(const struct key_ref *k, const void *value, size_t v
 struct item *item_new_of(const struct key_ref *k, struct buf *value, uint64_t expires_ms,
                          const void *extra, size_t extra_len);
 
-/* A negative item: there is no value. NULL: no memory. */
+/* A negative item: there is no value. NULL: as item_new(). */
 struct item *item_new_negative(const struct key_ref *k, uint64_t expires_ms);
 
 /* Before another thread sees the item: it was made so many seconds ago, at another node. More than
