@@ -7,6 +7,7 @@
 local ffi = require "ffi"
 local lfs = require "lfs"
 local process = require "support.process"
+local program = require "api.program"
 local tmp = require "support.tmp"
 
 local C = require("support.unit").load("wire/dialect.h", "base/hash.h")
@@ -258,13 +259,8 @@ end
 
 -- Runs a program in its folder, with luajit. -> what it wrote
 local function run_program(dir, name)
-  local sanitizer = ({ address = "libasan.so", thread = "libtsan.so" })[os.getenv "SAN"]
-  local r = process.run { "luajit", name, cwd = dir, timeout = 60, env = {
-    LUA_PATH = build .. "/share/lua/5.1/?.lua;" .. build .. "/share/lua/5.1/?/init.lua;;",
-    LUA_CPATH = build .. "/lib/lua/5.1/?.so;;",
-    GROUPCACHE_LISTEN = "127.0.0.1:0",
-    LD_PRELOAD = sanitizer and process.run { os.getenv "CC" or "cc",
-      "-print-file-name=" .. sanitizer }.stdout:match "%S+" } }
+  local r = process.run { "luajit", name, cwd = dir, timeout = 60,
+    env = program.env { GROUPCACHE_LISTEN = "127.0.0.1:0" } }
   assert.equal(0, r.code, r.stderr)
   return r.stdout
 end

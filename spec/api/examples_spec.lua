@@ -128,14 +128,8 @@ end
 checks["library.lua"] = function(path)
   local root = tmp.dir() .. "/"
   tmp.write(root .. "GPL-3", ("x"):rep(35149))
-  local tree = (os.getenv "BUILD" or "build")
-  tree = tree:sub(1, 1) == "/" and tree or lfs.currentdir() .. "/" .. tree
-  local sanitizer = ({ address = "libasan.so", thread = "libtsan.so" })[os.getenv "SAN"]
-  local out = process.run { "luajit", path, timeout = 60, env = { QUICKSTART_ROOT = root,
-    LUA_PATH = tree .. "/share/lua/5.1/?.lua;" .. tree .. "/share/lua/5.1/?/init.lua;;",
-    LUA_CPATH = tree .. "/lib/lua/5.1/?.so;;",
-    LD_PRELOAD = sanitizer and process.run { os.getenv "CC" or "cc",
-      "-print-file-name=" .. sanitizer }.stdout:match "%S+" } }
+  local out = process.run { "luajit", path, timeout = 60,
+    env = program.env { QUICKSTART_ROOT = root } }
   assert.equal(0, out.code, out.stderr)
   local expected, printed = {}, {}
   for line in io.lines(path) do
@@ -154,7 +148,7 @@ local function has_a_loop(request, pong)
   return function(path)
     local port, out = ports.free(), tmp.dir() .. "/out"
     local p = process.spawn { "luajit", path, tostring(port), stdout = out,
-      stderr = out .. ".log", env = program.env }
+      stderr = out .. ".log", env = program.env() }
     eventually(function() return tmp.read(out):find "ready" end, 20, "it is ready")
     local function connect()
       local c = assert(socket.connect("127.0.0.1", port))

@@ -298,7 +298,7 @@ v:lost|nil|local
       for _ = 1, 5 do round() end
       print(rss() - before)
     ]]
-    assert(programs.env.LD_PRELOAD or tonumber(out) < 8192, out .. " kB more")
+    assert(programs.env().LD_PRELOAD or tonumber(out) < 8192, out .. " kB more")
   end)
 
   it("and its misuse raise at the caller's line", function()
@@ -459,7 +459,7 @@ groupcache.group("g")
     ]]):format(script, port, path)
     local dir = tmp.dir()
     local p = process.spawn { "luajit", tmp.file(programs.head .. source, "prog.lua"),
-      stdout = dir .. "/stdout", env = programs.env }
+      stdout = dir .. "/stdout", env = programs.env() }
     local eventually = require "support.eventually"
     local url = "http://127.0.0.1:" .. port
     eventually(function() return http.get(url .. "/readyz").status == 200 end, 20, "it serves")

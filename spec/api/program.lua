@@ -6,7 +6,8 @@
 --                                                 args, may_fail, logs (it may write to stderr)
 --   program.says(want, source, opts)              it prints that, compiled or not
 --   program.lacks(module) -> nil; or why a program cannot load it, for pending()
---   program.head, program.env                     what they do begins with, and runs in
+--   program.head                                  what they begin with
+--   program.env(more) -> env                      the environment in which they run, and more
 --
 -- A program has groupcache, socket, say(...) and until_true(fn).
 
@@ -24,11 +25,17 @@ local SANITIZER = ({ address = "libasan.so", thread = "libtsan.so" })[os.getenv 
 local PRELOAD = SANITIZER and process.run { os.getenv "CC" or "cc",
   "-print-file-name=" .. SANITIZER }.stdout:match "%S+"
 
-program.env = {
-  LUA_PATH = build .. "/share/lua/5.1/?.lua;" .. build .. "/share/lua/5.1/?/init.lua;;",
-  LUA_CPATH = build .. "/lib/lua/5.1/?.so;;",
-  LD_PRELOAD = PRELOAD,
-}
+function program.env(more)
+  local env = {
+    LUA_PATH = build .. "/share/lua/5.1/?.lua;" .. build .. "/share/lua/5.1/?/init.lua;;",
+    LUA_CPATH = build .. "/lib/lua/5.1/?.so;;",
+    LD_PRELOAD = PRELOAD,
+  }
+  for name, value in pairs(more or {}) do
+    env[name] = value
+  end
+  return env
+end
 
 -- What every program begins with, in one line, so that its own lines keep their numbers.
 program.head = ([[
@@ -54,7 +61,7 @@ function program.run(source, opts)
   local path = tmp.file(program.head .. source, "prog.lua")
   local argv = { "luajit", opts.joff and "-joff" or "-jon", path, unpack(opts.args or {}) }
   argv.timeout = 120
-  argv.env = program.env
+  argv.env = program.env()
   local r = process.run(argv)
   if not opts.may_fail then
     assert.same({ 0, nil }, { r.code, r.signal }, r.stdout .. r.stderr)
@@ -65,7 +72,7 @@ end
 
 -- Debian's package of a library may lack one that it needs.
 function program.lacks(module)
-  local r = process.run { "luajit", "-e", ("require %q"):format(module), env = program.env }
+  local r = process.run { "luajit", "-e", ("require %q"):format(module), env = program.env() }
   if r.code ~= 0 then
     return ("%s cannot be loaded: %s"):format(module, r.stderr:match "[^\n]*" or "")
   end

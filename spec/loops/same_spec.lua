@@ -3,9 +3,9 @@
 -- This API is the same under every event loop: these specs, which have run under the plain loop,
 -- run again under the others. `make loops` does so with the long ones too.
 
-local lfs = require "lfs"
 local node = require "support.node"
 local process = require "support.process"
+local program = require "api.program"
 local socket = require "socket"
 local tmp = require "support.tmp"
 
@@ -73,8 +73,6 @@ for loop, module in pairs(LOOPS) do
     end)
 
     it("in the workers of a program's node, too", function()
-      local build = os.getenv "BUILD" or "build"
-      build = build:sub(1, 1) == "/" and build or lfs.currentdir() .. "/" .. build
       local script = tmp.file([[
         local groupcache = require "groupcache"
         local twice = groupcache.group("twice", { getter = function(key)
@@ -87,7 +85,7 @@ for loop, module in pairs(LOOPS) do
           return values[1] .. values[2] .. tostring(package.loaded.cqueues and "cqueues" or "luv")
         end })
       ]], "node.lua")
-      local program = tmp.file(([[
+      local path = tmp.file(([[
         local groupcache = require "groupcache"
         for _ = 1, 3 do
           local node = assert(groupcache.start { script = %q, listen = "127.0.0.1:0", loop = %q })
@@ -95,12 +93,7 @@ for loop, module in pairs(LOOPS) do
           node:close()
         end
       ]]):format(script, loop), "program.lua")
-      local sanitizer = ({ address = "libasan.so", thread = "libtsan.so" })[os.getenv "SAN"]
-      local out = process.run { "luajit", program, timeout = 60, env = {
-        LUA_PATH = build .. "/share/lua/5.1/?.lua;" .. build .. "/share/lua/5.1/?/init.lua;;",
-        LUA_CPATH = build .. "/lib/lua/5.1/?.so;;",
-        LD_PRELOAD = sanitizer and process.run { os.getenv "CC" or "cc",
-          "-print-file-name=" .. sanitizer }.stdout:match "%S+" } }
+      local out = process.run { "luajit", path, timeout = 60, env = program.env() }
       assert.equal(0, out.code, out.stderr)
       assert.equal(("kk." .. loop .. "\n"):rep(3), out.stdout)
     end)

@@ -7,6 +7,7 @@ local eventually = require "support.eventually"
 local lfs = require "lfs"
 local node = require "support.node"
 local process = require "support.process"
+local program = require "api.program"
 local tmp = require "support.tmp"
 
 local SCRIPT = [[
@@ -101,14 +102,11 @@ describe("a module that is missing", function()
   end)
 
   it("is reported so to a program, too", function()
-    local build = os.getenv "BUILD" or "build"
     local out = process.run { "luajit", "-e", ([[
       local n, err = require("groupcache").start { script = %q, listen = "127.0.0.1:0" }
       assert(n == nil)
       io.write(err)
-    ]]):format(path), timeout = 60, env = {
-      LUA_PATH = build .. "/share/lua/5.1/?.lua;" .. build .. "/share/lua/5.1/?/init.lua;;",
-      LUA_CPATH = build .. "/lib/lua/5.1/?.so;;" } }
+    ]]):format(path), timeout = 60, env = program.env() }
     assert.equal("", out.stderr)
     check_text(out.stdout)
   end)

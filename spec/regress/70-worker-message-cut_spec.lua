@@ -6,6 +6,7 @@
 local eventually = require "support.eventually"
 local node = require "support.node"
 local process = require "support.process"
+local program = require "api.program"
 local tmp = require "support.tmp"
 
 -- Runs in one VM, and fails with a long message in the next.
@@ -43,14 +44,11 @@ describe("a script that fails only in a worker", function()
   end
 
   it("is reported so to a program, too", function()
-    local build = os.getenv "BUILD" or "build"
     local out = process.run { "luajit", "-e", ([[
       local n, err, code = require("groupcache").start { script = %q, listen = "127.0.0.1:0" }
       assert(n == nil and code == "INVAL")
       io.write(err)
-    ]]):format(script), timeout = 60, env = {
-      LUA_PATH = build .. "/share/lua/5.1/?.lua;" .. build .. "/share/lua/5.1/?/init.lua;;",
-      LUA_CPATH = build .. "/lib/lua/5.1/?.so;;" } }
+    ]]):format(script), timeout = 60, env = program.env() }
     assert.equal("", out.stderr)
     check_text(out.stdout)
   end)

@@ -16,7 +16,7 @@ describe("a terminal", function()
       C.terminal_give_back()
       print(C.terminal_take(e) ~= 0, ffi.string(e.msg))
       C.terminal_give_back()
-    ]]):format(package.path), env = program.env, stdin = "/dev/null",
+    ]]):format(package.path), env = program.env(), stdin = "/dev/null",
       timeout = 30 }
     assert.equal("true\tstdin: Inappropriate ioctl for device\n", out.stdout)
   end)
