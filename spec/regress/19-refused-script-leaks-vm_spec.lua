@@ -7,9 +7,8 @@ local eventually = require "support.eventually"
 local lfs = require "lfs"
 local node = require "support.node"
 local process = require "support.process"
+local program = require "api.program"
 local tmp = require "support.tmp"
-
-local build = os.getenv "BUILD" or "build"
 
 local function descriptors(pid)
   local n = 0
@@ -45,7 +44,6 @@ describe("a script that is refused", function()
     end)
 
     it(("since it %s leaves nothing in a program"):format(WRONG[i]), function()
-      local sanitizer = ({ address = "libasan.so", thread = "libtsan.so" })[os.getenv "SAN"]
       local out = process.run { "luajit", "-e", ([[
         local groupcache = require "groupcache"
         local function descriptors()
@@ -59,11 +57,7 @@ describe("a script that is refused", function()
           assert(n == nil and type(err) == "string", err)
         end
         print(descriptors() - before)
-      ]]):format(tmp.file(WRONG[i + 1], "node.lua")), timeout = 60, env = {
-        LUA_PATH = build .. "/share/lua/5.1/?.lua;" .. build .. "/share/lua/5.1/?/init.lua;;",
-        LUA_CPATH = build .. "/lib/lua/5.1/?.so;;",
-        LD_PRELOAD = sanitizer and process.run { os.getenv "CC" or "cc",
-          "-print-file-name=" .. sanitizer }.stdout:match "%S+" } }
+      ]]):format(tmp.file(WRONG[i + 1], "node.lua")), timeout = 60, env = program.env() }
       assert.same({ "0\n", "" }, { out.stdout, out.stderr })
     end)
   end

@@ -97,6 +97,16 @@ describe("lru", function()
     end
   end)
 
+  it("is walked over, and each item is found once, however far the table has grown", function()
+    for n = 1, 400 do
+      put("k" .. n)
+      local seen = walk(7)
+      for i = 1, n do
+        assert(seen["k" .. i] == 1, ("%d items: k%d was found %s times"):format(n, i, seen["k" .. i]))
+      end
+    end
+  end)
+
   it("is walked over while it grows: what was there throughout is found", function()
     for i = 1, 200 do
       put("k" .. i)

@@ -353,6 +353,7 @@ static size_t chain_length(const struct item *it)
     return n;
 }
 
+/* While the table grows, an old bucket holds the items of two new ones, and each takes its own. */
 size_t lru_walk(struct lru *l, size_t *at, struct item **out, size_t max)
 {
     size_t n = 0, looked = 0;
@@ -362,8 +363,10 @@ size_t lru_walk(struct lru *l, size_t *at, struct item **out, size_t max)
 
         if (n && n + chain_length(it) > max)
             return n;
-        for (; it && n < max; it = it->chain)
-            out[n++] = it;
+        for (; it && n < max; it = it->chain) {
+            if ((it->hash & l->table.mask) == *at)
+                out[n++] = it;
+        }
         ++*at;
     }
     if (*at > l->table.mask)

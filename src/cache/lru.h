@@ -88,7 +88,7 @@ size_t lru_buckets(const struct lru *l);
 
 /* Appends items of the buckets from *at on, borrowed, as long as whole buckets fit into max. Moves
  * *at on; SIZE_MAX: there are no more buckets. Of a longer bucket only max items are taken. Returns
- * how many. An item may be found twice while the table grows. */
+ * how many. An item may be found twice if the table began to grow meanwhile. */
 size_t lru_walk(struct lru *l, size_t *at, struct item **out, size_t max);
 
 /* Items in it that have an expiry. */
