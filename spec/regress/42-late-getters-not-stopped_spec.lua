@@ -141,7 +141,7 @@ describe("a getter that computes for long", function()
     local n = node.start { args = args, script = r:script [[
       local groupcache = require "groupcache"
       groupcache.group("quick", { getter = function() return "quick" end })
-      groupcache.group("long", { timeout = 60, getter = function(key)
+      groupcache.group("long", { timeout = 60, cpu_timeout = 0, getter = function(key)
         rig.record(key)
         while not io.open(rig.dir .. "/open-" .. key) do end
         return "long"
