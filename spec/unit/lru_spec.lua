@@ -102,7 +102,8 @@ describe("lru", function()
       put("k" .. n)
       local seen = walk(7)
       for i = 1, n do
-        assert(seen["k" .. i] == 1, ("%d items: k%d was found %s times"):format(n, i, seen["k" .. i]))
+        local times = seen["k" .. i]
+        assert(times == 1, ("%d items: k%d was found %s times"):format(n, i, times))
       end
     end
   end)
