@@ -96,7 +96,7 @@ static struct item **place_of(const struct lru *l, const struct item *it)
     return at;
 }
 
-/* So many items need no larger table. With one of twice the buckets, a get would look at a sixth
+/* So many items need no larger table. With one item a bucket at most, a get would look at an eighth
  * fewer items, and each entry would cost up to 5 bytes more. */
 static size_t fitting(size_t buckets)
 {

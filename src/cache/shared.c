@@ -72,13 +72,14 @@ static struct item *make(const struct shared *s, const struct key_ref *k, int ki
 {
     struct item *it = item_new(k, NULL, n + 1, expires_ms);
 
-    if (k->n > ITEM_MAX_KEY)
-        error_set(e, ERR_INVAL, "shared %s: the key has %zu bytes, and at most %d can be kept",
-                  s->name, k->n, ITEM_MAX_KEY);
-    else if (!it)
-        error_set(e, ERR_NOMEM, "shared %s: no memory for an entry", s->name);
-    if (!it)
+    if (!it) {
+        if (k->n > ITEM_MAX_KEY)
+            error_set(e, ERR_INVAL, "shared %s: the key has %zu bytes, and at most %d can be kept",
+                      s->name, k->n, ITEM_MAX_KEY);
+        else
+            error_set(e, ERR_NOMEM, "shared %s: no memory for an entry", s->name);
         return NULL;
+    }
     item_value(it)[0] = (char)kind;
     if (n)
         memcpy(item_value(it) + 1, bytes, n);

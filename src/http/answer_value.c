@@ -368,7 +368,7 @@ static int can_keep(const struct answer_to *to, const struct result *r, double m
 
     return it->value_len <= ANSWER_CACHE_MAX_BYTES && !it->special && !to->close &&
            !to->conditional && (r->source == SOURCE_MAIN || r->source == SOURCE_HOT) &&
-           !(to->peer && (item_expires_ms(it) || minute_qps > 0));
+           !(to->peer && (it->mortal || minute_qps > 0));
 }
 
 /* The time at which its age, or the seconds that it has left, change next. */
